@@ -1,0 +1,94 @@
+"""The build rules of Bellwire: they own the compiler flags and the defaults, nothing else sets them."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_proto_library", "cc_test")
+
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-missing-field-initializers",
+    "-Wnon-virtual-dtor",
+    "-Woverloaded-virtual",
+    "-Wimplicit-fallthrough",
+    "-Wvla",
+]
+
+def bellwire_cc_library(name, **kwargs):
+    """A unit of code: one target per idea, visible to its own package unless it says otherwise."""
+    cc_library(name = name, copts = _COPTS, **kwargs)
+
+def bellwire_cc_binary(name, **kwargs):
+    """A program."""
+    cc_binary(name = name, copts = _COPTS, **kwargs)
+
+def bellwire_cc_test(name, deps = [], size = "small", **kwargs):
+    """A GoogleTest program; main() comes from gtest_main."""
+    cc_test(
+        name = name,
+        size = size,
+        copts = _COPTS,
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+        **kwargs
+    )
+
+def bellwire_cc_fuzz_test(name, corpus, deps = [], **kwargs):
+    """A fuzz target: LLVMFuzzerTestOneInput under libFuzzer with --config=fuzz, and otherwise an
+    ordinary test that replays `corpus` and seeded mutations of it (tests/fuzz/replay_main.cc)."""
+    cc_test(
+        name = name,
+        size = "small",
+        copts = _COPTS,
+        args = ["$(locations %s)" % corpus],
+        data = [corpus],
+        linkopts = select({
+            "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
+            "//conditions:default": [],
+        }),
+        deps = deps + select({
+            "//bazel:libfuzzer": [],
+            "//conditions:default": ["//tests/fuzz:replay_main"],
+        }),
+        tags = ["fuzz"],
+        **kwargs
+    )
+
+def bellwire_proto_library(name, src, deps = [], grpc = False, visibility = None):
+    """One .proto file below //protos: `name` is its proto_library, `name`_cc its C++ messages and,
+    where it has services, `name`_grpc its gRPC stubs.
+
+    `src` is the path below //protos; `deps` are the `name`s of other files there, or labels of
+    well-known protos."""
+    native.proto_library(
+        name = name,
+        srcs = [src],
+        strip_import_prefix = "/protos",
+        visibility = visibility,
+        deps = deps,
+    )
+    cc_proto_library(
+        name = name + "_cc",
+        visibility = visibility,
+        deps = [":" + name],
+    )
+    if grpc:
+        stem = src[:-len(".proto")]
+        native.genrule(
+            name = name + "_grpc_gen",
+            srcs = ["//protos:all_protos"],
+            outs = [stem + ".grpc.pb.h", stem + ".grpc.pb.cc"],
+            tools = [
+                "@com_github_grpc_grpc//:grpc_cpp_plugin",
+                "@com_google_protobuf//:protoc",
+            ],
+            cmd = "$(location @com_google_protobuf//:protoc) -I protos -I /usr/include" +
+                  " --plugin=protoc-gen-grpc=$(location @com_github_grpc_grpc//:grpc_cpp_plugin)" +
+                  " --grpc_out=$(RULEDIR) protos/" + src,
+        )
+        cc_library(
+            name = name + "_grpc",
+            srcs = [stem + ".grpc.pb.cc"],
+            hdrs = [stem + ".grpc.pb.h"],
+            strip_include_prefix = "/protos",
+            visibility = visibility,
+            deps = [":" + name + "_cc", "@com_github_grpc_grpc//:grpc++"],
+        )

@@ -1,0 +1,121 @@
+#ifndef BELLWIRE_COMMON_LIMITS_H_
+#define BELLWIRE_COMMON_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+// Every bound of the system, with its reason. A bound that may be configured has its default here.
+namespace bellwire {
+
+// --- The provider API (design: "Provider API"). ---
+
+// As APNs: large enough for text and a key, small enough that the phone wakes for one packet train.
+inline constexpr size_t kMaxPayloadBytes = 4096;
+// As apns-collapse-id.
+inline constexpr size_t kMaxCollapseKeyBytes = 64;
+// Opaque lower-case hex.
+inline constexpr size_t kMaxTokenChars = 128;
+// As FCM's batches were, times two: amortises a round trip, keeps one call under 5 MiB.
+inline constexpr size_t kMaxBatchMessages = 1000;
+// As FCM: four weeks.
+inline constexpr absl::Duration kMaxTtl = absl::Hours(28 * 24);
+inline constexpr absl::Duration kMaxDeliverAtAhead = absl::Hours(30 * 24);
+// A provider JWT is good for one hour from `iat`, as APNs', and may be this much in the future.
+inline constexpr absl::Duration kMaxJwtAge = absl::Hours(1);
+inline constexpr absl::Duration kMaxJwtClockSkew = absl::Minutes(5);
+// A JWT of ours has under 400 characters; anything far longer is not parsed.
+inline constexpr size_t kMaxJwtBytes = 4096;
+// How long a ttl-zero Send waits for the device's acknowledgement.
+inline constexpr absl::Duration kNowOrNeverWait = absl::Seconds(10);
+// Sends of one SendStream that are not answered yet; further ones stay in HTTP/2's window.
+inline constexpr size_t kMaxSendStreamInFlight = 1024;
+// 1,000 messages of 4 KiB payload and their frame.
+inline constexpr int kMaxProviderRequestBytes = 6 * 1024 * 1024;
+
+// --- Mailbox and receipts (design: "Life of a message"). ---
+
+inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
+// A repeated message id is recognised for this long …
+inline constexpr absl::Duration kIdempotencyWindow = absl::Hours(24);
+// … and its receipts are kept for this long.
+inline constexpr absl::Duration kReceiptRetention = absl::Hours(7 * 24);
+// A dead token answers UNREGISTERED for at least this long.
+inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(30 * 24);
+// A message cycles through redelivery at most so often in its receipts; later SENTs replace the last.
+inline constexpr size_t kMaxReceiptsPerMessage = 32;
+// Apps registered on one device: hundreds are real, more is a bug or an attack.
+inline constexpr size_t kMaxAppsPerDevice = 512;
+
+// --- Names. ---
+
+inline constexpr size_t kMaxAppIdBytes = 128;
+inline constexpr size_t kMaxTeamNameBytes = 64;
+inline constexpr size_t kMaxAgentVersionBytes = 64;
+
+// --- The device protocol (docs/wire_protocol.md). ---
+
+// A Push of 4,096 bytes payload with all fields fits well; a peer can make us hold no more than this.
+inline constexpr size_t kMaxFrameBytes = 16 * 1024;
+// Bytes of received, not yet parsed data held for a peer that has not logged in (beyond TLS).
+inline constexpr size_t kMaxPreLoginBytes = 8 * 1024;
+// From accept to a complete Login.
+inline constexpr absl::Duration kLoginTimeout = absl::Seconds(8);
+// Added to the agent's promised interval before its silence counts as death.
+inline constexpr absl::Duration kSilenceGrace = absl::Seconds(60);
+inline constexpr absl::Duration kMinHeartbeatInterval = absl::Seconds(10);
+inline constexpr absl::Duration kMaxHeartbeatInterval = absl::Minutes(60);
+// Pushes of one session that are sent and not acknowledged: one radio burst, and what a slow or
+// hostile device may cost us.
+inline constexpr size_t kSessionWindowBytes = 64 * 1024;
+inline constexpr size_t kSessionWindowMessages = 64;
+// Deliveries that came ahead of their turn, held until the gap closes; beyond it the session pulls.
+inline constexpr size_t kMaxEarlyDeliveries = 16;
+// Bytes written to a session and not taken by its socket; beyond it the session is closed.
+inline constexpr size_t kMaxSessionWriteBytes = 256 * 1024;
+inline constexpr size_t kMaxAckRangesPerFrame = 256;
+inline constexpr size_t kMaxAppAcksPerFrame = 256;
+// App registrations of one session that wait for the registry.
+inline constexpr size_t kMaxPendingAppRequests = 64;
+// A device whose receipts would say SENT waits this long for the ack, which then says both.
+inline constexpr absl::Duration kReportSentAfter = absl::Seconds(1);
+
+// --- Queues between threads and processes. ---
+
+// Work posted to one event loop from other threads and not yet run.
+inline constexpr size_t kMaxPostedTasks = 1 << 16;
+// Requests that wait for the registry's writer thread: at 20,000 appends/s half a second's worth.
+inline constexpr size_t kMaxRegistryQueue = 16 * 1024;
+// Operations that share one synced write.
+inline constexpr size_t kMaxGroupCommitOperations = 1024;
+// Unanswered requests on one stream to a connector; beyond it messages wait in the mailbox.
+inline constexpr size_t kMaxConnectorInFlight = 16 * 1024;
+// Connections per shard before it stops accepting; descriptors are the true bound (ulimit -n).
+inline constexpr size_t kMaxConnectionsPerShard = 100'000;
+
+// --- The agent. ---
+
+// Reconnects: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter") over base·2^n.
+inline constexpr absl::Duration kReconnectBase = absl::Seconds(1);
+inline constexpr absl::Duration kReconnectMax = absl::Minutes(5);
+// From connect() to Welcome.
+inline constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
+// A heartbeat or ack that is not answered within this time means a dead path.
+inline constexpr absl::Duration kHeartbeatAckTimeout = absl::Seconds(60);
+// Apps connected to one agent at a time, and unsent bytes held for one of them.
+inline constexpr size_t kMaxAppConnections = 512;
+inline constexpr size_t kMaxAppWriteBytes = 256 * 1024;
+// Deliveries to one app that it has not acknowledged; the rest waits in the inbox.
+inline constexpr size_t kAppWindowMessages = 64;
+
+// --- Relations that the rest relies on. ---
+
+static_assert(kMaxPayloadBytes + 1024 < kMaxFrameBytes, "a Push must fit in a frame");
+static_assert(kMaxFrameBytes <= kSessionWindowBytes, "one frame must fit in the window");
+static_assert(kSessionWindowBytes < kMaxSessionWriteBytes, "the window is what bounds the writes");
+static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_COMMON_LIMITS_H_
