@@ -1,0 +1,98 @@
+#ifndef BELLWIRE_CRYPTO_TOKEN_SEALER_H_
+#define BELLWIRE_CRYPTO_TOKEN_SEALER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
+#include "crypto/openssl_ptr.h"
+
+namespace bellwire {
+
+// What a device token says, to those who hold the sealing keys.
+struct TokenContents {
+  DeviceId device_id;
+  // The registration of one app on that device. Random, so that a token names one life of it.
+  uint64_t registration_id = 0;
+  // AppTag of the app id: tells a token of another app without a look into storage.
+  uint64_t app_tag = 0;
+
+  friend bool operator==(const TokenContents&, const TokenContents&) = default;
+};
+
+// The first 8 bytes, big-endian, of the SHA-256 of the app id.
+uint64_t AppTag(absl::string_view app_id);
+
+// Seals device tokens and opens them: to all others they are random, and none but the sealer can
+// make one that opens.
+//
+// A token is lower-case hex of
+//     key id (1 byte) · AES-SIV synthetic IV (16) · ciphertext (32)
+// the plaintext being device id (16) · registration id (8, big-endian) · app tag (8, big-endian),
+// the cipher AES-256-SIV (RFC 5297) with one associated datum: "bellwire token v1" and the key id.
+// SIV is deterministic and needs no nonce: under one key a registration always has the same token,
+// and nothing can go wrong by repeating one.
+//
+// The key file holds one key a line, newest first; `#` begins a comment:
+//     KEY_ID HEX
+// KEY_ID is 0 to 255 and unique in the file, HEX the 64 bytes of the key. The newest seals, all
+// open. Remove a line only when its tokens may die: agents learn their new token at their next
+// login.
+//
+// Immutable after construction and thread-safe: share one per process.
+class TokenSealer {
+ public:
+  static constexpr size_t kKeyBytes = 64;
+  static constexpr size_t kTokenChars = 2 * (1 + 16 + 32);
+  // More keys would only hide that nobody removes old ones.
+  static constexpr size_t kMaxKeys = 16;
+
+  struct Key {
+    uint8_t id = 0;
+    std::array<uint8_t, kKeyBytes> bytes{};
+  };
+
+  // Makes a key file (0600) with one random key.
+  //   ALREADY_EXISTS FILE_EXISTS · UNAVAILABLE FILE_NOT_WRITTEN
+  static absl::Status CreateKeyFile(const std::string& path);
+
+  // Puts a new random key before the others. A process that has read the file goes on with what it
+  // read: restart whatever opens tokens before whatever seals them.
+  //   as FromFile, and RESOURCE_EXHAUSTED TOO_MANY_KEYS · UNAVAILABLE FILE_NOT_WRITTEN
+  static absl::Status AddKey(const std::string& path);
+
+  //   as ReadPrivateFile (crypto/file_util.h), and FAILED_PRECONDITION BAD_KEY_FILE naming the line
+  static absl::StatusOr<std::unique_ptr<TokenSealer>> FromFile(const std::string& path);
+
+  // With one fixed key that everybody knows.
+  static std::unique_ptr<TokenSealer> ForTesting();
+
+  ~TokenSealer();
+  TokenSealer(const TokenSealer&) = delete;
+  TokenSealer& operator=(const TokenSealer&) = delete;
+
+  // kTokenChars characters.
+  std::string Seal(const TokenContents& contents) const;
+
+  // nullopt for anything that Seal did not make under one of these keys.
+  std::optional<TokenContents> Open(absl::string_view token) const;
+
+ private:
+  TokenSealer(EvpCipherPtr cipher, std::vector<Key> keys);
+
+  const EvpCipherPtr cipher_;
+  // Newest first; never empty. Wiped when destroyed.
+  std::vector<Key> keys_;
+};
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_CRYPTO_TOKEN_SEALER_H_

@@ -1,0 +1,48 @@
+#ifndef BELLWIRE_RPC_CREDENTIALS_H_
+#define BELLWIRE_RPC_CREDENTIALS_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/security/server_credentials.h"
+
+// gRPC credentials from the files of a data directory. Files are read once, here: a new certificate
+// is taken up by a restart. Keys must be private files (crypto/file_util.h).
+//
+// Errors of all functions: those of crypto/file_util.h, and FAILED_PRECONDITION BAD_CERTIFICATE,
+// BAD_PRIVATE_KEY or KEY_MISMATCH (the key isn't that of the certificate), naming the file. gRPC
+// itself would only fail to listen, without a word.
+namespace bellwire {
+
+// What a certificate of the internal CA is issued for, and what clients check: daemons may then
+// move between addresses without new certificates.
+inline constexpr absl::string_view kInternalServerName = "bellwire-internal";
+
+// TLS for the provider port: any client may connect.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(
+    const std::string& certificate_path, const std::string& key_path);
+
+// TLS for a client that trusts the CAs of one PEM file: providers, the CLI.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientTlsCredentials(
+    const std::string& ca_path);
+
+// Mutual TLS between the daemons, from ca.pem, node.pem and node.key in `internal_dir`
+// (DATA_DIR/internal): who has no certificate of that CA is refused in the handshake.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> InternalServerCredentials(
+    const std::string& internal_dir);
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> InternalChannelCredentials(
+    const std::string& internal_dir);
+
+// A channel to the internal port "host:port" of another daemon: expects kInternalServerName, finds
+// a dead peer by keepalive, and reconnects within a second or two of its return. Connects on first
+// use.
+std::shared_ptr<grpc::Channel> NewInternalChannel(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_RPC_CREDENTIALS_H_

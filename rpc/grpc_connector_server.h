@@ -1,0 +1,20 @@
+#ifndef BELLWIRE_RPC_GRPC_CONNECTOR_SERVER_H_
+#define BELLWIRE_RPC_GRPC_CONNECTOR_SERVER_H_
+
+#include <memory>
+
+#include "grpcpp/impl/service_type.h"
+#include "rpc/connector_api.h"
+
+namespace bellwire {
+
+// bellwire.internal.v1.Connector in front of `connector`, for a grpc::ServerBuilder. At most
+// kMaxConnectorInFlight requests of one stream are with `connector` at a time; further ones stay in
+// HTTP/2's window. Answers that come after the stream broke are dropped.
+//
+// `connector` must outlive the grpc::Server. It may answer later than that.
+std::unique_ptr<grpc::Service> NewGrpcConnectorService(ConnectorApi* connector);
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_RPC_GRPC_CONNECTOR_SERVER_H_

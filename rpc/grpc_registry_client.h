@@ -1,0 +1,22 @@
+#ifndef BELLWIRE_RPC_GRPC_REGISTRY_CLIENT_H_
+#define BELLWIRE_RPC_GRPC_REGISTRY_CLIENT_H_
+
+#include <memory>
+
+#include "grpcpp/channel.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire {
+
+// A registry in another process. Beside the registry's own answers a call ends with
+//   UNAVAILABLE REGISTRY_UNAVAILABLE, RetryInfo: not reachable, or no answer in time. The call may
+//     have been carried out: every method may be repeated.
+//   RESOURCE_EXHAUSTED OVERLOADED, RetryInfo: kMaxRegistryQueue calls of this client are
+//   unanswered.
+// Thread-safe. Destroying the client cancels what is unanswered and waits until every `done` was
+// called: not to be done from one of them.
+std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel);
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_RPC_GRPC_REGISTRY_CLIENT_H_
