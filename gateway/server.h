@@ -1,0 +1,57 @@
+#ifndef BELLWIRE_GATEWAY_SERVER_H_
+#define BELLWIRE_GATEWAY_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "crypto/token_sealer.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::gateway {
+
+// The provider port: PushService, AdminService, the standard health service and server reflection,
+// over TLS. A gateway keeps no state that outlives a call, so any number of them serve one registry.
+//
+// Thread-safe.
+class GatewayServer {
+ public:
+  struct Options {
+    // "host:port"; port 0 takes a free one.
+    std::string listen;
+    // PEM files: the certificate chain shown to providers, and its key.
+    std::string certificate_path;
+    std::string key_path;
+    // Bearer token of AdminService. Never empty.
+    std::string admin_token;
+    // Not owned; they outlive the server.
+    const TokenSealer* sealer = nullptr;
+    RegistryApi* registry = nullptr;
+    ConnectorDirectory* connectors = nullptr;
+    const Clock* clock = nullptr;
+    // How long a ttl-zero Send waits for the device. Only tests have a reason to change it.
+    absl::Duration now_or_never_wait = kNowOrNeverWait;
+  };
+
+  // Listens and serves. INVALID_ARGUMENT: an option, or a file that it names, is unusable;
+  // UNAVAILABLE: the address can't be listened on.
+  static absl::StatusOr<std::unique_ptr<GatewayServer>> Start(Options options);
+
+  virtual ~GatewayServer() = default;
+
+  // "host:port" with the real port.
+  virtual const std::string& address() const = 0;
+
+  // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls that
+  // run finish, ends send streams after the answers that they are owed, and cancels what is left
+  // after `grace`. Returns when no call is left. Once is enough; the destructor does it without grace.
+  virtual void Drain(absl::Duration grace) = 0;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_SERVER_H_
