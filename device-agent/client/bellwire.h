@@ -1,0 +1,97 @@
+/* Bellwire for apps, in plain C: a token for the app's backend, and the messages it sends.
+ *
+ *   bellwire_client *client = bellwire_connect(NULL, "com.example.mail");
+ *   bellwire_register(client);
+ *   for (;;) {
+ *     bellwire_event event;
+ *     if (bellwire_next(client, -1, &event) < 0) break;
+ *     if (event.type == BELLWIRE_TOKEN) send_to_my_backend(event.token);
+ *     if (event.type == BELLWIRE_MESSAGE && show(event.payload, event.payload_size))
+ *       bellwire_ack(client, event.delivery_id);
+ *   }
+ *   bellwire_close(client);
+ *
+ * A client belongs to one thread at a time. While the agent is away it reconnects by itself.
+ * No function but bellwire_close() takes a NULL client. */
+#ifndef BELLWIRE_DEVICE_AGENT_CLIENT_BELLWIRE_H_
+#define BELLWIRE_DEVICE_AGENT_CLIENT_BELLWIRE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct bellwire_client bellwire_client;
+
+/* What an event says. */
+typedef enum bellwire_event_type {
+  BELLWIRE_NONE = 0,         /* The time was over. */
+  BELLWIRE_TOKEN = 1,        /* `token`: send it to your backend. */
+  BELLWIRE_MESSAGE = 2,      /* A message; acknowledge `delivery_id` once it is taken for good. */
+  BELLWIRE_GAP = 3,          /* `dropped` messages never reached the phone: synchronise. */
+  BELLWIRE_ERROR = 4,        /* `error_code`, `error_message`: the agent refused something. */
+  BELLWIRE_CONNECTED = 5,    /* The agent answered. */
+  BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
+  BELLWIRE_UNREGISTERED = 7  /* The token is dead, as bellwire_unregister() asked. */
+} bellwire_event_type;
+
+/* The numbers of bellwire.agent.v1.Error.Code. */
+typedef enum bellwire_error_code {
+  BELLWIRE_ERROR_UNKNOWN_APP = 1,
+  BELLWIRE_ERROR_PERMISSION_DENIED = 2,
+  BELLWIRE_ERROR_PROTOCOL = 3,
+  BELLWIRE_ERROR_SESSION_REPLACED = 4,
+  BELLWIRE_ERROR_LIMIT_REACHED = 5,
+  BELLWIRE_ERROR_BAD_APP_ID = 6,
+  BELLWIRE_ERROR_INTERNAL = 7
+} bellwire_error_code;
+
+/* Pointers are valid until the next call of bellwire_next() or bellwire_close() for this client, and
+ * NULL or zero where the type has no such field. Strings end with a zero byte; a payload may hold any. */
+typedef struct bellwire_event {
+  bellwire_event_type type;
+  const char *token;
+  uint64_t delivery_id;
+  const char *message_id; /* UUID as text. */
+  const void *payload;
+  size_t payload_size;
+  int64_t accepted_at_ms; /* Since the Unix epoch. */
+  int redelivered;        /* Not zero: it was delivered before and not acknowledged. */
+  uint32_t dropped;
+  int error_code;
+  const char *error_message;
+} bellwire_event;
+
+/* Makes a client for one app. `socket_path` NULL: the default, /run/bellwire/agent.sock. NULL if
+ * `app_id` is malformed, the path is too long, or there is no memory or descriptor left; an agent that
+ * is away is no error. */
+bellwire_client *bellwire_connect(const char *socket_path, const char *app_id);
+
+/* Asks for the token and from then on for messages; repeated by itself on every new connection. */
+void bellwire_register(bellwire_client *client);
+
+/* Kills the token and drops what waits. */
+void bellwire_unregister(bellwire_client *client);
+
+/* A descriptor that is readable when bellwire_next() has something to do. For poll() only. */
+int bellwire_fd(const bellwire_client *client);
+
+/* The next event, after at most `timeout_ms` milliseconds (0: at once, negative: for ever). 1: `event`
+ * is filled. 0: the time was over (BELLWIRE_NONE). -1: this client is at its end, because another
+ * connection speaks for the app (SESSION_REPLACED) or another user owns it (PERMISSION_DENIED); a
+ * BELLWIRE_ERROR event has said so. */
+int bellwire_next(bellwire_client *client, int timeout_ms, bellwire_event *event);
+
+/* The app has taken this message for good (or has seen this gap): it will not come again. */
+void bellwire_ack(bellwire_client *client, uint64_t delivery_id);
+
+/* Closes and frees. What was not acknowledged comes again on the next connection. */
+void bellwire_close(bellwire_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BELLWIRE_DEVICE_AGENT_CLIENT_BELLWIRE_H_ */

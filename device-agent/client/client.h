@@ -1,0 +1,104 @@
+#ifndef BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_
+#define BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bellwire/agent/v1/agent.pb.h"
+
+namespace bellwire::agent {
+
+inline constexpr char kDefaultSocketPath[] = "/run/bellwire/agent.sock";
+
+// A message for this app.
+struct Message {
+  // Names it towards the agent. Grows; unique for this app on this device.
+  uint64_t delivery_id = 0;
+  // UUID as text, as the app's backend knows it.
+  std::string message_id;
+  std::string payload;
+  absl::Time accepted_at;
+  // It was delivered before and not acknowledged, to this process or an earlier one.
+  bool redelivered = false;
+};
+
+struct ClientOptions {
+  std::string socket_path = kDefaultSocketPath;
+  // Reverse domain name, as the developer registered it. Required.
+  std::string app_id;
+  // For the agent's log, at most 64 bytes.
+  std::string client_version = "bellwire-client/1.0";
+};
+
+// What a Client tells its app. Called inside Dispatch() and Run() only, on their thread. Each may be
+// left empty; none may destroy the client.
+struct ClientCallbacks {
+  // The token to send to the app's backend: after Register(), and again whenever it changes.
+  std::function<void(const std::string& token)> on_token;
+  // A message. True: taken for good, the client acknowledges it. False: not yet; either Ack() it
+  // later, or it comes again on the next connection.
+  std::function<bool(const Message& message)> on_message;
+  // `dropped` messages never reached the phone: synchronise with the backend.
+  std::function<void(uint32_t dropped)> on_gap;
+  // The agent refused something: the code and a sentence for the developer. After SESSION_REPLACED
+  // and PERMISSION_DENIED the client stays away; after everything else it carries on.
+  std::function<void(v1::Error::Code code, const std::string& message)> on_error;
+  // The connection to the agent came or went (it is not the agent's connection to the server).
+  std::function<void(bool connected)> on_connection;
+  // The agent has noted Unregister() on its disk.
+  std::function<void()> on_unregistered;
+};
+
+// An app's connection to the agent of its phone. While the agent is away it reconnects by itself, with
+// back-off, and registers again. A message whose acknowledgement the agent lost in a crash is
+// acknowledged again and not handed to on_message twice by the same client.
+//
+// Single-threaded, except for Stop(). Either
+//   client->Register();
+//   client->Run();                     // owns the thread, until Stop()
+// or, in the app's own poll loop,
+//   poll() fd() for readability, then client->Dispatch(absl::ZeroDuration()).
+class Client {
+ public:
+  // INVALID_ARGUMENT: a malformed app id or path. An agent that is away is no error.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options,
+                                                        ClientCallbacks callbacks);
+  virtual ~Client() = default;  // Closes; what was not acknowledged comes again.
+
+  // From now on, this app wants its token (on_token) and its messages.
+  virtual void Register() = 0;
+  // Kills the token and drops what waits (on_unregistered).
+  virtual void Unregister() = 0;
+  // Acknowledges messages for which on_message returned false.
+  virtual void Ack(const std::vector<uint64_t>& delivery_ids) = 0;
+
+  // Readable when Dispatch() has something to do. The same for the client's whole life; for polling
+  // only.
+  virtual int fd() const = 0;
+  // Waits up to `timeout` (absl::InfiniteDuration(): for ever) for something to do and does it. OK also
+  // when the time is over. FAILED_PRECONDITION with the reason SESSION_REPLACED or PERMISSION_DENIED:
+  // this client is at its end. CANCELLED after Stop().
+  virtual absl::Status Dispatch(absl::Duration timeout) = 0;
+  // Dispatches until its status is not OK: OK after Stop(), else that status.
+  virtual absl::Status Run() = 0;
+  // Ends Run() or the current Dispatch(). Thread-safe, and safe in a signal handler.
+  virtual void Stop() = 0;
+
+  // Whether the agent has answered on the present connection.
+  virtual bool connected() const = 0;
+};
+
+// Asks the agent behind `socket_path` how it is. UNAVAILABLE: none listens there; DEADLINE_EXCEEDED: it
+// does not answer within `timeout`. Thread-safe.
+absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path, absl::Duration timeout);
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_
