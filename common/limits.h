@@ -34,6 +34,43 @@ inline constexpr size_t kMaxSendStreamInFlight = 1024;
 // 1,000 messages of 4 KiB payload and their frame.
 inline constexpr int kMaxProviderRequestBytes = 6 * 1024 * 1024;
 
+// --- A gateway. ---
+
+// Sends that one gateway has accepted and not answered: what the registry's queue holds, and at
+// 6 KiB each 96 MiB. Beyond it the answer is OVERLOADED at once: waiting would only make it late.
+inline constexpr size_t kMaxGatewaySends = 16 * 1024;
+// Of those, ttl-zero Sends: devices that don't answer hold theirs for kNowOrNeverWait, and must not
+// take the whole gateway.
+inline constexpr size_t kMaxNowOrNeverSends = 4 * 1024;
+// What OVERLOADED asks a provider to wait: several times what a full queue takes to drain.
+inline constexpr absl::Duration kOverloadedRetryAfter = absl::Seconds(1);
+// A signing key is looked up again when it is this old: a revocation bites within that time.
+inline constexpr absl::Duration kMaxKeyAge = absl::Seconds(30);
+// A key id that is unknown is asked for again after this: a key just made is soon usable.
+inline constexpr absl::Duration kMaxUnknownKeyAge = absl::Seconds(2);
+// Signing keys, key ids that are no key, and verified JWTs that a gateway remembers. At most about
+// 300 bytes each; kept apart, so that a flood of one can't push out the others.
+inline constexpr size_t kMaxCachedKeys = 4096;
+inline constexpr size_t kMaxCachedUnknownKeys = 1024;
+inline constexpr size_t kMaxCachedJwts = 4096;
+// Key ids asked for at the registry at one time: made-up ones must not fill its queue.
+inline constexpr size_t kMaxKeyFetches = 64;
+// Calls that wait for the key of their JWT.
+inline constexpr size_t kMaxKeyWaiters = 4096;
+// A P-256 SubjectPublicKeyInfo in PEM has 178 characters; anything far longer is not parsed.
+inline constexpr size_t kMaxPublicKeyPemBytes = 1024;
+// Calls at a time on one connection of a provider; further ones wait in its client.
+inline constexpr int kMaxProviderCallsPerConnection = 1024;
+// Of one call: the JWT, and what proxies and tracers add.
+inline constexpr int kMaxProviderMetadataBytes = 16 * 1024;
+// Received, sent and half-parsed bytes of all providers of one gateway; gRPC takes no more calls
+// while it is used up.
+inline constexpr size_t kMaxProviderMemoryBytes = 512 * 1024 * 1024;
+// From accept to the end of the TLS handshake: longer is a dead or hostile peer.
+inline constexpr absl::Duration kProviderHandshakeTimeout = absl::Seconds(10);
+// How long the calls that run at SIGTERM may go on.
+inline constexpr absl::Duration kGatewayDrainGrace = absl::Seconds(15);
+
 // --- Mailbox and receipts (design: "Life of a message"). ---
 
 inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
@@ -114,6 +151,9 @@ inline constexpr size_t kAppWindowMessages = 64;
 static_assert(kMaxPayloadBytes + 1024 < kMaxFrameBytes, "a Push must fit in a frame");
 static_assert(kMaxFrameBytes <= kSessionWindowBytes, "one frame must fit in the window");
 static_assert(kSessionWindowBytes < kMaxSessionWriteBytes, "the window is what bounds the writes");
+static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
+static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
+static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire
