@@ -1,8 +1,8 @@
 #ifndef BELLWIRE_NET_EVENT_LOOP_H_
 #define BELLWIRE_NET_EVENT_LOOP_H_
 
-#include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
@@ -15,8 +15,9 @@ namespace bellwire::net {
 class Timer {
  public:
   virtual ~Timer() = default;  // Cancels.
-  // Fires once after `delay` (rounded up to the loop's tick, 1 ms; never early), instead of when it was
-  // armed for before. REQUIRES: the loop's thread.
+  // Fires once after `delay` (rounded up to the loop's tick, 1 ms, and at least one tick; never
+  // early), instead of when it was armed for before. Time is Clock::Monotonic. Timers fire in the
+  // order of their ticks; within one tick the order is not specified.
   virtual void Arm(absl::Duration delay) = 0;
   virtual void Cancel() = 0;
   virtual bool armed() const = 0;

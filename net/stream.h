@@ -9,12 +9,14 @@
 
 namespace bellwire::net {
 
-// A connected byte stream on one event loop: TlsStream over a socket, UnixStream for the apps of an
-// agent, SimulatedStream in simulations. Single-threaded.
+// A byte stream on one event loop: TLS over TCP (tls_server.h, tls_client.h), a Unix socket
+// (unix_stream.h), or simulated (simulated_network.h). Who makes one hands it over without a delegate;
+// the new owner sets one before it returns to the loop. Single-threaded.
 class Stream {
  public:
   // Who owns the stream hears of it here. Callbacks come from the loop, never from inside a method
-  // of Stream; the delegate may close or DeleteLater the stream in any of them.
+  // of Stream; the delegate may close or DeleteLater the stream in any of them (and nothing calls it
+  // after either), but must not destroy it there.
   class Delegate {
    public:
     virtual ~Delegate() = default;
@@ -30,15 +32,21 @@ class Stream {
     virtual void OnClosed(const absl::Status& status) = 0;
   };
 
-  virtual ~Stream() = default;  // Closes at once, without OnClosed.
+  // Without Close before, cuts the connection at once. No callback comes.
+  virtual ~Stream() = default;
 
-  // Sends all of `data`, keeping a copy of what the kernel doesn't take now. Bound it with
-  // buffered_bytes(). After an error or Close it does nothing.
+  // Whom to call. REQUIRES: `delegate` lives until the stream is closed or destroyed.
+  virtual void SetDelegate(Delegate* delegate) = 0;
+
+  // Sends all of `data`, keeping a copy of what the kernel doesn't take. What is written within one
+  // turn of the loop may leave as one packet, at the end of the turn. Bound it with
+  // buffered_bytes(). REQUIRES: OnOpen came. After an error or Close it does nothing.
   virtual void Write(absl::string_view data) = 0;
-  // Bytes kept because the kernel didn't take them yet.
+  // Bytes kept because the kernel refused them; 0 while it takes everything.
   virtual size_t buffered_bytes() const = 0;
 
-  // Sends what is buffered (for at most a second), then closes; no callback comes any more.
+  // Sends what was written, then closes; no callback comes any more. The stream may be destroyed
+  // right afterwards: the loop goes on sending for at most a second.
   virtual void Close() = 0;
 
   // Stops and resumes OnData: back-pressure. Starts resumed.
@@ -46,10 +54,10 @@ class Stream {
   virtual void ResumeReading() = 0;
 
   // 32 bytes that both ends of this very TLS connection know and nobody else (RFC 9266,
-  // tls-exporter). Empty if the stream has none (UnixStream). Valid after OnOpen.
+  // tls-exporter). Empty if the stream has none (a Unix socket). Valid after OnOpen.
   virtual std::string tls_exporter() const { return std::string(); }
   // What the server had put in the ticket that this TLS session was resumed from (server side;
-  // SetTicketData). Empty: a full handshake.
+  // SendTicket). Empty: a full handshake.
   virtual std::string resumed_ticket_data() const { return std::string(); }
   // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted.
   virtual void SendTicket(absl::string_view data) { (void)data; }
