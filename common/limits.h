@@ -109,12 +109,32 @@ inline constexpr size_t kSessionWindowBytes = 64 * 1024;
 inline constexpr size_t kSessionWindowMessages = 64;
 // Deliveries that came ahead of their turn, held until the gap closes; beyond it the session pulls.
 inline constexpr size_t kMaxEarlyDeliveries = 16;
+// Now-or-never messages may pass a full window, but no more of them than this.
+inline constexpr size_t kMaxNowOrNeverInFlight = 16;
+// How long a delivery that came ahead of its turn waits for the one before it, which is on its way
+// through another gateway; then the session pulls.
+inline constexpr absl::Duration kEarlyDeliveryWait = absl::Milliseconds(20);
 // Bytes written to a session and not taken by its socket; beyond it the session is closed.
 inline constexpr size_t kMaxSessionWriteBytes = 256 * 1024;
 inline constexpr size_t kMaxAckRangesPerFrame = 256;
 inline constexpr size_t kMaxAppAcksPerFrame = 256;
 // App registrations of one session that wait for the registry.
 inline constexpr size_t kMaxPendingAppRequests = 64;
+// App acknowledgements of one session that wait for the registry: four frames' worth.
+inline constexpr size_t kMaxPendingAppAcks = 4 * kMaxAppAcksPerFrame;
+// From a good login to the registry's answer.
+inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
+// A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
+inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
+inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
+// After GoAway(DRAINING) a session stays this long for the acknowledgements that are under way.
+inline constexpr absl::Duration kGoAwayLinger = absl::Seconds(2);
+// What GoAway tells the agents, at random between the two: after a drain, which is spread already, …
+inline constexpr absl::Duration kDrainRetryAfterMin = absl::Milliseconds(500);
+inline constexpr absl::Duration kDrainRetryAfterMax = absl::Seconds(10);
+// … and when the connector or its registry can't: an established phone can wait, a crowd is the danger.
+inline constexpr absl::Duration kOverloadedRetryAfterMin = absl::Seconds(2);
+inline constexpr absl::Duration kOverloadedRetryAfterMax = absl::Seconds(20);
 // A device whose receipts would say SENT waits this long for the ack, which then says both.
 inline constexpr absl::Duration kReportSentAfter = absl::Seconds(1);
 
@@ -126,6 +146,10 @@ inline constexpr size_t kMaxPostedTasks = 1 << 16;
 inline constexpr size_t kMaxRegistryQueue = 16 * 1024;
 // Operations that share one synced write.
 inline constexpr size_t kMaxGroupCommitOperations = 1024;
+// Deliveries handed to one shard and not yet seen by its thread; beyond it messages wait in the mailbox.
+inline constexpr size_t kMaxShardRequests = 16 * 1024;
+// Threads of one connector: the shard is one byte of the session id.
+inline constexpr int kMaxShards = 256;
 // Unanswered requests on one stream to a connector; beyond it messages wait in the mailbox.
 inline constexpr size_t kMaxConnectorInFlight = 16 * 1024;
 // Connections per shard before it stops accepting; descriptors are the true bound (ulimit -n).
@@ -150,7 +174,8 @@ inline constexpr size_t kAppWindowMessages = 64;
 
 static_assert(kMaxPayloadBytes + 1024 < kMaxFrameBytes, "a Push must fit in a frame");
 static_assert(kMaxFrameBytes <= kSessionWindowBytes, "one frame must fit in the window");
-static_assert(kSessionWindowBytes < kMaxSessionWriteBytes, "the window is what bounds the writes");
+static_assert(kSessionWindowBytes + kMaxNowOrNeverInFlight * kMaxPayloadBytes < kMaxSessionWriteBytes,
+              "the window is what bounds the writes");
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
 static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
