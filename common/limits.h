@@ -164,6 +164,23 @@ inline constexpr absl::Duration kReconnectMax = absl::Minutes(5);
 inline constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
 // A heartbeat or ack that is not answered within this time means a dead path.
 inline constexpr absl::Duration kHeartbeatAckTimeout = absl::Seconds(60);
+// A session that lived this long was a good one: the next reconnect starts from the base again.
+inline constexpr absl::Duration kStableSession = absl::Minutes(1);
+// After GoAway(REPLACED): somebody else has this device's key, and taking turns would only cost both.
+inline constexpr absl::Duration kReplacedWait = absl::Minutes(15);
+// The most that a GoAway may ask an agent to stay away: a server's mistake must not silence phones.
+inline constexpr absl::Duration kMaxGoAwayWait = absl::Hours(1);
+// Separate runs of sequence numbers that an agent remembers having seen. What may still arrive out of
+// order is what one device's mailboxes hold; collapsed and expired messages leave holes too, which a new
+// login's `settled_seq` closes.
+inline constexpr size_t kMaxSeenRanges = 64 * 1024;
+// Messages on the phone that one app hasn't taken: 5 MB of disk. Beyond it the oldest are dropped, and
+// the app is told by a gap notice.
+inline constexpr size_t kMaxInboxMessagesPerApp = 1000;
+// Pushes and acknowledgements that share one synced transaction of the inbox.
+inline constexpr size_t kMaxInboxBatch = 256;
+// AppAcks sent since the last answered heartbeat; beyond it a heartbeat asks whether they arrived.
+inline constexpr size_t kMaxUnconfirmedAppAcks = 1024;
 // Apps connected to one agent at a time, and unsent bytes held for one of them.
 inline constexpr size_t kMaxAppConnections = 512;
 inline constexpr size_t kMaxAppWriteBytes = 256 * 1024;
@@ -179,6 +196,8 @@ static_assert(kSessionWindowBytes + kMaxNowOrNeverInFlight * kMaxPayloadBytes < 
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
 static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
+static_assert(kMaxSeenRanges >= kMaxMailboxMessagesPerApp * kMaxAppsPerDevice,
+              "an honest server can't make an agent run out of ranges");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire
