@@ -1,0 +1,44 @@
+#ifndef BELLWIRE_NET_TLS_CLIENT_H_
+#define BELLWIRE_NET_TLS_CLIENT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/limits.h"
+#include "net/epoll_loop.h"
+#include "net/stream.h"
+#include "net/tls_context.h"
+#include "net/tls_session_slot.h"
+
+namespace bellwire::net {
+
+// Connects one device to its servers, and keeps the newest session ticket so that the next connection
+// resumes. Single-threaded; must outlive its streams.
+class TlsClient {
+ public:
+  TlsClient(EpollLoop* loop, std::shared_ptr<TlsClientContext> context);
+
+  // Starts to connect to "host:port". OnOpen comes when the TLS handshake is done, or OnClosed with the
+  // reason, within `timeout` from now. The addresses of a host name are tried one after the other.
+  // `server_name` is what the certificate must be for: a DNS name, which is also asked for (SNI), or
+  // an IP address. Empty: the host of `address`.
+  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE NAME_NOT_RESOLVED, CANNOT_CONNECT and what stream.h
+  //   names · DEADLINE_EXCEEDED CONNECT_TIMEOUT
+  std::unique_ptr<Stream> Connect(absl::string_view address, absl::string_view server_name = "",
+                                  absl::Duration timeout = kConnectTimeout);
+
+  // Whether the next connection is going to offer a ticket.
+  bool has_ticket() const { return session_.get() != nullptr; }
+  void ForgetTicket() { session_.Reset(); }
+
+ private:
+  EpollLoop* const loop_;
+  const std::shared_ptr<TlsClientContext> context_;
+  TlsSessionSlot session_;
+};
+
+}  // namespace bellwire::net
+
+#endif  // BELLWIRE_NET_TLS_CLIENT_H_
