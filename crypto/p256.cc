@@ -1,0 +1,103 @@
+#include "crypto/p256.h"
+
+#include "absl/strings/match.h"
+#include "crypto/openssl_error.h"
+#include "openssl/err.h"
+#include "openssl/pem.h"
+
+namespace bellwire {
+namespace {
+
+// SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 0 unused bits, uncompressed …
+constexpr unsigned char kSpkiPrefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                         0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                         0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
+static_assert(sizeof(kSpkiPrefix) + 64 == kP256PublicKeyBytes, "… x, y");
+
+bool HasP256Encoding(absl::string_view der) {
+  return der.size() == kP256PublicKeyBytes &&
+         absl::StartsWith(der, absl::string_view(reinterpret_cast<const char*>(kSpkiPrefix),
+                                                 sizeof(kSpkiPrefix)));
+}
+
+int NoPassphrase(char*, int, int, void*) { return -1; }
+
+// Parses PEM with one of OpenSSL's readers, which share this signature.
+template <auto kRead>
+auto ParsePem(absl::string_view pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  auto* object = bio ? kRead(bio.get(), nullptr, NoPassphrase, nullptr) : nullptr;
+  ERR_clear_error();  // A refusal is an answer here; nobody else shall find it in the queue.
+  return object;
+}
+
+// What `write` leaves in a memory BIO; empty if it fails.
+template <typename Write>
+std::string ToPem(Write write) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (!bio || write(bio.get()) != 1) {
+    ERR_clear_error();
+    return "";
+  }
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);  // NOLINT(runtime/int): OpenSSL's type.
+  return std::string(data, static_cast<size_t>(size));
+}
+
+}  // namespace
+
+absl::StatusOr<EvpPkeyPtr> GenerateP256Key() {
+  EvpPkeyPtr key(EVP_EC_gen("P-256"));
+  if (!key) return OpenSslError("make a P-256 key");
+  return key;
+}
+
+EvpPkeyPtr ParseP256PublicKey(absl::string_view der) {
+  if (!HasP256Encoding(der)) return nullptr;
+  const auto* p = reinterpret_cast<const unsigned char*>(der.data());
+  EvpPkeyPtr key(d2i_PUBKEY(nullptr, &p, static_cast<long>(der.size())));  // NOLINT(runtime/int)
+  ERR_clear_error();
+  return key;
+}
+
+EvpPkeyPtr ParsePrivateKeyPem(absl::string_view pem) {
+  return EvpPkeyPtr(ParsePem<PEM_read_bio_PrivateKey>(pem));
+}
+
+EvpPkeyPtr ParsePublicKeyPem(absl::string_view pem) {
+  return EvpPkeyPtr(ParsePem<PEM_read_bio_PUBKEY>(pem));
+}
+
+X509Ptr ParseCertificatePem(absl::string_view pem) {
+  return X509Ptr(ParsePem<PEM_read_bio_X509>(pem));
+}
+
+std::string PublicKeyDer(const EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  if (size <= 0) {
+    ERR_clear_error();
+    return "";
+  }
+  std::string result(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return result;
+}
+
+std::string PublicKeyPem(const EVP_PKEY* key) {
+  return ToPem([key](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key); });
+}
+
+std::string PrivateKeyPem(const EVP_PKEY* key) {
+  return ToPem([key](BIO* bio) {
+    return PEM_write_bio_PKCS8PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+std::string CertificatePem(const X509* certificate) {
+  return ToPem([certificate](BIO* bio) { return PEM_write_bio_X509(bio, certificate); });
+}
+
+bool IsP256(const EVP_PKEY* key) { return HasP256Encoding(PublicKeyDer(key)); }
+
+}  // namespace bellwire

@@ -1,0 +1,247 @@
+#include "crypto/token_sealer.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "crypto/file_util.h"
+#include "openssl/crypto.h"
+#include "openssl/err.h"
+#include "openssl/sha.h"
+
+namespace bellwire {
+namespace {
+
+static_assert(TokenSealer::kTokenChars <= kMaxTokenChars, "providers store tokens of this length");
+
+constexpr size_t kIvBytes = 16;
+constexpr size_t kPlainBytes = DeviceId::kSize + 8 + 8;
+constexpr size_t kTokenBytes = 1 + kIvBytes + kPlainBytes;
+static_assert(TokenSealer::kTokenChars == 2 * kTokenBytes);
+
+// What every token is bound to beside its key: SIV's associated datum.
+constexpr char kContext[] = "bellwire token v1";
+using AssociatedData =
+    std::array<uint8_t, sizeof(kContext)>;  // The key id replaces the final zero.
+
+AssociatedData AssociatedDataFor(uint8_t key_id) {
+  AssociatedData data;
+  std::memcpy(data.data(), kContext, sizeof(kContext));
+  data.back() = key_id;
+  return data;
+}
+
+void PutBigEndian64(uint64_t value, uint8_t* out) {
+  for (int i = 7; i >= 0; --i, value >>= 8) out[i] = static_cast<uint8_t>(value);
+}
+
+uint64_t GetBigEndian64(const uint8_t* in) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | in[i];
+  return value;
+}
+
+// -1 for all but lower-case hex digits: a token has one spelling.
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+// False unless `hex` is exactly `size` bytes in lower-case hex.
+bool DecodeHex(absl::string_view hex, uint8_t* out, size_t size) {
+  if (hex.size() != 2 * size) return false;
+  for (size_t i = 0; i < size; ++i) {
+    const int high = HexDigit(hex[2 * i]);
+    const int low = HexDigit(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    out[i] = static_cast<uint8_t>(high << 4 | low);
+  }
+  return true;
+}
+
+std::string EncodeHex(const uint8_t* data, size_t size) {
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(data), size));
+}
+
+absl::Status BadKeyFile(const std::string& path, absl::string_view why) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_KEY_FILE",
+                   absl::StrCat(path, ": ", why));
+}
+
+absl::StatusOr<std::vector<TokenSealer::Key>> ReadKeys(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadPrivateFile(path);
+  if (!text.ok()) return text.status();
+  const absl::Cleanup wipe = [&text] { OPENSSL_cleanse(text->data(), text->size()); };
+
+  std::vector<TokenSealer::Key> keys;
+  keys.reserve(TokenSealer::kMaxKeys);  // Growing would leave copies of keys behind.
+  int line_number = 0;
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    ++line_number;
+    line = absl::StripAsciiWhitespace(line.substr(0, line.find('#')));
+    if (line.empty()) continue;
+    const auto bad = [&](absl::string_view why) {
+      return BadKeyFile(path, absl::StrCat("line ", line_number, " ", why));
+    };
+    const std::vector<absl::string_view> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    TokenSealer::Key key;
+    uint32_t id = 0;
+    if (words.size() != 2 || !absl::SimpleAtoi(words[0], &id) || id > 255 ||
+        !DecodeHex(words[1], key.bytes.data(), key.bytes.size())) {
+      return bad("isn't a key id (0 to 255), a space, and 128 lower-case hex digits");
+    }
+    key.id = static_cast<uint8_t>(id);
+    for (const TokenSealer::Key& other : keys) {
+      if (other.id == key.id) return bad("repeats the key id of a line before it");
+    }
+    if (keys.size() == TokenSealer::kMaxKeys) return bad("is one key too many");
+    keys.push_back(key);
+    OPENSSL_cleanse(key.bytes.data(), key.bytes.size());
+  }
+  if (keys.empty()) return BadKeyFile(path, "there is no key in it");
+  return keys;
+}
+
+TokenSealer::Key RandomKey(uint8_t id) {
+  TokenSealer::Key key;
+  key.id = id;
+  FillRandom(key.bytes.data(), key.bytes.size());
+  return key;
+}
+
+std::string FormatKeys(const std::vector<TokenSealer::Key>& keys) {
+  std::string text =
+      "# Bellwire: the keys that seal device tokens, newest first (KEY_ID HEX).\n"
+      "# The newest seals, all open. Who has one can make tokens; without it the tokens are "
+      "dead.\n";
+  for (const TokenSealer::Key& key : keys) {
+    absl::StrAppend(&text, key.id, " ", EncodeHex(key.bytes.data(), key.bytes.size()), "\n");
+  }
+  return text;
+}
+
+EvpCipherPtr FetchCipher() {
+  EvpCipherPtr cipher(EVP_CIPHER_fetch(nullptr, "AES-256-SIV", nullptr));
+  if (!cipher) {
+    std::fputs("fatal: this OpenSSL has no AES-256-SIV; 3.0 or later is needed\n", stderr);
+    std::abort();
+  }
+  return cipher;
+}
+
+}  // namespace
+
+uint64_t AppTag(absl::string_view app_id) {
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const uint8_t*>(app_id.data()), app_id.size(), digest);
+  return GetBigEndian64(digest);
+}
+
+absl::Status TokenSealer::CreateKeyFile(const std::string& path) {
+  return CreateFileAtomically(path, FormatKeys({RandomKey(1)}), FileAccess::kPrivate);
+}
+
+absl::Status TokenSealer::AddKey(const std::string& path) {
+  absl::StatusOr<std::vector<Key>> keys = ReadKeys(path);
+  if (!keys.ok()) return keys.status();
+  if (keys->size() == kMaxKeys) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_KEYS",
+                     absl::StrCat(path, " holds ", kMaxKeys,
+                                  " keys: remove the last lines, whose tokens then die"));
+  }
+  // Upwards from the newest, round at 255: the id of a removed key is used again as late as can be.
+  uint8_t id = keys->front().id;
+  const auto taken = [&](uint8_t candidate) {
+    for (const Key& key : *keys) {
+      if (key.id == candidate) return true;
+    }
+    return false;
+  };
+  while (taken(id)) ++id;
+  keys->insert(keys->begin(), RandomKey(id));
+  return ReplaceFileAtomically(path, FormatKeys(*keys), FileAccess::kPrivate);
+}
+
+absl::StatusOr<std::unique_ptr<TokenSealer>> TokenSealer::FromFile(const std::string& path) {
+  absl::StatusOr<std::vector<Key>> keys = ReadKeys(path);
+  if (!keys.ok()) return keys.status();
+  return std::unique_ptr<TokenSealer>(new TokenSealer(FetchCipher(), *std::move(keys)));
+}
+
+std::unique_ptr<TokenSealer> TokenSealer::ForTesting() {
+  Key key;
+  key.id = 1;
+  key.bytes.fill(0x42);
+  return std::unique_ptr<TokenSealer>(new TokenSealer(FetchCipher(), {key}));
+}
+
+TokenSealer::TokenSealer(EvpCipherPtr cipher, std::vector<Key> keys)
+    : cipher_(std::move(cipher)), keys_(std::move(keys)) {}
+
+TokenSealer::~TokenSealer() {
+  for (Key& key : keys_) OPENSSL_cleanse(key.bytes.data(), key.bytes.size());
+}
+
+std::string TokenSealer::Seal(const TokenContents& contents) const {
+  const Key& key = keys_.front();
+  uint8_t plain[kPlainBytes];
+  std::memcpy(plain, contents.device_id.bytes().data(), DeviceId::kSize);
+  PutBigEndian64(contents.registration_id, plain + DeviceId::kSize);
+  PutBigEndian64(contents.app_tag, plain + DeviceId::kSize + 8);
+
+  uint8_t token[kTokenBytes];
+  token[0] = key.id;
+  const AssociatedData associated = AssociatedDataFor(key.id);
+  const EvpCipherCtxPtr ctx(EVP_CIPHER_CTX_new());
+  int size = 0;
+  if (!ctx ||
+      EVP_EncryptInit_ex2(ctx.get(), cipher_.get(), key.bytes.data(), nullptr, nullptr) != 1 ||
+      EVP_EncryptUpdate(ctx.get(), nullptr, &size, associated.data(), associated.size()) != 1 ||
+      EVP_EncryptUpdate(ctx.get(), token + 1 + kIvBytes, &size, plain, kPlainBytes) != 1 ||
+      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kIvBytes, token + 1) != 1) {
+    // No input does this: memory has run out.
+    std::fputs("fatal: OpenSSL could not seal a device token\n", stderr);
+    std::abort();
+  }
+  return EncodeHex(token, kTokenBytes);
+}
+
+std::optional<TokenContents> TokenSealer::Open(absl::string_view token_hex) const {
+  uint8_t token[kTokenBytes];
+  if (!DecodeHex(token_hex, token, kTokenBytes)) return std::nullopt;
+  for (const Key& key : keys_) {
+    if (key.id != token[0]) continue;
+    uint8_t plain[kPlainBytes];
+    const AssociatedData associated = AssociatedDataFor(key.id);
+    const EvpCipherCtxPtr ctx(EVP_CIPHER_CTX_new());
+    int size = 0;
+    if (!ctx ||
+        EVP_DecryptInit_ex2(ctx.get(), cipher_.get(), key.bytes.data(), nullptr, nullptr) != 1 ||
+        EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kIvBytes, token + 1) != 1 ||
+        EVP_DecryptUpdate(ctx.get(), nullptr, &size, associated.data(), associated.size()) != 1 ||
+        EVP_DecryptUpdate(ctx.get(), plain, &size, token + 1 + kIvBytes, kPlainBytes) != 1 ||
+        size != static_cast<int>(kPlainBytes)) {
+      ERR_clear_error();  // A forged token is an answer, not an error for others to find.
+      return std::nullopt;
+    }
+    TokenContents contents;
+    contents.device_id = *DeviceId::FromBytes(
+        absl::string_view(reinterpret_cast<const char*>(plain), DeviceId::kSize));
+    contents.registration_id = GetBigEndian64(plain + DeviceId::kSize);
+    contents.app_tag = GetBigEndian64(plain + DeviceId::kSize + 8);
+    return contents;
+  }
+  return std::nullopt;
+}
+
+}  // namespace bellwire
