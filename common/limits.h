@@ -84,6 +84,40 @@ inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(30 * 24);
 inline constexpr size_t kMaxReceiptsPerMessage = 32;
 // Apps registered on one device: hundreds are real, more is a bug or an attack.
 inline constexpr size_t kMaxAppsPerDevice = 512;
+// Registrations of one device, living and dead: an app that registers and removes in a loop must not
+// fill the disk with dead tokens. They go after kDeadTokenRetention.
+inline constexpr size_t kMaxRegistrationsPerDevice = 2048;
+// What MAILBOX_FULL asks a provider to wait: places come free when the phone is back.
+inline constexpr absl::Duration kMailboxFullRetryAfter = absl::Minutes(1);
+// While the device has a session, a message that runs out of ttl may be on its way: its end is
+// written this much later, so that the acknowledgement under way counts. It is not sent any more.
+inline constexpr absl::Duration kExpiryGrace = absl::Seconds(10);
+// A message that the agent has and says nothing more about ends this long after its ttl.
+inline constexpr absl::Duration kDeviceReportGrace = kReceiptRetention;
+// Under its number a now-or-never message can be resolved for so long after the gateway's wait.
+inline constexpr absl::Duration kResolveGrace = absl::Seconds(50);
+
+// --- The registry. ---
+
+// Teams on one server, apps and keys of one team: all of them are listed in one answer.
+inline constexpr size_t kMaxTeams = 10'000;
+inline constexpr size_t kMaxAppsPerTeam = 1000;
+inline constexpr size_t kMaxKeysPerTeam = 100;
+// One page of a mailbox, whatever is asked for: four session windows.
+inline constexpr size_t kMaxPageBytes = 256 * 1024;
+inline constexpr size_t kMaxPageMessages = 256;
+// Mailbox records looked at for one page: a mailbox of expired messages must not hold up the writer.
+inline constexpr size_t kMaxPageScan = 1024;
+// Items of one Ack, AppAck or ReportSent: several frames' worth of a device.
+inline constexpr size_t kMaxAckItems = 1024;
+// Due messages that come into their mailbox in one transaction; the rest comes with the next one.
+inline constexpr size_t kMaxReleasesPerTransaction = 64;
+// Due entries that one sweep step handles between two batches, and how long the writer rests
+// between sweeps when nothing more is due. Also how late a deliver_at may be.
+inline constexpr size_t kMaxSweepEntries = 256;
+inline constexpr absl::Duration kSweepInterval = absl::Seconds(1);
+// After a failed write the store is opened again at most this often.
+inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
 
 // --- Names. ---
 
@@ -198,6 +232,8 @@ static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metad
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
 static_assert(kMaxSeenRanges >= kMaxMailboxMessagesPerApp * kMaxAppsPerDevice,
               "an honest server can't make an agent run out of ranges");
+static_assert(kMaxPageScan > kMaxPageMessages, "a page can be filled");
+static_assert(kSessionWindowBytes <= kMaxPageBytes, "one page fills a window");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire
