@@ -1,0 +1,50 @@
+#include "connector/login.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "common/limits.h"
+#include "crypto/device_key.h"
+
+namespace bellwire::connector {
+
+absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms) {
+  if (interval_ms == 0) return kMaxHeartbeatInterval;
+  return std::clamp(absl::Milliseconds(interval_ms), kMinHeartbeatInterval, kMaxHeartbeatInterval);
+}
+
+absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
+                                        absl::string_view tls_exporter,
+                                        absl::string_view resumed_ticket_data) {
+  if (login.login_number() == 0) {
+    return absl::InvalidArgumentError("login_number must not be zero");
+  }
+  if (login.agent_version().size() > kMaxAgentVersionBytes) {
+    return absl::InvalidArgumentError("agent_version is too long");
+  }
+  if (!login.mailbox_id().empty() && login.mailbox_id().size() != MailboxId::kSize) {
+    return absl::InvalidArgumentError("mailbox_id must be 16 bytes or absent");
+  }
+  const absl::StatusOr<DeviceId> device_id = DeviceIdOf(login.public_key());
+  if (!device_id.ok()) {
+    return absl::UnauthenticatedError("public_key is not a P-256 key in DER");
+  }
+  // Resumption proves the possession of the ticket's secret, which only a connection that had shown the
+  // signature was given. The key was parsed then; here its hash says that it is the same.
+  const bool proven_by_ticket =
+      !resumed_ticket_data.empty() && resumed_ticket_data == device_id->bytes();
+  if (!proven_by_ticket) {
+    const absl::Status verified = VerifyLogin(login.public_key(), tls_exporter,
+                                              login.login_number(), login.signature());
+    if (!verified.ok()) return absl::UnauthenticatedError(verified.message());
+  }
+  CheckedLogin checked;
+  checked.device_id = *device_id;
+  checked.login_number = login.login_number();
+  checked.heartbeat_interval = EffectiveHeartbeatInterval(login.heartbeat_interval_ms());
+  checked.activity =
+      login.activity() == device::v1::IDLE ? device::v1::IDLE : device::v1::ACTIVE;
+  return checked;
+}
+
+}  // namespace bellwire::connector

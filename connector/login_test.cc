@@ -1,0 +1,100 @@
+#include "connector/login.h"
+
+#include <memory>
+#include <string>
+
+#include "common/limits.h"
+#include "crypto/device_key.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::connector {
+namespace {
+
+class LoginTest : public testing::Test {
+ protected:
+  LoginTest() : key_(*DeviceKey::Generate()), exporter_(kTlsExporterBytes, 'e') {
+    login_.set_public_key(key_->public_key_der());
+    login_.set_login_number(7);
+    login_.set_signature(*key_->SignLogin(exporter_, 7));
+  }
+
+  absl::StatusCode Check(absl::string_view ticket = "") {
+    return CheckLogin(login_, exporter_, ticket).status().code();
+  }
+
+  const std::unique_ptr<DeviceKey> key_;
+  const std::string exporter_;
+  device::v1::Login login_;
+};
+
+TEST_F(LoginTest, SignatureProvesTheKey) {
+  login_.set_activity(device::v1::IDLE);
+  login_.set_heartbeat_interval_ms(30'000);
+  const absl::StatusOr<CheckedLogin> checked = CheckLogin(login_, exporter_, "");
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->device_id, key_->device_id());
+  EXPECT_EQ(checked->login_number, 7u);
+  EXPECT_EQ(checked->heartbeat_interval, absl::Seconds(30));
+  EXPECT_EQ(checked->activity, device::v1::IDLE);
+}
+
+TEST_F(LoginTest, NeitherAnotherConnectionNorAnotherNumberNorAnotherKey) {
+  EXPECT_EQ(CheckLogin(login_, std::string(kTlsExporterBytes, 'f'), "").status().code(),
+            absl::StatusCode::kUnauthenticated);
+  login_.set_login_number(8);
+  EXPECT_EQ(Check(), absl::StatusCode::kUnauthenticated);
+  login_.set_login_number(7);
+  EXPECT_EQ(Check(), absl::StatusCode::kOk);
+  const auto other = *DeviceKey::Generate();
+  login_.set_public_key(other->public_key_der());
+  EXPECT_EQ(Check(), absl::StatusCode::kUnauthenticated);
+  login_.set_public_key("short");
+  EXPECT_EQ(Check(), absl::StatusCode::kUnauthenticated);
+  login_.clear_public_key();
+  EXPECT_EQ(Check(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(LoginTest, TicketOfThisDeviceStandsForTheSignature) {
+  login_.clear_signature();
+  EXPECT_EQ(Check(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(Check(key_->device_id().bytes()), absl::StatusCode::kOk);
+}
+
+TEST_F(LoginTest, TicketOfAnotherDeviceIsWorthNothing) {
+  const auto other = *DeviceKey::Generate();
+  // With its own signature it is an ordinary login …
+  EXPECT_EQ(Check(other->device_id().bytes()), absl::StatusCode::kOk);
+  // … and without one it is refused.
+  login_.clear_signature();
+  EXPECT_EQ(Check(other->device_id().bytes()), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(Check(key_->device_id().bytes().substr(0, 8)), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(LoginTest, MalformedFieldsAreNamed) {
+  login_.set_login_number(0);
+  EXPECT_EQ(Check(), absl::StatusCode::kInvalidArgument);
+  login_.set_login_number(7);
+  login_.set_mailbox_id("fifteen bytes..");
+  EXPECT_EQ(Check(), absl::StatusCode::kInvalidArgument);
+  login_.set_mailbox_id("sixteen bytes...");
+  EXPECT_EQ(Check(), absl::StatusCode::kOk);
+  login_.set_agent_version(std::string(kMaxAgentVersionBytes + 1, 'v'));
+  EXPECT_EQ(Check(), absl::StatusCode::kInvalidArgument);
+  login_.set_agent_version(std::string(kMaxAgentVersionBytes, 'v'));
+  EXPECT_EQ(Check(), absl::StatusCode::kOk);
+}
+
+TEST_F(LoginTest, HeartbeatIntervalIsKeptWithinItsBounds) {
+  EXPECT_EQ(EffectiveHeartbeatInterval(0), kMaxHeartbeatInterval);
+  EXPECT_EQ(EffectiveHeartbeatInterval(1), kMinHeartbeatInterval);
+  EXPECT_EQ(EffectiveHeartbeatInterval(280'000), absl::Seconds(280));
+  EXPECT_EQ(EffectiveHeartbeatInterval(UINT32_MAX), kMaxHeartbeatInterval);
+}
+
+TEST_F(LoginTest, UnknownActivityCountsAsActive) {
+  login_.set_activity(static_cast<device::v1::Activity>(17));
+  EXPECT_EQ(CheckLogin(login_, exporter_, "")->activity, device::v1::ACTIVE);
+}
+
+}  // namespace
+}  // namespace bellwire::connector
