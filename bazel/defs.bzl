@@ -8,7 +8,8 @@ _COPTS = [
     "-Werror",
     "-Wno-missing-field-initializers",
     "-Wnon-virtual-dtor",
-    "-Woverloaded-virtual",
+    # A service of gRPC's callback API hides the synchronous methods of the same names, by design.
+    "-Wno-overloaded-virtual",
     "-Wimplicit-fallthrough",
     "-Wvla",
 ]

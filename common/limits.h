@@ -186,6 +186,17 @@ inline constexpr size_t kMaxShardRequests = 16 * 1024;
 inline constexpr int kMaxShards = 256;
 // Unanswered requests on one stream to a connector; beyond it messages wait in the mailbox.
 inline constexpr size_t kMaxConnectorInFlight = 16 * 1024;
+// A call of the registry over gRPC. Group commits take milliseconds; what takes longer than this is
+// stuck, and its caller better tells so.
+inline constexpr absl::Duration kRegistryCallTimeout = absl::Seconds(10);
+// What OVERLOADED and REGISTRY_UNAVAILABLE advise: a queue drains, and a daemon restarts, within a second or two.
+inline constexpr absl::Duration kRegistryRetryAfter = absl::Seconds(1);
+// Between attempts to reach a connector whose stream broke, doubling: a restart is found soon, and a
+// connector that is gone for good costs next to nothing.
+inline constexpr absl::Duration kConnectorDialBase = absl::Milliseconds(100);
+inline constexpr absl::Duration kConnectorDialMax = absl::Seconds(5);
+// A connector that nobody asked for this long is forgotten: fleets change, processes stay.
+inline constexpr absl::Duration kConnectorIdle = absl::Minutes(5);
 // Connections per shard before it stops accepting; descriptors are the true bound (ulimit -n).
 inline constexpr size_t kMaxConnectionsPerShard = 100'000;
 
