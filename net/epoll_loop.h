@@ -3,8 +3,10 @@
 
 #include <sys/epoll.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -62,11 +64,14 @@ class EpollLoop final : public EventLoop {
 
  private:
   friend class FdWatch;
-  class LoopTimer;
+  // Of a list that is circular through a sentinel.
+  struct WakeLink {
+    WakeLink* next = nullptr;
+    WakeLink* previous = nullptr;
+  };
 
   void DeleteLaterErased(std::shared_ptr<void> object) override;
   void AfterCallback();
-  uint64_t NowTick() const;
   int WaitTimeoutMs();
   void RunWatches(int ready_count);
   void RunTimers();
@@ -80,14 +85,11 @@ class EpollLoop final : public EventLoop {
   const std::shared_ptr<PostQueue> posted_;
   std::atomic<bool> stop_{false};
   TimerWheel wheel_;
-  // What epoll_wait returned and is not handled yet: a watch that dies strikes itself out.
+  // What epoll_wait returned; a watch that stops strikes itself out of [next_event_, events_end_).
   epoll_event events_[kEventsPerTurn];
-  int events_left_ = 0;
-  // Watches that asked for Wake; circular, through a sentinel.
-  struct WakeLink {
-    WakeLink* next = nullptr;
-    WakeLink* previous = nullptr;
-  };
+  int next_event_ = 0;
+  int events_end_ = 0;
+  // Watches that asked for Wake.
   WakeLink woken_;
   std::vector<std::shared_ptr<void>> deletions_;
   absl::flat_hash_map<Resident*, std::unique_ptr<Resident>> residents_;
@@ -125,6 +127,8 @@ class FdWatch {
   struct Link : EpollLoop::WakeLink {
     FdWatch* watch;
   };
+
+  void Unwake();
 
   EpollLoop* const loop_;
   OnReady on_ready_;

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_NET_SIMULATED_LOOP_H_
 #define BELLWIRE_NET_SIMULATED_LOOP_H_
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -35,19 +36,14 @@ class SimulatedLoop final : public EventLoop {
   bool Post(absl::AnyInvocable<void() &&> task) override;
 
  private:
-  class LoopTimer;
-
   void DeleteLaterErased(std::shared_ptr<void> object) override;
   void AfterCallback();
-  uint64_t NowTick() const;
   // Runs one thing that can run now; false if there is nothing.
   bool RunOne();
 
   SimulatedClock* const clock_;
   TimerWheel wheel_;
-  std::vector<absl::AnyInvocable<void() &&>> posted_;
-  // The tasks of posted_ before this one have run.
-  size_t next_posted_ = 0;
+  std::deque<absl::AnyInvocable<void() &&>> posted_;
   std::vector<std::shared_ptr<void>> deletions_;
 };
 

@@ -9,10 +9,10 @@
 namespace bellwire::net {
 
 // The deadlines of one loop: a hierarchical timer wheel (Varghese and Lauck, "Hashed and Hierarchical
-// Timing Wheels", 1987) of 7 levels with 64 slots each. A level-0 slot is one tick, a slot of each
-// further level as long as the whole level below it; an entry sits at the lowest level at which its
-// deadline and the present differ, and moves down as its time comes near. What a tick is, the caller
-// decides.
+// Timing Wheels", 1987) with 64 slots a level. A slot of level 0 is one tick, one of each further
+// level as long as the whole level below it; an entry sits at the highest level at which its deadline
+// and the present differ, and moves down as its time comes near. The levels cover all 64 bits. What a
+// tick is, the caller decides.
 //
 // Arm and Cancel are O(1) and nothing here allocates: entries belong to their owners. Single-threaded.
 class TimerWheel {
@@ -36,9 +36,6 @@ class TimerWheel {
     Entry* previous_ = nullptr;
     uint64_t deadline_ = 0;
   };
-
-  // Deadlines this far ahead or further come early … after seventy years of 1 ms ticks.
-  static constexpr int kLevels = 7;
 
   // `now` is the present tick.
   explicit TimerWheel(uint64_t now);
@@ -72,6 +69,7 @@ class TimerWheel {
  private:
   static constexpr int kSlotBits = 6;
   static constexpr int kSlots = 1 << kSlotBits;
+  static constexpr int kLevels = (64 + kSlotBits - 1) / kSlotBits;
 
   // The lists are circular through a slot's own `head`, so that unlinking needs no wheel.
   struct Level {
