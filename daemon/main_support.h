@@ -52,9 +52,9 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 // error and where to find help).
 std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 
-// Sets up logging, removes a stale ready file, raises the descriptor limit to what the system allows, ignores
-// SIGPIPE, and blocks SIGTERM and SIGINT for WaitForShutdownSignal.
-// REQUIRES: no other thread runs yet (threads inherit the blocked signals).
+// Sets up logging, removes a stale ready file, raises the descriptor limit to what the system
+// allows, ignores SIGPIPE, and blocks SIGTERM and SIGINT for WaitForShutdownSignal. REQUIRES: no
+// other thread runs yet (threads inherit the blocked signals).
 absl::Status PrepareProcess(const DaemonFlags& flags);
 
 // Only the signals part of PrepareProcess: for programs that are no daemons.
@@ -67,15 +67,16 @@ void WaitForShutdownSignal();
 // Raises the soft limit of open descriptors to the hard one; answers what it is now.
 size_t RaiseDescriptorLimit();
 
-// Writes {"key":"value", …, "pid":N} to `path` by way of a rename: who sees the file sees all of it.
-// An empty path writes nothing.
+// Writes {"key":"value", …, "pid":N} to `path` by way of a rename: who sees the file sees all of
+// it. An empty path writes nothing.
 absl::Status WriteReadyFile(const std::string& path,
                             const std::vector<std::pair<std::string, std::string>>& fields);
 
 // Attaches what the person at the terminal should do next; shown by ReportFailure.
 absl::Status WithHint(absl::Status status, absl::string_view hint);
 
-// `status` for a person: "error: what is wrong" and, where known, "hint: what to do". REQUIRES: !status.ok().
+// `status` for a person: "error: what is wrong" and, where known, "hint: what to do". REQUIRES:
+// !status.ok().
 std::string RenderFailure(const absl::Status& status);
 
 // Prints RenderFailure to stderr; answers kExitFailure.

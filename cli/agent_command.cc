@@ -1,0 +1,105 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "cli/command.h"
+#include "daemon/main_support.h"
+#include "device-agent/client/client.h"
+
+namespace bellwire::cli {
+namespace {
+
+struct Flags {
+  std::string socket_path = agent::kDefaultSocketPath;
+};
+
+nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
+  nlohmann::ordered_json json = {
+      {"agent_version", status.agent_version()},
+      {"connection", agent::v1::Status::Connection_Name(status.connection())},
+      {"server_address", status.server_address()},
+      {"device_id", status.device_id()},
+      {"heartbeat_interval_ms", status.heartbeat_interval_ms()},
+      {"inbox_messages", status.inbox_messages()},
+      {"heartbeats_sent", status.heartbeats_sent()},
+      {"bytes_sent", status.bytes_sent()},
+      {"bytes_received", status.bytes_received()}};
+  if (status.connected_since_ms() != 0) {
+    json["connected_since"] = RenderTimeForJson(absl::FromUnixMillis(status.connected_since_ms()));
+  }
+  if (!status.last_error().empty()) json["last_error"] = status.last_error();
+  json["apps"] = nlohmann::ordered_json::array();
+  for (const auto& app : status.apps()) {
+    json["apps"].push_back({{"app_id", app.app_id()},
+                            {"connected", app.connected()},
+                            {"waiting_messages", app.waiting_messages()}});
+  }
+  return json;
+}
+
+void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
+  const bool connected = status.connection() == agent::v1::Status::CONNECTED;
+  const std::string state =
+      absl::AsciiStrToLower(agent::v1::Status::Connection_Name(status.connection()));
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"connection", connected ? out.Good(state) : out.Bad(state)},
+      {"server", status.server_address()}};
+  if (connected && status.connected_since_ms() != 0) {
+    fields.emplace_back("since",
+                        RenderDuration(now - absl::FromUnixMillis(status.connected_since_ms())));
+  }
+  if (!connected && !status.last_error().empty()) {
+    fields.emplace_back("because", status.last_error());
+  }
+  fields.insert(
+      fields.end(),
+      {{"device", status.device_id()},
+       {"heartbeat",
+        absl::StrCat("every ", RenderDuration(absl::Milliseconds(status.heartbeat_interval_ms())),
+                     ", ", status.heartbeats_sent(), " sent")},
+       {"traffic",
+        absl::StrCat(status.bytes_sent(), " bytes sent, ", status.bytes_received(), " received")},
+       {"inbox", absl::StrCat(status.inbox_messages(), " messages wait for their apps")},
+       {"version", status.agent_version()}});
+  out.Fields(fields);
+  if (status.apps().empty()) return;
+  out.Line();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& app : status.apps()) {
+    rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
+                    app.connected() ? out.Good("running") : out.Dim("away")});
+  }
+  out.Table({"APP", "WAITING", "STATE"}, rows);
+}
+
+absl::Status ShowStatus(const Flags& flags, CommandContext* context) {
+  absl::StatusOr<agent::v1::Status> status =
+      agent::FetchAgentStatus(flags.socket_path, absl::Seconds(5));
+  if (!status.ok()) {
+    return WithHint(status.status(),
+                    "is bellwire-agent running? Name its socket with --socket PATH");
+  }
+  if (context->terminal->json()) {
+    context->terminal->Json(ToJson(*status));
+  } else {
+    Print(*status, context->clock->WallNow(), *context->terminal);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddAgentCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* agent = root->add_subcommand("agent", "The agent of this phone")->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  CLI::App* status = agent->add_subcommand("status", "Is it connected, and who waits for what");
+  status->add_option("--socket", flags->socket_path, "Socket of the agent")
+      ->envname("BELLWIRE_AGENT_SOCKET")
+      ->capture_default_str();
+  AddJsonFlag(status, context);
+  SetExamples(status, "  bellwire agent status");
+  status->callback([=] { context->run = [=] { return ShowStatus(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,102 @@
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "bellwire/admin/v1/admin.grpc.pb.h"
+#include "cli/command.h"
+#include "cli/proto_render.h"
+#include "cli/server_connection.h"
+#include "common/status_macros.h"
+
+namespace bellwire::cli {
+namespace {
+
+using admin::v1::AdminService;
+
+struct Flags : AdminFlags {
+  std::string team_id;
+  std::string app_id;
+  admin::v1::OverflowPolicy overflow = admin::v1::DROP_OLDEST;
+};
+
+absl::Status Create(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::CreateAppRequest request;
+  request.set_team_id(flags.team_id);
+  request.set_app_id(flags.app_id);
+  request.set_overflow_policy(flags.overflow);
+  admin::v1::App app;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateApp, request, &app));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json(ToJson(app));
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("created"), "  app ", out.Bold(app.app_id()), " of team ",
+                        app.team_id()));
+  out.Line(absl::StrCat("next: ", out.Bold(absl::StrCat("bellwire key create --team ",
+                                                        app.team_id(), " --out cred.json"))));
+  return absl::OkStatus();
+}
+
+absl::Status List(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::ListAppsRequest request;
+  request.set_team_id(flags.team_id);
+  admin::v1::ListAppsResponse response;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::ListApps, request, &response));
+  Terminal& out = *context->terminal;
+  std::vector<std::vector<std::string>> rows;
+  for (const admin::v1::App& app : response.apps()) {
+    if (out.json()) out.Json(ToJson(app));
+    rows.push_back({app.app_id(), RenderTime(TimeOf(app.create_time())),
+                    admin::v1::OverflowPolicy_Name(app.overflow_policy())});
+  }
+  if (out.json()) return absl::OkStatus();
+  if (rows.empty()) {
+    out.Line(absl::StrCat("team ", flags.team_id,
+                          " has no apps yet; make one with `bellwire app "
+                          "create APP_ID --team ",
+                          flags.team_id, "`"));
+  } else {
+    out.Table({"APP", "CREATED", "WHEN THE MAILBOX IS FULL"}, rows);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddAppCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* app = root->add_subcommand("app", "Apps of a team")->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+
+  CLI::App* create = app->add_subcommand("create", "Make an app, so that phones may register it");
+  create->add_option("APP_ID", flags->app_id, "Reverse domain name, such as com.example.mail")
+      ->required();
+  create->add_option("--team", flags->team_id, "Id of the team that owns it")->required();
+  const std::map<std::string, admin::v1::OverflowPolicy> policies = {
+      {"drop_oldest", admin::v1::DROP_OLDEST},
+      {"refuse_newest", admin::v1::REFUSE_NEWEST},
+      {"drop_all", admin::v1::DROP_ALL}};
+  create
+      ->add_option("--overflow", flags->overflow,
+                   "What 100 waiting messages do to the next one: drop_oldest, refuse_newest or "
+                   "drop_all [drop_oldest]")
+      ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case).description(""))
+      ->type_name("POLICY");
+  AddAdminFlags(create, flags.get());
+  AddJsonFlag(create, context);
+  SetExamples(create, "  bellwire app create com.example.mail --team TEAM --data_dir ./data");
+  create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
+
+  CLI::App* list = app->add_subcommand("list", "Show the apps of a team");
+  list->add_option("--team", flags->team_id, "Id of the team")->required();
+  AddAdminFlags(list, flags.get());
+  AddJsonFlag(list, context);
+  SetExamples(list, "  bellwire app list --team TEAM --data_dir ./data");
+  list->callback([=] { context->run = [=] { return List(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

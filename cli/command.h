@@ -1,0 +1,45 @@
+#ifndef BELLWIRE_CLI_COMMAND_H_
+#define BELLWIRE_CLI_COMMAND_H_
+
+#include <functional>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "cli/terminal.h"
+#include "common/clock.h"
+
+// A command of `bellwire` is a file NAME_command.cc with one function that adds it, its flags and
+// its help to the parser. Parsing only notes what to run; main() runs it.
+namespace bellwire::cli {
+
+struct CommandContext {
+  const Clock* clock;
+  Terminal* terminal;
+  // Set by the command that was named: does the work, and prints the answer to `terminal`.
+  std::function<absl::Status()> run;
+  // Whether --json was given.
+  bool json = false;
+};
+
+// The examples at the end of a command's --help.
+void SetExamples(CLI::App* command, const std::string& examples);
+
+// --json, for commands that answer something.
+void AddJsonFlag(CLI::App* command, CommandContext* context);
+
+// `context` must outlive the parse and the run.
+void AddInitCommand(CLI::App* root, CommandContext* context);
+void AddServeCommand(CLI::App* root, CommandContext* context);
+void AddTeamCommand(CLI::App* root, CommandContext* context);
+void AddAppCommand(CLI::App* root, CommandContext* context);
+void AddKeyCommand(CLI::App* root, CommandContext* context);
+void AddSendCommand(CLI::App* root, CommandContext* context);
+void AddMessageCommand(CLI::App* root, CommandContext* context);
+void AddListenCommand(CLI::App* root, CommandContext* context);
+void AddAgentCommand(CLI::App* root, CommandContext* context);
+void AddVersionCommand(CLI::App* root, CommandContext* context);
+
+}  // namespace bellwire::cli
+
+#endif  // BELLWIRE_CLI_COMMAND_H_

@@ -1,0 +1,115 @@
+#include "cli/embedded_server.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "crypto/certificates.h"
+#include "crypto/file_util.h"
+#include "daemon/data_dir.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_connector_client.h"
+
+namespace bellwire::cli {
+namespace {
+
+// Names the one connector in the routes of this process; no host can be called so.
+constexpr char kEmbeddedConnector[] = "embedded:0";
+// In time to act before phones stop connecting.
+constexpr absl::Duration kWarnBeforeExpiry = absl::Hours(60 * 24);
+
+void WarnOfExpiry(const DataDir& dir, absl::Time now) {
+  const auto pem = ReadWholeFile(dir.server_certificate());
+  if (!pem.ok()) return;
+  const auto not_after = CertificateNotAfter(*pem);
+  if (!not_after.ok() || *not_after > now + kWarnBeforeExpiry) return;
+  LogWarning("server_certificate_expires",
+             {{"file", dir.server_certificate()}, {"not_after", absl::FormatTime(*not_after)}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EmbeddedServer>> EmbeddedServer::Start(const Options& options) {
+  std::unique_ptr<EmbeddedServer> server(new EmbeddedServer());
+  BELLWIRE_RETURN_IF_ERROR(server->StartParts(options));
+  return server;
+}
+
+absl::Status EmbeddedServer::StartParts(const Options& options) {
+  const DataDir dir(options.data_dir);
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(dir));
+  WarnOfExpiry(dir, options.clock->WallNow());
+  BELLWIRE_ASSIGN_OR_RETURN(sealer_, TokenSealer::FromFile(dir.token_keys()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(dir.admin_token()));
+  // A route that separate daemons left in this store may name a remote connector.
+  BELLWIRE_ASSIGN_OR_RETURN(const auto internal_credentials,
+                            InternalChannelCredentials(dir.internal()));
+
+  registry::RegistryServer::Options registry_options;
+  registry_options.data_dir = dir.registry();
+  registry_options.sealer = sealer_.get();
+  registry_options.clock = options.clock;
+  registry_options.on_due = [this](const DeviceId& device, const internal::v1::Route& route,
+                                   const internal::v1::Envelope& message) {
+    HandOver(device, route, message);
+  };
+  BELLWIRE_ASSIGN_OR_RETURN(registry_,
+                            registry::RegistryServer::Start(std::move(registry_options)));
+
+  connector::ConnectorServer::Options connector_options;
+  connector_options.device_listen = options.device_listen;
+  connector_options.shards = options.shards;
+  connector_options.certificate_path = dir.server_certificate();
+  connector_options.private_key_path = dir.server_key();
+  connector_options.internal_address = kEmbeddedConnector;
+  connector_options.registry = registry_->api();
+  connector_options.clock = options.clock;
+  BELLWIRE_ASSIGN_OR_RETURN(connector_,
+                            connector::ConnectorServer::Start(std::move(connector_options)));
+
+  directory_ = NewConnectorDirectory(internal_credentials, kEmbeddedConnector, connector_->api());
+  {
+    absl::MutexLock lock(&mutex_);
+    live_directory_ = directory_.get();
+  }
+
+  gateway::GatewayServer::Options gateway_options;
+  gateway_options.listen = options.provider_listen;
+  gateway_options.certificate_path = dir.server_certificate();
+  gateway_options.key_path = dir.server_key();
+  gateway_options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
+  gateway_options.sealer = sealer_.get();
+  gateway_options.registry = registry_->api();
+  gateway_options.connectors = directory_.get();
+  gateway_options.clock = options.clock;
+  BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(std::move(gateway_options)));
+  return absl::OkStatus();
+}
+
+EmbeddedServer::~EmbeddedServer() {
+  gateway_.reset();
+  absl::MutexLock lock(&mutex_);
+  live_directory_ = nullptr;
+}
+
+void EmbeddedServer::Drain(absl::Duration time) {
+  gateway_->Drain(time);
+  connector_->Drain(time);
+}
+
+void EmbeddedServer::HandOver(const DeviceId& device, const internal::v1::Route& route,
+                              const internal::v1::Envelope& message) {
+  internal::v1::ConnectorRequest request;
+  *request.mutable_route() = route;
+  request.set_device_id(std::string(device.bytes()));
+  *request.mutable_deliver()->mutable_message() = message;
+  absl::MutexLock lock(&mutex_);
+  if (live_directory_ == nullptr) return;
+  // Whatever becomes of it: the message is in the mailbox, and the session's next page has it.
+  live_directory_->Find(route.connector_address())
+      ->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,71 @@
+#ifndef BELLWIRE_CLI_EMBEDDED_SERVER_H_
+#define BELLWIRE_CLI_EMBEDDED_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "connector/server.h"
+#include "crypto/token_sealer.h"
+#include "gateway/server.h"
+#include "registry/server.h"
+#include "rpc/connector_api.h"
+
+namespace bellwire::cli {
+
+// Registry, connector and gateway in one process, calling each other directly: what `bellwire
+// serve` runs, and what tests of this deployment start. Thread-safe after Start.
+class EmbeddedServer {
+ public:
+  struct Options {
+    // Made by InitDataDir (daemon/init_data_dir.h).
+    std::string data_dir;
+    // "host:port"; port 0 takes a free one.
+    std::string provider_listen = "0.0.0.0:7443";
+    std::string device_listen = "0.0.0.0:7444";
+    // Threads for device connections. 0: one per processor.
+    int shards = 0;
+    // Not owned; must outlive the server.
+    const Clock* clock = nullptr;
+  };
+
+  // Serves from the return on.
+  //   FAILED_PRECONDITION NOT_INITIALISED: `bellwire init` did not make the directory; otherwise
+  //   the errors of the three parts
+  static absl::StatusOr<std::unique_ptr<EmbeddedServer>> Start(const Options& options);
+
+  // Stops at once. What was answered OK is on the disk.
+  ~EmbeddedServer();
+
+  // "host:port" with the real ports.
+  std::string provider_address() const { return gateway_->address(); }
+  std::string device_address() const { return connector_->device_address(); }
+
+  // Lets calls finish and sends the agents away: `time` at most for each of the two. Call it at
+  // most once.
+  void Drain(absl::Duration time);
+
+ private:
+  EmbeddedServer() = default;
+  absl::Status StartParts(const Options& options);
+  // Of a message whose time has come (RegistryServer::Options::on_due).
+  void HandOver(const DeviceId& device, const internal::v1::Route& route,
+                const internal::v1::Envelope& message);
+
+  std::unique_ptr<TokenSealer> sealer_;
+  // In the order in which they need each other: destroyed backwards.
+  std::unique_ptr<registry::RegistryServer> registry_;
+  std::unique_ptr<connector::ConnectorServer> connector_;
+  std::unique_ptr<ConnectorDirectory> directory_;
+  std::unique_ptr<gateway::GatewayServer> gateway_;
+  // The registry starts before the directory and stops after it: `directory_` while it may be used.
+  absl::Mutex mutex_;
+  ConnectorDirectory* live_directory_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace bellwire::cli
+
+#endif  // BELLWIRE_CLI_EMBEDDED_SERVER_H_

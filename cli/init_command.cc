@@ -1,0 +1,80 @@
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cli/command.h"
+#include "common/status_macros.h"
+#include "daemon/data_dir.h"
+#include "daemon/init_data_dir.h"
+
+namespace bellwire::cli {
+namespace {
+
+struct Flags {
+  std::string data_dir;
+  std::vector<std::string> server_names;
+};
+
+std::vector<std::string> DefaultServerNames() {
+  std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) == 0 && host[0] != '\0' &&
+      names[0] != host.data()) {
+    names.push_back(host.data());
+  }
+  return names;
+}
+
+absl::Status Init(const Flags& flags, CommandContext* context) {
+  const DataDir dir(flags.data_dir);
+  const std::vector<std::string> names =
+      flags.server_names.empty() ? DefaultServerNames() : flags.server_names;
+  BELLWIRE_RETURN_IF_ERROR(InitDataDir(dir, names, context->clock->WallNow()));
+
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json({{"data_dir", dir.path()},
+              {"ca", dir.ca_certificate()},
+              {"admin_token_file", dir.admin_token()},
+              {"server_names", names}});
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("ready"), "  the data directory ", out.Bold(dir.path())));
+  out.Line();
+  out.Fields({{"ca.pem", "what providers and agents trust: give it to them"},
+              {"server.pem", absl::StrCat("certificate for ", absl::StrJoin(names, ", "))},
+              {"admin.token", "whoever has it manages teams, apps and keys"},
+              {"token.keys", "seals device tokens: back it up, without it every token is void"},
+              {"internal/", "certificates of the daemons among themselves"}});
+  out.Line();
+  out.Line(
+      absl::StrCat("next: ", out.Bold(absl::StrCat("bellwire serve --data_dir ", dir.path()))));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddInitCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* command = root->add_subcommand(
+      "init", "Make the data directory of a new server: CA, certificates, keys, admin token");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("--data_dir", flags->data_dir, "The directory to make")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->required();
+  command->add_option("--server_name", flags->server_names,
+                      "Host name or IP address that providers and agents connect to; repeatable "
+                      "[localhost, 127.0.0.1, ::1 and the name of this host]");
+  AddJsonFlag(command, context);
+  SetExamples(command,
+              "  bellwire init --data_dir ./data\n"
+              "  bellwire init --data_dir /var/lib/bellwire --server_name push.example.com "
+              "--server_name 203.0.113.7");
+  command->callback([=] { context->run = [=] { return Init(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

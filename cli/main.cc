@@ -1,0 +1,65 @@
+// The command `bellwire`. See command.h for how the commands fit in.
+#include <iostream>
+#include <optional>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "daemon/main_support.h"
+
+namespace bellwire::cli {
+namespace {
+
+int Main(int argc, char** argv) {
+  CLI::App root(
+      "Bellwire: a self-hosted push gateway. One long connection per phone, one gRPC call per "
+      "push.",
+      "bellwire");
+  root.require_subcommand(1);
+  root.set_version_flag("--version", std::string(kVersion));
+  root.footer(
+      "A first push:\n"
+      "  bellwire init --data_dir ./data              once\n"
+      "  bellwire serve --data_dir ./data             the server; leave it running\n"
+      "  bellwire-agent --server localhost:7444 --ca ./data/ca.pem ...   the phone's daemon\n"
+      "  export BELLWIRE_DATA_DIR=./data\n"
+      "  bellwire team create \"Example Ltd\"           prints TEAM\n"
+      "  bellwire app create com.example.mail --team TEAM\n"
+      "  bellwire key create --team TEAM --out cred.json\n"
+      "  bellwire listen --app com.example.mail       an app; prints TOKEN\n"
+      "  bellwire send --token TOKEN --text hello --credentials cred.json\n"
+      "\n"
+      "`bellwire COMMAND --help` explains each.");
+
+  Terminal terminal = Terminal::ForStdout();
+  CommandContext context{.clock = RealClock(), .terminal = &terminal, .run = nullptr};
+  AddInitCommand(&root, &context);
+  AddServeCommand(&root, &context);
+  AddTeamCommand(&root, &context);
+  AddAppCommand(&root, &context);
+  AddKeyCommand(&root, &context);
+  AddSendCommand(&root, &context);
+  AddMessageCommand(&root, &context);
+  AddListenCommand(&root, &context);
+  AddAgentCommand(&root, &context);
+  AddVersionCommand(&root, &context);
+  if (std::optional<int> exit_code = ParseFlags(&root, argc, argv)) return *exit_code;
+
+  terminal.set_json(context.json);
+  SetLogLevel(LogLevel::kWarning);  // `serve` sets its own.
+  const absl::Status status = context.run();
+  if (status.ok()) return kExitOk;
+  if (!context.json) return ReportFailure(status);
+  Terminal(&std::cerr, /*colour=*/false).Json(ErrorToJson(status));
+  return kExitFailure;
+}
+
+}  // namespace
+}  // namespace bellwire::cli
+
+int main(int argc, char** argv) { return bellwire::cli::Main(argc, argv); }

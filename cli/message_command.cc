@@ -1,0 +1,79 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "bellwire/push/v1/push.grpc.pb.h"
+#include "cli/command.h"
+#include "cli/proto_render.h"
+#include "cli/server_connection.h"
+#include "common/status_macros.h"
+
+namespace bellwire::cli {
+namespace {
+
+using bellwire::push::v1::GetMessageResponse;
+using bellwire::push::v1::PushService;
+using bellwire::push::v1::Receipt;
+using bellwire::push::v1::Step_Name;
+
+struct Flags : ProviderFlags {
+  std::string token;
+  std::string message_id;
+};
+
+void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
+  const std::string state = Step_Name(message.state());
+  const bool arrived = message.state() == bellwire::push::v1::APP_ACKED;
+  out.Line(absl::StrCat(out.Bold(message.message_id()), "  to ", message.app_id(), "  ",
+                        message.terminal() && !arrived ? out.Bad(state) : out.Good(state)));
+  std::vector<std::vector<std::string>> rows;
+  absl::Time previous;
+  for (const Receipt& receipt : message.receipts()) {
+    const absl::Time time = TimeOf(receipt.time());
+    rows.push_back(
+        {Step_Name(receipt.step()), absl::FormatTime("%H:%M:%E3S", time, absl::LocalTimeZone()),
+         rows.empty() ? "" : absl::StrCat("+", RenderDuration(time - previous)), receipt.detail()});
+    previous = time;
+  }
+  out.Table({"STEP", "TIME", "AFTER", ""}, rows);
+  if (message.terminal()) return;
+  out.Line(absl::StrCat("not ended yet; the device is ",
+                        message.device_connected() ? "connected" : "not connected",
+                        message.has_expires_at()
+                            ? absl::StrCat("; expires ", RenderTime(TimeOf(message.expires_at())))
+                            : ""));
+}
+
+absl::Status Show(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server,
+                            ServerConnection::OpenAsProvider(flags, context->clock->WallNow()));
+  bellwire::push::v1::GetMessageRequest request;
+  request.set_token(flags.token);
+  request.set_message_id(flags.message_id);
+  GetMessageResponse response;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&PushService::Stub::GetMessage, request, &response));
+  if (context->terminal->json()) {
+    context->terminal->Json(ToJson(response));
+  } else {
+    PrintTimeline(response, *context->terminal);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddMessageCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* command =
+      root->add_subcommand("message", "Where a message is, since when, and every step so far");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
+      ->required();
+  command->add_option("--token", flags->token, "The token that it was sent to")->required();
+  AddProviderFlags(command, flags.get());
+  AddJsonFlag(command, context);
+  SetExamples(command,
+              "  bellwire message MESSAGE_ID --token TOKEN --credentials cred.json --ca ca.pem");
+  command->callback([=] { context->run = [=] { return Show(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,63 @@
+#include "cli/proto_render.h"
+
+#include "cli/terminal.h"
+
+namespace bellwire::cli {
+namespace {
+
+std::string JsonTime(const google::protobuf::Timestamp& timestamp) {
+  return RenderTimeForJson(TimeOf(timestamp));
+}
+
+}  // namespace
+
+absl::Time TimeOf(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+nlohmann::ordered_json ToJson(const admin::v1::Team& team) {
+  return {{"team_id", team.team_id()},
+          {"name", team.name()},
+          {"create_time", JsonTime(team.create_time())}};
+}
+
+nlohmann::ordered_json ToJson(const admin::v1::App& app) {
+  return {{"app_id", app.app_id()},
+          {"team_id", app.team_id()},
+          {"overflow_policy", admin::v1::OverflowPolicy_Name(app.overflow_policy())},
+          {"create_time", JsonTime(app.create_time())}};
+}
+
+nlohmann::ordered_json ToJson(const admin::v1::Key& key) {
+  nlohmann::ordered_json json = {{"key_id", key.key_id()},
+                                 {"team_id", key.team_id()},
+                                 {"public_key_pem", key.public_key_pem()},
+                                 {"create_time", JsonTime(key.create_time())}};
+  if (key.has_revoke_time()) json["revoke_time"] = JsonTime(key.revoke_time());
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const push::v1::SendResponse& response) {
+  return {{"message_id", response.message_id()},
+          {"outcome", push::v1::SendResponse::Outcome_Name(response.outcome())},
+          {"duplicate", response.duplicate()}};
+}
+
+nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response) {
+  nlohmann::ordered_json json = {{"message_id", response.message_id()},
+                                 {"app_id", response.app_id()},
+                                 {"state", push::v1::Step_Name(response.state())},
+                                 {"terminal", response.terminal()},
+                                 {"device_connected", response.device_connected()}};
+  if (response.has_expires_at()) json["expires_at"] = JsonTime(response.expires_at());
+  json["receipts"] = nlohmann::ordered_json::array();
+  for (const push::v1::Receipt& receipt : response.receipts()) {
+    nlohmann::ordered_json entry = {{"step", push::v1::Step_Name(receipt.step())},
+                                    {"time", JsonTime(receipt.time())}};
+    if (!receipt.detail().empty()) entry["detail"] = receipt.detail();
+    json["receipts"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace bellwire::cli

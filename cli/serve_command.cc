@@ -1,0 +1,68 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "cli/command.h"
+#include "cli/embedded_server.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "daemon/main_support.h"
+
+namespace bellwire::cli {
+namespace {
+
+struct Flags : DaemonFlags {
+  EmbeddedServer::Options server;
+  int drain_seconds = 5;
+};
+
+absl::Status Serve(const Flags& flags, CommandContext* context) {
+  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  EmbeddedServer::Options options = flags.server;
+  options.clock = context->clock;
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
+  BELLWIRE_RETURN_IF_ERROR(
+      WriteReadyFile(flags.ready_file, {{"provider_address", server->provider_address()},
+                                        {"device_address", server->device_address()}}));
+  LogInfo("serving", {{"provider_address", server->provider_address()},
+                      {"device_address", server->device_address()},
+                      {"data_dir", options.data_dir}});
+  WaitForShutdownSignal();
+  server->Drain(absl::Seconds(flags.drain_seconds));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddServeCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* command = root->add_subcommand(
+      "serve", "Run the whole server: gateway, connector and registry in one process");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("--data_dir", flags->server.data_dir, "Made by `bellwire init`")
+      ->envname("BELLWIRE_DATA_DIR");
+  command
+      ->add_option("--provider_listen", flags->server.provider_listen,
+                   "Where app backends and this tool connect (gRPC over TLS), HOST:PORT")
+      ->capture_default_str();
+  command
+      ->add_option("--device_listen", flags->server.device_listen,
+                   "Where agents connect (TLS 1.3), HOST:PORT; port 0 takes a free one")
+      ->capture_default_str();
+  command
+      ->add_option("--shards", flags->server.shards,
+                   "Threads for device connections [one per processor]")
+      ->check(CLI::Range(0, 1024).description(""));
+  command
+      ->add_option("--drain_seconds", flags->drain_seconds,
+                   "How long a stop lets calls finish, and then spreads agents leaving")
+      ->check(CLI::Range(0, 3600).description(""))
+      ->capture_default_str();
+  AddDaemonFlags(command, flags.get());
+  SetExamples(command,
+              "  bellwire serve --data_dir ./data\n"
+              "  bellwire serve --data_dir /var/lib/bellwire --config /etc/bellwire/serve.conf "
+              "--log_json");
+  command->callback([=] { context->run = [=] { return Serve(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,137 @@
+#include "cli/server_connection.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "crypto/file_util.h"
+#include "daemon/data_dir.h"
+#include "daemon/main_support.h"
+#include "grpc/support/time.h"
+#include "grpcpp/create_channel.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_status.h"
+
+namespace bellwire::cli {
+namespace {
+
+absl::StatusOr<ProviderCredentials> CredentialsOf(const ProviderFlags& flags) {
+  if (!flags.credentials.empty()) return ReadProviderCredentials(flags.credentials);
+  if (flags.key_file.empty() || flags.key_id.empty() || flags.team_id.empty()) {
+    return WithHint(absl::InvalidArgumentError("no provider credentials are named"),
+                    "give --credentials FILE (made by `bellwire key create --out FILE`), or --key, "
+                    "--kid and --team");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(std::string pem, ReadPrivateFile(flags.key_file));
+  return ProviderCredentials{flags.team_id, flags.key_id, std::move(pem)};
+}
+
+// gRPC's own hint at what went wrong in TLS is in its message only.
+bool IsHandshakeFailure(const absl::Status& status) {
+  const std::string message = absl::AsciiStrToLower(status.message());
+  return absl::StrContains(message, "handshake") || absl::StrContains(message, "certificate");
+}
+
+}  // namespace
+
+void AddServerFlags(CLI::App* command, ServerFlags* flags) {
+  const std::string group = "Server";
+  command->add_option("--server", flags->server, "Provider port of the server, HOST:PORT")
+      ->envname("BELLWIRE_SERVER")
+      ->capture_default_str()
+      ->group(group);
+  command
+      ->add_option("--data_dir", flags->data_dir,
+                   "Data directory of the server, where it is on this machine")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->group(group);
+  command->add_option("--ca", flags->ca, "PEM file of the server's CA [DATA_DIR/ca.pem]")
+      ->envname("BELLWIRE_CA")
+      ->group(group);
+}
+
+void AddAdminFlags(CLI::App* command, AdminFlags* flags) {
+  AddServerFlags(command, flags);
+  command
+      ->add_option("--admin_token_file", flags->admin_token_file,
+                   "File with the admin token [DATA_DIR/admin.token]")
+      ->envname("BELLWIRE_ADMIN_TOKEN_FILE")
+      ->group("Server");
+}
+
+void AddProviderFlags(CLI::App* command, ProviderFlags* flags) {
+  AddServerFlags(command, flags);
+  const std::string group = "Credentials";
+  command
+      ->add_option("--credentials", flags->credentials,
+                   "File made by `bellwire key create --out FILE`")
+      ->envname("BELLWIRE_CREDENTIALS")
+      ->group(group);
+  command->add_option("--key", flags->key_file, "Instead: PEM file of the private key")
+      ->group(group);
+  command->add_option("--kid", flags->key_id, "with the id of the key")->group(group);
+  command->add_option("--team", flags->team_id, "and that of the team")->group(group);
+}
+
+absl::StatusOr<ServerConnection> ServerConnection::OpenAsAdmin(const AdminFlags& flags) {
+  std::string path = flags.admin_token_file;
+  if (path.empty() && !flags.data_dir.empty()) path = DataDir(flags.data_dir).admin_token();
+  if (path.empty()) {
+    return WithHint(absl::InvalidArgumentError("no admin token is named"),
+                    "give --data_dir DIR, or --ca FILE and --admin_token_file FILE");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(std::string token, ReadPrivateFile(path));
+  return Open(flags, std::string(absl::StripAsciiWhitespace(token)));
+}
+
+absl::StatusOr<ServerConnection> ServerConnection::OpenAsProvider(const ProviderFlags& flags,
+                                                                  absl::Time now) {
+  BELLWIRE_ASSIGN_OR_RETURN(ProviderCredentials credentials, CredentialsOf(flags));
+  BELLWIRE_ASSIGN_OR_RETURN(std::string jwt, SignProviderJwt(credentials, now));
+  return Open(flags, std::move(jwt));
+}
+
+absl::StatusOr<ServerConnection> ServerConnection::Open(const ServerFlags& flags,
+                                                        std::string bearer_token) {
+  std::string ca = flags.ca;
+  if (ca.empty() && !flags.data_dir.empty()) ca = DataDir(flags.data_dir).ca_certificate();
+  if (ca.empty()) {
+    return WithHint(absl::InvalidArgumentError("no CA is named, so no server could be trusted"),
+                    "give --ca FILE (the server's DATA_DIR/ca.pem), or --data_dir DIR");
+  }
+  auto credentials = ClientTlsCredentials(ca);
+  if (!credentials.ok()) return credentials.status();
+  return ServerConnection(flags.server, grpc::CreateChannel(flags.server, *credentials),
+                          std::move(bearer_token));
+}
+
+void ServerConnection::Prepare(absl::Duration timeout, grpc::ClientContext* context) const {
+  context->set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN)));
+  context->AddMetadata("authorization", absl::StrCat("Bearer ", bearer_token_));
+}
+
+absl::Status ServerConnection::Explain(const grpc::Status& grpc_status) const {
+  absl::Status status = FromGrpcStatus(grpc_status);
+  // With a reason it is the server that speaks, and says it better.
+  if (status.ok() || !ErrorReason(status).empty()) return status;
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    return WithHint(
+        absl::DeadlineExceededError(absl::StrCat("no answer from ", server_, " in time")),
+        "is that the provider port of a bellwire server? Look at its log");
+  }
+  if (status.code() != absl::StatusCode::kUnavailable) return status;
+  absl::Status explained = absl::UnavailableError(
+      absl::StrCat("can't reach the server at ", server_, ": ", status.message()));
+  if (IsHandshakeFailure(status)) {
+    return WithHint(std::move(explained),
+                    "the CA must be that of this server (--ca), and its certificate must name the "
+                    "host of --server (`bellwire init --server_name HOST`)");
+  }
+  return WithHint(std::move(explained),
+                  "is `bellwire serve` running there? Name another with --server HOST:PORT");
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,88 @@
+#ifndef BELLWIRE_CLI_SERVER_CONNECTION_H_
+#define BELLWIRE_CLI_SERVER_CONNECTION_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/provider_credentials.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/status.h"
+
+namespace bellwire::cli {
+
+// Which server, and what makes it the right one: the flags of every command that talks to a
+// running server.
+struct ServerFlags {
+  // "host:port" of the provider port.
+  std::string server = "127.0.0.1:7443";
+  // PEM file of the CA. Empty: that of `data_dir`.
+  std::string ca;
+  std::string data_dir;
+};
+
+struct AdminFlags : ServerFlags {
+  // Empty: that of `data_dir`.
+  std::string admin_token_file;
+};
+
+struct ProviderFlags : ServerFlags {
+  // Either a credentials file, or its three parts.
+  std::string credentials;
+  std::string key_file;
+  std::string key_id;
+  std::string team_id;
+};
+
+// Each also reads the environment: BELLWIRE_SERVER, BELLWIRE_CA, BELLWIRE_DATA_DIR,
+// BELLWIRE_CREDENTIALS.
+void AddServerFlags(CLI::App* command, ServerFlags* flags);
+void AddAdminFlags(CLI::App* command, AdminFlags* flags);
+void AddProviderFlags(CLI::App* command, ProviderFlags* flags);
+
+// A connection to the provider port and the credential for its calls; connects on first use.
+// Thread-safe.
+class ServerConnection {
+ public:
+  // With the admin token.
+  static absl::StatusOr<ServerConnection> OpenAsAdmin(const AdminFlags& flags);
+  // With a JWT signed as of `now`.
+  static absl::StatusOr<ServerConnection> OpenAsProvider(const ProviderFlags& flags,
+                                                         absl::Time now);
+
+  // One blocking unary call, at most `timeout`: Call(&Stub::Method, request, &response). Errors say
+  // which server and, for the common ones, what to do.
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, Response* response,
+                    absl::Duration timeout = absl::Seconds(15)) const {
+    grpc::ClientContext context;
+    Prepare(timeout, &context);
+    Stub stub(channel_);
+    return Explain((stub.*method)(&context, request, response));
+  }
+
+ private:
+  ServerConnection(std::string server, std::shared_ptr<grpc::Channel> channel,
+                   std::string bearer_token)
+      : server_(std::move(server)),
+        channel_(std::move(channel)),
+        bearer_token_(std::move(bearer_token)) {}
+
+  static absl::StatusOr<ServerConnection> Open(const ServerFlags& flags, std::string bearer_token);
+  void Prepare(absl::Duration timeout, grpc::ClientContext* context) const;
+  absl::Status Explain(const grpc::Status& status) const;
+
+  std::string server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::string bearer_token_;
+};
+
+}  // namespace bellwire::cli
+
+#endif  // BELLWIRE_CLI_SERVER_CONNECTION_H_

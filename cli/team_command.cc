@@ -1,0 +1,79 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "bellwire/admin/v1/admin.grpc.pb.h"
+#include "cli/command.h"
+#include "cli/proto_render.h"
+#include "cli/server_connection.h"
+#include "common/status_macros.h"
+
+namespace bellwire::cli {
+namespace {
+
+using admin::v1::AdminService;
+
+struct Flags : AdminFlags {
+  std::string name;
+};
+
+absl::Status Create(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::CreateTeamRequest request;
+  request.set_name(flags.name);
+  admin::v1::Team team;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateTeam, request, &team));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json(ToJson(team));
+    return absl::OkStatus();
+  }
+  out.Line(
+      absl::StrCat(out.Good("created"), "  team ", out.Bold(team.team_id()), "  ", team.name()));
+  out.Line(absl::StrCat("next: ", out.Bold(absl::StrCat("bellwire app create --team ",
+                                                        team.team_id(), " com.example.mail"))));
+  return absl::OkStatus();
+}
+
+absl::Status List(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::ListTeamsResponse response;
+  BELLWIRE_RETURN_IF_ERROR(
+      server.Call(&AdminService::Stub::ListTeams, admin::v1::ListTeamsRequest(), &response));
+  Terminal& out = *context->terminal;
+  std::vector<std::vector<std::string>> rows;
+  for (const admin::v1::Team& team : response.teams()) {
+    if (out.json()) out.Json(ToJson(team));
+    rows.push_back({team.team_id(), RenderTime(TimeOf(team.create_time())), team.name()});
+  }
+  if (out.json()) return absl::OkStatus();
+  if (rows.empty()) {
+    out.Line("no teams yet; make one with `bellwire team create NAME`");
+  } else {
+    out.Table({"TEAM", "CREATED", "NAME"}, rows);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddTeamCommand(CLI::App* root, CommandContext* context) {
+  CLI::App* team =
+      root->add_subcommand("team", "Teams: who owns apps and signing keys")->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+
+  CLI::App* create = team->add_subcommand("create", "Make a team; prints its id");
+  create->add_option("NAME", flags->name, "For people, 1 to 64 bytes")->required();
+  AddAdminFlags(create, flags.get());
+  AddJsonFlag(create, context);
+  SetExamples(create, "  bellwire team create \"Example Ltd\" --data_dir ./data");
+  create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
+
+  CLI::App* list = team->add_subcommand("list", "Show every team");
+  AddAdminFlags(list, flags.get());
+  AddJsonFlag(list, context);
+  SetExamples(list, "  bellwire team list --data_dir ./data --json");
+  list->callback([=] { context->run = [=] { return List(*flags, context); }; });
+}
+
+}  // namespace bellwire::cli

@@ -1,0 +1,124 @@
+#include "cli/terminal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/error.h"
+
+namespace bellwire::cli {
+namespace {
+
+// Columns that UTF-8 `text` takes, a character each: good enough for names.
+size_t Width(absl::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string Pad(absl::string_view text, size_t width) {
+  const size_t has = Width(text);
+  return absl::StrCat(text, std::string(width > has ? width - has : 0, ' '));
+}
+
+}  // namespace
+
+Terminal Terminal::ForStdout() {
+  const char* no_colour = getenv("NO_COLOR");
+  const char* term = getenv("TERM");
+  const bool colour = isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
+                      term != nullptr && absl::string_view(term) != "dumb";
+  return Terminal(&std::cout, colour);
+}
+
+void Terminal::Line(absl::string_view text) { *out_ << text << std::endl; }
+
+void Terminal::Json(const nlohmann::ordered_json& value) {
+  // Ill-formed UTF-8 (a payload, a name from a server) is replaced rather than refused.
+  Line(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void Terminal::Fields(const std::vector<std::pair<std::string, std::string>>& fields) {
+  size_t width = 0;
+  for (const auto& [name, value] : fields) width = std::max(width, Width(name));
+  for (const auto& [name, value] : fields) {
+    Line(absl::StrCat("  ", Dim(Pad(name, width)), "  ", value));
+  }
+}
+
+void Terminal::Table(const std::vector<std::string>& header,
+                     const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const std::string& title : header) widths.push_back(Width(title));
+  for (const std::vector<std::string>& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
+  }
+  const auto render = [&](const std::vector<std::string>& row) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      absl::StrAppend(&line, i + 1 < row.size() ? Pad(row[i], widths[i] + 2) : row[i]);
+    }
+    return line;
+  };
+  Line(Dim(render(header)));
+  for (const std::vector<std::string>& row : rows) Line(render(row));
+}
+
+std::string Terminal::Bold(absl::string_view text) const { return Paint("1", text); }
+std::string Terminal::Dim(absl::string_view text) const { return Paint("2", text); }
+std::string Terminal::Good(absl::string_view text) const { return Paint("32", text); }
+std::string Terminal::Bad(absl::string_view text) const { return Paint("31", text); }
+
+std::string Terminal::Paint(absl::string_view code, absl::string_view text) const {
+  if (!colour_) return std::string(text);
+  return absl::StrCat("\033[", code, "m", text, "\033[0m");
+}
+
+std::string RenderTime(absl::Time time) {
+  if (time == absl::UnixEpoch()) return "";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone());
+}
+
+std::string RenderTimeForJson(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+}
+
+std::string RenderDuration(absl::Duration duration) {
+  if (duration < absl::ZeroDuration()) return absl::StrCat("-", RenderDuration(-duration));
+  if (duration < absl::Milliseconds(1)) {
+    return absl::StrFormat("%d us", absl::ToInt64Microseconds(duration));
+  }
+  if (duration < absl::Seconds(1)) {
+    return absl::StrFormat("%.1f ms", absl::ToDoubleMilliseconds(duration));
+  }
+  if (duration < absl::Minutes(1)) {
+    return absl::StrFormat("%.2f s", absl::ToDoubleSeconds(duration));
+  }
+  if (duration < absl::Hours(1)) {
+    return absl::StrFormat("%d min %d s", absl::ToInt64Minutes(duration),
+                           absl::ToInt64Seconds(duration) % 60);
+  }
+  if (duration < absl::Hours(48)) {
+    return absl::StrFormat("%d h %d min", absl::ToInt64Hours(duration),
+                           absl::ToInt64Minutes(duration) % 60);
+  }
+  return absl::StrFormat("%d days", absl::ToInt64Hours(duration) / 24);
+}
+
+nlohmann::ordered_json ErrorToJson(const absl::Status& status) {
+  nlohmann::ordered_json error;
+  error["code"] = absl::StatusCodeToString(status.code());
+  if (const std::string reason = ErrorReason(status); !reason.empty()) error["reason"] = reason;
+  error["message"] = std::string(status.message());
+  if (const auto field = ErrorField(status)) error["field"] = *field;
+  if (const auto retry_after = RetryAfter(status)) {
+    error["retry_after_ms"] = absl::ToInt64Milliseconds(*retry_after);
+  }
+  for (const auto& [key, value] : AllErrorMetadata(status)) error[key] = value;
+  return {{"error", error}};
+}
+
+}  // namespace bellwire::cli

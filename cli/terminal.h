@@ -1,0 +1,64 @@
+#ifndef BELLWIRE_CLI_TERMINAL_H_
+#define BELLWIRE_CLI_TERMINAL_H_
+
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "nlohmann/json.hpp"
+
+namespace bellwire::cli {
+
+// What a command says: for a person (aligned, coloured where that helps) or, with --json, one JSON
+// value a line for a program. A command renders both and asks json() which one is wanted.
+// For one thread at a time.
+class Terminal {
+ public:
+  // `colour`: whether escape sequences may be written.
+  Terminal(std::ostream* out, bool colour) : out_(out), colour_(colour) {}
+  // On stdout; coloured if that is a terminal, unless NO_COLOR is set (no-color.org) or TERM is
+  // dumb.
+  static Terminal ForStdout();
+
+  bool json() const { return json_; }
+  void set_json(bool json) { json_ = json; }
+
+  // Each ends its line and flushes: the reader may be a pipe that acts on every line.
+  void Line(absl::string_view text = "");
+  void Json(const nlohmann::ordered_json& value);
+  // "name   value" lines, the values aligned.
+  void Fields(const std::vector<std::pair<std::string, std::string>>& fields);
+  // Aligned columns under a header; the last column may be of any width.
+  void Table(const std::vector<std::string>& header,
+             const std::vector<std::vector<std::string>>& rows);
+
+  // `text`, emphasised if colours are on.
+  std::string Bold(absl::string_view text) const;
+  std::string Dim(absl::string_view text) const;
+  std::string Good(absl::string_view text) const;
+  std::string Bad(absl::string_view text) const;
+
+ private:
+  std::string Paint(absl::string_view code, absl::string_view text) const;
+
+  std::ostream* out_;
+  bool colour_;
+  bool json_ = false;
+};
+
+// "2026-11-21 04:12:07" in the local time zone, for a person; empty for the epoch.
+std::string RenderTime(absl::Time time);
+// "2026-11-21T04:12:07.123Z", for a program.
+std::string RenderTimeForJson(absl::Time time);
+// "340 us", "1.8 ms", "2.50 s", "3 min 20 s".
+std::string RenderDuration(absl::Duration duration);
+// {"error":{"code":…,"reason":…,"message":…,…}}
+nlohmann::ordered_json ErrorToJson(const absl::Status& status);
+
+}  // namespace bellwire::cli
+
+#endif  // BELLWIRE_CLI_TERMINAL_H_

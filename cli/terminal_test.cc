@@ -1,0 +1,65 @@
+#include "cli/terminal.h"
+
+#include <sstream>
+
+#include "common/error.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::cli {
+namespace {
+
+TEST(TerminalTest, AlignsTables) {
+  std::ostringstream out;
+  Terminal terminal(&out, /*colour=*/false);
+  terminal.Table({"TEAM", "NAME"}, {{"a", "Mail"}, {"gr\xc3\xbc\xc3\x9f", "Chat"}});
+  EXPECT_EQ(out.str(),
+            "TEAM  NAME\n"
+            "a     Mail\n"
+            "gr\xc3\xbc\xc3\x9f  Chat\n");
+}
+
+TEST(TerminalTest, AlignsFields) {
+  std::ostringstream out;
+  Terminal terminal(&out, /*colour=*/false);
+  terminal.Fields({{"id", "1"}, {"created", "now"}});
+  EXPECT_EQ(out.str(), "  id       1\n  created  now\n");
+}
+
+TEST(TerminalTest, PaintsOnlyIfAsked) {
+  std::ostringstream out;
+  EXPECT_EQ(Terminal(&out, /*colour=*/false).Bold("x"), "x");
+  EXPECT_EQ(Terminal(&out, /*colour=*/true).Bold("x"), "\033[1mx\033[0m");
+}
+
+TEST(TerminalTest, JsonIsOneLineInOrder) {
+  std::ostringstream out;
+  Terminal(&out, /*colour=*/true).Json({{"b", 1}, {"a", "line\nline"}});
+  EXPECT_EQ(out.str(), "{\"b\":1,\"a\":\"line\\nline\"}\n");
+}
+
+TEST(RenderDurationTest, PicksTheUnit) {
+  EXPECT_EQ(RenderDuration(absl::Microseconds(340)), "340 us");
+  EXPECT_EQ(RenderDuration(absl::Microseconds(1840)), "1.8 ms");
+  EXPECT_EQ(RenderDuration(absl::Milliseconds(2500)), "2.50 s");
+  EXPECT_EQ(RenderDuration(absl::Seconds(200)), "3 min 20 s");
+  EXPECT_EQ(RenderDuration(absl::Minutes(125)), "2 h 5 min");
+  EXPECT_EQ(RenderDuration(absl::Hours(24 * 28)), "28 days");
+  EXPECT_EQ(RenderDuration(-absl::Milliseconds(3)), "-3.0 ms");
+}
+
+TEST(RenderTimeTest, JsonTimesAreRfc3339InUtc) {
+  EXPECT_EQ(RenderTimeForJson(absl::FromUnixMillis(1'795'233'600'123)), "2026-11-21T04:00:00.123Z");
+}
+
+TEST(ErrorToJsonTest, CarriesEveryDetail) {
+  absl::Status status = MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "the token died");
+  status = WithMetadata(status, "unregistered_at", "2026-11-21T04:00:00Z");
+  status = WithRetryAfter(WithField(status, "token"), absl::Seconds(2));
+  EXPECT_EQ(ErrorToJson(status).dump(),
+            "{\"error\":{\"code\":\"NOT_FOUND\",\"reason\":\"UNREGISTERED\","
+            "\"message\":\"the token died\",\"field\":\"token\",\"retry_after_ms\":2000,"
+            "\"unregistered_at\":\"2026-11-21T04:00:00Z\"}}");
+}
+
+}  // namespace
+}  // namespace bellwire::cli
