@@ -9,6 +9,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
 
 // gRPC credentials from the files of a data directory. Files are read once, here: a new certificate
 // is taken up by a restart. Keys must be private files (crypto/file_util.h).
@@ -42,6 +43,10 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> InternalChannelCredent
 // use.
 std::shared_ptr<grpc::Channel> NewInternalChannel(
     const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+
+// The other end: makes a server of an internal port take the keepalive of NewInternalChannel, and
+// refuse a port that another process listens on.
+void ConfigureInternalServer(grpc::ServerBuilder* builder);
 
 }  // namespace bellwire
 

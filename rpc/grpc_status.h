@@ -10,8 +10,8 @@
 namespace bellwire {
 
 // Reason and metadata become ErrorInfo (domain "bellwire"), the retry delay RetryInfo, the field
-// BadRequest. The details fit HTTP/2's usual header bound: an error message beyond 1 KiB is cut,
-// and metadata beyond 4 KiB is left out.
+// BadRequest. The trailers keep within the 8 KiB that clients take: a message beyond 1 KiB is cut,
+// metadata beyond 1 KiB is left out. Bytes that are no UTF-8 become '?'.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The inverse. Details that are malformed, unknown or of another domain are left out.

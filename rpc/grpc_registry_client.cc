@@ -1,0 +1,135 @@
+#include "rpc/grpc_registry_client.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "rpc/grpc_status.h"
+#include "rpc/registry_methods.h"
+
+namespace bellwire {
+namespace {
+
+using AsyncStub = internal::v1::Registry::StubInterface::async_interface;
+
+// What gRPC itself says, in the registry's words.
+absl::Status FromTransport(const grpc::Status& grpc_status) {
+  absl::Status status = FromGrpcStatus(grpc_status);
+  if (!ErrorReason(status).empty()) return status;  // The registry's own answer.
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:       // Not reachable, or lost on the way.
+    case absl::StatusCode::kDeadlineExceeded:  // No answer in time.
+    case absl::StatusCode::kCancelled:         // Either end is shutting down.
+    case absl::StatusCode::kUnknown:           // gRPC's word for some broken streams.
+      return WithRetryAfter(
+          MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
+                    absl::StrCat("the registry doesn't answer: ", status.message())),
+          kRegistryRetryAfter);
+    default:
+      return status;
+  }
+}
+
+class GrpcRegistryClient final : public RegistryApi {
+ public:
+  explicit GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(internal::v1::Registry::NewStub(channel)) {}
+
+  ~GrpcRegistryClient() override {
+    std::vector<std::shared_ptr<Call>> calls;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const auto& [raw, call] : in_flight_) calls.push_back(call);
+    }
+    for (const auto& call : calls) call->context.TryCancel();
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](InFlight* in_flight) { return in_flight->empty(); }, &in_flight_));
+  }
+
+#define BELLWIRE_CALL(Method, Request, Response)                                       \
+  void Method(Request request, Done<Response> done) override {                         \
+    Start<Request, Response>(&AsyncStub::Method, std::move(request), std::move(done)); \
+  }
+  BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
+#undef BELLWIRE_CALL
+
+ private:
+  struct Call {
+    virtual ~Call() = default;
+    grpc::ClientContext context;
+  };
+  template <typename Request, typename Response>
+  struct TypedCall final : Call {
+    Request request;
+    Response response;
+    Done<Response> done;
+  };
+  // Shared with the destructor, which cancels calls that may be ending at that moment.
+  using InFlight = absl::flat_hash_map<Call*, std::shared_ptr<Call>>;
+
+  template <typename Request, typename Response>
+  void Start(void (AsyncStub::*method)(grpc::ClientContext*, const Request*, Response*,
+                                       std::function<void(grpc::Status)>),
+             Request request, Done<Response> done) {
+    auto call = std::make_shared<TypedCall<Request, Response>>();
+    if (!Admit(call)) {
+      std::move(done)(WithRetryAfter(
+          MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                    absl::StrCat(kMaxRegistryQueue, " calls wait for the registry's answer")),
+          kRegistryRetryAfter));
+      return;
+    }
+    call->request = std::move(request);
+    call->done = std::move(done);
+    // A time span, which gRPC counts on its monotonic clock.
+    call->context.set_deadline(
+        gpr_time_from_millis(absl::ToInt64Milliseconds(kRegistryCallTimeout), GPR_TIMESPAN));
+    TypedCall<Request, Response>* raw = call.get();  // Kept alive by in_flight_.
+    (stub_->async()->*method)(&raw->context, &raw->request, &raw->response,
+                              [this, raw](const grpc::Status& status) {
+                                if (status.ok()) {
+                                  std::move(raw->done)(std::move(raw->response));
+                                } else {
+                                  std::move(raw->done)(FromTransport(status));
+                                }
+                                Release(raw);  // After `done`: the destructor waits for it.
+                              });
+  }
+
+  bool Admit(std::shared_ptr<Call> call) {
+    absl::MutexLock lock(&mutex_);
+    if (in_flight_.size() >= kMaxRegistryQueue) return false;
+    Call* raw = call.get();
+    in_flight_.emplace(raw, std::move(call));
+    return true;
+  }
+
+  void Release(Call* call) {
+    std::shared_ptr<Call> last;  // Destroyed outside of the lock.
+    absl::MutexLock lock(&mutex_);
+    const auto it = in_flight_.find(call);
+    last = std::move(it->second);
+    in_flight_.erase(it);
+  }
+
+  const std::unique_ptr<internal::v1::Registry::Stub> stub_;
+  absl::Mutex mutex_;
+  InFlight in_flight_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel) {
+  return std::make_unique<GrpcRegistryClient>(channel);
+}
+
+}  // namespace bellwire
