@@ -161,6 +161,8 @@ inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 // A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
 inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
 inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
+// Agents that one shard sends away while it drains: each costs about 1 ms of CPU time elsewhere.
+inline constexpr size_t kDrainConnectionsPerSecond = 500;
 // After GoAway(DRAINING) a session stays this long for the acknowledgements that are under way.
 inline constexpr absl::Duration kGoAwayLinger = absl::Seconds(2);
 // What GoAway tells the agents, at random between the two: after a drain, which is spread already, …
