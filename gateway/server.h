@@ -37,8 +37,9 @@ class GatewayServer {
     absl::Duration now_or_never_wait = kNowOrNeverWait;
   };
 
-  // Listens and serves. INVALID_ARGUMENT: an option, or a file that it names, is unusable;
-  // UNAVAILABLE: the address can't be listened on.
+  // Listens and serves.
+  //   INVALID_ARGUMENT BAD_ADDRESS, EMPTY_ADMIN_TOKEN · UNAVAILABLE CANT_LISTEN, and those of
+  //   ServerTlsCredentials (rpc/credentials.h)
   static absl::StatusOr<std::unique_ptr<GatewayServer>> Start(Options options);
 
   virtual ~GatewayServer() = default;

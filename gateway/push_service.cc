@@ -1,0 +1,201 @@
+#include "gateway/push_service.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "gateway/bearer_token.h"
+#include "gateway/registry_error.h"
+#include "gateway/send_result.h"
+#include "gateway/send_stream.h"
+#include "gateway/validator.h"
+#include "rpc/grpc_status.h"
+
+namespace bellwire::gateway {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+// A (token, message id) as GetMessage and Recall name a message.
+struct MessageName {
+  TokenContents token;
+  MessageId message_id;
+};
+
+template <typename Request>
+absl::StatusOr<MessageName> ParseMessageName(const Request& request, const TokenSealer& sealer) {
+  absl::StatusOr<TokenContents> token = OpenToken(request.token(), sealer);
+  if (!token.ok()) return token.status();
+  absl::StatusOr<MessageId> message_id = ValidateMessageId(request.message_id());
+  if (!message_id.ok()) return message_id.status();
+  return MessageName{*token, *message_id};
+}
+
+// For internal.v1.GetMessageRequest and RecallRequest.
+template <typename InternalRequest>
+InternalRequest ToInternal(const MessageName& name, std::string team_id) {
+  InternalRequest request;
+  request.set_device_id(std::string(name.token.device_id.bytes()));
+  request.set_registration_id(name.token.registration_id);
+  request.set_team_id(std::move(team_id));
+  request.set_message_id(std::string(name.message_id.bytes()));
+  return request;
+}
+
+// Finishes a batch with its last result. Results are written by several threads at a time, each its
+// own element; `missing` orders them before Finish.
+struct Batch {
+  ServerUnaryReactor* call;
+  push::v1::SendBatchResponse* response;
+  std::atomic<int> missing;
+};
+
+}  // namespace
+
+ServerUnaryReactor* PushService::ForTeam(
+    CallbackServerContext* context,
+    absl::AnyInvocable<void(ServerUnaryReactor* call, std::string team_id) &&> serve) {
+  ServerUnaryReactor* const call = context->DefaultReactor();
+  const absl::StatusOr<absl::string_view> jwt = BearerToken(context->client_metadata());
+  if (!jwt.ok()) {
+    call->Finish(ToGrpcStatus(jwt.status()));
+    return call;
+  }
+  environment_.authenticator->Authenticate(
+      *jwt, [call, serve = std::move(serve)](absl::StatusOr<ProviderIdentity> identity) mutable {
+        if (identity.ok()) {
+          std::move(serve)(call, std::move(identity->team_id));
+        } else {
+          call->Finish(ToGrpcStatus(identity.status()));
+        }
+      });
+  return call;
+}
+
+ServerUnaryReactor* PushService::Send(CallbackServerContext* context,
+                                      const push::v1::SendRequest* request,
+                                      push::v1::SendResponse* response) {
+  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
+    environment_.engine->Send(
+        team_id, *request, [call, response](absl::StatusOr<push::v1::SendResponse> result) {
+          if (result.ok()) *response = *std::move(result);
+          call->Finish(ToGrpcStatus(result.status()));
+        });
+  });
+}
+
+ServerUnaryReactor* PushService::SendBatch(CallbackServerContext* context,
+                                           const push::v1::SendBatchRequest* request,
+                                           push::v1::SendBatchResponse* response) {
+  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
+    const int size = request->requests_size();
+    if (size == 0) {
+      return call->Finish(ToGrpcStatus(
+          WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_EMPTY",
+                              "The batch has no messages."),
+                    "requests")));
+    }
+    if (static_cast<size_t>(size) > kMaxBatchMessages) {
+      return call->Finish(ToGrpcStatus(WithField(
+          MakeError(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
+                    absl::StrCat("The batch has ", size, " messages; at most ", kMaxBatchMessages,
+                                 " are allowed. Nothing was sent.")),
+          "requests")));
+    }
+    auto batch = std::make_shared<Batch>();
+    batch->call = call;
+    batch->response = response;
+    batch->missing = size;
+    response->mutable_results()->Reserve(size);
+    for (int i = 0; i < size; ++i) response->add_results();
+    // The requests stay alive as long as there is a result missing, so to the end of this loop.
+    for (int i = 0; i < size; ++i) {
+      environment_.engine->Send(
+          team_id, request->requests(i),
+          [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
+            *batch->response->mutable_results(i) = ToSendResult(std::move(result));
+            if (batch->missing.fetch_sub(1) == 1) batch->call->Finish(grpc::Status::OK);
+          });
+    }
+  });
+}
+
+grpc::ServerBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse>*
+PushService::SendStream(CallbackServerContext* context) {
+  return gateway::SendStream::New({.authenticator = environment_.authenticator,
+                                   .engine = environment_.engine,
+                                   .drain = environment_.drain,
+                                   .clock = environment_.clock},
+                                  *context);
+}
+
+ServerUnaryReactor* PushService::GetMessage(CallbackServerContext* context,
+                                            const push::v1::GetMessageRequest* request,
+                                            push::v1::GetMessageResponse* response) {
+  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
+    const absl::StatusOr<MessageName> name = ParseMessageName(*request, *environment_.sealer);
+    if (!name.ok()) return call->Finish(ToGrpcStatus(name.status()));
+    environment_.registry->GetMessage(
+        ToInternal<internal::v1::GetMessageRequest>(*name, std::move(team_id)),
+        [call, response](absl::StatusOr<internal::v1::GetMessageResponse> got) {
+          if (!got.ok()) return call->Finish(ToGrpcStatus(FromRegistryError(got.status())));
+          *response = std::move(*got->mutable_message());
+          call->Finish(grpc::Status::OK);
+        });
+  });
+}
+
+ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
+                                        const push::v1::RecallRequest* request,
+                                        push::v1::RecallResponse* response) {
+  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
+    const absl::StatusOr<MessageName> name = ParseMessageName(*request, *environment_.sealer);
+    if (!name.ok()) return call->Finish(ToGrpcStatus(name.status()));
+    environment_.registry->Recall(
+        ToInternal<internal::v1::RecallRequest>(*name, std::move(team_id)),
+        [connectors = environment_.connectors, call, response,
+         name = *name](absl::StatusOr<internal::v1::RecallResponse> recalled) {
+          if (!recalled.ok()) {
+            return call->Finish(ToGrpcStatus(FromRegistryError(recalled.status())));
+          }
+          response->set_outcome(recalled->outcome());
+          if (recalled->outcome() == push::v1::RecallResponse::REQUESTED &&
+              recalled->has_route()) {
+            internal::v1::ConnectorRequest tell;
+            *tell.mutable_route() = recalled->route();
+            tell.set_device_id(std::string(name.token.device_id.bytes()));
+            tell.mutable_recall()->set_message_id(std::string(name.message_id.bytes()));
+            tell.mutable_recall()->set_registration_id(name.token.registration_id);
+            // REQUESTED promises no more than the attempt: whether the app had it, only the agent
+            // knows, and it says so in the message's receipts.
+            connectors->Find(recalled->route().connector_address())
+                ->Exchange(std::move(tell), [](internal::v1::ConnectorResponse::Outcome) {});
+          }
+          call->Finish(grpc::Status::OK);
+        });
+  });
+}
+
+grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* PushService::WatchReceipts(
+    CallbackServerContext*, const push::v1::WatchReceiptsRequest*) {
+  class NotImplemented final : public grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse> {
+   public:
+    NotImplemented() {
+      Finish(ToGrpcStatus(MakeError(
+          absl::StatusCode::kUnimplemented, "NOT_IMPLEMENTED",
+          "WatchReceipts is not in this version of the server. GetMessage shows every step of one "
+          "message.")));
+    }
+    void OnDone() override { delete this; }
+  };
+  return new NotImplemented();
+}
+
+}  // namespace bellwire::gateway
