@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""Sends pushes to a device token through Bellwire: an app backend in Python.
+
+    send.py --server HOST:PORT --ca ca.pem --credentials cred.json --token TOKEN "You have mail"
+
+Needs nothing of Bellwire but its .proto files, and of Debian: python3-grpcio, python3-jwt,
+python3-cryptography, protobuf-compiler-grpc. Prints a JSON object for each message.
+"""
+import argparse
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import grpc
+import jwt
+
+PROTOS = pathlib.Path(__file__).resolve().parents[2] / "protos"
+
+
+def load_stubs(protos):
+    """Makes the Python stubs from the .proto files and imports them. A backend of yours would do the
+    first half once, in its build."""
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run(
+            ["protoc", f"-I{protos}", f"--python_out={out}", f"--grpc_python_out={out}",
+             "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
+             "bellwire/push/v1/push.proto"],
+            check=True)
+        sys.path.insert(0, out)
+        return (importlib.import_module("bellwire.push.v1.push_pb2"),
+                importlib.import_module("bellwire.push.v1.push_pb2_grpc"))
+
+
+def bearer_token(credentials):
+    """An ES256 JWT that proves who sends; good for an hour, so make a new one every 50 minutes."""
+    return jwt.encode({"iss": credentials["team_id"], "iat": int(time.time())},
+                      credentials["private_key_pem"], algorithm="ES256",
+                      headers={"kid": credentials["key_id"]})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--server", default="localhost:7443")
+    parser.add_argument("--ca", required=True, help="the server's ca.pem")
+    parser.add_argument("--credentials", required=True, help="made by `bellwire key create --out`")
+    parser.add_argument("--token", required=True, help="device token, as the app got it")
+    parser.add_argument("--protos", default=PROTOS, help="the protos/ folder of Bellwire")
+    parser.add_argument("text", nargs="+", help="a message each")
+    arguments = parser.parse_args()
+
+    push_pb2, push_pb2_grpc = load_stubs(arguments.protos)
+    credentials = json.loads(pathlib.Path(arguments.credentials).read_text(encoding="utf-8"))
+    ca = pathlib.Path(arguments.ca).read_bytes()
+    authorization = ("authorization", "Bearer " + bearer_token(credentials))
+
+    with grpc.secure_channel(arguments.server, grpc.ssl_channel_credentials(ca)) as channel:
+        push = push_pb2_grpc.PushServiceStub(channel)
+        for text in arguments.text:
+            request = push_pb2.SendRequest(token=arguments.token, payload=text.encode(),
+                                           priority=push_pb2.PRIORITY_HIGH)
+            sent_at = time.time_ns()
+            try:
+                answer = push.Send(request, metadata=[authorization], timeout=30)
+            except grpc.RpcError as error:
+                print(f"error: {error.code().name}: {error.details()}", file=sys.stderr)
+                return 1
+            answered_at = time.time_ns()
+            print(json.dumps({
+                "message_id": answer.message_id,
+                "outcome": push_pb2.SendResponse.Outcome.Name(answer.outcome),
+                "sent_at_us": sent_at // 1000,
+                "took_us": (answered_at - sent_at) // 1000,
+            }), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
