@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/clock.h"
 #include "grpcpp/security/credentials.h"
 #include "rpc/connector_api.h"
 
@@ -13,8 +14,9 @@ namespace bellwire {
 //
 // A stream is dialled when the first request comes; requests wait for it (kMaxConnectorInFlight of
 // them, beyond which the answer is OVERLOADED). If it breaks, everything unanswered ends as
-// NO_SESSION, and so does every request until a back-off is over: nothing is ever dialled per
-// message. A connector that nobody asked for some minutes is forgotten, its stream closed.
+// NO_SESSION, and so does every request until a back-off is over (rpc/dial_backoff.h): nothing is
+// ever dialled per message. A stream that had no request for kConnectorIdle is closed by a later
+// Find, and the connector forgotten.
 //
 // `local_address` and `local` are the short cut of `bellwire serve` and of a connector that finds
 // itself: Find(local_address) is `local`, in the process. Empty and null: none. `local` must
@@ -25,7 +27,7 @@ namespace bellwire {
 // answers NO_SESSION.
 std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(
     std::shared_ptr<grpc::ChannelCredentials> credentials, std::string local_address,
-    ConnectorApi* local);
+    ConnectorApi* local, const Clock* clock = RealClock());
 
 }  // namespace bellwire
 

@@ -12,7 +12,8 @@ namespace bellwire {
 // kMaxConnectorInFlight requests of one stream are with `connector` at a time; further ones stay in
 // HTTP/2's window. Answers that come after the stream broke are dropped.
 //
-// `connector` must outlive the grpc::Server. It may answer later than that.
+// `connector` must outlive the grpc::Server; it may answer later than that, or never. Streams don't
+// end by themselves: shut the server down with a deadline.
 std::unique_ptr<grpc::Service> NewGrpcConnectorService(ConnectorApi* connector);
 
 }  // namespace bellwire

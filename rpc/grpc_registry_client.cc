@@ -40,8 +40,8 @@ absl::Status FromTransport(const grpc::Status& grpc_status) {
 
 class GrpcRegistryClient final : public RegistryApi {
  public:
-  explicit GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(internal::v1::Registry::NewStub(channel)) {}
+  GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
+      : stub_(internal::v1::Registry::NewStub(channel)), call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {
     std::vector<std::shared_ptr<Call>> calls;
@@ -92,7 +92,7 @@ class GrpcRegistryClient final : public RegistryApi {
     call->done = std::move(done);
     // A time span, which gRPC counts on its monotonic clock.
     call->context.set_deadline(
-        gpr_time_from_millis(absl::ToInt64Milliseconds(kRegistryCallTimeout), GPR_TIMESPAN));
+        gpr_time_from_millis(absl::ToInt64Milliseconds(call_timeout_), GPR_TIMESPAN));
     TypedCall<Request, Response>* raw = call.get();  // Kept alive by in_flight_.
     (stub_->async()->*method)(&raw->context, &raw->request, &raw->response,
                               [this, raw](const grpc::Status& status) {
@@ -122,14 +122,16 @@ class GrpcRegistryClient final : public RegistryApi {
   }
 
   const std::unique_ptr<internal::v1::Registry::Stub> stub_;
+  const absl::Duration call_timeout_;
   absl::Mutex mutex_;
   InFlight in_flight_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel) {
-  return std::make_unique<GrpcRegistryClient>(channel);
+std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel,
+                                                   absl::Duration call_timeout) {
+  return std::make_unique<GrpcRegistryClient>(channel, call_timeout);
 }
 
 }  // namespace bellwire

@@ -3,19 +3,24 @@
 
 #include <memory>
 
+#include "absl/time/time.h"
+#include "common/limits.h"
 #include "grpcpp/channel.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire {
 
 // A registry in another process. Beside the registry's own answers a call ends with
-//   UNAVAILABLE REGISTRY_UNAVAILABLE, RetryInfo: not reachable, or no answer in time. The call may
+//   UNAVAILABLE REGISTRY_UNAVAILABLE, RetryInfo: not reachable, or no answer within `call_timeout`.
+//   The call may
 //     have been carried out: every method may be repeated.
 //   RESOURCE_EXHAUSTED OVERLOADED, RetryInfo: kMaxRegistryQueue calls of this client are
 //   unanswered.
 // Thread-safe. Destroying the client cancels what is unanswered and waits until every `done` was
 // called: not to be done from one of them.
-std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel);
+// `call_timeout` is another one in tests only.
+std::unique_ptr<RegistryApi> NewGrpcRegistryClient(
+    std::shared_ptr<grpc::Channel> channel, absl::Duration call_timeout = kRegistryCallTimeout);
 
 }  // namespace bellwire
 

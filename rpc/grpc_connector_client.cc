@@ -1,0 +1,226 @@
+#include "rpc/grpc_connector_client.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "rpc/credentials.h"
+#include "rpc/dial_backoff.h"
+#include "rpc/exchange_stream.h"
+
+namespace bellwire {
+namespace {
+
+using internal::v1::ConnectorRequest;
+using internal::v1::ConnectorResponse;
+
+// A connector in another process: its stream, or the wait before the next one. Thread-safe.
+//
+// Streams that live hold a reference to this, so that a directory which forgets it, or a caller
+// that lets go, never pulls the stub away from under a call. No callback and no gRPC operation runs
+// under the lock.
+class RemoteConnector final : public ConnectorApi,
+                              public std::enable_shared_from_this<RemoteConnector> {
+ public:
+  RemoteConnector(std::string address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                  const Clock* clock)
+      : address_(std::move(address)),
+        clock_(clock),
+        stub_(internal::v1::Connector::NewStub(NewInternalChannel(address_, credentials))),
+        backoff_(clock),
+        last_used_(clock->Monotonic()) {}
+
+  void Exchange(ConnectorRequest request, ExchangeDone done) override {
+    if (const std::shared_ptr<ExchangeStream> stream = FindOrDial()) {
+      stream->Exchange(std::move(request), std::move(done));
+    } else {
+      std::move(done)(ConnectorResponse::NO_SESSION);
+    }
+  }
+
+  // Closes the stream if nothing was asked for kConnectorIdle and nothing is unanswered. True if
+  // there is nothing to close (any more).
+  bool CloseIfIdle() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> idle;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (clock_->Monotonic() - last_used_ < kConnectorIdle) return false;
+      if (stream_ == nullptr) return live_streams_ == 0;
+      if (!stream_->idle()) return false;
+      idle = std::move(stream_);
+      stream_ = nullptr;
+    }
+    idle->Cancel();
+    return false;
+  }
+
+  // From now on every answer is NO_SESSION, and soon there is no stream.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> stream;
+    {
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      stream = std::move(stream_);
+      stream_ = nullptr;
+    }
+    if (stream != nullptr) stream->Cancel();
+  }
+
+  // Waits until the last stream has ended. REQUIRES: Close was called.
+  void AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](int* live) { return *live == 0; }, &live_streams_));
+  }
+
+ private:
+  // Null while backing off, and after Close.
+  std::shared_ptr<ExchangeStream> FindOrDial() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> stream;
+    {
+      absl::MutexLock lock(&mutex_);
+      last_used_ = clock_->Monotonic();
+      if (stream_ != nullptr || closed_ || !backoff_.MayDial()) return stream_;
+      const auto self = shared_from_this();
+      stream_ = ExchangeStream::Create(
+          stub_.get(),
+          {.on_opened = [self] { self->OnOpened(); },
+           .on_ended = [self, number = ++last_stream_number_](
+                           const grpc::Status& status) { self->OnEnded(number, status); }});
+      ++live_streams_;
+      stream = stream_;
+    }
+    stream->Dial();
+    return stream;
+  }
+
+  void OnOpened() ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      backoff_.OnOpened();
+      failing_ = false;
+    }
+    LogInfo("connector_stream_opened", {{"address", address_}});
+  }
+
+  void OnEnded(uint64_t number, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> ended;  // Let go outside of the lock.
+    bool log = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      // Otherwise it was closed on purpose, and perhaps there is another by now.
+      if (stream_ != nullptr && number == last_stream_number_) {
+        ended = std::move(stream_);
+        stream_ = nullptr;
+        backoff_.OnEnded();
+        log = !std::exchange(failing_, true);
+      }
+    }
+    if (log) {
+      LogWarning("connector_stream_broke", {{"address", address_},
+                                            {"code", status.error_code()},
+                                            {"message", status.error_message()}});
+    }
+    absl::MutexLock lock(&mutex_);
+    --live_streams_;  // The last touch: AwaitEnd may return now.
+  }
+
+  const std::string address_;
+  const Clock* const clock_;
+  const std::unique_ptr<internal::v1::Connector::Stub> stub_;
+
+  absl::Mutex mutex_;
+  DialBackoff backoff_ ABSL_GUARDED_BY(mutex_);
+  MonotonicTime last_used_ ABSL_GUARDED_BY(mutex_);
+  // The stream in use; null if there is none. Its end is reported with its number.
+  std::shared_ptr<ExchangeStream> stream_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_stream_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Streams that have not ended, with those that were closed a moment ago.
+  int live_streams_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The last attempt failed, and the log knows.
+  bool failing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class GrpcConnectorDirectory final : public ConnectorDirectory {
+ public:
+  GrpcConnectorDirectory(std::shared_ptr<grpc::ChannelCredentials> credentials,
+                         std::string local_address, ConnectorApi* local, const Clock* clock)
+      : credentials_(std::move(credentials)),
+        local_address_(std::move(local_address)),
+        local_(std::shared_ptr<void>(), local),
+        clock_(clock),
+        last_sweep_(clock->Monotonic()) {}
+
+  ~GrpcConnectorDirectory() override {
+    absl::flat_hash_map<std::string, std::shared_ptr<RemoteConnector>> connectors;
+    {
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      connectors.swap(connectors_);
+    }
+    // Outside of the lock: callbacks that are answered now may still look around.
+    for (const auto& [address, connector] : connectors) connector->Close();
+    for (const auto& [address, connector] : connectors) connector->AwaitEnd();
+  }
+
+  std::shared_ptr<ConnectorApi> Find(absl::string_view address) override {
+    if (local_ != nullptr && address == local_address_) return local_;
+    absl::MutexLock lock(&mutex_);
+    if (closed_) {
+      auto nobody = std::make_shared<RemoteConnector>(std::string(address), credentials_, clock_);
+      nobody->Close();
+      return nobody;
+    }
+    Sweep();
+    std::shared_ptr<RemoteConnector>& connector = connectors_[address];
+    if (connector == nullptr) {
+      connector = std::make_shared<RemoteConnector>(std::string(address), credentials_, clock_);
+    }
+    return connector;
+  }
+
+ private:
+  // Forgets the connectors that nobody needs, now and then.
+  void Sweep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const MonotonicTime now = clock_->Monotonic();
+    if (now - last_sweep_ < kConnectorIdle / 4) return;
+    last_sweep_ = now;
+    for (auto it = connectors_.begin(); it != connectors_.end();) {
+      // A count of one is the map's own: only Find, which has the lock, could make it two. What a
+      // caller holds on to is kept, so that there is never a second stream to one connector.
+      if (it->second->CloseIfIdle() && it->second.use_count() == 1) {
+        connectors_.erase(it++);
+      } else {
+        ++it;
+      }
+    }
+  }
+
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const std::string local_address_;
+  const std::shared_ptr<ConnectorApi> local_;  // Not owned.
+  const Clock* const clock_;
+
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, std::shared_ptr<RemoteConnector>> connectors_
+      ABSL_GUARDED_BY(mutex_);
+  MonotonicTime last_sweep_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(
+    std::shared_ptr<grpc::ChannelCredentials> credentials, std::string local_address,
+    ConnectorApi* local, const Clock* clock) {
+  return std::make_unique<GrpcConnectorDirectory>(std::move(credentials), std::move(local_address),
+                                                  local, clock);
+}
+
+}  // namespace bellwire
