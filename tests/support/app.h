@@ -1,0 +1,41 @@
+#ifndef BELLWIRE_TESTS_SUPPORT_APP_H_
+#define BELLWIRE_TESTS_SUPPORT_APP_H_
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "device-agent/client/client.h"
+
+namespace bellwire::tests {
+
+// A real app on a phone: the client library on a thread of its own. It takes every message, remembers
+// it, and acknowledges it. Thread-safe.
+class App {
+ public:
+  // `socket_path` is the agent's; the agent may come, go and come back.
+  App(const std::string& socket_path, const std::string& app_id);
+  ~App();
+
+  // The token, once the app has one; "" after kPatience.
+  std::string WaitForToken();
+  // Payloads taken so far, in the order they came.
+  std::vector<std::string> taken() const;
+  // Waits until `n` messages were taken.
+  bool WaitForTaken(size_t n) const;
+
+ private:
+  std::unique_ptr<agent::Client> client_;
+  mutable absl::Mutex mutex_;
+  std::string token_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace bellwire::tests
+
+#endif  // BELLWIRE_TESTS_SUPPORT_APP_H_
