@@ -121,7 +121,7 @@ void ExchangeStream::OnReadDone(bool ok) {
 }
 
 void ExchangeStream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<ExchangeStream> self = std::move(self_);
+  Events events = std::move(events_);
   absl::flat_hash_map<uint64_t, ConnectorApi::ExchangeDone> unanswered;
   {
     absl::MutexLock lock(&mutex_);
@@ -130,7 +130,8 @@ void ExchangeStream::OnDone(const grpc::Status& status) {
     queue_.clear();
   }
   for (auto& [id, done] : unanswered) std::move(done)(ConnectorResponse::NO_SESSION);
-  std::move(events_.on_ended)(status);
+  self_.reset();  // Perhaps the last reference: nothing of this object is touched from here on.
+  std::move(events.on_ended)(status);
 }
 
 }  // namespace bellwire

@@ -24,13 +24,14 @@ namespace bellwire {
 class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::ConnectorRequest,
                                                             internal::v1::ConnectorResponse> {
  public:
-  // Both are called at most once, `on_ended` always, after every ExchangeDone. Neither may block.
+  // Both are called at most once, `on_ended` always and last: after every ExchangeDone, and after
+  // the stream has let go of itself. Neither may block.
   struct Events {
     absl::AnyInvocable<void() &&> on_opened;
     absl::AnyInvocable<void(const grpc::Status& status) &&> on_ended;
   };
 
-  // `stub` must outlive the stream: let `events` hold it. Nothing happens before Dial.
+  // `stub` must live until `on_ended`. Nothing happens before Dial.
   static std::shared_ptr<ExchangeStream> Create(internal::v1::Connector::Stub* stub, Events events);
 
   // Starts the call. To be called exactly once; Exchange may come before it.

@@ -86,12 +86,10 @@ class RemoteConnector final : public ConnectorApi,
       absl::MutexLock lock(&mutex_);
       last_used_ = clock_->Monotonic();
       if (stream_ != nullptr || closed_ || !backoff_.MayDial()) return stream_;
-      const auto self = shared_from_this();
       stream_ = ExchangeStream::Create(
-          stub_.get(),
-          {.on_opened = [self] { self->OnOpened(); },
-           .on_ended = [self, number = ++last_stream_number_](
-                           const grpc::Status& status) { self->OnEnded(number, status); }});
+          stub_.get(), {.on_opened = [this] { OnOpened(); },
+                        .on_ended = [this, number = ++last_stream_number_](
+                                        const grpc::Status& status) { OnEnded(number, status); }});
       ++live_streams_;
       stream = stream_;
     }
@@ -109,9 +107,9 @@ class RemoteConnector final : public ConnectorApi,
   }
 
   void OnEnded(uint64_t number, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
-    std::shared_ptr<ExchangeStream> ended;  // Let go outside of the lock.
     bool log = false;
     {
+      std::shared_ptr<ExchangeStream> ended;  // Destroyed outside of the lock.
       absl::MutexLock lock(&mutex_);
       // Otherwise it was closed on purpose, and perhaps there is another by now.
       if (stream_ != nullptr && number == last_stream_number_) {
@@ -127,20 +125,21 @@ class RemoteConnector final : public ConnectorApi,
                                             {"message", status.error_message()}});
     }
     absl::MutexLock lock(&mutex_);
-    --live_streams_;  // The last touch: AwaitEnd may return now.
+    --live_streams_;  // Now this may be destroyed.
   }
 
   const std::string address_;
   const Clock* const clock_;
-  const std::unique_ptr<internal::v1::Connector::Stub> stub_;
 
   absl::Mutex mutex_;
+  // Null after AwaitEnd.
+  std::unique_ptr<internal::v1::Connector::Stub> stub_ ABSL_GUARDED_BY(mutex_);
   DialBackoff backoff_ ABSL_GUARDED_BY(mutex_);
   MonotonicTime last_used_ ABSL_GUARDED_BY(mutex_);
   // The stream in use; null if there is none. Its end is reported with its number.
   std::shared_ptr<ExchangeStream> stream_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_stream_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Streams that have not ended, with those that were closed a moment ago.
+  // Streams of which anything is left, with those that were closed a moment ago.
   int live_streams_ ABSL_GUARDED_BY(mutex_) = 0;
   // The last attempt failed, and the log knows.
   bool failing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -47,9 +47,12 @@ class GrpcRegistryClient final : public RegistryApi {
     std::vector<std::shared_ptr<Call>> calls;
     {
       absl::MutexLock lock(&mutex_);
-      for (const auto& [raw, call] : in_flight_) calls.push_back(call);
+      for (const auto& [raw, call] : in_flight_) {
+        if (call != nullptr) calls.push_back(call);
+      }
     }
     for (const auto& call : calls) call->context.TryCancel();
+    calls.clear();
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
         +[](InFlight* in_flight) { return in_flight->empty(); }, &in_flight_));
@@ -73,7 +76,8 @@ class GrpcRegistryClient final : public RegistryApi {
     Response response;
     Done<Response> done;
   };
-  // Shared with the destructor, which cancels calls that may be ending at that moment.
+  // Shared with the destructor, which cancels calls that may be ending at that moment; null while
+  // one ends.
   using InFlight = absl::flat_hash_map<Call*, std::shared_ptr<Call>>;
 
   template <typename Request, typename Response>
@@ -113,12 +117,18 @@ class GrpcRegistryClient final : public RegistryApi {
     return true;
   }
 
+  // In two steps, because a call's context holds the channel, and the last channel of a process
+  // must not die on one of gRPC's own threads, which it would wait for: the destructor waits for
+  // the second step.
   void Release(Call* call) {
-    std::shared_ptr<Call> last;  // Destroyed outside of the lock.
+    std::shared_ptr<Call> released;
+    {
+      absl::MutexLock lock(&mutex_);
+      released = std::move(in_flight_.find(call)->second);
+    }
+    released.reset();
     absl::MutexLock lock(&mutex_);
-    const auto it = in_flight_.find(call);
-    last = std::move(it->second);
-    in_flight_.erase(it);
+    in_flight_.erase(call);
   }
 
   const std::unique_ptr<internal::v1::Registry::Stub> stub_;
