@@ -62,15 +62,15 @@ class TlsClientContext {
   TlsClientContext& operator=(const TlsClientContext&) = delete;
 
   SSL_CTX* ssl_ctx() const { return ctx_; }
-  // Whether the name in the server's certificate is checked.
-  bool checks_name() const { return checks_name_; }
+  // Whether the chain and the name in the server's certificate are checked: there is a CA.
+  bool checks_chain() const { return checks_chain_; }
   const std::string& pin_sha256() const { return pin_sha256_; }
 
  private:
   TlsClientContext(SSL_CTX* ctx, const Options& options);
 
   SSL_CTX* const ctx_;
-  const bool checks_name_;
+  const bool checks_chain_;
   const std::string pin_sha256_;
 };
 

@@ -1,0 +1,55 @@
+#include "net/socket.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "common/error.h"
+#include "net/close_reason.h"
+
+namespace bellwire::net {
+
+Socket::~Socket() { close(fd_); }
+
+void Socket::OnEvents(uint32_t events) {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  if ((events & EPOLLIN) != 0 || hung_up_) maybe_readable_ = true;
+}
+
+ssize_t Socket::Read(char* buffer, size_t size) {
+  if (!maybe_readable_) {
+    errno = EAGAIN;
+    return -1;
+  }
+  ssize_t n;
+  do {
+    n = recv(fd_, buffer, size, 0);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) error_ = errno;
+  if (!hung_up_ && (n < 0 || static_cast<size_t>(n) < size)) maybe_readable_ = n == 0;
+  return n;
+}
+
+ssize_t Socket::Write(const char* data, size_t size) {
+  ssize_t n;
+  do {
+    n = send(fd_, data, size, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) error_ = errno;
+  return n;
+}
+
+void Socket::ShutdownWrite() { shutdown(fd_, SHUT_WR); }
+
+absl::Status Socket::status() const {
+  if (error_ == ECONNRESET || error_ == EPIPE) {
+    return MakeError(absl::StatusCode::kUnavailable, kConnectionReset,
+                     "the peer reset the connection");
+  }
+  return MakeError(absl::StatusCode::kUnavailable, kSocketError, strerror(error_));
+}
+
+}  // namespace bellwire::net

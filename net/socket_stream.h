@@ -1,0 +1,67 @@
+#ifndef BELLWIRE_NET_SOCKET_STREAM_H_
+#define BELLWIRE_NET_SOCKET_STREAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "net/epoll_loop.h"
+#include "net/stream.h"
+#include "net/transport.h"
+#include "net/write_buffer.h"
+
+namespace bellwire::net {
+
+// The Stream over a real socket. An idle one holds no buffer. What is written leaves when the current
+// turn of the loop ends, or as soon as it fills a TLS record.
+class SocketStream final : public Stream {
+ public:
+  // Starts with the handshake.
+  SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport, std::string peer_name);
+  ~SocketStream() override;
+
+  void SetDelegate(Delegate* delegate) override { delegate_ = delegate; }
+  void Write(absl::string_view data) override;
+  size_t buffered_bytes() const override { return blocked_ ? out_.size() : 0; }
+  void Close() override;
+  void PauseReading() override { paused_ = true; }
+  void ResumeReading() override;
+  std::string tls_exporter() const override;
+  std::string resumed_ticket_data() const override;
+  void SendTicket(absl::string_view data) override;
+  std::string peer_name() const override { return peer_name_; }
+
+ private:
+  enum class State { kHandshake, kOpen, kEnded };
+
+  void OnReady(uint32_t events);
+  // Both return false if nothing more may be done in this turn.
+  bool RunHandshake();
+  bool ReadAll();
+  // Whether a callback just made took the stream away, perhaps by DeleteLater.
+  bool Interrupted();
+  void Flush();
+  void End(const absl::Status& status);
+
+  EpollLoop* const loop_;
+  // Null once ended.
+  std::unique_ptr<Transport> transport_;
+  const std::string peer_name_;
+  Delegate* delegate_ = nullptr;
+  FdWatch watch_;
+  WriteBuffer out_;
+  // Found outside of OnReady, to be told by it.
+  absl::Status failure_;
+  State state_ = State::kHandshake;
+  bool paused_ = false;
+  // The kernel took less than it was given.
+  bool blocked_ = false;
+  // OnReady is running: it flushes at its end.
+  bool in_on_ready_ = false;
+};
+
+}  // namespace bellwire::net
+
+#endif  // BELLWIRE_NET_SOCKET_STREAM_H_
