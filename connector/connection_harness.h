@@ -72,7 +72,9 @@ class ConnectionHarness {
   void ReceiveAppAcks(int count) {
     device::v1::AgentFrame frame;
     for (int i = 0; i < count; ++i) {
-      frame.mutable_app_ack()->add_items()->set_message_id(std::string(MessageId::kSize, 'm'));
+      device::v1::AppAck::Item* item = frame.mutable_app_ack()->add_items();
+      item->set_message_id(std::string(MessageId::kSize, 'm'));
+      item->set_registration_id(77);
     }
     Receive(frame);
     Flush();

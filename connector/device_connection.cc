@@ -288,6 +288,7 @@ void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
   for (const device::v1::AppAck::Item& item : app_ack.items()) {
     internal::v1::AppAckRequest::Item& pending = app_acks_.emplace_back();
     pending.set_message_id(item.message_id());
+    pending.set_registration_id(item.registration_id());
     pending.set_step(StepOf(item.outcome()));
   }
   if (!app_acks_.empty() && !flush_asked_) {

@@ -664,6 +664,7 @@ TEST(DeviceConnectionTest, AppAcksAreHandedOverAndRepeated) {
   ASSERT_EQ(h.host.app_acks.size(), 1u);
   EXPECT_EQ(h.host.app_acks[0].items_size(), 2);
   EXPECT_EQ(h.host.app_acks[0].items(0).step(), push::v1::APP_ACKED);
+  EXPECT_EQ(h.host.app_acks[0].items(0).registration_id(), 77u);
   h.ReceiveAppAcks(3);
   EXPECT_EQ(h.host.app_acks.size(), 1u);
   h.connection.OnAppAckTaken(Unavailable());

@@ -54,6 +54,8 @@ push::v1::Step StepOf(device::v1::AppAck::Outcome outcome) {
       return push::v1::RECALLED;
     case device::v1::AppAck::UNREGISTERED:
       return push::v1::UNREGISTERED;
+    case device::v1::AppAck::OVERFLOWED:
+      return push::v1::OVERFLOWED;
     // An outcome of a later version ended on the device too.
     default:
       return push::v1::APP_ACKED;

@@ -76,6 +76,7 @@ TEST(FramesTest, EveryOutcomeHasItsStep) {
   EXPECT_EQ(StepOf(AppAck::COLLAPSED), push::v1::COLLAPSED);
   EXPECT_EQ(StepOf(AppAck::RECALLED), push::v1::RECALLED);
   EXPECT_EQ(StepOf(AppAck::UNREGISTERED), push::v1::UNREGISTERED);
+  EXPECT_EQ(StepOf(AppAck::OVERFLOWED), push::v1::OVERFLOWED);
   EXPECT_EQ(StepOf(static_cast<AppAck::Outcome>(99)), push::v1::APP_ACKED);
 }
 

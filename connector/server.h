@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_CONNECTOR_SERVER_H_
 #define BELLWIRE_CONNECTOR_SERVER_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -40,11 +41,13 @@ class ConnectorServer {
     const Clock* clock = nullptr;
     // From accept to a complete Login. Tests of half-open connections make it shorter.
     absl::Duration login_timeout = kLoginTimeout;
+    // A shard drops what it accepts beyond it.
+    size_t max_connections_per_shard = kMaxConnectionsPerShard;
   };
 
   // Listens from the return on.
-  //   INVALID_ARGUMENT: an address or PEM file is unusable; the message says which.
-  //   UNAVAILABLE: the address can't be bound.
+  //   INVALID_ARGUMENT BAD_SHARDS · errors of crypto/file_util.h for the PEM files, and of
+  //   net/tls_context.h for what is in them · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
   static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
 
   // Closes every connection at once. Nothing calls the registry or the directory afterwards.
