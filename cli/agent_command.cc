@@ -95,6 +95,7 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   auto flags = std::make_shared<Flags>();
   CLI::App* status = agent->add_subcommand("status", "Is it connected, and who waits for what");
   status->add_option("--socket", flags->socket_path, "Socket of the agent")
+      ->type_name("PATH")
       ->envname("BELLWIRE_AGENT_SOCKET")
       ->capture_default_str();
   AddJsonFlag(status, context);

@@ -18,15 +18,23 @@ using admin::v1::AdminService;
 struct Flags : AdminFlags {
   std::string team_id;
   std::string app_id;
-  admin::v1::OverflowPolicy overflow = admin::v1::DROP_OLDEST;
+  std::string overflow = "drop_oldest";
 };
+
+const std::map<std::string, admin::v1::OverflowPolicy>& OverflowPolicies() {
+  static const auto& policies = *new std::map<std::string, admin::v1::OverflowPolicy>{
+      {"drop_oldest", admin::v1::DROP_OLDEST},
+      {"refuse_newest", admin::v1::REFUSE_NEWEST},
+      {"drop_all", admin::v1::DROP_ALL}};
+  return policies;
+}
 
 absl::Status Create(const Flags& flags, CommandContext* context) {
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
   admin::v1::CreateAppRequest request;
   request.set_team_id(flags.team_id);
   request.set_app_id(flags.app_id);
-  request.set_overflow_policy(flags.overflow);
+  request.set_overflow_policy(OverflowPolicies().at(flags.overflow));
   admin::v1::App app;
   BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateApp, request, &app));
   Terminal& out = *context->terminal;
@@ -74,25 +82,21 @@ void AddAppCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* create = app->add_subcommand("create", "Make an app, so that phones may register it");
   create->add_option("APP_ID", flags->app_id, "Reverse domain name, such as com.example.mail")
+      ->type_name("")
       ->required();
-  create->add_option("--team", flags->team_id, "Id of the team that owns it")->required();
-  const std::map<std::string, admin::v1::OverflowPolicy> policies = {
-      {"drop_oldest", admin::v1::DROP_OLDEST},
-      {"refuse_newest", admin::v1::REFUSE_NEWEST},
-      {"drop_all", admin::v1::DROP_ALL}};
-  create
-      ->add_option("--overflow", flags->overflow,
-                   "What 100 waiting messages do to the next one: drop_oldest, refuse_newest or "
-                   "drop_all [drop_oldest]")
-      ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case).description(""))
-      ->type_name("POLICY");
+  create->add_option("--team", flags->team_id, "Id of the team that owns it")
+      ->type_name("ID")
+      ->required();
+  create->add_option("--overflow", flags->overflow, "What happens when 100 messages wait already")
+      ->check(CLI::IsMember(&OverflowPolicies()))
+      ->capture_default_str();
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
   SetExamples(create, "  bellwire app create com.example.mail --team TEAM --data_dir ./data");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
   CLI::App* list = app->add_subcommand("list", "Show the apps of a team");
-  list->add_option("--team", flags->team_id, "Id of the team")->required();
+  list->add_option("--team", flags->team_id, "Id of the team")->type_name("ID")->required();
   AddAdminFlags(list, flags.get());
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire app list --team TEAM --data_dir ./data");

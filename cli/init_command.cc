@@ -47,6 +47,7 @@ absl::Status Init(const Flags& flags, CommandContext* context) {
   out.Line(absl::StrCat(out.Good("ready"), "  the data directory ", out.Bold(dir.path())));
   out.Line();
   out.Fields({{"ca.pem", "what providers and agents trust: give it to them"},
+              {"ca.key", "issues further certificates: keep it to yourself"},
               {"server.pem", absl::StrCat("certificate for ", absl::StrJoin(names, ", "))},
               {"admin.token", "whoever has it manages teams, apps and keys"},
               {"token.keys", "seals device tokens: back it up, without it every token is void"},
@@ -64,11 +65,14 @@ void AddInitCommand(CLI::App* root, CommandContext* context) {
       "init", "Make the data directory of a new server: CA, certificates, keys, admin token");
   auto flags = std::make_shared<Flags>();
   command->add_option("--data_dir", flags->data_dir, "The directory to make")
+      ->type_name("DIR")
       ->envname("BELLWIRE_DATA_DIR")
       ->required();
-  command->add_option("--server_name", flags->server_names,
-                      "Host name or IP address that providers and agents connect to; repeatable "
-                      "[localhost, 127.0.0.1, ::1 and the name of this host]");
+  command
+      ->add_option("--server_name", flags->server_names,
+                   "Host name or IP address that providers and agents connect to; repeatable "
+                   "[localhost, 127.0.0.1, ::1 and the name of this host]")
+      ->type_name("NAME");
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire init --data_dir ./data\n"

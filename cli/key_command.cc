@@ -140,25 +140,29 @@ void AddKeyCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* create =
       key->add_subcommand("create", "Make a key; its private half goes into a file, once");
-  create->add_option("--team", flags->team_id, "Id of the team")->required();
-  create->add_option("--out", flags->out,
-                     "Credentials file to make (0600): team_id, key_id, private_key_pem as JSON");
-  create->add_option("--public_key", flags->public_key_file,
-                     "Instead: PEM file with the public half of a P-256 key of your own");
+  create->add_option("--team", flags->team_id, "Id of the team")->type_name("ID")->required();
+  create
+      ->add_option("--out", flags->out,
+                   "Credentials file to make (0600): team_id, key_id, private_key_pem as JSON")
+      ->type_name("FILE");
+  create
+      ->add_option("--public_key", flags->public_key_file,
+                   "Instead: PEM file with the public half of a P-256 key of your own")
+      ->type_name("FILE");
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
   SetExamples(create, "  bellwire key create --team TEAM --out cred.json --data_dir ./data");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
   CLI::App* list = key->add_subcommand("list", "Show the keys of a team");
-  list->add_option("--team", flags->team_id, "Id of the team")->required();
+  list->add_option("--team", flags->team_id, "Id of the team")->type_name("ID")->required();
   AddAdminFlags(list, flags.get());
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire key list --team TEAM --data_dir ./data");
   list->callback([=] { context->run = [=] { return List(*flags, context); }; });
 
   CLI::App* revoke = key->add_subcommand("revoke", "Make a key worthless, for ever");
-  revoke->add_option("KEY_ID", flags->key_id, "As `key list` shows it")->required();
+  revoke->add_option("KEY_ID", flags->key_id, "As `key list` shows it")->type_name("")->required();
   AddAdminFlags(revoke, flags.get());
   AddJsonFlag(revoke, context);
   SetExamples(revoke, "  bellwire key revoke KEY_ID --data_dir ./data");

@@ -175,14 +175,19 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
   CLI::App* command = root->add_subcommand(
       "listen", "Be an app on this phone: print the token, then every message that arrives");
   auto flags = std::make_shared<Flags>();
-  command->add_option("--app", flags->app_id, "App id, such as com.example.mail")->required();
+  command->add_option("--app", flags->app_id, "App id, such as com.example.mail")
+      ->type_name("APP_ID")
+      ->required();
   command->add_option("--socket", flags->socket_path, "Socket of the agent")
+      ->type_name("PATH")
       ->envname("BELLWIRE_AGENT_SOCKET")
       ->capture_default_str();
-  command->add_option("--exec", flags->exec,
-                      "Run this for each message: payload on standard input, BELLWIRE_APP and "
-                      "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds");
-  command->add_option("--count", flags->count, "Stop after so many messages");
+  command
+      ->add_option("--exec", flags->exec,
+                   "Run this for each message: payload on standard input, BELLWIRE_APP and "
+                   "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds")
+      ->type_name("COMMAND");
+  command->add_option("--count", flags->count, "Stop after so many messages")->type_name("N");
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire listen --app com.example.mail\n"

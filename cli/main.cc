@@ -21,6 +21,7 @@ int Main(int argc, char** argv) {
       "push.",
       "bellwire");
   root.require_subcommand(1);
+  root.get_formatter()->column_width(34);
   root.set_version_flag("--version", std::string(kVersion));
   root.footer(
       "A first push:\n"

@@ -67,8 +67,11 @@ void AddMessageCommand(CLI::App* root, CommandContext* context) {
       root->add_subcommand("message", "Where a message is, since when, and every step so far");
   auto flags = std::make_shared<Flags>();
   command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
+      ->type_name("")
       ->required();
-  command->add_option("--token", flags->token, "The token that it was sent to")->required();
+  command->add_option("--token", flags->token, "The token that it was sent to")
+      ->type_name("TOKEN")
+      ->required();
   AddProviderFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,

@@ -20,7 +20,16 @@ using bellwire::push::v1::SendResponse;
 
 struct Flags : ProviderFlags {
   SendFlags send;
+  std::string priority = "normal";
 };
+
+const std::map<std::string, bellwire::push::v1::Priority>& Priorities() {
+  static const auto& priorities = *new std::map<std::string, bellwire::push::v1::Priority>{
+      {"high", bellwire::push::v1::PRIORITY_HIGH},
+      {"normal", bellwire::push::v1::PRIORITY_NORMAL},
+      {"low", bellwire::push::v1::PRIORITY_LOW}};
+  return priorities;
+}
 
 // For a person: what the outcome means.
 std::string Describe(SendResponse::Outcome outcome) {
@@ -75,27 +84,34 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
       "send", "Send a message to an app on a phone, as the app's backend would");
   auto flags = std::make_shared<Flags>();
   SendFlags& send = flags->send;
-  command->add_option("--token", send.token, "Device token, as the app got it")->required();
+  command->add_option("--token", send.token, "Device token, as the app got it")
+      ->type_name("TOKEN")
+      ->required();
   CLI::Option* text = command->add_option("--text", send.text, "The payload as text");
   command
       ->add_option("--payload_file", send.payload_file,
                    "File with the payload, at most 4,096 bytes [standard input]")
+      ->type_name("FILE")
       ->excludes(text);
-  command->add_option("--ttl", send.ttl,
-                      "How long it may wait for the device: 90s, 15m, 28d; 0: now or never [28d]");
-  const std::map<std::string, bellwire::push::v1::Priority> priorities = {
-      {"high", bellwire::push::v1::PRIORITY_HIGH},
-      {"normal", bellwire::push::v1::PRIORITY_NORMAL},
-      {"low", bellwire::push::v1::PRIORITY_LOW}};
-  command->add_option("--priority", send.priority, "high, normal or low [normal]")
-      ->transform(CLI::CheckedTransformer(priorities, CLI::ignore_case).description(""))
-      ->type_name("PRIORITY");
-  command->add_option("--collapse_key", send.collapse_key,
-                      "Replaces a message of this key that the device has not got yet");
-  command->add_option("--message_id", send.message_id,
-                      "UUID: the same again within 24 h is the same message");
-  command->add_option("--deliver_at", send.deliver_at,
-                      "Not before: 2026-12-24T18:00:00Z, or +10m from now");
+  command
+      ->add_option("--ttl", send.ttl,
+                   "How long it may wait for the device: 90s, 15m, 28d; 0: now or never [28d]")
+      ->type_name("DURATION");
+  command->add_option("--priority", flags->priority, "How urgent it is")
+      ->check(CLI::IsMember(&Priorities()))
+      ->capture_default_str();
+  command
+      ->add_option("--collapse_key", send.collapse_key,
+                   "Replaces a message of this key that the device has not got yet")
+      ->type_name("KEY");
+  command
+      ->add_option("--message_id", send.message_id,
+                   "UUID: the same again within 24 h is the same message")
+      ->type_name("UUID");
+  command
+      ->add_option("--deliver_at", send.deliver_at,
+                   "Not before: 2026-12-24T18:00:00Z, or +10m from now")
+      ->type_name("TIME");
   command->add_flag("--validate_only", send.validate_only, "Check everything, send nothing");
   AddProviderFlags(command, flags.get());
   AddJsonFlag(command, context);
@@ -106,6 +122,7 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
               "--credentials cred.json --ca ca.pem");
   command->callback([=] {
     flags->send.has_text = text->count() > 0;
+    flags->send.priority = Priorities().at(flags->priority);
     context->run = [=] { return Send(*flags, context); };
   });
 }

@@ -39,22 +39,27 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       "serve", "Run the whole server: gateway, connector and registry in one process");
   auto flags = std::make_shared<Flags>();
   command->add_option("--data_dir", flags->server.data_dir, "Made by `bellwire init`")
+      ->type_name("DIR")
       ->envname("BELLWIRE_DATA_DIR");
   command
       ->add_option("--provider_listen", flags->server.provider_listen,
                    "Where app backends and this tool connect (gRPC over TLS), HOST:PORT")
+      ->type_name("HOST:PORT")
       ->capture_default_str();
   command
       ->add_option("--device_listen", flags->server.device_listen,
                    "Where agents connect (TLS 1.3), HOST:PORT; port 0 takes a free one")
+      ->type_name("HOST:PORT")
       ->capture_default_str();
   command
       ->add_option("--shards", flags->server.shards,
                    "Threads for device connections [one per processor]")
+      ->type_name("N")
       ->check(CLI::Range(0, 1024).description(""));
   command
       ->add_option("--drain_seconds", flags->drain_seconds,
                    "How long a stop lets calls finish, and then spreads agents leaving")
+      ->type_name("N")
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
   AddDaemonFlags(command, flags.get());

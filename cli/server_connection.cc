@@ -38,15 +38,18 @@ bool IsHandshakeFailure(const absl::Status& status) {
 void AddServerFlags(CLI::App* command, ServerFlags* flags) {
   const std::string group = "Server";
   command->add_option("--server", flags->server, "Provider port of the server, HOST:PORT")
+      ->type_name("HOST:PORT")
       ->envname("BELLWIRE_SERVER")
       ->capture_default_str()
       ->group(group);
   command
       ->add_option("--data_dir", flags->data_dir,
                    "Data directory of the server, where it is on this machine")
+      ->type_name("DIR")
       ->envname("BELLWIRE_DATA_DIR")
       ->group(group);
   command->add_option("--ca", flags->ca, "PEM file of the server's CA [DATA_DIR/ca.pem]")
+      ->type_name("FILE")
       ->envname("BELLWIRE_CA")
       ->group(group);
 }
@@ -56,6 +59,7 @@ void AddAdminFlags(CLI::App* command, AdminFlags* flags) {
   command
       ->add_option("--admin_token_file", flags->admin_token_file,
                    "File with the admin token [DATA_DIR/admin.token]")
+      ->type_name("FILE")
       ->envname("BELLWIRE_ADMIN_TOKEN_FILE")
       ->group("Server");
 }
@@ -66,12 +70,18 @@ void AddProviderFlags(CLI::App* command, ProviderFlags* flags) {
   command
       ->add_option("--credentials", flags->credentials,
                    "File made by `bellwire key create --out FILE`")
+      ->type_name("FILE")
       ->envname("BELLWIRE_CREDENTIALS")
       ->group(group);
   command->add_option("--key", flags->key_file, "Instead: PEM file of the private key")
+      ->type_name("FILE")
       ->group(group);
-  command->add_option("--kid", flags->key_id, "with the id of the key")->group(group);
-  command->add_option("--team", flags->team_id, "and that of the team")->group(group);
+  command->add_option("--kid", flags->key_id, "with the id of the key")
+      ->type_name("ID")
+      ->group(group);
+  command->add_option("--team", flags->team_id, "and that of the team")
+      ->type_name("ID")
+      ->group(group);
 }
 
 absl::StatusOr<ServerConnection> ServerConnection::OpenAsAdmin(const AdminFlags& flags) {

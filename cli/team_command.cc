@@ -63,7 +63,7 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
   auto flags = std::make_shared<Flags>();
 
   CLI::App* create = team->add_subcommand("create", "Make a team; prints its id");
-  create->add_option("NAME", flags->name, "For people, 1 to 64 bytes")->required();
+  create->add_option("NAME", flags->name, "For people, 1 to 64 bytes")->type_name("")->required();
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
   SetExamples(create, "  bellwire team create \"Example Ltd\" --data_dir ./data");

@@ -50,16 +50,17 @@ absl::Status WritePair(const KeyAndCertificate& pair, const std::string& certifi
   return CreateFileAtomically(certificate_path, pair.certificate_pem, FileAccess::kPublic);
 }
 
-// Makes a CA and one certificate that it issued.
-absl::Status MakeAuthorityAndLeaf(absl::string_view authority_name, const LeafRequest& leaf_request,
-                                  const std::string& ca_certificate, const std::string& ca_key,
-                                  const std::string& certificate, const std::string& key) {
-  BELLWIRE_ASSIGN_OR_RETURN(KeyAndCertificate ca,
-                            MakeCertificateAuthority(authority_name, leaf_request.validity));
-  // Issued before anything is written: a bad server name leaves no trace.
-  BELLWIRE_ASSIGN_OR_RETURN(KeyAndCertificate leaf, IssueCertificate(ca, leaf_request));
-  BELLWIRE_RETURN_IF_ERROR(WritePair(ca, ca_certificate, ca_key));
-  return WritePair(leaf, certificate, key);
+struct Issued {
+  KeyAndCertificate ca;
+  KeyAndCertificate leaf;
+};
+
+absl::StatusOr<Issued> IssueFromNewAuthority(absl::string_view authority_name,
+                                             const LeafRequest& request) {
+  Issued issued;
+  BELLWIRE_ASSIGN_OR_RETURN(issued.ca, MakeCertificateAuthority(authority_name, request.validity));
+  BELLWIRE_ASSIGN_OR_RETURN(issued.leaf, IssueCertificate(issued.ca, request));
+  return issued;
 }
 
 }  // namespace
@@ -88,14 +89,20 @@ absl::Status InitDataDir(const DataDir& data_dir, const std::vector<std::string>
                    .client = true,
                    .validity = validity};
 
+  // Before anything is written: a malformed name leaves no trace.
+  BELLWIRE_ASSIGN_OR_RETURN(const Issued outer, IssueFromNewAuthority("bellwire CA", server));
+  BELLWIRE_ASSIGN_OR_RETURN(const Issued inner,
+                            IssueFromNewAuthority("bellwire internal CA", node));
+
   BELLWIRE_RETURN_IF_ERROR(MakeDirectory(data_dir.path()));
-  BELLWIRE_RETURN_IF_ERROR(MakeAuthorityAndLeaf("bellwire CA", server, data_dir.ca_certificate(),
-                                                data_dir.ca_key(), data_dir.server_certificate(),
-                                                data_dir.server_key()));
+  BELLWIRE_RETURN_IF_ERROR(WritePair(outer.ca, data_dir.ca_certificate(), data_dir.ca_key()));
+  BELLWIRE_RETURN_IF_ERROR(
+      WritePair(outer.leaf, data_dir.server_certificate(), data_dir.server_key()));
   BELLWIRE_RETURN_IF_ERROR(MakeDirectory(data_dir.internal()));
-  BELLWIRE_RETURN_IF_ERROR(MakeAuthorityAndLeaf(
-      "bellwire internal CA", node, data_dir.internal_ca_certificate(), data_dir.internal_ca_key(),
-      data_dir.internal_node_certificate(), data_dir.internal_node_key()));
+  BELLWIRE_RETURN_IF_ERROR(
+      WritePair(inner.ca, data_dir.internal_ca_certificate(), data_dir.internal_ca_key()));
+  BELLWIRE_RETURN_IF_ERROR(
+      WritePair(inner.leaf, data_dir.internal_node_certificate(), data_dir.internal_node_key()));
   BELLWIRE_RETURN_IF_ERROR(TokenSealer::CreateKeyFile(data_dir.token_keys()));
 
   std::string secret(kAdminTokenBytes, '\0');

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "crypto/certificates.h"
@@ -74,7 +75,9 @@ TEST(InitDataDirTest, NeverOverwrites) {
 
 TEST(InitDataDirTest, RefusesNoAndMalformedNames) {
   EXPECT_FALSE(InitDataDir(DataDir(NewParent() + "/a"), {}, kNow).ok());
-  EXPECT_FALSE(InitDataDir(DataDir(NewParent() + "/b"), {"no spaces allowed"}, kNow).ok());
+  const DataDir dir(NewParent() + "/b");
+  EXPECT_FALSE(InitDataDir(dir, {"no spaces allowed"}, kNow).ok());
+  EXPECT_NE(access(dir.path().c_str(), F_OK), 0);
 }
 
 TEST(CheckInitialisedTest, SaysWhatToRun) {

@@ -37,14 +37,16 @@ absl::Status FileError(absl::string_view what, const std::string& path) {
 }  // namespace
 
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
-  app->set_config("--config", "", "Read flags from this file, one name=value a line");
+  app->set_config("--config", "", "Read flags from this file, one name=value a line")
+      ->type_name("FILE");
   app->allow_config_extras(CLI::config_extras_mode::error);
   app->add_option("--log_level", flags->log_level, "How much to log on stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app->add_flag("--log_json", flags->log_json, "Log JSON lines instead of logfmt");
   app->add_option("--ready_file", flags->ready_file,
-                  "Once everything listens, write the real addresses there as JSON");
+                  "Once everything listens, write the real addresses there as JSON")
+      ->type_name("FILE");
   app->set_version_flag("--version", std::string(kVersion));
 }
 
@@ -54,7 +56,12 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv) {
     app->parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app->exit(e);
-    std::cerr << "error: " << e.what() << "\nhint: see `" << app->get_name() << " --help`\n";
+    std::string command = app->get_name();
+    for (const CLI::App* at = app; !at->get_subcommands().empty();) {
+      at = at->get_subcommands().front();
+      absl::StrAppend(&command, " ", at->get_name());
+    }
+    std::cerr << "error: " << e.what() << "\nhint: see `" << command << " --help`\n";
     return kExitUsage;
   }
   return std::nullopt;
