@@ -3,14 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/limits.h"
 #include "net/simulated_loop.h"
 #include "net/stream.h"
 
@@ -44,6 +47,7 @@ class SimulatedNetwork {
 
   // For connections made from now on.
   void set_link_options(const LinkOptions& options) { link_options_ = options; }
+  const LinkOptions& link_options() const { return link_options_; }
 
   using OnAccept = absl::AnyInvocable<void(std::unique_ptr<Stream> stream)>;
   // Serves `address` (any text) until StopListening.
@@ -54,17 +58,19 @@ class SimulatedNetwork {
   struct TicketSlot {
     std::string data;
   };
-  // The client's end. OnOpen comes after two round trips (TCP and TLS); OnClosed(UNAVAILABLE
-  // CANNOT_CONNECT) after one if nobody listens. `ticket`, if any, is offered to the server and
-  // replaced by a newer one; it must outlive the stream.
-  std::unique_ptr<Stream> Connect(absl::string_view address, TicketSlot* ticket = nullptr);
+  // The client's end. OnOpen comes after two round trips (TCP and TLS); OnClosed with the reasons of
+  // close_reason.h: CANNOT_CONNECT after one if nobody listens, CONNECT_TIMEOUT after `timeout`.
+  // `ticket`, if any, is offered to the server and replaced by a newer one; it must outlive the stream.
+  std::unique_ptr<Stream> Connect(absl::string_view address, TicketSlot* ticket = nullptr,
+                                  absl::Duration timeout = kConnectTimeout);
 
   // Faults of all connections to an address, old and new. While it is cut, nothing passes either way
   // and new connections hang; afterwards everything goes on, as TCP retransmits.
   void Cut(absl::string_view address);
   void Mend(absl::string_view address);
 
-  // Faults of one connection; `end` is either end. RESET to both ends:
+  // Faults of one connection; `end` is either of the two. Both ends hear that it was reset, and what
+  // was on its way is lost:
   void Reset(Stream* end);
   // Nothing passes any more, and nobody hears of it: a NAT that forgot the connection.
   void BlackHole(Stream* end);
@@ -83,11 +89,16 @@ class SimulatedNetwork {
   // Uniform in [0, bound). The standard distributions differ between libraries.
   uint64_t Random(uint64_t bound);
   bool Chance(double probability);
-  bool IsCut(const std::string& address) const;
 
   SimulatedLoop* const loop_;
   std::mt19937_64 random_;
   LinkOptions link_options_;
+  // Shared because a callback may stop the listener that it came from.
+  std::map<std::string, std::shared_ptr<OnAccept>, std::less<>> listeners_;
+  std::set<std::string, std::less<>> cut_;
+  // All that exist, in the order they were made; they belong to the streams at their ends.
+  std::map<uint64_t, SimulatedConnection*> connections_;
+  uint64_t next_connection_ = 1;
   uint64_t bytes_sent_ = 0;
 };
 
