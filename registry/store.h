@@ -186,7 +186,7 @@ class Store {
   virtual absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) = 0;
   //   NOT_FOUND TEAM_NOT_FOUND · ALREADY_EXISTS KEY_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED
   virtual absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) = 0;
-  // In the order of their ids.
+  // Lists are always in the same order.
   virtual absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() = 0;
   //   NOT_FOUND TEAM_NOT_FOUND
   virtual absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) = 0;

@@ -1,0 +1,367 @@
+#include "registry/device_transaction.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/limits.h"
+#include "common/status_macros.h"
+#include "registry/records.h"
+
+namespace bellwire::registry {
+
+using internal::v1::Envelope;
+using internal::v1::Route;
+using storage::v1::Device;
+using storage::v1::NowOrNever;
+using storage::v1::Pending;
+using storage::v1::Registration;
+
+DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
+                                     const std::function<uint64_t()>& random)
+    : batch_(batch), overlay_(batch), id_(device), now_ms_(now_ms), random_(random) {}
+
+absl::Status DeviceTransaction::Load() {
+  BELLWIRE_ASSIGN_OR_RETURN(
+      std::optional<Device> device,
+      GetRecord<Device>(overlay_, Family::kDevices, DeviceRecordKey(id_)));
+  exists_ = device.has_value();
+  if (exists_) device_ = *std::move(device);
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::Finish() {
+  for (const auto& [id, registration] : registrations_) {
+    if (!registration.changed) continue;
+    overlay_.Put(Family::kDevices, RegistrationKey(id_, id),
+                 registration.record.SerializeAsString());
+  }
+  if (device_changed_) {
+    BELLWIRE_RETURN_IF_ERROR(UpdateSettled());
+    overlay_.Put(Family::kDevices, DeviceRecordKey(id_), device_.SerializeAsString());
+  }
+  std::move(overlay_).MergeInto(batch_);
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::UpdateSettled() {
+  if (device_.mailbox_records() == 0) {
+    device_.set_settled_seq(device_.last_seq());
+    return absl::OkStatus();
+  }
+  if (!mail_removed_) return absl::OkStatus();
+  // Starts behind everything that was settled before, so it meets what this transaction removed and
+  // nothing older: a queue read from its very beginning would wade through all that was ever deleted.
+  return ScanMail(device_.settled_seq(), [this](const Envelope& first) -> absl::StatusOr<bool> {
+    device_.set_settled_seq(first.seq() - 1);
+    return false;
+  });
+}
+
+Device& DeviceTransaction::mutable_device() {
+  if (!exists_ && !device_changed_) {
+    std::string mailbox_id;
+    AppendBigEndian64(random_(), &mailbox_id);
+    AppendBigEndian64(random_(), &mailbox_id);
+    device_.set_mailbox_id(std::move(mailbox_id));
+  }
+  device_changed_ = true;
+  return device_;
+}
+
+std::optional<Route> DeviceTransaction::route() const {
+  if (!device_.has_route()) return std::nullopt;
+  return device_.route();
+}
+
+absl::StatusOr<const Registration*> DeviceTransaction::FindRegistration(uint64_t registration_id) {
+  const auto it = registrations_.find(registration_id);
+  if (it != registrations_.end()) return &it->second.record;
+  BELLWIRE_ASSIGN_OR_RETURN(
+      std::optional<Registration> record,
+      GetRecord<Registration>(overlay_, Family::kDevices, RegistrationKey(id_, registration_id)));
+  if (!record.has_value()) return nullptr;
+  LoadedRegistration& loaded = registrations_[registration_id];
+  loaded.record = *std::move(record);
+  return &loaded.record;
+}
+
+Registration* DeviceTransaction::MutableRegistration(uint64_t registration_id) {
+  const auto it = registrations_.find(registration_id);
+  assert(it != registrations_.end());
+  it->second.changed = true;
+  return &it->second.record;
+}
+
+void DeviceTransaction::AddRegistration(uint64_t registration_id, Registration registration) {
+  registrations_[registration_id] = {std::move(registration), /*changed=*/true};
+}
+
+void DeviceTransaction::DeleteRegistration(uint64_t registration_id) {
+  registrations_.erase(registration_id);
+  overlay_.Delete(Family::kDevices, RegistrationKey(id_, registration_id));
+}
+
+absl::StatusOr<uint64_t> DeviceTransaction::FindApp(absl::string_view app_id) {
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                            overlay_.Get(Family::kDevices, AppKey(id_, app_id)));
+  if (!value.has_value()) return 0;
+  if (value->size() != sizeof(uint64_t)) return StoreCorruptError("an app's registration id");
+  return ParseBigEndian64(*value);
+}
+
+void DeviceTransaction::PutApp(absl::string_view app_id, uint64_t registration_id) {
+  std::string value;
+  AppendBigEndian64(registration_id, &value);
+  overlay_.Put(Family::kDevices, AppKey(id_, app_id), std::move(value));
+}
+
+void DeviceTransaction::DeleteApp(absl::string_view app_id) {
+  overlay_.Delete(Family::kDevices, AppKey(id_, app_id));
+}
+
+absl::StatusOr<std::optional<MessageLife>> DeviceTransaction::FindLife(const MessageRef& message) {
+  BELLWIRE_ASSIGN_OR_RETURN(
+      std::optional<MessageLife> life,
+      GetRecord<MessageLife>(overlay_, Family::kDevices, LifeKey(id_, message)));
+  if (life.has_value() && life->receipts_size() == 0) return StoreCorruptError("a life without receipts");
+  return life;
+}
+
+absl::StatusOr<MessageLife> DeviceTransaction::GetLife(const MessageRef& message) {
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, FindLife(message));
+  if (life.has_value()) return *std::move(life);
+  return StoreCorruptError(absl::StrCat("the receipts of message ", FormatUuid(message.message_id),
+                                   " of device ", ToHex(id_), " are missing"));
+}
+
+absl::StatusOr<std::vector<uint64_t>> DeviceTransaction::FindLivesOf(const MessageId& message_id) {
+  std::vector<uint64_t> registrations;
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
+      Family::kDevices, LifeFrom(id_, message_id), LifeEnd(id_, message_id),
+      [&](absl::string_view key, absl::string_view) {
+        registrations.push_back(RegistrationOfLifeKey(key));
+        return registrations.size() < kMaxRegistrationsPerDevice;
+      }));
+  return registrations;
+}
+
+void DeviceTransaction::PutLife(const MessageRef& message, MessageLife* life) {
+  const int64_t next = NextWakeMs(*life);
+  // An entry that comes too early finds nothing to do and is armed again. To leave it alone saves the
+  // common case, a message that is acknowledged long before it expires, two writes.
+  if (next != 0 && (life->wake_at_ms() == 0 || next < life->wake_at_ms())) {
+    MoveWake(message, life, next);
+  }
+  overlay_.Put(Family::kDevices, LifeKey(id_, message), life->SerializeAsString());
+}
+
+void DeviceTransaction::PutLifeToWakeAt(const MessageRef& message, MessageLife* life,
+                                        int64_t wake_at_ms) {
+  MoveWake(message, life, wake_at_ms);
+  overlay_.Put(Family::kDevices, LifeKey(id_, message), life->SerializeAsString());
+}
+
+void DeviceTransaction::DeleteLife(const MessageRef& message, const MessageLife& life) {
+  if (life.wake_at_ms() != 0) {
+    DeleteTimeline({.time_ms = life.wake_at_ms(),
+                    .kind = TimelineEntry::Kind::kLife,
+                    .message = message});
+  }
+  overlay_.Delete(Family::kDevices, LifeKey(id_, message));
+}
+
+void DeviceTransaction::MoveWake(const MessageRef& message, MessageLife* life,
+                                 int64_t wake_at_ms) {
+  TimelineEntry entry{.time_ms = life->wake_at_ms(),
+                      .kind = TimelineEntry::Kind::kLife,
+                      .message = message};
+  if (entry.time_ms != 0) DeleteTimeline(entry);
+  entry.time_ms = wake_at_ms;
+  PutTimeline(entry);
+  life->set_wake_at_ms(wake_at_ms);
+}
+
+absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* life,
+                                       push::v1::Step step, absl::string_view detail,
+                                       std::optional<int64_t> time_ms) {
+  if (IsTerminal(step) && HoldsPlace(*life)) BELLWIRE_RETURN_IF_ERROR(LeavePlace(message, *life));
+  AddReceipt(life, step, time_ms.value_or(now_ms_), detail);
+  PutLife(message, life);
+  return absl::OkStatus();
+}
+
+uint64_t DeviceTransaction::TakeSeq() {
+  Device& device = mutable_device();
+  device.set_last_seq(device.last_seq() + 1);
+  return device.last_seq();
+}
+
+absl::StatusOr<std::optional<Envelope>> DeviceTransaction::FindMail(uint64_t seq) {
+  return GetRecord<Envelope>(overlay_, Family::kDevices, MailboxKey(id_, seq));
+}
+
+void DeviceTransaction::AddMail(const Envelope& mail) {
+  overlay_.Put(Family::kDevices, MailboxKey(id_, mail.seq()), mail.SerializeAsString());
+  Device& device = mutable_device();
+  device.set_mailbox_records(device.mailbox_records() + 1);
+}
+
+void DeviceTransaction::RemoveMail(uint64_t seq) {
+  overlay_.Delete(Family::kDevices, MailboxKey(id_, seq));
+  Device& device = mutable_device();
+  device.set_mailbox_records(device.mailbox_records() - 1);
+  mail_removed_ = true;
+}
+
+absl::Status DeviceTransaction::ScanMail(
+    uint64_t after_seq, absl::FunctionRef<absl::StatusOr<bool>(const Envelope&)> visit) {
+  absl::Status status;
+  BELLWIRE_RETURN_IF_ERROR(
+      overlay_.Scan(Family::kDevices, MailboxKey(id_, after_seq + 1), MailboxEnd(id_),
+                    [&](absl::string_view, absl::string_view value) {
+                      const absl::StatusOr<Envelope> mail = ParseRecord<Envelope>(value);
+                      if (!mail.ok()) {
+                        status = mail.status();
+                        return false;
+                      }
+                      const absl::StatusOr<bool> go_on = visit(*mail);
+                      if (!go_on.ok()) status = go_on.status();
+                      return go_on.ok() && *go_on;
+                    }));
+  return status;
+}
+
+void DeviceTransaction::AddScheduled(const Envelope& message) {
+  const MessageRef ref{*MessageId::FromBytes(message.message_id()), message.registration_id()};
+  overlay_.Put(Family::kDevices, ScheduledKey(id_, message.deliver_at_ms(), ref),
+               message.SerializeAsString());
+  PutTimeline({.time_ms = message.deliver_at_ms(), .kind = TimelineEntry::Kind::kScheduled});
+  Device& device = mutable_device();
+  if (device.next_due_at_ms() == 0 || message.deliver_at_ms() < device.next_due_at_ms()) {
+    device.set_next_due_at_ms(message.deliver_at_ms());
+  }
+}
+
+absl::Status DeviceTransaction::ReleaseDue() {
+  if (device_.next_due_at_ms() == 0 || device_.next_due_at_ms() > now_ms_) return absl::OkStatus();
+  std::vector<Envelope> due;
+  int64_t next_due_at_ms = 0;
+  absl::Status status;
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
+      Family::kDevices, ScheduledFrom(id_, 0), ScheduledFrom(id_, INT64_MAX),
+      [&](absl::string_view key, absl::string_view value) {
+        if (TimeOfScheduledKey(key) > now_ms_ || due.size() == kMaxReleasesPerTransaction) {
+          next_due_at_ms = TimeOfScheduledKey(key);
+          return false;
+        }
+        absl::StatusOr<Envelope> message = ParseRecord<Envelope>(value);
+        status = message.status();
+        if (message.ok()) due.push_back(*std::move(message));
+        return status.ok();
+      }));
+  BELLWIRE_RETURN_IF_ERROR(status);
+  for (Envelope& message : due) {
+    const std::optional<MessageId> message_id = MessageId::FromBytes(message.message_id());
+    if (!message_id.has_value()) return StoreCorruptError("a scheduled message without id");
+    const MessageRef ref{*message_id, message.registration_id()};
+    BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, GetLife(ref));
+    BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(ref.registration_id));
+    if (found == nullptr) return StoreCorruptError("a scheduled message without registration");
+    message.set_seq(TakeSeq());
+    for (Pending& pending : *MutableRegistration(ref.registration_id)->mutable_pending()) {
+      if (pending.seq() != 0 || pending.message_id() != message.message_id()) continue;
+      pending.set_seq(message.seq());
+      pending.clear_deliver_at_ms();
+      pending.clear_message_id();
+    }
+    overlay_.Delete(Family::kDevices, ScheduledKey(id_, message.deliver_at_ms(), ref));
+    AddMail(message);
+    life.set_seq(message.seq());
+    life.set_place(MessageLife::MAILBOX);
+    PutLife(ref, &life);
+    released_.push_back(std::move(message));
+  }
+  mutable_device().set_next_due_at_ms(next_due_at_ms);
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::LeavePlace(const MessageRef& message, const MessageLife& life) {
+  assert(HoldsPlace(life));
+  const bool in_mailbox = life.place() == MessageLife::MAILBOX;
+  if (in_mailbox) {
+    RemoveMail(life.seq());
+  } else {
+    overlay_.Delete(Family::kDevices, ScheduledKey(id_, life.deliver_at_ms(), message));
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(message.registration_id));
+  if (found == nullptr) return StoreCorruptError("a pending message without registration");
+  auto& pending = *MutableRegistration(message.registration_id)->mutable_pending();
+  const auto it = std::find_if(pending.begin(), pending.end(), [&](const Pending& p) {
+    return in_mailbox ? p.seq() == life.seq()
+                      : p.seq() == 0 && p.message_id() == message.message_id.bytes();
+  });
+  if (it == pending.end()) return StoreCorruptError("a pending message that its registration misses");
+  pending.erase(it);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MessageRef> DeviceTransaction::RefOf(uint64_t registration_id,
+                                                    const Pending& pending) {
+  std::optional<MessageId> message_id = MessageId::FromBytes(pending.message_id());
+  if (pending.seq() != 0) {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Envelope> mail, FindMail(pending.seq()));
+    if (mail.has_value()) message_id = MessageId::FromBytes(mail->message_id());
+  }
+  if (!message_id.has_value()) return StoreCorruptError("a pending message that can't be found");
+  return MessageRef{*message_id, registration_id};
+}
+
+absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t dropped) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(registration_id));
+  assert(found != nullptr);
+  if (found->gap_seq() != 0) {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Envelope> earlier, FindMail(found->gap_seq()));
+    if (!earlier.has_value()) return StoreCorruptError("a gap notice that can't be found");
+    dropped += earlier->gap_dropped();
+    RemoveMail(found->gap_seq());
+  }
+  // A new number, and not a new count under the old one: a session may have sent that already.
+  Envelope gap;
+  gap.set_seq(TakeSeq());
+  gap.set_registration_id(registration_id);
+  gap.set_accepted_at_ms(now_ms_);
+  gap.set_gap_dropped(dropped);
+  AddMail(gap);
+  MutableRegistration(registration_id)->set_gap_seq(gap.seq());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<NowOrNever>> DeviceTransaction::FindNowOrNever(uint64_t seq) {
+  return GetRecord<NowOrNever>(overlay_, Family::kDevices, NowOrNeverKey(id_, seq));
+}
+
+void DeviceTransaction::AddNowOrNever(uint64_t seq, const MessageRef& message, int64_t until_ms) {
+  NowOrNever record;
+  record.set_registration_id(message.registration_id);
+  record.set_message_id(std::string(message.message_id.bytes()));
+  overlay_.Put(Family::kDevices, NowOrNeverKey(id_, seq), record.SerializeAsString());
+  PutTimeline({.time_ms = until_ms, .kind = TimelineEntry::Kind::kNowOrNever, .seq = seq});
+}
+
+void DeviceTransaction::DeleteNowOrNever(uint64_t seq) {
+  overlay_.Delete(Family::kDevices, NowOrNeverKey(id_, seq));
+}
+
+void DeviceTransaction::PutTimeline(TimelineEntry entry) {
+  entry.device = id_;
+  overlay_.Put(Family::kTimeline, TimelineKey(entry), std::string());
+}
+
+void DeviceTransaction::DeleteTimeline(TimelineEntry entry) {
+  entry.device = id_;
+  overlay_.Delete(Family::kTimeline, TimelineKey(entry));
+}
+
+}  // namespace bellwire::registry

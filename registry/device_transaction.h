@@ -1,0 +1,164 @@
+#ifndef BELLWIRE_REGISTRY_DEVICE_TRANSACTION_H_
+#define BELLWIRE_REGISTRY_DEVICE_TRANSACTION_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/node_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/ids.h"
+#include "registry/keys.h"
+#include "registry/message_life.h"
+#include "registry/overlay.h"
+
+namespace bellwire::registry {
+
+// One operation on the records of one device: typed access to them, and what several operations have
+// in common. It can't name a key of another device, which is how the rule "a transaction touches one
+// device" is kept. Timeline entries belong to the device they are about.
+//
+// Nothing is seen outside before Finish(); a transaction that is dropped had no effect. Keeps these
+// true, as the operations rely on them:
+//   * a life in MAILBOX or SCHEDULED has its record there and an entry in its registration's
+//     `pending`, and no other life has;
+//   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
+//   * a life's `wake_at_ms` is its one timeline entry, not later than NextWakeMs.
+//
+// Not thread-safe. Errors of all methods that read: those of KvReader.
+class DeviceTransaction {
+ public:
+  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it.
+  DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
+                    const std::function<uint64_t()>& random);
+  DeviceTransaction(const DeviceTransaction&) = delete;
+  DeviceTransaction& operator=(const DeviceTransaction&) = delete;
+
+  // Reads the device's own record. Comes first.
+  absl::Status Load();
+
+  // Writes what has changed into the batch. Comes last, once.
+  absl::Status Finish();
+
+  int64_t now_ms() const { return now_ms_; }
+  uint64_t Random() { return random_(); }
+
+  // --- The device.
+
+  // A device without a record looks like one to which nothing has happened.
+  bool exists() const { return exists_; }
+  const storage::v1::Device& device() const { return device_; }
+  // For changes. A device without a record gets one.
+  storage::v1::Device& mutable_device();
+  bool connected() const { return device_.has_route(); }
+  // The session, if there is one.
+  std::optional<internal::v1::Route> route() const;
+
+  // --- Registrations. Pointers are good for as long as the transaction.
+
+  // nullptr: there is none.
+  absl::StatusOr<const storage::v1::Registration*> FindRegistration(uint64_t registration_id);
+  // For changes. REQUIRES: FindRegistration found it.
+  storage::v1::Registration* MutableRegistration(uint64_t registration_id);
+  void AddRegistration(uint64_t registration_id, storage::v1::Registration registration);
+  void DeleteRegistration(uint64_t registration_id);
+  // The living registration of an app; 0: there is none.
+  absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
+  void PutApp(absl::string_view app_id, uint64_t registration_id);
+  void DeleteApp(absl::string_view app_id);
+
+  // --- Lives.
+
+  absl::StatusOr<std::optional<MessageLife>> FindLife(const MessageRef& message);
+  // For a message that must have one: DATA_LOSS if it has not.
+  absl::StatusOr<MessageLife> GetLife(const MessageRef& message);
+  // The registrations that have a life of this message id.
+  absl::StatusOr<std::vector<uint64_t>> FindLivesOf(const MessageId& message_id);
+  // Writes it, and sees to its timeline entry.
+  void PutLife(const MessageRef& message, MessageLife* life);
+  // Writes it, to be looked at at this very time.
+  void PutLifeToWakeAt(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
+  void DeleteLife(const MessageRef& message, const MessageLife& life);
+
+  // Adds a receipt to a life and writes it. Every receipt of the registry passes here: what follows
+  // receipts hooks in here. A terminal step takes the message out of the place it holds.
+  // `time_ms`: when it happened, if not now.
+  absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                      absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
+
+  // --- The mailbox.
+
+  // The next number of the mailbox's order.
+  uint64_t TakeSeq();
+  // nullopt: settled, or never was.
+  absl::StatusOr<std::optional<internal::v1::Envelope>> FindMail(uint64_t seq);
+  // REQUIRES: mail.seq() is from TakeSeq.
+  void AddMail(const internal::v1::Envelope& mail);
+  void RemoveMail(uint64_t seq);
+  // Visits mail after `after_seq` in order, until `visit` returns false.
+  absl::Status ScanMail(
+      uint64_t after_seq,
+      absl::FunctionRef<absl::StatusOr<bool>(const internal::v1::Envelope&)> visit);
+
+  void AddScheduled(const internal::v1::Envelope& message);
+  // Gives scheduled messages that are due their place in the mailbox's order: at most
+  // kMaxReleasesPerTransaction.
+  absl::Status ReleaseDue();
+  // Those that ReleaseDue released, in order.
+  const std::vector<internal::v1::Envelope>& released() const { return released_; }
+
+  // Takes the message out of the mailbox or from among the scheduled, and its entry from the
+  // registration's `pending`; `life` is not changed. REQUIRES: HoldsPlace(life).
+  absl::Status LeavePlace(const MessageRef& message, const MessageLife& life);
+  // Which message an entry of `pending` is about.
+  absl::StatusOr<MessageRef> RefOf(uint64_t registration_id, const storage::v1::Pending& pending);
+
+  // Tells the app that `dropped` more of its messages were dropped: a notice that takes the next
+  // number, in place of the one that waits already.
+  absl::Status AddGap(uint64_t registration_id, uint32_t dropped);
+
+  absl::StatusOr<std::optional<storage::v1::NowOrNever>> FindNowOrNever(uint64_t seq);
+  // Kept, and its message awaited, until `until_ms`.
+  void AddNowOrNever(uint64_t seq, const MessageRef& message, int64_t until_ms);
+  void DeleteNowOrNever(uint64_t seq);
+
+  // --- Time.
+
+  // `entry.device` is filled in.
+  void PutTimeline(TimelineEntry entry);
+  void DeleteTimeline(TimelineEntry entry);
+
+ private:
+  struct LoadedRegistration {
+    storage::v1::Registration record;
+    bool changed = false;
+  };
+
+  void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
+  absl::Status UpdateSettled();
+
+  Overlay* const batch_;
+  Overlay overlay_;
+  const DeviceId id_;
+  const int64_t now_ms_;
+  const std::function<uint64_t()>& random_;
+
+  storage::v1::Device device_;
+  bool exists_ = false;
+  bool device_changed_ = false;
+  bool mail_removed_ = false;
+  absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
+  std::vector<internal::v1::Envelope> released_;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_DEVICE_TRANSACTION_H_

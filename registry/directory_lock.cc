@@ -1,0 +1,43 @@
+#include "registry/directory_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/error.h"
+#include "registry/store_error.h"
+
+namespace bellwire::registry {
+
+absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Take(const std::string& directory) {
+  const std::string path = directory + "/bellwire.lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return StoreUnavailableError(absl::StrCat(path, ": ", strerror(errno)));
+  std::unique_ptr<DirectoryLock> lock(new DirectoryLock(fd));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return StoreUnavailableError(absl::StrCat(path, ": ", strerror(errno)));
+    char pid[32] = {};
+    // Only for the message; the holder may not have written it yet.
+    const ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "STORE_LOCKED",
+        absl::StrCat("the registry's store ", directory, " is in use by another process",
+                     n > 0 ? absl::StrCat(" (pid ", absl::StripSuffix(pid, "\n"), ")") : "",
+                     ": only one may open it. Stop that one, or use another --data_dir."));
+  }
+  const std::string pid = absl::StrCat(getpid(), "\n");
+  if (ftruncate(fd, 0) != 0 ||
+      pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    // The lock holds all the same; a full disk must not keep a store from being opened.
+  }
+  return lock;
+}
+
+// The file stays: to remove it would let two processes lock two files of that name.
+DirectoryLock::~DirectoryLock() { close(fd_); }
+
+}  // namespace bellwire::registry

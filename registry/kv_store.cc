@@ -1,0 +1,218 @@
+#include "registry/kv_store.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/acknowledge.h"
+#include "registry/append.h"
+#include "registry/catalogue.h"
+#include "registry/keys.h"
+#include "registry/message_query.h"
+#include "registry/page.h"
+#include "registry/recall.h"
+#include "registry/registration.h"
+#include "registry/session.h"
+#include "registry/store_error.h"
+#include "registry/wake.h"
+
+namespace bellwire::registry {
+namespace {
+
+absl::Status StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+absl::Status StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
+}  // namespace
+
+KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
+    : engine_(std::move(engine)), options_(std::move(options)), staged_(engine_.get()) {}
+
+int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
+
+absl::Status KvStore::Commit() {
+  if (staged_.writes().empty()) return absl::OkStatus();
+  NoteTimeline();
+  const absl::Status status = engine_->Commit(staged_.writes());
+  staged_.Clear();
+  std::vector<Released> released = std::exchange(released_, {});
+  if (!status.ok()) {
+    // Whatever the sweeps of this batch have passed is there again.
+    timeline_from_.clear();
+    return status;
+  }
+  if (options_.on_due) {
+    for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
+  }
+  return absl::OkStatus();
+}
+
+void KvStore::NoteTimeline() {
+  const WriteSet& writes = staged_.writes();
+  for (auto it = writes.lower_bound(std::make_pair(Family::kTimeline, absl::string_view()));
+       it != writes.end() && it->first.key < timeline_from_; ++it) {
+    if (!it->second.has_value()) continue;
+    timeline_from_ = it->first.key;
+    return;
+  }
+}
+
+template <typename Operation>
+auto KvStore::Run(const DeviceId& device, Operation operation)
+    -> decltype(operation(std::declval<DeviceTransaction&>())) {
+  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load());
+  auto result = operation(tx);
+  if (StatusOf(result).ok()) BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
+  return result;
+}
+
+absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
+  BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  if (!tx.connected()) return absl::OkStatus();
+  for (const Envelope& message : tx.released()) {
+    released_.push_back({device, tx.device().route(), message});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
+                                             bool validate_only) {
+  DeviceTransaction tx(&staged_, token.device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load());
+  BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome, registry::Append(tx, token, message));
+  if (!validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+  BELLWIRE_RETURN_IF_ERROR(outcome.refused);
+  return std::move(outcome.result);
+}
+
+absl::StatusOr<push::v1::GetMessageResponse> KvStore::GetMessage(const TokenRef& token,
+                                                                 const MessageId& message) {
+  return Run(token.device,
+             [&](DeviceTransaction& tx) { return registry::GetMessage(tx, token, message); });
+}
+
+absl::StatusOr<RecallResult> KvStore::Recall(const TokenRef& token, const MessageId& message) {
+  return Run(token.device,
+             [&](DeviceTransaction& tx) { return registry::Recall(tx, token, message); });
+}
+
+absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::Resolve(tx, seq); });
+}
+
+absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& route,
+                                         const PageBounds& bounds) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::Bind(tx, route, bounds); });
+}
+
+absl::Status KvStore::Unbind(const DeviceId& device, const Route& route) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    registry::Unbind(tx, route);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Page> KvStore::Pull(const DeviceId& device, uint64_t after_seq,
+                                   const PageBounds& bounds) {
+  return Run(device, [&](DeviceTransaction& tx) { return ReadPage(tx, after_seq, bounds); });
+}
+
+absl::Status KvStore::Acknowledge(const DeviceId& device, const Route& route,
+                                  const std::vector<AckItem>& items) {
+  absl::Status stale;
+  BELLWIRE_RETURN_IF_ERROR(Run(device, [&](DeviceTransaction& tx) -> absl::Status {
+    if (!tx.connected() || !SameRoute(tx.device().route(), route)) stale = StaleLoginError(tx);
+    return registry::Acknowledge(tx, items);
+  }));
+  return stale;
+}
+
+absl::Status KvStore::AppAcknowledge(const DeviceId& device,
+                                     const std::vector<AppAckItem>& items) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::AppAcknowledge(tx, items); });
+}
+
+absl::Status KvStore::ReportSent(const DeviceId& device, const std::vector<AckItem>& items) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::ReportSent(tx, items); });
+}
+
+absl::StatusOr<uint64_t> KvStore::RegisterApp(const DeviceId& device, absl::string_view app_id) {
+  BELLWIRE_ASSIGN_OR_RETURN(const admin::v1::App app, Catalogue(&staged_).GetApp(app_id));
+  return Run(device, [&](DeviceTransaction& tx) { return registry::RegisterApp(tx, app); });
+}
+
+absl::Status KvStore::RemoveApp(const DeviceId& device, absl::string_view app_id) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::RemoveApp(tx, app_id); });
+}
+
+absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
+  return Catalogue(&staged_).PutTeam(team);
+}
+
+absl::StatusOr<admin::v1::App> KvStore::PutApp(const admin::v1::App& app) {
+  return Catalogue(&staged_).PutApp(app);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::PutKey(const admin::v1::Key& key) {
+  return Catalogue(&staged_).PutKey(key);
+}
+
+absl::StatusOr<std::vector<admin::v1::Team>> KvStore::ListTeams() {
+  return Catalogue(&staged_).ListTeams();
+}
+
+absl::StatusOr<std::vector<admin::v1::App>> KvStore::ListApps(absl::string_view team_id) {
+  return Catalogue(&staged_).ListApps(team_id);
+}
+
+absl::StatusOr<std::vector<admin::v1::Key>> KvStore::ListKeys(absl::string_view team_id) {
+  return Catalogue(&staged_).ListKeys(team_id);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::GetKey(absl::string_view key_id) {
+  return Catalogue(&staged_).GetKey(key_id);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
+  return Catalogue(&staged_).RevokeKey(key_id, NowMs());
+}
+
+absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
+  const int64_t now_ms = NowMs();
+  std::vector<std::string> due;
+  SweepResult result;
+  BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_,
+                                        TimelineFrom(now_ms + 1),
+                                        [&](absl::string_view key, absl::string_view) {
+                                          if (due.size() == max_entries) {
+                                            result.more = true;
+                                            return false;
+                                          }
+                                          due.emplace_back(key);
+                                          return true;
+                                        }));
+  for (const std::string& key : due) {
+    const std::optional<TimelineEntry> entry = ParseTimelineKey(key);
+    const absl::Status status =
+        entry.has_value()
+            ? Run(entry->device, [&](DeviceTransaction& tx) { return Wake(tx, *entry); })
+            : StoreCorruptError("a timeline entry");
+    if (status.ok()) {
+      ++result.handled;
+    } else {
+      LogError("sweep_failed", {{"device", entry.has_value() ? ToHex(entry->device) : ""},
+                                {"error", status.message()}});
+      if (absl::IsUnavailable(status)) return status;
+    }
+  }
+  // Past those that failed as well: they are tried again after a restart, and must not keep the others.
+  timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
+  return result;
+}
+
+}  // namespace bellwire::registry

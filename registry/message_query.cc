@@ -1,0 +1,37 @@
+#include "registry/message_query.h"
+
+#include <optional>
+
+#include "common/status_macros.h"
+#include "google/protobuf/util/time_util.h"
+#include "registry/store_error.h"
+#include "registry/token.h"
+
+namespace bellwire::registry {
+
+using google::protobuf::util::TimeUtil;
+
+absl::StatusOr<push::v1::GetMessageResponse> GetMessage(DeviceTransaction& tx,
+                                                        const TokenRef& token,
+                                                        const MessageId& message) {
+  BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Registration* registration, FindToken(tx, token));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<MessageLife> life,
+                            tx.FindLife({message, token.registration_id}));
+  if (!life.has_value()) return MessageNotFoundError();
+  push::v1::GetMessageResponse response;
+  response.set_message_id(FormatUuid(message));
+  response.set_app_id(registration->app_id());
+  response.set_state(StateOf(*life));
+  response.set_terminal(life->place() == MessageLife::ENDED);
+  for (const storage::v1::StoredReceipt& stored : life->receipts()) {
+    push::v1::Receipt* receipt = response.add_receipts();
+    receipt->set_step(stored.step());
+    *receipt->mutable_time() = TimeUtil::MillisecondsToTimestamp(stored.time_ms());
+    receipt->set_detail(stored.detail());
+  }
+  *response.mutable_expires_at() = TimeUtil::MillisecondsToTimestamp(life->expires_at_ms());
+  response.set_device_connected(tx.connected());
+  return response;
+}
+
+}  // namespace bellwire::registry

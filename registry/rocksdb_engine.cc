@@ -1,0 +1,264 @@
+#include "registry/rocksdb_engine.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/keys.h"
+#include "registry/records.h"
+#include "registry/rocksdb_options.h"
+#include "registry/rocksdb_status.h"
+#include "registry/store_error.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+
+namespace bellwire::registry {
+namespace {
+
+constexpr uint32_t kFormatVersion = 1;
+// In RocksDB's default column family, which holds nothing else.
+constexpr absl::string_view kFormatKey = "format";
+
+// In the order of Family.
+constexpr std::array<absl::string_view, 4> kFamilyNames = {"devices", "teams", "names", "timeline"};
+
+rocksdb::Slice ToSlice(absl::string_view s) { return {s.data(), s.size()}; }
+absl::string_view ToView(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+absl::Status FormatError(absl::string_view directory, absl::string_view what) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "STORE_FORMAT",
+                   absl::StrCat("the registry's store ", directory, " ", what));
+}
+
+absl::Status MakeDirectory(const std::string& directory) {
+  if (mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return absl::OkStatus();
+  return StoreUnavailableError(absl::StrCat(directory, " can't be made: ", strerror(errno)));
+}
+
+// A store that has lost the file CURRENT looks new to RocksDB, which would start over on top of it.
+absl::Status CheckNotBeheaded(rocksdb::Env* env, const std::string& directory) {
+  std::vector<std::string> children;
+  BELLWIRE_RETURN_IF_ERROR(
+      FromRocksDb(env->GetChildren(directory, &children), absl::StrCat("listing ", directory)));
+  if (std::find(children.begin(), children.end(), "CURRENT") != children.end()) {
+    return absl::OkStatus();
+  }
+  for (const std::string& child : children) {
+    if (!absl::EndsWith(child, ".sst") && !absl::EndsWith(child, ".log")) continue;
+    return StoreCorruptError(absl::StrCat(directory, " holds data (", child, ") but no file CURRENT"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// An open RocksDB and the handles of its column families.
+class RocksDbEngine::Database {
+ public:
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const Options& options);
+
+  ~Database() {
+    for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+      Check(db_->DestroyColumnFamilyHandle(handle), "closing a column family");
+    }
+    Check(db_->Close(), "closing");
+  }
+
+  rocksdb::DB* db() { return db_.get(); }
+  rocksdb::ColumnFamilyHandle* handle(Family family) {
+    return handles_[static_cast<size_t>(family) + 1];
+  }
+
+ private:
+  // handles[0] is the default column family.
+  Database(std::unique_ptr<rocksdb::DB> db, std::vector<rocksdb::ColumnFamilyHandle*> handles)
+      : db_(std::move(db)), handles_(std::move(handles)) {}
+
+  // What fails while closing was durable before, or never promised to be.
+  static void Check(const rocksdb::Status& status, absl::string_view doing) {
+    const absl::Status converted = FromRocksDb(status, doing);
+    if (!converted.ok()) LogWarning("store_close_failed", {{"error", converted.message()}});
+  }
+
+  absl::Status CheckFormat(const Options& options, bool families_missing);
+  absl::Status CheckEmpty(const Options& options);
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+};
+
+absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database::Open(
+    const Options& options) {
+  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const std::string& directory = options.directory;
+  BELLWIRE_RETURN_IF_ERROR(CheckNotBeheaded(env, directory));
+
+  const rocksdb::DBOptions db_options = StoreDbOptions(env);
+  bool families_missing = false;
+  if (env->FileExists(directory + "/CURRENT").ok()) {
+    std::vector<std::string> present;
+    BELLWIRE_RETURN_IF_ERROR(
+        FromRocksDb(rocksdb::DB::ListColumnFamilies(db_options, directory, &present),
+                    absl::StrCat("opening ", directory)));
+    for (const std::string& name : present) {
+      if (name == rocksdb::kDefaultColumnFamilyName ||
+          std::find(kFamilyNames.begin(), kFamilyNames.end(), name) != kFamilyNames.end()) {
+        continue;
+      }
+      return FormatError(directory,
+                         absl::StrCat("has a column family \"", name,
+                                      "\" that this program doesn't know: it was written by a "
+                                      "newer version, or by another program"));
+    }
+    families_missing = present.size() < kFamilyNames.size() + 1;
+  }
+
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, StoreColumnFamilyOptions());
+  for (const absl::string_view name : kFamilyNames) {
+    families.emplace_back(std::string(name), StoreColumnFamilyOptions());
+  }
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  BELLWIRE_RETURN_IF_ERROR(
+      FromRocksDb(rocksdb::DB::Open(db_options, directory, families, &handles, &db),
+                  absl::StrCat("opening ", directory)));
+  std::unique_ptr<Database> database(
+      new Database(std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
+  BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, families_missing));
+  return database;
+}
+
+absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool families_missing) {
+  std::string bytes;
+  const rocksdb::Status found =
+      db_->Get(StoreReadOptions(), handles_[0], ToSlice(kFormatKey), &bytes);
+  if (found.IsNotFound()) {
+    // New, or its making was cut short: every later write comes after this record.
+    BELLWIRE_RETURN_IF_ERROR(CheckEmpty(options));
+    storage::v1::Format format;
+    format.set_version(kFormatVersion);
+    format.set_created_at_ms(ToStoredMs(options.clock->WallNow()));
+    return FromRocksDb(db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey),
+                                format.SerializeAsString()),
+                       absl::StrCat("writing to ", options.directory));
+  }
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(found, absl::StrCat("reading ", options.directory)));
+  BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Format format,
+                            ParseRecord<storage::v1::Format>(bytes));
+  if (format.version() != kFormatVersion) {
+    return FormatError(
+        options.directory,
+        absl::StrCat("has format version ", format.version(), "; this program knows version ",
+                     kFormatVersion, " only. Run the version of Bellwire that wrote it."));
+  }
+  if (families_missing) {
+    return StoreCorruptError(absl::StrCat(options.directory, " lacks a column family"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(StoreReadOptions(), handle));
+    it->SeekToFirst();
+    if (it->Valid()) return FormatError(options.directory, "holds data but no format record: it is no store of Bellwire");
+    BELLWIRE_RETURN_IF_ERROR(
+        FromRocksDb(it->status(), absl::StrCat("reading ", options.directory)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options options) {
+  BELLWIRE_RETURN_IF_ERROR(MakeDirectory(options.directory));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DirectoryLock> lock,
+                            DirectoryLock::Take(options.directory));
+  std::unique_ptr<RocksDbEngine> engine(new RocksDbEngine(std::move(options), std::move(lock)));
+  BELLWIRE_ASSIGN_OR_RETURN(engine->database_, Database::Open(engine->options_));
+  return engine;
+}
+
+RocksDbEngine::RocksDbEngine(Options options, std::unique_ptr<DirectoryLock> lock)
+    : options_(std::move(options)), lock_(std::move(lock)) {}
+
+RocksDbEngine::~RocksDbEngine() = default;
+
+absl::StatusOr<RocksDbEngine::Database*> RocksDbEngine::Ready() const {
+  if (database_ != nullptr) return database_.get();
+  const MonotonicTime now = options_.clock->Monotonic();
+  if (now < next_attempt_) return last_error_;
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(options_);
+  if (!database.ok()) {
+    next_attempt_ = now + kStoreReopenInterval;
+    last_error_ = StoreUnavailableError(database.status().message());
+    LogError("store_reopen_failed",
+             {{"directory", options_.directory}, {"error", database.status().message()}});
+    return last_error_;
+  }
+  LogInfo("store_reopened", {{"directory", options_.directory}});
+  database_ = *std::move(database);
+  return database_.get();
+}
+
+absl::StatusOr<std::optional<std::string>> RocksDbEngine::Get(Family family,
+                                                              absl::string_view key) const {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  std::string value;
+  const rocksdb::Status status =
+      database->db()->Get(StoreReadOptions(), database->handle(family), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", options_.directory)));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::Status RocksDbEngine::Scan(
+    Family family, absl::string_view from, absl::string_view to,
+    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  rocksdb::ReadOptions read_options = StoreReadOptions();
+  const rocksdb::Slice upper_bound = ToSlice(to);
+  read_options.iterate_upper_bound = &upper_bound;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database->db()->NewIterator(read_options, database->handle(family)));
+  for (it->Seek(ToSlice(from)); it->Valid(); it->Next()) {
+    if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
+  }
+  return FromRocksDb(it->status(), absl::StrCat("reading ", options_.directory));
+}
+
+absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  rocksdb::WriteBatch batch;
+  absl::Status status;
+  for (const auto& [key, value] : writes) {
+    rocksdb::ColumnFamilyHandle* handle = database->handle(key.family);
+    status.Update(FromRocksDb(value.has_value() ? batch.Put(handle, key.key, *value)
+                                                : batch.Delete(handle, key.key),
+                              "building a write"));
+  }
+  if (status.ok()) {
+    status = FromRocksDb(database->db()->Write(StoreWriteOptions(), &batch),
+                         absl::StrCat("writing to ", options_.directory));
+  }
+  if (status.ok()) return status;
+  LogError("store_write_failed",
+           {{"directory", options_.directory}, {"error", status.message()}});
+  database_.reset();
+  next_attempt_ = options_.clock->Monotonic() + kStoreReopenInterval;
+  last_error_ = StoreUnavailableError(status.message());
+  return last_error_;
+}
+
+}  // namespace bellwire::registry

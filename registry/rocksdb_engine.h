@@ -1,0 +1,67 @@
+#ifndef BELLWIRE_REGISTRY_ROCKSDB_ENGINE_H_
+#define BELLWIRE_REGISTRY_ROCKSDB_ENGINE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "registry/directory_lock.h"
+#include "registry/kv_engine.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace bellwire::registry {
+
+// Records on disk, in RocksDB: the engine of the product. docs/registry_format.md describes what lies
+// in the directory and how each option serves "nothing answered OK is lost, nothing corrupt served".
+//
+// After a failed write nothing that the process believes about the files is trusted any more: the
+// database is closed and opened again, which recovers exactly what a restart would. Until that
+// succeeds (there is room again, the disk is back) everything is UNAVAILABLE.
+//
+// Not thread-safe. RocksDB's own background threads are inside.
+class RocksDbEngine final : public KvEngine {
+ public:
+  struct Options {
+    // Made if it does not exist, readable by nobody else.
+    std::string directory;
+    // Spaces the attempts to open again. Not owned; outlives the engine.
+    const Clock* clock = nullptr;
+    // Where faults are injected. Not owned; outlives the engine. Null: the machine's files.
+    rocksdb::Env* env = nullptr;
+  };
+
+  // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start.
+  static absl::StatusOr<std::unique_ptr<RocksDbEngine>> Open(Options options);
+
+  ~RocksDbEngine() override;
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 absl::string_view key) const override;
+  absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
+                    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
+      const override;
+  absl::Status Commit(const WriteSet& writes) override;
+
+ private:
+  class Database;
+
+  RocksDbEngine(Options options, std::unique_ptr<DirectoryLock> lock);
+
+  // The open database, opened again if it was closed and it is time to try.
+  absl::StatusOr<Database*> Ready() const;
+
+  const Options options_;
+  const std::unique_ptr<DirectoryLock> lock_;
+  // Null after a failed write. Reads may open it again, which changes nothing that they answer.
+  mutable std::unique_ptr<Database> database_;
+  mutable MonotonicTime next_attempt_;
+  mutable absl::Status last_error_;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_ROCKSDB_ENGINE_H_

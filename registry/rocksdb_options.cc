@@ -1,0 +1,97 @@
+#include "registry/rocksdb_options.h"
+
+#include <memory>
+
+#include "rocksdb/cache.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/table.h"
+
+namespace bellwire::registry {
+namespace {
+
+constexpr size_t kMiB = 1024 * 1024;
+
+}  // namespace
+
+rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+
+  // What was written after the last sync may be torn by a crash: an incomplete last record is dropped,
+  // and nobody was told that it is there. Everything before it was synced, so anything wrong there
+  // is damage. RocksDB's default (kPointInTimeRecovery) would silently drop all that follows it, which
+  // was answered OK; kAbsoluteConsistency would refuse to start after any kill -9. This mode
+  // refuses damage and takes a torn end.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // Notices a log file that has gone as a whole.
+  options.track_and_verify_wals_in_manifest = true;
+  // Errors found in the background stop writes instead of being passed by.
+  options.paranoid_checks = true;
+  // There is one way to recover from a failed write: RocksDbEngine closes and opens again.
+  options.max_bgerror_resume_count = 0;
+
+  // Bounds the replay at a start (a few seconds), and the memtables of all families together.
+  options.max_total_wal_size = 256 * kMiB;
+  options.db_write_buffer_size = 64 * kMiB;
+  // The log has everything: a stop needs no flush.
+  options.avoid_flush_during_shutdown = true;
+  // One for flushes, one for compactions: the machine's other threads serve.
+  options.max_background_jobs = 2;
+  // `bellwire serve` needs its descriptors for devices.
+  options.max_open_files = 512;
+  // Smooths the writing back of flushes and compactions, so that a sync of the log does not wait behind
+  // hundreds of megabytes of theirs.
+  options.bytes_per_sync = kMiB;
+
+  // RocksDB's own diary, for whoever looks into the directory.
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.max_log_file_size = 4 * kMiB;
+  options.keep_log_file_num = 4;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions() {
+  // One cache for all families of the process: what is read over and over is the records of devices
+  // that are active now.
+  static const auto* cache = new std::shared_ptr<rocksdb::Cache>(rocksdb::NewLRUCache(64 * kMiB));
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = *cache;
+  // Every Append asks for a message id that is new: the filter answers that without reading a block.
+  // Ten bits a key: one in a hundred reads one for nothing.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = true;
+  // Within the cache, so that memory is bounded however large the store grows.
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = 32 * kMiB;
+  options.level_compaction_dynamic_level_bytes = true;
+  // A table that was just written is read back before the log that it came from is given up.
+  options.paranoid_file_checks = true;
+  // A bit that flips in memory, between a write and its flush, is noticed.
+  options.memtable_protection_bytes_per_key = 8;
+  return options;
+}
+
+rocksdb::ReadOptions StoreReadOptions() {
+  rocksdb::ReadOptions options;
+  // Every block that comes from disk.
+  options.verify_checksums = true;
+  return options;
+}
+
+rocksdb::WriteOptions StoreWriteOptions() {
+  rocksdb::WriteOptions options;
+  // OK means durable.
+  options.sync = true;
+  // Carries a checksum per key from the batch into the memtable.
+  options.protection_bytes_per_key = 8;
+  return options;
+}
+
+}  // namespace bellwire::registry

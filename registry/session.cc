@@ -1,0 +1,51 @@
+#include "registry/session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "registry/page.h"
+#include "registry/store_error.h"
+
+namespace bellwire::registry {
+
+bool SameRoute(const Route& a, const Route& b) {
+  return a.connector_address() == b.connector_address() &&
+         a.connector_incarnation() == b.connector_incarnation() &&
+         a.session_id() == b.session_id() && a.login_number() == b.login_number();
+}
+
+absl::Status StaleLoginError(const DeviceTransaction& tx) {
+  const std::string number = absl::StrCat(tx.device().last_login_number());
+  return WithMetadata(
+      MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN",
+                absl::StrCat("a newer login of this device, number ", number, ", has won")),
+      "winning_login_number", number);
+}
+
+absl::StatusOr<BindResult> Bind(DeviceTransaction& tx, const Route& route,
+                                const PageBounds& bounds) {
+  BindResult result;
+  const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
+  if (!bound_already) {
+    // Compared with the greatest number ever bound, not with the bound route: a login that is late
+    // must lose even if its successor has gone already.
+    if (route.login_number() <= tx.device().last_login_number()) return StaleLoginError(tx);
+    result.evicted = tx.route();
+    *tx.mutable_device().mutable_route() = route;
+    tx.mutable_device().set_last_login_number(route.login_number());
+  }
+  const auto mailbox_id = MailboxId::FromBytes(tx.device().mailbox_id());
+  if (!mailbox_id.has_value()) return StoreCorruptError("a device without mailbox id");
+  result.mailbox_id = *mailbox_id;
+  result.settled_seq = tx.device().settled_seq();
+  BELLWIRE_ASSIGN_OR_RETURN(result.page, ReadPage(tx, result.settled_seq, bounds));
+  return result;
+}
+
+void Unbind(DeviceTransaction& tx, const Route& route) {
+  if (tx.connected() && SameRoute(tx.device().route(), route)) tx.mutable_device().clear_route();
+}
+
+}  // namespace bellwire::registry

@@ -1,0 +1,25 @@
+#ifndef BELLWIRE_REGISTRY_SESSION_H_
+#define BELLWIRE_REGISTRY_SESSION_H_
+
+#include "absl/status/statusor.h"
+#include "registry/device_transaction.h"
+#include "registry/store.h"
+
+namespace bellwire::registry {
+
+// Whether both are the very same session: every field counts, so that what a replaced session still
+// says can't be taken for the word of its successor.
+bool SameRoute(const Route& a, const Route& b);
+
+// Store::Bind.
+absl::StatusOr<BindResult> Bind(DeviceTransaction& tx, const Route& route,
+                                const PageBounds& bounds);
+// Store::Unbind.
+void Unbind(DeviceTransaction& tx, const Route& route);
+
+// FAILED_PRECONDITION STALE_LOGIN, naming the login number that won.
+absl::Status StaleLoginError(const DeviceTransaction& tx);
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SESSION_H_
