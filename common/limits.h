@@ -123,6 +123,10 @@ inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
 
 inline constexpr size_t kMaxAppIdBytes = 128;
 inline constexpr size_t kMaxTeamNameBytes = 64;
+// Of a team id or key id: we make ten characters; more leaves room for another maker.
+inline constexpr size_t kMaxShortIdBytes = 64;
+// "host:port" of a connector: a DNS name has at most 253 characters.
+inline constexpr size_t kMaxAddressBytes = 260;
 inline constexpr size_t kMaxAgentVersionBytes = 64;
 
 // --- The device protocol (docs/wire_protocol.md). ---
@@ -226,8 +230,9 @@ inline constexpr size_t kMaxSeenRanges = 64 * 1024;
 inline constexpr size_t kMaxInboxMessagesPerApp = 1000;
 // Pushes and acknowledgements that share one synced transaction of the inbox.
 inline constexpr size_t kMaxInboxBatch = 256;
-// AppAcks sent since the last answered heartbeat; beyond it a heartbeat asks whether they arrived.
-inline constexpr size_t kMaxUnconfirmedAppAcks = 1024;
+// AppAcks sent since the last answered heartbeat; at the bound a heartbeat asks whether they arrived, and
+// the rest waits for its answer.
+inline constexpr size_t kMaxUnconfirmedAppAcks = 2 * kMaxAppAcksPerFrame;
 // Apps connected to one agent at a time, and unsent bytes held for one of them.
 inline constexpr size_t kMaxAppConnections = 512;
 inline constexpr size_t kMaxAppWriteBytes = 256 * 1024;
