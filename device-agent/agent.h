@@ -40,9 +40,10 @@ class Agent {
   // Opens the state directory, takes its lock, and listens on the socket; the server need not be
   // reachable. Fails with
   //   INVALID_ARGUMENT     an option is missing or malformed
-  //   FAILED_PRECONDITION  another agent runs on this state directory or this socket
-  //   DATA_LOSS            inbox.db or device.key is damaged; the message says what to do
-  //   other codes          of the file system
+  //   FAILED_PRECONDITION  another agent runs on this state directory (STATE_DIRECTORY_IN_USE) or this
+  //                        socket (SOCKET_IN_USE); device.key is damaged or readable by others
+  //   DATA_LOSS            DATABASE_DAMAGED: inbox.db is damaged; the message says what to do
+  //   UNAVAILABLE          the file system refuses
   static absl::StatusOr<std::unique_ptr<Agent>> Start(const AgentOptions& options);
 
   // Closes every connection; REQUIRES: Run() is not running.

@@ -12,7 +12,7 @@
  *   bellwire_close(client);
  *
  * A client belongs to one thread at a time. While the agent is away it reconnects by itself.
- * No function but bellwire_close() takes a NULL client. */
+ * No function but bellwire_close() takes a NULL client. Link //device-agent/client:bellwire. */
 #ifndef BELLWIRE_DEVICE_AGENT_CLIENT_BELLWIRE_H_
 #define BELLWIRE_DEVICE_AGENT_CLIENT_BELLWIRE_H_
 
@@ -30,7 +30,7 @@ typedef enum bellwire_event_type {
   BELLWIRE_NONE = 0,         /* The time was over. */
   BELLWIRE_TOKEN = 1,        /* `token`: send it to your backend. */
   BELLWIRE_MESSAGE = 2,      /* A message; acknowledge `delivery_id` once it is taken for good. */
-  BELLWIRE_GAP = 3,          /* `dropped` messages never reached the phone: synchronise. */
+  BELLWIRE_GAP = 3,          /* `dropped` messages never reached the phone: synchronise. Said once. */
   BELLWIRE_ERROR = 4,        /* `error_code`, `error_message`: the agent refused something. */
   BELLWIRE_CONNECTED = 5,    /* The agent answered. */
   BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
@@ -84,7 +84,7 @@ int bellwire_fd(const bellwire_client *client);
  * BELLWIRE_ERROR event has said so. */
 int bellwire_next(bellwire_client *client, int timeout_ms, bellwire_event *event);
 
-/* The app has taken this message for good (or has seen this gap): it will not come again. */
+/* The app has taken this message for good: it will not come again. */
 void bellwire_ack(bellwire_client *client, uint64_t delivery_id);
 
 /* Closes and frees. What was not acknowledged comes again on the next connection. */

@@ -45,10 +45,11 @@ struct ClientCallbacks {
   // A message. True: taken for good, the client acknowledges it. False: not yet; either Ack() it
   // later, or it comes again on the next connection.
   std::function<bool(const Message& message)> on_message;
-  // `dropped` messages never reached the phone: synchronise with the backend.
+  // `dropped` messages never reached the phone: synchronise with the backend. The client acknowledges it.
   std::function<void(uint32_t dropped)> on_gap;
   // The agent refused something: the code and a sentence for the developer. After SESSION_REPLACED
-  // and PERMISSION_DENIED the client stays away; after everything else it carries on.
+  // and PERMISSION_DENIED the client stays away; after everything else it carries on (after
+  // UNKNOWN_APP, Register() asks once more).
   std::function<void(v1::Error::Code code, const std::string& message)> on_error;
   // The connection to the agent came or went (it is not the agent's connection to the server).
   std::function<void(bool connected)> on_connection;

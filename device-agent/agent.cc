@@ -1,0 +1,137 @@
+#include "device-agent/agent.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "crypto/device_key.h"
+#include "crypto/file_util.h"
+#include "device-agent/agent_core.h"
+#include "device-agent/heartbeat_policy.h"
+#include "device-agent/inbox.h"
+#include "device-agent/state_directory.h"
+#include "net/epoll_loop.h"
+#include "net/tls_client.h"
+#include "net/tls_context.h"
+#include "net/unix_stream.h"
+
+namespace bellwire::agent {
+namespace {
+
+constexpr size_t kSha256Bytes = 32;
+
+bool IsHex(absl::string_view text) {
+  return text.find_first_not_of("0123456789abcdefABCDEF") == absl::string_view::npos;
+}
+
+absl::StatusOr<std::shared_ptr<net::TlsClientContext>> MakeTlsContext(const AgentOptions& options) {
+  net::TlsClientContext::Options tls;
+  if (options.ca_path.empty() == options.pin_sha256_hex.empty()) {
+    return absl::InvalidArgumentError(
+        "say how the server proves itself: either --ca FILE or --pin SHA256");
+  }
+  if (!options.ca_path.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(tls.ca_pem, ReadWholeFile(options.ca_path));
+  } else {
+    if (options.pin_sha256_hex.size() != 2 * kSha256Bytes || !IsHex(options.pin_sha256_hex)) {
+      return absl::InvalidArgumentError("a pin is a SHA-256 in hex: 64 characters");
+    }
+    tls.pin_sha256 = absl::HexStringToBytes(options.pin_sha256_hex);
+  }
+  return net::TlsClientContext::Create(tls);
+}
+
+class AgentImpl final : public Agent {
+ public:
+  AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
+            std::unique_ptr<Inbox> inbox, std::shared_ptr<net::TlsClientContext> tls,
+            const AgentOptions& options)
+      : state_(std::move(state)),
+        key_(std::move(key)),
+        inbox_(std::move(inbox)),
+        device_id_(ToHex(key_->device_id())),
+        socket_path_(options.socket_path),
+        loop_(RealClock()),
+        tls_(&loop_, std::move(tls)),
+        heartbeat_(options.heartbeat_interval),
+        core_(&loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
+              {.servers = options.servers,
+               .dial =
+                   [this, name = options.server_name](const std::string& address) {
+                     return tls_.Connect(address, name);
+                   },
+               .agent_uid = geteuid()}) {}
+
+  absl::Status Listen(mode_t mode) {
+    auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
+      core_.AcceptApp(std::move(stream), peer.uid);
+    };
+    BELLWIRE_ASSIGN_OR_RETURN(listener_, net::UnixListener::Listen(&loop_, socket_path_, mode,
+                                                                   std::move(on_accept)));
+    return absl::OkStatus();
+  }
+
+  void Run() override {
+    LogInfo("agent_running", {{"device", device_id_}, {"socket", socket_path()}});
+    core_.Start();
+    loop_.Run();
+    LogInfo("agent_stopped");
+  }
+
+  void Stop() override {
+    const bool posted = loop_.Post([this] {
+      listener_.reset();
+      core_.Stop();
+      // After this turn, at whose end the streams send what is left.
+      loop_.Stop();
+    });
+    if (!posted) loop_.Stop();
+  }
+
+  const std::string& socket_path() const override { return socket_path_; }
+  const std::string& device_id() const override { return device_id_; }
+
+ private:
+  const std::unique_ptr<StateDirectory> state_;
+  const std::unique_ptr<DeviceKey> key_;
+  const std::unique_ptr<Inbox> inbox_;
+  const std::string device_id_;
+  const std::string socket_path_;
+  absl::BitGen random_;
+  net::EpollLoop loop_;
+  net::TlsClient tls_;
+  FixedHeartbeat heartbeat_;
+  AgentCore core_;
+  std::unique_ptr<net::UnixListener> listener_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
+  if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
+  if (options.state_dir.empty()) return absl::InvalidArgumentError("no --state_dir given");
+  if (options.heartbeat_interval <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("the heartbeat interval must be positive");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsClientContext> tls, MakeTlsContext(options));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
+                            StateDirectory::Lock(options.state_dir));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKey> key,
+                            DeviceKey::LoadOrCreate(state->PathOf("device.key")));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Inbox> inbox,
+                            Inbox::Open(state->PathOf("inbox.db"), RealClock()));
+  auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
+                                           std::move(tls), options);
+  BELLWIRE_RETURN_IF_ERROR(agent->Listen(options.socket_mode));
+  return agent;
+}
+
+}  // namespace bellwire::agent

@@ -1,0 +1,134 @@
+#ifndef BELLWIRE_DEVICE_AGENT_AGENT_CORE_H_
+#define BELLWIRE_DEVICE_AGENT_AGENT_CORE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "bellwire/device/v1/device.pb.h"
+#include "crypto/device_key.h"
+#include "device-agent/app_ack_outbox.h"
+#include "device-agent/app_hub.h"
+#include "device-agent/heartbeat_policy.h"
+#include "device-agent/inbox.h"
+#include "device-agent/registrar.h"
+#include "device-agent/server_link.h"
+#include "net/event_loop.h"
+#include "net/stream.h"
+
+namespace bellwire::agent {
+
+// The agent without its edges: joins the connection to the server (ServerLink), the disk (Inbox), the apps
+// (AppHub) and what lies between them. Runs the same on real sockets and on simulated ones.
+//
+// What arrives in one turn of the loop, from the server and from apps, is committed together at its end;
+// only then is anything acknowledged, delivered or reported. Single-threaded: the loop's thread.
+class AgentCore final : private ServerLink::Owner,
+                        private AppHub::Owner,
+                        private Registrar::Owner,
+                        private net::Stream::Delegate {
+ public:
+  struct Options {
+    // Of connectors, "host:port", tried in turn.
+    std::vector<std::string> servers;
+    // Starts to connect to one of them.
+    absl::AnyInvocable<std::unique_ptr<net::Stream>(const std::string& address)> dial;
+    // Whom the agent runs as.
+    uid_t agent_uid = 0;
+  };
+
+  // All must outlive the core.
+  AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key, HeartbeatPolicy* heartbeat,
+            absl::BitGenRef random, Options options);
+  ~AgentCore() override;
+
+  // Connects to the server and stays connected.
+  void Start();
+  // Commits what has arrived and closes all connections.
+  void Stop();
+
+  // An app connected; `uid` is whom the kernel says it runs as.
+  void AcceptApp(std::unique_ptr<net::Stream> stream, uid_t uid);
+
+  // For tests.
+  const ServerLink& link() const { return link_; }
+
+ private:
+  // ServerLink::Owner
+  void Dial(const std::string& address) override;
+  void Write(absl::string_view bytes) override;
+  void HangUp() override;
+  absl::StatusOr<device::v1::Login> MakeLogin(const std::string& tls_exporter) override;
+  void OnLoginNumberSeen(uint64_t number) override;
+  absl::Status OnWelcome(const device::v1::Welcome& welcome) override;
+  absl::Status OnFrame(device::v1::ConnectorFrame frame) override;
+  void OnBeat() override { outbox_.OnBeat(); }
+  void OnBeatAnswered() override;
+  void OnSessionEnd() override;
+
+  // AppHub::Owner
+  void WantToken(const std::string& app_id, uid_t uid) override { registrar_.Want(app_id, uid); }
+  void UnwantToken(const std::string& app_id) override { registrar_.Unwant(app_id); }
+  absl::Status Unregister(const std::string& app_id) override;
+  void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) override;
+  void FillStatus(v1::Status* status) override;
+
+  // Registrar::Owner
+  void SendRequest(const device::v1::AgentFrame& frame) override { link_.Send(frame); }
+  void OnRegistered(const std::string& app_id) override { hub_.OnRegistered(app_id); }
+  void OnRefused(const std::string& app_id, v1::Error::Code code,
+                 absl::string_view message) override {
+    hub_.OnRefused(app_id, code, message);
+  }
+
+  // net::Stream::Delegate, of the connection to the server.
+  void OnOpen() override;
+  void OnData(absl::string_view data) override;
+  void OnClosed(const absl::Status& status) override;
+
+  void OnTimer();
+  // For the earliest of all deadlines; after everything that may have moved one.
+  void ArmTimer();
+  void FlushSoon();
+  // Commits the batch, and says so to everybody whom it concerns.
+  void Flush();
+  void SendAck();
+  // Ends what expired, and reports it.
+  void DropExpired();
+  void PumpOutbox();
+
+  net::EventLoop* const loop_;
+  Inbox* const inbox_;
+  const DeviceKey* const key_;
+  Options options_;
+  // Empty once the core is gone: posted tasks look first.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  const std::unique_ptr<net::Timer> timer_;
+  // After a failed transaction that apps' acknowledgements wait for.
+  const std::unique_ptr<net::Timer> retry_timer_;
+  std::unique_ptr<net::Stream> server_;
+
+  ServerLink link_;
+  AppAckOutbox outbox_;
+  Registrar registrar_;
+  AppHub hub_;
+
+  // Not committed yet.
+  InboxBatch batch_;
+  // What batch_ holds of this session, to acknowledge.
+  std::vector<uint64_t> ack_seqs_;
+  bool flush_posted_ = false;
+  int64_t connected_since_ms_ = 0;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_AGENT_CORE_H_

@@ -1,0 +1,53 @@
+#ifndef BELLWIRE_DEVICE_AGENT_HEARTBEAT_POLICY_H_
+#define BELLWIRE_DEVICE_AGENT_HEARTBEAT_POLICY_H_
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+#include "common/limits.h"
+
+namespace bellwire::agent {
+
+// What the server allows (bellwire.device.v1.HeartbeatBounds).
+struct HeartbeatBounds {
+  absl::Duration min = kMinHeartbeatInterval;
+  absl::Duration max = kMaxHeartbeatInterval;
+
+  absl::Duration Clamp(absl::Duration interval) const { return std::clamp(interval, min, max); }
+};
+
+// Decides how long the connection may be silent before a heartbeat: long enough to let the radio
+// sleep, short enough that no NAT on the way forgets the connection. Thread-compatible.
+class HeartbeatPolicy {
+ public:
+  virtual ~HeartbeatPolicy() = default;
+
+  // The interval to use from now on, within the bounds.
+  virtual absl::Duration interval() const = 0;
+  // The server's bounds, at login and whenever they change.
+  virtual void SetBounds(const HeartbeatBounds& bounds) = 0;
+
+  // The path was silent for `silence` and carried a heartbeat and its answer then …
+  virtual void OnAlive(absl::Duration silence) = 0;
+  // … or did not.
+  virtual void OnDead(absl::Duration silence) = 0;
+};
+
+// Always the same interval, as far as the bounds allow.
+class FixedHeartbeat final : public HeartbeatPolicy {
+ public:
+  explicit FixedHeartbeat(absl::Duration interval) : wanted_(interval) {}
+
+  absl::Duration interval() const override { return bounds_.Clamp(wanted_); }
+  void SetBounds(const HeartbeatBounds& bounds) override { bounds_ = bounds; }
+  void OnAlive(absl::Duration) override {}
+  void OnDead(absl::Duration) override {}
+
+ private:
+  const absl::Duration wanted_;
+  HeartbeatBounds bounds_;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_HEARTBEAT_POLICY_H_
