@@ -32,8 +32,14 @@ class World;
 // One connection: the core, and the wire to the agent.
 class Session final : public ConnectionHost {
  public:
-  Session(World* world, ConnectionContext* context, uint64_t session_id, uint64_t login_number)
-      : world_(world), login_number_(login_number), core(context, session_id, this) {}
+  Session(World* world, const Clock* clock, absl::BitGenRef random, uint64_t session_id)
+      : world_(world),
+        context_{.clock = clock,
+                 .random = random,
+                 .connector_address = "connector",
+                 .connector_incarnation = 1,
+                 .bytes_in_flight = &bytes_in_flight},
+        core(&context_, session_id, this) {}
 
   void Send(absl::string_view frames) override;
   size_t unsent_bytes() const override { return 0; }
@@ -54,7 +60,8 @@ class Session final : public ConnectionHost {
   void Unbind(internal::v1::UnbindRequest request) override;
 
   World* const world_;
-  const uint64_t login_number_;
+  Gauge bytes_in_flight;
+  ConnectionContext context_;
   bool open = true;
   uint64_t timer_generation = 0;
   // What was sent in this session, as the connector wrote it, and what the agent acknowledged.
@@ -67,14 +74,7 @@ class Session final : public ConnectionHost {
 class World {
  public:
   explicit World(uint64_t seed)
-      : random_(seed),
-        context_{.clock = &clock_,
-                 .random = random_,
-                 .connector_address = "connector",
-                 .connector_incarnation = 1,
-                 .bytes_in_flight = &bytes_in_flight_} {
-    device_id_ = *DeviceIdOf(ConnectionHarness::PublicKey());
-  }
+      : random_(seed), device_id_(*DeviceIdOf(ConnectionHarness::PublicKey())) {}
 
   // A wild minute, then everything works, and the device gets what is left.
   void Run() {
@@ -144,9 +144,7 @@ class World {
       message.set_gap_dropped(3);
       message.clear_payload();
     }
-    if (now_or_never) {
-      now_or_never_.insert(message.seq());
-    } else {
+    if (!now_or_never) {
       mailbox_[message.seq()] = message;
       accepted_.insert(message.seq());
     }
@@ -231,7 +229,7 @@ class World {
   void Connect() {
     ++last_login_number_;
     sessions_.push_back(
-        std::make_unique<Session>(this, &context_, last_login_number_ << 8, last_login_number_));
+        std::make_unique<Session>(this, &clock_, random_, last_login_number_ << 8));
     Session& session = *sessions_.back();
     session.core.OnOpen();
     session.core.OnData(ConnectionHarness::Bytes(ConnectionHarness::LoginFrame(last_login_number_)));
@@ -301,7 +299,7 @@ class World {
     EXPECT_TRUE(mailbox_.empty()) << mailbox_.size() << " left, from " << mailbox_.begin()->first;
     for (const uint64_t seq : accepted_) EXPECT_TRUE(device_has_.contains(seq)) << seq;
     // Only the last session is there, at rest.
-    EXPECT_EQ(bytes_in_flight_.value(), 0);
+    EXPECT_EQ(sessions_.back()->bytes_in_flight.value(), 0);
     EXPECT_EQ(waiting_, 0);
     int active = 0;
     for (const auto& session : sessions_) {
@@ -340,9 +338,7 @@ class World {
 
   SimulatedClock clock_;
   std::mt19937_64 random_;
-  Gauge bytes_in_flight_;
-  ConnectionContext context_;
-  DeviceId device_id_;
+  const DeviceId device_id_;
   std::multimap<MonotonicTime, std::function<void()>> events_;
   bool faults_ = false;
   bool registry_away_ = false;
@@ -350,7 +346,6 @@ class World {
   uint64_t last_seq_ = 0;
   std::map<uint64_t, Envelope> mailbox_;
   std::set<uint64_t> accepted_;
-  std::set<uint64_t> now_or_never_;
   Route route_;
   int waiting_ = 0;
 
