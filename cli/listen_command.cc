@@ -102,6 +102,8 @@ void Listener::OnToken(const std::string& token) {
 }
 
 bool Listener::OnMessage(const agent::Message& message) {
+  // What comes in one read with the last one that was asked for stays with the agent.
+  if (flags_.count != 0 && taken_ == flags_.count) return false;
   PrintMessage(message);
   if (!flags_.exec.empty() && !RunCommand(flags_.exec, flags_.app_id, message)) {
     // Not acknowledged: it comes again on the next connection.

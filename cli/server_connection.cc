@@ -117,9 +117,8 @@ absl::StatusOr<ServerConnection> ServerConnection::Open(const ServerFlags& flags
 }
 
 void ServerConnection::Prepare(absl::Duration timeout, grpc::ClientContext* context) const {
-  context->set_deadline(
-      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                   gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN)));
+  // A time span, which gRPC counts on its monotonic clock.
+  context->set_deadline(gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN));
   context->AddMetadata("authorization", absl::StrCat("Bearer ", bearer_token_));
 }
 

@@ -1,0 +1,72 @@
+#include "cli/embedded_server.h"
+
+#include <stdlib.h>
+
+#include "absl/strings/match.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "daemon/init_data_dir.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::cli {
+namespace {
+
+class EmbeddedServerTest : public testing::Test {
+ protected:
+  EmbeddedServerTest() {
+    std::string parent = testing::TempDir() + "/embedded_XXXXXX";
+    options_.data_dir = std::string(mkdtemp(parent.data())) + "/data";
+    options_.provider_listen = "127.0.0.1:0";
+    options_.device_listen = "127.0.0.1:0";
+    options_.shards = 1;
+    options_.clock = RealClock();
+  }
+
+  void Init() {
+    const absl::Status made =
+        InitDataDir(DataDir(options_.data_dir), {"127.0.0.1"}, RealClock()->WallNow());
+    ASSERT_TRUE(made.ok()) << made;
+  }
+
+  EmbeddedServer::Options options_;
+};
+
+TEST_F(EmbeddedServerTest, RefusesADirectoryThatInitDidNotMake) {
+  EXPECT_EQ(ErrorReason(EmbeddedServer::Start(options_).status()), "NOT_INITIALISED");
+}
+
+TEST_F(EmbeddedServerTest, ListensOnFreePorts) {
+  Init();
+  const auto server = EmbeddedServer::Start(options_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  for (const std::string& address : {(*server)->provider_address(), (*server)->device_address()}) {
+    EXPECT_TRUE(absl::StartsWith(address, "127.0.0.1:")) << address;
+    EXPECT_NE(address, "127.0.0.1:0");
+  }
+}
+
+TEST_F(EmbeddedServerTest, OneServerPerDirectoryAndTheNextAfterIt) {
+  Init();
+  auto first = EmbeddedServer::Start(options_);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(ErrorReason(EmbeddedServer::Start(options_).status()), "STORE_LOCKED");
+  (*first)->Drain(absl::Seconds(1));
+  first->reset();
+  const auto second = EmbeddedServer::Start(options_);
+  EXPECT_TRUE(second.ok()) << second.status();
+}
+
+TEST_F(EmbeddedServerTest, APortInUseIsAnErrorThatNamesIt) {
+  Init();
+  const auto first = EmbeddedServer::Start(options_);
+  ASSERT_TRUE(first.ok()) << first.status();
+  options_.data_dir += "2";
+  Init();
+  options_.provider_listen = (*first)->provider_address();
+  const absl::Status status = EmbeddedServer::Start(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), options_.provider_listen)) << status;
+}
+
+}  // namespace
+}  // namespace bellwire::cli
