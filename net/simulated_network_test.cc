@@ -11,36 +11,10 @@
 #include "gtest/gtest.h"
 #include "net/close_reason.h"
 #include "net/simulated_loop.h"
+#include "net/test_peer.h"
 
 namespace bellwire::net {
 namespace {
-
-// One end, and what it heard.
-class Peer final : public Stream::Delegate {
- public:
-  void Take(std::unique_ptr<Stream> stream) {
-    this->stream = std::move(stream);
-    this->stream->SetDelegate(this);
-  }
-  void OnOpen() override { open = true; }
-  void OnData(absl::string_view data) override {
-    received.append(data.data(), data.size());
-    ++pieces;
-  }
-  void OnDrained() override { ++drained; }
-  void OnClosed(const absl::Status& status) override {
-    ++closed;
-    reason = status.ok() ? "OK" : ErrorReason(status);
-  }
-
-  std::unique_ptr<Stream> stream;
-  bool open = false;
-  std::string received;
-  int pieces = 0;
-  int drained = 0;
-  int closed = 0;
-  std::string reason;
-};
 
 class SimulatedNetworkTest : public testing::Test {
  protected:
@@ -50,8 +24,8 @@ class SimulatedNetworkTest : public testing::Test {
     });
   }
   void Connect(SimulatedNetwork::TicketSlot* ticket = nullptr) {
-    client_ = Peer();
-    server_ = Peer();
+    client_ = TestPeer();
+    server_ = TestPeer();
     client_.Take(network_.Connect("server:1", ticket));
     loop_.RunFor(absl::Seconds(1));
     ASSERT_TRUE(client_.open);
@@ -61,8 +35,8 @@ class SimulatedNetworkTest : public testing::Test {
   SimulatedClock clock_;
   SimulatedLoop loop_{&clock_};
   SimulatedNetwork network_{&loop_, 1};
-  Peer client_;
-  Peer server_;
+  TestPeer client_;
+  TestPeer server_;
 };
 
 TEST_F(SimulatedNetworkTest, CarriesBytesBothWaysWithLatency) {
@@ -181,7 +155,7 @@ TEST_F(SimulatedNetworkTest, ACutHoldsEverythingUntilItIsMended) {
   Connect();
   network_.Cut("server:1");
   client_.stream->Write("a");
-  Peer late, late_server;
+  TestPeer late, late_server;
   network_.Listen("server:1", [&](std::unique_ptr<Stream> stream) {
     late_server.Take(std::move(stream));
   });

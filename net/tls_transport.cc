@@ -97,7 +97,12 @@ TlsTransport::TlsTransport(std::shared_ptr<void> context, SSL_CTX* ctx, int fd)
   state_.AttachTo(ssl_);
 }
 
-TlsTransport::~TlsTransport() { SSL_free(ssl_); }
+TlsTransport::~TlsTransport() {
+  // Else OpenSSL spoils the session of a connection that didn't end cleanly, its ticket included. But a
+  // phone that lost its network is who needs to resume; a broken peer was caught as an error.
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
 
 Transport::Result TlsTransport::Handshake() {
   ERR_clear_error();
