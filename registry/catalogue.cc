@@ -27,11 +27,6 @@ absl::Status LimitError(size_t limit, absl::string_view what) {
                    absl::StrCat("there are ", limit, " ", what, " already, which is the most"));
 }
 
-absl::Status KeyNotFoundError(absl::string_view key_id) {
-  return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
-                   absl::StrCat("no key has the id \"", key_id, "\""));
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> Catalogue::OwnerOf(absl::string_view name_key) const {

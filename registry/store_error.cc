@@ -20,6 +20,11 @@ absl::Status TeamNotFoundError(absl::string_view team_id) {
                    absl::StrCat("no team has the id \"", team_id, "\""));
 }
 
+absl::Status KeyNotFoundError(absl::string_view key_id) {
+  return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
+                   absl::StrCat("no key has the id \"", key_id, "\""));
+}
+
 absl::Status MessageNotFoundError() {
   return MakeError(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND",
                    "no message of this id was accepted for this token, or its receipts are too old "

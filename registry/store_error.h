@@ -13,6 +13,8 @@ absl::Status StoreUnavailableError(absl::string_view why);
 absl::Status StoreCorruptError(absl::string_view what);
 // NOT_FOUND TEAM_NOT_FOUND
 absl::Status TeamNotFoundError(absl::string_view team_id);
+// NOT_FOUND KEY_NOT_FOUND
+absl::Status KeyNotFoundError(absl::string_view key_id);
 // NOT_FOUND MESSAGE_NOT_FOUND
 absl::Status MessageNotFoundError();
 // INVALID_ARGUMENT: a daemon sent what it should not; names the field.

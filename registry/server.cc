@@ -1,0 +1,47 @@
+#include "registry/server.h"
+
+#include <utility>
+
+#include "common/ids.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/group_commit.h"
+#include "registry/kv_store.h"
+#include "registry/rocksdb_engine.h"
+#include "registry/service.h"
+#include "registry/writer_thread.h"
+
+namespace bellwire::registry {
+namespace {
+
+// Declared in the order of need: the writer thread stops first, the store closes last.
+class RegistryServerImpl final : public RegistryServer {
+ public:
+  RegistryServerImpl(std::unique_ptr<KvEngine> engine, Options options)
+      : store_(std::move(engine), {.clock = options.clock,
+                                   .random = RandomUint64,
+                                   .on_due = std::move(options.on_due)}),
+        group_commit_(&store_),
+        service_(&group_commit_, options.sealer),
+        writer_(&group_commit_, &store_, options.clock) {}
+
+  RegistryApi* api() override { return &service_; }
+
+ private:
+  KvStore store_;
+  GroupCommit group_commit_;
+  Service service_;
+  WriterThread writer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options options) {
+  BELLWIRE_ASSIGN_OR_RETURN(
+      std::unique_ptr<RocksDbEngine> engine,
+      RocksDbEngine::Open({.directory = options.data_dir, .clock = options.clock}));
+  LogInfo("store_opened", {{"directory", options.data_dir}});
+  return std::make_unique<RegistryServerImpl>(std::move(engine), std::move(options));
+}
+
+}  // namespace bellwire::registry

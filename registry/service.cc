@@ -1,0 +1,300 @@
+#include "registry/service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/status_macros.h"
+#include "registry/request_decoder.h"
+#include "registry/store.h"
+
+namespace bellwire::registry {
+namespace {
+
+template <typename T>
+bool Refuse(const absl::StatusOr<T>& decoded, auto& done) {
+  if (decoded.ok()) return false;
+  std::move(done)(decoded.status());
+  return true;
+}
+
+bool Refuse(const absl::Status& checked, auto& done) {
+  if (checked.ok()) return false;
+  std::move(done)(checked);
+  return true;
+}
+
+PageBounds BoundsOf(const auto& request) {
+  return {.max_bytes = request.max_bytes(), .max_messages = request.max_messages()};
+}
+
+internal::v1::Page ToProto(Page page) {
+  internal::v1::Page proto;
+  for (Envelope& message : page.messages) *proto.add_messages() = std::move(message);
+  proto.set_complete_to_seq(page.complete_to_seq);
+  proto.set_more(page.more);
+  return proto;
+}
+
+}  // namespace
+
+void Service::Append(internal::v1::AppendRequest request,
+                     Done<internal::v1::AppendResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  if (Refuse(token, done) || Refuse(CheckMessage(request.message()), done)) return;
+  group_commit_->Submit<internal::v1::AppendResponse>(
+      [token = *std::move(token),
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(
+            AppendResult result, store.Append(token, request.message(), request.validate_only()));
+        internal::v1::AppendResponse response;
+        response.set_seq(result.seq);
+        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
+        response.set_duplicate(result.duplicate);
+        response.set_state(result.state);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Resolve(internal::v1::ResolveRequest request,
+                      Done<internal::v1::ResolveResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done)) return;
+  group_commit_->Submit<internal::v1::ResolveResponse>(
+      [device = *device,
+       seq = request.seq()](Store& store) -> absl::StatusOr<internal::v1::ResolveResponse> {
+        internal::v1::ResolveResponse response;
+        BELLWIRE_ASSIGN_OR_RETURN(const Step state, store.Resolve(device, seq));
+        response.set_state(state);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::GetMessage(internal::v1::GetMessageRequest request,
+                         Done<internal::v1::GetMessageResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
+  if (Refuse(token, done) || Refuse(message, done)) return;
+  group_commit_->Submit<internal::v1::GetMessageResponse>(
+      [token = *std::move(token),
+       message = *message](Store& store) -> absl::StatusOr<internal::v1::GetMessageResponse> {
+        internal::v1::GetMessageResponse response;
+        BELLWIRE_ASSIGN_OR_RETURN(*response.mutable_message(), store.GetMessage(token, message));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Recall(internal::v1::RecallRequest request,
+                     Done<internal::v1::RecallResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
+  if (Refuse(token, done) || Refuse(message, done)) return;
+  group_commit_->Submit<internal::v1::RecallResponse>(
+      [token = *std::move(token),
+       message = *message](Store& store) -> absl::StatusOr<internal::v1::RecallResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(RecallResult result, store.Recall(token, message));
+        internal::v1::RecallResponse response;
+        response.set_outcome(result.outcome);
+        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::BindResponse>(
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(BindResult result,
+                                  store.Bind(device, request.route(), BoundsOf(request)));
+        internal::v1::BindResponse response;
+        response.set_mailbox_id(std::string(result.mailbox_id.bytes()));
+        response.set_settled_seq(result.settled_seq);
+        *response.mutable_page() = ToProto(std::move(result.page));
+        if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Unbind(internal::v1::UnbindRequest request,
+                     Done<internal::v1::UnbindResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::UnbindResponse>(
+      [device = *device, request = std::move(request)](
+          Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, request.route()));
+        return internal::v1::UnbindResponse();
+      },
+      std::move(done));
+}
+
+void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done)) return;
+  group_commit_->Submit<internal::v1::PullResponse>(
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(Page page,
+                                  store.Pull(device, request.after_seq(), BoundsOf(request)));
+        internal::v1::PullResponse response;
+        *response.mutable_page() = ToProto(std::move(page));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done) || Refuse(items, done)) {
+    return;
+  }
+  group_commit_->Submit<internal::v1::AckResponse>(
+      [device = *device, route = request.route(),
+       items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AckResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.Acknowledge(device, route, items));
+        return internal::v1::AckResponse();
+      },
+      std::move(done));
+}
+
+void Service::AppAck(internal::v1::AppAckRequest request,
+                     Done<internal::v1::AppAckResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AppAckItem>> items = DecodeAppAckItems(request.items());
+  if (Refuse(device, done) || Refuse(items, done)) return;
+  group_commit_->Submit<internal::v1::AppAckResponse>(
+      [device = *device,
+       items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AppAckResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.AppAcknowledge(device, items));
+        return internal::v1::AppAckResponse();
+      },
+      std::move(done));
+}
+
+void Service::ReportSent(internal::v1::ReportSentRequest request,
+                         Done<internal::v1::ReportSentResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
+  if (Refuse(device, done) || Refuse(items, done)) return;
+  group_commit_->Submit<internal::v1::ReportSentResponse>(
+      [device = *device, items = *std::move(items)](
+          Store& store) -> absl::StatusOr<internal::v1::ReportSentResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
+        return internal::v1::ReportSentResponse();
+      },
+      std::move(done));
+}
+
+void Service::RegisterApp(internal::v1::RegisterAppRequest request,
+                          Done<internal::v1::RegisterAppResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  group_commit_->Submit<internal::v1::RegisterAppResponse>(
+      [device = *device, app_id = request.app_id(), sealer = sealer_](
+          Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(const uint64_t registration_id,
+                                  store.RegisterApp(device, app_id));
+        internal::v1::RegisterAppResponse response;
+        response.set_registration_id(registration_id);
+        // Sealing is deterministic: a living registration keeps its token without storing it.
+        response.set_token(sealer->Seal({.device_id = device,
+                                         .registration_id = registration_id,
+                                         .app_tag = AppTag(app_id)}));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::RemoveApp(internal::v1::RemoveAppRequest request,
+                        Done<internal::v1::RemoveAppResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  group_commit_->Submit<internal::v1::RemoveAppResponse>(
+      [device = *device, app_id = request.app_id()](
+          Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id));
+        return internal::v1::RemoveAppResponse();
+      },
+      std::move(done));
+}
+
+void Service::GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKeyId(request.key_id()), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key_id = request.key_id()](Store& store) { return store.GetKey(key_id); },
+      std::move(done));
+}
+
+void Service::PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) {
+  if (Refuse(CheckTeam(request), done)) return;
+  group_commit_->Submit<admin::v1::Team>(
+      [team = std::move(request)](Store& store) { return store.PutTeam(team); }, std::move(done));
+}
+
+void Service::PutApp(admin::v1::App request, Done<admin::v1::App> done) {
+  if (Refuse(CheckApp(request), done)) return;
+  group_commit_->Submit<admin::v1::App>(
+      [app = std::move(request)](Store& store) { return store.PutApp(app); }, std::move(done));
+}
+
+void Service::PutKey(admin::v1::Key request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKey(request), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key = std::move(request)](Store& store) { return store.PutKey(key); }, std::move(done));
+}
+
+void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
+  group_commit_->Submit<admin::v1::ListTeamsResponse>(
+      [](Store& store) -> absl::StatusOr<admin::v1::ListTeamsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Team> teams, store.ListTeams());
+        admin::v1::ListTeamsResponse response;
+        for (admin::v1::Team& team : teams) *response.add_teams() = std::move(team);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::ListApps(admin::v1::ListAppsRequest request,
+                       Done<admin::v1::ListAppsResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::ListAppsResponse>(
+      [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListAppsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::App> apps, store.ListApps(team_id));
+        admin::v1::ListAppsResponse response;
+        for (admin::v1::App& app : apps) *response.add_apps() = std::move(app);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::ListKeys(admin::v1::ListKeysRequest request,
+                       Done<admin::v1::ListKeysResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::ListKeysResponse>(
+      [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListKeysResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Key> keys, store.ListKeys(team_id));
+        admin::v1::ListKeysResponse response;
+        for (admin::v1::Key& key : keys) *response.add_keys() = std::move(key);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKeyId(request.key_id()), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key_id = request.key_id()](Store& store) { return store.RevokeKey(key_id); },
+      std::move(done));
+}
+
+}  // namespace bellwire::registry
