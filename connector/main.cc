@@ -1,0 +1,191 @@
+// bellwire-connector: the device port as a process of its own.
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "common/status_macros.h"
+#include "connector/deferred_connector_api.h"
+#include "connector/server.h"
+#include "daemon/data_dir.h"
+#include "daemon/main_support.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_connector_client.h"
+#include "rpc/grpc_connector_server.h"
+#include "rpc/grpc_registry_client.h"
+
+namespace bellwire::connector {
+namespace {
+
+struct Flags : DaemonFlags {
+  std::string data_dir;
+  std::string listen = "0.0.0.0:7444";
+  std::string internal_listen = "127.0.0.1:7446";
+  std::string advertise_internal_address;
+  std::string registry_address;
+  int shards = 0;
+  int drain_seconds = 20;
+};
+
+// How long answers to gateways may still take once no session is left.
+constexpr std::chrono::seconds kInternalPortGrace(1);
+
+absl::string_view HostOf(absl::string_view address) {
+  return address.substr(0, address.rfind(':'));
+}
+
+bool IsAnyAddress(absl::string_view host) {
+  return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
+}
+
+// The internal port: serves an api that outlives it, from Open to Close.
+class InternalPort {
+ public:
+  static absl::StatusOr<std::unique_ptr<InternalPort>> Open(const Flags& flags,
+                                                            const DataDir& data_dir,
+                                                            ConnectorApi* api) {
+    if (flags.advertise_internal_address.empty() && IsAnyAddress(HostOf(flags.internal_listen))) {
+      return WithHint(
+          MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+                    absl::StrCat("--internal_listen ", flags.internal_listen,
+                                 " says where to listen, not where gateways find this connector")),
+          "add --advertise_internal_address HOST:PORT");
+    }
+    BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
+                              InternalServerCredentials(data_dir.internal()));
+    auto port = std::make_unique<InternalPort>();
+    port->service_ = NewGrpcConnectorService(api);
+    grpc::ServerBuilder builder;
+    int bound = 0;
+    builder.AddListeningPort(flags.internal_listen, credentials, &bound);
+    builder.RegisterService(port->service_.get());
+    ConfigureInternalServer(&builder);
+    port->server_ = builder.BuildAndStart();
+    if (port->server_ == nullptr || bound == 0) {
+      return WithHint(MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                                absl::StrCat("cannot listen on ", flags.internal_listen)),
+                      "is another process using the port? choose one with --internal_listen");
+    }
+    port->address_ = absl::StrCat(HostOf(flags.internal_listen), ":", bound);
+    return port;
+  }
+  ~InternalPort() { Close(); }
+
+  // With the real port.
+  const std::string& address() const { return address_; }
+  // Streams of gateways never end by themselves: they are cut after kInternalPortGrace.
+  void Close() {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + kInternalPortGrace);
+    server_.reset();
+  }
+
+ private:
+  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+absl::Status Run(const Flags& flags) {
+  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  const DataDir data_dir(flags.data_dir);
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
+                            InternalChannelCredentials(data_dir.internal()));
+
+  // Destroyed in reverse: the ports first, which use the rest.
+  const std::unique_ptr<RegistryApi> registry =
+      NewGrpcRegistryClient(NewInternalChannel(flags.registry_address, credentials));
+  const std::unique_ptr<ConnectorDirectory> connectors =
+      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
+  DeferredConnectorApi api;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> internal_port,
+                            InternalPort::Open(flags, data_dir, &api));
+
+  ConnectorServer::Options options;
+  options.device_listen = flags.listen;
+  options.shards = flags.shards;
+  options.certificate_path = data_dir.server_certificate();
+  options.private_key_path = data_dir.server_key();
+  options.internal_address = flags.advertise_internal_address.empty()
+                                 ? internal_port->address()
+                                 : flags.advertise_internal_address;
+  options.registry = registry.get();
+  options.directory = connectors.get();
+  options.clock = RealClock();
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
+                            ConnectorServer::Start(std::move(options)));
+  api.Set(server->api());
+  BELLWIRE_RETURN_IF_ERROR(
+      WriteReadyFile(flags.ready_file, {{"device_address", server->device_address()},
+                                        {"internal_address", internal_port->address()}}));
+  WaitForShutdownSignal();
+  server->Drain(absl::Seconds(flags.drain_seconds));
+  internal_port->Close();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace bellwire::connector
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "bellwire-connector: the device port, which holds the one connection of each phone.\n"
+      "Owns nothing: run as many as you like beside one bellwire-registry. `bellwire serve` has it "
+      "built in.",
+      "bellwire-connector");
+  bellwire::connector::Flags flags;
+  app.add_option("--data_dir", flags.data_dir,
+                 "Made by `bellwire init`; a copy without registry/ is enough")
+      ->type_name("DIR")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->required();
+  app.add_option("--listen", flags.listen,
+                 "Where agents connect, HOST:PORT; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--internal_listen", flags.internal_listen,
+                 "Where gateways and other connectors connect, HOST:PORT; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--advertise_internal_address", flags.advertise_internal_address,
+                 "What gateways are told to connect to instead, HOST:PORT")
+      ->type_name("HOST:PORT");
+  app.add_option("--registry_address", flags.registry_address,
+                 "Internal port of bellwire-registry, HOST:PORT")
+      ->type_name("HOST:PORT")
+      ->required();
+  app.add_option("--shards", flags.shards, "Threads that serve agents; 0: one per processor")
+      ->type_name("N")
+      ->check(CLI::Range(0, bellwire::kMaxShards).description(""))
+      ->capture_default_str();
+  app.add_option("--drain_seconds", flags.drain_seconds,
+                 "How long sending the agents away may take after SIGTERM")
+      ->type_name("N")
+      ->check(CLI::Range(0, 3600).description(""))
+      ->capture_default_str();
+  bellwire::AddDaemonFlags(&app, &flags);
+  app.footer(
+      "Example:\n"
+      "  bellwire-connector --data_dir /var/lib/bellwire --registry_address registry.internal:7445 \\\n"
+      "      --internal_listen 0.0.0.0:7446 --advertise_internal_address connector1.internal:7446");
+  if (std::optional<int> exit_code = bellwire::ParseFlags(&app, argc, argv)) return *exit_code;
+  const absl::Status status = bellwire::connector::Run(flags);
+  return status.ok() ? bellwire::kExitOk : bellwire::ReportFailure(status);
+}
