@@ -21,6 +21,12 @@ struct Flags : ProviderFlags {
   std::string message_id;
 };
 
+// Receipts have milliseconds, so a step takes no fraction of one.
+std::string RenderStep(absl::Duration took) {
+  if (took >= absl::Seconds(1)) return absl::StrCat("+", RenderDuration(took));
+  return absl::StrCat("+", absl::ToInt64Milliseconds(took), " ms");
+}
+
 void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
   const std::string state = Step_Name(message.state());
   const bool arrived = message.state() == bellwire::push::v1::APP_ACKED;
@@ -30,9 +36,9 @@ void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
   absl::Time previous;
   for (const Receipt& receipt : message.receipts()) {
     const absl::Time time = TimeOf(receipt.time());
-    rows.push_back(
-        {Step_Name(receipt.step()), absl::FormatTime("%H:%M:%E3S", time, absl::LocalTimeZone()),
-         rows.empty() ? "" : absl::StrCat("+", RenderDuration(time - previous)), receipt.detail()});
+    rows.push_back({Step_Name(receipt.step()),
+                    absl::FormatTime("%H:%M:%E3S", time, absl::LocalTimeZone()),
+                    rows.empty() ? "" : RenderStep(time - previous), receipt.detail()});
     previous = time;
   }
   out.Table({"STEP", "TIME", "AFTER", ""}, rows);

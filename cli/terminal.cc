@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/error.h"
@@ -61,7 +62,7 @@ void Terminal::Table(const std::vector<std::string>& header,
     for (size_t i = 0; i < row.size(); ++i) {
       absl::StrAppend(&line, i + 1 < row.size() ? Pad(row[i], widths[i] + 2) : row[i]);
     }
-    return line;
+    return std::string(absl::StripTrailingAsciiWhitespace(line));
   };
   Line(Dim(render(header)));
   for (const std::vector<std::string>& row : rows) Line(render(row));

@@ -4,6 +4,9 @@
         from before the backend's call until the app has it: minimum, median, 99th percentile.
         SENT has the lines of examples/python_provider/send.py, RECEIVED those of `bellwire listen
         --json`. Waits until every message sent was received, each once.
+    demo_report.py sent SENT.json
+    demo_report.py received APP RECEIVED.json MESSAGE_ID
+        one message, for people.
     demo_report.py connections --pid PID --port PORT --expect N
         counts the TCP connections of a process to a port.
 
@@ -59,6 +62,22 @@ def latency(arguments):
     return 0
 
 
+def sent(arguments):
+    for message in read_lines(arguments[0]):
+        print(f"{message['outcome']} in {message['took_us'] / 1000:.1f} ms: "
+              f"message {message['message_id']}")
+    return 0
+
+
+def received(arguments):
+    app, path, message_id = arguments
+    events = [e for e in read_lines(path) if e.get("message_id") == message_id]
+    for event in events:
+        print(f"{app} received \"{event['payload']}\", "
+              f"{event['latency_ms']} ms after the gateway accepted it")
+    return 0 if len(events) == 1 else 1
+
+
 def connections(arguments):
     options = dict(zip(arguments[::2], arguments[1::2]))
     pid, port, expected = options["--pid"], int(options["--port"]), int(options["--expect"])
@@ -85,7 +104,8 @@ def connections(arguments):
 
 
 if __name__ == "__main__":
-    COMMANDS = {"latency": latency, "connections": connections}
+    COMMANDS = {"latency": latency, "sent": sent, "received": received,
+                "connections": connections}
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
         sys.exit(__doc__)
     sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
