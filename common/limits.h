@@ -160,6 +160,9 @@ inline constexpr size_t kMaxAppAcksPerFrame = 256;
 inline constexpr size_t kMaxPendingAppRequests = 64;
 // App acknowledgements of one session that wait for the registry: four frames' worth.
 inline constexpr size_t kMaxPendingAppAcks = 4 * kMaxAppAcksPerFrame;
+// A heartbeat's answer waits so long for the registry to take the app acknowledgements before it; well
+// below kHeartbeatAckTimeout, so that no agent takes a slow registry for a dead path.
+inline constexpr absl::Duration kMaxHeartbeatDelay = absl::Seconds(30);
 // From a good login to the registry's answer.
 inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 // A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
