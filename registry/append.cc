@@ -29,12 +29,12 @@ absl::Status EndPending(DeviceTransaction& tx, uint64_t registration_id, const P
 
 // A newer message takes the place of the pending one with its collapse key.
 absl::Status Collapse(DeviceTransaction& tx, const Registration& registration,
-                      const Envelope& message) {
-  if (message.collapse_key().empty()) return absl::OkStatus();
+                      uint64_t registration_id, const std::string& collapse_key) {
+  if (collapse_key.empty()) return absl::OkStatus();
   for (const Pending& pending : registration.pending()) {
-    if (pending.collapse_key() != message.collapse_key()) continue;
+    if (pending.collapse_key() != collapse_key) continue;
     // At most one: this is what keeps it so. A copy, as ending it changes the list.
-    return EndPending(tx, message.registration_id(), Pending(pending), push::v1::COLLAPSED,
+    return EndPending(tx, registration_id, Pending(pending), push::v1::COLLAPSED,
                       "a newer message has the same collapse key");
   }
   return absl::OkStatus();
@@ -128,7 +128,8 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
   const bool scheduled = message.deliver_at_ms() > tx.now_ms();
   // A now-or-never message holds no place, and must not cost the device one that waits for it.
   if (!now_or_never) {
-    BELLWIRE_RETURN_IF_ERROR(Collapse(tx, *registration, message));
+    BELLWIRE_RETURN_IF_ERROR(Collapse(tx, *registration, token.registration_id,
+                                      message.collapse_key()));
     BELLWIRE_ASSIGN_OR_RETURN(absl::Status refused,
                               MakeRoom(tx, *registration, token.registration_id));
     if (!refused.ok()) return AppendOutcome{.refused = std::move(refused)};

@@ -1,0 +1,90 @@
+// The store over MemoryEngine passes the contract, and loses in a crash what was not synced, and
+// nothing else.
+
+#include <memory>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "registry/kv_store.h"
+#include "registry/memory_engine.h"
+#include "registry/shared_engine.h"
+#include "registry/store_contract.h"
+
+namespace bellwire::registry {
+namespace {
+
+class MemoryStoreUnderTest final : public StoreUnderTest {
+ public:
+  MemoryStoreUnderTest() { Open(); }
+
+  Store& store() override { return *store_; }
+  void Restart() override {
+    engine_.Crash(MemoryEngine::Unsynced::kLost);
+    Open();
+  }
+  MemoryEngine& engine() { return engine_; }
+
+ private:
+  void Open() {
+    store_ = std::make_unique<KvStore>(
+        std::make_unique<SharedEngine>(&engine_),
+        KvStore::Options{.clock = &clock,
+                         .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
+                         .on_due = [this](const DeviceId& device, const Route& route,
+                                          const Envelope& message) {
+                           due.push_back({device, route, message});
+                         }});
+  }
+
+  MemoryEngine engine_;
+  uint64_t random_ = 0;
+  std::unique_ptr<KvStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values([] {
+                           return std::unique_ptr<StoreUnderTest>(new MemoryStoreUnderTest());
+                         }));
+
+class MemoryCrashTest : public testing::Test {
+ protected:
+  MemoryCrashTest() {
+    admin::v1::Team team;
+    team.set_team_id("kept");
+    EXPECT_TRUE(store().PutTeam(team).ok());
+    EXPECT_TRUE(store().Commit().ok());
+    team.set_team_id("under_way");
+    EXPECT_TRUE(store().PutTeam(team).ok());
+  }
+
+  Store& store() { return under_test_.store(); }
+  size_t Teams() { return store().ListTeams()->size(); }
+
+  MemoryStoreUnderTest under_test_;
+};
+
+TEST_F(MemoryCrashTest, AFailedWriteLeavesNoTrace) {
+  under_test_.engine().set_fault(MemoryEngine::Fault::kBeforeWrite);
+  EXPECT_EQ(store().Commit().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Teams(), 1);
+  under_test_.engine().set_fault(MemoryEngine::Fault::kNone);
+  EXPECT_TRUE(store().Commit().ok());
+  EXPECT_EQ(Teams(), 1);
+}
+
+TEST_F(MemoryCrashTest, AFailedSyncStopsEverythingUntilTheRestart) {
+  under_test_.engine().set_fault(MemoryEngine::Fault::kBeforeSync);
+  EXPECT_EQ(store().Commit().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store().ListTeams().status().code(), absl::StatusCode::kUnavailable);
+  under_test_.Restart();
+  EXPECT_EQ(Teams(), 1);
+}
+
+TEST_F(MemoryCrashTest, ADiskMayKeepWhatWasNotSynced) {
+  under_test_.engine().set_fault(MemoryEngine::Fault::kBeforeSync);
+  EXPECT_FALSE(store().Commit().ok());
+  under_test_.engine().Crash(MemoryEngine::Unsynced::kKept);
+  EXPECT_EQ(Teams(), 2);
+}
+
+}  // namespace
+}  // namespace bellwire::registry

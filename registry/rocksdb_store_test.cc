@@ -1,0 +1,49 @@
+// The store over RocksDB passes the contract, with every restart a real one: close and open again.
+
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "registry/kv_store.h"
+#include "registry/rocksdb_engine.h"
+#include "registry/store_contract.h"
+#include "registry/temporary_directory.h"
+
+namespace bellwire::registry {
+namespace {
+
+class RocksDbStoreUnderTest final : public StoreUnderTest {
+ public:
+  RocksDbStoreUnderTest() { Open(); }
+
+  Store& store() override { return *store_; }
+  void Restart() override {
+    store_.reset();
+    Open();
+  }
+
+ private:
+  void Open() {
+    auto engine = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    store_ = std::make_unique<KvStore>(
+        *std::move(engine),
+        KvStore::Options{.clock = &clock,
+                         .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
+                         .on_due = [this](const DeviceId& device, const Route& route,
+                                          const Envelope& message) {
+                           due.push_back({device, route, message});
+                         }});
+  }
+
+  TemporaryDirectory directory_;
+  uint64_t random_ = 0;
+  std::unique_ptr<KvStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(RocksDb, StoreContractTest, testing::Values([] {
+                           return std::unique_ptr<StoreUnderTest>(new RocksDbStoreUnderTest());
+                         }));
+
+}  // namespace
+}  // namespace bellwire::registry
