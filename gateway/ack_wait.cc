@@ -14,6 +14,9 @@ using internal::v1::ConnectorResponse;
 
 // Connector and timer race for `done`; whoever comes second finds it taken. Both callbacks own this,
 // so it lives until both have run, though whoever waited is long gone.
+//
+// grpc::Alarm keeps its callback after it has run: the callback lets go of this by itself, or the two
+// would keep each other alive for ever.
 class AckWait : public std::enable_shared_from_this<AckWait> {
  public:
   explicit AckWait(absl::AnyInvocable<void(bool) &&> done) : done_(std::move(done)) {}
@@ -22,7 +25,10 @@ class AckWait : public std::enable_shared_from_this<AckWait> {
     // Before the request: its answer may come at once, and cancels the timer.
     timer_.Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                             gpr_time_from_nanos(absl::ToInt64Nanoseconds(wait), GPR_TIMESPAN)),
-               [self = shared_from_this()](bool) { self->Settle(false); });
+               [self = shared_from_this()](bool) mutable {
+                 const std::shared_ptr<AckWait> last = std::move(self);
+                 last->Settle(false);
+               });
     connector->Exchange(std::move(request),
                         [self = shared_from_this()](ConnectorResponse::Outcome outcome) {
                           self->Settle(outcome == ConnectorResponse::DEVICE_ACKED);

@@ -49,6 +49,10 @@ class FakeRegistry final : public RegistryApi {
     };
     mu_.Await(absl::Condition(&enough));
   }
+  size_t held() {
+    absl::MutexLock lock(&mu_);
+    return held_.size();
+  }
   // Answers those that wait, in the order in which they came, on this thread; further ones are
   // answered at once.
   void ReleaseAnswers() {

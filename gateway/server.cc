@@ -1,7 +1,5 @@
 #include "gateway/server.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/base/call_once.h"
@@ -15,6 +13,7 @@
 #include "gateway/key_cache.h"
 #include "gateway/push_service.h"
 #include "gateway/send_engine.h"
+#include "grpc/support/time.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
@@ -115,8 +114,10 @@ class GatewayServerImpl final : public GatewayServer {
       LogInfo("gateway_draining", {{"address", address_}});
       if (auto* health = server_->GetHealthCheckService()) health->Shutdown();
       drain_.Begin();
-      server_->Shutdown(std::chrono::system_clock::now() +
-                        absl::ToChronoMilliseconds(grace));
+      // Both saturate: an infinite grace stays one.
+      server_->Shutdown(gpr_time_add(
+          gpr_now(GPR_CLOCK_MONOTONIC),
+          gpr_time_from_nanos(absl::ToInt64Nanoseconds(grace), GPR_TIMESPAN)));
       server_->Wait();
     });
   }

@@ -1,0 +1,107 @@
+// bellwire-gateway: the provider port as a process of its own.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/status_macros.h"
+#include "crypto/file_util.h"
+#include "crypto/token_sealer.h"
+#include "daemon/data_dir.h"
+#include "daemon/main_support.h"
+#include "gateway/server.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_connector_client.h"
+#include "rpc/grpc_registry_client.h"
+
+namespace bellwire::gateway {
+namespace {
+
+struct Flags : DaemonFlags {
+  std::string data_dir;
+  std::string listen = "0.0.0.0:7443";
+  std::string registry_address;
+  int drain_seconds = static_cast<int>(absl::ToInt64Seconds(kGatewayDrainGrace));
+};
+
+absl::Status Run(const Flags& flags) {
+  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  const DataDir data_dir(flags.data_dir);
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token,
+                            ReadPrivateFile(data_dir.admin_token()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
+                            TokenSealer::FromFile(data_dir.token_keys()));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
+                            InternalChannelCredentials(data_dir.internal()));
+
+  // Destroyed in reverse: the server first, which uses the two.
+  const std::unique_ptr<RegistryApi> registry =
+      NewGrpcRegistryClient(NewInternalChannel(flags.registry_address, credentials));
+  const std::unique_ptr<ConnectorDirectory> connectors =
+      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
+
+  GatewayServer::Options options;
+  options.listen = flags.listen;
+  options.certificate_path = data_dir.server_certificate();
+  options.key_path = data_dir.server_key();
+  options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
+  options.sealer = sealer.get();
+  options.registry = registry.get();
+  options.connectors = connectors.get();
+  options.clock = RealClock();
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,
+                            GatewayServer::Start(std::move(options)));
+  BELLWIRE_RETURN_IF_ERROR(
+      WriteReadyFile(flags.ready_file, {{"provider_address", server->address()}}));
+  WaitForShutdownSignal();
+  server->Drain(absl::Seconds(flags.drain_seconds));
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace bellwire::gateway
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "bellwire-gateway: the provider port (PushService and AdminService, gRPC over TLS).\n"
+      "Keeps no state: run as many as you like beside one bellwire-registry. `bellwire serve` has it "
+      "built in.",
+      "bellwire-gateway");
+  bellwire::gateway::Flags flags;
+  app.add_option("--data_dir", flags.data_dir,
+                 "Made by `bellwire init`; a copy without registry/ is enough")
+      ->type_name("DIR")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->required();
+  app.add_option("--listen", flags.listen,
+                 "Where app backends connect, HOST:PORT; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--registry_address", flags.registry_address,
+                 "Internal port of bellwire-registry, HOST:PORT")
+      ->type_name("HOST:PORT")
+      ->required();
+  app.add_option("--drain_seconds", flags.drain_seconds,
+                 "How long calls may go on after SIGTERM before they are cancelled")
+      ->type_name("N")
+      ->check(CLI::Range(0, 3600).description(""))
+      ->capture_default_str();
+  bellwire::AddDaemonFlags(&app, &flags);
+  app.footer(
+      "Example:\n"
+      "  bellwire-gateway --data_dir /var/lib/bellwire --registry_address registry.internal:7445");
+  if (std::optional<int> exit_code = bellwire::ParseFlags(&app, argc, argv)) return *exit_code;
+  const absl::Status status = bellwire::gateway::Run(flags);
+  return status.ok() ? bellwire::kExitOk : bellwire::ReportFailure(status);
+}
