@@ -14,21 +14,32 @@ _COPTS = [
     "-Wvla",
 ]
 
+# What ThreadSanitizer must be told about libraries that aren't instrumented (bazel/tsan/).
+_TSAN_DEPS = select({
+    "//bazel:tsan": ["//bazel/tsan:announcements"],
+    "//conditions:default": [],
+})
+_TSAN_DATA = select({
+    "//bazel:tsan": ["//bazel/tsan:suppressions.txt"],
+    "//conditions:default": [],
+})
+
 def bellwire_cc_library(name, **kwargs):
     """A unit of code: one target per idea, visible to its own package unless it says otherwise."""
     cc_library(name = name, copts = _COPTS, **kwargs)
 
-def bellwire_cc_binary(name, **kwargs):
+def bellwire_cc_binary(name, deps = [], **kwargs):
     """A program."""
-    cc_binary(name = name, copts = _COPTS, **kwargs)
+    cc_binary(name = name, copts = _COPTS, deps = deps + _TSAN_DEPS, **kwargs)
 
-def bellwire_cc_test(name, deps = [], size = "small", **kwargs):
+def bellwire_cc_test(name, deps = [], data = [], size = "small", **kwargs):
     """A GoogleTest program; main() comes from gtest_main."""
     cc_test(
         name = name,
         size = size,
         copts = _COPTS,
-        deps = deps + ["@com_google_googletest//:gtest_main"],
+        data = data + _TSAN_DATA,
+        deps = deps + ["@com_google_googletest//:gtest_main"] + _TSAN_DEPS,
         **kwargs
     )
 
@@ -40,7 +51,7 @@ def bellwire_cc_fuzz_test(name, corpus, deps = [], **kwargs):
         size = "small",
         copts = _COPTS,
         args = ["$(locations %s)" % corpus],
-        data = [corpus],
+        data = [corpus] + _TSAN_DATA,
         linkopts = select({
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
@@ -48,7 +59,7 @@ def bellwire_cc_fuzz_test(name, corpus, deps = [], **kwargs):
         deps = deps + select({
             "//bazel:libfuzzer": [],
             "//conditions:default": ["//tests/fuzz:replay_main"],
-        }),
+        }) + _TSAN_DEPS,
         tags = ["fuzz"],
         **kwargs
     )
