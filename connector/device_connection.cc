@@ -205,7 +205,7 @@ void DeviceConnection::OnFrame(absl::string_view body) {
   }
   switch (kind) {
     case FrameKind::kHeartbeat:
-      return Send(kHeartbeat);
+      return OnHeartbeat();
     case FrameKind::kLogin:
       return OnLogin(frame.login());
     case FrameKind::kAck:
@@ -223,6 +223,26 @@ void DeviceConnection::OnFrame(absl::string_view body) {
     case FrameKind::kUnknown:
       return;
   }
+}
+
+void DeviceConnection::OnHeartbeat() {
+  if (app_acks_.empty()) return Send(kHeartbeat);
+  // No frame answers an AppAck; this does. So the agent may forget what it told, and a crash of ours
+  // leaves no message without its end.
+  app_acks_before_heartbeat_ = static_cast<uint16_t>(app_acks_.size());
+  if (unanswered_heartbeats_ < UINT8_MAX) ++unanswered_heartbeats_;
+  if (heartbeat_deadline_ == kNever) {
+    heartbeat_deadline_ = Now() + kMaxHeartbeatDelay;
+    Rearm();
+  }
+}
+
+void DeviceConnection::AnswerHeartbeats(size_t app_acks_taken) {
+  app_acks_before_heartbeat_ -= static_cast<uint16_t>(
+      std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
+  if (app_acks_before_heartbeat_ > 0 || unanswered_heartbeats_ == 0) return;
+  heartbeat_deadline_ = kNever;
+  Send(std::string(std::exchange(unanswered_heartbeats_, 0), kHeartbeat[0]));
 }
 
 void DeviceConnection::OnLogin(const device::v1::Login& login) {
@@ -608,6 +628,7 @@ void DeviceConnection::OnAppAckTaken(const absl::Status& status) {
   }
   app_acks_.erase(app_acks_.begin(), app_acks_.begin() + static_cast<ptrdiff_t>(told));
   if (app_acks_.empty()) std::vector<internal::v1::AppAckRequest::Item>().swap(app_acks_);
+  AnswerHeartbeats(told);
   RegistryTook();
 }
 
@@ -709,6 +730,7 @@ void DeviceConnection::OnTimer() {
         return;
     }
   }
+  if (now >= heartbeat_deadline_) return Overloaded("no AppAck: not taken in time");
   if (now >= retry_deadline_) {
     retry_deadline_ = kNever;
     TellRegistry();
@@ -736,7 +758,8 @@ void DeviceConnection::ResetSilence() {
 
 void DeviceConnection::Rearm() {
   const MonotonicTime next =
-      std::min({state_deadline_, hold_deadline_, report_deadline_, retry_deadline_});
+      std::min({state_deadline_, hold_deadline_, report_deadline_, retry_deadline_,
+                heartbeat_deadline_});
   if (next >= armed_for_) return;
   armed_for_ = next;
   host_->ArmTimer(next);

@@ -47,8 +47,9 @@ struct ConnectionContext {
 //
 // What it guarantees to the device: a message is sent once per session, in the order of the mailbox
 // (delivery_queue.h; now-or-never messages jump the queue), never more unacknowledged than the
-// window (sent_window.h). To the registry: every acknowledgement of the device is handed over,
-// repeated until it is taken or the session ends. To gateways: every delivery is answered once.
+// window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
+// came before it. To the registry: every acknowledgement of the device is handed over, repeated until
+// it is taken or the session ends. To gateways: every delivery is answered once.
 //
 // Single-threaded. An input in kClosed does nothing, or is answered NO_SESSION. Small when idle: no
 // buffer, queue or list holds heap memory while nothing is under way.
@@ -124,6 +125,7 @@ class DeviceConnection {
 
   // --- Frames. ---
   void OnFrame(absl::string_view body);
+  void OnHeartbeat();
   void OnLogin(const device::v1::Login& login);
   void OnAck(const device::v1::Ack& ack);
   void OnAppAck(const device::v1::AppAck& app_ack);
@@ -146,6 +148,7 @@ class DeviceConnection {
   void TellRegistry();
   void RegistryTook();
   void RegistryFailed();
+  void AnswerHeartbeats(size_t app_acks_taken);
   void EndDrainIfDone();
 
   // --- Time. ---
@@ -181,11 +184,16 @@ class DeviceConnection {
   MonotonicTime hold_deadline_ = kNever;
   MonotonicTime report_deadline_ = kNever;
   MonotonicTime retry_deadline_ = kNever;
+  // When an unanswered heartbeat has waited too long for the registry.
+  MonotonicTime heartbeat_deadline_ = kNever;
   // What the host's timer is armed for. Later deadlines don't move it: most of them move on before.
   MonotonicTime armed_for_ = kNever;
 
   uint32_t heartbeat_interval_ms_ = 0;
   uint16_t app_acks_told_ = 0;
+  // How many of app_acks_ came before the last unanswered heartbeat.
+  uint16_t app_acks_before_heartbeat_ = 0;
+  uint8_t unanswered_heartbeats_ = 0;
   uint16_t pending_app_requests_ = 0;
   uint8_t registry_failures_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;

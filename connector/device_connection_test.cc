@@ -676,6 +676,48 @@ TEST(DeviceConnectionTest, AppAcksAreHandedOverAndRepeated) {
   EXPECT_EQ(h.host.app_acks.size(), 2u);
 }
 
+TEST(DeviceConnectionTest, AHeartbeatIsAnsweredOnceTheRegistryHasTheAppAcksBeforeIt) {
+  H h;
+  h.BringTo(S::kActive);
+  h.ReceiveAppAcks(2);
+  h.ReceiveHeartbeat();
+  h.ReceiveAppAcks(1);
+  EXPECT_EQ(h.host.heartbeats, 0);
+  h.connection.OnAppAckTaken(Unavailable());
+  EXPECT_EQ(h.host.heartbeats, 0);
+  h.Advance(kRegistryRetryMax);
+  h.ReceiveHeartbeat();
+  // All three are told now.
+  h.connection.OnAppAckTaken(absl::OkStatus());
+  EXPECT_EQ(h.host.heartbeats, 2);
+  h.ReceiveHeartbeat();
+  EXPECT_EQ(h.host.heartbeats, 3);
+}
+
+TEST(DeviceConnectionTest, AHeartbeatDoesNotWaitForLaterAppAcks) {
+  H h;
+  h.BringTo(S::kActive);
+  h.ReceiveAppAcks(1);
+  h.ReceiveHeartbeat();
+  h.ReceiveAppAcks(1);
+  h.connection.OnAppAckTaken(absl::OkStatus());
+  EXPECT_EQ(h.host.heartbeats, 1);
+  EXPECT_EQ(h.host.app_acks.size(), 2u);
+}
+
+TEST(DeviceConnectionTest, AHeartbeatThatCanNotBeAnsweredEndsTheSession) {
+  H h;
+  h.BringTo(S::kActive);
+  h.ReceiveAppAcks(1);
+  h.ReceiveHeartbeat();
+  h.connection.OnAppAckTaken(Unavailable());
+  h.Advance(kMaxHeartbeatDelay - absl::Milliseconds(1));
+  EXPECT_FALSE(h.host.closed.has_value());
+  h.Advance(absl::Milliseconds(1));
+  ExpectClosed(h, CloseReason::kOverloaded);
+  EXPECT_EQ(h.host.heartbeats, 0);
+}
+
 TEST(DeviceConnectionTest, AppAcksAreBounded) {
   H h;
   h.BringTo(S::kActive);
