@@ -32,6 +32,8 @@ class AppConnection final : public net::Stream::Delegate {
   class Owner {
    public:
     virtual ~Owner() = default;
+    // From now on it can be sent something.
+    virtual void OnAppOpen(AppConnection* connection) = 0;
     virtual void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) = 0;
     // What was written is gone: there is room again.
     virtual void OnAppDrained(AppConnection* connection) = 0;
@@ -66,7 +68,7 @@ class AppConnection final : public net::Stream::Delegate {
   uint64_t last_given = 0;
 
  private:
-  void OnOpen() override {}
+  void OnOpen() override { owner_->OnAppOpen(this); }
   void OnData(absl::string_view data) override;
   void OnDrained() override;
   void OnClosed(const absl::Status& status) override;

@@ -30,10 +30,13 @@ void AppHub::CloseAll() {
 void AppHub::Accept(std::unique_ptr<net::Stream> stream, uid_t uid) {
   AppConnection::Owner* const self = this;
   auto owned = std::make_unique<AppConnection>(std::move(stream), uid, loop_, self);
-  AppConnection* connection = owned.get();
-  const bool full = connections_.size() >= kMaxAppConnections;
+  AppConnection* const connection = owned.get();
   connections_.emplace(connection, std::move(owned));
-  if (full) connection->Fail(v1::Error::LIMIT_REACHED, "too many apps are connected to this agent");
+}
+
+void AppHub::OnAppOpen(AppConnection* connection) {
+  if (connections_.size() <= kMaxAppConnections) return;
+  connection->Fail(v1::Error::LIMIT_REACHED, "too many apps are connected to this agent");
 }
 
 // --- Frames of apps. ---

@@ -66,6 +66,7 @@ class AppHub final : private AppConnection::Owner {
   size_t connections() const { return connections_.size(); }
 
  private:
+  void OnAppOpen(AppConnection* connection) override;
   void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) override;
   void OnAppDrained(AppConnection* connection) override;
   void OnAppClosed(AppConnection* connection) override;

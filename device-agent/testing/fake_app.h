@@ -1,0 +1,128 @@
+#ifndef BELLWIRE_DEVICE_AGENT_TESTING_FAKE_APP_H_
+#define BELLWIRE_DEVICE_AGENT_TESTING_FAKE_APP_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "common/limits.h"
+#include "gtest/gtest.h"
+#include "net/event_loop.h"
+#include "net/frame_codec.h"
+#include "net/stream.h"
+
+namespace bellwire::agent {
+
+// An app that speaks to an agent frame by frame: nothing by itself but Hello, Register and, if told so,
+// acknowledgements. On one loop; not thread-safe.
+class FakeApp final : public net::Stream::Delegate {
+ public:
+  // Says Hello and Register as soon as the stream is open, unless `app_id` is empty.
+  FakeApp(net::EventLoop* loop, std::unique_ptr<net::Stream> stream, std::string app_id,
+          bool acks = true)
+      : loop_(loop), stream_(std::move(stream)), app_id_(std::move(app_id)), acks_(acks) {
+    stream_->SetDelegate(this);
+  }
+  ~FakeApp() override { Close(); }
+
+  void Close() {
+    if (stream_ == nullptr) return;
+    stream_->Close();
+    loop_->DeleteLater(std::move(stream_));
+  }
+
+  void Send(const v1::AppFrame& frame) {
+    std::string bytes;
+    net::AppendFrame(frame.SerializeAsString(), &bytes);
+    SendBytes(bytes);
+  }
+  void SendBytes(absl::string_view bytes) {
+    if (stream_ != nullptr) stream_->Write(bytes);
+  }
+  void Hello() {
+    v1::AppFrame frame;
+    frame.mutable_hello()->set_app_id(app_id_);
+    Send(frame);
+  }
+  void Register() {
+    v1::AppFrame frame;
+    frame.mutable_register_();
+    Send(frame);
+  }
+  void Unregister() {
+    v1::AppFrame frame;
+    frame.mutable_unregister();
+    Send(frame);
+  }
+  void AskForStatus() {
+    v1::AppFrame frame;
+    frame.mutable_status_request();
+    Send(frame);
+  }
+  void Ack(uint64_t delivery_id) {
+    v1::AppFrame frame;
+    frame.mutable_ack()->add_delivery_ids(delivery_id);
+    Send(frame);
+  }
+
+  net::Stream* stream() { return stream_.get(); }
+  bool closed() const { return stream_ == nullptr; }
+
+  // What it heard.
+  std::vector<std::string> tokens;
+  // Payloads, and "gap N".
+  std::vector<std::string> got;
+  std::vector<v1::Delivery> deliveries;
+  std::vector<v1::Error::Code> errors;
+  std::vector<v1::Status> statuses;
+  std::string inbox_id;
+  int unregistered = 0;
+
+ private:
+  void OnOpen() override {
+    if (app_id_.empty()) return;
+    Hello();
+    Register();
+  }
+  void OnClosed(const absl::Status&) override { loop_->DeleteLater(std::move(stream_)); }
+  void OnData(absl::string_view data) override {
+    const absl::Status status = decoder_.Feed(data, [this](absl::string_view body) {
+      v1::AgentFrame frame;
+      EXPECT_TRUE(frame.ParseFromString(std::string(body)));
+      OnFrame(frame);
+      return true;
+    });
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  void OnFrame(const v1::AgentFrame& frame) {
+    if (frame.has_hello_ok()) inbox_id = frame.hello_ok().inbox_id();
+    if (frame.has_registered()) tokens.push_back(frame.registered().token());
+    if (frame.has_unregistered()) ++unregistered;
+    if (frame.has_error()) errors.push_back(frame.error().code());
+    if (frame.has_status()) statuses.push_back(frame.status());
+    if (frame.has_delivery()) {
+      got.push_back(frame.delivery().payload());
+      deliveries.push_back(frame.delivery());
+      if (acks_) Ack(frame.delivery().delivery_id());
+    }
+    if (frame.has_gap()) {
+      got.push_back(absl::StrCat("gap ", frame.gap().dropped()));
+      if (acks_) Ack(frame.gap().delivery_id());
+    }
+  }
+
+  net::EventLoop* const loop_;
+  std::unique_ptr<net::Stream> stream_;
+  const std::string app_id_;
+  const bool acks_;
+  net::FrameDecoder decoder_{kMaxFrameBytes};
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_TESTING_FAKE_APP_H_

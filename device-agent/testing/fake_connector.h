@@ -1,0 +1,190 @@
+#ifndef BELLWIRE_DEVICE_AGENT_TESTING_FAKE_CONNECTOR_H_
+#define BELLWIRE_DEVICE_AGENT_TESTING_FAKE_CONNECTOR_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/device/v1/device.pb.h"
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "crypto/device_key.h"
+#include "device-agent/testing/pushes.h"
+#include "gtest/gtest.h"
+#include "net/event_loop.h"
+#include "net/frame_codec.h"
+#include "net/stream.h"
+
+namespace bellwire::agent {
+
+// A server as small as can be, for one agent: a mailbox in memory that sends what is not acknowledged to
+// each new session, and registers apps. Notes what the agent says. On one loop; not thread-safe.
+class FakeConnector final : public net::Stream::Delegate {
+ public:
+  // Must outlive its streams' loop callbacks, as every delegate.
+  explicit FakeConnector(net::EventLoop* loop) : loop_(loop) {}
+  ~FakeConnector() override { Drop(); }
+
+  // A new connection; an older one is cut.
+  void Accept(std::unique_ptr<net::Stream> stream) {
+    Drop();
+    ++connections;
+    ready_ = false;
+    decoder_ = net::FrameDecoder(kMaxFrameBytes);
+    stream_ = std::move(stream);
+    stream_->SetDelegate(this);
+  }
+
+  // Sends message `seq` of the app now if there is a session, else when there is one.
+  void Push(uint64_t seq, uint64_t registration_id) {
+    Push(TestPush(seq, registration_id, loop_->clock()));
+  }
+  void Push(const device::v1::Push& push) {
+    device::v1::ConnectorFrame frame;
+    *frame.mutable_push() = push;
+    mailbox_[push.seq()] = frame;
+    if (ready_) Send(frame);
+  }
+  void Send(const device::v1::ConnectorFrame& frame) {
+    std::string bytes;
+    net::AppendFrame(frame.SerializeAsString(), &bytes);
+    SendBytes(bytes);
+  }
+  void SendBytes(absl::string_view bytes) {
+    if (stream_ != nullptr) stream_->Write(bytes);
+  }
+  // Cuts the connection.
+  void Drop() {
+    if (stream_ == nullptr) return;
+    stream_->Close();
+    loop_->DeleteLater(std::move(stream_));
+    ready_ = false;
+  }
+  // As a server whose data were lost: no mailbox, other registrations.
+  void Replace() {
+    Drop();
+    mailbox_.clear();
+    mailbox_id = NewMailboxId();
+    generation_ += 1;
+  }
+
+  uint64_t RegistrationIdOf(const std::string& app_id) {
+    uint64_t& id = registration_ids_[app_id];
+    if (id == 0) id = 100 * generation_ + registration_ids_.size();
+    return id;
+  }
+  std::string TokenOf(const std::string& app_id) {
+    return absl::StrCat("token-", app_id, "-", generation_);
+  }
+
+  net::Stream* stream() { return stream_.get(); }
+  bool ready() const { return ready_; }
+  size_t unacked() const { return mailbox_.size(); }
+
+  // What it does.
+  MailboxId mailbox_id = NewMailboxId();
+  bool answers_logins = true;
+  bool answers_heartbeats = true;
+  bool takes_acks = true;
+  device::v1::AppRegistered::Outcome register_outcome = device::v1::AppRegistered::OK;
+  bool removes = true;
+
+  // What it heard.
+  int connections = 0;
+  std::vector<device::v1::Login> logins;
+  int heartbeats = 0;
+  // "message:OUTCOME", as they came.
+  std::vector<std::string> app_acks;
+  // "register com.example.mail", "remove com.example.mail".
+  std::vector<std::string> app_requests;
+
+ private:
+  void OnOpen() override {}
+  void OnClosed(const absl::Status&) override {
+    loop_->DeleteLater(std::move(stream_));
+    ready_ = false;
+  }
+
+  void OnData(absl::string_view data) override {
+    const absl::Status status = decoder_.Feed(data, [this](absl::string_view body) {
+      if (body.empty()) {
+        ++heartbeats;
+        if (answers_heartbeats) SendBytes(absl::string_view("\0", 1));
+        return true;
+      }
+      device::v1::AgentFrame frame;
+      EXPECT_TRUE(frame.ParseFromString(std::string(body)));
+      OnFrame(frame);
+      return stream_ != nullptr;
+    });
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  void OnFrame(const device::v1::AgentFrame& frame) {
+    if (frame.has_login()) return OnLogin(frame.login());
+    EXPECT_TRUE(ready_) << "a frame before Welcome";
+    if (frame.has_ack() && takes_acks) {
+      for (const auto& range : frame.ack().ranges()) {
+        for (uint64_t seq = range.first(); seq <= range.last(); ++seq) mailbox_.erase(seq);
+      }
+    }
+    for (const auto& item : frame.app_ack().items()) {
+      uint64_t n = 0;
+      for (int i = 8; i < 16; ++i) n = n << 8 | static_cast<uint8_t>(item.message_id()[i]);
+      app_acks.push_back(
+          absl::StrCat(n, ":", device::v1::AppAck::Outcome_Name(item.outcome())));
+    }
+    device::v1::ConnectorFrame answer;
+    if (frame.has_register_app()) {
+      const std::string& app_id = frame.register_app().app_id();
+      app_requests.push_back("register " + app_id);
+      auto* registered = answer.mutable_app_registered();
+      registered->set_request_id(frame.register_app().request_id());
+      registered->set_outcome(register_outcome);
+      registered->set_app_id(app_id);
+      if (register_outcome == device::v1::AppRegistered::OK) {
+        registered->set_registration_id(RegistrationIdOf(app_id));
+        registered->set_token(TokenOf(app_id));
+      }
+      Send(answer);
+    } else if (frame.has_remove_app()) {
+      app_requests.push_back("remove " + frame.remove_app().app_id());
+      answer.mutable_app_removed()->set_request_id(frame.remove_app().request_id());
+      answer.mutable_app_removed()->set_ok(removes);
+      if (removes) registration_ids_.erase(frame.remove_app().app_id());
+      Send(answer);
+    }
+  }
+
+  void OnLogin(const device::v1::Login& login) {
+    logins.push_back(login);
+    const absl::Status proof = VerifyLogin(login.public_key(), stream_->tls_exporter(),
+                                           login.login_number(), login.signature());
+    EXPECT_TRUE(proof.ok()) << proof;
+    if (!answers_logins) return;
+    device::v1::ConnectorFrame frame;
+    frame.mutable_welcome()->set_mailbox_id(std::string(mailbox_id.bytes()));
+    frame.mutable_welcome()->set_server_time_ms(WallNowMs(loop_->clock()));
+    Send(frame);
+    ready_ = true;
+    for (const auto& [seq, push] : mailbox_) Send(push);
+  }
+
+  net::EventLoop* const loop_;
+  std::unique_ptr<net::Stream> stream_;
+  net::FrameDecoder decoder_{kMaxFrameBytes};
+  bool ready_ = false;
+  std::map<uint64_t, device::v1::ConnectorFrame> mailbox_;
+  std::map<std::string, uint64_t> registration_ids_;
+  uint64_t generation_ = 1;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_TESTING_FAKE_CONNECTOR_H_
