@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "registry/keys.h"
+#include "registry/log_check.h"
 #include "registry/records.h"
 #include "registry/rocksdb_options.h"
 #include "registry/rocksdb_status.h"
@@ -104,6 +105,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   const std::string& directory = options.directory;
   BELLWIRE_RETURN_IF_ERROR(CheckNotBeheaded(env, directory));
+  BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
   const rocksdb::DBOptions db_options = StoreDbOptions(env);
   bool families_missing = false;
