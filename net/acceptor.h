@@ -16,8 +16,9 @@ namespace bellwire::net {
 // spin, short enough that nobody waiting in the backlog gives up.
 inline constexpr absl::Duration kAcceptBackOff = absl::Milliseconds(100);
 
-// Accepts the connections of one listening socket. Running out of descriptors neither ends nor spins
-// it: it rests for kAcceptBackOff, again and again, and says so in the log once. On the loop's thread.
+// Accepts the connections of one listening socket. Running out of descriptors neither ends nor
+// spins it: it rests for kAcceptBackOff, again and again, and says so in the log once. On the
+// loop's thread.
 class Acceptor {
  public:
   // `fd` is non-blocking and close-on-exec, and the callee's.

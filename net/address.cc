@@ -23,8 +23,9 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text) {
       return HostPort{std::string(host), static_cast<uint16_t>(port)};
     }
   }
-  return MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-                   absl::StrCat("\"", text, "\" is not host:port (an IPv6 address needs brackets)"));
+  return MakeError(
+      absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+      absl::StrCat("\"", text, "\" is not host:port (an IPv6 address needs brackets)"));
 }
 
 std::optional<SocketAddress> NumericAddress(const std::string& host, uint16_t port) {

@@ -24,8 +24,8 @@ namespace bellwire::net {
 // The EventLoop of real programs, on epoll(7). Besides what EventLoop promises, it watches file
 // descriptors (FdWatch). It wakes only for a descriptor, a timer that is due or a Post.
 //
-// One turn: descriptors that are ready, timers that are due, posted tasks, woken watches; each of them
-// once, so that none can starve the others.
+// One turn: descriptors that are ready, timers that are due, posted tasks, woken watches; each of
+// them once, so that none can starve the others.
 class EpollLoop final : public EventLoop {
  public:
   // `clock` must be the machine's (epoll waits in real time) and outlive the loop. Aborts if the
@@ -46,8 +46,8 @@ class EpollLoop final : public EventLoop {
   // For threads that may outlive the loop.
   std::shared_ptr<PostQueue> post_queue() const { return posted_; }
 
-  // Whether something waits for DeleteLater, perhaps the caller itself: who calls back more than once
-  // in a turn of his asks in between, and goes on in a later turn (FdWatch::Wake).
+  // Whether something waits for DeleteLater, perhaps the caller itself: who calls back more than
+  // once in a turn of his asks in between, and goes on in a later turn (FdWatch::Wake).
   bool deletions_pending() const { return !deletions_.empty(); }
 
   // What finishes its work by itself, owned by the loop until then.
@@ -96,10 +96,10 @@ class EpollLoop final : public EventLoop {
   std::vector<char> scratch_;
 };
 
-// One file descriptor on an EpollLoop, edge-triggered: `on_ready` is called with the EPOLL* bits when
-// something *changed*, so it must read and write until the kernel says EAGAIN, or Wake() itself to go
-// on later. Edges cost one epoll_ctl per connection for all its life, and a peer that hung up can't
-// make a connection spin that doesn't want to read now.
+// One file descriptor on an EpollLoop, edge-triggered: `on_ready` is called with the EPOLL* bits
+// when something *changed*, so it must read and write until the kernel says EAGAIN, or Wake()
+// itself to go on later. Edges cost one epoll_ctl per connection for all its life, and a peer that
+// hung up can't make a connection spin that doesn't want to read now.
 //
 // On the loop's thread. The loop must outlive it. May be destroyed in any callback but its own.
 class FdWatch {
@@ -112,14 +112,14 @@ class FdWatch {
   FdWatch(const FdWatch&) = delete;
   FdWatch& operator=(const FdWatch&) = delete;
 
-  // Watches `fd` for reading, writing and hanging up. RESOURCE_EXHAUSTED or another code if the kernel
-  // refuses. REQUIRES: not watching; `fd` stays open until Stop.
+  // Watches `fd` for reading, writing and hanging up. RESOURCE_EXHAUSTED or another code if the
+  // kernel refuses. REQUIRES: not watching; `fd` stays open until Stop.
   absl::Status Start(int fd);
   void Stop();
   bool watching() const { return fd_ >= 0; }
 
-  // Calls `on_ready` once more, at the end of this turn of the loop or in the next, whatever the kernel
-  // says. Works without Start too.
+  // Calls `on_ready` once more, at the end of this turn of the loop or in the next, whatever the
+  // kernel says. Works without Start too.
   void Wake();
 
  private:

@@ -26,8 +26,8 @@ class Timer {
 // Runs callbacks on one thread: timers, posted work and, in EpollLoop, sockets. Its simulated twin
 // (SimulatedLoop) runs a whole fleet in one thread on a virtual clock.
 //
-// Single-threaded: everything but Post is for the loop's own thread (or before it runs). No callback
-// runs inside another, and an object may be destroyed inside its own callback only through
+// Single-threaded: everything but Post is for the loop's own thread (or before it runs). No
+// callback runs inside another, and an object may be destroyed inside its own callback only through
 // DeleteLater.
 class EventLoop {
  public:
@@ -39,8 +39,8 @@ class EventLoop {
   virtual std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> on_fire) = 0;
 
   // Runs `task` on the loop's thread, after the current callback, in the order of the calls.
-  // Thread-safe: the only method that is. False if kMaxPostedTasks are waiting already: nothing will
-  // run, and the caller answers "overloaded".
+  // Thread-safe: the only method that is. False if kMaxPostedTasks are waiting already: nothing
+  // will run, and the caller answers "overloaded".
   virtual bool Post(absl::AnyInvocable<void() &&> task) = 0;
 
   // Destroys `object` after the current callback.

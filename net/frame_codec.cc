@@ -59,16 +59,16 @@ absl::Status FrameDecoder::Feed(absl::string_view chunk,
       return absl::InvalidArgumentError("frame length is not a minimal varint");
     }
     if (header.state == Header::kComplete && header.body_bytes > max_frame_bytes_) {
-      return absl::InvalidArgumentError(absl::StrCat("frame of ", header.body_bytes,
-                                                     " bytes; at most ", max_frame_bytes_,
-                                                     " are allowed"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "frame of ", header.body_bytes, " bytes; at most ", max_frame_bytes_, " are allowed"));
     }
     if (header.state == Header::kComplete &&
         input.size() >= header.header_bytes + header.body_bytes) {
       const size_t frame_bytes = header.header_bytes + header.body_bytes;
       if (partial_.empty()) {
         chunk.remove_prefix(frame_bytes);
-        if (!on_frame(input.substr(header.header_bytes, header.body_bytes))) return absl::OkStatus();
+        if (!on_frame(input.substr(header.header_bytes, header.body_bytes)))
+          return absl::OkStatus();
       } else {
         // Moved out first, so that the memory goes with the frame.
         const std::string frame = std::move(partial_);

@@ -14,19 +14,19 @@ namespace bellwire::net {
 // heartbeat: one zero byte. REQUIRES: body.size() <= kMaxFrameBytes.
 void AppendFrame(absl::string_view body, std::string* out);
 
-// Cuts a byte stream into frames (docs/wire_protocol.md). Complete frames inside one chunk are handed
-// on without a copy; only an incomplete tail is kept, and an idle decoder holds no heap memory.
-// Thread-compatible.
+// Cuts a byte stream into frames (docs/wire_protocol.md). Complete frames inside one chunk are
+// handed on without a copy; only an incomplete tail is kept, and an idle decoder holds no heap
+// memory. Thread-compatible.
 class FrameDecoder {
  public:
   // Frames above `max_frame_bytes` are an error.
   explicit FrameDecoder(size_t max_frame_bytes);
 
-  // Calls `on_frame` with the body of each complete frame, in order (empty: a heartbeat). The view is
-  // valid during the call only. `on_frame` returns false to stop at once (the connection is being
-  // closed); the rest of the chunk is then dropped and OK returned.
-  // INVALID_ARGUMENT: a length above the bound, or a varint that is too long or not minimal; the
-  // decoder must not be used any more.
+  // Calls `on_frame` with the body of each complete frame, in order (empty: a heartbeat). The view
+  // is valid during the call only. `on_frame` returns false to stop at once (the connection is
+  // being closed); the rest of the chunk is then dropped and OK returned.
+  //   INVALID_ARGUMENT: a length above the bound, or a varint that is too long or not minimal; the
+  //   decoder must not be used any more.
   absl::Status Feed(absl::string_view chunk,
                     absl::FunctionRef<bool(absl::string_view body)> on_frame);
 

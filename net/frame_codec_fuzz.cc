@@ -1,5 +1,5 @@
-// The decoder never crashes, and says the same however the bytes are cut: the first byte of the input
-// chooses the sizes of the chunks, the rest is the stream.
+// The decoder never crashes, and says the same however the bytes are cut: the first byte of the
+// input chooses the sizes of the chunks, the rest is the stream.
 
 #include <cstddef>
 #include <cstdint>

@@ -27,12 +27,15 @@ struct Collector {
 
 TEST(FrameCodecTest, BytesOnTheWire) {
   EXPECT_EQ(Frames({""}), std::string(1, '\0')) << "a heartbeat is one byte";
-  EXPECT_EQ(Frames({"abc"}), "\x03" "abc");
+  EXPECT_EQ(Frames({"abc"}),
+            "\x03"
+            "abc");
   EXPECT_EQ(Frames({std::string(300, 'x')}), "\xac\x02" + std::string(300, 'x'));
 }
 
 TEST(FrameCodecTest, EveryCutOfAStreamGivesTheSameFrames) {
-  const std::vector<std::string> bodies = {"", "a", std::string(127, 'b'), std::string(128, 'c'), "", "d"};
+  const std::vector<std::string> bodies = {"", "a", std::string(127, 'b'), std::string(128, 'c'),
+                                           "", "d"};
   const std::string wire = Frames(bodies);
   for (size_t first = 0; first <= wire.size(); ++first) {
     FrameDecoder decoder(kMaxFrameBytes);
@@ -85,8 +88,8 @@ TEST(FrameCodecTest, TheBoundMayGrowBetweenFrames) {
 }
 
 TEST(FrameCodecTest, VarintsThatAreTooLongOrNotMinimalAreRefused) {
-  for (const std::string& bad :
-       {std::string("\x80\x00", 2), std::string("\x81\x80\x00", 3), std::string("\xff\xff\xff\xff")}) {
+  for (const std::string& bad : {std::string("\x80\x00", 2), std::string("\x81\x80\x00", 3),
+                                 std::string("\xff\xff\xff\xff")}) {
     for (size_t cut = 0; cut < bad.size(); ++cut) {
       FrameDecoder decoder(kMaxFrameBytes);
       Collector collect;

@@ -14,9 +14,10 @@ namespace bellwire::net {
 // How long a closed stream may go on sending.
 inline constexpr absl::Duration kLingerTime = absl::Seconds(1);
 
-// Ends a connection whose stream was closed: sends the rest, says goodbye, and waits for the peer to
-// close too. Closing at once would make the kernel answer anything that the peer still sends with a
-// reset, which may reach it before our last words. Takes kLingerTime at most; lives on the loop.
+// Ends a connection whose stream was closed: sends the rest, says goodbye, and waits for the peer
+// to close too. Closing at once would make the kernel answer anything that the peer still sends
+// with a reset, which may reach it before our last words. Takes kLingerTime at most; lives on the
+// loop.
 class LingeringClose final : public EpollLoop::Resident {
  public:
   // `transport` is open; `rest` goes out first.

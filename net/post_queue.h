@@ -9,8 +9,8 @@
 
 namespace bellwire::net {
 
-// Work on its way to one loop's thread, and the descriptor that wakes that thread. Shared with threads
-// that may outlive the loop: after Close they only learn that nobody listens any more.
+// Work on its way to one loop's thread, and the descriptor that wakes that thread. Shared with
+// threads that may outlive the loop: after Close they only learn that nobody listens any more.
 class PostQueue {
  public:
   using Task = absl::AnyInvocable<void() &&>;
@@ -21,14 +21,16 @@ class PostQueue {
   PostQueue(const PostQueue&) = delete;
   PostQueue& operator=(const PostQueue&) = delete;
 
-  // False, and `task` is dropped, if kMaxPostedTasks are waiting or the queue is closed. Thread-safe.
+  // False, and `task` is dropped, if kMaxPostedTasks are waiting or the queue is closed.
+  // Thread-safe.
   bool Post(Task task);
   // Makes the next wait on fd() end at once, whether or not there is work. Thread-safe.
   void Wake();
 
   // The rest is the loop's. Everything posted so far, in order.
   std::vector<Task> Take();
-  // False if there is work or a Wake already. True: from now on, until Take, Post and Wake signal fd().
+  // False if there is work or a Wake already. True: from now on, until Take, Post and Wake signal
+  // fd().
   bool PrepareToWait();
   // Readable (poll) when signalled.
   int fd() const { return fd_; }

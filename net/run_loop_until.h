@@ -29,7 +29,8 @@ inline bool RunLoopUntil(EpollLoop* loop, absl::FunctionRef<bool()> condition,
 
 // For tests: lets the loop run for `d`, for what must not happen.
 inline void RunLoopFor(EpollLoop* loop, absl::Duration d) {
-  RunLoopUntil(loop, [] { return false; }, d);
+  RunLoopUntil(
+      loop, [] { return false; }, d);
 }
 
 }  // namespace bellwire::net

@@ -33,8 +33,8 @@ class SimulatedConnection::End final : public Stream {
   }
   size_t buffered_bytes() const override { return connection_->pipes_[side_].held_back.size(); }
   void Close() override {
-    connection_->EndSilently(side_, self().state == State::kOpen ? Packet::kGoodbye
-                                                                 : Packet::kTruncated);
+    connection_->EndSilently(side_,
+                             self().state == State::kOpen ? Packet::kGoodbye : Packet::kTruncated);
   }
   void PauseReading() override { self().paused = true; }
   void ResumeReading() override {
@@ -200,8 +200,8 @@ void SimulatedConnection::Pump(Side from) {
   Pipe& pipe = pipes_[from];
   const Side to = Other(from);
   // What held packets back may have begun since this was scheduled.
-  const bool due = !pipe.packets.empty() &&
-                   std::max(pipe.packets.front().arrives_at, stalled_until_) <= Now();
+  const bool due =
+      !pipe.packets.empty() && std::max(pipe.packets.front().arrives_at, stalled_until_) <= Now();
   const bool stopped = black_holed_ || ends_[to].vanished || network_->cut_.contains(address_) ||
                        (ends_[to].paused && ends_[to].state == State::kOpen);
   if (due && !stopped) {
@@ -227,8 +227,8 @@ void SimulatedConnection::Deliver(Side to, Packet::Kind kind, const std::string&
       Send(to, Packet::kClientHello, ticket_ != nullptr ? ticket_->data : std::string());
       break;
     case Packet::kRefused:
-      EndWith(to, Unavailable(kCannotConnect, absl::StrCat("cannot connect to ", address_,
-                                                           ": nobody listens")));
+      EndWith(to, Unavailable(kCannotConnect,
+                              absl::StrCat("cannot connect to ", address_, ": nobody listens")));
       break;
     case Packet::kClientHello:
       end.resumed_ticket_data = bytes;

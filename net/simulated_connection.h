@@ -21,9 +21,9 @@ namespace bellwire::net {
 // One connection of a SimulatedNetwork: two ends and, between them, a pipe each way that carries
 // packets in order. An implementation detail of simulated_network.h.
 //
-// An end is used through a Stream. Everything that an end does, the TCP and TLS handshakes included,
-// is a packet in its pipe; everything that happens to it comes out of the other pipe, one packet and
-// one delegate callback at a time. So latency, stalls and cuts affect all of it alike.
+// An end is used through a Stream. Everything that an end does, the TCP and TLS handshakes
+// included, is a packet in its pipe; everything that happens to it comes out of the other pipe, one
+// packet and one delegate callback at a time. So latency, stalls and cuts affect all of it alike.
 class SimulatedConnection final : public std::enable_shared_from_this<SimulatedConnection> {
  public:
   enum Side { kClient = 0, kServer = 1 };

@@ -30,10 +30,9 @@ bool SimulatedLoop::RunUntil(absl::FunctionRef<bool()> done, absl::Duration limi
     const MonotonicTime now = clock_->Monotonic();
     const std::optional<uint64_t> next_tick = wheel_.NextDeadline();
     const std::optional<MonotonicTime> next =
-        next_tick.has_value()
-            ? std::optional(MonotonicTime::FromNanoseconds(static_cast<int64_t>(*next_tick) *
-                                                           kTickNanoseconds))
-            : std::nullopt;
+        next_tick.has_value() ? std::optional(MonotonicTime::FromNanoseconds(
+                                    static_cast<int64_t>(*next_tick) * kTickNanoseconds))
+                              : std::nullopt;
     if (!next.has_value() || *next > end) {
       if (end > now) clock_->Advance(end - now);
       return false;
@@ -65,7 +64,7 @@ void SimulatedLoop::AfterCallback() {
 
 bool SimulatedLoop::RunOne() {
   if (!posted_.empty()) {
-    absl::AnyInvocable<void() &&> task = std::move(posted_.front());
+    absl::AnyInvocable<void()&&> task = std::move(posted_.front());
     posted_.pop_front();
     std::move(task)();
     task = nullptr;

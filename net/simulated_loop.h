@@ -18,8 +18,8 @@ namespace bellwire::net {
 // Single-threaded: Post too is for the test's own thread.
 class SimulatedLoop final : public EventLoop {
  public:
-  // `clock` must outlive the loop. Only RunFor and RunUntil advance it; a test may jump or suspend it,
-  // or advance it too: then timers are late.
+  // `clock` must outlive the loop. Only RunFor and RunUntil advance it; a test may jump or suspend
+  // it, or advance it too: then timers are late.
   explicit SimulatedLoop(SimulatedClock* clock);
   ~SimulatedLoop() override;
 

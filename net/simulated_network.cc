@@ -22,8 +22,8 @@ void SimulatedNetwork::StopListening(absl::string_view address) {
 std::unique_ptr<Stream> SimulatedNetwork::Connect(absl::string_view address, TicketSlot* ticket,
                                                   absl::Duration timeout) {
   const uint64_t id = next_connection_++;
-  auto connection = std::make_shared<SimulatedConnection>(this, id, std::string(address),
-                                                          link_options_);
+  auto connection =
+      std::make_shared<SimulatedConnection>(this, id, std::string(address), link_options_);
   return connection->StartClient(ticket, timeout);
 }
 

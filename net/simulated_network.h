@@ -21,8 +21,8 @@ namespace bellwire::net {
 
 class SimulatedConnection;
 
-// A network in memory, on a SimulatedLoop: Streams that behave as TLS over TCP does, with the faults
-// that a test asks for. The same seed and calls give the same bytes at the same times.
+// A network in memory, on a SimulatedLoop: Streams that behave as TLS over TCP does, with the
+// faults that a test asks for. The same seed and calls give the same bytes at the same times.
 // net/README.md tells how it works. Single-threaded; must outlive its streams.
 class SimulatedNetwork {
  public:
@@ -37,7 +37,8 @@ class SimulatedNetwork {
     size_t buffer_bytes = 256 * 1024;
     // For each chunk sent: the connection is reset (0 to 1) …
     double reset_probability = 0;
-    // … or stands still both ways for `stall`, as TCP does while packets are lost; infinite: for ever.
+    // … or stands still both ways for `stall`, as TCP does while packets are lost; infinite: for
+    // ever.
     double stall_probability = 0;
     absl::Duration stall = absl::Seconds(1);
   };
@@ -58,24 +59,25 @@ class SimulatedNetwork {
   struct TicketSlot {
     std::string data;
   };
-  // The client's end. OnOpen comes after two round trips (TCP and TLS); OnClosed with the reasons of
-  // close_reason.h: CANNOT_CONNECT after one if nobody listens, CONNECT_TIMEOUT after `timeout`.
-  // `ticket`, if any, is offered to the server and replaced by a newer one; it must outlive the stream.
+  // The client's end. OnOpen comes after two round trips (TCP and TLS); OnClosed with the reasons
+  // of close_reason.h: CANNOT_CONNECT after one if nobody listens, CONNECT_TIMEOUT after `timeout`.
+  // `ticket`, if any, is offered to the server and replaced by a newer one; it must outlive the
+  // stream.
   std::unique_ptr<Stream> Connect(absl::string_view address, TicketSlot* ticket = nullptr,
                                   absl::Duration timeout = kConnectTimeout);
 
-  // Faults of all connections to an address, old and new. While it is cut, nothing passes either way
-  // and new connections hang; afterwards everything goes on, as TCP retransmits.
+  // Faults of all connections to an address, old and new. While it is cut, nothing passes either
+  // way and new connections hang; afterwards everything goes on, as TCP retransmits.
   void Cut(absl::string_view address);
   void Mend(absl::string_view address);
 
-  // Faults of one connection; `end` is either of the two. Both ends hear that it was reset, and what
-  // was on its way is lost:
+  // Faults of one connection; `end` is either of the two. Both ends hear that it was reset, and
+  // what was on its way is lost:
   void Reset(Stream* end);
   // Nothing passes any more, and nobody hears of it: a NAT that forgot the connection.
   void BlackHole(Stream* end);
-  // This end's machine loses its power: it is called no more and what it does has no effect. The other
-  // end hears nothing (half-open).
+  // This end's machine loses its power: it is called no more and what it does has no effect. The
+  // other end hears nothing (half-open).
   void Vanish(Stream* end);
 
   // Connections that are open, or being opened, at one end at least.

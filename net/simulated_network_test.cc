@@ -19,9 +19,8 @@ namespace {
 class SimulatedNetworkTest : public testing::Test {
  protected:
   SimulatedNetworkTest() {
-    network_.Listen("server:1", [this](std::unique_ptr<Stream> stream) {
-      server_.Take(std::move(stream));
-    });
+    network_.Listen("server:1",
+                    [this](std::unique_ptr<Stream> stream) { server_.Take(std::move(stream)); });
   }
   void Connect(SimulatedNetwork::TicketSlot* ticket = nullptr) {
     client_ = TestPeer();
@@ -156,9 +155,8 @@ TEST_F(SimulatedNetworkTest, ACutHoldsEverythingUntilItIsMended) {
   network_.Cut("server:1");
   client_.stream->Write("a");
   TestPeer late, late_server;
-  network_.Listen("server:1", [&](std::unique_ptr<Stream> stream) {
-    late_server.Take(std::move(stream));
-  });
+  network_.Listen("server:1",
+                  [&](std::unique_ptr<Stream> stream) { late_server.Take(std::move(stream)); });
   late.Take(network_.Connect("server:1"));
   loop_.RunFor(absl::Seconds(20));
   EXPECT_EQ(server_.received, "");

@@ -10,9 +10,10 @@
 
 namespace bellwire::net {
 
-// Owns a non-blocking, connected stream socket that is watched edge-triggered, and asks the kernel to
-// read only when there may be something: a read that came short says that there was no more, which
-// saves one system call per packet (epoll(7), questions and answers, 9). Never raises SIGPIPE.
+// Owns a non-blocking, connected stream socket that is watched edge-triggered, and asks the kernel
+// to read only when there may be something: a read that came short says that there was no more,
+// which saves one system call per packet (epoll(7), questions and answers, 9). Never raises
+// SIGPIPE.
 class Socket {
  public:
   // Takes over `fd`.
@@ -25,8 +26,9 @@ class Socket {
   // What FdWatch reported. Must be told before reading.
   void OnEvents(uint32_t events);
 
-  // As recv(2) and send(2), but never EINTR: the number of bytes; from Read 0 at the end; -1 with errno
-  // EAGAIN if the kernel is to be waited for, or another error, which status() then tells too.
+  // As recv(2) and send(2), but never EINTR: the number of bytes; from Read 0 at the end; -1 with
+  // errno EAGAIN if the kernel is to be waited for, or another error, which status() then tells
+  // too.
   ssize_t Read(char* buffer, size_t size);
   ssize_t Write(const char* data, size_t size);
   // Tells the peer that nothing more comes.

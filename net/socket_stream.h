@@ -14,8 +14,8 @@
 
 namespace bellwire::net {
 
-// The Stream over a real socket. An idle one holds no buffer. What is written leaves when the current
-// turn of the loop ends, or as soon as it fills a TLS record.
+// The Stream over a real socket. An idle one holds no buffer. What is written leaves when the
+// current turn of the loop ends, or as soon as it fills a TLS record.
 class SocketStream final : public Stream {
  public:
   // Starts with the handshake.

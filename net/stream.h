@@ -10,13 +10,13 @@
 namespace bellwire::net {
 
 // A byte stream on one event loop: TLS over TCP (tls_server.h, tls_client.h), a Unix socket
-// (unix_stream.h), or simulated (simulated_network.h). Who makes one hands it over without a delegate;
-// the new owner sets one before it returns to the loop. Single-threaded.
+// (unix_stream.h), or simulated (simulated_network.h). Who makes one hands it over without a
+// delegate; the new owner sets one before it returns to the loop. Single-threaded.
 class Stream {
  public:
   // Who owns the stream hears of it here. Callbacks come from the loop, never from inside a method
-  // of Stream; the delegate may close or DeleteLater the stream in any of them (and nothing calls it
-  // after either), but must not destroy it there.
+  // of Stream; the delegate may close or DeleteLater the stream in any of them (and nothing calls
+  // it after either), but must not destroy it there.
   class Delegate {
    public:
     virtual ~Delegate() = default;
@@ -28,7 +28,7 @@ class Stream {
     // buffered_bytes() > 0.
     virtual void OnDrained() {}
     // The end, exactly once, after which nothing comes: OK for a clean end of the peer, or why (a
-    // refused handshake names its reason: wrong ALPN, plain HTTP, …). Not called after Close().
+    // refused handshake names its reason: see close_reason.h). Not called after Close().
     virtual void OnClosed(const absl::Status& status) = 0;
   };
 

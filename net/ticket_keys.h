@@ -18,7 +18,8 @@ namespace bellwire::net {
 // away for longer pays one full handshake.
 inline constexpr absl::Duration kTicketLifetime = absl::Hours(12);
 
-// The keys that encrypt session tickets (RFC 5077, 4): random, in memory only, rotated. Thread-safe.
+// The keys that encrypt session tickets (RFC 5077, 4): random, in memory only, rotated.
+// Thread-safe.
 class TicketKeys {
  public:
   static constexpr size_t kNameBytes = 16;

@@ -52,8 +52,8 @@ TimerWheel::Entry* TimerWheel::PopDue(uint64_t now) {
       --size_;
       return entry;
     }
-    // The present has reached this slot: its entries differ from it at lower levels only. Each moves
-    // down at least one level, so an entry moves at most kLevels times in its life.
+    // The present has reached this slot: its entries differ from it at lower levels only. Each
+    // moves down at least one level, so an entry moves at most kLevels times in its life.
     while (head.next_ != &head) {
       Entry* const entry = head.next_;
       Unlink(entry);
@@ -88,8 +88,7 @@ void TimerWheel::Insert(Entry* entry) {
   // The highest six bits in which the deadline and the present differ; level 0 if it is due now.
   const uint64_t difference = (entry->deadline_ ^ now_) | 1;
   const int level_number = (std::bit_width(difference) - 1) / kSlotBits;
-  const int index =
-      static_cast<int>(entry->deadline_ >> (kSlotBits * level_number)) & (kSlots - 1);
+  const int index = static_cast<int>(entry->deadline_ >> (kSlotBits * level_number)) & (kSlots - 1);
   Level& level = levels_[level_number];
   level.occupied |= uint64_t{1} << index;
   Entry& head = level.heads[index];

@@ -46,8 +46,8 @@ TEST(TimerWheelTest, ReachesTheEndOfTime) {
   EXPECT_EQ(wheel.PopDue(UINT64_MAX), &entry);
 }
 
-// What keeps a phone asleep: an entry far ahead is announced for its own tick, though it sits at a high
-// level and moves down on the way.
+// What keeps a phone asleep: an entry far ahead is announced for its own tick, though it sits at a
+// high level and moves down on the way.
 TEST(TimerWheelTest, AnIdleLoopWakesOnlyForDeadlines) {
   TimerWheel wheel(0);
   TimerWheel::Entry near, far;
@@ -70,7 +70,8 @@ TEST(TimerWheelTest, ACrowdedSlotIsNotScanned) {
     entries.push_back(std::make_unique<TimerWheel::Entry>());
     wheel.Arm(entries.back().get(), 1'000'000 + i);
   }
-  EXPECT_EQ(wheel.NextDeadline(), 1'000'000u) << "an entry that comes first is known without a scan";
+  EXPECT_EQ(wheel.NextDeadline(), 1'000'000u)
+      << "an entry that comes first is known without a scan";
   TimerWheel::Entry earliest;
   wheel.Arm(&earliest, 999'999);
   wheel.Cancel(&earliest);

@@ -21,8 +21,8 @@
 namespace bellwire::net {
 namespace {
 
-// A connection from the first look at its address on: resolves, connects, shakes hands, and from then
-// on only passes on to the SocketStream below it.
+// A connection from the first look at its address on: resolves, connects, shakes hands, and from
+// then on only passes on to the SocketStream below it.
 class ConnectingStream final : public Stream, private Stream::Delegate {
  public:
   ConnectingStream(EpollLoop* loop, std::shared_ptr<TlsClientContext> context,
@@ -87,16 +87,16 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
       ConnectNext();
       return;
     }
-    resolution_ = std::make_unique<Resolution>(
-        loop_, parts->host, parts->port,
-        [this](absl::StatusOr<std::vector<SocketAddress>> addresses) {
-          if (!addresses.ok()) {
-            FailSoon(addresses.status());
-            return;
-          }
-          addresses_ = *std::move(addresses);
-          ConnectNext();
-        });
+    resolution_ =
+        std::make_unique<Resolution>(loop_, parts->host, parts->port,
+                                     [this](absl::StatusOr<std::vector<SocketAddress>> addresses) {
+                                       if (!addresses.ok()) {
+                                         FailSoon(addresses.status());
+                                         return;
+                                       }
+                                       addresses_ = *std::move(addresses);
+                                       ConnectNext();
+                                     });
   }
 
   // Begins with the next address that gives hope; without one, fails as the last one did.
@@ -169,12 +169,12 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
 
   void OnDeadline() {
     if (!failure_.ok()) return;  // To be told already.
-    const char* const what = inner_ != nullptr       ? "the TLS handshake"
-                             : addresses_.empty()    ? "the name lookup"
-                                                     : "the TCP connection";
-    FailSoon(MakeError(absl::StatusCode::kDeadlineExceeded, kConnectTimedOut,
-                       absl::StrCat("no connection to ", address_text_, " in time: ", what,
-                                    " took too long")));
+    const char* const what = inner_ != nullptr    ? "the TLS handshake"
+                             : addresses_.empty() ? "the name lookup"
+                                                  : "the TCP connection";
+    FailSoon(MakeError(
+        absl::StatusCode::kDeadlineExceeded, kConnectTimedOut,
+        absl::StrCat("no connection to ", address_text_, " in time: ", what, " took too long")));
   }
 
   // Tells the owner from the loop, never from inside a method.
@@ -241,8 +241,8 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
 TlsClient::TlsClient(EpollLoop* loop, std::shared_ptr<TlsClientContext> context)
     : loop_(loop), context_(std::move(context)) {}
 
-std::unique_ptr<Stream> TlsClient::Connect(absl::string_view address,
-                                           absl::string_view server_name, absl::Duration timeout) {
+std::unique_ptr<Stream> TlsClient::Connect(absl::string_view address, absl::string_view server_name,
+                                           absl::Duration timeout) {
   return std::make_unique<ConnectingStream>(loop_, context_, &session_, address, server_name,
                                             timeout);
 }

@@ -14,18 +14,17 @@
 
 namespace bellwire::net {
 
-// Connects one device to its servers, and keeps the newest session ticket so that the next connection
-// resumes. Single-threaded; must outlive its streams.
+// Connects one device to its servers, and keeps the newest session ticket so that the next
+// connection resumes. Single-threaded; must outlive its streams.
 class TlsClient {
  public:
   TlsClient(EpollLoop* loop, std::shared_ptr<TlsClientContext> context);
 
-  // Starts to connect to "host:port". OnOpen comes when the TLS handshake is done, or OnClosed with the
-  // reason, within `timeout` from now. The addresses of a host name are tried one after the other.
-  // `server_name` is what the certificate must be for: a DNS name, which is also asked for (SNI), or
-  // an IP address. Empty: the host of `address`.
-  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE NAME_NOT_RESOLVED, CANNOT_CONNECT and what stream.h
-  //   names · DEADLINE_EXCEEDED CONNECT_TIMEOUT
+  // Starts to connect to "host:port". OnOpen comes when the TLS handshake is done, or OnClosed with
+  // the reason, within `timeout` from now. The addresses of a host name are tried one after the
+  // other. `server_name` is what the certificate must be for: a DNS name, which is also asked for
+  // (SNI), or an IP address. Empty: the host of `address`.
+  //   INVALID_ARGUMENT BAD_ADDRESS, and the reasons of close_reason.h
   std::unique_ptr<Stream> Connect(absl::string_view address, absl::string_view server_name = "",
                                   absl::Duration timeout = kConnectTimeout);
 

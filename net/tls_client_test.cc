@@ -17,18 +17,17 @@ namespace bellwire::net {
 namespace {
 
 const TlsTestIdentity& Identity() {
-  static const TlsTestIdentity* const identity = new TlsTestIdentity(
-      TlsTestIdentity::Make({"localhost", "push.example.com"}, {"127.0.0.1"}));
+  static const TlsTestIdentity* const identity =
+      new TlsTestIdentity(TlsTestIdentity::Make({"localhost", "push.example.com"}, {"127.0.0.1"}));
   return *identity;
 }
 
 class TlsClientTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto listener = TlsServer::Listen(&loop_, Identity().ServerContext(), "127.0.0.1:0",
-                                      [this](std::unique_ptr<Stream> stream) {
-                                        server_.Take(std::move(stream));
-                                      });
+    auto listener = TlsServer::Listen(
+        &loop_, Identity().ServerContext(), "127.0.0.1:0",
+        [this](std::unique_ptr<Stream> stream) { server_.Take(std::move(stream)); });
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
@@ -71,9 +70,7 @@ TEST_F(TlsClientTest, NamesAndAddressesOfTheCertificate) {
   EXPECT_EQ(message_, "IP address mismatch");
 }
 
-TEST_F(TlsClientTest, ANameIsResolved) {
-  EXPECT_EQ(Outcome(ca_, "localhost" + port_), "open");
-}
+TEST_F(TlsClientTest, ANameIsResolved) { EXPECT_EQ(Outcome(ca_, "localhost" + port_), "open"); }
 
 TEST_F(TlsClientTest, AnotherCa) {
   EXPECT_EQ(Outcome({.ca_pem = TlsTestIdentity::Make().ca_pem}, address_), kCertificateNotTrusted);

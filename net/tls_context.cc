@@ -22,12 +22,14 @@ namespace bellwire::net {
 namespace {
 
 // The protocol list of an ALPN extension that holds kAlpn alone.
-constexpr unsigned char kAlpnList[] = "\x0a" "bellwire/1";
+constexpr unsigned char kAlpnList[] =
+    "\x0a"
+    "bellwire/1";
 constexpr unsigned int kAlpnListBytes = sizeof(kAlpnList) - 1;
 static_assert(kAlpnListBytes == kAlpn.size() + 1);
 
-// AES-128 is enough, and cheapest where the processor helps; a phone without that help puts ChaCha20
-// first in its list and gets it.
+// AES-128 is enough, and cheapest where the processor helps; a phone without that help puts
+// ChaCha20 first in its list and gets it.
 constexpr char kCipherSuites[] =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr char kGroups[] = "X25519:P-256";
@@ -69,8 +71,8 @@ SSL_CTX* NewContext(const SSL_METHOD* method) {
 int OnClientHello(SSL* ssl, int* alert, void*) {
   const unsigned char* extension;
   size_t size;
-  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
-                                &extension, &size) == 1) {
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &extension,
+                                &size) == 1) {
     return SSL_CLIENT_HELLO_SUCCESS;
   }
   TlsConnectionState::Of(ssl)->alpn_refusal = "the client offers no application protocol (ALPN)";
@@ -122,9 +124,9 @@ int TicketKeyCallback(SSL* ssl, unsigned char* key_name, unsigned char* iv, EVP_
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
       OSSL_PARAM_construct_end(),
   };
-  const bool ok = EVP_MAC_CTX_set_params(mac, parameters) == 1 &&
-                  EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->aes.data(), iv,
-                                    encrypt) == 1;
+  const bool ok =
+      EVP_MAC_CTX_set_params(mac, parameters) == 1 &&
+      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->aes.data(), iv, encrypt) == 1;
   OPENSSL_cleanse(&*key, sizeof(*key));
   return ok ? 1 : -1;
 }
@@ -142,9 +144,9 @@ int VerifyPin(X509_STORE_CTX* store_context, void* arg) {
   const int der_size =
       i2d_X509_PUBKEY(X509_get_X509_PUBKEY(X509_STORE_CTX_get0_cert(store_context)), &der);
   unsigned char digest[SHA256_DIGEST_LENGTH] = {};
-  const bool matches =
-      der_size > 0 && SHA256(der, static_cast<size_t>(der_size), digest) != nullptr &&
-      CRYPTO_memcmp(digest, context->pin_sha256().data(), sizeof(digest)) == 0;
+  const bool matches = der_size > 0 &&
+                       SHA256(der, static_cast<size_t>(der_size), digest) != nullptr &&
+                       CRYPTO_memcmp(digest, context->pin_sha256().data(), sizeof(digest)) == 0;
   OPENSSL_free(der);
   if (!matches) {
     X509_STORE_CTX_set_error(store_context, X509_V_ERR_APPLICATION_VERIFICATION);
@@ -222,7 +224,8 @@ TlsServerContext::~TlsServerContext() { SSL_CTX_free(ctx_); }
 
 absl::StatusOr<std::shared_ptr<TlsClientContext>> TlsClientContext::Create(const Options& options) {
   if (options.ca_pem.empty() && options.pin_sha256.empty()) {
-    return InvalidArgument("NO_TRUST", "neither a CA nor a pin: there is no way to know the server");
+    return InvalidArgument("NO_TRUST",
+                           "neither a CA nor a pin: there is no way to know the server");
   }
   if (!options.pin_sha256.empty() && options.pin_sha256.size() != SHA256_DIGEST_LENGTH) {
     return InvalidArgument("BAD_PIN", "a pin is a SHA-256: 32 bytes");

@@ -11,10 +11,10 @@
 #include "common/clock.h"
 #include "net/ticket_keys.h"
 
-// What the TLS connections of a process have in common. TLS 1.3 only, ALPN kAlpn only, no early data,
-// no session cache; resumption works by stateless tickets that the server sends when its owner asks
-// (Stream::SendTicket). Thread-safe, and shared by all loops of a process; streams keep what they need
-// of it alive.
+// What the TLS connections of a process have in common. TLS 1.3 only, ALPN kAlpn only, no early
+// data, no session cache; resumption works by stateless tickets that the server sends when its
+// owner asks (Stream::SendTicket). Thread-safe, and shared by all loops of a process; streams keep
+// what they need of it alive.
 namespace bellwire::net {
 
 inline constexpr absl::string_view kAlpn = "bellwire/1";
@@ -48,11 +48,11 @@ class TlsClientContext {
  public:
   // How a server proves itself. At least one; with both, both must hold.
   struct Options {
-    // Certificates of authorities, PEM: the server's chain must end in one of them and name the server
-    // that was meant.
+    // Certificates of authorities, PEM: the server's chain must end in one of them and name the
+    // server that was meant.
     std::string ca_pem;
-    // SHA-256 of the DER SubjectPublicKeyInfo of the server's own certificate, 32 bytes. Without a CA
-    // it stands alone: neither issuer, name nor dates are looked at.
+    // SHA-256 of the DER SubjectPublicKeyInfo of the server's own certificate, 32 bytes. Without a
+    // CA it stands alone: neither issuer, name nor dates are looked at.
     std::string pin_sha256;
   };
   // INVALID_ARGUMENT BAD_CERTIFICATE, BAD_PIN or NO_TRUST.

@@ -20,8 +20,8 @@
 namespace bellwire::net {
 namespace {
 
-// Connections that wait to be accepted: what a reconnect storm piles up within one turn of a loop. The
-// kernel caps it at net.core.somaxconn.
+// Connections that wait to be accepted: what a reconnect storm piles up within one turn of a loop.
+// The kernel caps it at net.core.somaxconn.
 constexpr int kBacklog = 4096;
 
 class TlsServerImpl final : public TlsServer {
@@ -32,8 +32,7 @@ class TlsServerImpl final : public TlsServer {
         context_(std::move(context)),
         address_(std::move(address)),
         on_accept_(std::move(on_accept)),
-        acceptor_(loop, fd,
-                  [this](int fd, const SocketAddress& peer) { Accepted(fd, peer); }) {}
+        acceptor_(loop, fd, [this](int fd, const SocketAddress& peer) { Accepted(fd, peer); }) {}
 
   absl::Status Start() { return acceptor_.Start(); }
   const std::string& address() const override { return address_; }
@@ -69,8 +68,9 @@ absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
   const std::optional<SocketAddress> numeric =
       NumericAddress(parts->host.empty() ? "0.0.0.0" : parts->host, parts->port);
   if (!numeric.has_value()) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-                     absl::StrCat("\"", address, "\": the host to listen on must be an IP address"));
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+        absl::StrCat("\"", address, "\": the host to listen on must be an IP address"));
   }
   const int fd = socket(numeric->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return CannotListen(address);
@@ -86,8 +86,8 @@ absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
     close(fd);
     return status;
   }
-  auto server = std::make_unique<TlsServerImpl>(loop, std::move(context), fd,
-                                                FormatAddress(bound), std::move(on_accept));
+  auto server = std::make_unique<TlsServerImpl>(loop, std::move(context), fd, FormatAddress(bound),
+                                                std::move(on_accept));
   if (absl::Status status = server->Start(); !status.ok()) return status;
   return server;
 }

@@ -14,17 +14,18 @@
 namespace bellwire::net {
 
 // Accepts TLS connections on one loop. Several loops may listen on one address (SO_REUSEPORT): the
-// kernel spreads connections over them. When descriptors or memory run out it pauses for a moment and
-// goes on. Destroying it stops listening; accepted streams live on. On the loop's thread, except
-// Listen, which may also be called before the loop runs.
+// kernel spreads connections over them. When descriptors or memory run out it pauses for a moment
+// and goes on. Destroying it stops listening; accepted streams live on. On the loop's thread,
+// except Listen, which may also be called before the loop runs.
 class TlsServer {
  public:
-  // Takes a connection whose handshake is about to start: OnOpen comes when it is done, OnClosed with
-  // a named reason if it fails. It has no time-out: the owner closes what takes too long.
+  // Takes a connection whose handshake is about to start: OnOpen comes when it is done, OnClosed
+  // with a named reason if it fails. It has no time-out: the owner closes what takes too long.
   using OnAccept = absl::AnyInvocable<void(std::unique_ptr<Stream> stream)>;
 
-  // `address` is "host:port", the host a number or empty (any); port 0 takes a free one.
-  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN (the address is in use, not ours, …)
+  // `address` is "host:port", the host an IP address or empty (every IPv4 address); port 0 takes a
+  // free one.
+  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN (it is in use, not ours, …)
   static absl::StatusOr<std::unique_ptr<TlsServer>> Listen(
       EpollLoop* loop, std::shared_ptr<TlsServerContext> context, absl::string_view address,
       OnAccept on_accept);

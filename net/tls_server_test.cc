@@ -153,7 +153,9 @@ TEST_F(TlsServerTest, NoAlpn) {
 }
 
 TEST_F(TlsServerTest, Tls12Only) {
-  Handshake(TLS1_2_VERSION, "\x0a" "bellwire/1");
+  Handshake(TLS1_2_VERSION,
+            "\x0a"
+            "bellwire/1");
   EXPECT_EQ(hostile().reason, kTlsVersion);
 }
 
@@ -197,12 +199,12 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
   std::vector<std::unique_ptr<Stream>> streams;
   std::vector<std::unique_ptr<TlsServer>> listeners;
   for (int i = 0; i < 2; ++i) {
-    auto listener = TlsServer::Listen(&loop, context,
-                                      i == 0 ? "127.0.0.1:0" : listeners[0]->address(),
-                                      [&, i](std::unique_ptr<Stream> stream) {
-                                        ++accepted[i];
-                                        stream->Close();
-                                      });
+    auto listener =
+        TlsServer::Listen(&loop, context, i == 0 ? "127.0.0.1:0" : listeners[0]->address(),
+                          [&, i](std::unique_ptr<Stream> stream) {
+                            ++accepted[i];
+                            stream->Close();
+                          });
     ASSERT_TRUE(listener.ok()) << listener.status();
     listeners.push_back(*std::move(listener));
   }
@@ -219,9 +221,9 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
 TEST(TlsServerListenTest, AddressesThatWontDo) {
   EpollLoop loop(RealClock());
   const auto reason = [&](absl::string_view address) {
-    return ErrorReason(TlsServer::Listen(&loop, Identity().ServerContext(), address,
-                                         [](std::unique_ptr<Stream>) {})
-                           .status());
+    return ErrorReason(
+        TlsServer::Listen(&loop, Identity().ServerContext(), address, [](std::unique_ptr<Stream>) {
+        }).status());
   };
   EXPECT_EQ(reason("7444"), "BAD_ADDRESS");
   EXPECT_EQ(reason("some.name:7444"), "BAD_ADDRESS");

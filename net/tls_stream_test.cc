@@ -28,10 +28,9 @@ class TlsStreamTest : public testing::Test {
   void SetUp() override { Listen(Identity().ServerContext(&server_clock_)); }
 
   void Listen(std::shared_ptr<TlsServerContext> context) {
-    auto listener = TlsServer::Listen(&loop_, std::move(context), "127.0.0.1:0",
-                                      [this](std::unique_ptr<Stream> stream) {
-                                        server_.Take(std::move(stream));
-                                      });
+    auto listener = TlsServer::Listen(
+        &loop_, std::move(context), "127.0.0.1:0",
+        [this](std::unique_ptr<Stream> stream) { server_.Take(std::move(stream)); });
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
   }
@@ -65,7 +64,8 @@ TEST_F(TlsStreamTest, CarriesBytesBothWaysAndEndsCleanly) {
   client_.stream->Write("hel");
   client_.stream->Write("lo");
   server_.stream->Write("welcome");
-  ASSERT_TRUE(RunUntil([&] { return server_.received == "hello" && client_.received == "welcome"; }));
+  ASSERT_TRUE(
+      RunUntil([&] { return server_.received == "hello" && client_.received == "welcome"; }));
   EXPECT_EQ(server_.pieces, 1) << "writes of one turn travel together";
   server_.stream->Close();
   ASSERT_TRUE(RunUntil([&] { return client_.closed > 0; }));
@@ -104,7 +104,8 @@ TEST_F(TlsStreamTest, CloseSendsTheRestThoughTheStreamIsDestroyed) {
   EXPECT_EQ(server_.received.size(), sent.size());
 }
 
-// Without care the kernel would answer the unread bytes with a reset, which overtakes the last words.
+// Without care the kernel would answer the unread bytes with a reset, which overtakes the last
+// words.
 TEST_F(TlsStreamTest, LastWordsArriveThoughThePeerWasTalking) {
   Connect();
   server_.stream->PauseReading();
@@ -280,9 +281,9 @@ TEST(TlsContextTest, UnusablePemIsNamed) {
   const TlsTestIdentity& good = Identity();
   const TlsTestIdentity other = TlsTestIdentity::Make();
   const auto reason = [](absl::string_view certificate, absl::string_view key) {
-    return ErrorReason(TlsServerContext::Create({std::string(certificate), std::string(key),
-                                                 RealClock()})
-                           .status());
+    return ErrorReason(
+        TlsServerContext::Create({std::string(certificate), std::string(key), RealClock()})
+            .status());
   };
   EXPECT_EQ(reason("garbage", good.private_key_pem), "BAD_CERTIFICATE");
   EXPECT_EQ(reason(good.certificate_pem, "garbage"), "BAD_PRIVATE_KEY");

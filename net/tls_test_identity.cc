@@ -49,7 +49,8 @@ std::shared_ptr<TlsClientContext> TlsTestIdentity::ClientContext() const {
 }
 
 std::string TlsTestIdentity::Pin() const {
-  BIO* const bio = BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size()));
+  BIO* const bio =
+      BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size()));
   X509* const certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
   unsigned char* der = nullptr;
   const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);

@@ -98,8 +98,8 @@ TlsTransport::TlsTransport(std::shared_ptr<void> context, SSL_CTX* ctx, int fd)
 }
 
 TlsTransport::~TlsTransport() {
-  // Else OpenSSL spoils the session of a connection that didn't end cleanly, its ticket included. But a
-  // phone that lost its network is who needs to resume; a broken peer was caught as an error.
+  // Else OpenSSL spoils the session of a connection that didn't end cleanly, its ticket included.
+  // But a phone that lost its network is who needs to resume; a broken peer was caught as an error.
   SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(ssl_);
 }
@@ -163,8 +163,8 @@ void TlsTransport::SendTicket(absl::string_view data) {
   state_.ticket_data = std::string(data);
   ERR_clear_error();
   if (SSL_new_session_ticket(ssl_) != 1) return;
-  // Sends it, unless a write is pending: then that write's end does. An error comes back from the next
-  // read or write.
+  // Sends it, unless a write is pending: then that write's end does. An error comes back from the
+  // next read or write.
   if (SSL_in_init(ssl_)) SSL_do_handshake(ssl_);
 }
 

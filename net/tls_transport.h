@@ -20,8 +20,8 @@ class TlsTransport final : public Transport {
  public:
   // The accepting side. Takes over `fd`, as does Client.
   static std::unique_ptr<TlsTransport> Server(std::shared_ptr<TlsServerContext> context, int fd);
-  // The connecting side, to a server whose certificate must be for `server_name`. `slot`, if any, holds
-  // the session to resume and gets newer ones; it must outlive the transport.
+  // The connecting side, to a server whose certificate must be for `server_name`. `slot`, if any,
+  // holds the session to resume and gets newer ones; it must outlive the transport.
   static std::unique_ptr<TlsTransport> Client(std::shared_ptr<TlsClientContext> context, int fd,
                                               absl::string_view server_name, TlsSessionSlot* slot);
   ~TlsTransport() override;

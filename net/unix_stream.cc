@@ -54,8 +54,8 @@ absl::Status ClearTheWay(const std::string& path, const sockaddr_un& address) {
   }
   const int probe = NewSocket();
   if (probe < 0) return CannotListen(path);
-  const bool refused = connect(probe, Generic(address), sizeof(address)) != 0 &&
-                       errno == ECONNREFUSED;
+  const bool refused =
+      connect(probe, Generic(address), sizeof(address)) != 0 && errno == ECONNREFUSED;
   close(probe);
   if (!refused) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "SOCKET_IN_USE",
@@ -122,8 +122,8 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(EpollLoop* lo
   const int fd = NewSocket();
   if (fd < 0) return CannotListen(path);
   struct stat made;
-  // The file is born with nothing but the owner's rights (unix(7): fchmod before bind), and opened up
-  // once it is ours for certain.
+  // The file is born with nothing but the owner's rights (unix(7): fchmod before bind), and opened
+  // up once it is ours for certain.
   if (fchmod(fd, 0600 & mode) != 0 || bind(fd, Generic(*address), sizeof(*address)) != 0 ||
       chmod(file.c_str(), mode) != 0 || lstat(file.c_str(), &made) != 0 ||
       listen(fd, kBacklog) != 0) {
@@ -131,8 +131,7 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(EpollLoop* lo
     close(fd);
     return status;
   }
-  auto listener =
-      std::make_unique<UnixListenerImpl>(loop, file, made, fd, std::move(on_accept));
+  auto listener = std::make_unique<UnixListenerImpl>(loop, file, made, fd, std::move(on_accept));
   if (absl::Status status = listener->Start(); !status.ok()) return status;
   return listener;
 }

@@ -30,8 +30,8 @@ class UnixListener {
   using OnAccept =
       absl::AnyInvocable<void(std::unique_ptr<Stream> stream, const PeerCredentials& peer)>;
 
-  // Makes the socket file with `mode`; the umask has no say. A socket file that nobody listens on is
-  // replaced.
+  // Makes the socket file with `mode`; the umask has no say. A socket file that nobody listens on
+  // is replaced.
   //   INVALID_ARGUMENT BAD_ADDRESS: the path is empty or longer than the kernel takes (107 bytes)
   //   FAILED_PRECONDITION SOCKET_IN_USE: another process listens there, or it is no socket
   //   UNAVAILABLE CANNOT_LISTEN: no permission, no such directory, …
@@ -39,8 +39,8 @@ class UnixListener {
                                                               absl::string_view path, mode_t mode,
                                                               OnAccept on_accept);
 
-  // Stops listening and removes the socket file, unless another one took its place. Accepted streams
-  // live on.
+  // Stops listening and removes the socket file, unless another one took its place. Accepted
+  // streams live on.
   virtual ~UnixListener() = default;
   virtual const std::string& path() const = 0;
 };

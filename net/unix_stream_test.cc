@@ -72,7 +72,8 @@ TEST_F(UnixStreamTest, CarriesBytesAndKnowsThePeer) {
   EXPECT_EQ(client_.stream->tls_exporter(), "");
   client_.stream->Write("hello");
   server_.stream->Write("welcome");
-  ASSERT_TRUE(RunUntil([&] { return server_.received == "hello" && client_.received == "welcome"; }));
+  ASSERT_TRUE(
+      RunUntil([&] { return server_.received == "hello" && client_.received == "welcome"; }));
   client_.stream->Close();
   ASSERT_TRUE(RunUntil([&] { return server_.closed > 0; }));
   EXPECT_EQ(server_.reason, "OK");

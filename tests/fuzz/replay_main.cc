@@ -1,6 +1,6 @@
-// Runs a fuzz target over its corpus as an ordinary test, where there is no libFuzzer: every file as
-// it is, and seeded mutations of each. `REPLAY_SEED=N` repeats a run; without it the seed is fixed,
-// so that a test that passed passes again.
+// Runs a fuzz target over its corpus as an ordinary test, where there is no libFuzzer: every file
+// as it is, and seeded mutations of each. `REPLAY_SEED=N` repeats a run; without it the seed is
+// fixed, so that a test that passed passes again.
 //
 // Arguments: corpus files. None, or a file that can't be read, is a failure: a corpus that got lost
 // must not look like a parser without faults.
