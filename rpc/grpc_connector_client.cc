@@ -1,7 +1,6 @@
 #include "rpc/grpc_connector_client.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
@@ -21,11 +20,12 @@ using internal::v1::ConnectorResponse;
 
 // A connector in another process: its stream, or the wait before the next one. Thread-safe.
 //
-// Streams that live hold a reference to this, so that a directory which forgets it, or a caller
-// that lets go, never pulls the stub away from under a call. No callback and no gRPC operation runs
-// under the lock.
-class RemoteConnector final : public ConnectorApi,
-                              public std::enable_shared_from_this<RemoteConnector> {
+// It outlives its streams, because the directory forgets it only while it has none. A stream holds
+// the channel, and the last channel of a process must not die on one of gRPC's own threads: it
+// would wait for that thread (CompletionQueue::ReleaseCallbackAlternativeCQ). Therefore a stream
+// counts as live until nothing of it is left, and the channel goes with AwaitEnd. No callback and
+// no gRPC operation runs under the lock.
+class RemoteConnector final : public ConnectorApi {
  public:
   RemoteConnector(std::string address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
                   const Clock* clock)
@@ -71,11 +71,12 @@ class RemoteConnector final : public ConnectorApi,
     if (stream != nullptr) stream->Cancel();
   }
 
-  // Waits until the last stream has ended. REQUIRES: Close was called.
+  // Waits until the last stream has ended, and lets go of the channel. REQUIRES: Close was called.
   void AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
         +[](int* live) { return *live == 0; }, &live_streams_));
+    stub_.reset();
   }
 
  private:

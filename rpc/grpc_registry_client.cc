@@ -47,15 +47,13 @@ class GrpcRegistryClient final : public RegistryApi {
     std::vector<std::shared_ptr<Call>> calls;
     {
       absl::MutexLock lock(&mutex_);
-      for (const auto& [raw, call] : in_flight_) {
-        if (call != nullptr) calls.push_back(call);
-      }
+      for (const auto& [raw, call] : calls_) calls.push_back(call);
     }
     for (const auto& call : calls) call->context.TryCancel();
     calls.clear();
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
-        +[](InFlight* in_flight) { return in_flight->empty(); }, &in_flight_));
+        +[](size_t* live_calls) { return *live_calls == 0; }, &live_calls_));
   }
 
 #define BELLWIRE_CALL(Method, Request, Response)                                       \
@@ -76,28 +74,24 @@ class GrpcRegistryClient final : public RegistryApi {
     Response response;
     Done<Response> done;
   };
-  // Shared with the destructor, which cancels calls that may be ending at that moment; null while
-  // one ends.
-  using InFlight = absl::flat_hash_map<Call*, std::shared_ptr<Call>>;
-
   template <typename Request, typename Response>
   void Start(void (AsyncStub::*method)(grpc::ClientContext*, const Request*, Response*,
                                        std::function<void(grpc::Status)>),
              Request request, Done<Response> done) {
     auto call = std::make_shared<TypedCall<Request, Response>>();
-    if (!Admit(call)) {
+    TypedCall<Request, Response>* const raw = call.get();
+    if (!Admit(std::move(call))) {
       std::move(done)(WithRetryAfter(
           MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
                     absl::StrCat(kMaxRegistryQueue, " calls wait for the registry's answer")),
           kRegistryRetryAfter));
       return;
     }
-    call->request = std::move(request);
-    call->done = std::move(done);
+    raw->request = std::move(request);
+    raw->done = std::move(done);
     // A time span, which gRPC counts on its monotonic clock.
-    call->context.set_deadline(
+    raw->context.set_deadline(
         gpr_time_from_millis(absl::ToInt64Milliseconds(call_timeout_), GPR_TIMESPAN));
-    TypedCall<Request, Response>* raw = call.get();  // Kept alive by in_flight_.
     (stub_->async()->*method)(&raw->context, &raw->request, &raw->response,
                               [this, raw](const grpc::Status& status) {
                                 if (status.ok()) {
@@ -109,32 +103,38 @@ class GrpcRegistryClient final : public RegistryApi {
                               });
   }
 
+  // Keeps the call alive until Release; at the bound, lets go of it and answers false.
   bool Admit(std::shared_ptr<Call> call) {
     absl::MutexLock lock(&mutex_);
-    if (in_flight_.size() >= kMaxRegistryQueue) return false;
-    Call* raw = call.get();
-    in_flight_.emplace(raw, std::move(call));
+    if (live_calls_ >= kMaxRegistryQueue) return false;
+    ++live_calls_;
+    Call* const raw = call.get();
+    calls_.emplace(raw, std::move(call));
     return true;
   }
 
-  // In two steps, because a call's context holds the channel, and the last channel of a process
-  // must not die on one of gRPC's own threads, which it would wait for: the destructor waits for
-  // the second step.
+  // A call counts as live until nothing of it is left: its context holds the channel, and the last
+  // channel of a process must not die on one of gRPC's own threads, for which it would wait
+  // (CompletionQueue::ReleaseCallbackAlternativeCQ).
   void Release(Call* call) {
-    std::shared_ptr<Call> released;
+    std::shared_ptr<Call> ended;
     {
       absl::MutexLock lock(&mutex_);
-      released = std::move(in_flight_.find(call)->second);
+      const auto it = calls_.find(call);
+      ended = std::move(it->second);
+      calls_.erase(it);
     }
-    released.reset();
+    ended.reset();
     absl::MutexLock lock(&mutex_);
-    in_flight_.erase(call);
+    --live_calls_;
   }
 
   const std::unique_ptr<internal::v1::Registry::Stub> stub_;
   const absl::Duration call_timeout_;
   absl::Mutex mutex_;
-  InFlight in_flight_ ABSL_GUARDED_BY(mutex_);
+  // Shared with the destructor, which cancels calls that may be ending at that moment.
+  absl::flat_hash_map<Call*, std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
+  size_t live_calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

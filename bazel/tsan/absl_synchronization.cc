@@ -1,6 +1,7 @@
-// Tells ThreadSanitizer what Abseil's locks order. Debian's Abseil isn't instrumented, and its locks are futexes,
-// so without this every access guarded by one looks like a race. Each function here takes the place of
-// Abseil's own (the executable comes first in symbol lookup), calls that one, and announces the edge.
+// Tells ThreadSanitizer what Abseil's locks order. Debian's Abseil isn't instrumented, and its
+// locks are futexes, so without this every access guarded by one looks like a race. Each function
+// here takes the place of Abseil's own (the executable comes first in symbol lookup), calls that
+// one, and announces the edge.
 //
 // Linked into tests and programs with --config=tsan only (bazel/defs.bzl).
 
@@ -35,8 +36,8 @@ namespace {
 void Acquire(const void* object) { __tsan_acquire(const_cast<void*>(object)); }
 void Release(const void* object) { __tsan_release(const_cast<void*>(object)); }
 
-// Abseil evaluates the conditions of waiters on whichever thread holds the lock, after we have announced that
-// it lets go.
+// Abseil evaluates the conditions of waiters on whichever thread holds the lock, after we have
+// announced that it lets go.
 class IgnoreConditions {
  public:
   IgnoreConditions() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }

@@ -1,6 +1,7 @@
-// Tells ThreadSanitizer that starting an operation of gRPC comes before its completion. Debian's gRPC isn't
-// instrumented, and hands completions from thread to thread through atomics. Each function here takes the place of
-// gRPC's own, calls that one, and announces the edge; the tag names the operation.
+// Tells ThreadSanitizer that starting an operation of gRPC comes before its completion. Debian's
+// gRPC isn't instrumented, and hands completions from thread to thread through atomics. Each
+// function here takes the place of gRPC's own, calls that one, and announces the edge; the tag
+// names the operation.
 //
 // Linked into tests and programs with --config=tsan only (bazel/defs.bzl).
 
