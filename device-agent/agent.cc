@@ -68,7 +68,8 @@ class AgentImpl final : public Agent {
                    [this, name = options.server_name](const std::string& address) {
                      return tls_.Connect(address, name);
                    },
-               .agent_uid = geteuid()}) {}
+               .agent_uid = geteuid(),
+               .reconnect_max = options.reconnect_max}) {}
 
   absl::Status Listen(mode_t mode) {
     auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {

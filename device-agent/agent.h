@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/limits.h"
 
 namespace bellwire::agent {
 
@@ -31,6 +32,9 @@ struct AgentOptions {
   mode_t socket_mode = 0666;
   // How long the connection may be silent before a heartbeat; kept within the server's bounds.
   absl::Duration heartbeat_interval = absl::Minutes(4);
+  // The longest wait between two attempts to reach a server. The default spares a server that comes back
+  // to a million phones; a few devices may be more eager. Positive.
+  absl::Duration reconnect_max = kReconnectMax;
 };
 
 // The agent of one device: one connection to the server for all apps of the phone, its inbox on disk,

@@ -57,7 +57,7 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       options_(std::move(options)),
       timer_(loop->NewTimer([this] { OnTimer(); })),
       retry_timer_(loop->NewTimer([this] { Flush(); })),
-      link_(options_.servers, &loop->clock(), heartbeat, random, this),
+      link_(options_.servers, &loop->clock(), heartbeat, random, this, options_.reconnect_max),
       outbox_(inbox, &link_),
       registrar_(&loop->clock(), inbox, random, this),
       hub_(loop, inbox, options_.agent_uid, this) {}

@@ -43,6 +43,8 @@ class AgentCore final : private ServerLink::Owner,
     absl::AnyInvocable<std::unique_ptr<net::Stream>(const std::string& address)> dial;
     // Whom the agent runs as.
     uid_t agent_uid = 0;
+    // See AgentOptions.
+    absl::Duration reconnect_max = kReconnectMax;
   };
 
   // All must outlive the core.

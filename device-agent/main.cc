@@ -28,6 +28,7 @@ int Main(int argc, char** argv) {
   options.socket_path = "/run/bellwire/agent.sock";
   std::string socket_mode = "0666";
   int heartbeat_seconds = static_cast<int>(absl::ToInt64Seconds(options.heartbeat_interval));
+  int reconnect_max_seconds = static_cast<int>(absl::ToInt64Seconds(options.reconnect_max));
   DaemonFlags flags;
 
   CLI::App app("bellwire-agent: one connection to the push server for all apps of a phone",
@@ -57,10 +58,15 @@ int Main(int argc, char** argv) {
                  "Silence after which a heartbeat is sent, within the bounds that the server sets")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
+  app.add_option("--reconnect_max_seconds", reconnect_max_seconds,
+                 "Longest wait between two attempts to reach a server")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
   AddDaemonFlags(&app, &flags);
   if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
 
   options.heartbeat_interval = absl::Seconds(heartbeat_seconds);
+  options.reconnect_max = absl::Seconds(reconnect_max_seconds);
   size_t parsed = 0;
   options.socket_mode = 0;
   for (; parsed < socket_mode.size() && socket_mode[parsed] >= '0' && socket_mode[parsed] <= '7';

@@ -54,12 +54,13 @@ bool CanMove(ServerLink::State from, ServerLink::State to) {
 }  // namespace
 
 ServerLink::ServerLink(std::vector<std::string> addresses, const Clock* clock,
-                       HeartbeatPolicy* policy, absl::BitGenRef random, Owner* owner)
+                       HeartbeatPolicy* policy, absl::BitGenRef random, Owner* owner,
+                       absl::Duration reconnect_max)
     : addresses_(std::move(addresses)),
       clock_(clock),
       policy_(policy),
       owner_(owner),
-      backoff_(kReconnectBase, kReconnectMax, random),
+      backoff_(std::min(kReconnectBase, reconnect_max), reconnect_max, random),
       decoder_(kMaxFrameBytes) {}
 
 // --- Events. ---

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "bellwire/device/v1/device.pb.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "device-agent/backoff.h"
 #include "device-agent/heartbeat_policy.h"
 #include "net/frame_codec.h"
@@ -64,9 +65,10 @@ class ServerLink {
     virtual void OnSessionEnd() = 0;
   };
 
-  // `addresses` ("host:port", at least one) are tried in turn. All must outlive the link.
+  // `addresses` ("host:port", at least one) are tried in turn. After however many failures the next
+  // attempt comes within `reconnect_max`, unless the server asked for more. All must outlive the link.
   ServerLink(std::vector<std::string> addresses, const Clock* clock, HeartbeatPolicy* policy,
-             absl::BitGenRef random, Owner* owner);
+             absl::BitGenRef random, Owner* owner, absl::Duration reconnect_max = kReconnectMax);
 
   // --- Events. ---
 

@@ -196,6 +196,18 @@ TEST_F(ServerLinkTest, BacksOffWithFullJitter) {
   EXPECT_GT(longest, kReconnectMax / 2);
 }
 
+TEST_F(ServerLinkTest, TheLongestWaitCanBeChosen) {
+  ServerLink eager({"a:1"}, &clock_, &policy_, random_, &owner_, /*reconnect_max=*/absl::Seconds(2));
+  eager.Start();
+  for (int failure = 0; failure < 20; ++failure) {
+    eager.OnClosed(absl::UnavailableError("nobody there"));
+    EXPECT_LE(*eager.deadline() - clock_.Monotonic(), absl::Seconds(2));
+    clock_.Advance(absl::Seconds(2));
+    eager.OnDeadline();
+    EXPECT_EQ(eager.state(), State::kConnecting);
+  }
+}
+
 TEST_F(ServerLinkTest, AStableSessionResetsTheBackOffAShortOneDoesNot) {
   link_.Start();
   for (int i = 0; i < 12; ++i) {
