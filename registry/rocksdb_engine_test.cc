@@ -1,0 +1,324 @@
+// RocksDB under the registry: what it refuses to open, how it comes back from failed writes, and that
+// damage is reported and never served.
+
+#include "registry/rocksdb_engine.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "common/simulated_clock.h"
+#include "gtest/gtest.h"
+#include "registry/fault_file_system.h"
+#include "registry/temporary_directory.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+
+namespace bellwire::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RocksDbEngineTest : public testing::Test {
+ protected:
+  absl::Status Open() {
+    engine_.reset();
+    auto engine = RocksDbEngine::Open(
+        {.directory = directory_.path(), .clock = &clock_, .env = env_.get()});
+    if (!engine.ok()) return engine.status();
+    engine_ = *std::move(engine);
+    return absl::OkStatus();
+  }
+
+  absl::Status Put(const std::string& key, const std::string& value) {
+    return engine_->Commit({{KvKey{Family::kDevices, key}, value}});
+  }
+
+  // "-": no such key.
+  std::string Get(const std::string& key) {
+    const auto value = engine_->Get(Family::kDevices, key);
+    if (!value.ok()) return ErrorReason(value.status());
+    return value->value_or("-");
+  }
+
+  // Files whose names end so, oldest first.
+  std::vector<fs::path> Files(const std::string& ending) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(directory_.path())) {
+      if (entry.path().extension() == ending) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+
+  // Opens the directory with RocksDB itself.
+  void WithDatabase(const std::function<void(rocksdb::DB*)>& use) {
+    engine_.reset();
+    rocksdb::DBOptions options;
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path(), &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) {
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    }
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path(), families, &handles, &db).ok());
+    use(db);
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    }
+    delete db;
+  }
+
+  static void FlipBit(const fs::path& file, size_t offset) {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekg(static_cast<std::streamoff>(offset));
+    const char byte = static_cast<char>(stream.get() ^ 1);
+    stream.seekp(static_cast<std::streamoff>(offset));
+    stream.put(byte);
+    ASSERT_TRUE(stream.good());
+  }
+
+  TemporaryDirectory directory_;
+  SimulatedClock clock_;
+  std::shared_ptr<FaultFileSystem> faults_ = std::make_shared<FaultFileSystem>();
+  std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(faults_);
+  std::unique_ptr<RocksDbEngine> engine_;
+};
+
+// --- Opening.
+
+TEST_F(RocksDbEngineTest, KeepsWhatWasCommitted) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(Put("b", std::string("\0\xff", 2)).ok());
+  ASSERT_TRUE(engine_->Commit({{KvKey{Family::kDevices, "a"}, std::nullopt},
+                               {KvKey{Family::kTeams, "a"}, "of a team"}})
+                  .ok());
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("a"), "-");
+  EXPECT_EQ(Get("b"), std::string("\0\xff", 2));
+  EXPECT_EQ(**engine_->Get(Family::kTeams, "a"), "of a team");
+}
+
+TEST_F(RocksDbEngineTest, ItsDirectoryIsForNobodyElse) {
+  ASSERT_TRUE(Open().ok());
+  struct stat info;
+  ASSERT_EQ(stat(directory_.path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700);
+}
+
+TEST_F(RocksDbEngineTest, ASecondOpenIsRefused) {
+  ASSERT_TRUE(Open().ok());
+  const auto second = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_});
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ErrorReason(second.status()), "STORE_LOCKED");
+  EXPECT_NE(second.status().message().find(directory_.path()), absl::string_view::npos);
+  ASSERT_TRUE(Put("a", "1").ok()) << "the first goes on";
+}
+
+TEST_F(RocksDbEngineTest, ASecondProcessIsRefusedUntilTheFirstDies) {
+  int started[2];
+  ASSERT_EQ(pipe(started), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto engine = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_});
+    const char ok = engine.ok() ? 1 : 0;
+    if (write(started[1], &ok, 1) != 1) _exit(1);
+    pause();
+    _exit(0);
+  }
+  char ok = 0;
+  ASSERT_EQ(read(started[0], &ok, 1), 1);
+  ASSERT_EQ(ok, 1);
+  const absl::Status refused = Open();
+  EXPECT_EQ(ErrorReason(refused), "STORE_LOCKED");
+  EXPECT_NE(refused.message().find(absl::StrCat("pid ", child)), absl::string_view::npos)
+      << refused;
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(Open().ok());
+  close(started[0]);
+  close(started[1]);
+}
+
+TEST_F(RocksDbEngineTest, AnotherFormatVersionIsRefused) {
+  ASSERT_TRUE(Open().ok());
+  WithDatabase([](rocksdb::DB* db) {
+    storage::v1::Format format;
+    format.set_version(2);
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), "format", format.SerializeAsString()).ok());
+  });
+  const absl::Status status = Open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ErrorReason(status), "STORE_FORMAT");
+  EXPECT_NE(status.message().find("version 2"), absl::string_view::npos) << status;
+}
+
+TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {
+  ASSERT_TRUE(Open().ok());
+  WithDatabase([](rocksdb::DB* db) {
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), "future", &handle).ok());
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  });
+  const absl::Status status = Open();
+  EXPECT_EQ(ErrorReason(status), "STORE_FORMAT");
+  EXPECT_NE(status.message().find("future"), absl::string_view::npos) << status;
+}
+
+TEST_F(RocksDbEngineTest, AForeignDatabaseIsRefused) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  WithDatabase([](rocksdb::DB* db) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok());
+  });
+  EXPECT_EQ(ErrorReason(Open()), "STORE_FORMAT");
+}
+
+TEST_F(RocksDbEngineTest, AnInterruptedMakingIsCompleted) {
+  ASSERT_TRUE(Open().ok());
+  WithDatabase([](rocksdb::DB* db) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok());
+  });
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(RocksDbEngineTest, AStoreThatLostItsHeadIsNotStartedOver) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  engine_.reset();
+  fs::rename(directory_.path() + "/CURRENT", directory_.path() + "/CURRENT.lost");
+  EXPECT_EQ(ErrorReason(Open()), "STORE_CORRUPT");
+  fs::rename(directory_.path() + "/CURRENT.lost", directory_.path() + "/CURRENT");
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("a"), "1");
+}
+
+TEST_F(RocksDbEngineTest, ADirectoryThatCantBeMadeIsNamed) {
+  const auto engine =
+      RocksDbEngine::Open({.directory = "/proc/bellwire/registry", .clock = &clock_});
+  EXPECT_EQ(engine.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(engine.status().message().find("/proc/bellwire/registry"), absl::string_view::npos);
+}
+
+// --- Failed writes.
+
+TEST_F(RocksDbEngineTest, AFullDiskRefusesWritesUntilThereIsRoom) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("before", "1").ok());
+  faults_->set_fault(FaultFileSystem::Fault::kNoSpace);
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = Put("lost", "1");
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE");
+    clock_.Advance(kStoreReopenInterval);
+  }
+  EXPECT_EQ(Get("before"), "REGISTRY_UNAVAILABLE");
+  faults_->set_fault(FaultFileSystem::Fault::kNone);
+  EXPECT_EQ(Get("before"), "REGISTRY_UNAVAILABLE") << "not tried again yet";
+  clock_.Advance(kStoreReopenInterval);
+  EXPECT_EQ(Get("before"), "1");
+  ASSERT_TRUE(Put("after", "1").ok());
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("before"), "1");
+  EXPECT_EQ(Get("lost"), "-");
+  EXPECT_EQ(Get("after"), "1");
+}
+
+TEST_F(RocksDbEngineTest, AFailedSyncIsNotAnsweredOkAndNothingSyncedIsLost) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("before", "1").ok());
+  faults_->set_fault(FaultFileSystem::Fault::kSyncFails);
+  EXPECT_EQ(Put("unknown", "1").code(), absl::StatusCode::kUnavailable);
+  faults_->set_fault(FaultFileSystem::Fault::kNone);
+  clock_.Advance(kStoreReopenInterval);
+  ASSERT_TRUE(Put("after", "1").ok());
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("before"), "1");
+  EXPECT_EQ(Get("after"), "1");
+}
+
+// --- Damage.
+
+TEST_F(RocksDbEngineTest, ATornEndOfTheLogIsDropped) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", std::string(1000, 'a')).ok());
+  ASSERT_TRUE(Put("b", std::string(1000, 'b')).ok());
+  engine_.reset();
+  const fs::path log = Files(".log").back();
+  fs::resize_file(log, fs::file_size(log) - 10);
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("a"), std::string(1000, 'a'));
+  EXPECT_EQ(Get("b"), "-");
+}
+
+TEST_F(RocksDbEngineTest, AFlippedBitInTheLogIsReported) {
+  ASSERT_TRUE(Open().ok());
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(Put(key, std::string(1000, 'x')).ok());
+  engine_.reset();
+  const fs::path log = Files(".log").back();
+  FlipBit(log, fs::file_size(log) / 2);
+  const absl::Status status = Open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ErrorReason(status), "STORE_CORRUPT");
+}
+
+TEST_F(RocksDbEngineTest, AMissingLogIsReported) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  engine_.reset();
+  fs::remove(Files(".log").back());
+  // RocksDB notes a log in its manifest once it was rolled; the last one is found by its absence of
+  // any successor only. What it can't see must at least not serve a wrong answer.
+  const absl::Status status = Open();
+  if (status.ok()) {
+    EXPECT_EQ(Get("a"), "-");
+  } else {
+    EXPECT_EQ(ErrorReason(status), "STORE_CORRUPT");
+  }
+}
+
+TEST_F(RocksDbEngineTest, AFlippedBitInATableIsNeverServed) {
+  ASSERT_TRUE(Open().ok());
+  std::string value;
+  for (int i = 0; i < 1000; ++i) absl::StrAppend(&value, i);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Put(absl::StrCat("key", i), value).ok());
+  // A start writes what it replays into tables.
+  ASSERT_TRUE(Open().ok());
+  engine_.reset();
+  const std::vector<fs::path> tables = Files(".sst");
+  ASSERT_FALSE(tables.empty());
+  const size_t size = fs::file_size(tables.back());
+  for (size_t at = 0; at < 8; ++at) {
+    const size_t offset = size * at / 8 + 20;
+    FlipBit(tables.back(), offset);
+    const absl::Status status = Open();
+    size_t reported = status.ok() ? 0 : 1;
+    for (int i = 0; status.ok() && i < 100; ++i) {
+      const std::string got = Get(absl::StrCat("key", i));
+      if (got == "STORE_CORRUPT") {
+        ++reported;
+      } else {
+        ASSERT_EQ(got, value) << "served damaged, bit at " << offset;
+      }
+    }
+    EXPECT_GT(reported, 0) << "bit at " << offset;
+    engine_.reset();
+    FlipBit(tables.back(), offset);
+  }
+}
+
+}  // namespace
+}  // namespace bellwire::registry
