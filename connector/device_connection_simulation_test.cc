@@ -74,42 +74,44 @@ class Session final : public ConnectionHost {
 class World {
  public:
   explicit World(uint64_t seed)
-      : random_(seed), device_id_(*DeviceIdOf(ConnectionHarness::PublicKey())) {}
+      : random_(seed),
+        gateways_die_(seed % 2 == 0),
+        device_id_(*DeviceIdOf(ConnectionHarness::PublicKey())) {}
 
-  // A wild minute, then everything works, and the device gets what is left.
+  // Wild seconds and quiet ones by turns. When it is quiet everything works, and the device gets what
+  // is left.
   void Run() {
-    faults_ = true;
     Connect();
-    for (int i = 0; i < 250; ++i) {
-      const absl::Duration when = absl::Milliseconds(Uniform(0, 20'000));
-      switch (Uniform(0, 19)) {
-        case 0:
-          After(when, [this] { Break(); });
-          break;
-        case 1:
-          After(when, [this] { registry_away_ = !registry_away_; });
-          break;
-        case 2:
-          After(when, [this] { SettleOne(); });
-          break;
-        // A burst fills the window.
-        case 3:
-          After(when, [this] {
-            for (int n = Uniform(1, 100); n > 0; --n) Append(false);
-          });
-          break;
-        default:
-          After(when, [this] { Append(Uniform(0, 9) == 0); });
-      }
+    for (int turn = 0; turn < 8; ++turn) {
+      faults_ = true;
+      for (int i = 0; i < 40; ++i) Schedule(absl::Milliseconds(Uniform(0, 3'000)));
+      RunFor(absl::Seconds(4));
+      faults_ = false;
+      registry_away_ = false;
+      RunFor(absl::Seconds(40));
+      // A delivery that got lost is made up for by the next one, at the latest. If none got lost, there
+      // is nothing to make up for.
+      if (gateways_die_) Append(false);
+      RunFor(absl::Seconds(40));
+      CheckRest();
     }
-    RunFor(absl::Seconds(30));
-    faults_ = false;
-    registry_away_ = false;
-    RunFor(absl::Seconds(40));
-    // A delivery that got lost is made up for by the next one, at the latest.
-    Append(false);
-    RunFor(absl::Seconds(40));
-    CheckEnd();
+  }
+  void Schedule(absl::Duration when) {
+    switch (Uniform(0, 19)) {
+      case 0:
+        return After(when, [this] { Break(); });
+      case 1:
+        return After(when, [this] { registry_away_ = !registry_away_; });
+      case 2:
+        return After(when, [this] { SettleOne(); });
+      // A burst fills the window.
+      case 3:
+        return After(when, [this] {
+          for (int n = Uniform(1, 100); n > 0; --n) Append(false);
+        });
+      default:
+        return After(when, [this] { Append(Uniform(0, 9) == 0); });
+    }
   }
 
   // --- The registry: what it does it does at one moment, for one device. ---
@@ -150,7 +152,7 @@ class World {
     }
     const Route route = route_;
     if (route.session_id == 0) return;
-    if (faults_ && Uniform(0, 40) == 0) return;  // The gateway dies.
+    if (faults_ && gateways_die_ && Uniform(0, 40) == 0) return;
     After(Delay(), [this, route, message, now_or_never] {
       Session* session = FindSession(route.session_id);
       if (session == nullptr) return;
@@ -295,7 +297,7 @@ class World {
     });
   }
 
-  void CheckEnd() {
+  void CheckRest() {
     EXPECT_TRUE(mailbox_.empty()) << mailbox_.size() << " left, from " << mailbox_.begin()->first;
     for (const uint64_t seq : accepted_) EXPECT_TRUE(device_has_.contains(seq)) << seq;
     // Only the last session is there, at rest.
@@ -306,7 +308,6 @@ class World {
       active += session->core.state() == ConnectionState::kActive ? 1 : 0;
     }
     EXPECT_EQ(active, 1);
-    EXPECT_GT(device_has_.size(), 100u);
   }
 
   // --- Time and chance. ---
@@ -338,6 +339,8 @@ class World {
 
   SimulatedClock clock_;
   std::mt19937_64 random_;
+  // After an Append, before its delivery.
+  const bool gateways_die_;
   const DeviceId device_id_;
   std::multimap<MonotonicTime, std::function<void()>> events_;
   bool faults_ = false;
