@@ -12,11 +12,11 @@ namespace {
 
 using internal::v1::ConnectorResponse;
 
-// Connector and timer race for `done`; whoever comes second finds it taken. Both callbacks own this,
-// so it lives until both have run, though whoever waited is long gone.
+// Connector and timer race for `done`; whoever comes second finds it taken. Both callbacks own
+// this, so it lives until both have run, though whoever waited is long gone.
 //
-// grpc::Alarm keeps its callback after it has run: the callback lets go of this by itself, or the two
-// would keep each other alive for ever.
+// grpc::Alarm keeps its callback after it has run: the callback lets go of this by itself, or the
+// two would keep each other alive for ever.
 class AckWait : public std::enable_shared_from_this<AckWait> {
  public:
   explicit AckWait(absl::AnyInvocable<void(bool) &&> done) : done_(std::move(done)) {}

@@ -9,8 +9,9 @@
 namespace bellwire::gateway {
 
 // Asks `connector` (Deliver with wait_for_ack) and calls `done` exactly once, on any thread: with
-// true once the device has acknowledged, with false on any other answer, or when `wait` (of monotonic
-// time) is over first. An answer that comes later has no effect. May call `done` before it returns.
+// true once the device has acknowledged, with false on any other answer, or when `wait` (of
+// monotonic time) is over first. An answer that comes later has no effect. May call `done` before
+// it returns.
 void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
                 absl::Duration wait, absl::AnyInvocable<void(bool acked) &&> done);
 

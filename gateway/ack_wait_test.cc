@@ -31,9 +31,9 @@ TEST(AckWaitTest, OnlyTheDevicesAckCounts) {
   FakeConnectors connectors;
   connectors.SetOutcome(ConnectorResponse::DEVICE_ACKED);
   EXPECT_TRUE(Wait(&connectors, kForever));
-  for (const auto outcome : {ConnectorResponse::TAKEN, ConnectorResponse::NO_SESSION,
-                             ConnectorResponse::OVERLOADED,
-                             ConnectorResponse::OUTCOME_UNSPECIFIED}) {
+  for (const auto outcome :
+       {ConnectorResponse::TAKEN, ConnectorResponse::NO_SESSION, ConnectorResponse::OVERLOADED,
+        ConnectorResponse::OUTCOME_UNSPECIFIED}) {
     connectors.SetOutcome(outcome);
     EXPECT_FALSE(Wait(&connectors, kForever));
   }

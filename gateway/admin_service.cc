@@ -78,10 +78,10 @@ ServerUnaryReactor* AdminService::CreateTeam(CallbackServerContext* context,
                                              admin::v1::Team* response) {
   if (absl::Status s = CheckCredential(*context); !s.ok()) return FinishWith(context, s);
   if (request->name().empty() || request->name().size() > kMaxTeamNameBytes) {
-    return FinishWith(context, Invalid("BAD_NAME", "name",
-                                       absl::StrCat("A team's name has 1 to ", kMaxTeamNameBytes,
-                                                    " bytes; this has ", request->name().size(),
-                                                    ".")));
+    return FinishWith(context,
+                      Invalid("BAD_NAME", "name",
+                              absl::StrCat("A team's name has 1 to ", kMaxTeamNameBytes,
+                                           " bytes; this has ", request->name().size(), ".")));
   }
   admin::v1::Team team;
   team.set_team_id(NewShortId());
@@ -128,11 +128,11 @@ ServerUnaryReactor* AdminService::CreateApp(CallbackServerContext* context,
       app.set_overflow_policy(request->overflow_policy());
       break;
     default:
-      return FinishWith(
-          context, Invalid("BAD_OVERFLOW_POLICY", "overflow_policy",
-                           absl::StrCat("There is no overflow policy ",
-                                        static_cast<int>(request->overflow_policy()),
-                                        "; use DROP_OLDEST, REFUSE_NEWEST or DROP_ALL.")));
+      return FinishWith(context,
+                        Invalid("BAD_OVERFLOW_POLICY", "overflow_policy",
+                                absl::StrCat("There is no overflow policy ",
+                                             static_cast<int>(request->overflow_policy()),
+                                             "; use DROP_OLDEST, REFUSE_NEWEST or DROP_ALL.")));
   }
   SetToNow(*clock_, app.mutable_create_time());
   LogInfo("admin_create_app", {{"team", app.team_id()}, {"app", app.app_id()}});
@@ -163,10 +163,10 @@ ServerUnaryReactor* AdminService::CreateKey(CallbackServerContext* context,
     private_key_pem = std::move(pair->private_key_pem);
   } else {
     if (request->public_key_pem().size() > kMaxPublicKeyPemBytes) {
-      return FinishWith(context,
-                        Invalid("BAD_PUBLIC_KEY", "public_key_pem",
-                                absl::StrCat("The public key has ", request->public_key_pem().size(),
-                                             " bytes; one of P-256 in PEM has about 180.")));
+      return FinishWith(
+          context, Invalid("BAD_PUBLIC_KEY", "public_key_pem",
+                           absl::StrCat("The public key has ", request->public_key_pem().size(),
+                                        " bytes; one of P-256 in PEM has about 180.")));
     }
     absl::StatusOr<std::string> checked = CheckProviderPublicKey(request->public_key_pem());
     if (!checked.ok()) return FinishWith(context, checked.status());

@@ -44,7 +44,8 @@ class AdminServiceTest : public ::testing::Test {
     request.set_overflow_policy(policy);
     return Call(&admin::v1::AdminService::Stub::CreateApp, request, app);
   }
-  absl::Status CreateKey(const std::string& public_key_pem, admin::v1::CreateKeyResponse* response) {
+  absl::Status CreateKey(const std::string& public_key_pem,
+                         admin::v1::CreateKeyResponse* response) {
     admin::v1::CreateKeyRequest request;
     request.set_team_id("teamteam22");
     request.set_public_key_pem(public_key_pem);
@@ -162,8 +163,8 @@ TEST_F(AdminServiceTest, CreateKeyTakesTheCallersOwn) {
   ExpectInvalid(CreateKey("not a key", &response), "BAD_PUBLIC_KEY", "public_key_pem");
   ExpectInvalid(CreateKey(GenerateProviderKeyPair()->private_key_pem, &response), "BAD_PUBLIC_KEY",
                 "public_key_pem");
-  ExpectInvalid(CreateKey(std::string(kMaxPublicKeyPemBytes + 1, 'x'), &response),
-                "BAD_PUBLIC_KEY", "public_key_pem");
+  ExpectInvalid(CreateKey(std::string(kMaxPublicKeyPemBytes + 1, 'x'), &response), "BAD_PUBLIC_KEY",
+                "public_key_pem");
 }
 
 TEST_F(AdminServiceTest, TheRegistrysErrorsPass) {

@@ -27,8 +27,8 @@ class AuthenticatorTest : public ::testing::Test {
         other_teams_key_(*GenerateProviderKeyPair()),
         keys_(&registry_, &clock_),
         authenticator_(&keys_, &clock_) {
-    registry_.get_key = [this](const internal::v1::GetKeyRequest& request)
-        -> absl::StatusOr<admin::v1::Key> {
+    registry_.get_key =
+        [this](const internal::v1::GetKeyRequest& request) -> absl::StatusOr<admin::v1::Key> {
       ++fetches_;
       admin::v1::Key key;
       key.set_key_id(request.key_id());
@@ -56,8 +56,9 @@ class AuthenticatorTest : public ::testing::Test {
 
   absl::StatusOr<ProviderIdentity> Authenticate(absl::string_view jwt) {
     absl::StatusOr<ProviderIdentity> result = absl::UnknownError("no answer");
-    authenticator_.Authenticate(
-        jwt, [&result](absl::StatusOr<ProviderIdentity> identity) { result = std::move(identity); });
+    authenticator_.Authenticate(jwt, [&result](absl::StatusOr<ProviderIdentity> identity) {
+      result = std::move(identity);
+    });
     return result;
   }
 

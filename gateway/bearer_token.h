@@ -10,8 +10,8 @@
 namespace bellwire::gateway {
 
 // The credential in a call's metadata `authorization: Bearer CREDENTIAL` (RFC 6750). Points into
-// `metadata`. UNAUTHENTICATED MISSING_CREDENTIAL if there is none, BAD_CREDENTIAL if it is of another
-// scheme, or there are several. Pure function.
+// `metadata`. UNAUTHENTICATED MISSING_CREDENTIAL if there is none, BAD_CREDENTIAL if it is of
+// another scheme, or there are several. Pure function.
 absl::StatusOr<absl::string_view> BearerToken(
     const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 

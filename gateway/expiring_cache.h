@@ -11,8 +11,8 @@
 namespace bellwire::gateway {
 
 // Remembers values for a while, at most `max_entries` of them: beyond that the one put first goes.
-// Entries of one cache live about equally long, so the first is also the next to expire, and nothing
-// needs to look for expired ones. Not thread-safe.
+// Entries of one cache live about equally long, so the first is also the next to expire, and
+// nothing needs to look for expired ones. Not thread-safe.
 template <typename Key, typename Value>
 class ExpiringCache {
  public:

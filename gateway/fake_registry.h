@@ -15,8 +15,8 @@
 namespace bellwire::gateway {
 
 // A registry that answers what the test says: a function per method, UNIMPLEMENTED where there is
-// none. They run one at a time, on the caller's thread, and so do the answers, unless the test holds
-// them back. Thread-safe, but set the functions before the registry is used.
+// none. They run one at a time, on the caller's thread, and so do the answers, unless the test
+// holds them back. Thread-safe, but set the functions before the registry is used.
 class FakeRegistry final : public RegistryApi {
  public:
   template <typename Request, typename Response>

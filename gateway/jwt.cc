@@ -46,10 +46,10 @@ bool IsCompactJws(absl::string_view jwt) {
 // With an empty key libjwt only parses, and then says JWT_ALG_NONE whatever the header says.
 JwtPtr Decode(absl::string_view jwt, absl::string_view key) {
   jwt_t* decoded = nullptr;
-  const int error = jwt_decode(&decoded, std::string(jwt).c_str(),
-                               key.empty() ? nullptr
-                                           : reinterpret_cast<const unsigned char*>(key.data()),
-                               static_cast<int>(key.size()));
+  const int error =
+      jwt_decode(&decoded, std::string(jwt).c_str(),
+                 key.empty() ? nullptr : reinterpret_cast<const unsigned char*>(key.data()),
+                 static_cast<int>(key.size()));
   if (error != 0) return nullptr;
   return JwtPtr(decoded);
 }
@@ -67,7 +67,8 @@ absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
   const JwtPtr decoded = Decode(jwt, "");
   if (decoded == nullptr) return Bad("The JWT's header or claims are malformed.");
 
-  // An attacker chooses `alg`: HS256 would make a secret of the public key, `none` asks for nothing.
+  // An attacker chooses `alg`: HS256 would make a secret of the public key, `none` asks for
+  // nothing.
   if (OrEmpty(jwt_get_header(decoded.get(), "alg")) != "ES256") {
     return Bad("The JWT's alg is not ES256, the only one taken.");
   }

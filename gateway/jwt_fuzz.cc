@@ -1,4 +1,5 @@
-// Whatever comes as a JWT, it is read or refused; and none is verified by a key that signed nothing.
+// Whatever comes as a JWT, it is read or refused; and none is verified by a key that signed
+// nothing.
 
 #include <cstddef>
 #include <cstdint>

@@ -52,9 +52,10 @@ void ExpectBad(const absl::Status& status) {
   EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL") << status;
 }
 
-std::string Encode(absl::string_view header, absl::string_view claims, absl::string_view signature) {
-  return absl::StrCat(absl::WebSafeBase64Escape(header), ".", absl::WebSafeBase64Escape(claims), ".",
-                      absl::WebSafeBase64Escape(signature));
+std::string Encode(absl::string_view header, absl::string_view claims,
+                   absl::string_view signature) {
+  return absl::StrCat(absl::WebSafeBase64Escape(header), ".", absl::WebSafeBase64Escape(claims),
+                      ".", absl::WebSafeBase64Escape(signature));
 }
 
 TEST(JwtTest, ReadsAndVerifies) {
@@ -84,8 +85,8 @@ TEST(JwtTest, RefusesChangedClaims) {
   const std::string other_jwt = SignJwtForTesting(other, key.private_key_pem);
   const std::vector<std::string> parts = absl::StrSplit(jwt, '.');
   const std::vector<std::string> other_parts = absl::StrSplit(other_jwt, '.');
-  ExpectBad(VerifyJwt(absl::StrCat(parts[0], ".", other_parts[1], ".", parts[2]),
-                      key.public_key_pem));
+  ExpectBad(
+      VerifyJwt(absl::StrCat(parts[0], ".", other_parts[1], ".", parts[2]), key.public_key_pem));
 }
 
 TEST(JwtTest, RefusesEveryOtherAlgorithm) {
@@ -111,8 +112,10 @@ TEST(JwtTest, RefusesEveryOtherAlgorithm) {
   const std::string p384 = SignJwtForTesting(parts, PrivatePem(EVP_EC_gen("P-384")));
   ExpectBad(ParseJwt(p384).status());
 
-  ExpectBad(ParseJwt(Encode(R"({"alg":"es256","kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
-  ExpectBad(ParseJwt(Encode(R"({"alg":["ES256"],"kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
+  ExpectBad(
+      ParseJwt(Encode(R"({"alg":"es256","kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
+  ExpectBad(
+      ParseJwt(Encode(R"({"alg":["ES256"],"kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
 }
 
 TEST(JwtTest, AnUnsignedJwtThatSaysEs256IsNotVerified) {
@@ -165,9 +168,9 @@ TEST(JwtTest, IgnoresOtherClaims) {
 }
 
 TEST(JwtTest, RefusesMalformedOnes) {
-  for (const char* bad : {"", ".", "..", "...", "a.b", "a.b.c", "aaaa.bbbb.", ".aaaa.bbbb",
-                          "aaaa..bbbb", "aaaa.bbbb.cccc", "aaaa.bbbb.cccc.dddd", "aa=a.bbbb.cccc",
-                          "aaaa.bb b.cccc"}) {
+  for (const char* bad :
+       {"", ".", "..", "...", "a.b", "a.b.c", "aaaa.bbbb.", ".aaaa.bbbb", "aaaa..bbbb",
+        "aaaa.bbbb.cccc", "aaaa.bbbb.cccc.dddd", "aa=a.bbbb.cccc", "aaaa.bb b.cccc"}) {
     ExpectBad(ParseJwt(bad).status());
   }
   ExpectBad(ParseJwt(absl::string_view("aaaa.bbbb.ccc\0", 14)).status());
@@ -178,8 +181,7 @@ TEST(JwtTest, RefusesMalformedOnes) {
 TEST(JwtTest, RefusesOversizedOnes) {
   JwtPartsForTesting parts = GoodParts();
   parts.extra_claims_json = absl::StrCat(R"({"x":")", std::string(kMaxJwtBytes, 'x'), R"("})");
-  const absl::Status status =
-      ParseJwt(SignJwtForTesting(parts, NewKey().private_key_pem)).status();
+  const absl::Status status = ParseJwt(SignJwtForTesting(parts, NewKey().private_key_pem)).status();
   ExpectBad(status);
   EXPECT_TRUE(absl::StrContains(status.message(), "at most")) << status;
 }
@@ -196,8 +198,8 @@ TEST(JwtTest, Age) {
 
 TEST(JwtTest, AbsurdTimesAreOnlyExpiredOrInTheFuture) {
   for (const char* iat : {"-9223372036854775808", "9223372036854775807", "0", "1e300", "-1e300"}) {
-    const absl::StatusOr<JwtClaims> claims = ParseJwt(
-        Encode(R"({"alg":"ES256","kid":"k"})", absl::StrCat(R"({"iss":"t","iat":)", iat, "}"), "x"));
+    const absl::StatusOr<JwtClaims> claims = ParseJwt(Encode(
+        R"({"alg":"ES256","kid":"k"})", absl::StrCat(R"({"iss":"t","iat":)", iat, "}"), "x"));
     ASSERT_TRUE(claims.ok()) << claims.status();
     EXPECT_FALSE(CheckJwtAge(claims->issued_at, kNow).ok());
   }

@@ -63,8 +63,8 @@ void KeyCache::Get(absl::string_view key_id, Done done) {
 
   internal::v1::GetKeyRequest request;
   request.set_key_id(std::string(key_id));
-  registry_->GetKey(std::move(request), [this, id = std::string(key_id), began = now](
-                                            absl::StatusOr<admin::v1::Key> fetched) {
+  registry_->GetKey(std::move(request), [this, id = std::string(key_id),
+                                         began = now](absl::StatusOr<admin::v1::Key> fetched) {
     OnFetched(id, began, std::move(fetched));
   });
 }

@@ -22,8 +22,8 @@ using KeyOrError = absl::StatusOr<std::shared_ptr<const SigningKey>>;
 class KeyCacheTest : public ::testing::Test {
  protected:
   KeyCacheTest() : cache_(&registry_, &clock_) {
-    registry_.get_key = [this](const internal::v1::GetKeyRequest& request)
-        -> absl::StatusOr<admin::v1::Key> {
+    registry_.get_key =
+        [this](const internal::v1::GetKeyRequest& request) -> absl::StatusOr<admin::v1::Key> {
       ++fetches_;
       if (!error_.ok()) return error_;
       admin::v1::Key key;

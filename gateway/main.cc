@@ -38,8 +38,7 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
-  BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token,
-                            ReadPrivateFile(data_dir.admin_token()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(data_dir.admin_token()));
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
                             TokenSealer::FromFile(data_dir.token_keys()));
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
@@ -75,7 +74,8 @@ absl::Status Run(const Flags& flags) {
 int main(int argc, char** argv) {
   CLI::App app(
       "bellwire-gateway: the provider port (PushService and AdminService, gRPC over TLS).\n"
-      "Keeps no state: run as many as you like beside one bellwire-registry. `bellwire serve` has it "
+      "Keeps no state: run as many as you like beside one bellwire-registry. `bellwire serve` has "
+      "it "
       "built in.",
       "bellwire-gateway");
   bellwire::gateway::Flags flags;

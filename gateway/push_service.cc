@@ -83,11 +83,11 @@ ServerUnaryReactor* PushService::Send(CallbackServerContext* context,
                                       const push::v1::SendRequest* request,
                                       push::v1::SendResponse* response) {
   return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    environment_.engine->Send(
-        team_id, *request, [call, response](absl::StatusOr<push::v1::SendResponse> result) {
-          if (result.ok()) *response = *std::move(result);
-          call->Finish(ToGrpcStatus(result.status()));
-        });
+    environment_.engine->Send(team_id, *request,
+                              [call, response](absl::StatusOr<push::v1::SendResponse> result) {
+                                if (result.ok()) *response = *std::move(result);
+                                call->Finish(ToGrpcStatus(result.status()));
+                              });
   });
 }
 
@@ -97,17 +97,17 @@ ServerUnaryReactor* PushService::SendBatch(CallbackServerContext* context,
   return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
     const int size = request->requests_size();
     if (size == 0) {
-      return call->Finish(ToGrpcStatus(
-          WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_EMPTY",
-                              "The batch has no messages."),
-                    "requests")));
+      return call->Finish(
+          ToGrpcStatus(WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_EMPTY",
+                                           "The batch has no messages."),
+                                 "requests")));
     }
     if (static_cast<size_t>(size) > kMaxBatchMessages) {
-      return call->Finish(ToGrpcStatus(WithField(
-          MakeError(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
-                    absl::StrCat("The batch has ", size, " messages; at most ", kMaxBatchMessages,
-                                 " are allowed. Nothing was sent.")),
-          "requests")));
+      return call->Finish(ToGrpcStatus(
+          WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
+                              absl::StrCat("The batch has ", size, " messages; at most ",
+                                           kMaxBatchMessages, " are allowed. Nothing was sent.")),
+                    "requests")));
     }
     auto batch = std::make_shared<Batch>();
     batch->call = call;
@@ -118,8 +118,7 @@ ServerUnaryReactor* PushService::SendBatch(CallbackServerContext* context,
     // The requests stay alive as long as there is a result missing, so to the end of this loop.
     for (int i = 0; i < size; ++i) {
       environment_.engine->Send(
-          team_id, request->requests(i),
-          [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
+          team_id, request->requests(i), [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
             *batch->response->mutable_results(i) = ToSendResult(std::move(result));
             if (batch->missing.fetch_sub(1) == 1) batch->call->Finish(grpc::Status::OK);
           });
@@ -166,8 +165,7 @@ ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
             return call->Finish(ToGrpcStatus(FromRegistryError(recalled.status())));
           }
           response->set_outcome(recalled->outcome());
-          if (recalled->outcome() == push::v1::RecallResponse::REQUESTED &&
-              recalled->has_route()) {
+          if (recalled->outcome() == push::v1::RecallResponse::REQUESTED && recalled->has_route()) {
             internal::v1::ConnectorRequest tell;
             *tell.mutable_route() = recalled->route();
             tell.set_device_id(std::string(name.token.device_id.bytes()));

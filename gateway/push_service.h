@@ -49,8 +49,7 @@ class PushService final : public push::v1::PushService::CallbackService {
                                    const push::v1::RecallRequest* request,
                                    push::v1::RecallResponse* response) override;
   grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* WatchReceipts(
-      grpc::CallbackServerContext* context,
-      const push::v1::WatchReceiptsRequest* request) override;
+      grpc::CallbackServerContext* context, const push::v1::WatchReceiptsRequest* request) override;
 
  private:
   // Finishes `context`'s call with the error of its credential, or calls `serve` with the team, who

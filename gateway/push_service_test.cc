@@ -1,5 +1,5 @@
-// PushService as a provider meets it: over gRPC and TLS. What each step decides is tested beside it;
-// this is about what arrives on the other side.
+// PushService as a provider meets it: over gRPC and TLS. What each step decides is tested beside
+// it; this is about what arrives on the other side.
 
 #include "gateway/push_service.h"
 

@@ -51,11 +51,10 @@ absl::Status FromRegistryError(absl::Status status) {
 }
 
 absl::Status Overloaded(absl::string_view what) {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                absl::StrCat("The server has more work than it can take now (", what,
-                             "). Nothing was done; come back later.")),
-      kOverloadedRetryAfter);
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                                  absl::StrCat("The server has more work than it can take now (",
+                                               what, "). Nothing was done; come back later.")),
+                        kOverloadedRetryAfter);
 }
 
 }  // namespace bellwire::gateway

@@ -8,9 +8,9 @@ namespace bellwire::gateway {
 namespace {
 
 TEST(RegistryErrorTest, ListedReasonsPassWithTheirParticulars) {
-  const absl::Status status = FromRegistryError(
-      WithMetadata(MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "gone"),
-                   "unregistered_at", "2026-01-01T00:00:00Z"));
+  const absl::Status status =
+      FromRegistryError(WithMetadata(MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "gone"),
+                                     "unregistered_at", "2026-01-01T00:00:00Z"));
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
   EXPECT_EQ(ErrorMetadata(status, "unregistered_at").value_or(""), "2026-01-01T00:00:00Z");

@@ -19,11 +19,12 @@
 namespace bellwire::gateway {
 
 // The one way of a message through a gateway, whether it came by Send, SendBatch or SendStream:
-//   admit → validate → open the token → Append at the registry → hand over to the device's connector
-//   → answer.
-// The answer is OK only after the registry has made the message durable. Handing over is an attempt:
-// whatever becomes of it, the message waits in its mailbox. Only a ttl-zero message is different: it
-// waits for the device's acknowledgement, and is resolved as NOT_CONNECTED without one.
+//   admit → validate → open the token → Append at the registry → hand over to the device's
+//   connector → answer.
+// The answer is OK only after the registry has made the message durable. Handing over is an
+// attempt: whatever becomes of it, the message waits in its mailbox. Only a ttl-zero message is
+// different: it waits for the device's acknowledgement, and is resolved as NOT_CONNECTED without
+// one.
 //
 // Thread-safe, never blocks. Must outlive its callbacks; touches nothing of itself after one.
 class SendEngine {

@@ -160,7 +160,8 @@ TEST_F(SendEngineTest, NothingIsHandedOverBeforeTheCommit) {
 
 TEST_F(SendEngineTest, ACallersSilenceOfTheConnectorIsNoConcernOfANormalMessage) {
   for (const std::optional<FakeConnectors::Outcome> outcome :
-       {std::optional<FakeConnectors::Outcome>(), {ConnectorResponse::NO_SESSION},
+       {std::optional<FakeConnectors::Outcome>(),
+        {ConnectorResponse::NO_SESSION},
         {ConnectorResponse::OVERLOADED}}) {
     connectors_.SetOutcome(outcome);
     EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
@@ -249,8 +250,8 @@ TEST_F(SendEngineTest, NowOrNeverWaitsForTheAck) {
 }
 
 TEST_F(SendEngineTest, NowOrNeverWithoutASessionIsResolved) {
-  for (const auto outcome : {ConnectorResponse::NO_SESSION, ConnectorResponse::OVERLOADED,
-                             ConnectorResponse::TAKEN}) {
+  for (const auto outcome :
+       {ConnectorResponse::NO_SESSION, ConnectorResponse::OVERLOADED, ConnectorResponse::TAKEN}) {
     resolves_.clear();
     connectors_.SetOutcome(outcome);
     EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
@@ -316,9 +317,8 @@ TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
   EXPECT_EQ(overloaded, 1);
   registry_.ReleaseAnswers();
   EXPECT_EQ(accepted, 2);
-  engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse> response) {
-    accepted += response.ok();
-  });
+  engine.Send(kTeam, Request(),
+              [&](absl::StatusOr<SendResponse> response) { accepted += response.ok(); });
   EXPECT_EQ(accepted, 3);
 }
 

@@ -17,9 +17,9 @@ TEST(SendResultTest, CarriesTheResponse) {
 
 TEST(SendResultTest, CarriesEverythingOfAnError) {
   const absl::Status status = WithRetryAfter(
-      WithMetadata(WithField(MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "It is gone."),
-                             "token"),
-                   "unregistered_at", "2026-01-01T00:00:00.25Z"),
+      WithMetadata(
+          WithField(MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "It is gone."), "token"),
+          "unregistered_at", "2026-01-01T00:00:00.25Z"),
       absl::Milliseconds(1500));
   const push::v1::SendResult result = ToSendResult(status);
   ASSERT_TRUE(result.has_error());

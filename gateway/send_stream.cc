@@ -12,9 +12,10 @@ namespace bellwire::gateway {
 namespace {
 
 absl::Status ShuttingDown() {
-  return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                   "This gateway is shutting down. Open a new stream and send what was not answered "
-                   "again, with the same message ids.");
+  return MakeError(
+      absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+      "This gateway is shutting down. Open a new stream and send what was not answered "
+      "again, with the same message ids.");
 }
 
 }  // namespace

@@ -20,10 +20,10 @@
 
 namespace bellwire::gateway {
 
-// One SendStream call. It reads a message, hands it to the engine, reads the next, and writes results
-// as they come, one at a time. At most kMaxSendStreamInFlight messages are read and not answered on
-// the wire: with that many it doesn't read, so HTTP/2's flow control holds the caller up, whether it
-// sends too fast or doesn't read its results.
+// One SendStream call. It reads a message, hands it to the engine, reads the next, and writes
+// results as they come, one at a time. At most kMaxSendStreamInFlight messages are read and not
+// answered on the wire: with that many it doesn't read, so HTTP/2's flow control holds the caller
+// up, whether it sends too fast or doesn't read its results.
 //
 // It ends, once everything read is answered, when
 //   - the client half-closed: OK;

@@ -38,14 +38,13 @@ void EnableHealthAndReflection() {
 void SetBounds(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxProviderRequestBytes);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxProviderMetadataBytes);
-  // A client that opens and resets streams as fast as it can (HTTP/2 rapid reset) keeps no more than
-  // these alive.
+  // A client that opens and resets streams as fast as it can (HTTP/2 rapid reset) keeps no more
+  // than these alive.
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxProviderCallsPerConnection);
   builder->AddChannelArgument(
       GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
       static_cast<int>(absl::ToInt64Milliseconds(kProviderHandshakeTimeout)));
-  builder->SetResourceQuota(
-      grpc::ResourceQuota("provider_port").Resize(kMaxProviderMemoryBytes));
+  builder->SetResourceQuota(grpc::ResourceQuota("provider_port").Resize(kMaxProviderMemoryBytes));
 
   // Finds dead providers, and keeps the NAT entries of living ones that pause between two sends.
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 120 * kSecondMs);
@@ -115,9 +114,9 @@ class GatewayServerImpl final : public GatewayServer {
       if (auto* health = server_->GetHealthCheckService()) health->Shutdown();
       drain_.Begin();
       // Both saturate: an infinite grace stays one.
-      server_->Shutdown(gpr_time_add(
-          gpr_now(GPR_CLOCK_MONOTONIC),
-          gpr_time_from_nanos(absl::ToInt64Nanoseconds(grace), GPR_TIMESPAN)));
+      server_->Shutdown(
+          gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                       gpr_time_from_nanos(absl::ToInt64Nanoseconds(grace), GPR_TIMESPAN)));
       server_->Wait();
     });
   }

@@ -15,7 +15,8 @@
 namespace bellwire::gateway {
 
 // The provider port: PushService, AdminService, the standard health service and server reflection,
-// over TLS. A gateway keeps no state that outlives a call, so any number of them serve one registry.
+// over TLS. A gateway keeps no state that outlives a call, so any number of them serve one
+// registry.
 //
 // Thread-safe.
 class GatewayServer {
@@ -47,9 +48,10 @@ class GatewayServer {
   // "host:port" with the real port.
   virtual const std::string& address() const = 0;
 
-  // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls that
-  // run finish, ends send streams after the answers that they are owed, and cancels what is left
-  // after `grace`. Returns when no call is left. Once is enough; the destructor does it without grace.
+  // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls
+  // that run finish, ends send streams after the answers that they are owed, and cancels what is
+  // left after `grace`. Returns when no call is left. Once is enough; the destructor does it
+  // without grace.
   virtual void Drain(absl::Duration grace) = 0;
 };
 

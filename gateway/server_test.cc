@@ -20,8 +20,8 @@
 namespace bellwire::gateway {
 namespace {
 
-// One request and one response as raw bytes: the standard services have no C++ stubs on Debian. Does
-// for a bidirectional method as well, which can't tell.
+// One request and one response as raw bytes: the standard services have no C++ stubs on Debian.
+// Does for a bidirectional method as well, which can't tell.
 grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                      absl::string_view request, std::string* response) {
   grpc::GenericStub stub(channel);
@@ -112,9 +112,8 @@ TEST(GatewayServerTest, ATakenPortIsAnError) {
 TEST(GatewayServerTest, RefusesOversizedRequests) {
   TestGateway gateway;
   std::string response;
-  const grpc::Status status =
-      CallRaw(gateway.NewChannel(), "/bellwire.push.v1.PushService/Send",
-              std::string(kMaxProviderRequestBytes + 1, 'x'), &response);
+  const grpc::Status status = CallRaw(gateway.NewChannel(), "/bellwire.push.v1.PushService/Send",
+                                      std::string(kMaxProviderRequestBytes + 1, 'x'), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
@@ -132,9 +131,9 @@ TEST(GatewayServerTest, ADrainLetsASendFinish) {
   drain.join();
   EXPECT_TRUE(status.ok()) << status;
   std::string ignored;
-  EXPECT_EQ(CallRaw(gateway.NewChannel(), "/grpc.health.v1.Health/Check", "", &ignored)
-                .error_code(),
-            grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(
+      CallRaw(gateway.NewChannel(), "/grpc.health.v1.Health/Check", "", &ignored).error_code(),
+      grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST(GatewayServerTest, DrainsOnce) {

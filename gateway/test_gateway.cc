@@ -14,8 +14,8 @@
 namespace bellwire::gateway {
 namespace {
 
-// gRPC ends its threads in the background once nothing uses it any more. A leak check at the exit of
-// the process must not meet them half-way, holding OpenSSL's per-thread state.
+// gRPC ends its threads in the background once nothing uses it any more. A leak check at the exit
+// of the process must not meet them half-way, holding OpenSSL's per-thread state.
 class GrpcThreadsEnd final : public ::testing::Environment {
  public:
   void TearDown() override {

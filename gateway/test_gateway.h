@@ -21,10 +21,10 @@
 
 namespace bellwire::gateway {
 
-// A whole gateway on a loopback port with TLS, between a fake registry and fake connectors, and what
-// a provider needs to call it. The registry knows one team with one key and accepts every message,
-// for a device that has a session. The clock stands still unless the test moves it, which it may do
-// while no call runs.
+// A whole gateway on a loopback port with TLS, between a fake registry and fake connectors, and
+// what a provider needs to call it. The registry knows one team with one key and accepts every
+// message, for a device that has a session. The clock stands still unless the test moves it, which
+// it may do while no call runs.
 class TestGateway {
  public:
   static constexpr char kTeam[] = "teamteam22";

@@ -127,9 +127,10 @@ absl::StatusOr<TokenContents> OpenToken(absl::string_view token, const TokenSeal
   }
   const std::optional<TokenContents> contents = sealer.Open(token);
   if (!contents.has_value()) {
-    return Invalid("BAD_DEVICE_TOKEN", "token",
-                   "This server never issued the device token: it belongs to another server, or was "
-                   "changed on the way.");
+    return Invalid(
+        "BAD_DEVICE_TOKEN", "token",
+        "This server never issued the device token: it belongs to another server, or was "
+        "changed on the way.");
   }
   return *contents;
 }

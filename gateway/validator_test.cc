@@ -53,9 +53,9 @@ TEST(ValidateSendTest, MessageId) {
   request.set_message_id("123E4567-e89b-42d3-a456-426614174000");
   ASSERT_TRUE(Valid(request).message_id.has_value());
   EXPECT_EQ(FormatUuid(*Valid(request).message_id), "123e4567-e89b-42d3-a456-426614174000");
-  for (const char* bad : {"123e4567-e89b-42d3-a456-42661417400", "123e4567e89b42d3a456426614174000",
-                          "{23e4567-e89b-42d3-a456-426614174000", " ",
-                          "00000000-0000-0000-0000-000000000000"}) {
+  for (const char* bad :
+       {"123e4567-e89b-42d3-a456-42661417400", "123e4567e89b42d3a456426614174000",
+        "{23e4567-e89b-42d3-a456-426614174000", " ", "00000000-0000-0000-0000-000000000000"}) {
     request.set_message_id(bad);
     ExpectInvalid(ValidateSend(request, kNow).status(), "BAD_MESSAGE_ID", "message_id");
   }
@@ -86,8 +86,8 @@ TEST(ValidateSendTest, TtlRange) {
   request.mutable_ttl()->set_nanos(1);
   ExpectInvalid(ValidateSend(request, kNow).status(), "TTL_OUT_OF_RANGE", "ttl");
   request.mutable_ttl()->set_nanos(0);
-  for (const int64_t seconds : {int64_t{-1}, std::numeric_limits<int64_t>::min(),
-                                std::numeric_limits<int64_t>::max()}) {
+  for (const int64_t seconds :
+       {int64_t{-1}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
     request.mutable_ttl()->set_seconds(seconds);
     ExpectInvalid(ValidateSend(request, kNow).status(), "TTL_OUT_OF_RANGE", "ttl");
   }
@@ -129,9 +129,9 @@ TEST(ValidateSendTest, DeliverAtRange) {
   SendRequest request;
   request.mutable_deliver_at()->set_seconds(kNowMs / 1000 + 30 * 24 * 3600);
   Valid(request);
-  for (const int64_t seconds : {kNowMs / 1000 + 30 * 24 * 3600 + 1, int64_t{253'402'300'800},
-                                std::numeric_limits<int64_t>::max(),
-                                std::numeric_limits<int64_t>::min()}) {
+  for (const int64_t seconds :
+       {kNowMs / 1000 + 30 * 24 * 3600 + 1, int64_t{253'402'300'800},
+        std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}) {
     request.mutable_deliver_at()->set_seconds(seconds);
     ExpectInvalid(ValidateSend(request, kNow).status(), "DELIVER_AT_OUT_OF_RANGE", "deliver_at");
   }
