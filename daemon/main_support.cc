@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <iostream>
 
 #include "CLI/Config.hpp"
@@ -21,6 +22,7 @@ namespace bellwire {
 namespace {
 
 constexpr char kHintKey[] = "hint";
+constexpr char kConfigFlag[] = "--config";
 
 sigset_t ShutdownSignals() {
   sigset_t set;
@@ -34,11 +36,28 @@ absl::Status FileError(absl::string_view what, const std::string& path) {
   return absl::UnavailableError(absl::StrCat(what, " ", path, ": ", strerror(errno)));
 }
 
+// The innermost subcommand that the command line named, or the program itself.
+CLI::App* NamedCommand(CLI::App* app) {
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  return app;
+}
+
+// Reads the file of a subcommand's --config; what the command line said already stays.
+void ReadConfigOf(CLI::App* command) {
+  const CLI::Option* option = command->get_option_no_throw(kConfigFlag);
+  if (command->get_parent() == nullptr || option == nullptr || option->empty()) return;
+  std::ifstream file(option->as<std::string>());
+  command->parse_from_stream(file);
+}
+
 }  // namespace
 
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
-  app->set_config("--config", "", "Read flags from this file, one name=value a line")
-      ->type_name("FILE");
+  const std::string help = "Read flags from this file, one name=value a line";
+  // CLI11 reads configuration files for a whole program only; ParseFlags does it for a subcommand.
+  CLI::Option* config = app->get_parent() == nullptr ? app->set_config(kConfigFlag, "", help)
+                                                     : app->add_option(kConfigFlag, help);
+  config->check(CLI::ExistingFile.description(""))->type_name("FILE");
   app->allow_config_extras(CLI::config_extras_mode::error);
   app->add_option("--log_level", flags->log_level, "How much to log on stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -54,14 +73,14 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv) {
   // CLI11 reports by exception; this is where they end.
   try {
     app->parse(argc, argv);
+    ReadConfigOf(NamedCommand(app));
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app->exit(e);
-    std::string command = app->get_name();
-    for (const CLI::App* at = app; !at->get_subcommands().empty();) {
-      at = at->get_subcommands().front();
-      absl::StrAppend(&command, " ", at->get_name());
+    std::string name;
+    for (const CLI::App* at = NamedCommand(app); at != nullptr; at = at->get_parent()) {
+      name = name.empty() ? at->get_name() : absl::StrCat(at->get_name(), " ", name);
     }
-    std::cerr << "error: " << e.what() << "\nhint: see `" << command << " --help`\n";
+    std::cerr << "error: " << e.what() << "\nhint: see `" << name << " --help`\n";
     return kExitUsage;
   }
   return std::nullopt;

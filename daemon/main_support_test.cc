@@ -85,6 +85,28 @@ TEST(ParseFlagsTest, ReadsAConfigFileAndTheCommandLineWins) {
   EXPECT_TRUE(flags.log_json);
 }
 
+TEST(ParseFlagsTest, ASubcommandReadsAConfigFileToo) {
+  const std::string path = TestPath("serve.conf");
+  std::ofstream(path) << "log_level=error\nshards=3\n";
+  CLI::App app;
+  app.require_subcommand(1);
+  CLI::App* serve = app.add_subcommand("serve", "");
+  DaemonFlags flags;
+  AddDaemonFlags(serve, &flags);
+  int shards = 0;
+  serve->add_option("--shards", shards);
+  int runs = 0;
+  serve->callback([&runs] { ++runs; });
+  EXPECT_FALSE(Parse(&app, {"serve", "--log_level", "debug", "--config", path}).has_value());
+  EXPECT_EQ(flags.log_level, "debug");
+  EXPECT_EQ(shards, 3);
+  EXPECT_GE(runs, 1);
+
+  std::ofstream(path) << "shrads=3\n";
+  EXPECT_EQ(Parse(&app, {"serve", "--config", path}), kExitUsage);
+  EXPECT_EQ(Parse(&app, {"serve", "--config", "/nonexistent"}), kExitUsage);
+}
+
 TEST(ParseFlagsTest, UnknownFlagsAreUsageErrors) {
   const std::string path = TestPath("typo.conf");
   std::ofstream(path) << "log_levle=error\n";
