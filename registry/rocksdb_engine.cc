@@ -48,19 +48,24 @@ absl::Status MakeDirectory(const std::string& directory) {
   return StoreUnavailableError(absl::StrCat(directory, " can't be made: ", strerror(errno)));
 }
 
-// A store that has lost the file CURRENT looks new to RocksDB, which would start over on top of it.
-absl::Status CheckNotBeheaded(rocksdb::Env* env, const std::string& directory) {
+// Which of the files that no store is without are there.
+struct FilesPresent {
+  bool current = false;
+  bool log = false;
+  bool table = false;
+};
+
+absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& directory) {
   std::vector<std::string> children;
   BELLWIRE_RETURN_IF_ERROR(
       FromRocksDb(env->GetChildren(directory, &children), absl::StrCat("listing ", directory)));
-  if (std::find(children.begin(), children.end(), "CURRENT") != children.end()) {
-    return absl::OkStatus();
-  }
+  FilesPresent present;
   for (const std::string& child : children) {
-    if (!absl::EndsWith(child, ".sst") && !absl::EndsWith(child, ".log")) continue;
-    return StoreCorruptError(absl::StrCat(directory, " holds data (", child, ") but no file CURRENT"));
+    present.current |= child == "CURRENT";
+    present.log |= absl::EndsWith(child, ".log");
+    present.table |= absl::EndsWith(child, ".sst");
   }
-  return absl::OkStatus();
+  return present;
 }
 
 }  // namespace
@@ -104,12 +109,16 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
     const Options& options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   const std::string& directory = options.directory;
-  BELLWIRE_RETURN_IF_ERROR(CheckNotBeheaded(env, directory));
+  BELLWIRE_ASSIGN_OR_RETURN(const FilesPresent files, LookForFiles(env, directory));
+  if (!files.current && (files.log || files.table)) {
+    // To RocksDB that looks like an empty directory: it would start over on top of the data.
+    return StoreCorruptError(absl::StrCat(directory, " holds data but no file CURRENT"));
+  }
   BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
   const rocksdb::DBOptions db_options = StoreDbOptions(env);
   bool families_missing = false;
-  if (env->FileExists(directory + "/CURRENT").ok()) {
+  if (files.current) {
     std::vector<std::string> present;
     BELLWIRE_RETURN_IF_ERROR(
         FromRocksDb(rocksdb::DB::ListColumnFamilies(db_options, directory, &present),
@@ -125,12 +134,17 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                       "newer version, or by another program"));
     }
     families_missing = present.size() < kFamilyNames.size() + 1;
+    // RocksDB makes a log before it makes a column family, and misses its latest one not at all.
+    if (present.size() > 1 && !files.log) {
+      return StoreCorruptError(absl::StrCat(directory, " has lost its log (*.log)"));
+    }
   }
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName, StoreColumnFamilyOptions());
+  const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(NewStoreCache());
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   for (const absl::string_view name : kFamilyNames) {
-    families.emplace_back(std::string(name), StoreColumnFamilyOptions());
+    families.emplace_back(std::string(name), family_options);
   }
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
@@ -176,7 +190,10 @@ absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
   for (rocksdb::ColumnFamilyHandle* handle : handles_) {
     const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(StoreReadOptions(), handle));
     it->SeekToFirst();
-    if (it->Valid()) return FormatError(options.directory, "holds data but no format record: it is no store of Bellwire");
+    if (it->Valid()) {
+      return FormatError(options.directory,
+                         "holds data but no format record: it is no store of Bellwire");
+    }
     BELLWIRE_RETURN_IF_ERROR(
         FromRocksDb(it->status(), absl::StrCat("reading ", options.directory)));
   }

@@ -1,8 +1,8 @@
 #include "registry/rocksdb_options.h"
 
 #include <memory>
+#include <utility>
 
-#include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/table.h"
 
@@ -52,12 +52,12 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions() {
-  // One cache for all families of the process: what is read over and over is the records of devices
-  // that are active now.
-  static const auto* cache = new std::shared_ptr<rocksdb::Cache>(rocksdb::NewLRUCache(64 * kMiB));
+// What is read over and over is the records of the devices that are active now.
+std::shared_ptr<rocksdb::Cache> NewStoreCache() { return rocksdb::NewLRUCache(64 * kMiB); }
+
+rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = *cache;
+  table.block_cache = std::move(cache);
   // Every Append asks for a message id that is new: the filter answers that without reading a block.
   // Ten bits a key: one in a hundred reads one for nothing.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));

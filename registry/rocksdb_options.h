@@ -1,6 +1,9 @@
 #ifndef BELLWIRE_REGISTRY_ROCKSDB_OPTIONS_H_
 #define BELLWIRE_REGISTRY_ROCKSDB_OPTIONS_H_
 
+#include <memory>
+
+#include "rocksdb/cache.h"
 #include "rocksdb/options.h"
 
 namespace bellwire::registry {
@@ -9,8 +12,11 @@ namespace bellwire::registry {
 
 // `env` outlives the database.
 rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env);
+// The cache of one open database, for all of its column families. Not kept when it is opened again:
+// what was read before may not be what lies there now.
+std::shared_ptr<rocksdb::Cache> NewStoreCache();
 // The same for every column family: bounded memory, a filter for keys that aren't there.
-rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions();
+rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache);
 rocksdb::ReadOptions StoreReadOptions();
 // Synced.
 rocksdb::WriteOptions StoreWriteOptions();
