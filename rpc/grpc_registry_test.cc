@@ -346,6 +346,28 @@ TEST_F(GrpcRegistryTest, DestroyingTheClientAnswersWhatIsInFlight) {
   EXPECT_EQ(answers, std::vector<int>(kCalls, 1));
 }
 
+// Calls end while others begin, at the addresses that were just freed.
+TEST_F(GrpcRegistryTest, ManyCallersAtOnceAreAllAnswered) {
+  constexpr int kThreads = 4;
+  constexpr int kCalls = 2000;
+  const auto client = NewGrpcRegistryClient(NewChannel());
+  absl::BlockingCounter unanswered(kThreads * kCalls);
+  std::vector<std::thread> callers;
+  for (int t = 0; t < kThreads; ++t) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < kCalls; ++i) {
+        client->Resolve(internal::v1::ResolveRequest(),
+                        [&](absl::StatusOr<internal::v1::ResolveResponse> result) {
+                          EXPECT_TRUE(result.ok()) << result.status();
+                          unanswered.DecrementCount();
+                        });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  unanswered.Wait();
+}
+
 TEST_F(GrpcRegistryTest, UnansweredCallsAreBounded) {
   const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration());
   registry_.HoldCalls();
