@@ -24,9 +24,15 @@ _TSAN_DATA = select({
     "//conditions:default": [],
 })
 
-def bellwire_cc_library(name, **kwargs):
-    """A unit of code: one target per idea, visible to its own package unless it says otherwise."""
-    cc_library(name = name, copts = _COPTS, **kwargs)
+# Flags that gcc refuses for C.
+_CXX_ONLY = ["-Wnon-virtual-dtor", "-Woverloaded-virtual", "-Wno-overloaded-virtual"]
+
+def bellwire_cc_library(name, srcs = [], **kwargs):
+    """A unit of code: one target per idea, visible to its own package unless it says otherwise. Its
+    sources are C++, or all of them C."""
+    is_c = len(srcs) > 0 and all([src.endswith(".c") for src in srcs])
+    copts = [flag for flag in _COPTS if not (is_c and flag in _CXX_ONLY)]
+    cc_library(name = name, srcs = srcs, copts = copts, **kwargs)
 
 def bellwire_cc_binary(name, deps = [], **kwargs):
     """A program."""

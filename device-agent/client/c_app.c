@@ -1,0 +1,58 @@
+/* An app in C, as bellwire.h shows it. Compiled as C: the header must be C. */
+#include "device-agent/client/c_app.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "device-agent/client/bellwire.h"
+
+int c_app_run(const char *socket_path, const char *app_id, size_t messages, c_app_result *result) {
+  bellwire_event event;
+  bellwire_client *client = bellwire_connect(socket_path, app_id);
+  memset(result, 0, sizeof(*result));
+  if (client == NULL) return -1;
+  bellwire_register(client);
+  while (result->messages < messages) {
+    struct pollfd ready = {bellwire_fd(client), POLLIN, 0};
+    if (poll(&ready, 1, 60 * 1000) <= 0) break;
+    /* Everything there is, then back to poll(). */
+    while (bellwire_next(client, 0, &event) > 0) {
+      switch (event.type) {
+        case BELLWIRE_CONNECTED:
+          result->connected++;
+          break;
+        case BELLWIRE_TOKEN:
+          strncpy(result->token, event.token, sizeof(result->token) - 1);
+          break;
+        case BELLWIRE_GAP:
+          result->dropped += event.dropped;
+          break;
+        case BELLWIRE_MESSAGE:
+          if (event.payload_size < sizeof(result->last_payload)) {
+            memcpy(result->last_payload, event.payload, event.payload_size);
+            result->last_payload[event.payload_size] = 0;
+          }
+          result->messages++;
+          bellwire_ack(client, event.delivery_id);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+  bellwire_close(client);
+  return 0;
+}
+
+int c_app_unregister(const char *socket_path, const char *app_id) {
+  bellwire_event event;
+  int result = -1;
+  bellwire_client *client = bellwire_connect(socket_path, app_id);
+  if (client == NULL) return -1;
+  bellwire_unregister(client);
+  while (result < 0 && bellwire_next(client, 60 * 1000, &event) > 0) {
+    if (event.type == BELLWIRE_UNREGISTERED) result = 0;
+  }
+  bellwire_close(client);
+  return result;
+}

@@ -1,0 +1,211 @@
+// The client library, in C++ and in C, against a real agent.
+
+#include "device-agent/client/client.h"
+
+#include <poll.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "device-agent/agent.h"
+#include "device-agent/client/bellwire.h"
+#include "device-agent/client/c_app.h"
+#include "device-agent/testing/temp_dir.h"
+#include "device-agent/testing/tls_test_server.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::agent {
+namespace {
+
+constexpr char kMail[] = "com.example.mail";
+
+class ClientTest : public testing::Test {
+ protected:
+  ClientTest() { std::ofstream(dir_.PathOf("ca.pem")) << server_.ca_pem(); }
+  ~ClientTest() override { StopAgent(); }
+
+  void StartAgent() {
+    AgentOptions options;
+    options.servers = {server_.address()};
+    options.ca_path = dir_.PathOf("ca.pem");
+    options.state_dir = dir_.PathOf("state");
+    options.socket_path = socket_;
+    auto agent = Agent::Start(options);
+    ASSERT_TRUE(agent.ok()) << agent.status();
+    agent_ = *std::move(agent);
+    thread_ = std::thread([this] { agent_->Run(); });
+  }
+  void StopAgent() {
+    if (agent_ == nullptr) return;
+    agent_->Stop();
+    thread_.join();
+    agent_.reset();
+  }
+  void Push(uint64_t seq) {
+    server_.Do([&](FakeConnector* c) { c->Push(seq, c->RegistrationIdOf(kMail)); });
+  }
+
+  std::unique_ptr<Client> MakeClient(ClientCallbacks callbacks) {
+    auto client = Client::Create({.socket_path = socket_, .app_id = kMail}, std::move(callbacks));
+    EXPECT_TRUE(client.ok()) << client.status();
+    return *std::move(client);
+  }
+  // Dispatches until `done`.
+  static bool DispatchUntil(Client* client, const std::function<bool()>& done) {
+    for (int i = 0; i < 10'000 && !done(); ++i) {
+      if (!client->Dispatch(absl::Minutes(1)).ok()) break;
+    }
+    return done();
+  }
+
+  TempDir dir_;
+  const std::string socket_ = dir_.PathOf("agent.sock");
+  TlsTestServer server_;
+  std::unique_ptr<Agent> agent_;
+  std::thread thread_;
+};
+
+TEST_F(ClientTest, ChecksItsOptions) {
+  EXPECT_TRUE(absl::IsInvalidArgument(Client::Create({.app_id = "mail"}, {}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      Client::Create({.socket_path = std::string(200, 'x'), .app_id = kMail}, {}).status()));
+  EXPECT_EQ(bellwire_connect(nullptr, "mail"), nullptr);
+  EXPECT_EQ(bellwire_connect(nullptr, nullptr), nullptr);
+}
+
+TEST_F(ClientTest, WaitsForAnAgentThatIsNotThereYet) {
+  std::string token;
+  int connections = 0;
+  ClientCallbacks callbacks;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_connection = [&](bool connected) { connections += connected ? 1 : 0; };
+  auto client = MakeClient(callbacks);
+  client->Register();
+  EXPECT_TRUE(client->Dispatch(absl::ZeroDuration()).ok());
+  EXPECT_FALSE(client->connected());
+  StartAgent();
+  EXPECT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  EXPECT_TRUE(client->connected());
+  StopAgent();
+  EXPECT_TRUE(DispatchUntil(client.get(), [&] { return !client->connected(); }));
+  StartAgent();
+  EXPECT_TRUE(DispatchUntil(client.get(), [&] { return client->connected(); }));
+  EXPECT_EQ(connections, 2);
+}
+
+TEST_F(ClientTest, ItsDescriptorSaysWhenThereIsSomethingToDo) {
+  StartAgent();
+  std::vector<std::string> got;
+  ClientCallbacks callbacks;
+  std::string token;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_message = [&](const Message& m) {
+    got.push_back(m.payload);
+    return true;
+  };
+  auto client = MakeClient(callbacks);
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  pollfd ready{client->fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&ready, 1, 0), 0);
+  Push(1);
+  ASSERT_EQ(poll(&ready, 1, 60'000), 1);
+  EXPECT_TRUE(client->Dispatch(absl::ZeroDuration()).ok());
+  EXPECT_EQ(got, std::vector<std::string>{"message 1"});
+}
+
+TEST_F(ClientTest, WhatIsNotTakenIsAcknowledgedLaterOrComesAgain) {
+  StartAgent();
+  std::vector<Message> got;
+  ClientCallbacks callbacks;
+  callbacks.on_message = [&](const Message& m) {
+    got.push_back(m);
+    return false;
+  };
+  auto client = MakeClient(callbacks);
+  client->Register();
+  Push(1);
+  Push(2);
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return got.size() == 2; }));
+  EXPECT_FALSE(got[0].redelivered);
+  client->Ack({got[0].delivery_id});
+  ASSERT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->app_acks.size() == 1; }));
+  StopAgent();
+  StartAgent();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return got.size() == 3; }));
+  EXPECT_EQ(got[2].payload, "message 2");
+  EXPECT_TRUE(got[2].redelivered);
+  EXPECT_EQ(got[2].message_id, got[1].message_id);
+}
+
+TEST_F(ClientTest, UnregistersAndStops) {
+  StartAgent();
+  ClientCallbacks callbacks;
+  std::string token;
+  bool unregistered = false;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_unregistered = [&] { unregistered = true; };
+  auto client = MakeClient(callbacks);
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  client->Unregister();
+  EXPECT_TRUE(DispatchUntil(client.get(), [&] { return unregistered; }));
+  client->Stop();
+  EXPECT_TRUE(absl::IsCancelled(client->Dispatch(absl::InfiniteDuration())));
+  EXPECT_TRUE(client->Run().ok());
+}
+
+TEST_F(ClientTest, AnAppInC) {
+  StartAgent();
+  server_.Do([](FakeConnector* c) {
+    for (uint64_t seq = 1; seq <= 10; ++seq) c->Push(seq, c->RegistrationIdOf(kMail));
+  });
+  c_app_result result;
+  ASSERT_EQ(c_app_run(socket_.c_str(), kMail, 10, &result), 0);
+  EXPECT_EQ(result.messages, 10u);
+  EXPECT_STREQ(result.last_payload, "message 10");
+  EXPECT_EQ(result.token, absl::StrCat("token-", kMail, "-1"));
+  EXPECT_EQ(result.connected, 1);
+  EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->app_acks.size() == 10; }));
+
+  EXPECT_EQ(c_app_unregister(socket_.c_str(), kMail), 0);
+  EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) {
+    return c->app_requests.back() == absl::StrCat("remove ", kMail);
+  }));
+}
+
+TEST_F(ClientTest, TheEndOfAClientInC) {
+  StartAgent();
+  bellwire_client* first = bellwire_connect(socket_.c_str(), kMail);
+  bellwire_client* second = nullptr;
+  bellwire_register(first);
+  bool refused = false;
+  bellwire_event event;
+  int result;
+  while ((result = bellwire_next(first, 60'000, &event)) > 0) {
+    if (event.type == BELLWIRE_TOKEN) {
+      second = bellwire_connect(socket_.c_str(), kMail);
+      EXPECT_EQ(bellwire_next(second, 60'000, &event), 1);
+      EXPECT_EQ(event.type, BELLWIRE_CONNECTED);
+    } else if (event.type == BELLWIRE_ERROR) {
+      EXPECT_EQ(event.error_code, BELLWIRE_ERROR_SESSION_REPLACED);
+      EXPECT_NE(event.error_message, nullptr);
+      refused = true;
+    }
+  }
+  EXPECT_EQ(result, -1);
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(bellwire_next(second, 0, &event), 0) << "the time is over at once";
+  EXPECT_EQ(event.type, BELLWIRE_NONE);
+  bellwire_close(first);
+  bellwire_close(second);
+}
+
+}  // namespace
+}  // namespace bellwire::agent
