@@ -190,7 +190,7 @@ void Notification::WaitForNotification() const {
 }
 
 bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
-  REAL(CONST_NAMESPACE "12Notification30WaitForNotificationWithTimeout" DURATION, bool,
+  REAL(CONST_NAMESPACE "12Notification30WaitForNotificationWithTimeoutE" DURATION, bool,
        const Notification*, Duration);
   const bool notified = real(this, timeout);
   if (notified) Acquire(this);
