@@ -1,13 +1,10 @@
 // bellwire-connector: the device port as a process of its own.
 
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
-
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -29,6 +26,7 @@
 #include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_connector_server.h"
 #include "rpc/grpc_registry_client.h"
+#include "rpc/internal_port.h"
 
 namespace bellwire::connector {
 namespace {
@@ -43,67 +41,25 @@ struct Flags : DaemonFlags {
   int drain_seconds = 20;
 };
 
-// How long answers to gateways may still take once no session is left.
-constexpr std::chrono::seconds kInternalPortGrace(1);
-
-absl::string_view HostOf(absl::string_view address) {
-  return address.substr(0, address.rfind(':'));
-}
-
 bool IsAnyAddress(absl::string_view host) {
   return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
 }
 
-// The internal port: serves an api that outlives it, from Open to Close.
-class InternalPort {
- public:
-  static absl::StatusOr<std::unique_ptr<InternalPort>> Open(const Flags& flags,
-                                                            const DataDir& data_dir,
-                                                            ConnectorApi* api) {
-    if (flags.advertise_internal_address.empty() && IsAnyAddress(HostOf(flags.internal_listen))) {
-      return WithHint(
-          MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-                    absl::StrCat("--internal_listen ", flags.internal_listen,
-                                 " says where to listen, not where gateways find this connector")),
-          "add --advertise_internal_address HOST:PORT");
-    }
-    BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
-                              InternalServerCredentials(data_dir.internal()));
-    auto port = std::make_unique<InternalPort>();
-    port->service_ = NewGrpcConnectorService(api);
-    grpc::ServerBuilder builder;
-    int bound = 0;
-    builder.AddListeningPort(flags.internal_listen, credentials, &bound);
-    builder.RegisterService(port->service_.get());
-    ConfigureInternalServer(&builder);
-    port->server_ = builder.BuildAndStart();
-    if (port->server_ == nullptr || bound == 0) {
-      return WithHint(MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
-                                absl::StrCat("cannot listen on ", flags.internal_listen)),
-                      "is another process using the port? choose one with --internal_listen");
-    }
-    port->address_ = absl::StrCat(HostOf(flags.internal_listen), ":", bound);
-    return port;
+// Where gateways are to find this connector, checked before anything starts.
+absl::Status CheckAddresses(const Flags& flags) {
+  if (!flags.advertise_internal_address.empty() || !IsAnyAddress(HostOf(flags.internal_listen))) {
+    return absl::OkStatus();
   }
-  ~InternalPort() { Close(); }
-
-  // With the real port.
-  const std::string& address() const { return address_; }
-  // Streams of gateways never end by themselves: they are cut after kInternalPortGrace.
-  void Close() {
-    if (server_ == nullptr) return;
-    server_->Shutdown(std::chrono::system_clock::now() + kInternalPortGrace);
-    server_.reset();
-  }
-
- private:
-  std::unique_ptr<grpc::Service> service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
-};
+  return WithHint(MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+                            absl::StrCat("--internal_listen ", flags.internal_listen,
+                                         " says where to listen, not where gateways find this "
+                                         "connector")),
+                  "add --advertise_internal_address HOST:PORT");
+}
 
 absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  BELLWIRE_RETURN_IF_ERROR(CheckAddresses(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
@@ -115,8 +71,11 @@ absl::Status Run(const Flags& flags) {
   const std::unique_ptr<ConnectorDirectory> connectors =
       NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   DeferredConnectorApi api;
-  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> internal_port,
-                            InternalPort::Open(flags, data_dir, &api));
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(NewGrpcConnectorService(&api));
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<InternalPort> internal_port,
+      InternalPort::Open(flags.internal_listen, data_dir.internal(), std::move(services)));
 
   ConnectorServer::Options options;
   options.device_listen = flags.listen;

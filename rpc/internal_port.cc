@@ -1,0 +1,54 @@
+#include "rpc/internal_port.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/server_builder.h"
+#include "rpc/credentials.h"
+
+namespace bellwire {
+namespace {
+
+// How long calls under way may take once the port closes.
+constexpr std::chrono::seconds kGrace(1);
+
+}  // namespace
+
+absl::string_view HostOf(absl::string_view address) {
+  return address.substr(0, address.rfind(':'));
+}
+
+absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
+    const std::string& listen, const std::string& internal_dir,
+    std::vector<std::unique_ptr<grpc::Service>> services) {
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials, InternalServerCredentials(internal_dir));
+  std::unique_ptr<InternalPort> port(new InternalPort);
+  port->services_ = std::move(services);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int bound = 0;
+  builder.AddListeningPort(listen, credentials, &bound);
+  for (const auto& service : port->services_) builder.RegisterService(service.get());
+  ConfigureInternalServer(&builder);
+  port->server_ = builder.BuildAndStart();
+  if (port->server_ == nullptr || bound == 0) {
+    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                     absl::StrCat("cannot listen on ", listen, ": another process may use the port"));
+  }
+  port->address_ = absl::StrCat(HostOf(listen), ":", bound);
+  return port;
+}
+
+InternalPort::~InternalPort() { Close(); }
+
+void InternalPort::Close() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now() + kGrace);
+  server_.reset();
+}
+
+}  // namespace bellwire
