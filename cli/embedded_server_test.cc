@@ -62,10 +62,17 @@ TEST_F(EmbeddedServerTest, APortInUseIsAnErrorThatNamesIt) {
   ASSERT_TRUE(first.ok()) << first.status();
   options_.data_dir += "2";
   Init();
-  options_.provider_listen = (*first)->provider_address();
-  const absl::Status status = EmbeddedServer::Start(options_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_TRUE(absl::StrContains(status.message(), options_.provider_listen)) << status;
+  EmbeddedServer::Options same_provider_port = options_;
+  same_provider_port.provider_listen = (*first)->provider_address();
+  EmbeddedServer::Options same_device_port = options_;
+  same_device_port.device_listen = (*first)->device_address();
+  for (const auto& [options, address] :
+       {std::pair(same_provider_port, same_provider_port.provider_listen),
+        std::pair(same_device_port, same_device_port.device_listen)}) {
+    const absl::Status status = EmbeddedServer::Start(options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), address)) << status;
+  }
 }
 
 }  // namespace

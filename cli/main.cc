@@ -52,6 +52,7 @@ int Main(int argc, char** argv) {
   if (std::optional<int> exit_code = ParseFlags(&root, argc, argv)) return *exit_code;
 
   terminal.set_json(context.json);
+  SilenceGrpcLog();
   SetLogLevel(LogLevel::kWarning);  // `serve` sets its own.
   const absl::Status status = context.run();
   if (status.ok()) return kExitOk;

@@ -53,10 +53,10 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         inbox_tick_(loop_.NewTimer([this] { OnInboxTick(); })),
         drain_timer_(loop_.NewTimer([this] { DrainStep(); })) {}
 
-  absl::Status ListenOn(absl::string_view address) {
+  absl::Status ListenOn(absl::string_view address, net::PortShare share) {
     absl::StatusOr<std::unique_ptr<net::TlsServer>> listener = net::TlsServer::Listen(
         &loop_, environment_->tls, address,
-        [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); });
+        [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); }, share);
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
@@ -233,7 +233,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Listen(ShardEnvironment* environment, int index,
                                                      absl::string_view address) {
   auto shard = std::make_unique<ShardImpl>(environment, index);
-  const absl::Status listening = shard->ListenOn(address);
+  const absl::Status listening = shard->ListenOn(
+          address, index == 0 ? net::PortShare::kFirst : net::PortShare::kBeside);
   if (!listening.ok()) return listening;
   return shard;
 }

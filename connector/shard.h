@@ -40,8 +40,8 @@ struct ShardEnvironment {
 // happens on this thread; what other threads have for it comes through Submit.
 class Shard : public ShardPort {
  public:
-  // Listens on `address`; port 0 takes a free one. `index` goes into the ids of its sessions. Errors
-  // as net::TlsServer::Listen.
+  // Listens on `address`, beside the shard with index 0 if it isn't that; port 0 takes a free one.
+  // `index` goes into the ids of its sessions. Errors as net::TlsServer::Listen.
   static absl::StatusOr<std::unique_ptr<Shard>> Listen(ShardEnvironment* environment, int index,
                                                        absl::string_view address);
 

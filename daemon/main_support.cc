@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -98,15 +99,14 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
     return FileError("can't remove the old ready file", flags.ready_file);
   }
   RaiseDescriptorLimit();
-  BlockShutdownSignals();
-  return absl::OkStatus();
-}
-
-void BlockShutdownSignals() {
+  SilenceGrpcLog();
   signal(SIGPIPE, SIG_IGN);
   const sigset_t set = ShutdownSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return absl::OkStatus();
 }
+
+void SilenceGrpcLog() { setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0); }
 
 void WaitForShutdownSignal() {
   const sigset_t set = ShutdownSignals();

@@ -57,8 +57,10 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 // other thread runs yet (threads inherit the blocked signals).
 absl::Status PrepareProcess(const DaemonFlags& flags);
 
-// Only the signals part of PrepareProcess: for programs that are no daemons.
-void BlockShutdownSignals();
+// gRPC logs lines of its own on stderr, which any peer with a broken handshake can cause. Turns them
+// off unless the environment's GRPC_VERBOSITY asks for them. Part of PrepareProcess; REQUIRES: gRPC
+// was not used yet.
+void SilenceGrpcLog();
 
 // Returns after SIGTERM or SIGINT. From then on a second one kills the process at once, so that a
 // drain can be cut short. REQUIRES: PrepareProcess.

@@ -62,7 +62,7 @@ absl::Status CannotListen(absl::string_view address) {
 
 absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
     EpollLoop* loop, std::shared_ptr<TlsServerContext> context, absl::string_view address,
-    OnAccept on_accept) {
+    OnAccept on_accept, PortShare share) {
   const absl::StatusOr<HostPort> parts = ParseHostPort(address);
   if (!parts.ok()) return parts.status();
   const std::optional<SocketAddress> numeric =
@@ -77,10 +77,15 @@ absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
   const int on = 1;
   SocketAddress bound;
   bound.size = sizeof(bound.storage);
-  // SO_REUSEADDR: a restart may bind although old connections linger in TIME_WAIT.
+  const auto reuse_port = [fd, &on] {
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+  };
+  // SO_REUSEADDR: a restart may bind although old connections linger in TIME_WAIT. SO_REUSEPORT
+  // before bind() shares the port with who has it, and after bind() lets others share it.
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-      setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
-      bind(fd, numeric->get(), numeric->size) != 0 || listen(fd, kBacklog) != 0 ||
+      (share == PortShare::kBeside && !reuse_port()) ||
+      bind(fd, numeric->get(), numeric->size) != 0 ||
+      (share == PortShare::kFirst && !reuse_port()) || listen(fd, kBacklog) != 0 ||
       getsockname(fd, bound.get(), &bound.size) != 0) {
     const absl::Status status = CannotListen(address);
     close(fd);

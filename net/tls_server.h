@@ -13,8 +13,16 @@
 
 namespace bellwire::net {
 
-// Accepts TLS connections on one loop. Several loops may listen on one address (SO_REUSEPORT): the
-// kernel spreads connections over them. When descriptors or memory run out it pauses for a moment
+// Whether an address may have a listener already.
+enum class PortShare {
+  // Nobody else listens there, or it is CANNOT_LISTEN: two servers by mistake on one port would each
+  // get half of its connections.
+  kFirst,
+  // Listens beside a kFirst of this user: the kernel spreads connections over them (SO_REUSEPORT).
+  kBeside,
+};
+
+// Accepts TLS connections on one loop. Several loops may listen on one address (PortShare). When descriptors or memory run out it pauses for a moment
 // and goes on. Destroying it stops listening; accepted streams live on. On the loop's thread,
 // except Listen, which may also be called before the loop runs.
 class TlsServer {
@@ -28,7 +36,7 @@ class TlsServer {
   //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN (it is in use, not ours, …)
   static absl::StatusOr<std::unique_ptr<TlsServer>> Listen(
       EpollLoop* loop, std::shared_ptr<TlsServerContext> context, absl::string_view address,
-      OnAccept on_accept);
+      OnAccept on_accept, PortShare share = PortShare::kFirst);
 
   virtual ~TlsServer() = default;
 

@@ -204,7 +204,8 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
                           [&, i](std::unique_ptr<Stream> stream) {
                             ++accepted[i];
                             stream->Close();
-                          });
+                          },
+                          i == 0 ? PortShare::kFirst : PortShare::kBeside);
     ASSERT_TRUE(listener.ok()) << listener.status();
     listeners.push_back(*std::move(listener));
   }
@@ -216,6 +217,16 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
   ASSERT_TRUE(RunLoopUntil(&loop, [&] { return accepted[0] + accepted[1] == 64; }));
   EXPECT_GT(accepted[0], 0);
   EXPECT_GT(accepted[1], 0);
+}
+
+TEST(TlsServerListenTest, ASecondServerDoesNotGetThePort) {
+  EpollLoop loop(RealClock());
+  const auto ignore = [](std::unique_ptr<Stream>) {};
+  const auto first = TlsServer::Listen(&loop, Identity().ServerContext(), "127.0.0.1:0", ignore);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second =
+      TlsServer::Listen(&loop, Identity().ServerContext(), (*first)->address(), ignore);
+  EXPECT_EQ(ErrorReason(second.status()), "CANNOT_LISTEN");
 }
 
 TEST(TlsServerListenTest, AddressesThatWontDo) {
