@@ -39,7 +39,7 @@ class RegistryServerImpl final : public RegistryServer {
 absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options options) {
   BELLWIRE_ASSIGN_OR_RETURN(
       std::unique_ptr<RocksDbEngine> engine,
-      RocksDbEngine::Open({.directory = options.data_dir, .clock = options.clock}));
+      RocksDbEngine::Open({.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
   return std::make_unique<RegistryServerImpl>(std::move(engine), std::move(options));
 }

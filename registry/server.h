@@ -12,6 +12,10 @@
 #include "crypto/token_sealer.h"
 #include "rpc/registry_api.h"
 
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
 namespace bellwire::registry {
 
 // The token registry over a RocksDB store, without a port: `bellwire serve` calls api() in its own
@@ -27,6 +31,9 @@ class RegistryServer {
     const TokenSealer* sealer = nullptr;
     // Wall time of receipts and expiry. Not owned; outlives the server.
     const Clock* clock = nullptr;
+    // Where faults are injected into the store's files. Not owned; outlives the server. Null: the
+    // machine's files.
+    rocksdb::Env* env = nullptr;
     // Called when a message with `deliver_at` has come into its mailbox, after the commit, with the
     // route as of the commit (not at all if there is none): hand it over as after an Append. On the
     // writer's thread: must not block. May be empty: then sessions find it in their next page.
