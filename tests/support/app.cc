@@ -6,16 +6,24 @@
 
 namespace bellwire::tests {
 
-App::App(const std::string& socket_path, const std::string& app_id) {
+App::App(const std::string& socket_path, const std::string& app_id, OnTaken on_taken) {
   agent::ClientCallbacks callbacks;
   callbacks.on_token = [this](const std::string& token) {
     absl::MutexLock lock(&mutex_);
     token_ = token;
   };
-  callbacks.on_message = [this](const agent::Message& message) {
+  callbacks.on_message = [this, on_taken = std::move(on_taken)](const agent::Message& message) {
+    if (on_taken != nullptr) {
+      on_taken(message.payload);
+      return true;
+    }
     absl::MutexLock lock(&mutex_);
     taken_.push_back(message.payload);
     return true;
+  };
+  callbacks.on_gap = [this](uint32_t dropped) {
+    absl::MutexLock lock(&mutex_);
+    dropped_ += dropped;
   };
   auto client =
       agent::Client::Create({.socket_path = socket_path, .app_id = app_id}, std::move(callbacks));
@@ -40,6 +48,11 @@ std::string App::WaitForToken() {
 std::vector<std::string> App::taken() const {
   absl::MutexLock lock(&mutex_);
   return taken_;
+}
+
+size_t App::dropped() const {
+  absl::MutexLock lock(&mutex_);
+  return dropped_;
 }
 
 bool App::WaitForTaken(size_t n) const {

@@ -8,8 +8,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "cli/provider_credentials.h"
+#include "common/clock.h"
 #include "common/ids.h"
 #include "grpcpp/grpcpp.h"
 #include "rpc/grpc_status.h"
@@ -104,6 +105,13 @@ absl::Status Fleet::StartMember(Member* member) {
   return absl::OkStatus();
 }
 
+void Fleet::UseRegistry(const std::string& program, std::vector<std::string> more_arguments) {
+  Member& registry = members_[0];
+  registry.program = program;
+  registry.arguments = {"--data_dir", data_dir()};
+  registry.arguments.insert(registry.arguments.end(), more_arguments.begin(), more_arguments.end());
+}
+
 void Fleet::KillAll() {
   for (Member& member : members_) member.process->Kill();
 }
@@ -184,15 +192,28 @@ absl::StatusOr<Provider> Provider::Create(const Fleet& fleet,
   if (!status.ok()) return FromGrpcStatus(status);
   provider.key_id_ = key.key().key_id();
   provider.private_key_pem_ = key.private_key_pem();
-  const absl::StatusOr<std::string> jwt =
-      cli::SignProviderJwt({.team_id = provider.team_id_,
-                            .key_id = provider.key_id_,
-                            .private_key_pem = provider.private_key_pem_},
-                           absl::Now());
-  if (!jwt.ok()) return jwt.status();
-  provider.jwt_ = *jwt;
+  if (const absl::Status signed_in = provider.RenewCredential(); !signed_in.ok()) return signed_in;
   provider.channels_ = {fleet.Channel(0), fleet.Channel(1)};
   return provider;
+}
+
+absl::Status Provider::RenewCredential() {
+  const absl::StatusOr<std::string> jwt = cli::SignProviderJwt(
+      {.team_id = team_id_, .key_id = key_id_, .private_key_pem = private_key_pem_}, RealClock()->WallNow());
+  if (jwt.ok()) jwt_ = *jwt;
+  return jwt.status();
+}
+
+absl::StatusOr<push::v1::SendBatchResponse> Provider::SendBatch(
+    const push::v1::SendBatchRequest& request, int i) const {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Authorize(&context);
+  push::v1::SendBatchResponse response;
+  const grpc::Status status =
+      push::v1::PushService::NewStub(channels_[i])->SendBatch(&context, request, &response);
+  if (!status.ok()) return FromGrpcStatus(status);
+  return response;
 }
 
 void Provider::Authorize(grpc::ClientContext* context) const {
@@ -254,6 +275,7 @@ absl::Status Phone::Start() {
   for (const int connector : connectors_) {
     arguments.insert(arguments.end(), {"--server", fleet_.device_address(connector)});
   }
+  arguments.insert(arguments.end(), more_arguments_.begin(), more_arguments_.end());
   auto agent = Process::Start(name_, "device-agent/bellwire-agent", arguments);
   if (!agent.ok()) return agent.status();
   if (auto ready = (*agent)->WaitReady(ready_file); !ready.ok()) return ready.status();

@@ -29,6 +29,9 @@ class Fleet {
   // Starts what isn't running, on the addresses it had before.
   absl::Status StartAll();
   void KillAll();
+  // From its next start on the registry is `program` (in the runfiles), with these arguments besides its
+  // usual ones. REQUIRES: kSeparate.
+  void UseRegistry(const std::string& program, std::vector<std::string> more_arguments = {});
 
   Deployment deployment() const { return deployment_; }
   // All of these are the same process in kEmbedded.
@@ -83,6 +86,11 @@ class Provider {
 
   // One Send through gateway `i`, as unary; retried by nobody.
   absl::StatusOr<push::v1::SendResponse> Send(const push::v1::SendRequest& request, int i = 0) const;
+  // One SendBatch through gateway `i`; retried by nobody.
+  absl::StatusOr<push::v1::SendBatchResponse> SendBatch(const push::v1::SendBatchRequest& request,
+                                                        int i = 0) const;
+  // A JWT is good for an hour: signs a new one.
+  absl::Status RenewCredential();
   // Sends until it is answered OK, with one message id, through either gateway: what a backend does.
   absl::Status SendReliably(const std::string& token, const std::string& payload) const;
   absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const std::string& token,
@@ -108,6 +116,8 @@ class Phone {
 
   absl::Status Start();
   void SetConnectors(std::vector<int> connectors) { connectors_ = std::move(connectors); }
+  // Besides the usual ones, from the next start on.
+  void SetMoreArguments(std::vector<std::string> arguments) { more_arguments_ = std::move(arguments); }
   Process& agent() { return *agent_; }
   std::string socket_path() const;
 
@@ -115,6 +125,7 @@ class Phone {
   const Fleet& fleet_;
   const std::string name_;
   std::vector<int> connectors_;
+  std::vector<std::string> more_arguments_;
   std::unique_ptr<Process> agent_;
 };
 
