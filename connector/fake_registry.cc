@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error.h"
 
 namespace bellwire::connector {
@@ -86,7 +87,7 @@ size_t FakeRegistry::calls() const {
 
 bool FakeRegistry::WaitUntil(absl::AnyInvocable<bool() const> condition,
                              absl::Duration limit) const {
-  const absl::Time deadline = absl::Now() + limit;
+  const absl::Time deadline = RealClock()->WallNow() + limit;
   for (;;) {
     const size_t calls_before = calls();
     if (condition()) return true;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/clock.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
 
@@ -28,7 +29,7 @@ ServerHarness::ServerHarness()
     : key_(*DeviceKey::Generate()),
       certificate_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".pem")),
       private_key_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".key")) {
-  const Validity validity{absl::Now() - absl::Hours(1), absl::Now() + absl::Hours(24)};
+  const Validity validity{RealClock()->WallNow() - absl::Hours(1), RealClock()->WallNow() + absl::Hours(24)};
   const auto ca = MakeCertificateAuthority("test", validity);
   EXPECT_TRUE(ca.ok()) << ca.status();
   LeafRequest request;

@@ -14,8 +14,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/time/clock.h"
+#include "common/clock.h"
 #include "device-agent/testing/client_app.h"
 #include "device-agent/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
@@ -45,8 +46,8 @@ class AgentProcess {
       execv(program.c_str(), argv.data());
       _exit(127);
     }
-    const absl::Time deadline = absl::Now() + absl::Minutes(1);
-    while (access(ready.c_str(), F_OK) != 0 && absl::Now() < deadline) {
+    const absl::Time deadline = RealClock()->WallNow() + absl::Minutes(1);
+    while (access(ready.c_str(), F_OK) != 0 && RealClock()->WallNow() < deadline) {
       absl::SleepFor(absl::Milliseconds(2));
     }
     EXPECT_EQ(access(ready.c_str(), F_OK), 0) << "the agent did not start";

@@ -1,11 +1,11 @@
 #include "rpc/internal_port.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "grpc/support/time.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "rpc/credentials.h"
@@ -14,7 +14,7 @@ namespace bellwire {
 namespace {
 
 // How long calls under way may take once the port closes.
-constexpr std::chrono::seconds kGrace(1);
+constexpr int kGraceSeconds = 1;
 
 }  // namespace
 
@@ -47,7 +47,7 @@ InternalPort::~InternalPort() { Close(); }
 
 void InternalPort::Close() {
   if (server_ == nullptr) return;
-  server_->Shutdown(std::chrono::system_clock::now() + kGrace);
+  server_->Shutdown(gpr_time_from_seconds(kGraceSeconds, GPR_TIMESPAN));
   server_.reset();
 }
 

@@ -5,8 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "grpc/support/time.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
@@ -29,7 +28,7 @@ class LoopbackServer {
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr) << "port " << port;
   }
-  ~LoopbackServer() { server_->Shutdown(absl::ToChronoTime(absl::Now())); }
+  ~LoopbackServer() { server_->Shutdown(gpr_time_0(GPR_TIMESPAN)); }
 
   int port() const { return port_; }
   std::string address() const { return absl::StrCat("127.0.0.1:", port_); }

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "device-agent/client/client.h"
 
 namespace {
@@ -117,11 +117,13 @@ void bellwire_unregister(bellwire_client* client) { client->client->Unregister()
 int bellwire_fd(const bellwire_client* client) { return client->client->fd(); }
 
 int bellwire_next(bellwire_client* client, int timeout_ms, bellwire_event* event) {
-  const absl::Time deadline =
-      timeout_ms < 0 ? absl::InfiniteFuture() : absl::Now() + absl::Milliseconds(timeout_ms);
+  const absl::Duration timeout =
+      timeout_ms < 0 ? absl::InfiniteDuration() : absl::Milliseconds(timeout_ms);
+  const bellwire::MonotonicTime start = bellwire::RealClock()->Monotonic();
   absl::Status status;
   while (client->queue.empty() && status.ok()) {
-    const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const absl::Duration left = std::max(
+        timeout - (bellwire::RealClock()->Monotonic() - start), absl::ZeroDuration());
     status = client->client->Dispatch(left);
     if (left == absl::ZeroDuration()) break;
   }

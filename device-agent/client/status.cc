@@ -4,7 +4,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
 #include "device-agent/client/agent_socket.h"
 #include "device-agent/client/client.h"
 
@@ -19,11 +20,12 @@ absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path,
   socket.Send(request);
 
   // A few bytes into a fresh socket: they are sent. What is left is to wait for the answer.
-  const absl::Time deadline = absl::Now() + timeout;
+  const MonotonicTime start = RealClock()->Monotonic();
   std::optional<v1::Status> answer;
   while (!answer.has_value()) {
     const int64_t left_ms = absl::ToInt64Milliseconds(
-        absl::Ceil(std::min(deadline - absl::Now(), absl::Hours(1)), absl::Milliseconds(1)));
+        absl::Ceil(std::min(timeout - (RealClock()->Monotonic() - start), absl::Hours(1)),
+                   absl::Milliseconds(1)));
     if (left_ms <= 0) {
       return absl::DeadlineExceededError(
           absl::StrCat("the agent at ", socket_path, " does not answer"));

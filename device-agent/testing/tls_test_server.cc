@@ -11,7 +11,7 @@
 namespace bellwire::agent {
 
 TlsTestServer::TlsTestServer() : loop_(RealClock()) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = RealClock()->WallNow();
   const Validity validity{now - absl::Hours(1), now + absl::Hours(1)};
   const KeyAndCertificate ca = *MakeCertificateAuthority("test CA", validity);
   LeafRequest request;
@@ -53,9 +53,9 @@ void TlsTestServer::Do(absl::FunctionRef<void(FakeConnector*)> task) {
 }
 
 bool TlsTestServer::WaitUntil(absl::FunctionRef<bool(FakeConnector*)> condition) {
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  const absl::Time deadline = RealClock()->WallNow() + absl::Minutes(1);
   bool holds = false;
-  while (!holds && absl::Now() < deadline) {
+  while (!holds && RealClock()->WallNow() < deadline) {
     Do([&](FakeConnector* connector) { holds = condition(connector); });
     if (!holds) absl::SleepFor(absl::Milliseconds(2));
   }
