@@ -1,5 +1,6 @@
-// One flipped bit anywhere in the store: what was committed is read back as it was, or something says
-// that the store is damaged. Nothing wrong is ever served, and nothing goes missing in silence.
+// One flipped bit anywhere in the store, or a disk that can't be read: what was committed is read back as
+// it was, or something says that it can't be. Nothing wrong is ever served, and nothing goes missing in
+// silence.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +27,9 @@
 #include "common/log.h"
 #include "gtest/gtest.h"
 #include "registry/rocksdb_engine.h"
+#include "rocksdb/env.h"
 #include "tests/faults/fragile_disk.h"
+#include "tests/faults/fragile_file_system.h"
 #include "tests/support/process.h"
 
 namespace bellwire::tests {
@@ -112,14 +115,18 @@ class StoreCorruptionTest : public testing::Test {
     return writes;
   }
 
-  // Opens a store and reads everything, by scans and by keys.
+  // Opens a store and reads everything.
   Verdict Check(const std::string& directory) const {
     const auto engine = Open(directory);
-    if (!engine.ok()) return kOpenRefused;
+    return engine.ok() ? ReadAll(**engine) : kOpenRefused;
+  }
+
+  // By scans and by keys.
+  Verdict ReadAll(const RocksDbEngine& engine) const {
     bool refused = false;
     for (const Family family : kFamilies) {
       Model seen;
-      const absl::Status scanned = (*engine)->Scan(
+      const absl::Status scanned = engine.Scan(
           family, "", "\xff", [&](absl::string_view key, absl::string_view value) {
             seen[{family, std::string(key)}] = std::string(value);
             return true;
@@ -131,7 +138,7 @@ class StoreCorruptionTest : public testing::Test {
       }
       for (size_t i = 0; i < kKeys; ++i) {
         const std::pair<Family, std::string> key(family, absl::StrCat("key ", i));
-        const auto got = (*engine)->Get(family, key.second);
+        const auto got = engine.Get(family, key.second);
         refused |= !got.ok();
         const auto expected = model_.find(key);
         const bool exists = expected != model_.end();
@@ -226,6 +233,37 @@ TEST_F(StoreCorruptionTest, LengthsInTheManifest) { TryLengthsOfLastRecords("MAN
 TEST_F(StoreCorruptionTest, Current) { TryRandomBits("CURRENT", 50); }
 TEST_F(StoreCorruptionTest, Options) { TryRandomBits("OPTIONS", 20); }
 TEST_F(StoreCorruptionTest, Identity) { TryRandomBits("IDENTITY", 20); }
+
+TEST_F(StoreCorruptionTest, ReadsThatFail) {
+  const int verdict = InChild([this] {
+    FragileDisk disk({.root = pristine()});
+    const std::unique_ptr<rocksdb::Env> env = NewFragileEnv(&disk);
+    const auto engine = RocksDbEngine::Open(
+        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    if (!engine.ok()) return kOpenRefused;
+    disk.SetFailingReads(true);
+    if (ReadAll(**engine) != kReadRefused) return kWrong;
+    disk.SetFailingReads(false);
+    return ReadAll(**engine);
+  });
+  EXPECT_EQ(verdict, kIntact) << "reads must fail while the disk can't be read, and only then";
+}
+
+TEST_F(StoreCorruptionTest, ADiskThatCannotBeReadAtTheStart) {
+  const int verdict = InChild([this] {
+    FragileDisk disk({.root = pristine()});
+    const std::unique_ptr<rocksdb::Env> env = NewFragileEnv(&disk);
+    disk.SetFailingReads(true);
+    const auto refused = RocksDbEngine::Open(
+        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    if (!absl::IsUnavailable(refused.status())) return kWrong;
+    disk.SetFailingReads(false);
+    const auto engine = RocksDbEngine::Open(
+        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    return engine.ok() ? ReadAll(**engine) : kOpenRefused;
+  });
+  EXPECT_EQ(verdict, kIntact);
+}
 
 }  // namespace
 }  // namespace bellwire::tests

@@ -26,7 +26,7 @@ std::string ReadFile(const std::string& path) {
 }
 
 void SetDeadline(grpc::ClientContext* context) {
-  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  context->set_deadline(absl::ToChronoTime(RealClock()->WallNow() + absl::Seconds(30)));
 }
 
 }  // namespace
