@@ -31,7 +31,7 @@ absl::Status DeviceTransaction::Load() {
   return absl::OkStatus();
 }
 
-absl::Status DeviceTransaction::Finish() {
+absl::Status DeviceTransaction::Finish(uint64_t outbox_order) {
   for (const auto& [id, registration] : registrations_) {
     if (!registration.changed) continue;
     overlay_.Put(Family::kDevices, RegistrationKey(id_, id),
@@ -40,6 +40,9 @@ absl::Status DeviceTransaction::Finish() {
   if (device_changed_) {
     BELLWIRE_RETURN_IF_ERROR(UpdateSettled());
     overlay_.Put(Family::kDevices, DeviceRecordKey(id_), device_.SerializeAsString());
+  }
+  if (outbox_.receipts_size() > 0) {
+    overlay_.Put(Family::kOutbox, OutboxKey(outbox_order, id_), outbox_.SerializeAsString());
   }
   std::move(overlay_).MergeInto(batch_);
   return absl::OkStatus();
@@ -187,9 +190,35 @@ absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* l
                                        push::v1::Step step, absl::string_view detail,
                                        std::optional<int64_t> time_ms) {
   if (IsTerminal(step) && HoldsPlace(*life)) BELLWIRE_RETURN_IF_ERROR(LeavePlace(message, *life));
-  AddReceipt(life, step, time_ms.value_or(now_ms_), detail);
+  if (AddReceipt(life, step, time_ms.value_or(now_ms_), detail)) {
+    // kDeadTokenRetention sees to it that the registration is there as long as its messages live.
+    BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                              FindRegistration(message.registration_id));
+    if (registration == nullptr) return StoreCorruptError("a message without registration");
+    Publish(*registration, message.registration_id, message.message_id.bytes(), step,
+            time_ms.value_or(now_ms_), detail);
+  }
   PutLife(message, life);
   return absl::OkStatus();
+}
+
+void DeviceTransaction::RecordDeadToken(uint64_t registration_id, absl::string_view detail) {
+  const auto it = registrations_.find(registration_id);
+  assert(it != registrations_.end());
+  Publish(it->second.record, registration_id, "", push::v1::UNREGISTERED, now_ms_, detail);
+}
+
+void DeviceTransaction::Publish(const Registration& registration, uint64_t registration_id,
+                                absl::string_view message_id, push::v1::Step step,
+                                int64_t time_ms, absl::string_view detail) {
+  storage::v1::OutboxReceipt* entry = outbox_.add_receipts();
+  entry->set_team_id(registration.team_id());
+  entry->set_app_id(registration.app_id());
+  entry->set_registration_id(registration_id);
+  entry->set_message_id(std::string(message_id));
+  entry->mutable_receipt()->set_step(step);
+  entry->mutable_receipt()->set_time_ms(time_ms);
+  entry->mutable_receipt()->set_detail(std::string(detail));
 }
 
 uint64_t DeviceTransaction::TakeSeq() {

@@ -45,8 +45,9 @@ class DeviceTransaction {
   // Reads the device's own record. Comes first.
   absl::Status Load();
 
-  // Writes what has changed into the batch. Comes last, once.
-  absl::Status Finish();
+  // Writes what has changed into the batch. Comes last, once. The receipts go along in one outbox
+  // entry, `outbox_order`: greater than that of every transaction before.
+  absl::Status Finish(uint64_t outbox_order);
 
   int64_t now_ms() const { return now_ms_; }
   uint64_t Random() { return random_(); }
@@ -88,11 +89,14 @@ class DeviceTransaction {
   void PutLifeToWakeAt(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   void DeleteLife(const MessageRef& message, const MessageLife& life);
 
-  // Adds a receipt to a life and writes it. Every receipt of the registry passes here: what follows
-  // receipts hooks in here. A terminal step takes the message out of the place it holds.
+  // Adds a receipt to a life and writes it, and puts it on its way to the team's feed. Every receipt of
+  // the registry passes here. A terminal step takes the message out of the place it holds.
   // `time_ms`: when it happened, if not now.
   absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
                       absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
+
+  // Tells the team's feed that the token of this registration died now. REQUIRES: it was found.
+  void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
 
   // --- The mailbox.
 
@@ -144,6 +148,10 @@ class DeviceTransaction {
 
   void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   absl::Status UpdateSettled();
+  // To the outbox. `message_id`: empty for the token itself.
+  void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
+               absl::string_view message_id, push::v1::Step step, int64_t time_ms,
+               absl::string_view detail);
 
   Overlay* const batch_;
   Overlay overlay_;
@@ -157,6 +165,7 @@ class DeviceTransaction {
   bool mail_removed_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
   std::vector<internal::v1::Envelope> released_;
+  storage::v1::Outbox outbox_;
 };
 
 }  // namespace bellwire::registry

@@ -124,6 +124,9 @@ std::string TimelineKey(const TimelineEntry& entry) {
       break;
     case TimelineEntry::Kind::kScheduled:
       break;
+    case TimelineEntry::Kind::kFeed:
+      key += entry.team_id;
+      break;
   }
   return key;
 }
@@ -159,6 +162,10 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key) {
     case TimelineEntry::Kind::kScheduled:
       if (!rest.empty()) return std::nullopt;
       return entry;
+    case TimelineEntry::Kind::kFeed:
+      if (rest.empty()) return std::nullopt;
+      entry.team_id = std::string(rest);
+      return entry;
   }
   return std::nullopt;
 }
@@ -178,5 +185,34 @@ std::string TeamEnd(absl::string_view team_id) { return TeamKey(team_id, 'T' + 1
 
 std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id); }
 std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
+
+std::string OutboxKey(uint64_t order, const DeviceId& device) {
+  std::string key;
+  AppendBigEndian64(order, &key);
+  key.append(device.bytes().data(), kId);
+  return key;
+}
+
+std::string OutboxEnd() { return std::string(kNumber + kId + 1, '\xff'); }
+
+std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key) {
+  if (key.size() != kNumber + kId) return std::nullopt;
+  return OutboxEntry{ParseBigEndian64(key.substr(0, kNumber)),
+                     *DeviceId::FromBytes(key.substr(kNumber))};
+}
+
+std::string FeedKey(absl::string_view team_id) { return TeamKey(team_id, 'F'); }
+
+std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position) {
+  std::string key = TeamKey(team_id, 'B');
+  AppendBigEndian64(last_position, &key);
+  return key;
+}
+
+std::string FeedBlocksEnd(absl::string_view team_id) { return TeamKey(team_id, 'B' + 1); }
+
+uint64_t PositionOfFeedBlockKey(absl::string_view key) {
+  return ParseBigEndian64(key.substr(key.size() - kNumber));
+}
 
 }  // namespace bellwire::registry

@@ -61,6 +61,8 @@ struct TimelineEntry {
     kRegistration = 'R',
     // Scheduled messages are due.
     kScheduled = 'S',
+    // The oldest receipts of a team's feed are forgotten.
+    kFeed = 'F',
   };
   int64_t time_ms = 0;
   DeviceId device;
@@ -69,6 +71,8 @@ struct TimelineEntry {
   MessageRef message;
   // kNowOrNever.
   uint64_t seq = 0;
+  // kFeed, in which `device` is all zeros.
+  std::string team_id;
 };
 std::string TimelineKey(const TimelineEntry& entry);
 // Before every key of this time and after all of earlier ones.
@@ -93,6 +97,28 @@ std::string TeamEnd(absl::string_view team_id);
 
 std::string AppNameKey(absl::string_view app_id);                                     // 'A'
 std::string KeyNameKey(absl::string_view key_id);                                     // 'K'
+
+// --- Family::kOutbox: order of the commit (8), device id (16).
+
+std::string OutboxKey(uint64_t order, const DeviceId& device);
+// After every key of the family.
+std::string OutboxEnd();
+struct OutboxEntry {
+  uint64_t order = 0;
+  DeviceId device;
+};
+// nullopt for what OutboxKey did not make.
+std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key);
+
+// --- Family::kFeeds: length of the team id (1), team id, kind (1), and what follows here.
+
+std::string FeedKey(absl::string_view team_id);                                       // 'F'
+// By the position of its last receipt: the first key from FeedBlockKey(p) on is the block of p.
+std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);          // 'B'
+// After every block of the team.
+std::string FeedBlocksEnd(absl::string_view team_id);
+// REQUIRES: made by FeedBlockKey.
+uint64_t PositionOfFeedBlockKey(absl::string_view key);
 
 }  // namespace bellwire::registry
 

@@ -23,8 +23,12 @@ enum class Family : uint8_t {
   kTeams,
   // Who holds an app id or a key id.
   kNames,
-  // What is due when: ordered by time, each entry belonging to the device it names.
+  // What is due when: ordered by time, each entry belonging to the device, or team, it names.
   kTimeline,
+  // Receipts on their way into a feed: ordered by commit, each entry belonging to the device it names.
+  kOutbox,
+  // The feed of receipts of each team, under its id.
+  kFeeds,
 };
 
 // A key of any family; ordered by family, then by bytes.

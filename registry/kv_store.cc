@@ -13,6 +13,7 @@
 #include "registry/message_query.h"
 #include "registry/page.h"
 #include "registry/recall.h"
+#include "registry/receipt_feed.h"
 #include "registry/registration.h"
 #include "registry/session.h"
 #include "registry/store_error.h"
@@ -40,13 +41,18 @@ absl::Status KvStore::Commit() {
   const absl::Status status = engine_->Commit(staged_.writes());
   staged_.Clear();
   std::vector<Released> released = std::exchange(released_, {});
+  const std::vector<std::string> grown_feeds = std::exchange(grown_feeds_, {});
   if (!status.ok()) {
     // Whatever the sweeps of this batch have passed is there again.
     timeline_from_.clear();
+    relay_.OnCommitFailed();
     return status;
   }
   if (options_.on_due) {
     for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
+  }
+  if (options_.on_receipts) {
+    for (const std::string& team_id : grown_feeds) options_.on_receipts(team_id);
   }
   return absl::OkStatus();
 }
@@ -72,7 +78,8 @@ auto KvStore::Run(const DeviceId& device, Operation operation)
 }
 
 absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
-  BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
+  BELLWIRE_RETURN_IF_ERROR(tx.Finish(outbox_order));
   if (!tx.connected()) return absl::OkStatus();
   for (const Envelope& message : tx.released()) {
     released_.push_back({device, tx.device().route(), message});
@@ -182,6 +189,25 @@ absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
   return Catalogue(&staged_).RevokeKey(key_id, NowMs());
 }
 
+absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
+                                               std::optional<uint64_t> after,
+                                               size_t max_receipts) {
+  return ReceiptFeed(&staged_, team_id).Read(after, max_receipts);
+}
+
+absl::StatusOr<RelayResult> KvStore::RelayReceipts(size_t max_entries) {
+  BELLWIRE_ASSIGN_OR_RETURN(RelayResult result, relay_.Run(max_entries, NowMs()));
+  grown_feeds_.insert(grown_feeds_.end(), result.teams.begin(), result.teams.end());
+  return result;
+}
+
+absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
+  if (entry.kind == TimelineEntry::Kind::kFeed) {
+    return ReceiptFeed(&staged_, entry.team_id).Trim(entry.time_ms, now_ms);
+  }
+  return Run(entry.device, [&](DeviceTransaction& tx) { return Wake(tx, entry); });
+}
+
 absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   const int64_t now_ms = NowMs();
   std::vector<std::string> due;
@@ -199,9 +225,7 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   for (const std::string& key : due) {
     const std::optional<TimelineEntry> entry = ParseTimelineKey(key);
     const absl::Status status =
-        entry.has_value()
-            ? Run(entry->device, [&](DeviceTransaction& tx) { return Wake(tx, *entry); })
-            : StoreCorruptError("a timeline entry");
+        entry.has_value() ? WakeEntry(*entry, now_ms) : StoreCorruptError("a timeline entry");
     if (status.ok()) {
       ++result.handled;
     } else {

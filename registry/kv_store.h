@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "registry/device_transaction.h"
 #include "registry/kv_engine.h"
 #include "registry/overlay.h"
+#include "registry/receipt_relay.h"
 #include "registry/store.h"
 
 namespace bellwire::registry {
@@ -30,6 +32,8 @@ class KvStore final : public Store {
     // As in RegistryServer::Options. May be empty.
     absl::AnyInvocable<void(const DeviceId& device, const Route& route, const Envelope& message)>
         on_due;
+    // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
+    absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
   };
 
   KvStore(std::unique_ptr<KvEngine> engine, Options options);
@@ -61,6 +65,9 @@ class KvStore final : public Store {
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) override;
   absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) override;
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) override;
+  absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
+                                        size_t max_receipts) override;
+  absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
   absl::StatusOr<SweepResult> Sweep(size_t max_entries) override;
 
  private:
@@ -77,6 +84,7 @@ class KvStore final : public Store {
   auto Run(const DeviceId& device, Operation operation)
       -> decltype(operation(std::declval<DeviceTransaction&>()));
   absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
+  absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
   // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may
   // have been set back, or an entry be due at once.
   void NoteTimeline();
@@ -85,8 +93,10 @@ class KvStore final : public Store {
   Options options_;
   // What the operations since the last commit have done.
   Overlay staged_;
+  ReceiptRelay relay_{&staged_};
   // To be handed on after the commit.
   std::vector<Released> released_;
+  std::vector<std::string> grown_feeds_;
   // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
   // each of them a walk over what the ones before have deleted.
   std::string timeline_from_;

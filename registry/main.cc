@@ -11,12 +11,17 @@
 #include "CLI/Formatter.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
 #include "daemon/data_dir.h"
 #include "daemon/main_support.h"
 #include "registry/server.h"
+#include "rpc/connector_api.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_registry_server.h"
 #include "rpc/internal_port.h"
 
@@ -35,11 +40,26 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
                             TokenSealer::FromFile(data_dir.token_keys()));
 
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
+                            InternalChannelCredentials(data_dir.internal()));
+
   // Destroyed in reverse: the port first, which uses the rest.
+  const std::unique_ptr<ConnectorDirectory> connectors =
+      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   RegistryServer::Options options;
   options.data_dir = data_dir.registry();
   options.sealer = sealer.get();
   options.clock = RealClock();
+  options.on_due = [&connectors](const DeviceId& device, const internal::v1::Route& route,
+                                 const internal::v1::Envelope& message) {
+    internal::v1::ConnectorRequest request;
+    *request.mutable_route() = route;
+    request.set_device_id(std::string(device.bytes()));
+    *request.mutable_deliver()->mutable_message() = message;
+    // Whatever becomes of it: the message is in the mailbox, and the session's next page has it.
+    connectors->Find(route.connector_address())
+        ->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
+  };
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
                             RegistryServer::Start(std::move(options)));
   std::vector<std::unique_ptr<grpc::Service>> services;

@@ -37,7 +37,7 @@ bool HoldsPlace(const MessageLife& life) {
   return life.place() == MessageLife::MAILBOX || life.place() == MessageLife::SCHEDULED;
 }
 
-void AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view detail) {
+bool AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view detail) {
   assert(life->place() != MessageLife::ENDED);
   // ACCEPTED, STORED, AGENT_ACKED and the end come once each, SENT as often as the device comes back.
   constexpr int kMaxUntilSent = static_cast<int>(kMaxReceiptsPerMessage) - 2;
@@ -45,7 +45,7 @@ void AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view
   if (step == push::v1::SENT && life->receipts_size() > 0) {
     storage::v1::StoredReceipt* last = life->mutable_receipts(life->receipts_size() - 1);
     const bool last_is_sent = last->step() == push::v1::SENT;
-    if (last_is_sent && last->time_ms() == time_ms) return;
+    if (last_is_sent && last->time_ms() == time_ms) return false;
     if (last_is_sent && life->receipts_size() >= kMaxUntilSent) receipt = last;
   }
   if (receipt == nullptr) receipt = life->add_receipts();
@@ -53,6 +53,7 @@ void AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view
   receipt->set_time_ms(time_ms);
   receipt->set_detail(std::string(detail));
   if (IsTerminal(step)) life->set_place(MessageLife::ENDED);
+  return true;
 }
 
 int64_t NextWakeMs(const MessageLife& life) {

@@ -33,9 +33,9 @@ bool HoldsPlace(const MessageLife& life);
 
 // Adds a receipt; every one of every message passes here. Keeps the list within
 // kMaxReceiptsPerMessage: of many SENTs the first ones and the last stay. The same SENT twice is
-// one. A terminal step moves the life to ENDED.
+// one: false says that nothing was news. A terminal step moves the life to ENDED.
 // REQUIRES: the life is not ENDED.
-void AddReceipt(MessageLife* life, push::v1::Step step, int64_t time_ms, absl::string_view detail);
+bool AddReceipt(MessageLife* life, push::v1::Step step, int64_t time_ms, absl::string_view detail);
 
 // When something becomes due in this life even if nothing happens to it: expiry, or the end of its
 // retention. 0: nothing does (a now-or-never message has a timeline entry of its own).

@@ -65,6 +65,7 @@ absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id) {
     registration->clear_gap_seq();
   }
   registration->set_removed_at_ms(tx.now_ms());
+  tx.RecordDeadToken(id, "the app was removed from the device");
   tx.PutTimeline({.time_ms = tx.now_ms() + absl::ToInt64Milliseconds(kDeadTokenRetention),
                   .kind = TimelineEntry::Kind::kRegistration,
                   .message = {.registration_id = id}});

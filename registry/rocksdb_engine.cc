@@ -28,12 +28,13 @@
 namespace bellwire::registry {
 namespace {
 
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
 
 // In the order of Family.
-constexpr std::array<absl::string_view, 4> kFamilyNames = {"devices", "teams", "names", "timeline"};
+constexpr std::array<absl::string_view, 6> kFamilyNames = {"devices",  "teams",  "names",
+                                                           "timeline", "outbox", "feeds"};
 
 rocksdb::Slice ToSlice(absl::string_view s) { return {s.data(), s.size()}; }
 absl::string_view ToView(const rocksdb::Slice& s) { return {s.data(), s.size()}; }

@@ -157,13 +157,13 @@ TEST_F(RocksDbEngineTest, AnotherFormatVersionIsRefused) {
   ASSERT_TRUE(Open().ok());
   WithDatabase([](rocksdb::DB* db) {
     storage::v1::Format format;
-    format.set_version(2);
+    format.set_version(1);
     ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), "format", format.SerializeAsString()).ok());
   });
   const absl::Status status = Open();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ErrorReason(status), "STORE_FORMAT");
-  EXPECT_NE(status.message().find("version 2"), absl::string_view::npos) << status;
+  EXPECT_NE(status.message().find("version 1"), absl::string_view::npos) << status;
 }
 
 TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {

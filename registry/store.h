@@ -83,6 +83,36 @@ struct AppAckItem {
   Step step = push::v1::STEP_UNSPECIFIED;
 };
 
+// One receipt in the feed of a team.
+struct FeedReceipt {
+  uint64_t position = 0;
+  // Whose token it is about.
+  DeviceId device;
+  uint64_t registration_id = 0;
+  std::string app_id;
+  // nullopt: about the token itself, which died (UNREGISTERED).
+  std::optional<MessageId> message_id;
+  Step step = push::v1::STEP_UNSPECIFIED;
+  absl::Time time;
+  std::string detail;
+};
+
+struct FeedPage {
+  // In the order of position, without holes.
+  std::vector<FeedReceipt> receipts;
+  // Read on after this one.
+  uint64_t next_position = 0;
+};
+
+struct RelayResult {
+  // Outbox entries.
+  size_t moved = 0;
+  // Those whose feeds have grown.
+  std::vector<std::string> teams;
+  // Whether more waits.
+  bool more = false;
+};
+
 struct SweepResult {
   size_t handled = 0;
   // Whether more is due already.
@@ -198,6 +228,19 @@ class Store {
   // Sets revoke_time, once.
   //   NOT_FOUND KEY_NOT_FOUND
   virtual absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) = 0;
+
+  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team:
+  // at least once, those of one message in their order, kept for kReceiptRetention.
+
+  // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but where the
+  // feed ends now.
+  //   OUT_OF_RANGE CURSOR_TOO_OLD: some of them have been forgotten
+  //   INVALID_ARGUMENT BAD_CURSOR: the feed never came so far
+  virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
+                                                std::optional<uint64_t> after,
+                                                size_t max_receipts) = 0;
+  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds.
+  virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;
 
   // --- Time.
 

@@ -349,14 +349,14 @@ Coverage RunSeeds(bool on_disk, uint32_t seeds, int steps) {
 }
 
 TEST(StoreModelTest, InMemory) {
-  const Coverage coverage = RunSeeds(/*on_disk=*/false, 30, 3000);
+  const Coverage coverage = RunSeeds(/*on_disk=*/false, 12, 3000);
   // The runs go everywhere.
   EXPECT_EQ(coverage.steps.size(), push::v1::Step_ARRAYSIZE - 1);
   EXPECT_EQ(coverage.errors, (std::set<std::string>{"", "MAILBOX_FULL", "MESSAGE_ID_REUSED",
                                                     "UNREGISTERED"}));
 }
 
-TEST(StoreModelTest, OnDisk) { RunSeeds(/*on_disk=*/true, 3, 1500); }
+TEST(StoreModelTest, OnDisk) { RunSeeds(/*on_disk=*/true, 2, 1500); }
 
 }  // namespace
 }  // namespace bellwire::registry

@@ -101,6 +101,9 @@ absl::Status Wake(DeviceTransaction& tx, const TimelineEntry& entry) {
       }
       return absl::OkStatus();
     }
+    case TimelineEntry::Kind::kFeed:
+      // A team's, not a device's.
+      break;
   }
   return absl::OkStatus();
 }
