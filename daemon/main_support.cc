@@ -77,11 +77,18 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv) {
     ReadConfigOf(NamedCommand(app));
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app->exit(e);
+    CLI::App* command = NamedCommand(app);
+    std::string what = e.what();
+    // CLI11 misses a subcommand before it wonders about a word that is none.
+    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
+        !command->get_subcommands({}).empty() && !command->remaining().empty()) {
+      what = absl::StrCat("there is no command \"", command->remaining().front(), "\"");
+    }
     std::string name;
-    for (const CLI::App* at = NamedCommand(app); at != nullptr; at = at->get_parent()) {
+    for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
       name = name.empty() ? at->get_name() : absl::StrCat(at->get_name(), " ", name);
     }
-    std::cerr << "error: " << e.what() << "\nhint: see `" << name << " --help`\n";
+    std::cerr << "error: " << what << "\nhint: see `" << name << " --help`\n";
     return kExitUsage;
   }
   return std::nullopt;

@@ -119,6 +119,16 @@ TEST(ParseFlagsTest, UnknownFlagsAreUsageErrors) {
   }
 }
 
+TEST(ParseFlagsTest, NamesACommandThatDoesNotExist) {
+  CLI::App app;
+  app.require_subcommand(1);
+  app.add_subcommand("serve", "");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Parse(&app, {"swerve"}), kExitUsage);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("no command \"swerve\""),
+            std::string::npos);
+}
+
 TEST(ParseFlagsTest, HelpAndVersionExitWithZero) {
   for (const char* flag : {"--help", "--version"}) {
     CLI::App app;
