@@ -78,8 +78,9 @@ inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
 inline constexpr absl::Duration kIdempotencyWindow = absl::Hours(24);
 // … and its receipts are kept for this long.
 inline constexpr absl::Duration kReceiptRetention = absl::Hours(7 * 24);
-// A dead token answers UNREGISTERED for at least this long.
-inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(30 * 24);
+// A dead token answers UNREGISTERED for this long: the promised 30 days, and as long as a message can
+// live that the agent had taken before, so that its last receipt still finds its team.
+inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(36 * 24);
 // A message cycles through redelivery at most so often in its receipts; later SENTs replace the last.
 inline constexpr size_t kMaxReceiptsPerMessage = 32;
 // Apps registered on one device: hundreds are real, more is a bug or an attack.
@@ -116,6 +117,20 @@ inline constexpr size_t kMaxReleasesPerTransaction = 64;
 // between sweeps when nothing more is due. Also how late a deliver_at may be.
 inline constexpr size_t kMaxSweepEntries = 256;
 inline constexpr absl::Duration kSweepInterval = absl::Seconds(1);
+// Receipts reach their feed this long after their commit, with the next commit: the relay's writes share
+// its sync, and the longer they wait the more of them share one record.
+inline constexpr absl::Duration kRelayInterval = absl::Milliseconds(20);
+// Outbox entries that one step of the relay moves.
+inline constexpr size_t kMaxRelayEntries = 2048;
+// Receipts in one record of a feed, and in one answer: about 32 KiB.
+inline constexpr size_t kMaxFeedBlockReceipts = 256;
+// Records that one trim of a feed removes, and how long it rests if nothing more is due: forgetting by the
+// minute is soon enough, and record by record would be a wake-up each.
+inline constexpr size_t kMaxFeedTrimBlocks = 256;
+inline constexpr absl::Duration kFeedTrimInterval = absl::Minutes(1);
+// How long a ReadReceipts may wait for receipts, and how many may at a time.
+inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
+inline constexpr size_t kMaxReceiptWaiters = 4096;
 // After a failed write the store is opened again at most this often.
 inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
 
@@ -168,6 +183,14 @@ inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 // A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
 inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
 inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
+// After a caller's stream to a connector broke, deliveries may be missing, and every session looks into
+// its mailbox. It starts after a time at random between the two, so that the connectors of a fleet don't
+// ask the registry together and what the caller was about to append is there; it is repeated once, after
+// kRegistryCallTimeout, for an append that took as long as any may.
+inline constexpr absl::Duration kCatchUpDelayMin = absl::Seconds(1);
+inline constexpr absl::Duration kCatchUpDelayMax = absl::Seconds(3);
+// Sessions of one shard that do so: a fraction of what the registry serves, so that Sends don't notice.
+inline constexpr size_t kCatchUpsPerSecond = 1000;
 // Agents that one shard sends away while it drains: each costs about 1 ms of CPU time elsewhere.
 inline constexpr size_t kDrainConnectionsPerSecond = 500;
 // After GoAway(DRAINING) a session stays this long for the acknowledgements that are under way.
@@ -255,6 +278,10 @@ static_assert(kMaxSeenRanges >= kMaxMailboxMessagesPerApp * kMaxAppsPerDevice,
               "an honest server can't make an agent run out of ranges");
 static_assert(kMaxPageScan > kMaxPageMessages, "a page can be filled");
 static_assert(kSessionWindowBytes <= kMaxPageBytes, "one page fills a window");
+static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
+              "the relay is as fast as what feeds it");
+static_assert(kMaxReceiptWait < kRegistryCallTimeout,
+              "a wait for receipts ends before its call is given up");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire

@@ -18,7 +18,7 @@ namespace {
 using storage::v1::Feed;
 using storage::v1::FeedBlock;
 
-constexpr int64_t kRetentionMs = kReceiptRetention / absl::Milliseconds(1);
+int64_t RetentionMs() { return absl::ToInt64Milliseconds(kReceiptRetention); }
 
 absl::Status CursorTooOldError() {
   return MakeError(absl::StatusCode::kOutOfRange, "CURSOR_TOO_OLD",
@@ -74,7 +74,7 @@ absl::Status ReceiptFeed::Append(const std::vector<storage::v1::FeedReceipt>& re
     overlay_->Put(Family::kFeeds, FeedBlockKey(team_id_, feed.last_position()),
                   block.SerializeAsString());
   }
-  if (feed.wake_at_ms() == 0) WakeAt(&feed, now_ms + kRetentionMs);
+  if (feed.wake_at_ms() == 0) WakeAt(&feed, now_ms + RetentionMs());
   Save(feed);
   return absl::OkStatus();
 }
@@ -140,7 +140,7 @@ absl::Status ReceiptFeed::Trim(int64_t woken_at_ms, int64_t now_ms) {
       [&](absl::string_view key, absl::string_view value) {
         const absl::StatusOr<FeedBlock> block = ParseRecord<FeedBlock>(value);
         // What can't be read must not keep what comes after it for ever.
-        const int64_t due_ms = block.ok() ? block->relayed_at_ms() + kRetentionMs : now_ms;
+        const int64_t due_ms = block.ok() ? block->relayed_at_ms() + RetentionMs() : now_ms;
         if (due_ms > now_ms || old.size() == kMaxFeedTrimBlocks) {
           next_due_ms = due_ms;
           return false;
@@ -151,8 +151,9 @@ absl::Status ReceiptFeed::Trim(int64_t woken_at_ms, int64_t now_ms) {
   for (const std::string& key : old) overlay_->Delete(Family::kFeeds, key);
   if (!old.empty()) feed.set_trimmed_to(PositionOfFeedBlockKey(old.back()));
   if (next_due_ms.has_value()) {
-    const int64_t rest_ms = old.size() == kMaxFeedTrimBlocks ? 0 : kFeedTrimInterval / absl::Milliseconds(1);
-    WakeAt(&feed, std::max(*next_due_ms, now_ms + rest_ms));
+    const absl::Duration rest =
+        old.size() == kMaxFeedTrimBlocks ? absl::ZeroDuration() : kFeedTrimInterval;
+    WakeAt(&feed, std::max(*next_due_ms, now_ms + absl::ToInt64Milliseconds(rest)));
   }
   Save(feed);
   return absl::OkStatus();
