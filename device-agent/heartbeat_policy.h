@@ -12,6 +12,8 @@ namespace bellwire::agent {
 struct HeartbeatBounds {
   absl::Duration min = kMinHeartbeatInterval;
   absl::Duration max = kMaxHeartbeatInterval;
+  // What others learned on this network; zero: unknown.
+  absl::Duration hint;
 
   absl::Duration Clamp(absl::Duration interval) const { return std::clamp(interval, min, max); }
 };
@@ -24,12 +26,20 @@ class HeartbeatPolicy {
 
   // The interval to use from now on, within the bounds.
   virtual absl::Duration interval() const = 0;
+  // The longest that interval() may become while a session lasts: what a login has to promise. At
+  // least interval().
+  virtual absl::Duration promise() const { return interval(); }
+  // A beat after so long a silence is welcome if the phone is awake anyway: it saves a wake-up
+  // later. At most interval().
+  virtual absl::Duration earliest() const { return interval(); }
   // The server's bounds, at login and whenever they change.
   virtual void SetBounds(const HeartbeatBounds& bounds) = 0;
 
-  // The path was silent for `silence` and carried a heartbeat and its answer then …
+  // A session began: the network works, and may be another one than before. Before its bounds are set.
+  virtual void OnReady() {}
+  // The path was silent for `silence` and carried a heartbeat and its answer then, however slow …
   virtual void OnAlive(absl::Duration silence) = 0;
-  // … or did not.
+  // … or did not, and the connection is given up.
   virtual void OnDead(absl::Duration silence) = 0;
 };
 

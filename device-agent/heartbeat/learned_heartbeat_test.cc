@@ -1,0 +1,131 @@
+#include "device-agent/heartbeat/learned_heartbeat.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/simulated_clock.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::agent {
+namespace {
+
+class LearnedHeartbeatTest : public testing::Test {
+ protected:
+  LearnedHeartbeatTest() { Restart(NetworkTable()); }
+
+  void Restart(NetworkTable known) {
+    policy_ = std::make_unique<LearnedHeartbeat>(LearnedHeartbeat::Options{
+        .clock = &clock_,
+        .known = std::move(known),
+        .network = [this] { return NetworkKey{.name = network_}; },
+        .save = [this](const std::string& state) { saved_.push_back(state); }});
+    policy_->OnReady();
+  }
+
+  void Beat(bool alive = true) {
+    const absl::Duration silence = policy_->interval();
+    clock_.Advance(silence);
+    if (alive) return policy_->OnAlive(silence);
+    clock_.Advance(kHeartbeatAckTimeout);
+    policy_->OnDead(silence);
+  }
+
+  SimulatedClock clock_;
+  std::string network_ = "home";
+  std::vector<std::string> saved_;
+  std::unique_ptr<LearnedHeartbeat> policy_;
+};
+
+TEST_F(LearnedHeartbeatTest, ADeadPathInALiveNetworkIsANat) {
+  Beat();
+  Beat(/*alive=*/false);
+  EXPECT_EQ(policy_->interval(), kRungs[1]) << "not known yet whether it was the network";
+  clock_.Advance(kAliveWithin);
+  policy_->OnReady();
+  EXPECT_GT(policy_->interval(), kRungs[0]);
+  EXPECT_LT(policy_->interval(), kRungs[1]);
+}
+
+TEST_F(LearnedHeartbeatTest, ANetworkThatWasAwayTeachesNothing) {
+  Beat();
+  Beat(/*alive=*/false);
+  clock_.Advance(kAliveWithin + absl::Seconds(1));
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[1]);
+}
+
+TEST_F(LearnedHeartbeatTest, APhoneThatSleptBeforeItCameBackTeachesNothing) {
+  Beat();
+  Beat(/*alive=*/false);
+  clock_.Suspend(absl::Hours(8));
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[1]);
+}
+
+TEST_F(LearnedHeartbeatTest, APathThatDiedWithItsNetworkTeachesNothing) {
+  Beat();
+  Beat(/*alive=*/false);
+  network_ = "train";
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[0]);
+  network_ = "home";
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[1]);
+}
+
+TEST_F(LearnedHeartbeatTest, ASlowAnswerIsAnAnswer) {
+  for (int i = 0; i < 4; ++i) {
+    const absl::Duration silence = policy_->interval();
+    clock_.Advance(silence + kHeartbeatAckTimeout - absl::Seconds(1));
+    policy_->OnAlive(silence);
+  }
+  EXPECT_EQ(policy_->interval(), kLongestSilence);
+}
+
+TEST_F(LearnedHeartbeatTest, EachNetworkHasItsOwnInterval) {
+  for (int i = 0; i < 4; ++i) Beat();
+  EXPECT_EQ(policy_->interval(), kLongestSilence);
+  network_ = "train";
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[0]);
+  network_ = "home";
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kLongestSilence);
+}
+
+TEST_F(LearnedHeartbeatTest, SavesWhatItLearnedAndThenIsQuiet) {
+  for (int i = 0; i < 4; ++i) Beat();
+  EXPECT_EQ(saved_.size(), 4u);
+  for (int i = 0; i < 100; ++i) Beat();
+  EXPECT_EQ(saved_.size(), 4u);
+  Restart(*NetworkTable::Parse(saved_.back()));
+  EXPECT_EQ(policy_->interval(), kLongestSilence);
+}
+
+TEST_F(LearnedHeartbeatTest, PromisesSoMuchThatASearchFitsIntoOneSession) {
+  EXPECT_EQ(policy_->promise(), kLongestSilence);
+  policy_->SetBounds({absl::Seconds(10), absl::Minutes(10)});
+  EXPECT_EQ(policy_->promise(), absl::Minutes(10));
+  policy_->SetBounds({absl::Minutes(40), absl::Minutes(60)});
+  EXPECT_EQ(policy_->promise(), absl::Minutes(40)) << "the server wants it so";
+  EXPECT_EQ(policy_->interval(), absl::Minutes(40));
+}
+
+TEST_F(LearnedHeartbeatTest, AHintIsForItsNetworkOnly) {
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  EXPECT_EQ(policy_->interval(), absl::Minutes(20));
+  network_ = "train";
+  policy_->OnReady();
+  EXPECT_EQ(policy_->interval(), kRungs[0]);
+}
+
+TEST_F(LearnedHeartbeatTest, BeatsMayComeEarlyOnlyWhenNothingIsBeingLearned) {
+  EXPECT_EQ(policy_->earliest(), policy_->interval());
+  for (int i = 0; i < 4; ++i) Beat();
+  EXPECT_LT(policy_->earliest(), policy_->interval());
+  EXPECT_GT(policy_->earliest(), policy_->interval() * 0.8);
+}
+
+}  // namespace
+}  // namespace bellwire::agent
