@@ -15,6 +15,8 @@
 #include "crypto/device_key.h"
 #include "crypto/file_util.h"
 #include "device-agent/agent_core.h"
+#include "device-agent/heartbeat/default_route.h"
+#include "device-agent/heartbeat/learned_heartbeat.h"
 #include "device-agent/heartbeat_policy.h"
 #include "device-agent/inbox.h"
 #include "device-agent/state_directory.h"
@@ -49,6 +51,38 @@ absl::StatusOr<std::shared_ptr<net::TlsClientContext>> MakeTlsContext(const Agen
   return net::TlsClientContext::Create(tls);
 }
 
+// What is known about networks only saves energy: a file that is damaged or can't be written is a
+// warning.
+NetworkTable LoadNetworks(const std::string& path) {
+  absl::StatusOr<std::string> bytes = ReadWholeFile(path);
+  if (!bytes.ok()) {
+    if (!absl::IsNotFound(bytes.status())) {
+      LogWarning("networks_not_read", {{"error", bytes.status().message()}});
+    }
+    return NetworkTable();
+  }
+  absl::StatusOr<NetworkTable> table = NetworkTable::Parse(*bytes);
+  if (table.ok()) return *std::move(table);
+  LogWarning("networks_not_read", {{"error", table.status().message()}});
+  return NetworkTable();
+}
+
+std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std::string path) {
+  if (options.heartbeat_interval.has_value()) {
+    return std::make_unique<FixedHeartbeat>(*options.heartbeat_interval);
+  }
+  NetworkTable known = LoadNetworks(path);
+  auto save = [path = std::move(path)](const std::string& state) {
+    const absl::Status s = ReplaceFileAtomically(path, state, FileAccess::kPrivate);
+    if (!s.ok()) LogWarning("networks_not_saved", {{"error", s.message()}});
+  };
+  return std::make_unique<LearnedHeartbeat>(
+      LearnedHeartbeat::Options{.clock = RealClock(),
+                                .known = std::move(known),
+                                .network = ReadDefaultRoute,
+                                .save = std::move(save)});
+}
+
 class AgentImpl final : public Agent {
  public:
   AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
@@ -61,13 +95,11 @@ class AgentImpl final : public Agent {
         socket_path_(options.socket_path),
         loop_(RealClock()),
         tls_(&loop_, std::move(tls)),
-        heartbeat_(options.heartbeat_interval),
-        core_(&loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
+        heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"))),
+        core_(&loop_, inbox_.get(), key_.get(), heartbeat_.get(), random_,
               {.servers = options.servers,
-               .dial =
-                   [this, name = options.server_name](const std::string& address) {
-                     return tls_.Connect(address, name);
-                   },
+               .dial = [this, name = options.server_name](
+                           const std::string& address) { return tls_.Connect(address, name); },
                .agent_uid = geteuid(),
                .reconnect_max = options.reconnect_max}) {}
 
@@ -75,8 +107,8 @@ class AgentImpl final : public Agent {
     auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
       core_.AcceptApp(std::move(stream), peer.uid);
     };
-    BELLWIRE_ASSIGN_OR_RETURN(listener_, net::UnixListener::Listen(&loop_, socket_path_, mode,
-                                                                   std::move(on_accept)));
+    BELLWIRE_ASSIGN_OR_RETURN(
+        listener_, net::UnixListener::Listen(&loop_, socket_path_, mode, std::move(on_accept)));
     return absl::OkStatus();
   }
 
@@ -109,7 +141,7 @@ class AgentImpl final : public Agent {
   absl::BitGen random_;
   net::EpollLoop loop_;
   net::TlsClient tls_;
-  FixedHeartbeat heartbeat_;
+  const std::unique_ptr<HeartbeatPolicy> heartbeat_;
   AgentCore core_;
   std::unique_ptr<net::UnixListener> listener_;
 };
@@ -119,7 +151,8 @@ class AgentImpl final : public Agent {
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
   if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
   if (options.state_dir.empty()) return absl::InvalidArgumentError("no --state_dir given");
-  if (options.heartbeat_interval <= absl::ZeroDuration()) {
+  if (options.heartbeat_interval.has_value() &&
+      *options.heartbeat_interval <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("the heartbeat interval must be positive");
   }
   BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsClientContext> tls, MakeTlsContext(options));

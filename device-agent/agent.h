@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,27 +25,30 @@ struct AgentOptions {
   std::string pin_sha256_hex;
   // The name that the server's certificate must carry. Default: the host of the address dialled.
   std::string server_name;
-  // Holds device.key and inbox.db; made (0700) if it is not there. Required.
+  // Holds device.key, inbox.db and what was learned about networks, networks.state; made (0700) if it
+  // is not there. Required.
   std::string state_dir;
   // Where apps connect. Required. A stale socket file is replaced.
   std::string socket_path;
   // Who may connect; whom a connection may speak for is decided by its SO_PEERCRED, not by this.
   mode_t socket_mode = 0666;
-  // How long the connection may be silent before a heartbeat; kept within the server's bounds.
-  absl::Duration heartbeat_interval = absl::Minutes(4);
-  // The longest wait between two attempts to reach a server. The default spares a server that comes back
-  // to a million phones; a few devices may be more eager. Positive.
+  // How long the connection may be silent before a heartbeat; kept within the server's bounds. Default:
+  // learned, network by network (docs/heartbeat.md).
+  std::optional<absl::Duration> heartbeat_interval;
+  // The longest wait between two attempts to reach a server. The default spares a server that comes
+  // back to a million phones; a few devices may be more eager. Positive.
   absl::Duration reconnect_max = kReconnectMax;
 };
 
-// The agent of one device: one connection to the server for all apps of the phone, its inbox on disk,
-// and the local socket that apps connect to. Everything runs on the thread that calls Run().
+// The agent of one device: one connection to the server for all apps of the phone, its inbox on
+// disk, and the local socket that apps connect to. Everything runs on the thread that calls Run().
 class Agent {
  public:
   // Opens the state directory, takes its lock, and listens on the socket; the server need not be
   // reachable. Fails with
   //   INVALID_ARGUMENT     an option is missing or malformed
-  //   FAILED_PRECONDITION  another agent runs on this state directory (STATE_DIRECTORY_IN_USE) or this
+  //   FAILED_PRECONDITION  another agent runs on this state directory (STATE_DIRECTORY_IN_USE) or
+  //   this
   //                        socket (SOCKET_IN_USE); device.key is damaged or readable by others
   //   DATA_LOSS            DATABASE_DAMAGED: inbox.db is damaged; the message says what to do
   //   UNAVAILABLE          the file system refuses

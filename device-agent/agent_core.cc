@@ -78,6 +78,8 @@ void AgentCore::Stop() {
 
 void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, uid_t uid) {
   hub_.Accept(std::move(stream), uid);
+  link_.OnAwake();
+  ArmTimer();
 }
 
 // --- The connection to the server. ---
@@ -212,8 +214,8 @@ void AgentCore::OnBeatAnswered() {
 void AgentCore::OnSessionEnd() {
   connected_since_ms_ = 0;
   registrar_.OnSessionEnd();
-  // What came is worth keeping, but there is nobody left to tell; and the next session may number its
-  // messages anew.
+  // What came is worth keeping, but there is nobody left to tell; and the next session may number
+  // its messages anew.
   ack_seqs_.clear();
   Flush();
 }
@@ -273,10 +275,10 @@ void AgentCore::Flush() {
   if (batch_.empty()) return;
   absl::StatusOr<Inbox::Applied> applied = inbox_->Apply(batch_);
   if (!applied.ok()) {
-    LogError("inbox_not_written", {{"error", applied.status().message()},
-                                   {"pushes", batch_.incoming.size()}});
-    // The server still has what it sent, because nothing was acknowledged; what apps took is known to
-    // nobody else.
+    LogError("inbox_not_written",
+             {{"error", applied.status().message()}, {"pushes", batch_.incoming.size()}});
+    // The server still has what it sent, because nothing was acknowledged; what apps took is known
+    // to nobody else.
     const bool from_server = !batch_.incoming.empty();
     batch_.incoming.clear();
     ack_seqs_.clear();

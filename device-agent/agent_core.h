@@ -26,11 +26,13 @@
 
 namespace bellwire::agent {
 
-// The agent without its edges: joins the connection to the server (ServerLink), the disk (Inbox), the apps
-// (AppHub) and what lies between them. Runs the same on real sockets and on simulated ones.
+// The agent without its edges: joins the connection to the server (ServerLink), the disk (Inbox),
+// the apps (AppHub) and what lies between them. Runs the same on real sockets and on simulated
+// ones.
 //
-// What arrives in one turn of the loop, from the server and from apps, is committed together at its end;
-// only then is anything acknowledged, delivered or reported. Single-threaded: the loop's thread.
+// What arrives in one turn of the loop, from the server and from apps, is committed together at its
+// end; only then is anything acknowledged, delivered or reported. Single-threaded: the loop's
+// thread.
 class AgentCore final : private ServerLink::Owner,
                         private AppHub::Owner,
                         private Registrar::Owner,

@@ -57,12 +57,10 @@ class AgentCoreTest : public testing::Test {
     inbox_ = *std::move(inbox);
     core_ = std::make_unique<AgentCore>(
         &loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
-        AgentCore::Options{.servers = {kServer},
-                           .dial =
-                               [this](const std::string& address) {
-                                 return network_.Connect(address);
-                               },
-                           .agent_uid = kAgentUid});
+        AgentCore::Options{
+            .servers = {kServer},
+            .dial = [this](const std::string& address) { return network_.Connect(address); },
+            .agent_uid = kAgentUid});
     core_->Start();
   }
   // Without a chance to say or write anything.
@@ -157,7 +155,8 @@ TEST_F(AgentCoreTest, WithoutAServerTheTokenOfARegisteredAppIsThere) {
   auto other = App(kChat);
   Run(kSoon);
   EXPECT_TRUE(other->tokens.empty()) << "this one has to wait";
-  network_.Listen(kServer, [this](std::unique_ptr<net::Stream> s) { server_.Accept(std::move(s)); });
+  network_.Listen(kServer,
+                  [this](std::unique_ptr<net::Stream> s) { server_.Accept(std::move(s)); });
   RunUntilReady();
   Run(kSoon);
   EXPECT_EQ(other->tokens, Strings{server_.TokenOf(kChat)});
@@ -206,8 +205,8 @@ TEST_F(AgentCoreTest, AnAppsWindowIsBounded) {
   EXPECT_EQ(app->got, Messages(1, kAppWindowMessages + 2));
 }
 
-// kill -9 of the agent at every moment of a stream of messages: nothing is lost, and what is delivered again
-// is what the app had not been confirmed.
+// kill -9 of the agent at every moment of a stream of messages: nothing is lost, and what is
+// delivered again is what the app had not been confirmed.
 TEST_F(AgentCoreTest, KilledAgainAndAgainItLosesNothing) {
   auto app = App(kMail);
   Strings got;
@@ -224,7 +223,8 @@ TEST_F(AgentCoreTest, KilledAgainAndAgainItLosesNothing) {
   }
   Run(absl::Minutes(1));
   got.insert(got.end(), app->got.begin(), app->got.end());
-  // Dropping what was delivered twice (its delivery was not acknowledged to disk) leaves all, in order.
+  // Dropping what was delivered twice (its delivery was not acknowledged to disk) leaves all, in
+  // order.
   Strings once;
   for (const std::string& message : got) {
     if (std::find(once.begin(), once.end(), message) == once.end()) once.push_back(message);
@@ -305,7 +305,8 @@ TEST_F(AgentCoreTest, ANewerConnectionOfTheSameAppTakesOver) {
   EXPECT_EQ(second->got, Messages(1, 2));
 }
 
-// The old connection's acknowledgement and the new one's Register arrive in the same turn of the loop.
+// The old connection's acknowledgement and the new one's Register arrive in the same turn of the
+// loop.
 TEST_F(AgentCoreTest, WhatWasTakenOnTheOldConnectionDoesNotComeOnTheNewOne) {
   auto first = App(kMail, /*acks=*/false);
   server_.Push(1, IdOf(kMail));

@@ -1,5 +1,5 @@
-// bellwire-agent as a process, killed with SIGKILL again and again while messages flow: its apps see each of
-// them once and in order.
+// bellwire-agent as a process, killed with SIGKILL again and again while messages flow: its apps
+// see each of them once and in order.
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "device-agent/testing/client_app.h"
 #include "device-agent/testing/temp_dir.h"
@@ -28,15 +28,22 @@ namespace {
 class AgentProcess {
  public:
   AgentProcess(const TempDir& dir, const std::string& server) {
-    const std::string program =
-        absl::StrCat(getenv("TEST_SRCDIR"), "/", getenv("TEST_WORKSPACE"), "/device-agent/bellwire-agent");
+    const std::string program = absl::StrCat(getenv("TEST_SRCDIR"), "/", getenv("TEST_WORKSPACE"),
+                                             "/device-agent/bellwire-agent");
     const std::string ready = dir.PathOf("ready");
-    const std::vector<std::string> args = {program,        "--server",     server,
-                                           "--ca",         dir.PathOf("ca.pem"),
-                                           "--state_dir",  dir.PathOf("state"),
-                                           "--socket",     dir.PathOf("agent.sock"),
-                                           "--ready_file", ready,
-                                           "--log_level",  "error"};
+    const std::vector<std::string> args = {program,
+                                           "--server",
+                                           server,
+                                           "--ca",
+                                           dir.PathOf("ca.pem"),
+                                           "--state_dir",
+                                           dir.PathOf("state"),
+                                           "--socket",
+                                           dir.PathOf("agent.sock"),
+                                           "--ready_file",
+                                           ready,
+                                           "--log_level",
+                                           "error"};
     std::vector<char*> argv;
     for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
     argv.push_back(nullptr);

@@ -112,8 +112,8 @@ TEST_F(AgentTest, ARestartKeepsTokenAndOrderAndRepeatsNothing) {
 }
 
 TEST_F(AgentTest, TheStatusIsThereForTheAsking) {
-  EXPECT_TRUE(absl::IsUnavailable(
-      FetchAgentStatus(options_.socket_path, absl::Seconds(1)).status()));
+  EXPECT_TRUE(
+      absl::IsUnavailable(FetchAgentStatus(options_.socket_path, absl::Seconds(1)).status()));
   StartAgent();
   ASSERT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->ready(); }));
   ClientApp mail(options_.socket_path, kMail);

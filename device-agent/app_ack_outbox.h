@@ -10,10 +10,10 @@
 
 namespace bellwire::agent {
 
-// Tells the server what became of messages on this device. The protocol answers no AppAck, but the answer to
-// a heartbeat says that the connector has read all that came before it: only then are they forgotten.
-// What a lost connection swallowed is told again on the next one; the server knows repetitions.
-// Pure and single-threaded.
+// Tells the server what became of messages on this device. The protocol answers no AppAck, but the
+// answer to a heartbeat says that the connector has read all that came before it: only then are
+// they forgotten. What a lost connection swallowed is told again on the next one; the server knows
+// repetitions. Pure and single-threaded.
 class AppAckOutbox {
  public:
   // Both must outlive the outbox.
@@ -21,8 +21,8 @@ class AppAckOutbox {
 
   // The server may have missed everything that is still on disk.
   void OnSessionStart();
-  // Sends what is on disk and was not sent in this session, while at most kMaxUnconfirmedAppAcks are
-  // unconfirmed. Without a session it does nothing.
+  // Sends what is on disk and was not sent in this session, while at most kMaxUnconfirmedAppAcks
+  // are unconfirmed. Without a session it does nothing.
   absl::Status Pump();
   // A heartbeat went out, and was answered.
   void OnBeat();

@@ -47,7 +47,8 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
   if (frame.body_case() == Frame::kStatusRequest) return OnStatusRequest(connection);
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
   if (connection->app_id().empty()) {
-    return connection->Fail(v1::Error::PROTOCOL_ERROR, "the first frame must be Hello, with an app id");
+    return connection->Fail(v1::Error::PROTOCOL_ERROR,
+                            "the first frame must be Hello, with an app id");
   }
   switch (frame.body_case()) {
     case Frame::kRegister:
@@ -73,9 +74,9 @@ void AppHub::OnHello(AppConnection* connection, const v1::Hello& hello) {
     }
     const Registration* registration = inbox_->Find(app_id);
     AppConnection* other = Find(app_id);
-    const bool is_anothers =
-        registration != nullptr ? registration->owner != connection->uid()
-                                : other != nullptr && other->uid() != connection->uid();
+    const bool is_anothers = registration != nullptr
+                                 ? registration->owner != connection->uid()
+                                 : other != nullptr && other->uid() != connection->uid();
     if (is_anothers) {
       return connection->Fail(v1::Error::PERMISSION_DENIED,
                               "this app id belongs to another user of this phone");
@@ -106,7 +107,8 @@ void AppHub::OnUnregister(AppConnection* connection) {
   const std::string& app_id = connection->app_id();
   if (absl::Status s = owner_->Unregister(app_id); !s.ok()) {
     LogError("unregister_failed", {{"app", app_id}, {"error", s.message()}});
-    return connection->SendError(v1::Error::INTERNAL, "the agent can't write to its disk: try again");
+    return connection->SendError(v1::Error::INTERNAL,
+                                 "the agent can't write to its disk: try again");
   }
   taken_.erase(app_id);
   connection->unacked.clear();

@@ -21,11 +21,11 @@
 
 namespace bellwire::agent {
 
-// The apps' side of the agent (docs/agent_protocol.md): who may speak for which app, one connection for
-// each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
+// The apps' side of the agent (docs/agent_protocol.md): who may speak for which app, one connection
+// for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
 //
-// An app id belongs to the user who registered it first, until it is unregistered; nobody else reads its
-// messages or learns its token, root neither. Single-threaded.
+// An app id belongs to the user who registered it first, until it is unregistered; nobody else
+// reads its messages or learns its token, root neither. Single-threaded.
 class AppHub final : private AppConnection::Owner {
  public:
   // What the hub needs of the rest of the agent.
@@ -44,8 +44,8 @@ class AppHub final : private AppConnection::Owner {
     virtual void FillStatus(v1::Status* status) = 0;
   };
 
-  // `agent_uid` is whom the agent runs as: like root, it may ask for everybody's status. All must outlive
-  // the hub.
+  // `agent_uid` is whom the agent runs as: like root, it may ask for everybody's status. All must
+  // outlive the hub.
   AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner);
 
   // Closes all connections; the agent is going down.
@@ -88,7 +88,8 @@ class AppHub final : private AppConnection::Owner {
   absl::flat_hash_map<AppConnection*, std::unique_ptr<AppConnection>> connections_;
   // Those that speak for an app.
   absl::flat_hash_map<std::string, AppConnection*> by_app_;
-  // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection neither.
+  // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection
+  // neither.
   absl::flat_hash_map<std::string, absl::flat_hash_set<uint64_t>> taken_;
 };
 

@@ -6,9 +6,9 @@
 
 namespace bellwire::agent {
 
-// How long to wait before the next attempt: "full jitter" (AWS Architecture Blog, "Exponential Backoff
-// And Jitter"), uniform in [0, min(max, base·2^n)] after n failures, so that a million phones whose
-// server restarted come back spread out. Thread-compatible.
+// How long to wait before the next attempt: "full jitter" (AWS Architecture Blog, "Exponential
+// Backoff And Jitter"), uniform in [0, min(max, base·2^n)] after n failures, so that a million
+// phones whose server restarted come back spread out. Thread-compatible.
 class Backoff {
  public:
   // `random` must outlive this object. REQUIRES: 0 < base <= max.

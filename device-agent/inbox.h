@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -69,13 +70,14 @@ struct QueuedAppAck {
   device::v1::AppAck::Item item;
 };
 
-// The agent's memory: messages until their app took them, which sequence numbers were seen, the apps'
-// registrations and owners, and what the server is still to be told. It is what makes delivery to an
-// app exactly once: whoever acknowledges anything to anybody has committed it here before.
+// The agent's memory: messages until their app took them, which sequence numbers were seen, the
+// apps' registrations and owners, and what the server is still to be told. It is what makes
+// delivery to an app exactly once: whoever acknowledges anything to anybody has committed it here
+// before.
 //
-// Every method that changes something is one transaction, on disk when it answers OK; when it answers an
-// error nothing changed, in memory neither, and it may be tried again. Errors as in sqlite.h, mostly
-// RESOURCE_EXHAUSTED DISK_FULL. Blocking; single-threaded.
+// Every method that changes something is one transaction, on disk when it answers OK; when it
+// answers an error nothing changed, in memory neither, and it may be tried again. Errors as in
+// sqlite.h, mostly RESOURCE_EXHAUSTED DISK_FULL. Blocking; single-threaded.
 class Inbox {
  public:
   // Opens or makes the file. `clock` decides what is expired, and must outlive the inbox.
@@ -109,18 +111,18 @@ class Inbox {
     // Messages that had been received before.
     size_t duplicates = 0;
   };
-  // Stores, collapses, recalls and forgets, all in one transaction. A message whose app is being removed
-  // or that is expired is not stored; one of an app not known (yet) waits for its registration.
-  // RESOURCE_EXHAUSTED TOO_MANY_SEEN_RANGES: kMaxSeenRanges; a new login may help.
+  // Stores, collapses, recalls and forgets, all in one transaction. A message whose app is being
+  // removed or that is expired is not stored; one of an app not known (yet) waits for its
+  // registration. RESOURCE_EXHAUSTED TOO_MANY_SEEN_RANGES: kMaxSeenRanges; a new login may help.
   absl::StatusOr<Applied> Apply(const InboxBatch& batch);
 
-  // The app's items after `after`, in order, at most `limit`. None of them is expired; those that are
-  // stay until DropExpired.
+  // The app's items after `after`, in order, at most `limit`. None of them is expired; those that
+  // are stay until DropExpired.
   absl::StatusOr<std::vector<InboxItem>> Items(absl::string_view app_id, uint64_t after,
                                                size_t limit) const;
-  // The app's present connection was given everything up to `delivery_id`: until Release, none of that
-  // is collapsed, recalled or dropped any more, because the app may be looking at it. On disk with
-  // the next transaction.
+  // The app's present connection was given everything up to `delivery_id`: until Release, none of
+  // that is collapsed, recalled or dropped any more, because the app may be looking at it. On disk
+  // with the next transaction.
   void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
@@ -134,17 +136,15 @@ class Inbox {
   const std::map<std::string, Registration, std::less<>>& registrations() const {
     return state_.registrations;
   }
-  // The server registered the app. What waits under its former registration id moves along; an owner
-  // there was stays.
+  // The server registered the app. What waits under its former registration id moves along; an
+  // owner there was stays.
   absl::Status Register(absl::string_view app_id, const Registration& registration);
   // The server does not know the app any more: the token is void. The owner and what waits stay.
   absl::Status VoidToken(absl::string_view app_id);
   // Forgets the app and what waits for it, and notes that the server is to be told.
   absl::Status Unregister(absl::string_view app_id);
   // Apps that the server is still to be told about.
-  bool IsRemovalPending(absl::string_view app_id) const {
-    return state_.removals.contains(app_id);
-  }
+  bool IsRemovalPending(absl::string_view app_id) const { return state_.removals.contains(app_id); }
   std::vector<std::string> PendingRemovals() const;
   // The server has removed the app.
   absl::Status FinishRemoval(absl::string_view app_id);
@@ -193,9 +193,9 @@ class Inbox {
         const Clock* clock);
 
   absl::Status Load();
-  // Runs `change` in a transaction, with what else is to be written; on an error the memory follows the disk again.
-  template <typename Change>
-  absl::Status Transact(Change change);
+  // Runs `change` in a transaction, with what else is to be written; on an error the memory follows
+  // the disk again.
+  absl::Status Transact(absl::FunctionRef<absl::Status()> change);
 
   absl::Status ApplyPush(const device::v1::Push& push, Applied* applied);
   absl::Status ApplyGap(const device::v1::Gap& gap, Applied* applied);

@@ -1,5 +1,6 @@
-// The inbox after SIGKILL at any moment: a child process works on it and says through a pipe what it has
-// committed; what it said is there afterwards, and at most the one transaction after it besides.
+// The inbox after SIGKILL at any moment: a child process works on it and says through a pipe what
+// it has committed; what it said is there afterwards, and at most the one transaction after it
+// besides.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ constexpr char kApp[] = "com.example.mail";
 constexpr uint64_t kRegistrationId = 7;
 constexpr uint64_t kSteps = 200;
 
-// Step n, which is one transaction: even ones receive message n/2 + 1, odd ones take the oldest message.
+// Step n, which is one transaction: even ones receive message n/2 + 1, odd ones take the oldest
+// message.
 absl::Status Step(Inbox* inbox, const Clock& clock, uint64_t n) {
   InboxBatch batch;
   if (n % 2 == 0) {

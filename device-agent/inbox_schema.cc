@@ -115,9 +115,10 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .insert_item = prepare("INSERT INTO items(registration_id, message_id, dropped, payload,"
                              " accepted_at_ms, expires_at_ms, collapse_key, checksum)"
                              " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
-      .items = prepare("SELECT id, message_id, dropped, payload, accepted_at_ms, checksum FROM items"
-                       " WHERE registration_id = ? AND id > ? AND expires_at_ms > ?"
-                       " ORDER BY id LIMIT ?"),
+      .items =
+          prepare("SELECT id, message_id, dropped, payload, accepted_at_ms, checksum FROM items"
+                  " WHERE registration_id = ? AND id > ? AND expires_at_ms > ?"
+                  " ORDER BY id LIMIT ?"),
       .take_item = prepare("DELETE FROM items WHERE id = ? AND registration_id = ?"
                            " RETURNING message_id"),
       .collapse = prepare("DELETE FROM items WHERE registration_id = ? AND collapse_key = ?"
@@ -133,7 +134,8 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
                          " WHERE expires_at_ms <= ? ORDER BY id"),
       .drop_items = prepare("DELETE FROM items WHERE registration_id = ? RETURNING message_id"),
       .move_items = prepare("UPDATE items SET registration_id = ? WHERE registration_id = ?"),
-      .count_items = prepare("SELECT registration_id, count(*) FROM items GROUP BY registration_id"),
+      .count_items =
+          prepare("SELECT registration_id, count(*) FROM items GROUP BY registration_id"),
 
       .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?)"),
       .set_given = prepare("UPDATE apps SET given_up_to = ? WHERE registration_id = ?"),

@@ -30,10 +30,12 @@ class InboxTest : public testing::Test {
  protected:
   void SetUp() override {
     Reopen();
-    ASSERT_TRUE(inbox_->Register(kMail, {.owner = 1000, .registration_id = kMailId, .token = "mail-token"})
-                    .ok());
-    ASSERT_TRUE(inbox_->Register(kChat, {.owner = 1001, .registration_id = kChatId, .token = "chat-token"})
-                    .ok());
+    ASSERT_TRUE(
+        inbox_->Register(kMail, {.owner = 1000, .registration_id = kMailId, .token = "mail-token"})
+            .ok());
+    ASSERT_TRUE(
+        inbox_->Register(kChat, {.owner = 1001, .registration_id = kChatId, .token = "chat-token"})
+            .ok());
   }
 
   void Reopen() {
@@ -148,7 +150,8 @@ TEST_F(InboxTest, SettledIsSeen) {
 TEST_F(InboxTest, AnotherMailboxVoidsNumbersAndTokens) {
   const MailboxId first = NewMailboxId();
   EXPECT_TRUE(*inbox_->EnterMailbox(first, 0));
-  ASSERT_TRUE(inbox_->Register(kMail, {.owner = 1000, .registration_id = kMailId, .token = "t"}).ok());
+  ASSERT_TRUE(
+      inbox_->Register(kMail, {.owner = 1000, .registration_id = kMailId, .token = "t"}).ok());
   Receive({Push(1), Push(2)});
   EXPECT_FALSE(*inbox_->EnterMailbox(first, 0));
   EXPECT_EQ(inbox_->Find(kMail)->token, "t");
@@ -219,7 +222,8 @@ TEST_F(InboxTest, CollapseReplacesWhatTheAppHasNotGot) {
     push.set_collapse_key(key);
     return push;
   };
-  Receive({with_key(1, kMailId, "a"), with_key(2, kMailId, "b"), with_key(3, kChatId, "a"), Push(4)});
+  Receive(
+      {with_key(1, kMailId, "a"), with_key(2, kMailId, "b"), with_key(3, kChatId, "a"), Push(4)});
   Receive({with_key(5, kMailId, "a")});
   EXPECT_EQ(Waiting(kMail), "message 2,message 4,message 5");
   EXPECT_EQ(Waiting(kChat), "message 3");
@@ -322,7 +326,8 @@ TEST_F(InboxTest, MessagesOfAnUnknownAppWaitForIt) {
   const Inbox::Applied applied = Receive({Push(1, 99)});
   EXPECT_TRUE(applied.apps_with_news.empty());
   Reopen();
-  ASSERT_TRUE(inbox_->Register("com.example.lost", {.owner = 5, .registration_id = 99, .token = "t"}).ok());
+  ASSERT_TRUE(
+      inbox_->Register("com.example.lost", {.owner = 5, .registration_id = 99, .token = "t"}).ok());
   EXPECT_EQ(Waiting("com.example.lost"), "message 1");
 }
 

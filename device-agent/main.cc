@@ -19,45 +19,50 @@ constexpr char kFooter[] = R"(Example:
   bellwire-agent --server push.example.com:7444 --ca ca.pem
 
 It keeps one connection to the server for all apps of this phone; apps connect to --socket
-(docs/agent_protocol.md). In --state_dir are the key of the device, device.key, which is its identity, and
-inbox.db, the messages that apps have not taken yet. See how it is: bellwire agent status)";
+(docs/agent_protocol.md). In --state_dir are the key of the device, device.key, which is its identity,
+inbox.db, the messages that apps have not taken yet, and networks.state, how long each network lets a
+connection be silent. See how it is: bellwire agent status)";
 
 int Main(int argc, char** argv) {
   agent::AgentOptions options;
   options.state_dir = "/var/lib/bellwire-agent";
   options.socket_path = "/run/bellwire/agent.sock";
   std::string socket_mode = "0666";
-  int heartbeat_seconds = static_cast<int>(absl::ToInt64Seconds(options.heartbeat_interval));
+  int heartbeat_seconds = 0;
   int reconnect_max_seconds = static_cast<int>(absl::ToInt64Seconds(options.reconnect_max));
   DaemonFlags flags;
 
   CLI::App app("bellwire-agent: one connection to the push server for all apps of a phone",
                "bellwire-agent");
   app.footer(kFooter);
-  app.add_option("--server", options.servers,
-                 "Device port of a connector, HOST:PORT; repeat it for more, which are tried in turn")
+  app.add_option(
+         "--server", options.servers,
+         "Device port of a connector, HOST:PORT; repeat it for more, which are tried in turn")
       ->required()
       ->type_name("HOST:PORT");
   CLI::Option* ca = app.add_option("--ca", options.ca_path,
                                    "Trust servers whose certificate this authority issued (PEM)")
                         ->type_name("FILE");
-  app.add_option("--pin", options.pin_sha256_hex,
-                 "Trust the server whose public key has this SHA-256 (of its SubjectPublicKeyInfo), hex")
+  app.add_option(
+         "--pin", options.pin_sha256_hex,
+         "Trust the server whose public key has this SHA-256 (of its SubjectPublicKeyInfo), hex")
       ->type_name("SHA256")
       ->excludes(ca);
   app.add_option("--server_name", options.server_name,
                  "Name that the server's certificate must carry (default: the host of --server)")
       ->type_name("NAME");
-  app.add_option("--state_dir", options.state_dir, "Key of the device and its inbox; made if missing")
+  app.add_option("--state_dir", options.state_dir,
+                 "Key of the device and its inbox; made if missing")
       ->capture_default_str();
   app.add_option("--socket", options.socket_path, "Where apps connect")->capture_default_str();
   app.add_option("--socket_mode", socket_mode,
                  "Who may connect, octal; for which app it may speak is decided by its user id")
       ->capture_default_str();
-  app.add_option("--heartbeat_seconds", heartbeat_seconds,
-                 "Silence after which a heartbeat is sent, within the bounds that the server sets")
-      ->check(CLI::Range(1, 3600))
-      ->capture_default_str();
+  CLI::Option* heartbeat =
+      app.add_option("--heartbeat_seconds", heartbeat_seconds,
+                     "Silence after which a heartbeat is sent, within the bounds that the server "
+                     "sets (default: learned, network by network)")
+          ->check(CLI::Range(1, 3600));
   app.add_option("--reconnect_max_seconds", reconnect_max_seconds,
                  "Longest wait between two attempts to reach a server")
       ->check(CLI::Range(1, 3600))
@@ -65,7 +70,7 @@ int Main(int argc, char** argv) {
   AddDaemonFlags(&app, &flags);
   if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
 
-  options.heartbeat_interval = absl::Seconds(heartbeat_seconds);
+  if (heartbeat->count() > 0) options.heartbeat_interval = absl::Seconds(heartbeat_seconds);
   options.reconnect_max = absl::Seconds(reconnect_max_seconds);
   size_t parsed = 0;
   options.socket_mode = 0;
@@ -82,9 +87,9 @@ int Main(int argc, char** argv) {
   auto agent = agent::Agent::Start(options);
   if (!agent.ok()) return ReportFailure(agent.status());
   std::thread thread([&agent] { (*agent)->Run(); });
-  const absl::Status ready =
-      WriteReadyFile(flags.ready_file, {{"socket_path", (*agent)->socket_path()},
-                                        {"device_id", (*agent)->device_id()}});
+  const absl::Status ready = WriteReadyFile(
+      flags.ready_file,
+      {{"socket_path", (*agent)->socket_path()}, {"device_id", (*agent)->device_id()}});
   if (ready.ok()) WaitForShutdownSignal();
   (*agent)->Stop();
   thread.join();

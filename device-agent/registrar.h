@@ -19,10 +19,10 @@
 
 namespace bellwire::agent {
 
-// Gets tokens for apps from the server and tells it which apps are gone, whenever there is a session.
-// Removals are on disk and outlive restarts; wishes for tokens live as long as their apps' connections.
-// Never asks for an app while its removal is not confirmed, so the two can't overtake each other.
-// Pure and single-threaded.
+// Gets tokens for apps from the server and tells it which apps are gone, whenever there is a
+// session. Removals are on disk and outlive restarts; wishes for tokens live as long as their apps'
+// connections. Never asks for an app while its removal is not confirmed, so the two can't overtake
+// each other. Pure and single-threaded.
 class Registrar {
  public:
   class Owner {
@@ -49,8 +49,8 @@ class Registrar {
   // A session began: also asks for the tokens that a change of server voided.
   void OnSessionStart();
   void OnSessionEnd();
-  // Answers of the server. An error means that the session can't go on: our disk fails, or the answer is
-  // nonsense.
+  // Answers of the server. An error means that the session can't go on: our disk fails, or the
+  // answer is nonsense.
   absl::Status OnAppRegistered(const device::v1::AppRegistered& answer);
   absl::Status OnAppRemoved(const device::v1::AppRemoved& answer);
 

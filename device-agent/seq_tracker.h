@@ -9,8 +9,8 @@
 namespace bellwire::agent {
 
 // Which sequence numbers of the mailbox this device has seen, as runs: one long run from 1 in the
-// ordinary case, and separate ones above it where messages were skipped (collapsed or expired on the
-// server) or overtaken. Thread-compatible.
+// ordinary case, and separate ones above it where messages were skipped (collapsed or expired on
+// the server) or overtaken. Thread-compatible.
 class SeqTracker {
  public:
   // first .. last, both included.

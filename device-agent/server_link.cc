@@ -80,8 +80,8 @@ void ServerLink::OnOpen(const std::string& tls_exporter) {
   MoveTo(State::kLoggingIn);
   absl::StatusOr<device::v1::Login> login = owner_->MakeLogin(tls_exporter);
   if (!login.ok()) return Abandon(login.status());
-  promised_ = policy_->interval();
-  interval_ = promised_;
+  promised_ = policy_->promise();
+  interval_ = policy_->interval();
   device::v1::AgentFrame frame;
   *frame.mutable_login() = *std::move(login);
   frame.mutable_login()->set_heartbeat_interval_ms(
@@ -102,7 +102,17 @@ void ServerLink::OnData(absl::string_view bytes) {
 
 void ServerLink::OnClosed(const absl::Status& status) {
   if (state_ == State::kStopped || state_ == State::kWaiting) return;
+  // A beat answered by a reset: whoever is on the way has forgotten this connection.
+  if (state_ == State::kReady && beat_sent_.has_value() && !status.ok()) {
+    policy_->OnDead(beat_silence_);
+  }
   Lose(status.ok() ? "the server closed the connection" : status.message(), std::nullopt, false);
+}
+
+void ServerLink::OnAwake() {
+  if (state_ != State::kReady || beat_sent_.has_value()) return;
+  const absl::Duration early = interval_ - std::min(interval_, policy_->earliest());
+  if (clock_->Monotonic() + early >= next_beat()) SendBeat();
 }
 
 void ServerLink::OnDeadline() {
@@ -143,8 +153,9 @@ std::optional<MonotonicTime> ServerLink::deadline() const {
   return std::nullopt;
 }
 
-// An exchange, that is something received and something sent, is as good as a heartbeat. Only received
-// would not keep our promise to the server; only sent would not notice a path that swallows everything.
+// An exchange, that is something received and something sent, is as good as a heartbeat. Only
+// received would not keep our promise to the server; only sent would not notice a path that
+// swallows everything.
 MonotonicTime ServerLink::next_beat() const {
   return std::min(last_received_, last_sent_) + interval_;
 }
@@ -193,7 +204,9 @@ void ServerLink::OnWelcome(const device::v1::Welcome& welcome) {
   if (welcome.mailbox_id().size() != MailboxId::kSize) {
     return Lose("the Welcome names no mailbox", std::nullopt, true);
   }
+  policy_->OnReady();
   if (welcome.has_heartbeat_bounds()) TakeBounds(welcome.heartbeat_bounds());
+  interval_ = std::min(promised_, policy_->interval());
   ready_since_ = clock_->Monotonic();
   beat_sent_.reset();
   beat_again_ = false;
@@ -210,8 +223,8 @@ void ServerLink::OnGoAway(const GoAway& go_away) {
   const bool was_ready = state_ == State::kReady;
   if (go_away.reason() == GoAway::REPLACED) {
     owner_->OnLoginNumberSeen(go_away.winning_login_number());
-    // In a session: somebody else has our key. At login: our number was behind, because our disk lost
-    // it, and the next one is not.
+    // In a session: somebody else has our key. At login: our number was behind, because our disk
+    // lost it, and the next one is not.
     if (was_ready) return Lose(why, std::max(wait, kReplacedWait), true);
   }
   Lose(why, wait > absl::ZeroDuration() ? std::make_optional(wait) : std::nullopt, true);
@@ -221,11 +234,11 @@ void ServerLink::TakeBounds(const device::v1::HeartbeatBounds& bounds) {
   const absl::Duration min = absl::Milliseconds(bounds.min_interval_ms());
   const absl::Duration max = absl::Milliseconds(bounds.max_interval_ms());
   if (min <= absl::ZeroDuration() || max < min) {
-    LogWarning("bad_heartbeat_bounds", {{"min_ms", bounds.min_interval_ms()},
-                                        {"max_ms", bounds.max_interval_ms()}});
+    LogWarning("bad_heartbeat_bounds",
+               {{"min_ms", bounds.min_interval_ms()}, {"max_ms", bounds.max_interval_ms()}});
     return;
   }
-  policy_->SetBounds({min, max});
+  policy_->SetBounds({min, max, absl::Milliseconds(bounds.hint_interval_ms())});
   // A longer one has to wait for the next login: this session's promise stands.
   interval_ = std::min(promised_, policy_->interval());
 }
@@ -275,9 +288,8 @@ void ServerLink::Lose(absl::string_view why, std::optional<absl::Duration> wait,
   const absl::Duration delay = wait.has_value() ? *wait : backoff_.Next();
   deadline_ = now + delay;
   MoveTo(State::kWaiting);
-  LogInfo("server_connection_lost", {{"server", address_},
-                                     {"why", why},
-                                     {"retry_in_ms", absl::ToInt64Milliseconds(delay)}});
+  LogInfo("server_connection_lost",
+          {{"server", address_}, {"why", why}, {"retry_in_ms", absl::ToInt64Milliseconds(delay)}});
   if (hang_up) owner_->HangUp();
   if (before == State::kReady) owner_->OnSessionEnd();
 }

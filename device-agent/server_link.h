@@ -21,22 +21,23 @@
 
 namespace bellwire::agent {
 
-// The agent's half of the device protocol (docs/wire_protocol.md) as a state machine: it decides when to
-// dial, logs in, keeps the connection alive, notices when it is dead, obeys GoAway, and comes back.
+// The agent's half of the device protocol (docs/wire_protocol.md) as a state machine: it decides
+// when to dial, logs in, keeps the connection alive, notices when it is dead, obeys GoAway, and
+// comes back.
 //
 //   kStopped ──Start──▶ kConnecting ──OnOpen──▶ kLoggingIn ──Welcome──▶ kReady
 //                           ▲  │                    │                     │
 //                      time │  └──── any failure, GoAway, end of stream ──┤
 //                           └──────────────── kWaiting ◀──────────────────┘
 //
-// Pure: bytes, events and a clock come in; bytes, orders to dial and hang up, and a deadline go out.
-// Single-threaded.
+// Pure: bytes, events and a clock come in; bytes, orders to dial and hang up, and a deadline go
+// out. Single-threaded.
 class ServerLink {
  public:
   enum class State { kStopped, kWaiting, kConnecting, kLoggingIn, kReady };
 
-  // Who owns the link: carries out its orders, and takes what arrives. It may call Send, Beat, Abandon
-  // and Stop from inside; nothing else.
+  // Who owns the link: carries out its orders, and takes what arrives. It may call Send, Beat,
+  // Abandon and Stop from inside; nothing else.
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -50,7 +51,8 @@ class ServerLink {
     // A complete, signed Login but for the heartbeat interval; its number is on disk already. An
     // error: not now.
     virtual absl::StatusOr<device::v1::Login> MakeLogin(const std::string& tls_exporter) = 0;
-    // The server has heard of a login of this device with this number; the next one needs a greater one.
+    // The server has heard of a login of this device with this number; the next one needs a greater
+    // one.
     virtual void OnLoginNumberSeen(uint64_t number) = 0;
 
     // The session began. An error abandons it.
@@ -66,7 +68,8 @@ class ServerLink {
   };
 
   // `addresses` ("host:port", at least one) are tried in turn. After however many failures the next
-  // attempt comes within `reconnect_max`, unless the server asked for more. All must outlive the link.
+  // attempt comes within `reconnect_max`, unless the server asked for more. All must outlive the
+  // link.
   ServerLink(std::vector<std::string> addresses, const Clock* clock, HeartbeatPolicy* policy,
              absl::BitGenRef random, Owner* owner, absl::Duration reconnect_max = kReconnectMax);
 
@@ -79,6 +82,8 @@ class ServerLink {
   void OnOpen(const std::string& tls_exporter);
   void OnData(absl::string_view bytes);
   void OnClosed(const absl::Status& status);
+  // The phone is awake for a reason of its own: a beat that is due soon goes out now.
+  void OnAwake();
   // The deadline is reached; early calls do nothing.
   void OnDeadline();
   // When to call OnDeadline (Clock::Monotonic); may change with every event and call.

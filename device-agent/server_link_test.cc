@@ -48,7 +48,9 @@ class FakeOwner final : public ServerLink::Owner {
     login.set_login_number(++login_number);
     return login;
   }
-  void OnLoginNumberSeen(uint64_t number) override { login_number = std::max(login_number, number); }
+  void OnLoginNumberSeen(uint64_t number) override {
+    login_number = std::max(login_number, number);
+  }
   absl::Status OnWelcome(const device::v1::Welcome&) override {
     Note("welcome");
     return welcome_status;
@@ -94,7 +96,8 @@ ConnectorFrame Push() {
   return frame;
 }
 
-ConnectorFrame MakeGoAway(GoAway::Reason reason, absl::Duration retry_after = absl::ZeroDuration()) {
+ConnectorFrame MakeGoAway(GoAway::Reason reason,
+                          absl::Duration retry_after = absl::ZeroDuration()) {
   ConnectorFrame frame;
   frame.mutable_go_away()->set_reason(reason);
   frame.mutable_go_away()->set_retry_after_ms(
@@ -197,7 +200,8 @@ TEST_F(ServerLinkTest, BacksOffWithFullJitter) {
 }
 
 TEST_F(ServerLinkTest, TheLongestWaitCanBeChosen) {
-  ServerLink eager({"a:1"}, &clock_, &policy_, random_, &owner_, /*reconnect_max=*/absl::Seconds(2));
+  ServerLink eager({"a:1"}, &clock_, &policy_, random_, &owner_,
+                   /*reconnect_max=*/absl::Seconds(2));
   eager.Start();
   for (int failure = 0; failure < 20; ++failure) {
     eager.OnClosed(absl::UnavailableError("nobody there"));
@@ -310,6 +314,123 @@ TEST_F(ServerLinkTest, ABeatOnDemandWaitsForTheOneUnderWay) {
   ReceiveBeat();
   ReceiveBeat();  // Nobody asked for it.
   EXPECT_EQ(owner_.Events(), "beat answered");
+}
+
+// Notes what it is told.
+class NotingPolicy final : public HeartbeatPolicy {
+ public:
+  absl::Duration interval() const override { return wanted; }
+  absl::Duration promise() const override { return absl::Minutes(20); }
+  absl::Duration earliest() const override { return wanted / 2; }
+  void SetBounds(const HeartbeatBounds& bounds) override { hint = bounds.hint; }
+  void OnReady() override { Note("ready"); }
+  void OnAlive(absl::Duration silence) override { Note("alive", silence); }
+  void OnDead(absl::Duration silence) override { Note("dead", silence); }
+
+  std::string Events() { return absl::StrJoin(std::exchange(events_, {}), ", "); }
+
+  absl::Duration wanted = absl::Minutes(4);
+  absl::Duration hint;
+
+ private:
+  void Note(std::string event, absl::Duration silence = absl::ZeroDuration()) {
+    if (silence > absl::ZeroDuration()) {
+      absl::StrAppend(&event, " ", absl::FormatDuration(silence));
+    }
+    events_.push_back(std::move(event));
+  }
+  std::vector<std::string> events_;
+};
+
+class PolicyTest : public ServerLinkTest {
+ protected:
+  PolicyTest() {
+    link_.Start();
+    ConnectAgain();
+  }
+
+  void ConnectAgain() {
+    link_.OnOpen("exporter");
+    ConnectorFrame welcome = Welcome();
+    welcome.mutable_welcome()->mutable_heartbeat_bounds()->set_min_interval_ms(1000);
+    welcome.mutable_welcome()->mutable_heartbeat_bounds()->set_max_interval_ms(3'600'000);
+    welcome.mutable_welcome()->mutable_heartbeat_bounds()->set_hint_interval_ms(570'000);
+    Receive(welcome);
+    ASSERT_EQ(link_.state(), State::kReady);
+  }
+  void Receive(const ConnectorFrame& frame) { link_.OnData(Bytes(frame)); }
+  void ReceiveBeat() { link_.OnData(absl::string_view("\0", 1)); }
+  absl::Duration UntilDeadline() { return *link_.deadline() - clock_.Monotonic(); }
+  void Wait(absl::Duration d) {
+    clock_.Advance(d);
+    link_.OnDeadline();
+  }
+  void WaitForDeadline() { Wait(UntilDeadline()); }
+
+  NotingPolicy noting_;
+  ServerLink link_{{"a:1", "b:2"}, &clock_, &noting_, random_, &owner_};
+};
+
+TEST_F(PolicyTest, TheLoginPromisesWhatThePolicyMayComeTo) {
+  EXPECT_EQ(owner_.frames.back().login().heartbeat_interval_ms(), 1'200'000u);
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(4));
+  EXPECT_EQ(noting_.hint, absl::Seconds(570));
+  noting_.wanted = absl::Minutes(15);
+  WaitForDeadline();
+  ReceiveBeat();
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(15)) << "within the same session";
+  noting_.wanted = absl::Minutes(40);
+  WaitForDeadline();
+  ReceiveBeat();
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(20)) << "no longer than promised";
+}
+
+TEST_F(PolicyTest, HearsOfBeatsAndOfDeadPaths) {
+  WaitForDeadline();
+  clock_.Advance(kHeartbeatAckTimeout - absl::Seconds(1));
+  ReceiveBeat();
+  EXPECT_EQ(noting_.Events(), "ready, alive 4m") << "slow, but an answer";
+  WaitForDeadline();
+  WaitForDeadline();
+  // The silence counts from the beat before, which was answered late.
+  EXPECT_EQ(noting_.Events(), "dead 4m");
+  WaitForDeadline();
+  ConnectAgain();
+  EXPECT_EQ(noting_.Events(), "ready");
+}
+
+TEST_F(PolicyTest, ABeatAnsweredByAResetIsADeadPath) {
+  noting_.Events();
+  WaitForDeadline();
+  link_.OnClosed(absl::UnavailableError("connection reset"));
+  EXPECT_EQ(noting_.Events(), "dead 4m");
+  WaitForDeadline();
+  ConnectAgain();
+  noting_.Events();
+  link_.OnClosed(absl::UnavailableError("connection reset"));
+  EXPECT_EQ(noting_.Events(), "") << "no beat was under way: the server went";
+  WaitForDeadline();
+  ConnectAgain();
+  noting_.Events();
+  WaitForDeadline();
+  link_.OnClosed(absl::OkStatus());
+  EXPECT_EQ(noting_.Events(), "") << "an orderly end";
+}
+
+TEST_F(PolicyTest, ABeatThatIsDueSoonGoesOutWhileThePhoneIsAwake) {
+  owner_.Events();
+  clock_.Advance(absl::Minutes(2) - absl::Seconds(1));
+  link_.OnAwake();
+  EXPECT_EQ(owner_.Events(), "") << "too early";
+  clock_.Advance(absl::Seconds(1));
+  link_.OnAwake();
+  link_.OnAwake();
+  EXPECT_EQ(owner_.Events(), "beat");
+  ReceiveBeat();
+  EXPECT_EQ(noting_.Events(), "ready, alive 2m");
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(4));
+  link_.Stop();
+  link_.OnAwake();
 }
 
 TEST_F(ServerLinkTest, KeepsToTheServersBounds) {

@@ -122,8 +122,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   close(fd);
 
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Database> db(new Database(raw));
   if (code != SQLITE_OK) return ErrorOf(raw, code);
   sqlite3_extended_result_codes(raw, 1);

@@ -18,11 +18,16 @@ struct sqlite3_stmt;
 //   RESOURCE_EXHAUSTED   DISK_FULL          no room, or the disk refuses to write
 //   DATA_LOSS            DATABASE_DAMAGED   not a database, or a broken one
 //   FAILED_PRECONDITION  DATABASE_IN_USE    another process holds it
-//   UNAVAILABLE          DATABASE_UNREADABLE  can't be opened, read or written (permissions, read-only disk)
-//   INTERNAL             anything else: a mistake of ours
+//   UNAVAILABLE          DATABASE_UNREADABLE  can't be opened, read or written (permissions,
+//   read-only disk) INTERNAL             anything else: a mistake of ours
 namespace bellwire::agent {
 
 class Database;
+
+// SQLite's integers are signed: unsigned ones are kept in them with the same bits, and never
+// compared.
+inline int64_t Signed(uint64_t value) { return static_cast<int64_t>(value); }
+inline uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
 
 // A prepared statement, used again and again: Reset, Bind each parameter, then Run or Step.
 class Statement {

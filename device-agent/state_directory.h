@@ -9,8 +9,8 @@
 
 namespace bellwire::agent {
 
-// The directory of one agent: who holds it is alone there. Two agents with one key and one inbox would take
-// the session from each other for ever.
+// The directory of one agent: who holds it is alone there. Two agents with one key and one inbox
+// would take the session from each other for ever.
 class StateDirectory {
  public:
   // Makes the directory (0700) if it is not there, and locks it.

@@ -20,9 +20,8 @@ constexpr size_t kReadBytes = 32 * 1024;
 absl::Status CheckSocketPath(absl::string_view path) {
   if (path.empty()) return absl::InvalidArgumentError("the socket path is empty");
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("a socket path has at most ",
-                                                   sizeof(sockaddr_un::sun_path) - 1,
-                                                   " bytes: ", path));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a socket path has at most ", sizeof(sockaddr_un::sun_path) - 1, " bytes: ", path));
   }
   return absl::OkStatus();
 }
@@ -39,8 +38,8 @@ absl::Status AgentSocket::Connect(const std::string& path) {
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path, path.data(), path.size());
   if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    const absl::Status status = absl::UnavailableError(
-        absl::StrCat("no agent answers at ", path, ": ", strerror(errno)));
+    const absl::Status status =
+        absl::UnavailableError(absl::StrCat("no agent answers at ", path, ": ", strerror(errno)));
     Close();
     return status;
   }
@@ -78,13 +77,12 @@ absl::Status AgentSocket::Receive(absl::FunctionRef<bool(const v1::AgentFrame&)>
   const ssize_t n = recv(fd_, buffer, sizeof(buffer), 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return absl::OkStatus();
   if (n <= 0) {
-    return absl::UnavailableError(
-        absl::StrCat("the agent closed the connection", n < 0 ? ": " : "",
-                     n < 0 ? strerror(errno) : ""));
+    return absl::UnavailableError(absl::StrCat("the agent closed the connection", n < 0 ? ": " : "",
+                                               n < 0 ? strerror(errno) : ""));
   }
   bool malformed = false;
-  const absl::Status status = decoder_.Feed(
-      absl::string_view(buffer, static_cast<size_t>(n)), [&](absl::string_view body) {
+  const absl::Status status =
+      decoder_.Feed(absl::string_view(buffer, static_cast<size_t>(n)), [&](absl::string_view body) {
         if (body.empty()) return true;
         v1::AgentFrame frame;
         malformed = !frame.ParseFromArray(body.data(), static_cast<int>(body.size()));

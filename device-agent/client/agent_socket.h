@@ -35,8 +35,8 @@ class AgentSocket {
   bool wants_to_write() const { return !unsent_.empty(); }
   void Flush();
 
-  // Reads what is there and calls `on_frame` with each frame; false from it stops. UNAVAILABLE: the agent
-  // closed the connection (after the frames before that). INTERNAL: it sent nonsense.
+  // Reads what is there and calls `on_frame` with each frame; false from it stops. UNAVAILABLE: the
+  // agent closed the connection (after the frames before that). INTERNAL: it sent nonsense.
   absl::Status Receive(absl::FunctionRef<bool(const v1::AgentFrame&)> on_frame);
 
  private:

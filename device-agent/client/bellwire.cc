@@ -27,7 +27,8 @@ struct OwnedEvent {
 
 }  // namespace
 
-// Turns callbacks into a queue: they come inside Dispatch only, and bellwire_next takes them one by one.
+// Turns callbacks into a queue: they come inside Dispatch only, and bellwire_next takes them one by
+// one.
 struct bellwire_client {
   std::unique_ptr<bellwire::agent::Client> client;
   std::deque<OwnedEvent> queue;
@@ -52,9 +53,7 @@ bellwire::agent::ClientCallbacks CallbacksInto(bellwire_client* c) {
           .redelivered = message.redelivered});
     return false;  // bellwire_ack says when.
   };
-  callbacks.on_gap = [push](uint32_t dropped) {
-    push({.type = BELLWIRE_GAP, .dropped = dropped});
-  };
+  callbacks.on_gap = [push](uint32_t dropped) { push({.type = BELLWIRE_GAP, .dropped = dropped}); };
   callbacks.on_error = [push](bellwire::agent::v1::Error::Code code, const std::string& message) {
     push({.type = BELLWIRE_ERROR, .text = message, .error_code = code});
   };
@@ -122,8 +121,8 @@ int bellwire_next(bellwire_client* client, int timeout_ms, bellwire_event* event
   const bellwire::MonotonicTime start = bellwire::RealClock()->Monotonic();
   absl::Status status;
   while (client->queue.empty() && status.ok()) {
-    const absl::Duration left = std::max(
-        timeout - (bellwire::RealClock()->Monotonic() - start), absl::ZeroDuration());
+    const absl::Duration left =
+        std::max(timeout - (bellwire::RealClock()->Monotonic() - start), absl::ZeroDuration());
     status = client->client->Dispatch(left);
     if (left == absl::ZeroDuration()) break;
   }

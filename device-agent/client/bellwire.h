@@ -27,12 +27,12 @@ typedef struct bellwire_client bellwire_client;
 
 /* What an event says. */
 typedef enum bellwire_event_type {
-  BELLWIRE_NONE = 0,         /* The time was over. */
-  BELLWIRE_TOKEN = 1,        /* `token`: send it to your backend. */
-  BELLWIRE_MESSAGE = 2,      /* A message; acknowledge `delivery_id` once it is taken for good. */
-  BELLWIRE_GAP = 3,          /* `dropped` messages never reached the phone: synchronise. Said once. */
-  BELLWIRE_ERROR = 4,        /* `error_code`, `error_message`: the agent refused something. */
-  BELLWIRE_CONNECTED = 5,    /* The agent answered. */
+  BELLWIRE_NONE = 0,      /* The time was over. */
+  BELLWIRE_TOKEN = 1,     /* `token`: send it to your backend. */
+  BELLWIRE_MESSAGE = 2,   /* A message; acknowledge `delivery_id` once it is taken for good. */
+  BELLWIRE_GAP = 3,       /* `dropped` messages never reached the phone: synchronise. Said once. */
+  BELLWIRE_ERROR = 4,     /* `error_code`, `error_message`: the agent refused something. */
+  BELLWIRE_CONNECTED = 5, /* The agent answered. */
   BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
   BELLWIRE_UNREGISTERED = 7  /* The token is dead, as bellwire_unregister() asked. */
 } bellwire_event_type;
@@ -48,47 +48,48 @@ typedef enum bellwire_error_code {
   BELLWIRE_ERROR_INTERNAL = 7
 } bellwire_error_code;
 
-/* Pointers are valid until the next call of bellwire_next() or bellwire_close() for this client, and
- * NULL or zero where the type has no such field. Strings end with a zero byte; a payload may hold any. */
+/* Pointers are valid until the next call of bellwire_next() or bellwire_close() for this client,
+ * and NULL or zero where the type has no such field. Strings end with a zero byte; a payload may
+ * hold any. */
 typedef struct bellwire_event {
   bellwire_event_type type;
-  const char *token;
+  const char* token;
   uint64_t delivery_id;
-  const char *message_id; /* UUID as text. */
-  const void *payload;
+  const char* message_id; /* UUID as text. */
+  const void* payload;
   size_t payload_size;
   int64_t accepted_at_ms; /* Since the Unix epoch. */
   int redelivered;        /* Not zero: it was delivered before and not acknowledged. */
   uint32_t dropped;
   int error_code;
-  const char *error_message;
+  const char* error_message;
 } bellwire_event;
 
 /* Makes a client for one app. `socket_path` NULL: the default, /run/bellwire/agent.sock. NULL if
- * `app_id` is malformed, the path is too long, or there is no memory or descriptor left; an agent that
- * is away is no error. */
-bellwire_client *bellwire_connect(const char *socket_path, const char *app_id);
+ * `app_id` is malformed, the path is too long, or there is no memory or descriptor left; an agent
+ * that is away is no error. */
+bellwire_client* bellwire_connect(const char* socket_path, const char* app_id);
 
 /* Asks for the token and from then on for messages; repeated by itself on every new connection. */
-void bellwire_register(bellwire_client *client);
+void bellwire_register(bellwire_client* client);
 
 /* Kills the token and drops what waits. */
-void bellwire_unregister(bellwire_client *client);
+void bellwire_unregister(bellwire_client* client);
 
 /* A descriptor that is readable when bellwire_next() has something to do. For poll() only. */
-int bellwire_fd(const bellwire_client *client);
+int bellwire_fd(const bellwire_client* client);
 
-/* The next event, after at most `timeout_ms` milliseconds (0: at once, negative: for ever). 1: `event`
- * is filled. 0: the time was over (BELLWIRE_NONE). -1: this client is at its end, because another
- * connection speaks for the app (SESSION_REPLACED) or another user owns it (PERMISSION_DENIED); a
- * BELLWIRE_ERROR event has said so. */
-int bellwire_next(bellwire_client *client, int timeout_ms, bellwire_event *event);
+/* The next event, after at most `timeout_ms` milliseconds (0: at once, negative: for ever). 1:
+ * `event` is filled. 0: the time was over (BELLWIRE_NONE). -1: this client is at its end, because
+ * another connection speaks for the app (SESSION_REPLACED) or another user owns it
+ * (PERMISSION_DENIED); a BELLWIRE_ERROR event has said so. */
+int bellwire_next(bellwire_client* client, int timeout_ms, bellwire_event* event);
 
 /* The app has taken this message for good: it will not come again. */
-void bellwire_ack(bellwire_client *client, uint64_t delivery_id);
+void bellwire_ack(bellwire_client* client, uint64_t delivery_id);
 
 /* Closes and frees. What was not acknowledged comes again on the next connection. */
-void bellwire_close(bellwire_client *client);
+void bellwire_close(bellwire_client* client);
 
 #ifdef __cplusplus
 }

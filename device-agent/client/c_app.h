@@ -18,10 +18,10 @@ typedef struct c_app_result {
 } c_app_result;
 
 /* Registers, and takes so many messages. 0, or -1 if there is no client. */
-int c_app_run(const char *socket_path, const char *app_id, size_t messages, c_app_result *result);
+int c_app_run(const char* socket_path, const char* app_id, size_t messages, c_app_result* result);
 
 /* 0 once the agent has noted it. */
-int c_app_unregister(const char *socket_path, const char *app_id);
+int c_app_unregister(const char* socket_path, const char* app_id);
 
 #ifdef __cplusplus
 }

@@ -177,7 +177,7 @@ void ClientImpl::Connect() {
 
 void ClientImpl::Disconnect() {
   socket_.Close();  // Which also takes it out of the epoll set.
-  acks_.clear();    // They mean nothing to the next connection, which is given these messages again.
+  acks_.clear();  // They mean nothing to the next connection, which is given these messages again.
   const absl::Duration wait = std::max(backoff_.Next(), absl::Milliseconds(1));
   itimerspec when{};
   when.it_value = absl::ToTimespec(wait);
@@ -315,8 +315,9 @@ void ClientImpl::SendWishes() {
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& options,
                                                        ClientCallbacks callbacks) {
   if (!IsValidAppId(options.app_id)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "an app id is a reverse domain name such as com.example.mail, not \"", options.app_id, "\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("an app id is a reverse domain name such as com.example.mail, not \"",
+                     options.app_id, "\""));
   }
   if (absl::Status s = CheckSocketPath(options.socket_path); !s.ok()) return s;
   auto client = std::make_unique<ClientImpl>(options, std::move(callbacks));

@@ -37,15 +37,16 @@ struct ClientOptions {
   std::string client_version = "bellwire-client/1.0";
 };
 
-// What a Client tells its app. Called inside Dispatch() and Run() only, on their thread. Each may be
-// left empty; none may destroy the client.
+// What a Client tells its app. Called inside Dispatch() and Run() only, on their thread. Each may
+// be left empty; none may destroy the client.
 struct ClientCallbacks {
   // The token to send to the app's backend: after Register(), and again whenever it changes.
   std::function<void(const std::string& token)> on_token;
   // A message. True: taken for good, the client acknowledges it. False: not yet; either Ack() it
   // later, or it comes again on the next connection.
   std::function<bool(const Message& message)> on_message;
-  // `dropped` messages never reached the phone: synchronise with the backend. The client acknowledges it.
+  // `dropped` messages never reached the phone: synchronise with the backend. The client
+  // acknowledges it.
   std::function<void(uint32_t dropped)> on_gap;
   // The agent refused something: the code and a sentence for the developer. After SESSION_REPLACED
   // and PERMISSION_DENIED the client stays away; after everything else it carries on (after
@@ -57,8 +58,8 @@ struct ClientCallbacks {
   std::function<void()> on_unregistered;
 };
 
-// An app's connection to the agent of its phone. While the agent is away it reconnects by itself, with
-// back-off, and registers again. A message whose acknowledgement the agent lost in a crash is
+// An app's connection to the agent of its phone. While the agent is away it reconnects by itself,
+// with back-off, and registers again. A message whose acknowledgement the agent lost in a crash is
 // acknowledged again and not handed to on_message twice by the same client.
 //
 // Single-threaded, except for Stop(). Either
@@ -83,9 +84,9 @@ class Client {
   // Readable when Dispatch() has something to do. The same for the client's whole life; for polling
   // only.
   virtual int fd() const = 0;
-  // Waits up to `timeout` (absl::InfiniteDuration(): for ever) for something to do and does it. OK also
-  // when the time is over. FAILED_PRECONDITION with the reason SESSION_REPLACED or PERMISSION_DENIED:
-  // this client is at its end. CANCELLED after Stop().
+  // Waits up to `timeout` (absl::InfiniteDuration(): for ever) for something to do and does it. OK
+  // also when the time is over. FAILED_PRECONDITION with the reason SESSION_REPLACED or
+  // PERMISSION_DENIED: this client is at its end. CANCELLED after Stop().
   virtual absl::Status Dispatch(absl::Duration timeout) = 0;
   // Dispatches until its status is not OK: OK after Stop(), else that status.
   virtual absl::Status Run() = 0;
@@ -96,8 +97,8 @@ class Client {
   virtual bool connected() const = 0;
 };
 
-// Asks the agent behind `socket_path` how it is. UNAVAILABLE: none listens there; DEADLINE_EXCEEDED: it
-// does not answer within `timeout`. Thread-safe.
+// Asks the agent behind `socket_path` how it is. UNAVAILABLE: none listens there;
+// DEADLINE_EXCEEDED: it does not answer within `timeout`. Thread-safe.
 absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path, absl::Duration timeout);
 
 }  // namespace bellwire::agent

@@ -175,9 +175,8 @@ TEST_F(ClientTest, AnAppInC) {
   EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->app_acks.size() == 10; }));
 
   EXPECT_EQ(c_app_unregister(socket_.c_str(), kMail), 0);
-  EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) {
-    return c->app_requests.back() == absl::StrCat("remove ", kMail);
-  }));
+  EXPECT_TRUE(server_.WaitUntil(
+      [](FakeConnector* c) { return c->app_requests.back() == absl::StrCat("remove ", kMail); }));
 }
 
 TEST_F(ClientTest, TheEndOfAClientInC) {

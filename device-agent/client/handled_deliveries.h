@@ -11,12 +11,12 @@
 
 namespace bellwire::agent {
 
-// The deliveries that an app handled last: an agent that was killed before it wrote an acknowledgement to
-// its disk delivers again what the app has already handled. Thread-compatible.
+// The deliveries that an app handled last: an agent that was killed before it wrote an
+// acknowledgement to its disk delivers again what the app has already handled. Thread-compatible.
 class HandledDeliveries {
  public:
-  // The agent says which inbox its delivery ids belong to (HelloOk.inbox_id); those of another one mean
-  // nothing.
+  // The agent says which inbox its delivery ids belong to (HelloOk.inbox_id); those of another one
+  // mean nothing.
   void Enter(absl::string_view inbox_id) {
     if (inbox_id == inbox_id_) return;
     inbox_id_ = std::string(inbox_id);
@@ -34,8 +34,8 @@ class HandledDeliveries {
 
   bool Contains(uint64_t delivery_id) const { return ids_.contains(delivery_id); }
 
-  // Only acknowledgements that the agent has not written can be lost, and without writing them it gives
-  // no more than its window.
+  // Only acknowledgements that the agent has not written can be lost, and without writing them it
+  // gives no more than its window.
   static constexpr size_t kCapacity = 2 * kAppWindowMessages;
 
  private:

@@ -1,5 +1,5 @@
-// Whatever an app sends, in whatever pieces, the hub neither crashes nor lets it near another app. The
-// first byte of the input chooses the size of the pieces.
+// Whatever an app sends, in whatever pieces, the hub neither crashes nor lets it near another app.
+// The first byte of the input chooses the size of the pieces.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +21,8 @@
 
 namespace {
 
-using namespace bellwire;          // NOLINT: a program of its own.
-using namespace bellwire::agent;   // NOLINT
+using namespace bellwire;         // NOLINT: a program of its own.
+using namespace bellwire::agent;  // NOLINT
 
 constexpr char kVictim[] = "com.example.mail";
 constexpr uid_t kVictimUid = 1000;

@@ -1,5 +1,6 @@
-// Whatever a server sends, in whatever pieces, the link neither crashes nor gets stuck: there is a session
-// it may use, or a time at which it goes on. The first byte of the input chooses the size of the pieces.
+// Whatever a server sends, in whatever pieces, the link neither crashes nor gets stuck: there is a
+// session it may use, or a time at which it goes on. The first byte of the input chooses the size
+// of the pieces.
 
 #include <algorithm>
 #include <cstddef>

@@ -54,7 +54,8 @@ class ClientApp {
   // All messages, once there are `n`.
   std::vector<std::string> Messages(size_t n) {
     absl::MutexLock lock(&mutex_);
-    auto there = [this, n]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return messages_.size() >= n; };
+    auto there = [this, n]()
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return messages_.size() >= n; };
     mutex_.AwaitWithTimeout(absl::Condition(&there), absl::Minutes(1));
     return messages_;
   }

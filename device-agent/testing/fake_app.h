@@ -18,8 +18,8 @@
 
 namespace bellwire::agent {
 
-// An app that speaks to an agent frame by frame: nothing by itself but Hello, Register and, if told so,
-// acknowledgements. On one loop; not thread-safe.
+// An app that speaks to an agent frame by frame: nothing by itself but Hello, Register and, if told
+// so, acknowledgements. On one loop; not thread-safe.
 class FakeApp final : public net::Stream::Delegate {
  public:
   // Says Hello and Register as soon as the stream is open, unless `app_id` is empty.

@@ -23,8 +23,9 @@
 
 namespace bellwire::agent {
 
-// A server as small as can be, for one agent: a mailbox in memory that sends what is not acknowledged to
-// each new session, and registers apps. Notes what the agent says. On one loop; not thread-safe.
+// A server as small as can be, for one agent: a mailbox in memory that sends what is not
+// acknowledged to each new session, and registers apps. Notes what the agent says. On one loop; not
+// thread-safe.
 class FakeConnector final : public net::Stream::Delegate {
  public:
   // Must outlive its streams' loop callbacks, as every delegate.
@@ -137,8 +138,7 @@ class FakeConnector final : public net::Stream::Delegate {
     for (const auto& item : frame.app_ack().items()) {
       uint64_t n = 0;
       for (int i = 8; i < 16; ++i) n = n << 8 | static_cast<uint8_t>(item.message_id()[i]);
-      app_acks.push_back(
-          absl::StrCat(n, ":", device::v1::AppAck::Outcome_Name(item.outcome())));
+      app_acks.push_back(absl::StrCat(n, ":", device::v1::AppAck::Outcome_Name(item.outcome())));
     }
     device::v1::ConnectorFrame answer;
     if (frame.has_register_app()) {

@@ -21,8 +21,8 @@ inline std::string TestMessageId(uint64_t n) {
   return std::string(MessageId(bytes).bytes());
 }
 
-// The push at position `seq`, with message id TestMessageId(seq) and payload "message <seq>", good for
-// an hour.
+// The push at position `seq`, with message id TestMessageId(seq) and payload "message <seq>", good
+// for an hour.
 inline device::v1::Push TestPush(uint64_t seq, uint64_t registration_id, const Clock& clock) {
   device::v1::Push push;
   push.set_seq(seq);

@@ -26,10 +26,9 @@ TlsTestServer::TlsTestServer() : loop_(RealClock()) {
                                                  .private_key_pem = leaf.key_pem,
                                                  .clock = RealClock()});
   connector_ = std::make_unique<FakeConnector>(&loop_);
-  listener_ = *net::TlsServer::Listen(&loop_, context, "127.0.0.1:0",
-                                      [this](std::unique_ptr<net::Stream> stream) {
-                                        connector_->Accept(std::move(stream));
-                                      });
+  listener_ = *net::TlsServer::Listen(
+      &loop_, context, "127.0.0.1:0",
+      [this](std::unique_ptr<net::Stream> stream) { connector_->Accept(std::move(stream)); });
   address_ = listener_->address();
   thread_ = std::thread([this] { loop_.Run(); });
 }

@@ -12,8 +12,8 @@
 
 namespace bellwire::agent {
 
-// A FakeConnector behind a real TLS port on the loopback, on a thread of its own, with a certificate made
-// for this run. Thread-safe.
+// A FakeConnector behind a real TLS port on the loopback, on a thread of its own, with a
+// certificate made for this run. Thread-safe.
 class TlsTestServer {
  public:
   TlsTestServer();
