@@ -36,6 +36,7 @@ void AddAppCommand(CLI::App* root, CommandContext* context);
 void AddKeyCommand(CLI::App* root, CommandContext* context);
 void AddSendCommand(CLI::App* root, CommandContext* context);
 void AddMessageCommand(CLI::App* root, CommandContext* context);
+void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);
 void AddVersionCommand(CLI::App* root, CommandContext* context);

@@ -10,6 +10,7 @@
 #include "crypto/file_util.h"
 #include "daemon/data_dir.h"
 #include "rpc/credentials.h"
+#include "rpc/due_delivery.h"
 #include "rpc/grpc_connector_client.h"
 
 namespace bellwire::cli {
@@ -101,15 +102,8 @@ void EmbeddedServer::Drain(absl::Duration time) {
 
 void EmbeddedServer::HandOver(const DeviceId& device, const internal::v1::Route& route,
                               const internal::v1::Envelope& message) {
-  internal::v1::ConnectorRequest request;
-  *request.mutable_route() = route;
-  request.set_device_id(std::string(device.bytes()));
-  *request.mutable_deliver()->mutable_message() = message;
   absl::MutexLock lock(&mutex_);
-  if (live_directory_ == nullptr) return;
-  // Whatever becomes of it: the message is in the mailbox, and the session's next page has it.
-  live_directory_->Find(route.connector_address())
-      ->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
+  if (live_directory_ != nullptr) DeliverDue(live_directory_, device, route, message);
 }
 
 }  // namespace bellwire::cli

@@ -46,6 +46,7 @@ int Main(int argc, char** argv) {
   AddKeyCommand(&root, &context);
   AddSendCommand(&root, &context);
   AddMessageCommand(&root, &context);
+  AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);
   AddVersionCommand(&root, &context);

@@ -60,4 +60,18 @@ nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response) {
   return json;
 }
 
+nlohmann::ordered_json ToJson(const push::v1::WatchReceiptsResponse& response) {
+  nlohmann::ordered_json json;
+  if (response.has_receipt()) {
+    json["token"] = response.token();
+    if (!response.message_id().empty()) json["message_id"] = response.message_id();
+    json["app_id"] = response.app_id();
+    json["step"] = push::v1::Step_Name(response.receipt().step());
+    json["time"] = JsonTime(response.receipt().time());
+    if (!response.receipt().detail().empty()) json["detail"] = response.receipt().detail();
+  }
+  json["cursor"] = response.cursor();
+  return json;
+}
+
 }  // namespace bellwire::cli

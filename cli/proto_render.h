@@ -19,6 +19,7 @@ nlohmann::ordered_json ToJson(const admin::v1::App& app);
 nlohmann::ordered_json ToJson(const admin::v1::Key& key);
 nlohmann::ordered_json ToJson(const push::v1::SendResponse& response);
 nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response);
+nlohmann::ordered_json ToJson(const push::v1::WatchReceiptsResponse& response);
 
 }  // namespace bellwire::cli
 

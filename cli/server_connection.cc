@@ -119,6 +119,10 @@ absl::StatusOr<ServerConnection> ServerConnection::Open(const ServerFlags& flags
 void ServerConnection::Prepare(absl::Duration timeout, grpc::ClientContext* context) const {
   // A time span, which gRPC counts on its monotonic clock.
   context->set_deadline(gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN));
+  Authorize(context);
+}
+
+void ServerConnection::Authorize(grpc::ClientContext* context) const {
   context->AddMetadata("authorization", absl::StrCat("Bearer ", bearer_token_));
 }
 

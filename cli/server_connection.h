@@ -13,6 +13,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/status.h"
+#include "grpcpp/support/sync_stream.h"
 
 namespace bellwire::cli {
 
@@ -67,6 +68,21 @@ class ServerConnection {
     return Explain((stub.*method)(&context, request, response));
   }
 
+  // One server stream, for as long as it lasts: Read(&Stub::Method, request, on_response). Blocks; answers
+  // why it ended, as Call does.
+  template <typename Stub, typename Request, typename Response, typename OnResponse>
+  absl::Status Read(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
+                        grpc::ClientContext*, const Request&),
+                    const Request& request, OnResponse on_response) const {
+    grpc::ClientContext context;
+    Authorize(&context);
+    Stub stub(channel_);
+    const auto reader = (stub.*method)(&context, request);
+    Response response;
+    while (reader->Read(&response)) on_response(response);
+    return Explain(reader->Finish());
+  }
+
  private:
   ServerConnection(std::string server, std::shared_ptr<grpc::Channel> channel,
                    std::string bearer_token)
@@ -76,6 +92,7 @@ class ServerConnection {
 
   static absl::StatusOr<ServerConnection> Open(const ServerFlags& flags, std::string bearer_token);
   void Prepare(absl::Duration timeout, grpc::ClientContext* context) const;
+  void Authorize(grpc::ClientContext* context) const;
   absl::Status Explain(const grpc::Status& status) const;
 
   std::string server_;
