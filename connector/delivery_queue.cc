@@ -41,6 +41,11 @@ void DeliveryQueue::NoteMissed(uint64_t seq) {
   if (mode_ == Mode::kFollowing) FallBehind();
 }
 
+void DeliveryQueue::CatchUp() {
+  if (mode_ == Mode::kFollowing) FallBehind();
+  if (mode_ == Mode::kPulling) pull_again_ = true;
+}
+
 void DeliveryQueue::Skip(uint64_t seq) {
   if (seq <= cursor_) return;
   if (mode_ != Mode::kFollowing) {
@@ -81,6 +86,7 @@ uint64_t DeliveryQueue::StartPull() {
   assert(wants_pull());
   mode_ = Mode::kPulling;
   pull_covers_ = heard_;
+  pull_again_ = false;
   return cursor_;
 }
 
@@ -93,7 +99,7 @@ void DeliveryQueue::FinishPull(const internal::v1::Page& page) {
   // The registry committed what was heard of before it read the page: if it isn't in there, it is
   // settled. (So each pull gets somewhere, whatever the registry says.)
   if (!page.more()) cursor_ = std::max(cursor_, pull_covers_);
-  mode_ = page.more() || heard_ > cursor_ ? Mode::kBehind : Mode::kFollowing;
+  mode_ = page.more() || heard_ > cursor_ || pull_again_ ? Mode::kBehind : Mode::kFollowing;
 }
 
 void DeliveryQueue::PullFailed() {

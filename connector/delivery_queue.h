@@ -44,6 +44,8 @@ class DeliveryQueue {
   Verdict Offer(internal::v1::Envelope* message, bool has_room);
   // A delivery never came here, for want of room between threads, say: it is in the mailbox.
   void NoteMissed(uint64_t seq);
+  // Deliveries may be missing, nobody knows which: look into the mailbox, once more if a pull is under way.
+  void CatchUp();
   // A now-or-never message was sent or refused, its turn or not: nobody needs to wait for it. NextReady
   // may have something now.
   void Skip(uint64_t seq);
@@ -87,6 +89,8 @@ class DeliveryQueue {
   // In the order of seq; at most kMaxEarlyDeliveries; only in kFollowing.
   std::vector<Held> held_;
   Mode mode_ = Mode::kPulling;
+  // CatchUp came while a pull was under way.
+  bool pull_again_ = false;
 };
 
 }  // namespace bellwire::connector

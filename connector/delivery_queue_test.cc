@@ -190,6 +190,21 @@ TEST_F(DeliveryQueueTest, SkippedLastFreesTheHeldOnes) {
   EXPECT_EQ(Ready(), Seqs{2});
 }
 
+TEST_F(DeliveryQueueTest, CatchesUpOnWhatNobodyKnowsOf) {
+  FollowFrom(2);
+  queue_.CatchUp();
+  ASSERT_TRUE(queue_.wants_pull());
+  EXPECT_EQ(queue_.StartPull(), 2u);
+  // Lost after the page was asked for, perhaps after it was read.
+  queue_.CatchUp();
+  queue_.FinishPull(PageOf({3}, 3, false));
+  ASSERT_TRUE(queue_.wants_pull());
+  EXPECT_EQ(queue_.StartPull(), 3u);
+  queue_.FinishPull(PageOf({}, 3, false));
+  EXPECT_FALSE(queue_.wants_pull());
+  EXPECT_EQ(Offer(4), Verdict::kSend);
+}
+
 TEST_F(DeliveryQueueTest, NowOrNeverIsAboutTheTtlOfAMessage) {
   Envelope message = Message(1);
   EXPECT_FALSE(IsNowOrNever(message));

@@ -439,6 +439,12 @@ void DeviceConnection::NoteMissedDelivery(uint64_t seq) {
   PullIfWanted();
 }
 
+void DeviceConnection::CatchUp() {
+  if (state_ != ConnectionState::kBinding && state_ != ConnectionState::kActive) return;
+  queue_.CatchUp();
+  PullIfWanted();
+}
+
 void DeviceConnection::Transmit(const Envelope& message, bool out_of_turn, std::string* frames) {
   window_.Add(message.seq(), message.payload().size(), WallNowMs(*context_->clock), out_of_turn);
   if (report_deadline_ == kNever) {

@@ -100,6 +100,8 @@ class DeviceConnection {
   void Deliver(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
   // A delivery for this session was refused before it came here.
   void NoteMissedDelivery(uint64_t seq);
+  // Deliveries may have got lost on their way here: looks into the mailbox.
+  void CatchUp();
   // TAKEN, also if this session is the newer one and stays; NO_SESSION if there is none.
   Outcome Evict(const internal::v1::Evict& evict);
   Outcome Recall(const internal::v1::Recall& recall);

@@ -939,6 +939,7 @@ std::vector<Input> AllInputs() {
       {"Drain", [](H& h) { h.connection.Drain(); }},
       {"Shutdown", [](H& h) { h.connection.Shutdown(); }},
       {"missed delivery", [](H& h) { h.connection.NoteMissedDelivery(7); }},
+      {"catch up", [](H& h) { h.connection.CatchUp(); }},
       {"Deliver", [](H& h) {
          EXPECT_NE(*h.Deliver(H::Message(1)), ConnectorResponse::OUTCOME_UNSPECIFIED);
        }},

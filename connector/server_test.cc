@@ -264,6 +264,23 @@ TEST_F(ServerTest, AStaleRouteFindsNoSession) {
   EXPECT_EQ(Exchange(request), ConnectorResponse::NO_SESSION);
 }
 
+TEST_F(ServerTest, WhatAGatewayThatDiedDidNotDeliverIsFetched) {
+  ConnectorServer* server = StartServer();
+  const auto agent = LogIn(server, 1);
+  registry_.AddMessage(key_->device_id(), "appended, and then it died");
+  internal::v1::ConnectorRequest missed;
+  missed.mutable_missed();
+  server->api()->Exchange(missed, [](ConnectorResponse::Outcome outcome) {
+    EXPECT_EQ(outcome, ConnectorResponse::TAKEN);
+  });
+  const auto frame = agent->Receive();
+  ASSERT_TRUE(frame.has_value() && frame->has_push());
+  EXPECT_EQ(frame->push().payload(), "appended, and then it died");
+  // And once.
+  EXPECT_EQ(Push(key_->device_id(), "the next"), ConnectorResponse::TAKEN);
+  EXPECT_EQ(agent->Receive()->push().payload(), "the next");
+}
+
 TEST_F(ServerTest, DrainSendsEverybodyAwayInGoodOrder) {
   ConnectorServer* server = StartServer();
   const auto agent = LogIn(server, 1);

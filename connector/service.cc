@@ -17,6 +17,10 @@ ConnectorService::ConnectorService(std::string connector_address, uint64_t conne
       directory_(directory) {}
 
 void ConnectorService::Exchange(ConnectorRequest request, ExchangeDone done) {
+  if (request.has_missed()) {
+    for (ShardPort* shard : shards_) shard->CatchUp();
+    return std::move(done)(ConnectorResponse::TAKEN);
+  }
   const internal::v1::Route& route = request.route();
   const size_t shard = static_cast<size_t>(ShardOfSession(route.session_id()));
   if (route.connector_incarnation() != connector_incarnation_ || shard >= shards_.size()) {

@@ -16,6 +16,8 @@ class ShardPort {
   virtual ~ShardPort() = default;
   // `done` is called exactly once, on any thread.
   virtual void Submit(internal::v1::ConnectorRequest request, ConnectorApi::ExchangeDone done) = 0;
+  // Deliveries may have got lost: its sessions are to look into their mailboxes.
+  virtual void CatchUp() = 0;
 };
 
 // The internal port of a connector: finds the shard of a session, and the connector of one that is

@@ -21,7 +21,9 @@ class FakeShard final : public ShardPort {
     requests.push_back(std::move(request));
     std::move(done)(ConnectorResponse::TAKEN);
   }
+  void CatchUp() override { ++catch_ups; }
   std::vector<ConnectorRequest> requests;
+  int catch_ups = 0;
 };
 
 class FakeConnector final : public ConnectorApi {
@@ -73,6 +75,16 @@ TEST_F(ServiceTest, FindsTheShardOfASession) {
   EXPECT_EQ(Deliver(RouteTo("here:1", 7, ids.Next())), ConnectorResponse::TAKEN);
   EXPECT_TRUE(shards_[0].requests.empty());
   EXPECT_EQ(shards_[1].requests.size(), 1u);
+}
+
+TEST_F(ServiceTest, EveryShardCatchesUpOnWhatWasMissed) {
+  ConnectorRequest request;
+  request.mutable_missed();
+  ConnectorResponse::Outcome outcome = ConnectorResponse::OUTCOME_UNSPECIFIED;
+  service_.Exchange(request, [&outcome](ConnectorResponse::Outcome o) { outcome = o; });
+  EXPECT_EQ(outcome, ConnectorResponse::TAKEN);
+  EXPECT_EQ(shards_[0].catch_ups, 1);
+  EXPECT_EQ(shards_[1].catch_ups, 1);
 }
 
 TEST_F(ServiceTest, AnotherIncarnationHasNoSessionHere) {

@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "connector/catch_up_plan.h"
 #include "connector/drain_plan.h"
 #include "connector/registry_calls.h"
 #include "connector/session_id.h"
@@ -51,7 +52,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         session_ids_(index),
         flush_(&loop_, [this](uint32_t) { Flush(); }),
         inbox_tick_(loop_.NewTimer([this] { OnInboxTick(); })),
-        drain_timer_(loop_.NewTimer([this] { DrainStep(); })) {}
+        drain_timer_(loop_.NewTimer([this] { DrainStep(); })),
+        catch_up_timer_(loop_.NewTimer([this] { CatchUpStep(); })) {}
 
   absl::Status ListenOn(absl::string_view address, net::PortShare share) {
     absl::StatusOr<std::unique_ptr<net::TlsServer>> listener = net::TlsServer::Listen(
@@ -83,6 +85,13 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 
   void Submit(ConnectorRequest request, ConnectorApi::ExchangeDone done) override {
     inbox_->AddRequest({std::move(request), std::move(done)});
+  }
+
+  void CatchUp() override {
+    inbox_->AddAnswer([this] {
+      catch_up_.NoteLoss(environment_->clock->Monotonic(), random_);
+      ArmCatchUp();
+    });
   }
 
   void StartDrain(absl::Duration time) override {
@@ -163,10 +172,30 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         return std::move(done)(connection->Evict(request.evict()));
       case ConnectorRequest::kRecall:
         return std::move(done)(connection->Recall(request.recall()));
+      case ConnectorRequest::kMissed:  // Never comes here: it is for every shard.
       case ConnectorRequest::BODY_NOT_SET:
         // Of a later version: nothing that this session could do.
         return std::move(done)(ConnectorResponse::NO_SESSION);
     }
+  }
+
+  void CatchUpStep() {
+    const auto every_session = [this] {
+      std::vector<uint64_t> ids;
+      ids.reserve(connections_.size());
+      for (const auto& [session_id, connection] : connections_) ids.push_back(session_id);
+      return ids;
+    };
+    for (const uint64_t id : catch_up_.Step(environment_->clock->Monotonic(), every_session)) {
+      if (DeviceConnection* connection = Find(id)) connection->CatchUp();
+    }
+    ArmCatchUp();
+  }
+
+  void ArmCatchUp() {
+    if (!catch_up_.next().has_value()) return;
+    catch_up_timer_->Arm(std::max(absl::ZeroDuration(),
+                                  *catch_up_.next() - environment_->clock->Monotonic()));
   }
 
   void BeginDrain(absl::Duration time) {
@@ -212,6 +241,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   net::FdWatch flush_;
   std::unique_ptr<net::Timer> inbox_tick_;
   std::unique_ptr<net::Timer> drain_timer_;
+  CatchUpPlan catch_up_;
+  std::unique_ptr<net::Timer> catch_up_timer_;
   std::unique_ptr<net::TlsServer> listener_;
   std::string address_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<SocketConnection>> connections_;

@@ -17,7 +17,11 @@ namespace bellwire {
 class ConnectorApi {
  public:
   // Called exactly once, on any thread, possibly before Exchange returns. A connector that can't be
-  // reached or died before it answered counts as NO_SESSION: its sessions are gone with it.
+  // reached or died before it answered counts as NO_SESSION: either its sessions are gone with it, or
+  // only the way there broke, and they make up for what got lost (ConnectorRequest.missed): whoever serves
+  // a connector to others says so when a caller's stream breaks, and a caller that gave up on deliveries
+  // says so as soon as it gets through. A registry that was away needs no such thing: what it
+  // appended and could not say so was not answered OK, and the retry with the same message id delivers it.
   using ExchangeDone =
       absl::AnyInvocable<void(internal::v1::ConnectorResponse::Outcome outcome) &&>;
 

@@ -39,8 +39,11 @@ void ExchangeStream::Exchange(ConnectorRequest request, ConnectorApi::ExchangeDo
   bool start_writing = false;
   {
     absl::ReleasableMutexLock lock(&mutex_);
-    if (done_ || pending_.size() >= kMaxConnectorInFlight) {
-      const auto refusal = done_ ? ConnectorResponse::NO_SESSION : ConnectorResponse::OVERLOADED;
+    const bool over = done_ || half_closed_;
+    if (over || pending_.size() >= kMaxConnectorInFlight) {
+      const auto refusal = over ? ConnectorResponse::NO_SESSION : ConnectorResponse::OVERLOADED;
+      refused_ = refused_ || over;
+      owes_missed_ = owes_missed_ || !over;
       lock.Release();
       std::move(done)(refusal);
       return;
@@ -56,9 +59,25 @@ void ExchangeStream::Exchange(ConnectorRequest request, ConnectorApi::ExchangeDo
   if (start_writing) WriteNext();
 }
 
-bool ExchangeStream::idle() const {
-  absl::MutexLock lock(&mutex_);
-  return pending_.empty();
+bool ExchangeStream::HalfCloseIfIdle() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!pending_.empty() || writing_) return false;
+    if (half_closed_ || read_ended_ || write_failed_ || done_) return true;
+    half_closed_ = writing_ = true;
+  }
+  StartWritesDone();
+  return true;
+}
+
+void ExchangeStream::OnWritesDoneDone(bool) {
+  bool remove_hold = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    remove_hold = read_ended_;
+  }
+  if (remove_hold) RemoveHold();
 }
 
 void ExchangeStream::WriteNext() {
@@ -107,6 +126,7 @@ void ExchangeStream::OnReadDone(bool ok) {
     return;
   }
   ConnectorApi::ExchangeDone done;
+  bool tell_missed = false;
   {
     absl::MutexLock lock(&mutex_);
     const auto it = pending_.find(incoming_.correlation_id());
@@ -114,6 +134,15 @@ void ExchangeStream::OnReadDone(bool ok) {
       done = std::move(it->second);
       pending_.erase(it);
     }
+    // Once the crowd is over, so that one such request makes up for many.
+    tell_missed = owes_missed_ && pending_.size() <= kMaxConnectorInFlight / 2;
+    if (tell_missed) owes_missed_ = false;
+  }
+  if (tell_missed) {
+    ConnectorRequest missed;
+    missed.mutable_missed();
+    // If the stream breaks before, the connector knows as well.
+    Exchange(std::move(missed), [](ConnectorResponse::Outcome) {});
   }
   // An answer that nobody waits for would be the connector's mistake; it harms nobody.
   if (done) std::move(done)(KnownOutcome(incoming_.outcome()));
@@ -123,15 +152,17 @@ void ExchangeStream::OnReadDone(bool ok) {
 void ExchangeStream::OnDone(const grpc::Status& status) {
   Events events = std::move(events_);
   absl::flat_hash_map<uint64_t, ConnectorApi::ExchangeDone> unanswered;
+  bool missed = false;
   {
     absl::MutexLock lock(&mutex_);
     done_ = true;
+    missed = !status.ok() || refused_ || owes_missed_ || !pending_.empty();
     unanswered.swap(pending_);
     queue_.clear();
   }
   for (auto& [id, done] : unanswered) std::move(done)(ConnectorResponse::NO_SESSION);
   self_.reset();  // Perhaps the last reference: nothing of this object is touched from here on.
-  std::move(events.on_ended)(status);
+  std::move(events.on_ended)(status, missed);
 }
 
 }  // namespace bellwire

@@ -28,7 +28,9 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   // the stream has let go of itself. Neither may block.
   struct Events {
     absl::AnyInvocable<void() &&> on_opened;
-    absl::AnyInvocable<void(const grpc::Status& status) &&> on_ended;
+    // `missed`: the connector may lack something that it could not know of if the stream ended in good
+    // order.
+    absl::AnyInvocable<void(const grpc::Status& status, bool missed) &&> on_ended;
   };
 
   // `stub` must live until `on_ended`. Nothing happens before Dial.
@@ -44,9 +46,9 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
 
   // Ends the stream soon.
   void Cancel() { context_.TryCancel(); }
-
-  // Whether no request is unanswered.
-  bool idle() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends an idle stream in good order, so that the connector knows that nothing got lost. What comes later
+  // is answered NO_SESSION. False if it is not idle: then nothing happens.
+  bool HalfCloseIfIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   explicit ExchangeStream(Events events) : events_(std::move(events)) {}
@@ -54,6 +56,7 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   void OnReadInitialMetadataDone(bool ok) override;
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
+  void OnWritesDoneDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
   // Sends the head of the queue. REQUIRES: the caller has set writing_, or keeps it set.
@@ -78,6 +81,12 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   // reading has ended and no write is in flight, after which none is started.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
+  // It was idle, and nothing is written any more.
+  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  // OVERLOADED was answered, and the connector does not know that it missed something.
+  bool owes_missed_ ABSL_GUARDED_BY(mutex_) = false;
+  // Something came after that.
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
 };

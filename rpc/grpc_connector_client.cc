@@ -1,13 +1,17 @@
 #include "rpc/grpc_connector_client.h"
 
+#include <chrono>
+#include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "grpcpp/alarm.h"
 #include "rpc/credentials.h"
 #include "rpc/dial_backoff.h"
 #include "rpc/exchange_stream.h"
@@ -39,6 +43,7 @@ class RemoteConnector final : public ConnectorApi {
     if (const std::shared_ptr<ExchangeStream> stream = FindOrDial()) {
       stream->Exchange(std::move(request), std::move(done));
     } else {
+      NoteMissed();
       std::move(done)(ConnectorResponse::NO_SESSION);
     }
   }
@@ -50,23 +55,26 @@ class RemoteConnector final : public ConnectorApi {
     {
       absl::MutexLock lock(&mutex_);
       if (clock_->Monotonic() - last_used_ < kConnectorIdle) return false;
-      if (stream_ == nullptr) return live_streams_ == 0;
-      if (!stream_->idle()) return false;
-      idle = std::move(stream_);
-      stream_ = nullptr;
+      if (stream_ == nullptr) return live_ == 0;
+      idle = stream_;
     }
-    idle->Cancel();
+    // Whoever finds it between these two is refused, which OnEnded makes up for.
+    if (!idle->HalfCloseIfIdle()) return false;
+    absl::MutexLock lock(&mutex_);
+    if (stream_ == idle) stream_ = nullptr;
     return false;
   }
 
   // From now on every answer is NO_SESSION, and soon there is no stream.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
     std::shared_ptr<ExchangeStream> stream;
+    std::unique_ptr<grpc::Alarm> redial;  // Cancelled by its destructor.
     {
       absl::MutexLock lock(&mutex_);
       closed_ = true;
       stream = std::move(stream_);
       stream_ = nullptr;
+      redial = std::move(redial_);
     }
     if (stream != nullptr) stream->Cancel();
   }
@@ -75,39 +83,102 @@ class RemoteConnector final : public ConnectorApi {
   void AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
-        +[](int* live) { return *live == 0; }, &live_streams_));
+        +[](int* live) { return *live == 0; }, &live_));
     stub_.reset();
   }
 
  private:
   // Null while backing off, and after Close.
   std::shared_ptr<ExchangeStream> FindOrDial() ABSL_LOCKS_EXCLUDED(mutex_) {
-    std::shared_ptr<ExchangeStream> stream;
     {
       absl::MutexLock lock(&mutex_);
       last_used_ = clock_->Monotonic();
+    }
+    return Dial();
+  }
+
+  std::shared_ptr<ExchangeStream> Dial() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> stream;
+    {
+      absl::MutexLock lock(&mutex_);
       if (stream_ != nullptr || closed_ || !backoff_.MayDial()) return stream_;
       stream_ = ExchangeStream::Create(
           stub_.get(), {.on_opened = [this] { OnOpened(); },
                         .on_ended = [this, number = ++last_stream_number_](
-                                        const grpc::Status& status) { OnEnded(number, status); }});
-      ++live_streams_;
+                                        const grpc::Status& status, bool missed) {
+                          OnEnded(number, status, missed);
+                        }});
+      ++live_;
       stream = stream_;
     }
     stream->Dial();
     return stream;
   }
 
+  void TellMissed(ExchangeStream* stream) ABSL_LOCKS_EXCLUDED(mutex_) {
+    ConnectorRequest request;
+    request.mutable_missed();
+    // Answered before the stream counts as ended, so `this` is there.
+    stream->Exchange(std::move(request), [this](ConnectorResponse::Outcome outcome) {
+      if (outcome != ConnectorResponse::TAKEN) return;
+      absl::MutexLock lock(&mutex_);
+      missed_ = false;
+    });
+  }
+
+  // The connector can't know of a request that never left: it has to be told, as soon as it can be
+  // reached, even if no other request comes.
+  void NoteMissed() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    missed_ = true;
+    ArmRedial();
+  }
+
+  // Setting an alarm for later calls nothing back, so it may be done under the lock.
+  void ArmRedial() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!missed_ || closed_ || redial_ != nullptr) return;
+    ++live_;
+    redial_ = std::make_unique<grpc::Alarm>();
+    redial_->Set(std::chrono::system_clock::now() + absl::ToChronoSeconds(kConnectorDialMax),
+                 [this](bool due) { OnRedial(due); });
+  }
+
+  // `due`: not cancelled.
+  void OnRedial(bool due) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::unique_ptr<grpc::Alarm> over;  // Destroyed outside of the lock.
+    std::shared_ptr<ExchangeStream> stream;
+    bool again = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      over = std::move(redial_);
+      redial_ = nullptr;
+      stream = stream_;
+      // A connector that is away for so long has lost its sessions, or is not ours any more.
+      again = due && !closed_ && missed_ && clock_->Monotonic() - last_used_ < kConnectorIdle;
+    }
+    if (again && stream != nullptr) TellMissed(stream.get());
+    if (again && stream == nullptr) Dial();
+    stream.reset();
+    over.reset();
+    absl::MutexLock lock(&mutex_);
+    if (again) ArmRedial();
+    --live_;  // Now this may be destroyed.
+  }
+
   void OnOpened() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::shared_ptr<ExchangeStream> told;
     {
       absl::MutexLock lock(&mutex_);
       backoff_.OnOpened();
       failing_ = false;
+      if (missed_) told = stream_;
     }
     LogInfo("connector_stream_opened", {{"address", address_}});
+    if (told != nullptr) TellMissed(told.get());
   }
 
-  void OnEnded(uint64_t number, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void OnEnded(uint64_t number, const grpc::Status& status, bool missed)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
     bool log = false;
     {
       std::shared_ptr<ExchangeStream> ended;  // Destroyed outside of the lock.
@@ -116,8 +187,11 @@ class RemoteConnector final : public ConnectorApi {
       if (stream_ != nullptr && number == last_stream_number_) {
         ended = std::move(stream_);
         stream_ = nullptr;
-        backoff_.OnEnded();
-        log = !std::exchange(failing_, true);
+        // CloseIfIdle ends it in good order, and may not have got round to forgetting it.
+        if (!status.ok()) {
+          backoff_.OnEnded();
+          log = !std::exchange(failing_, true);
+        }
       }
     }
     if (log) {
@@ -125,8 +199,9 @@ class RemoteConnector final : public ConnectorApi {
                                             {"code", status.error_code()},
                                             {"message", status.error_message()}});
     }
+    if (missed) NoteMissed();
     absl::MutexLock lock(&mutex_);
-    --live_streams_;  // Now this may be destroyed.
+    --live_;  // Now this may be destroyed.
   }
 
   const std::string address_;
@@ -140,8 +215,13 @@ class RemoteConnector final : public ConnectorApi {
   // The stream in use; null if there is none. Its end is reported with its number.
   std::shared_ptr<ExchangeStream> stream_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_stream_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Streams of which anything is left, with those that were closed a moment ago.
-  int live_streams_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A delivery was refused, or was unanswered when the stream broke; the connector does not know.
+  bool missed_ ABSL_GUARDED_BY(mutex_) = false;
+  // Dials again, to say so, though nobody asks. Set while missed_.
+  std::unique_ptr<grpc::Alarm> redial_ ABSL_GUARDED_BY(mutex_);
+  // Streams of which anything is left, with those that were closed a moment ago, and alarms that have not
+  // gone off.
+  int live_ ABSL_GUARDED_BY(mutex_) = 0;
   // The last attempt failed, and the log knows.
   bool failing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -23,7 +23,8 @@ using internal::v1::ConnectorResponse;
 class ServingStream final : public grpc::ServerBidiReactor<ConnectorRequest, ConnectorResponse>,
                             public std::enable_shared_from_this<ServingStream> {
  public:
-  explicit ServingStream(ConnectorApi* connector) : connector_(connector) {}
+  ServingStream(ConnectorApi* connector, const grpc::CallbackServerContext* context)
+      : connector_(connector), context_(context) {}
 
   void Start() {
     self_ = shared_from_this();
@@ -95,6 +96,13 @@ class ServingStream final : public grpc::ServerBidiReactor<ConnectorRequest, Con
 
   void OnDone() override {
     const std::shared_ptr<ServingStream> self = std::move(self_);
+    if (context_->IsCancelled()) {
+      // It did not say good-bye: a gateway died, or the way from it broke. It may have appended messages
+      // that it never got to deliver.
+      ConnectorRequest lost;
+      lost.mutable_missed();
+      connector_->Exchange(std::move(lost), [](ConnectorResponse::Outcome) {});
+    }
     absl::MutexLock lock(&mutex_);
     answers_.clear();
   }
@@ -138,6 +146,8 @@ class ServingStream final : public grpc::ServerBidiReactor<ConnectorRequest, Con
   }
 
   ConnectorApi* const connector_;
+  // Until OnDone.
+  const grpc::CallbackServerContext* const context_;
   // This stream's reference to itself, until OnDone.
   std::shared_ptr<ServingStream> self_;
 
@@ -164,8 +174,8 @@ class GrpcConnectorService final : public internal::v1::Connector::CallbackServi
   explicit GrpcConnectorService(ConnectorApi* connector) : connector_(connector) {}
 
   grpc::ServerBidiReactor<ConnectorRequest, ConnectorResponse>* Exchange(
-      grpc::CallbackServerContext*) override {
-    const auto stream = std::make_shared<ServingStream>(connector_);
+      grpc::CallbackServerContext* context) override {
+    const auto stream = std::make_shared<ServingStream>(connector_, context);
     stream->Start();
     return stream.get();
   }

@@ -10,7 +10,8 @@ namespace bellwire {
 
 // bellwire.internal.v1.Connector in front of `connector`, for a grpc::ServerBuilder. At most
 // kMaxConnectorInFlight requests of one stream are with `connector` at a time; further ones stay in
-// HTTP/2's window. Answers that come after the stream broke are dropped.
+// HTTP/2's window. Answers that come after the stream broke are dropped. When a stream
+// breaks (rather than being half-closed by a caller that has said all), `connector` gets `missed`.
 //
 // `connector` must outlive the grpc::Server; it may answer later than that, or never. Streams don't
 // end by themselves: shut the server down with a deadline.

@@ -34,9 +34,13 @@ using Outcome = ConnectorResponse::Outcome;
 class FakeConnector final : public ConnectorApi {
  public:
   void Exchange(ConnectorRequest request, ExchangeDone done) override {
-    const auto outcome = static_cast<Outcome>(request.evict().winning_login_number());
+    auto outcome = static_cast<Outcome>(request.evict().winning_login_number());
     {
       absl::MutexLock lock(&mutex_);
+      if (request.has_missed()) {
+        ++missed_;
+        outcome = ConnectorResponse::TAKEN;
+      }
       ++calls_;
       if (hold_) {
         held_.emplace_back(outcome, std::move(done));
@@ -44,6 +48,17 @@ class FakeConnector final : public ConnectorApi {
       }
     }
     std::move(done)(outcome);
+  }
+
+  void AwaitMissed(int count) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [this, count]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return missed_ >= count; };
+    mutex_.Await(absl::Condition(&enough));
+  }
+  int missed() {
+    absl::MutexLock lock(&mutex_);
+    return missed_;
   }
 
   void HoldCalls() {
@@ -81,6 +96,7 @@ class FakeConnector final : public ConnectorApi {
   absl::Mutex mutex_;
   bool hold_ ABSL_GUARDED_BY(mutex_) = false;
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  int missed_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::pair<Outcome, ExchangeDone>> held_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -284,6 +300,36 @@ TEST_F(GrpcConnectorTest, CallbacksMayLookAroundWhileTheDirectoryGoes) {
   connector_.AwaitHeld(1);
   directory_.reset();
   EXPECT_TRUE(answered.HasBeenNotified());
+}
+
+TEST_F(GrpcConnectorTest, AConnectorHearsOfACallerThatIsCutOff) {
+  auto other = NewDirectory("", nullptr);
+  EXPECT_EQ(Exchange(*other->Find(server_->address())), ConnectorResponse::TAKEN);
+  EXPECT_EQ(connector_.missed(), 0);
+  other.reset();
+  connector_.AwaitMissed(1);
+}
+
+TEST_F(GrpcConnectorTest, ACallerThatRestsHasMissedNothing) {
+  const auto remote = Remote();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(Exchange(*remote), ConnectorResponse::TAKEN);
+    clock_.Advance(2 * kConnectorIdle);
+    (void)directory_->Find("127.0.0.1:1");
+  }
+  EXPECT_EQ(connector_.missed(), 0);
+}
+
+TEST_F(GrpcConnectorTest, WhatWasRefusedMeanwhileIsReportedThoughNobodyAsks) {
+  const auto remote = Remote();
+  ASSERT_EQ(Exchange(*remote), ConnectorResponse::TAKEN);
+  const int port = server_->port();
+  server_.reset();
+  ASSERT_EQ(Exchange(*remote), ConnectorResponse::NO_SESSION);
+  const int before = connector_.missed();
+  StartServer(port);
+  clock_.Advance(kConnectorDialMax);  // Of the back-off; nobody calls any more.
+  connector_.AwaitMissed(before + 1);
 }
 
 TEST_F(GrpcConnectorTest, UnansweredRequestsAreBounded) {
