@@ -263,6 +263,21 @@ absl::StatusOr<push::v1::GetMessageResponse> Provider::GetMessage(
   return response;
 }
 
+absl::StatusOr<push::v1::RecallResponse> Provider::Recall(const std::string& token,
+                                                          const std::string& message_id) const {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  Authorize(&context);
+  push::v1::RecallRequest request;
+  request.set_token(token);
+  request.set_message_id(message_id);
+  push::v1::RecallResponse response;
+  const grpc::Status status =
+      push::v1::PushService::NewStub(channels_[0])->Recall(&context, request, &response);
+  if (!status.ok()) return FromGrpcStatus(status);
+  return response;
+}
+
 Phone::Phone(const Fleet& fleet, const std::string& name, std::vector<int> connectors)
     : fleet_(fleet), name_(name), connectors_(std::move(connectors)) {}
 

@@ -95,6 +95,8 @@ class Provider {
   absl::Status SendReliably(const std::string& token, const std::string& payload) const;
   absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const std::string& token,
                                                           const std::string& message_id) const;
+  absl::StatusOr<push::v1::RecallResponse> Recall(const std::string& token,
+                                                  const std::string& message_id) const;
   void Authorize(grpc::ClientContext* context) const;
   const std::string& team_id() const { return team_id_; }
 
