@@ -63,6 +63,7 @@ absl::Duration IntervalSearch::Refine() const {
 void IntervalSearch::Survived(absl::Duration silence, absl::Time now) {
   const absl::Duration target = Target();
   if (record_.phase == Phase::kSettled) {
+    if (record_.doubt > 0) --record_.doubt;
     if (record_.good >= bounds_.max) return;
     // A clock that was set back must not put the probe off for years.
     record_.next_probe = std::min(record_.next_probe, now + kProbeWaitMax);
@@ -134,12 +135,17 @@ void IntervalSearch::Died(absl::Duration silence, absl::Time now) {
       return;
     case Phase::kSettled:
       if (target <= bounds_.min) return;
-      // Worse than it was, a time-out that varies, or a false alarm: up the rungs once more, to a
-      // little less than it was.
+      // Worse than it was, a time-out that varies, or a false alarm: up the rungs once more, to where
+      // it was, or if that was in doubt already to a little less.
       record_.phase = Phase::kClimbing;
-      record_.bad = target;
       record_.good = absl::ZeroDuration();
-      record_.probe_wait = kProbeWaitMax;
+      if (record_.doubt == 0) {
+        record_.bad = target / kRetreat;
+      } else {
+        record_.bad = target;
+        record_.probe_wait = kProbeWaitMax;
+      }
+      record_.doubt = kDoubtBeats;
       return;
   }
 }

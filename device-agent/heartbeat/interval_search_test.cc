@@ -166,12 +166,27 @@ TEST(IntervalSearchTest, ANetworkThatGotBetterIsNoticedWithinWeeks) {
   EXPECT_EQ(phone.dead_windows, learning);
 }
 
-TEST(IntervalSearchTest, AFalseAlarmCostsAFewPerCentUntilTheNextProbe) {
+TEST(IntervalSearchTest, AFalseAlarmCostsAFewBeats) {
   QuietPhone phone(absl::InfiniteDuration());
   phone.BeatUntilSettled();
-  IntervalSearch(&phone.record, phone.bounds).Died(phone.Target(), phone.now);
-  EXPECT_EQ(phone.Target(), kRungs.front()) << "at once somewhere safe";
+  for (int alarm = 0; alarm < 10; ++alarm) {
+    IntervalSearch(&phone.record, phone.bounds).Died(phone.Target(), phone.now);
+    EXPECT_EQ(phone.Target(), kRungs.front()) << "at once somewhere safe";
+    const int before = phone.beats;
+    phone.BeatUntilSettled();
+    EXPECT_EQ(phone.beats - before, 4);
+    EXPECT_NEAR(absl::FDivDuration(phone.Target(), kLongestSilence), 1, 1e-5);
+    for (int i = 0; i < kDoubtBeats; ++i) phone.Beat();
+  }
+}
+
+TEST(IntervalSearchTest, TwoAlarmsInARowCostAFewPerCentUntilTheNextProbe) {
+  QuietPhone phone(absl::InfiniteDuration());
   phone.BeatUntilSettled();
+  for (int alarm = 0; alarm < 2; ++alarm) {
+    IntervalSearch(&phone.record, phone.bounds).Died(phone.Target(), phone.now);
+    phone.BeatUntilSettled();
+  }
   EXPECT_NEAR(absl::FDivDuration(phone.Target(), kLongestSilence), kRetreat, 0.001);
   EXPECT_EQ(phone.dead_windows, 0);
   phone.BeatUntil(phone.now + kProbeWaitMax + kDay);

@@ -16,7 +16,7 @@ namespace bellwire::agent {
 
 // A session that comes so soon after a dead path says that the network itself was alive: what died was
 // the path, a NAT's mapping. If it takes longer the network was away, which says nothing about NATs.
-inline constexpr absl::Duration kAliveWithin = absl::Seconds(30);
+inline constexpr absl::Duration kAliveWithin = absl::Seconds(10);
 // A settled beat is welcome from this part of its interval on.
 inline constexpr double kAlignmentWindow = 7.0 / 8;
 
