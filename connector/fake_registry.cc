@@ -233,6 +233,11 @@ void FakeRegistry::ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListApps
 void FakeRegistry::ListKeys(admin::v1::ListKeysRequest, Done<admin::v1::ListKeysResponse> done) {
   Unimplemented(std::move(done));
 }
+void FakeRegistry::ReadReceipts(internal::v1::ReadReceiptsRequest,
+                                Done<internal::v1::ReadReceiptsResponse> done) {
+  Unimplemented(std::move(done));
+}
+
 void FakeRegistry::RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> done) {
   Unimplemented(std::move(done));
 }

@@ -58,6 +58,8 @@ class FakeRegistry final : public RegistryApi {
   void GetMessage(internal::v1::GetMessageRequest,
                   Done<internal::v1::GetMessageResponse> done) override;
   void Recall(internal::v1::RecallRequest, Done<internal::v1::RecallResponse> done) override;
+  void ReadReceipts(internal::v1::ReadReceiptsRequest,
+                    Done<internal::v1::ReadReceiptsResponse> done) override;
   void GetKey(internal::v1::GetKeyRequest, Done<admin::v1::Key> done) override;
   void PutTeam(admin::v1::Team, Done<admin::v1::Team> done) override;
   void PutApp(admin::v1::App, Done<admin::v1::App> done) override;

@@ -26,6 +26,7 @@ class FakeRegistry final : public RegistryApi {
   Handler<internal::v1::ResolveRequest, internal::v1::ResolveResponse> resolve;
   Handler<internal::v1::GetMessageRequest, internal::v1::GetMessageResponse> get_message;
   Handler<internal::v1::RecallRequest, internal::v1::RecallResponse> recall;
+  Handler<internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse> read_receipts;
   Handler<internal::v1::GetKeyRequest, admin::v1::Key> get_key;
   Handler<admin::v1::Team, admin::v1::Team> put_team;
   Handler<admin::v1::App, admin::v1::App> put_app;
@@ -80,6 +81,10 @@ class FakeRegistry final : public RegistryApi {
   void Recall(internal::v1::RecallRequest request,
               Done<internal::v1::RecallResponse> done) override {
     Answer(recall, std::move(request), std::move(done));
+  }
+  void ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                    Done<internal::v1::ReadReceiptsResponse> done) override {
+    Answer(read_receipts, std::move(request), std::move(done));
   }
   void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) override {
     Answer(get_key, std::move(request), std::move(done));

@@ -126,6 +126,12 @@ absl::StatusOr<std::vector<AppAckItem>> DecodeAppAckItems(
   return decoded;
 }
 
+absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request) {
+  if (request.max_receipts() == 0) return BadFieldError("max_receipts", "is zero");
+  if (request.wait_ms() < 0) return BadFieldError("wait_ms", "is negative");
+  return absl::OkStatus();
+}
+
 absl::Status CheckAppId(absl::string_view app_id) {
   if (IsValidAppId(app_id)) return absl::OkStatus();
   return Invalid("BAD_APP_ID", "app_id",

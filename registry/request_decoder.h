@@ -33,6 +33,8 @@ absl::StatusOr<std::vector<AckItem>> DecodeAckItems(
 absl::StatusOr<std::vector<AppAckItem>> DecodeAppAckItems(
     const google::protobuf::RepeatedPtrField<internal::v1::AppAckRequest::Item>& items);
 
+absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request);
+
 // BAD_APP_ID
 absl::Status CheckAppId(absl::string_view app_id);
 // NOT_FOUND TEAM_NOT_FOUND: no team has an id of that form.

@@ -20,10 +20,14 @@ class RegistryServerImpl final : public RegistryServer {
   RegistryServerImpl(std::unique_ptr<KvEngine> engine, Options options)
       : store_(std::move(engine), {.clock = options.clock,
                                    .random = RandomUint64,
-                                   .on_due = std::move(options.on_due)}),
+                                   .on_due = std::move(options.on_due),
+                                   .on_receipts =
+                                       [this](const std::string& team_id) {
+                                         service_.OnReceipts(team_id);
+                                       }}),
         group_commit_(&store_),
-        service_(&group_commit_, options.sealer),
-        writer_(&group_commit_, &store_, options.clock) {}
+        service_(&group_commit_, options.sealer, options.clock),
+        writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
   RegistryApi* api() override { return &service_; }
 

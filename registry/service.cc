@@ -1,12 +1,16 @@
 #include "registry/service.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/ids.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
+#include "google/protobuf/util/time_util.h"
 #include "registry/request_decoder.h"
 #include "registry/store.h"
 
@@ -35,6 +39,22 @@ internal::v1::Page ToProto(Page page) {
   for (Envelope& message : page.messages) *proto.add_messages() = std::move(message);
   proto.set_complete_to_seq(page.complete_to_seq);
   proto.set_more(page.more);
+  return proto;
+}
+
+internal::v1::FeedReceipt ToProto(FeedReceipt receipt) {
+  internal::v1::FeedReceipt proto;
+  proto.set_position(receipt.position);
+  proto.set_device_id(std::string(receipt.device.bytes()));
+  proto.set_registration_id(receipt.registration_id);
+  proto.set_app_id(std::move(receipt.app_id));
+  if (receipt.message_id.has_value()) {
+    proto.set_message_id(std::string(receipt.message_id->bytes()));
+  }
+  proto.mutable_receipt()->set_step(receipt.step);
+  *proto.mutable_receipt()->mutable_time() =
+      google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(receipt.time));
+  proto.mutable_receipt()->set_detail(std::move(receipt.detail));
   return proto;
 }
 
@@ -226,6 +246,51 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
         return internal::v1::RemoveAppResponse();
       },
       std::move(done));
+}
+
+Service::~Service() { receipt_waiters_.WakeAll(); }
+
+void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                           Done<internal::v1::ReadReceiptsResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done) || Refuse(CheckReadReceipts(request), done)) {
+    return;
+  }
+  group_commit_->Submit<internal::v1::ReadReceiptsResponse>(
+      [request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(
+            FeedPage page,
+            store.ReadReceipts(request.team_id(),
+                               request.from_now() ? std::nullopt
+                                                  : std::optional<uint64_t>(request.after_position()),
+                               std::min<size_t>(request.max_receipts(), kMaxFeedBlockReceipts)));
+        internal::v1::ReadReceiptsResponse response;
+        for (FeedReceipt& receipt : page.receipts) {
+          *response.add_receipts() = ToProto(std::move(receipt));
+        }
+        response.set_next_position(page.next_position);
+        return response;
+      },
+      [this, request, done = std::move(done)](
+          absl::StatusOr<internal::v1::ReadReceiptsResponse> read) mutable {
+        const bool wait = read.ok() && read->receipts_size() == 0 && !request.from_now() &&
+                          request.wait_ms() > 0;
+        if (!wait) {
+          std::move(done)(std::move(read));
+          return;
+        }
+        // On the writer's thread, as is every growth of a feed: none can be missed in between.
+        const MonotonicTime until =
+            clock_->Monotonic() +
+            std::min(absl::Milliseconds(request.wait_ms()), kMaxReceiptWait);
+        request.set_wait_ms(0);
+        const std::string team_id = request.team_id();
+        receipt_waiters_.Park(
+            team_id, until,
+            [this, request = std::move(request), done = std::move(done)](absl::Status admitted) mutable {
+              if (Refuse(admitted, done)) return;
+              ReadReceipts(std::move(request), std::move(done));
+            });
+      });
 }
 
 void Service::GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) {

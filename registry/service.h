@@ -1,8 +1,12 @@
 #ifndef BELLWIRE_REGISTRY_SERVICE_H_
 #define BELLWIRE_REGISTRY_SERVICE_H_
 
+#include <string>
+
+#include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "registry/group_commit.h"
+#include "registry/receipt_waiters.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::registry {
@@ -11,9 +15,16 @@ namespace bellwire::registry {
 // them run by the one thread that owns the store, and encodes what it answers. Thread-safe.
 class Service final : public RegistryApi {
  public:
-  // Both must outlive it.
-  Service(GroupCommit* group_commit, const TokenSealer* sealer)
-      : group_commit_(group_commit), sealer_(sealer) {}
+  // All must outlive it.
+  Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock)
+      : group_commit_(group_commit), sealer_(sealer), clock_(clock) {}
+  // Answers who still waits for receipts.
+  ~Service() override;
+
+  // The feed of this team has grown, and that is durable.
+  void OnReceipts(const std::string& team_id) { receipt_waiters_.Wake(team_id); }
+  // Answers those who have waited long enough for receipts. To be called about every kSweepInterval.
+  void ExpireWaits() { receipt_waiters_.Expire(clock_->Monotonic()); }
 
   void Append(internal::v1::AppendRequest request,
               Done<internal::v1::AppendResponse> done) override;
@@ -36,6 +47,8 @@ class Service final : public RegistryApi {
                    Done<internal::v1::RegisterAppResponse> done) override;
   void RemoveApp(internal::v1::RemoveAppRequest request,
                  Done<internal::v1::RemoveAppResponse> done) override;
+  void ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                    Done<internal::v1::ReadReceiptsResponse> done) override;
   void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) override;
   void PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) override;
   void PutApp(admin::v1::App request, Done<admin::v1::App> done) override;
@@ -51,6 +64,8 @@ class Service final : public RegistryApi {
  private:
   GroupCommit* const group_commit_;
   const TokenSealer* const sealer_;
+  const Clock* const clock_;
+  ReceiptWaiters receipt_waiters_;
 };
 
 }  // namespace bellwire::registry

@@ -1,14 +1,20 @@
 #include "registry/writer_thread.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/limits.h"
 #include "common/log.h"
 
 namespace bellwire::registry {
 
-WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock)
-    : group_commit_(group_commit), store_(store), clock_(clock), thread_([this] { Loop(); }) {}
+WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
+                           absl::AnyInvocable<void()> on_sweep)
+    : group_commit_(group_commit),
+      store_(store),
+      clock_(clock),
+      on_sweep_(std::move(on_sweep)),
+      thread_([this] { Loop(); }) {}
 
 WriterThread::~WriterThread() {
   group_commit_->Close();
@@ -17,14 +23,27 @@ WriterThread::~WriterThread() {
 
 void WriterThread::Loop() {
   MonotonicTime next_sweep = clock_->Monotonic();
+  MonotonicTime next_relay = next_sweep;
   while (true) {
-    const absl::Duration until_sweep = next_sweep - clock_->Monotonic();
-    if (!group_commit_->WaitForWork(std::max(until_sweep, absl::ZeroDuration()))) return;
-    group_commit_->RunBatch();
+    const absl::Duration until_next = std::min(next_sweep, next_relay) - clock_->Monotonic();
+    if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
+    const bool relay = clock_->Monotonic() >= next_relay;
+    const bool more = relay && RelayStep();
+    const size_t ran = group_commit_->RunBatch();
     const MonotonicTime now = clock_->Monotonic();
+    if (relay) next_relay = more ? now : now + kSweepInterval;
+    if (ran > 0) next_relay = std::min(next_relay, now + kRelayInterval);
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
+    next_relay = std::min(next_relay, now + kRelayInterval);
+    if (on_sweep_) on_sweep_();
   }
+}
+
+bool WriterThread::RelayStep() {
+  const absl::StatusOr<RelayResult> relayed = store_->RelayReceipts(kMaxRelayEntries);
+  if (!relayed.ok()) LogWarning("relay_postponed", {{"error", relayed.status().message()}});
+  return relayed.ok() && relayed->more;
 }
 
 bool WriterThread::SweepStep() {

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "absl/functional/any_invocable.h"
 #include "common/clock.h"
 #include "registry/group_commit.h"
 #include "registry/store.h"
@@ -10,11 +11,14 @@
 namespace bellwire::registry {
 
 // The one thread that uses the store: runs batches as they come and, between them, sweeps away what is
-// due, a bounded step each kSweepInterval or as long as more is due.
+// due, a bounded step each kSweepInterval or as long as more is due. What batches add to the feeds of
+// receipts it moves there with the next batch, so that both share a sync, or when it is idle.
 class WriterThread {
  public:
-  // Starts it. All must outlive this object.
-  WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock);
+  // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval or
+  // more often; may be empty.
+  WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
+               absl::AnyInvocable<void()> on_sweep = nullptr);
   // Lets it finish what is queued, and waits for that.
   ~WriterThread();
   WriterThread(const WriterThread&) = delete;
@@ -24,10 +28,13 @@ class WriterThread {
   void Loop();
   // Whether more is due.
   bool SweepStep();
+  // Stages it, for the next commit. Whether more waits.
+  bool RelayStep();
 
   GroupCommit* const group_commit_;
   Store* const store_;
   const Clock* const clock_;
+  absl::AnyInvocable<void()> on_sweep_;
   std::thread thread_;
 };
 

@@ -45,6 +45,9 @@ class RegistryApi {
   virtual void RemoveApp(internal::v1::RemoveAppRequest request,
                          Done<internal::v1::RemoveAppResponse> done) = 0;
 
+  virtual void ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                            Done<internal::v1::ReadReceiptsResponse> done) = 0;
+
   virtual void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) = 0;
   virtual void PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) = 0;
   virtual void PutApp(admin::v1::App request, Done<admin::v1::App> done) = 0;

@@ -20,6 +20,7 @@
   X(ReportSent, internal::v1::ReportSentRequest, internal::v1::ReportSentResponse)    \
   X(RegisterApp, internal::v1::RegisterAppRequest, internal::v1::RegisterAppResponse) \
   X(RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)       \
+  X(ReadReceipts, internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse)\
   X(GetKey, internal::v1::GetKeyRequest, admin::v1::Key)                              \
   X(PutTeam, admin::v1::Team, admin::v1::Team)                                        \
   X(PutApp, admin::v1::App, admin::v1::App)                                           \
