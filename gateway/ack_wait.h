@@ -15,6 +15,8 @@ namespace bellwire::gateway {
 void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
                 absl::Duration wait, absl::AnyInvocable<void(bool acked) &&> done);
 
+using AckWaitFunction = decltype(WaitForAck);
+
 }  // namespace bellwire::gateway
 
 #endif  // BELLWIRE_GATEWAY_ACK_WAIT_H_

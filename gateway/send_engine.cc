@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/ids.h"
-#include "gateway/ack_wait.h"
 #include "gateway/registry_error.h"
 #include "gateway/validator.h"
 
@@ -157,14 +156,14 @@ void SendEngine::OnNowOrNeverAppended(std::unique_ptr<PendingSend> send, AppendR
                                             /*wait_for_ack=*/true);
   const std::shared_ptr<ConnectorApi> connector =
       options_.connectors->Find(appended.route().connector_address());
-  WaitForAck(connector.get(), std::move(request), options_.now_or_never_wait,
-             [this, seq, send = std::move(send)](bool acked) mutable {
-               if (acked) {
-                 PendingSend::Answer(std::move(send), SendResponse::DELIVERED);
-               } else {
-                 Resolve(std::move(send), seq);
-               }
-             });
+  options_.wait_for_ack(connector.get(), std::move(request), options_.now_or_never_wait,
+                        [this, seq, send = std::move(send)](bool acked) mutable {
+                          if (acked) {
+                            PendingSend::Answer(std::move(send), SendResponse::DELIVERED);
+                          } else {
+                            Resolve(std::move(send), seq);
+                          }
+                        });
 }
 
 // An acknowledgement may have reached the registry though we did not hear of it: the registry says

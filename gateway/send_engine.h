@@ -2,6 +2,7 @@
 #define BELLWIRE_GATEWAY_SEND_ENGINE_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
@@ -12,6 +13,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
+#include "gateway/ack_wait.h"
 #include "gateway/admission.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -37,6 +39,8 @@ class SendEngine {
     const Clock* clock = nullptr;
     // How long a ttl-zero message waits for the device; on the machine's monotonic clock.
     absl::Duration now_or_never_wait = kNowOrNeverWait;
+    // Who waits; a simulation puts its own clock here. Safe to call from several threads at a time.
+    std::function<AckWaitFunction> wait_for_ack = WaitForAck;
     size_t max_sends = kMaxGatewaySends;
     size_t max_now_or_never_sends = kMaxNowOrNeverSends;
   };
