@@ -23,7 +23,8 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env) {
   // and nobody was told that it is there. Everything before it was synced, so anything wrong there
   // is damage. RocksDB's default (kPointInTimeRecovery) would silently drop all that follows it, which
   // was answered OK; kAbsoluteConsistency would refuse to start after any kill -9. This mode
-  // refuses damage and takes a torn end.
+  // refuses damage and takes a torn end; the damage that looks to it like a torn end, registry/log_check.h
+  // finds before.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // Notices a log file that has gone as a whole.
   options.track_and_verify_wals_in_manifest = true;
