@@ -13,8 +13,8 @@ namespace bellwire::agent {
 // Intervals tried one after the other on a network that nobody knows. Few and far apart: each one that
 // fails is a dead window. Their places make the worst case under two hours (a test tries them all). The
 // first lies below the 5 min of the most aggressive mobile carriers, the last below the 28 min of the
-// lenient ones: it is as long as we want silence to be, for a longer one saves 0.6 % of a battery a day
-// and would find a path that died otherwise only after an hour.
+// lenient ones: it is as long as we want silence to be, for an hour would save half a per cent of a battery
+// a day and find a path that died otherwise only after that hour.
 inline constexpr std::array<absl::Duration, 4> kRungs = {
     absl::Seconds(255), absl::Seconds(780), absl::Seconds(1300), absl::Seconds(1665)};
 inline constexpr absl::Duration kLongestSilence = kRungs.back();
