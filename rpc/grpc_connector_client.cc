@@ -1,6 +1,5 @@
 #include "rpc/grpc_connector_client.h"
 
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "grpc/support/time.h"
 #include "grpcpp/alarm.h"
 #include "rpc/credentials.h"
 #include "rpc/dial_backoff.h"
@@ -139,8 +139,9 @@ class RemoteConnector final : public ConnectorApi {
     if (!missed_ || closed_ || redial_ != nullptr) return;
     ++live_;
     redial_ = std::make_unique<grpc::Alarm>();
-    redial_->Set(std::chrono::system_clock::now() + absl::ToChronoSeconds(kConnectorDialMax),
-                 [this](bool due) { OnRedial(due); });
+    redial_->Set(
+        gpr_time_from_millis(absl::ToInt64Milliseconds(kConnectorDialMax), GPR_TIMESPAN),
+        [this](bool due) { OnRedial(due); });
   }
 
   // `due`: not cancelled.
