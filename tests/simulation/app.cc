@@ -1,0 +1,126 @@
+#include "tests/simulation/app.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/limits.h"
+
+namespace bellwire::simulation {
+
+using agent::v1::AgentFrame;
+using agent::v1::AppFrame;
+
+App::App(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, AppName name,
+         std::string address, uint64_t seed)
+    : loop_(loop),
+      network_(network),
+      model_(model),
+      name_(name),
+      address_(std::move(address)),
+      random_(seed, absl::StrCat("app ", name.app), static_cast<uint64_t>(name.device)),
+      decoder_(kMaxFrameBytes) {}
+
+std::string App::IdOf(int app) { return absl::StrCat("com.example.app", app); }
+
+void App::Connect() {
+  Disconnect();
+  plans_ = std::make_unique<Scheduler>(loop_);
+  decoder_ = net::FrameDecoder(kMaxFrameBytes);
+  stream_ = network_->Connect(address_);
+  stream_->SetDelegate(this);
+}
+
+void App::Disconnect() {
+  open_ = false;
+  plans_.reset();
+  stream_.reset();
+}
+
+void App::Unregister() {
+  if (!open_ || unregistering_ || !model_->TokenOf(name_).has_value()) return;
+  unregistering_ = true;
+  model_->OnUnregister(name_);
+  AppFrame frame;
+  frame.mutable_unregister();
+  Send(frame);
+}
+
+void App::OnOpen() {
+  open_ = true;
+  AppFrame hello;
+  hello.mutable_hello()->set_app_id(IdOf(name_.app));
+  Send(hello);
+  AppFrame frame;
+  // Whoever does not know whether it has unregistered does it again.
+  if (unregistering_) {
+    frame.mutable_unregister();
+  } else {
+    frame.mutable_register_();
+  }
+  Send(frame);
+}
+
+void App::OnClosed(const absl::Status&) {
+  open_ = false;
+  loop_->DeleteLater(std::move(stream_));
+  plans_ = std::make_unique<Scheduler>(loop_);
+  plans_->After(random_.Between(absl::Milliseconds(100), absl::Seconds(20)), [this] { Connect(); });
+}
+
+void App::OnData(absl::string_view data) {
+  const absl::Status status = decoder_.Feed(data, [this](absl::string_view body) {
+    AgentFrame frame;
+    if (!frame.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+      model_->Violate(name_.device, "the agent sent what is no frame");
+    }
+    OnFrame(frame);
+    return stream_ != nullptr;
+  });
+  if (!status.ok()) model_->Violate(name_.device, "the agent sent what is no frame");
+}
+
+void App::OnFrame(const AgentFrame& frame) {
+  if (frame.has_hello_ok()) handled_.Enter(frame.hello_ok().inbox_id());
+  if (frame.has_registered() && !unregistering_) {
+    model_->OnToken(name_, frame.registered().token());
+  }
+  if (frame.has_unregistered()) {
+    unregistering_ = false;
+    model_->OnUnregistered(name_);
+    AppFrame again;
+    again.mutable_register_();
+    plans_->After(random_.Between(absl::Seconds(1), absl::Minutes(5)),
+                  [this, again] { Send(again); });
+  }
+  if (frame.has_delivery()) {
+    const uint64_t id = frame.delivery().delivery_id();
+    if (Take(id)) model_->OnShown(name_, frame.delivery().payload());
+    Acknowledge(id);
+  }
+  if (frame.has_gap()) {
+    Take(frame.gap().delivery_id());
+    Acknowledge(frame.gap().delivery_id());
+  }
+}
+
+bool App::Take(uint64_t delivery_id) {
+  if (handled_.Contains(delivery_id)) return false;
+  handled_.Add(delivery_id);
+  return true;
+}
+
+void App::Acknowledge(uint64_t delivery_id) {
+  AppFrame frame;
+  frame.mutable_ack()->add_delivery_ids(delivery_id);
+  if (!random_.Chance(0.1)) return Send(frame);
+  plans_->After(random_.Between(absl::ZeroDuration(), absl::Seconds(5)),
+                [this, frame] { Send(frame); });
+}
+
+void App::Send(const AppFrame& frame) {
+  std::string bytes;
+  net::AppendFrame(frame.SerializeAsString(), &bytes);
+  stream_->Write(bytes);
+}
+
+}  // namespace bellwire::simulation

@@ -1,0 +1,65 @@
+#ifndef BELLWIRE_TESTS_SIMULATION_APP_H_
+#define BELLWIRE_TESTS_SIMULATION_APP_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "device-agent/client/handled_deliveries.h"
+#include "net/event_loop.h"
+#include "net/frame_codec.h"
+#include "net/simulated_network.h"
+#include "net/stream.h"
+#include "tests/simulation/model.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/scheduler.h"
+
+namespace bellwire::simulation {
+
+// An app as the client library makes it: connects to the agent whenever it can, registers, takes
+// each delivery once, and acknowledges, sometimes late. Single-threaded.
+class App final : private net::Stream::Delegate {
+ public:
+  // `address` is where the agent listens on `network`. All must outlive the app.
+  App(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, AppName name,
+      std::string address, uint64_t seed);
+
+  static std::string IdOf(int app);
+
+  // The agent is there.
+  void Connect();
+  // It has died: everything of the connection is gone at once. Not from inside a callback of the
+  // stream.
+  void Disconnect();
+  // Gives the token up, and asks for another one.
+  void Unregister();
+
+ private:
+  void OnOpen() override;
+  void OnData(absl::string_view data) override;
+  void OnClosed(const absl::Status& status) override;
+  void OnFrame(const agent::v1::AgentFrame& frame);
+  void Send(const agent::v1::AppFrame& frame);
+  void Acknowledge(uint64_t delivery_id);
+  // Whether it is the first time.
+  bool Take(uint64_t delivery_id);
+
+  net::EventLoop* const loop_;
+  net::SimulatedNetwork* const network_;
+  Model* const model_;
+  const AppName name_;
+  const std::string address_;
+  Random random_;
+  // Of one connection.
+  std::unique_ptr<Scheduler> plans_;
+  std::unique_ptr<net::Stream> stream_;
+  net::FrameDecoder decoder_;
+  agent::HandledDeliveries handled_;
+  bool open_ = false;
+  bool unregistering_ = false;
+};
+
+}  // namespace bellwire::simulation
+
+#endif  // BELLWIRE_TESTS_SIMULATION_APP_H_

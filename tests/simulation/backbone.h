@@ -1,0 +1,111 @@
+#ifndef BELLWIRE_TESTS_SIMULATION_BACKBONE_H_
+#define BELLWIRE_TESTS_SIMULATION_BACKBONE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "net/event_loop.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/scheduler.h"
+
+namespace bellwire::simulation {
+
+// The network between the server's processes, as calls see it: they take time, overtake each other
+// and get lost, or their answers do; a link may be cut. Single-threaded.
+class Backbone {
+ public:
+  Backbone(net::EventLoop* loop, uint64_t seed)
+      : loop_(loop), scheduler_(loop), random_(seed, "backbone") {}
+
+  // From 0 to 1, of each request and of each answer.
+  void set_loss(double loss) { loss_ = loss; }
+  // Nothing passes between this process and the others.
+  void Isolate(const std::string& process) { isolated_.insert(process); }
+  void Heal(const std::string& process) { isolated_.erase(process); }
+  void HealAll() { isolated_.clear(); }
+
+  bool Reaches(const std::string& a, const std::string& b) const {
+    return !isolated_.contains(a) && !isolated_.contains(b);
+  }
+  // How long one message takes; nullopt: it is lost.
+  std::optional<absl::Duration> Travel(const std::string& from, const std::string& to) {
+    const absl::Duration time =
+        random_.Chance(0.01) ? random_.Between(absl::Milliseconds(1), absl::Seconds(3))
+                             : random_.Between(absl::Microseconds(200), absl::Milliseconds(3));
+    if (!Reaches(from, to) || (loss_ > 0 && random_.Chance(loss_))) return std::nullopt;
+    return time;
+  }
+  Scheduler& scheduler() { return scheduler_; }
+  MonotonicTime Now() const { return loop_->clock().Monotonic(); }
+
+ private:
+  net::EventLoop* const loop_;
+  Scheduler scheduler_;
+  Random random_;
+  double loss_ = 0;
+  std::set<std::string> isolated_;
+};
+
+// The calls of one life of a process that wait for their answers. Destroying it forgets them: the
+// process is dead. Every call is answered once, with `on_deadline` if nothing else comes in time.
+class Calls {
+ public:
+  explicit Calls(Backbone* backbone) : backbone_(backbone) {}
+
+  // The way an answer takes; it may be used on anything's behalf, at any time, more than once.
+  template <typename Answer>
+  using Reply = std::function<void(Answer)>;
+
+  template <typename Answer>
+  Reply<Answer> Begin(absl::AnyInvocable<void(Answer) &&> done, absl::Duration deadline,
+                      std::function<Answer()> on_deadline) {
+    const uint64_t id = next_++;
+    auto slot = std::make_shared<absl::AnyInvocable<void(Answer) &&>>(std::move(done));
+    std::weak_ptr<absl::AnyInvocable<void(Answer)&&>> weak = slot;
+    waiting_->emplace(id, std::move(slot));
+    Reply<Answer> reply = [weak, id, waiting = std::weak_ptr(waiting_)](Answer answer) {
+      const auto strong = weak.lock();
+      const auto all = waiting.lock();
+      if (strong == nullptr || all == nullptr) return;
+      all->erase(id);
+      std::move (*strong)(std::move(answer));
+    };
+    backbone_->scheduler().After(deadline, [reply, weak, on_deadline = std::move(on_deadline)] {
+      if (!weak.expired()) reply(on_deadline());
+    });
+    return reply;
+  }
+
+ private:
+  Backbone* const backbone_;
+  uint64_t next_ = 0;
+  const std::shared_ptr<std::map<uint64_t, std::shared_ptr<void>>> waiting_ =
+      std::make_shared<std::map<uint64_t, std::shared_ptr<void>>>();
+};
+
+// The registry, called over the backbone by one life of `caller`. `find` answers null while the
+// registry is down.
+std::unique_ptr<RegistryApi> NewRegistryClient(Backbone* backbone, std::string caller,
+                                               std::function<RegistryApi*()> find);
+
+// The connectors, called over the backbone by one life of `caller`: one stream to each, in order,
+// that breaks when something on it is lost, as rpc/grpc_connector_client.h has. A connector is told
+// when a stream to it broke. `find` answers null while a connector is down.
+std::unique_ptr<ConnectorDirectory> NewConnectorClients(
+    Backbone* backbone, std::string caller,
+    std::function<ConnectorApi*(const std::string& address)> find);
+
+}  // namespace bellwire::simulation
+
+#endif  // BELLWIRE_TESTS_SIMULATION_BACKBONE_H_

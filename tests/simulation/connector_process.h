@@ -1,0 +1,52 @@
+#ifndef BELLWIRE_TESTS_SIMULATION_CONNECTOR_PROCESS_H_
+#define BELLWIRE_TESTS_SIMULATION_CONNECTOR_PROCESS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/event_loop.h"
+#include "net/simulated_network.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+#include "tests/simulation/backbone.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/skewed_clock.h"
+
+namespace bellwire::simulation {
+
+// A connector of one shard: the real connections, calls and internal port on simulated streams,
+// listening at `address` of the device network. Single-threaded.
+class ConnectorProcess {
+ public:
+  // All must outlive it. `find_registry` and `find_connector` as of the clients in backbone.h.
+  ConnectorProcess(net::EventLoop* loop, net::SimulatedNetwork* network, Backbone* backbone,
+                   std::string address, uint64_t seed, std::function<RegistryApi*()> find_registry,
+                   std::function<ConnectorApi*(const std::string&)> find_connector);
+  ~ConnectorProcess();
+
+  void Start();
+  void Crash();
+  bool up() const { return life_ != nullptr; }
+  // Null while it is down.
+  ConnectorApi* api();
+  const std::string& address() const { return address_; }
+  SkewedClock* clock() { return &clock_; }
+
+ private:
+  struct Life;
+
+  net::EventLoop* const loop_;
+  net::SimulatedNetwork* const network_;
+  Backbone* const backbone_;
+  const std::string address_;
+  const std::function<RegistryApi*()> find_registry_;
+  const std::function<ConnectorApi*(const std::string&)> find_connector_;
+  Random random_;
+  SkewedClock clock_;
+  std::unique_ptr<Life> life_;
+};
+
+}  // namespace bellwire::simulation
+
+#endif  // BELLWIRE_TESTS_SIMULATION_CONNECTOR_PROCESS_H_

@@ -1,0 +1,102 @@
+#include "tests/simulation/device.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/tracked_stream.h"
+
+namespace bellwire::simulation {
+namespace {
+
+constexpr uid_t kAgentUid = 1000;
+constexpr uid_t kAppUid = 2000;
+constexpr absl::Duration kHeartbeat = absl::Minutes(5);
+
+std::optional<std::string> Read(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+}
+
+void Write(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+}  // namespace
+
+Device::Device(net::EventLoop* loop, net::SimulatedNetwork* network, net::SimulatedNetwork* local,
+               Model* model, Trace* trace, Options options)
+    : loop_(loop),
+      network_(network),
+      local_(local),
+      model_(model),
+      trace_(trace),
+      options_(std::move(options)),
+      local_address_(absl::StrCat("agent ", options_.index)),
+      random_(options_.seed, "device", static_cast<uint64_t>(options_.index)),
+      key_(*DeviceKey::Generate()) {
+  for (int app = 0; app < options_.apps; ++app) {
+    apps_.push_back(std::make_unique<App>(loop, local, model, AppName{options_.index, app},
+                                          local_address_, options_.seed));
+  }
+}
+
+Device::~Device() {
+  local_->StopListening(local_address_);
+  for (const auto& app : apps_) app->Disconnect();
+}
+
+std::string Device::InboxPath() const {
+  return absl::StrCat(options_.directory, "/inbox", options_.index, ".db");
+}
+
+void Device::Boot() {
+  trace_->Add(options_.index, "agent starts");
+  absl::StatusOr<std::unique_ptr<agent::Inbox>> inbox =
+      agent::Inbox::Open(InboxPath(), &loop_->clock());
+  if (!inbox.ok()) {
+    return model_->Violate(options_.index,
+                           absl::StrCat("the inbox does not open: ", inbox.status().ToString()));
+  }
+  inbox_ = *std::move(inbox);
+  heartbeat_ = std::make_unique<agent::FixedHeartbeat>(kHeartbeat);
+  std::vector<std::string> servers = options_.servers;
+  std::swap(servers[0], servers[random_.Below(servers.size())]);
+  core_ = std::make_unique<agent::AgentCore>(
+      loop_, inbox_.get(), key_.get(), heartbeat_.get(), absl::BitGenRef(random_),
+      agent::AgentCore::Options{.servers = std::move(servers),
+                                .dial =
+                                    [this](const std::string& address) {
+                                      return std::make_unique<TrackedStream>(
+                                          network_->Connect(address, &ticket_), &stream_);
+                                    },
+                                .agent_uid = kAgentUid});
+  local_->Listen(local_address_, [this](std::unique_ptr<net::Stream> stream) {
+    core_->AcceptApp(std::move(stream), kAppUid);
+  });
+  core_->Start();
+  for (const auto& app : apps_) app->Connect();
+}
+
+void Device::Crash(bool power_cut) {
+  trace_->Add(options_.index, power_cut ? "power cut" : "agent is killed");
+  if (power_cut && stream_ != nullptr) network_->Vanish(stream_);
+  local_->StopListening(local_address_);
+  for (const auto& app : apps_) app->Disconnect();
+  core_.reset();
+  // Closing the inbox in good order writes to it; a process that is killed doesn't.
+  const std::string path = InboxPath();
+  const std::optional<std::string> database = Read(path);
+  const std::optional<std::string> log = Read(path + "-wal");
+  inbox_.reset();
+  if (database.has_value()) Write(path, *database);
+  if (log.has_value()) Write(path + "-wal", *log);
+}
+
+}  // namespace bellwire::simulation

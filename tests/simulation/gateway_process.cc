@@ -1,0 +1,64 @@
+#include "tests/simulation/gateway_process.h"
+
+#include <utility>
+
+namespace bellwire::simulation {
+
+using internal::v1::ConnectorResponse;
+
+struct GatewayProcess::Life {
+  explicit Life(GatewayProcess* process)
+      : waits(std::make_unique<Calls>(process->backbone_)),
+        registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
+        connectors(
+            NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
+        engine(
+            {.sealer = process->sealer_,
+             .registry = registry.get(),
+             .connectors = connectors.get(),
+             .clock = &process->clock_,
+             .wait_for_ack = [this](ConnectorApi* connector, internal::v1::ConnectorRequest request,
+                                    absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
+               WaitForAck(connector, std::move(request), wait, std::move(done));
+             }}) {}
+  // What is forgotten with the clients gives its places back to the engine.
+  ~Life() {
+    waits.reset();
+    connectors.reset();
+    registry.reset();
+  }
+
+  // gateway/ack_wait.h on the simulation's clock.
+  void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
+                  absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
+    Calls::Reply<bool> reply = waits->Begin<bool>(std::move(done), wait, [] { return false; });
+    connector->Exchange(std::move(request), [reply](ConnectorResponse::Outcome outcome) {
+      reply(outcome == ConnectorResponse::DEVICE_ACKED);
+    });
+  }
+
+  std::unique_ptr<Calls> waits;
+  std::unique_ptr<RegistryApi> registry;
+  std::unique_ptr<ConnectorDirectory> connectors;
+  gateway::SendEngine engine;
+};
+
+GatewayProcess::GatewayProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
+                               std::string name, std::function<RegistryApi*()> find_registry,
+                               std::function<ConnectorApi*(const std::string&)> find_connector)
+    : backbone_(backbone),
+      sealer_(sealer),
+      name_(std::move(name)),
+      find_registry_(std::move(find_registry)),
+      find_connector_(std::move(find_connector)),
+      clock_(&loop->clock()) {}
+
+GatewayProcess::~GatewayProcess() = default;
+
+void GatewayProcess::Start() { life_ = std::make_unique<Life>(this); }
+void GatewayProcess::Crash() { life_.reset(); }
+gateway::SendEngine* GatewayProcess::engine() {
+  return life_ == nullptr ? nullptr : &life_->engine;
+}
+
+}  // namespace bellwire::simulation

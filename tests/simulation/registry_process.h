@@ -1,0 +1,61 @@
+#ifndef BELLWIRE_TESTS_SIMULATION_REGISTRY_PROCESS_H_
+#define BELLWIRE_TESTS_SIMULATION_REGISTRY_PROCESS_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "common/ids.h"
+#include "crypto/token_sealer.h"
+#include "net/event_loop.h"
+#include "registry/group_commit.h"
+#include "registry/kv_store.h"
+#include "registry/memory_engine.h"
+#include "registry/service.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+#include "tests/simulation/backbone.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/skewed_clock.h"
+
+namespace bellwire::simulation {
+
+// The registry: the real store, group commit and service over a disk that survives it. A group
+// commit takes a few milliseconds, in which more gets into the next one. Single-threaded.
+class RegistryProcess {
+ public:
+  // All must outlive it. `find_connector` as of NewConnectorClients.
+  RegistryProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
+                  uint64_t seed, std::function<ConnectorApi*(const std::string&)> find_connector);
+  ~RegistryProcess();
+
+  void Start();
+  // The process dies, or the machine with it: in the middle of a commit if `in_commit`, of which
+  // the disk then has all or nothing.
+  void Crash(bool in_commit);
+  bool up() const { return life_ != nullptr; }
+
+  // Null while it is down.
+  RegistryApi* api();
+  // Looks without disturbing anything. REQUIRES: up().
+  absl::StatusOr<push::v1::GetMessageResponse> Look(const TokenContents& token,
+                                                    const std::string& team_id,
+                                                    const MessageId& message);
+  SkewedClock* clock() { return &clock_; }
+
+ private:
+  struct Life;
+
+  net::EventLoop* const loop_;
+  Backbone* const backbone_;
+  const TokenSealer* const sealer_;
+  const std::function<ConnectorApi*(const std::string&)> find_connector_;
+  Random random_;
+  SkewedClock clock_;
+  registry::MemoryEngine disk_;
+  std::unique_ptr<Life> life_;
+};
+
+}  // namespace bellwire::simulation
+
+#endif  // BELLWIRE_TESTS_SIMULATION_REGISTRY_PROCESS_H_
