@@ -203,6 +203,27 @@ TEST_F(AgentTest, ADamagedInboxSaysWhatToDo) {
   EXPECT_NE(agent.status().message().find("Move it away"), absl::string_view::npos);
 }
 
+TEST_F(AgentTest, WhatWasLearnedAboutTheNetworkIsKept) {
+  server_.Do([](FakeConnector* c) {
+    c->heartbeat_bounds.emplace().set_min_interval_ms(1);
+    c->heartbeat_bounds->set_max_interval_ms(50);
+  });
+  const std::string file = options_.state_dir + "/networks.state";
+  StartAgent();
+  EXPECT_TRUE(
+      server_.WaitUntil([&](FakeConnector*) { return access(file.c_str(), F_OK) == 0; }));
+  StopAgent();
+  struct stat info;
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+
+  // It only saves energy: damaged, it is no reason to stay away.
+  std::ofstream(file, std::ios::trunc) << std::string(100, '\xff');
+  StartAgent();
+  ClientApp mail(options_.socket_path, kMail);
+  EXPECT_NE(mail.Token(), "");
+}
+
 // The server's certificate is not of the authority that we trust.
 TEST_F(AgentTest, AnImpostorGetsNoLogin) {
   TlsTestServer impostor;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +96,8 @@ class FakeConnector final : public net::Stream::Delegate {
   bool takes_acks = true;
   device::v1::AppRegistered::Outcome register_outcome = device::v1::AppRegistered::OK;
   bool removes = true;
+  // In the Welcome. Default: none.
+  std::optional<device::v1::HeartbeatBounds> heartbeat_bounds;
 
   // What it heard.
   int connections = 0;
@@ -171,6 +174,9 @@ class FakeConnector final : public net::Stream::Delegate {
     device::v1::ConnectorFrame frame;
     frame.mutable_welcome()->set_mailbox_id(std::string(mailbox_id.bytes()));
     frame.mutable_welcome()->set_server_time_ms(WallNowMs(loop_->clock()));
+    if (heartbeat_bounds.has_value()) {
+      *frame.mutable_welcome()->mutable_heartbeat_bounds() = *heartbeat_bounds;
+    }
     Send(frame);
     ready_ = true;
     for (const auto& [seq, push] : mailbox_) Send(push);
