@@ -35,7 +35,8 @@ class HeartbeatPolicy {
   // The server's bounds, at login and whenever they change.
   virtual void SetBounds(const HeartbeatBounds& bounds) = 0;
 
-  // A session began: the network works, and may be another one than before. Before its bounds are set.
+  // A session began: the network works, and may be another one than before. Before its bounds are
+  // set.
   virtual void OnReady() {}
   // The path was silent for `silence` and carried a heartbeat and its answer then, however slow …
   virtual void OnAlive(absl::Duration silence) = 0;

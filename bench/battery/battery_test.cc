@@ -1,5 +1,5 @@
-// The figures that the heartbeat must reach, and that the simulation itself is sound. Deterministic:
-// everything follows from a seed.
+// The figures that the heartbeat must reach, and that the simulation itself is sound.
+// Deterministic: everything follows from a seed.
 
 #include <string>
 

@@ -107,13 +107,14 @@ std::string Svg(const Report& report) {
   constexpr double kMost = 30'000;
   size_t rows = 0;
   for (const Section& section : report.sections) rows += section.rows.size();
-  const int height = static_cast<int>(report.sections.size() * (kTitleHeight + 8) +
-                                      rows * (kBarHeight + 4) + 60);
+  const int height =
+      static_cast<int>(report.sections.size() * (kTitleHeight + 8) + rows * (kBarHeight + 4) + 60);
   std::string out = absl::StrFormat(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n"
       "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-      "<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">Joule per day for heartbeats and "
+      "<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">Joule per day for heartbeats "
+      "and "
       "reconnects, at 9 J per wake (logarithmic), and minutes deaf per day</text>\n",
       kWidth, height);
   int y = 36;

@@ -47,9 +47,9 @@ class MicroG final : public agent::HeartbeatPolicy {
   absl::Duration interval_ = absl::Minutes(5);
 };
 
-// Tencent mars: from 210 to 600 s in steps of 60 s, five successes to grow, two failures to fall back;
-// settles 20 s below what worked and tries again after seven days; three beats at the minimum after each
-// connect; per network.
+// Tencent mars: from 210 to 600 s in steps of 60 s, five successes to grow, two failures to fall
+// back; settles 20 s below what worked and tries again after seven days; three beats at the minimum
+// after each connect; per network.
 class Mars final : public agent::HeartbeatPolicy {
  public:
   Mars(NetworkSource network, const Clock* clock) : network_(std::move(network)), clock_(clock) {}

@@ -24,7 +24,8 @@ struct Span {
   absl::Duration end;
 };
 
-std::vector<absl::Duration> PoissonTimes(double per_day, absl::Duration end, std::mt19937_64* random) {
+std::vector<absl::Duration> PoissonTimes(double per_day, absl::Duration end,
+                                         std::mt19937_64* random) {
   std::vector<absl::Duration> times;
   if (per_day <= 0) return times;
   absl::Duration t;
@@ -82,8 +83,7 @@ class Phone {
 
   void Exchange() {
     last_exchange_ = now_;
-    nat_timeout_ = network().nat_timeout +
-                   network().jitter * absl::Uniform(random_, -1.0, 1.0);
+    nat_timeout_ = network().nat_timeout + network().jitter * absl::Uniform(random_, -1.0, 1.0);
   }
 
   // Of the outage that is now; nullptr: none is.
@@ -144,7 +144,8 @@ class Phone {
     ++next_message_;
     if (const Span* outage = Outage(); outage != nullptr) {
       // The server repeats it until it arrives, if the connection lives so long.
-      if (outage->end >= mapping_dies() || outage->end >= last_exchange_ + policy_->interval()) return;
+      if (outage->end >= mapping_dies() || outage->end >= last_exchange_ + policy_->interval())
+        return;
       AdvanceTo(outage->end);
     }
     if (now_ >= mapping_dies()) return;
@@ -215,8 +216,10 @@ std::vector<Contender> AllContenders() {
          return std::make_unique<agent::LearnedHeartbeat>(
              agent::LearnedHeartbeat::Options{.clock = clock, .network = std::move(network)});
        }},
-      {"mars", [](NetworkSource network,
-                  const Clock* clock) { return std::make_unique<Mars>(std::move(network), clock); }},
+      {"mars",
+       [](NetworkSource network, const Clock* clock) {
+         return std::make_unique<Mars>(std::move(network), clock);
+       }},
       {"microG", [](NetworkSource, const Clock*) { return std::make_unique<MicroG>(); }},
       {"GCM 28/15 min",
        [](NetworkSource network, const Clock*) {

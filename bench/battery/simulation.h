@@ -38,8 +38,8 @@ struct Outcome {
   absl::Duration deaf;
   // From acceptance to the phone, of each message.
   std::vector<absl::Duration> delays;
-  // When the interval came to 90 % of what the network allows (and 27 min 45 s at most), without dying, for
-  // a day at least. For scenarios of one network.
+  // When the interval came to 90 % of what the network allows (and 27 min 45 s at most), without
+  // dying, for a day at least. For scenarios of one network.
   std::optional<absl::Duration> reached_90_after;
 
   double days() const { return absl::FDivDuration(simulated, absl::Hours(24)); }

@@ -8,9 +8,9 @@
 
 namespace bellwire::agent {
 
-// The network that the default route leads to, as far as any process may know: interface and gateway.
-// Without an SSID or a carrier: the router's link-layer address tells Wi-Fi networks apart, and carriers
-// share one entry per modem. Without an IPv4 default route: a key of its own.
+// The network that the default route leads to, as far as any process may know: interface and
+// gateway. Without an SSID or a carrier: the router's link-layer address tells Wi-Fi networks
+// apart, and carriers share one entry per modem. Without an IPv4 default route: a key of its own.
 NetworkKey ReadDefaultRoute();
 
 // Its pure part: the texts of /proc/net/route and /proc/net/arp. `kind` stays unknown.

@@ -67,8 +67,8 @@ void IntervalSearch::Survived(absl::Duration silence, absl::Time now) {
     if (record_.good >= bounds_.max) return;
     // A clock that was set back must not put the probe off for years.
     record_.next_probe = std::min(record_.next_probe, now + kProbeWaitMax);
-    // Right after a silence that nothing interrupted: when it was quiet it likely stays quiet, and a
-    // probe that fails delays nothing.
+    // Right after a silence that nothing interrupted: when it was quiet it likely stays quiet, and
+    // a probe that fails delays nothing.
     if (now < record_.next_probe || silence + kTick < target) return;
     record_.phase = Phase::kProbing;
     record_.stride = kFineStep;
@@ -135,8 +135,8 @@ void IntervalSearch::Died(absl::Duration silence, absl::Time now) {
       return;
     case Phase::kSettled:
       if (target <= bounds_.min) return;
-      // Worse than it was, a time-out that varies, or a false alarm: up the rungs once more, to where
-      // it was, or if that was in doubt already to a little less.
+      // Worse than it was, a time-out that varies, or a false alarm: up the rungs once more, to
+      // where it was, or if that was in doubt already to a little less.
       record_.phase = Phase::kClimbing;
       record_.good = absl::ZeroDuration();
       if (record_.doubt == 0) {

@@ -6,31 +6,31 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 
-// How the largest safe silence of one network is found; docs/heartbeat.md has the reasoning and what it
-// measures. Pure functions over a small record; nothing here knows sockets or sessions.
+// How the largest safe silence of one network is found; docs/heartbeat.md has the reasoning and
+// what it measures. Pure functions over a small record; nothing here knows sockets or sessions.
 namespace bellwire::agent {
 
-// Intervals tried one after the other on a network that nobody knows. Few and far apart: each one that
-// fails is a dead window. Their places make the worst case under two hours (a test tries them all). The
-// first lies below the 5 min of the most aggressive mobile carriers, the last below the 28 min of the
-// lenient ones: it is as long as we want silence to be, for an hour would save half a per cent of a battery
-// a day and find a path that died otherwise only after that hour.
-inline constexpr std::array<absl::Duration, 4> kRungs = {
-    absl::Seconds(255), absl::Seconds(780), absl::Seconds(1300), absl::Seconds(1665)};
+// Intervals tried one after the other on a network that nobody knows. Few and far apart: each one
+// that fails is a dead window. Their places make the worst case under two hours (a test tries them
+// all). The first lies below the 5 min of the most aggressive mobile carriers, the last below the
+// 28 min of the lenient ones: it is as long as we want silence to be, for an hour would save half a
+// per cent of a battery a day and find a path that died otherwise only after that hour.
+inline constexpr std::array<absl::Duration, 4> kRungs = {absl::Seconds(255), absl::Seconds(780),
+                                                         absl::Seconds(1300), absl::Seconds(1665)};
 inline constexpr absl::Duration kLongestSilence = kRungs.back();
-// Below the shortest time-out that is common (TCP firewalls, 30 to 60 s): where to start from when the
-// first rung failed.
+// Below the shortest time-out that is common (TCP firewalls, 30 to 60 s): where to start from when
+// the first rung failed.
 inline constexpr absl::Duration kShortestGuess = absl::Seconds(25);
-// Between an interval that failed and one that works the search goes up in steps of this at most, and
-// ends when what works is within this of what failed.
+// Between an interval that failed and one that works the search goes up in steps of this at most,
+// and ends when what works is within this of what failed.
 inline constexpr double kFineStep = 1 / 0.9;
-// A settled interval that failed twice is cut to this part, for a NAT whose time-out varies. Twice: the
-// second time before so many beats survived it. A single failure is a tunnel more often than a NAT, and
-// only makes sure that the interval still works, from the lowest rung up.
+// A settled interval that failed twice is cut to this part, for a NAT whose time-out varies. Twice:
+// the second time before so many beats survived it. A single failure is a tunnel more often than a
+// NAT, and only makes sure that the interval still works, from the lowest rung up.
 inline constexpr double kRetreat = 0.94;
 inline constexpr int kDoubtBeats = 50;
-// A settled network is probed for a longer time-out after this, doubling up to the maximum while it fails:
-// a failure is a dead window.
+// A settled network is probed for a longer time-out after this, doubling up to the maximum while it
+// fails: a failure is a dead window.
 inline constexpr absl::Duration kProbeWaitMin = absl::Hours(7 * 24);
 inline constexpr absl::Duration kProbeWaitMax = absl::Hours(28 * 24);
 // So many beats in a row must survive a longer interval before a settled one gives way to it.
@@ -56,8 +56,8 @@ struct NetworkRecord {
   // kSettled: when to probe (wall time), and how long to wait after the next failure.
   absl::Time next_probe = absl::InfiniteFuture();
   absl::Duration probe_wait = kProbeWaitMin;
-  // After a failure of the settled interval: how many beats more it must survive to be trusted again.
-  // Not kept on disk.
+  // After a failure of the settled interval: how many beats more it must survive to be trusted
+  // again. Not kept on disk.
   int doubt = 0;
   // kProbing: how far up, and how many beats have survived it.
   double stride = kFineStep;
@@ -71,8 +71,8 @@ struct SearchBounds {
   // The server's, and ours: kLongestSilence at most.
   absl::Duration min = kMinHeartbeatInterval;
   absl::Duration max = kLongestSilence;
-  // What others learned on this network; zero: unknown. It is where a network of which nothing is known
-  // yet starts, and goes for a proven one if it survives.
+  // What others learned on this network; zero: unknown. It is where a network of which nothing is
+  // known yet starts, and goes for a proven one if it survives.
   absl::Duration hint;
 };
 
@@ -84,11 +84,11 @@ class IntervalSearch {
 
   // The silence to wait for next, within the bounds.
   absl::Duration Target() const;
-  // The path survived `silence`. Shorter ones than the target (beats on demand, traffic) prove nothing
-  // new. Longer ones count as the target: what a late timer got away with is luck.
+  // The path survived `silence`. Shorter ones than the target (beats on demand, traffic) prove
+  // nothing new. Longer ones count as the target: what a late timer got away with is luck.
   void Survived(absl::Duration silence, absl::Time now);
-  // The path was dead after `silence`, in a network that is otherwise alive. One that is much shorter
-  // or longer than the target says nothing about the target.
+  // The path was dead after `silence`, in a network that is otherwise alive. One that is much
+  // shorter or longer than the target says nothing about the target.
   void Died(absl::Duration silence, absl::Time now);
 
  private:

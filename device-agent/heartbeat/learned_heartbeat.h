@@ -14,8 +14,9 @@
 
 namespace bellwire::agent {
 
-// A session that comes so soon after a dead path says that the network itself was alive: what died was
-// the path, a NAT's mapping. If it takes longer the network was away, which says nothing about NATs.
+// A session that comes so soon after a dead path says that the network itself was alive: what died
+// was the path, a NAT's mapping. If it takes longer the network was away, which says nothing about
+// NATs.
 inline constexpr absl::Duration kAliveWithin = absl::Seconds(10);
 // A settled beat is welcome from this part of its interval on.
 inline constexpr double kAlignmentWindow = 7.0 / 8;
@@ -29,8 +30,8 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
     const Clock* clock = nullptr;
     // What was known before.
     NetworkTable known;
-    // Names the network that the phone is in. Asked when a session begins: then the kernel knows its
-    // gateway's link-layer address. Required.
+    // Names the network that the phone is in. Asked when a session begins: then the kernel knows
+    // its gateway's link-layer address. Required.
     std::function<NetworkKey()> network;
     // Takes NetworkTable::Serialize() whenever something was learned: a few times per network, and
     // then hardly ever. May be null.

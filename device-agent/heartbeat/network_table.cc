@@ -14,7 +14,8 @@ namespace {
 using Stored = v1::HeartbeatState::Network;
 using Phase = NetworkRecord::Phase;
 
-// Beyond it absl::Time and milliseconds don't convert into each other; and who probes in the year 2500?
+// Beyond it absl::Time and milliseconds don't convert into each other; and who probes in the year
+// 2500?
 constexpr int64_t kMaxUnixMs = 16'725'225'600'000;
 
 Stored::Phase ToStored(Phase phase) {
@@ -32,11 +33,12 @@ Stored::Phase ToStored(Phase phase) {
 
 NetworkRecord FromStored(const Stored& stored) {
   NetworkRecord record;
-  record.good = std::min<absl::Duration>(absl::Milliseconds(stored.good_ms()), kMaxHeartbeatInterval);
+  record.good =
+      std::min<absl::Duration>(absl::Milliseconds(stored.good_ms()), kMaxHeartbeatInterval);
   if (stored.bad_ms() > 0) record.bad = absl::Milliseconds(stored.bad_ms());
   if (record.bad <= record.good) record.bad = absl::InfiniteDuration();
-  record.probe_wait =
-      std::clamp<absl::Duration>(absl::Seconds(stored.probe_wait_s()), kProbeWaitMin, kProbeWaitMax);
+  record.probe_wait = std::clamp<absl::Duration>(absl::Seconds(stored.probe_wait_s()),
+                                                 kProbeWaitMin, kProbeWaitMax);
   // Settled on nothing, or refining towards nothing, is no state to go on from: climb.
   if (stored.phase() == Stored::SETTLED && record.good > absl::ZeroDuration()) {
     record.phase = Phase::kSettled;

@@ -16,12 +16,13 @@ namespace bellwire::agent {
 // Home, work, a few carriers, hotels: who comes back after 32 others learns anew.
 inline constexpr size_t kMaxKnownNetworks = 32;
 
-// What is known about the networks that the phone was in; the one that was not used for longest gives way.
-// Thread-compatible.
+// What is known about the networks that the phone was in; the one that was not used for longest
+// gives way. Thread-compatible.
 class NetworkTable {
  public:
-  // From Serialize(). INVALID_ARGUMENT: these bytes are no table. Values that no search comes to are
-  // brought back into range, or their network is left out: a damaged file costs a search at worst.
+  // From Serialize(). INVALID_ARGUMENT: these bytes are no table. Values that no search comes to
+  // are brought back into range, or their network is left out: a damaged file costs a search at
+  // worst.
   static absl::StatusOr<NetworkTable> Parse(absl::string_view bytes);
   // At most 2 KiB. A probe under way is kept as one that is due.
   std::string Serialize() const;
