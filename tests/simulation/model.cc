@@ -181,9 +181,13 @@ void Model::OnEnd(uint64_t number, const absl::StatusOr<push::v1::GetMessageResp
     return Violate(message.to.device,
                    absl::StrCat("message ", number, " is lost: ", found.status().ToString()));
   }
-  Violate(message.to.device,
-          absl::StrCat("message ", number, " never ended: ", Step_Name(found->state()), ", shown ",
-                       message.shown, " times"));
+  std::string steps;
+  for (const push::v1::Receipt& receipt : found->receipts()) {
+    absl::StrAppend(&steps, " ", Step_Name(receipt.step()), "@", receipt.time().seconds(), " ",
+                    receipt.detail());
+  }
+  Violate(message.to.device, absl::StrCat("message ", number, " never ended, shown ", message.shown,
+                                          " times:", steps));
 }
 
 }  // namespace bellwire::simulation
