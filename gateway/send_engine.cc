@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/error.h"
 #include "common/ids.h"
 #include "gateway/registry_error.h"
 #include "gateway/validator.h"
@@ -175,6 +176,14 @@ void SendEngine::Resolve(std::unique_ptr<PendingSend> send, uint64_t seq) {
   options_.registry->Resolve(
       std::move(request),
       [send = std::move(send)](absl::StatusOr<internal::v1::ResolveResponse> resolved) mutable {
+        if (ErrorReason(resolved.status()) == "MESSAGE_NOT_FOUND") {
+          // The registry's clock ran far ahead of our wait: it has ended the message and forgotten its
+          // number. A retry with the same id hears from Append how it ended.
+          return PendingSend::Answer(
+              std::move(send),
+              MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
+                        "it is not known what became of the message: retry with the same message id"));
+        }
         if (!resolved.ok()) {
           return PendingSend::Answer(std::move(send), FromRegistryError(resolved.status()));
         }

@@ -287,6 +287,15 @@ TEST_F(SendEngineTest, NowOrNeverThatCantBeResolvedIsNotAnsweredOk) {
   EXPECT_EQ(ErrorReason(Send(NowOrNever()).status()), "REGISTRY_UNAVAILABLE");
 }
 
+// The simulation found it (seed 7): a wall clock that jumps makes the registry forget early.
+TEST_F(SendEngineTest, NowOrNeverThatTheRegistryHasForgottenIsToBeRetried) {
+  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
+  resolve_error_ = MakeError(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", "no such message");
+  const absl::Status status = Send(NowOrNever()).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE");
+}
+
 TEST_F(SendEngineTest, ARetryOfNowOrNeverIsAnsweredAsItEnded) {
   appended_.set_duplicate(true);
   appended_.set_state(push::v1::NOT_CONNECTED);
