@@ -208,7 +208,8 @@ absl::Status AgentCore::OnFrame(ConnectorFrame frame) {
 void AgentCore::OnBeatAnswered() {
   // The radio is up anyway.
   DropExpired();
-  if (absl::Status s = outbox_.OnBeatAnswered(); !s.ok()) link_.Abandon(s);
+  if (absl::Status s = outbox_.OnBeatAnswered(); !s.ok()) return link_.Abandon(s);
+  PumpOutbox();
 }
 
 void AgentCore::OnSessionEnd() {

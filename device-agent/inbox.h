@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -126,7 +127,7 @@ class Inbox {
   void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
-  // Ends what expired before now; whether there was anything.
+  // Ends what expired before now, except what the app may be looking at; whether there was anything.
   absl::StatusOr<bool> DropExpired();
 
   // --- Registrations. ---
@@ -183,6 +184,8 @@ class Inbox {
   struct Given {
     // On the present connection. 0: none.
     uint64_t in_flight_up_to = 0;
+    // Which of those it has and has not taken: what had expired when its turn came was passed over.
+    absl::flat_hash_set<uint64_t> in_flight;
     // On any connection, and as of when the present one began.
     uint64_t up_to = 0;
     uint64_t earlier_up_to = 0;

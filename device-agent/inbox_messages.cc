@@ -50,6 +50,13 @@ absl::StatusOr<Inbox::Applied> Inbox::Apply(const InboxBatch& batch) {
     }
     return absl::OkStatus();
   }));
+  for (const InboxBatch::Taken& taken : batch.taken) {
+    const Registration* registration = Find(taken.app_id);
+    if (registration == nullptr) continue;
+    const auto given = given_.find(registration->registration_id);
+    if (given == given_.end()) continue;
+    for (const uint64_t id : taken.delivery_ids) given->second.in_flight.erase(id);
+  }
   return applied;
 }
 
@@ -312,6 +319,7 @@ void Inbox::NoteGiven(absl::string_view app_id, uint64_t delivery_id) {
   if (registration == nullptr) return;
   Given& given = given_[registration->registration_id];
   given.in_flight_up_to = std::max(given.in_flight_up_to, delivery_id);
+  given.in_flight.insert(delivery_id);
   if (delivery_id <= given.up_to) return;
   given.up_to = delivery_id;
   given.dirty = true;
@@ -322,6 +330,7 @@ void Inbox::Release(absl::string_view app_id) {
   if (registration == nullptr) return;
   Given& given = given_[registration->registration_id];
   given.in_flight_up_to = 0;
+  given.in_flight.clear();
   given.earlier_up_to = given.up_to;
 }
 
@@ -351,7 +360,8 @@ absl::StatusOr<bool> Inbox::DropExpired() {
     if (!more) break;
     const Statement& row = sql_->expired;
     const uint64_t registration_id = Unsigned(row.Int(1));
-    if (Unsigned(row.Int(0)) <= InFlightUpTo(registration_id)) continue;
+    const auto given = given_.find(registration_id);
+    if (given != given_.end() && given->second.in_flight.contains(Unsigned(row.Int(0)))) continue;
     rows.push_back({row.Int(0), registration_id, !row.IsNull(2), std::string(row.Bytes(2))});
   }
   if (rows.empty()) return false;

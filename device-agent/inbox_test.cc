@@ -192,6 +192,24 @@ TEST_F(InboxTest, ExpiredMessagesAreNotStoredNorDelivered) {
   EXPECT_EQ(AppAcks(), "1:EXPIRED,2:EXPIRED");
 }
 
+// The simulation found it (seed 6): the app was given what came after, stays, and takes all it has.
+TEST_F(InboxTest, WhatWasPassedOverBecauseItHadExpiredEndsToo) {
+  device::v1::Push brief = Push(1);
+  brief.set_expires_at_ms(WallNowMs(clock_) + 1000);
+  Receive({brief, Push(2), Push(3)});
+  clock_.Advance(absl::Seconds(2));
+  const std::vector<InboxItem> items = Items(kMail);
+  ASSERT_EQ(items.size(), 2u);
+  for (const InboxItem& item : items) inbox_->NoteGiven(kMail, item.delivery_id);
+  EXPECT_TRUE(*inbox_->DropExpired());
+  EXPECT_EQ(AppAcks(), "1:EXPIRED");
+  // 2 was taken; the app is still looking at 3.
+  Take(kMail, {items[0].delivery_id});
+  clock_.Advance(absl::Hours(24));
+  EXPECT_FALSE(*inbox_->DropExpired());
+  EXPECT_EQ(AppAcks(), "1:EXPIRED,2:TAKEN");
+}
+
 TEST_F(InboxTest, ExpiryFollowsWallTime) {
   Receive({Push(1)});
   clock_.JumpWall(absl::Hours(2));
