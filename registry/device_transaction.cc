@@ -49,17 +49,28 @@ absl::Status DeviceTransaction::Finish(uint64_t outbox_order) {
 }
 
 absl::Status DeviceTransaction::UpdateSettled() {
-  if (device_.mailbox_records() == 0) {
-    device_.set_settled_seq(device_.last_seq());
-    return absl::OkStatus();
+  uint64_t settled = device_.last_seq();
+  if (device_.mailbox_records() != 0) {
+    if (!settled_may_grow_) return absl::OkStatus();
+    // Starts behind everything that was settled before, so it meets what this transaction removed and
+    // nothing older: a queue read from its very beginning would wade through all that was ever
+    // deleted.
+    BELLWIRE_RETURN_IF_ERROR(
+        ScanMail(device_.settled_seq(), [&](const Envelope& first) -> absl::StatusOr<bool> {
+          settled = first.seq() - 1;
+          return false;
+        }));
   }
-  if (!mail_removed_) return absl::OkStatus();
-  // Starts behind everything that was settled before, so it meets what this transaction removed and
-  // nothing older: a queue read from its very beginning would wade through all that was ever deleted.
-  return ScanMail(device_.settled_seq(), [this](const Envelope& first) -> absl::StatusOr<bool> {
-    device_.set_settled_seq(first.seq() - 1);
-    return false;
-  });
+  if (device_.now_or_never_records() != 0) {
+    BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
+        Family::kDevices, NowOrNeverKey(id_, device_.settled_seq() + 1), NowOrNeverEnd(id_),
+        [&](absl::string_view key, absl::string_view) {
+          settled = std::min(settled, SeqOfNowOrNeverKey(key) - 1);
+          return false;
+        }));
+  }
+  device_.set_settled_seq(settled);
+  return absl::OkStatus();
 }
 
 Device& DeviceTransaction::mutable_device() {
@@ -241,7 +252,7 @@ void DeviceTransaction::RemoveMail(uint64_t seq) {
   overlay_.Delete(Family::kDevices, MailboxKey(id_, seq));
   Device& device = mutable_device();
   device.set_mailbox_records(device.mailbox_records() - 1);
-  mail_removed_ = true;
+  settled_may_grow_ = true;
 }
 
 absl::Status DeviceTransaction::ScanMail(
@@ -377,10 +388,15 @@ void DeviceTransaction::AddNowOrNever(uint64_t seq, const MessageRef& message, i
   record.set_message_id(std::string(message.message_id.bytes()));
   overlay_.Put(Family::kDevices, NowOrNeverKey(id_, seq), record.SerializeAsString());
   PutTimeline({.time_ms = until_ms, .kind = TimelineEntry::Kind::kNowOrNever, .seq = seq});
+  Device& device = mutable_device();
+  device.set_now_or_never_records(device.now_or_never_records() + 1);
 }
 
 void DeviceTransaction::DeleteNowOrNever(uint64_t seq) {
   overlay_.Delete(Family::kDevices, NowOrNeverKey(id_, seq));
+  Device& device = mutable_device();
+  device.set_now_or_never_records(device.now_or_never_records() - 1);
+  settled_may_grow_ = true;
 }
 
 void DeviceTransaction::PutTimeline(TimelineEntry entry) {

@@ -162,7 +162,7 @@ class DeviceTransaction {
   storage::v1::Device device_;
   bool exists_ = false;
   bool device_changed_ = false;
-  bool mail_removed_ = false;
+  bool settled_may_grow_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
   std::vector<internal::v1::Envelope> released_;
   storage::v1::Outbox outbox_;

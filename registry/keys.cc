@@ -73,6 +73,10 @@ std::string NowOrNeverKey(const DeviceId& device, uint64_t seq) {
   return key;
 }
 
+std::string NowOrNeverEnd(const DeviceId& device) { return DeviceKey(device, 'N' + 1); }
+
+uint64_t SeqOfNowOrNeverKey(absl::string_view key) { return SeqOfMailboxKey(key); }
+
 std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms, const MessageRef& message) {
   std::string key = ScheduledFrom(device, deliver_at_ms);
   AppendMessage(message, &key);

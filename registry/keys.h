@@ -38,6 +38,8 @@ std::string MailboxKey(const DeviceId& device, uint64_t seq);                   
 std::string MailboxEnd(const DeviceId& device);
 uint64_t SeqOfMailboxKey(absl::string_view key);
 std::string NowOrNeverKey(const DeviceId& device, uint64_t seq);                      // 'N'
+std::string NowOrNeverEnd(const DeviceId& device);
+uint64_t SeqOfNowOrNeverKey(absl::string_view key);
 // In the order of deliver_at.
 std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms, const MessageRef& message);  // 'S'
 // Before every key of this time and after all of earlier ones.

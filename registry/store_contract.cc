@@ -822,6 +822,22 @@ TEST_P(StoreContractTest, NowOrNeverIsNeverInAPage) {
   EXPECT_EQ(ErrorReason(store().Resolve(Device(1), 1).status()), "MESSAGE_NOT_FOUND");
 }
 
+// The simulation found it: a retry hands the message to the device's next session. If that session's
+// Welcome called its number settled, the device would take it for a repetition: acknowledged, never shown.
+TEST_P(StoreContractTest, ANowOrNeverUnderWayIsNotSettled) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1));
+  Ack(Device(1), {1});
+  Append(token, Message(2, absl::ZeroDuration()));
+  EXPECT_EQ(Bind(Device(1), 1).settled_seq, 1);
+  Append(token, Message(3));
+  Ack(Device(1), {3});
+  EXPECT_EQ(Bind(Device(1), 2).settled_seq, 1);
+  clock().Advance(kNowOrNeverWait + kResolveGrace);
+  ASSERT_TRUE(store().Sweep(10).ok());
+  EXPECT_EQ(Bind(Device(1), 3).settled_seq, 3);
+}
+
 TEST_P(StoreContractTest, AnAcknowledgedNowOrNeverIsNotResolvedAway) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1, absl::ZeroDuration()));

@@ -222,7 +222,9 @@ uint64_t DeviceModel::settled_seq() const {
   uint64_t settled = last_seq_;
   for (const auto& [registration, gap] : gaps_) settled = std::min(settled, gap.seq - 1);
   for (const Life& life : lives_) {
-    if (life.place == Place::kMailbox) settled = std::min(settled, life.seq - 1);
+    if (life.place == Place::kMailbox || life.resolvable_until_ms != 0) {
+      settled = std::min(settled, life.seq - 1);
+    }
   }
   return settled;
 }
