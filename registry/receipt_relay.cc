@@ -18,6 +18,9 @@ using storage::v1::Outbox;
 using storage::v1::OutboxReceipt;
 
 absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms) {
+  // Before anything is moved: an empty outbox doesn't tell what its last entry was, and what came below
+  // `from_` would never be seen.
+  BELLWIRE_RETURN_IF_ERROR(LoadOrder());
   RelayResult result;
   std::vector<std::string> moved;
   std::string last;
@@ -65,17 +68,21 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
 }
 
 absl::StatusOr<uint64_t> ReceiptRelay::NextOrder() {
-  if (next_order_ == 0) {
-    uint64_t last = 0;
-    BELLWIRE_RETURN_IF_ERROR(staged_->Scan(Family::kOutbox, "", OutboxEnd(),
-                                           [&](absl::string_view key, absl::string_view) {
-                                             const auto entry = ParseOutboxKey(key);
-                                             if (entry.has_value()) last = entry->order;
-                                             return true;
-                                           }));
-    next_order_ = last + 1;
-  }
+  BELLWIRE_RETURN_IF_ERROR(LoadOrder());
   return next_order_++;
+}
+
+absl::Status ReceiptRelay::LoadOrder() {
+  if (next_order_ != 0) return absl::OkStatus();
+  uint64_t last = 0;
+  BELLWIRE_RETURN_IF_ERROR(staged_->Scan(Family::kOutbox, "", OutboxEnd(),
+                                         [&](absl::string_view key, absl::string_view) {
+                                           const auto entry = ParseOutboxKey(key);
+                                           if (entry.has_value()) last = entry->order;
+                                           return true;
+                                         }));
+  next_order_ = last + 1;
+  return absl::OkStatus();
 }
 
 }  // namespace bellwire::registry

@@ -32,6 +32,8 @@ class ReceiptRelay {
   void OnCommitFailed() { from_.clear(); }
 
  private:
+  absl::Status LoadOrder();
+
   Overlay* const staged_;
   // Every entry before this key has been moved. Spares each step a walk over what those before it have
   // deleted.

@@ -121,6 +121,18 @@ TEST_P(StoreContractTest, WhatWasNotRelayedBeforeACrashIsRelayedAfterItInOrder) 
                      "2 SENT", "2 AGENT_ACKED"}));
 }
 
+TEST_P(StoreContractTest, AfterARestartNewReceiptsComeBehindThoseThatWereLeft) {
+  const TokenRef token = Register(Device(1));
+  for (uint32_t i = 1; i <= 5; ++i) Append(token, Message(i));
+  Restart();
+  // The first thing that happens is that the outbox is emptied.
+  Relay(store());
+  EXPECT_EQ(Read(store(), kTeam, 0).size(), 10);
+  Append(token, Message(6));
+  Relay(store());
+  EXPECT_EQ(Names(Read(store(), kTeam, 10)), (Strings{"6 ACCEPTED", "6 STORED"}));
+}
+
 TEST_P(StoreContractTest, ARelayThatWasNotCommittedIsRepeated) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));
