@@ -11,6 +11,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "gateway/bearer_token.h"
+#include "gateway/receipt_stream.h"
 #include "gateway/registry_error.h"
 #include "gateway/send_result.h"
 #include "gateway/send_stream.h"
@@ -182,18 +183,13 @@ ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
 }
 
 grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* PushService::WatchReceipts(
-    CallbackServerContext*, const push::v1::WatchReceiptsRequest*) {
-  class NotImplemented final : public grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse> {
-   public:
-    NotImplemented() {
-      Finish(ToGrpcStatus(MakeError(
-          absl::StatusCode::kUnimplemented, "NOT_IMPLEMENTED",
-          "WatchReceipts is not in this version of the server. GetMessage shows every step of one "
-          "message.")));
-    }
-    void OnDone() override { delete this; }
-  };
-  return new NotImplemented();
+    CallbackServerContext* context, const push::v1::WatchReceiptsRequest* request) {
+  return ReceiptStream::New({.authenticator = environment_.authenticator,
+                             .drain = environment_.drain,
+                             .sealer = environment_.sealer,
+                             .registry = environment_.registry,
+                             .clock = environment_.clock},
+                            *context, *request);
 }
 
 }  // namespace bellwire::gateway

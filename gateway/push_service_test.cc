@@ -331,15 +331,5 @@ TEST_F(PushServiceTest, RecallTellsTheConnectorWhatIsOnTheDevice) {
   EXPECT_EQ(requests[0].request.recall().message_id(), std::string(ParseUuid(kUuid)->bytes()));
 }
 
-TEST_F(PushServiceTest, WatchReceiptsSaysThatItIsNotThere) {
-  const auto context = gateway_.Context();
-  const auto stream =
-      gateway_.push()->WatchReceipts(context.get(), push::v1::WatchReceiptsRequest());
-  push::v1::WatchReceiptsResponse response;
-  EXPECT_FALSE(stream->Read(&response));
-  ExpectError(FromGrpcStatus(stream->Finish()), absl::StatusCode::kUnimplemented,
-              "NOT_IMPLEMENTED");
-}
-
 }  // namespace
 }  // namespace bellwire::gateway

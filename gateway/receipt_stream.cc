@@ -135,10 +135,9 @@ void ReceiptStream::Write() {
     if (ended_) return;
     writing_ = true;
   }
-  grpc::WriteOptions options;
-  // More follows at once, so that many receipts share one packet.
-  if (next_ < piece_.receipts_size()) options.set_buffer_hint();
-  StartWrite(&response_, options);
+  // Without a buffer hint: it would hold the first write back together with the initial metadata, and
+  // nothing else happens on such a stream that would let them go.
+  StartWrite(&response_);
 }
 
 void ReceiptStream::OnWriteDone(bool ok) {
