@@ -296,6 +296,11 @@ class Run {
     const auto expected = models_[device].Steps(registration, id);
     // A token that has been dead for so long that it was forgotten.
     if (ErrorReason(actual.status()) == "UNREGISTERED") return;
+    if (actual.ok() && !expected.has_value()) {
+      // Receipts may be kept for longer than promised, but only of what has ended.
+      ASSERT_TRUE(actual->terminal()) << "message " << id;
+      return;
+    }
     ASSERT_EQ(actual.ok(), expected.has_value()) << actual.status();
     if (!actual.ok()) return;
     std::vector<push::v1::Step> steps;
@@ -349,7 +354,7 @@ Coverage RunSeeds(bool on_disk, uint32_t seeds, int steps) {
 }
 
 TEST(StoreModelTest, InMemory) {
-  const Coverage coverage = RunSeeds(/*on_disk=*/false, 12, 3000);
+  const Coverage coverage = RunSeeds(/*on_disk=*/false, 60, 3000);
   // The runs go everywhere.
   EXPECT_EQ(coverage.steps.size(), push::v1::Step_ARRAYSIZE - 1);
   EXPECT_EQ(coverage.errors, (std::set<std::string>{"", "MAILBOX_FULL", "MESSAGE_ID_REUSED",
