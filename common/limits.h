@@ -39,6 +39,11 @@ inline constexpr int kMaxProviderRequestBytes = 6 * 1024 * 1024;
 // Sends that one gateway has accepted and not answered: what the registry's queue holds, and at
 // 6 KiB each 96 MiB. Beyond it the answer is OVERLOADED at once: waiting would only make it late.
 inline constexpr size_t kMaxGatewaySends = 16 * 1024;
+// Of those, Sends that wait for the registry: as many as it serves within the target, which an
+// overloaded gateway's answers take then. Several syncs and a round trip fit well. The minimum lets one
+// stream or batch through a registry of any speed.
+inline constexpr absl::Duration kAppendLatencyTarget = absl::Milliseconds(50);
+inline constexpr size_t kMinGatewayAppends = 1024;
 // Of those, ttl-zero Sends: devices that don't answer hold theirs for kNowOrNeverWait, and must not
 // take the whole gateway.
 inline constexpr size_t kMaxNowOrNeverSends = 4 * 1024;
@@ -271,6 +276,8 @@ static_assert(kMaxPayloadBytes + 1024 < kMaxFrameBytes, "a Push must fit in a fr
 static_assert(kMaxFrameBytes <= kSessionWindowBytes, "one frame must fit in the window");
 static_assert(kSessionWindowBytes + kMaxNowOrNeverInFlight * kMaxPayloadBytes < kMaxSessionWriteBytes,
               "the window is what bounds the writes");
+static_assert(kMaxSendStreamInFlight <= kMinGatewayAppends && kMaxBatchMessages <= kMinGatewayAppends,
+              "one stream or batch alone is never refused");
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
 static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");

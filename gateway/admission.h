@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_GATEWAY_ADMISSION_H_
 #define BELLWIRE_GATEWAY_ADMISSION_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <optional>
@@ -33,11 +34,15 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // nullopt: full. Relaxed order is enough: the count guards no other memory.
-  std::optional<Ticket> TryAdmit() {
+  // nullopt: full.
+  std::optional<Ticket> TryAdmit() { return TryAdmit(limit_); }
+  // Full is already what `limit` says, if that is less. Relaxed order is enough: the count guards no
+  // other memory.
+  std::optional<Ticket> TryAdmit(size_t limit) {
+    limit = std::min(limit, limit_);
     size_t admitted = admitted_.load(std::memory_order_relaxed);
     do {
-      if (admitted >= limit_) return std::nullopt;
+      if (admitted >= limit) return std::nullopt;
     } while (!admitted_.compare_exchange_weak(admitted, admitted + 1, std::memory_order_relaxed));
     return Ticket(this);
   }

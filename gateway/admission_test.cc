@@ -19,6 +19,16 @@ TEST(AdmissionTest, AdmitsUpToTheLimit) {
   EXPECT_TRUE(admission.TryAdmit().has_value());
 }
 
+TEST(AdmissionTest, ALowerLimitOfTheMomentHolds) {
+  Admission admission(2);
+  auto first = admission.TryAdmit(1);
+  EXPECT_TRUE(first.has_value());
+  EXPECT_FALSE(admission.TryAdmit(1).has_value());
+  auto second = admission.TryAdmit(5);
+  EXPECT_TRUE(second.has_value());
+  EXPECT_FALSE(admission.TryAdmit(5).has_value());
+}
+
 TEST(AdmissionTest, AMovedTicketCountsOnce) {
   Admission admission(2);
   {

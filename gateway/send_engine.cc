@@ -42,6 +42,8 @@ ConnectorRequest DeliverRequest(internal::v1::Envelope message, const DeviceId& 
 // A message between its admission and its answer.
 struct SendEngine::PendingSend {
   std::optional<Admission::Ticket> ticket;
+  std::optional<Admission::Ticket> append_ticket;
+  MonotonicTime append_began;
   std::optional<Admission::Ticket> now_or_never_ticket;
   DeviceId device_id;
   internal::v1::Envelope message;
@@ -73,6 +75,8 @@ struct SendEngine::PendingSend {
 SendEngine::SendEngine(const Options& options)
     : options_(options),
       sends_(options.max_sends),
+      append_limit_(options.append_limit),
+      appends_(options.append_limit.max),
       now_or_never_sends_(options.max_now_or_never_sends) {}
 
 void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
@@ -93,6 +97,12 @@ void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, 
       return PendingSend::Answer(std::move(send), Overloaded("sends of ttl zero of this gateway"));
     }
   }
+
+  send->append_ticket = appends_.TryAdmit(append_limit_.limit());
+  if (!send->append_ticket.has_value()) {
+    return PendingSend::Answer(std::move(send), Overloaded("sends that wait for the registry"));
+  }
+  send->append_began = options_.clock->Monotonic();
 
   const MessageId message_id = valid->message_id.value_or(NewMessageId());
   send->device_id = token->device_id;
@@ -126,9 +136,11 @@ void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, 
 
 void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                             absl::StatusOr<AppendResponse> appended) {
+  send->append_ticket.reset();
   if (!appended.ok()) {
     return PendingSend::Answer(std::move(send), FromRegistryError(appended.status()));
   }
+  append_limit_.OnServed(send->append_began, options_.clock->Monotonic());
   send->duplicate = appended->duplicate();
   if (send->validate_only) return PendingSend::Answer(std::move(send), SendResponse::VALID);
   if (send->now_or_never) return OnNowOrNeverAppended(std::move(send), *std::move(appended));

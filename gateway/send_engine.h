@@ -14,6 +14,7 @@
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/ack_wait.h"
+#include "gateway/adaptive_limit.h"
 #include "gateway/admission.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -42,6 +43,8 @@ class SendEngine {
     // Who waits; a simulation puts its own clock here. Safe to call from several threads at a time.
     std::function<AckWaitFunction> wait_for_ack = WaitForAck;
     size_t max_sends = kMaxGatewaySends;
+    // Of those, how many may wait for the registry: as many as it serves in time.
+    AdaptiveLimit::Options append_limit = {};
     size_t max_now_or_never_sends = kMaxNowOrNeverSends;
   };
 
@@ -67,6 +70,8 @@ class SendEngine {
 
   const Options options_;
   Admission sends_;
+  AdaptiveLimit append_limit_;
+  Admission appends_;
   Admission now_or_never_sends_;
 };
 

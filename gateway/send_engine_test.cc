@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/limits.h"
 #include "common/simulated_clock.h"
 #include "gateway/fake_connectors.h"
 #include "gateway/fake_registry.h"
@@ -329,6 +330,34 @@ TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
   engine.Send(kTeam, Request(),
               [&](absl::StatusOr<SendResponse> response) { accepted += response.ok(); });
   EXPECT_EQ(accepted, 3);
+}
+
+TEST_F(SendEngineTest, RefusesWhatTheRegistryCantServeInTime) {
+  options_.append_limit.min = 1;
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  int accepted = 0;
+  int overloaded = 0;
+  const auto send = [&] {
+    engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse> response) {
+      accepted += response.ok();
+      overloaded += ErrorReason(response.status()) == "OVERLOADED" &&
+                    RetryAfter(response.status()).has_value();
+    });
+  };
+  // Two windows, in each of which one is served, and far too late.
+  for (int i = 0; i < 4; ++i) {
+    send();
+    clock_.Advance(10 * kAppendLatencyTarget);
+    registry_.ReleaseAnswers();
+    registry_.HoldAnswers();
+  }
+  EXPECT_EQ(accepted, 4);
+  send();
+  send();
+  EXPECT_EQ(overloaded, 1);
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(accepted, 5);
 }
 
 TEST_F(SendEngineTest, SilentDevicesDontTakeTheWholeGateway) {
