@@ -1,0 +1,119 @@
+"""Servers to be measured: Bellwire's, and mosquitto with its best settings."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+# Who wants to run these adds them to PROGRAMS.
+EMBEDDED = ["//cli:bellwire"]
+SEPARATE = ["//cli:bellwire", "//registry:bellwire-registry", "//connector:bellwire-connector",
+            "//gateway:bellwire-gateway"]
+
+# What a daemon writes for each connection costs time: warnings are enough.
+_LOG = ["--log_level", "warning"]
+
+
+class Bellwire:
+    """One deployment of Bellwire with a data directory of its own. Start what you need."""
+
+    def __init__(self, bench, name="bellwire"):
+        self._bench = bench
+        self._name = name
+        self.data_dir = bench.dir / f"{name}.data"
+        bench.run(f"{name}.init", [bench.program("//cli:bellwire"), "init", "--data_dir", self.data_dir])
+        self.ca = self.data_dir / "ca.pem"
+        # HOST:PORT of the provider and the device port that were started last.
+        self.provider_address = None
+        self.device_address = None
+        self._registry_address = None
+
+    def _start(self, name, label, arguments):
+        name = f"{self._name}.{name}"
+        ready = self._bench.dir / f"{name}.ready"
+        ready.unlink(missing_ok=True)
+        process = self._bench.start(name, [self._bench.program(label), *arguments, "--ready_file", ready,
+                                           *_LOG])
+        process.addresses = process.wait_file(ready)
+        self.provider_address = process.addresses.get("provider_address", self.provider_address)
+        self.device_address = process.addresses.get("device_address", self.device_address)
+        return process
+
+    def serve(self, *arguments):
+        """All three parts in one process (`bellwire serve`). Answers the Process; its `addresses` is
+        what the ready file says."""
+        return self._start("serve", "//cli:bellwire",
+                           ["serve", "--data_dir", self.data_dir, "--provider_listen", "127.0.0.1:0",
+                            "--device_listen", "127.0.0.1:0", *arguments])
+
+    def registry(self, *arguments):
+        process = self._start("registry", "//registry:bellwire-registry",
+                              ["--data_dir", self.data_dir, "--listen", "127.0.0.1:0", *arguments])
+        self._registry_address = process.addresses["internal_address"]
+        return process
+
+    def connector(self, name="connector", *arguments, listen="127.0.0.1:0"):
+        """REQUIRES: registry."""
+        return self._start(name, "//connector:bellwire-connector",
+                           ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
+                            "--listen", listen, "--internal_listen", "127.0.0.1:0", *arguments])
+
+    def gateway(self, name="gateway", *arguments):
+        """REQUIRES: registry."""
+        return self._start(name, "//gateway:bellwire-gateway",
+                           ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
+                            "--listen", "127.0.0.1:0", *arguments])
+
+    def provider(self, app_id="com.example.bench"):
+        """Makes a team, an app and a signing key; answers the path of the credentials, a JSON file
+        with team_id, key_id and private_key_pem. REQUIRES: serve or gateway."""
+        team = self.command("team", "create", "Bench")["team_id"]
+        self.command("app", "create", app_id, "--team", team)
+        credentials = self.data_dir / "credentials.json"
+        self.command("key", "create", "--team", team, "--out", credentials)
+        return credentials
+
+    def command(self, *arguments):
+        """A subcommand of bellwire; answers what it says."""
+        out = subprocess.run(
+            [str(self._bench.program("//cli:bellwire")), *map(str, arguments), "--json"],
+            check=True, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "BELLWIRE_SERVER": self.provider_address,
+                 "BELLWIRE_DATA_DIR": str(self.data_dir)}).stdout
+        return json.loads(out)
+
+
+def free_port():
+    """A TCP port that nobody listens on, for servers that can't choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_mosquitto(bench, certificate_dir, name="mosquitto"):
+    """Starts mosquitto with TLS 1.3 and the certificate of a Bellwire data directory, so that both
+    pay for the same handshake. Answers (Process, port), or None if it is left out."""
+    program = bench.tool("mosquitto")
+    if program is None:
+        return None
+    port = free_port()
+    config = bench.dir / f"{name}.conf"
+    data = pathlib.Path(certificate_dir)
+    config.write_text(f"""
+listener {port} 127.0.0.1
+cafile {data}/ca.pem
+certfile {data}/server.pem
+keyfile {data}/server.key
+tls_version tlsv1.3
+allow_anonymous true
+# Without it a login waits for a delayed acknowledgement: 23 logins a second.
+set_tcp_nodelay true
+persistence false
+max_inflight_messages 100
+max_queued_messages 0
+log_type error
+user root
+""", encoding="utf-8")
+    process = bench.start(name, [program, "-c", config])
+    process.wait_listening(port)
+    return process, port
