@@ -20,6 +20,10 @@ struct CommandContext {
   std::function<absl::Status()> run;
   // Whether --json was given.
   bool json = false;
+  // What the program exits with after the work was done, and after it failed: a command that answers a question
+  // with its exit code says so in its --help. As in daemon/main_support.h.
+  int exit_when_done = 0;
+  int exit_when_failed = 1;
 };
 
 // The examples at the end of a command's --help.
@@ -39,6 +43,7 @@ void AddMessageCommand(CLI::App* root, CommandContext* context);
 void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);
+void AddRegistryCommand(CLI::App* root, CommandContext* context);
 void AddVersionCommand(CLI::App* root, CommandContext* context);
 
 }  // namespace bellwire::cli

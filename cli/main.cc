@@ -49,6 +49,7 @@ int Main(int argc, char** argv) {
   AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);
+  AddRegistryCommand(&root, &context);
   AddVersionCommand(&root, &context);
   if (std::optional<int> exit_code = ParseFlags(&root, argc, argv)) return *exit_code;
 
@@ -56,10 +57,13 @@ int Main(int argc, char** argv) {
   SilenceGrpcLog();
   SetLogLevel(LogLevel::kWarning);  // `serve` sets its own.
   const absl::Status status = context.run();
-  if (status.ok()) return kExitOk;
-  if (!context.json) return ReportFailure(status);
-  Terminal(&std::cerr, /*colour=*/false).Json(ErrorToJson(status));
-  return kExitFailure;
+  if (status.ok()) return context.exit_when_done;
+  if (context.json) {
+    Terminal(&std::cerr, /*colour=*/false).Json(ErrorToJson(status));
+  } else {
+    ReportFailure(status);
+  }
+  return context.exit_when_failed;
 }
 
 }  // namespace

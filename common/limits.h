@@ -102,6 +102,9 @@ inline constexpr absl::Duration kExpiryGrace = absl::Seconds(10);
 inline constexpr absl::Duration kDeviceReportGrace = kReceiptRetention;
 // Under its number a now-or-never message can be resolved for so long after the gateway's wait.
 inline constexpr absl::Duration kResolveGrace = absl::Seconds(50);
+// Recalls of one device that wait for its word: all of them are handed out with each Bind, 16 KiB in frames.
+// Beyond it a provider is told that its recall was not taken.
+inline constexpr size_t kMaxRecallNotices = 512;
 
 // --- The registry. ---
 
@@ -138,6 +141,9 @@ inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
 inline constexpr size_t kMaxReceiptWaiters = 4096;
 // After a failed write the store is opened again at most this often.
 inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
+// What `registry check` lists of what is wrong; the rest is counted. Nobody reads more, and a store that is
+// damaged all over must not fill the memory.
+inline constexpr size_t kMaxCheckProblems = 1000;
 
 // --- Names. ---
 

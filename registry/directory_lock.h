@@ -17,6 +17,11 @@ class DirectoryLock {
   //   holds it · UNAVAILABLE REGISTRY_UNAVAILABLE: the file can't be made
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Take(const std::string& directory);
 
+  // Shared with others that only read, and without a trace in the directory: while it is held no writer takes
+  // the lock. Nullptr: there is no lock file, so nobody ever wrote here.
+  //   FAILED_PRECONDITION STORE_LOCKED: a writer holds it · UNAVAILABLE REGISTRY_UNAVAILABLE
+  static absl::StatusOr<std::unique_ptr<DirectoryLock>> TakeToRead(const std::string& directory);
+
   ~DirectoryLock();
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;

@@ -60,7 +60,7 @@ bool LogBlockIsSound(absl::string_view block) {
     }
     rest.remove_prefix(kLogHeaderBytes + length);
   }
-  return true;
+  return is_last || rest.find_first_not_of('\0') == absl::string_view::npos;
 }
 
 namespace {
@@ -96,6 +96,14 @@ absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
 }  // namespace
 
 absl::Status CheckLogs(rocksdb::Env* env, const std::string& directory) {
+  absl::Status first;
+  BELLWIRE_RETURN_IF_ERROR(
+      CheckEachLog(env, directory, [&](const absl::Status& damage) { first.Update(damage); }));
+  return first;
+}
+
+absl::Status CheckEachLog(rocksdb::Env* env, const std::string& directory,
+                          absl::FunctionRef<void(const absl::Status&)> on_damage) {
   std::vector<std::string> children;
   BELLWIRE_RETURN_IF_ERROR(
       FromRocksDb(env->GetChildren(directory, &children), absl::StrCat("listing ", directory)));
@@ -108,7 +116,8 @@ absl::Status CheckLogs(rocksdb::Env* env, const std::string& directory) {
   const absl::string_view manifest = absl::StripSuffix(current, "\n");
   for (const std::string& child : children) {
     if (!absl::EndsWith(child, ".log") && child != manifest) continue;
-    BELLWIRE_RETURN_IF_ERROR(CheckLog(env, absl::StrCat(directory, "/", child)));
+    const absl::Status status = CheckLog(env, absl::StrCat(directory, "/", child));
+    if (!status.ok()) on_damage(status);
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
@@ -27,7 +28,7 @@ namespace bellwire::registry {
 // The format: blocks of this size, …
 inline constexpr size_t kLogBlockBytes = 32 * 1024;
 // … and in them records, none across two blocks: masked CRC-32C of what follows but the length (4 bytes),
-// length of the data (2), type (1), data. Less room than a header at the end of a block is left alone.
+// length of the data (2), type (1), data. Less room than a header at the end of a block is zeros.
 inline constexpr size_t kLogHeaderBytes = 7;
 
 // Whether a block is as RocksDB wrote it. One that is shorter than kLogBlockBytes is the last of its
@@ -38,6 +39,11 @@ bool LogBlockIsSound(absl::string_view block);
 //   DATA_LOSS STORE_CORRUPT: names the file and the place
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: a file can't be read
 absl::Status CheckLogs(rocksdb::Env* env, const std::string& directory);
+
+// The same, but goes on after damage: `on_damage` gets the error of each file that is damaged or can't be
+// read. OK unless the directory can't be.
+absl::Status CheckEachLog(rocksdb::Env* env, const std::string& directory,
+                          absl::FunctionRef<void(const absl::Status&)> on_damage);
 
 }  // namespace bellwire::registry
 

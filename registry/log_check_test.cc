@@ -59,6 +59,7 @@ TEST(LogCheckTest, EachFlippedBitIsFound) {
   const std::string block = FullBlock();
   for (size_t bit = 0; bit < 100 * 8; ++bit) {
     EXPECT_FALSE(LogBlockIsSound(Flipped(block, bit))) << bit;
+    EXPECT_FALSE(LogBlockIsSound(Flipped(block, block.size() * 8 - 1 - bit))) << bit;
   }
 }
 

@@ -2,9 +2,12 @@
 // nothing else.
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "registry/check.h"
 #include "registry/kv_store.h"
 #include "registry/memory_engine.h"
 #include "registry/shared_engine.h"
@@ -21,6 +24,13 @@ class MemoryStoreUnderTest final : public StoreUnderTest {
   void Restart() override {
     engine_.Crash(MemoryEngine::Unsynced::kLost);
     Open();
+  }
+  std::vector<std::string> Problems() override {
+    CheckReport report;
+    CheckRecords(engine_, [](uint64_t) {}, &report);
+    std::vector<std::string> problems;
+    for (const CheckProblem& p : report.problems) problems.push_back(p.where + ": " + p.what);
+    return problems;
   }
   MemoryEngine& engine() { return engine_; }
 

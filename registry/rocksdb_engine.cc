@@ -1,6 +1,7 @@
 #include "registry/rocksdb_engine.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,7 @@
 #include "registry/store_error.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
+#include "rocksdb/file_checksum.h"
 
 namespace bellwire::registry {
 namespace {
@@ -68,6 +70,13 @@ absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& 
   }
   return present;
 }
+
+// RocksDB's diary of a store that is only read.
+class NoLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
 
 }  // namespace
 
@@ -117,7 +126,13 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   }
   BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
-  const rocksdb::DBOptions db_options = StoreDbOptions(env);
+  rocksdb::DBOptions db_options = StoreDbOptions(env);
+  if (options.read_only) {
+    if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
+    db_options.create_if_missing = false;
+    db_options.create_missing_column_families = false;
+    db_options.info_log = std::make_shared<NoLogger>();
+  }
   bool families_missing = false;
   if (files.current) {
     std::vector<std::string> present;
@@ -135,6 +150,10 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                       "newer version, or by another program"));
     }
     families_missing = present.size() < kFamilyNames.size() + 1;
+    // A writer makes what a crash kept from being made; a reader can't.
+    if (families_missing && options.read_only) {
+      return StoreCorruptError(absl::StrCat(directory, " lacks a column family"));
+    }
     // RocksDB makes a log before it makes a column family, and misses its latest one not at all.
     if (present.size() > 1 && !files.log) {
       return StoreCorruptError(absl::StrCat(directory, " has lost its log (*.log)"));
@@ -150,7 +169,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   BELLWIRE_RETURN_IF_ERROR(
-      FromRocksDb(rocksdb::DB::Open(db_options, directory, families, &handles, &db),
+      FromRocksDb(options.read_only
+                      ? rocksdb::DB::OpenForReadOnly(db_options, directory, families, &handles, &db)
+                      : rocksdb::DB::Open(db_options, directory, families, &handles, &db),
                   absl::StrCat("opening ", directory)));
   std::unique_ptr<Database> database(
       new Database(std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
@@ -165,6 +186,7 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool f
   if (found.IsNotFound()) {
     // New, or its making was cut short: every later write comes after this record.
     BELLWIRE_RETURN_IF_ERROR(CheckEmpty(options));
+    if (options.read_only) return FormatError(options.directory, "is empty: its making was cut short");
     storage::v1::Format format;
     format.set_version(kFormatVersion);
     format.set_created_at_ms(ToStoredMs(options.clock->WallNow()));
@@ -202,9 +224,10 @@ absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options options) {
-  BELLWIRE_RETURN_IF_ERROR(MakeDirectory(options.directory));
+  if (!options.read_only) BELLWIRE_RETURN_IF_ERROR(MakeDirectory(options.directory));
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DirectoryLock> lock,
-                            DirectoryLock::Take(options.directory));
+                            options.read_only ? DirectoryLock::TakeToRead(options.directory)
+                                              : DirectoryLock::Take(options.directory));
   std::unique_ptr<RocksDbEngine> engine(new RocksDbEngine(std::move(options), std::move(lock)));
   BELLWIRE_ASSIGN_OR_RETURN(engine->database_, Database::Open(engine->options_));
   return engine;
@@ -256,6 +279,28 @@ absl::Status RocksDbEngine::Scan(
     if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
   }
   return FromRocksDb(it->status(), absl::StrCat("reading ", options_.directory));
+}
+
+absl::StatusOr<std::vector<RocksDbEngine::TableFile>> RocksDbEngine::TableFiles() const {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  std::vector<rocksdb::LiveFileMetaData> live;
+  database->db()->GetLiveFilesMetaData(&live);
+  std::vector<TableFile> files;
+  for (const rocksdb::LiveFileMetaData& file : live) {
+    const bool known = file.file_checksum_func_name == rocksdb::kStandardDbFileChecksumFuncName;
+    files.push_back({absl::StrCat(options_.directory, file.name), known ? file.file_checksum : ""});
+  }
+  std::sort(files.begin(), files.end(),
+            [](const TableFile& a, const TableFile& b) { return a.path < b.path; });
+  return files;
+}
+
+absl::StatusOr<std::string> RocksDbEngine::Identity() const {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  std::string identity;
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(database->db()->GetDbIdentity(identity),
+                                       absl::StrCat("reading ", options_.directory)));
+  return identity;
 }
 
 absl::Status RocksDbEngine::Commit(const WriteSet& writes) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
@@ -32,9 +33,13 @@ class RocksDbEngine final : public KvEngine {
     const Clock* clock = nullptr;
     // Where faults are injected. Not owned; outlives the engine. Null: the machine's files.
     rocksdb::Env* env = nullptr;
+    // Changes nothing in the directory, not even by recovery: several may read beside each other, and no
+    // writer meanwhile. Commit fails.
+    bool read_only = false;
   };
 
-  // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start.
+  // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start; and, read-only,
+  // FAILED_PRECONDITION STORE_FORMAT if there is no store.
   static absl::StatusOr<std::unique_ptr<RocksDbEngine>> Open(Options options);
 
   ~RocksDbEngine() override;
@@ -45,6 +50,16 @@ class RocksDbEngine final : public KvEngine {
                     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
       const override;
   absl::Status Commit(const WriteSet& writes) override;
+
+  // A file with tables that the store consists of now.
+  struct TableFile {
+    std::string path;
+    // CRC-32C of all its bytes, 4 bytes big-endian. Empty: it was written before the store kept them.
+    std::string checksum;
+  };
+  absl::StatusOr<std::vector<TableFile>> TableFiles() const;
+  // The id that the MANIFEST has of the store.
+  absl::StatusOr<std::string> Identity() const;
 
  private:
   class Database;

@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "registry/check.h"
 #include "registry/kv_store.h"
 #include "registry/rocksdb_engine.h"
 #include "registry/store_contract.h"
@@ -21,11 +23,19 @@ class RocksDbStoreUnderTest final : public StoreUnderTest {
     store_.reset();
     Open();
   }
+  std::vector<std::string> Problems() override {
+    CheckReport report;
+    CheckRecords(*engine_, [](uint64_t) {}, &report);
+    std::vector<std::string> problems;
+    for (const CheckProblem& p : report.problems) problems.push_back(p.where + ": " + p.what);
+    return problems;
+  }
 
  private:
   void Open() {
     auto engine = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock});
     ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = engine->get();
     store_ = std::make_unique<KvStore>(
         *std::move(engine),
         KvStore::Options{.clock = &clock,
@@ -39,6 +49,8 @@ class RocksDbStoreUnderTest final : public StoreUnderTest {
   TemporaryDirectory directory_;
   uint64_t random_ = 0;
   std::unique_ptr<KvStore> store_;
+  // The store's.
+  const KvEngine* engine_ = nullptr;
 };
 
 INSTANTIATE_TEST_SUITE_P(RocksDb, StoreContractTest, testing::Values([] {

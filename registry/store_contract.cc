@@ -27,6 +27,10 @@ void StoreContractTest::SetUp() {
   Commit();
 }
 
+void StoreContractTest::TearDown() {
+  EXPECT_EQ(under_test_->Problems(), std::vector<std::string>{});
+}
+
 void StoreContractTest::Sweep() {
   while (true) {
     const absl::StatusOr<SweepResult> swept = store().Sweep(7);

@@ -32,6 +32,9 @@ class StoreUnderTest {
   virtual Store& store() = 0;
   // The process dies and comes back: the store holds what was committed, and nothing else.
   virtual void Restart() = 0;
+  // What is wrong with what was committed, for an implementation that can tell (registry/check.h). Asked at
+  // the end of each test: no operation may leave records behind that don't fit to each other.
+  virtual std::vector<std::string> Problems() { return {}; }
 
   SimulatedClock clock;
   std::vector<DueMessage> due;
@@ -47,6 +50,7 @@ class StoreContractTest : public testing::TestWithParam<StoreFactory> {
   static constexpr char kApp2[] = "com.example.chat";
 
   void SetUp() override;
+  void TearDown() override;
 
   Store& store() { return under_test_->store(); }
   SimulatedClock& clock() { return under_test_->clock; }

@@ -15,6 +15,7 @@
 #include "common/simulated_clock.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
+#include "registry/check.h"
 #include "registry/kv_store.h"
 #include "registry/memory_engine.h"
 #include "registry/rocksdb_engine.h"
@@ -113,6 +114,10 @@ class Run {
 
   void Compare() {
     for (int device = 0; device < kDevices; ++device) CompareDevice(device);
+    if (memory_ == nullptr || Pick(10) != 0) return;
+    CheckReport report;
+    CheckRecords(*memory_, [](uint64_t) {}, &report);
+    ASSERT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what;
   }
 
  private:
