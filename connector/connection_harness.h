@@ -189,6 +189,8 @@ class ConnectionHarness {
     }
     return seqs;
   }
+  // The connectors that take this one's agents when it drains.
+  void SetDrainTo(std::vector<std::string> addresses) { context_.drain_to = std::move(addresses); }
   // The GoAway the agent received last, or an empty one.
   device::v1::GoAway LastGoAway() const {
     if (host.frames.empty()) return {};

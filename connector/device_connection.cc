@@ -695,6 +695,10 @@ void DeviceConnection::Drain() {
   ConnectorFrame frame;
   frame.mutable_go_away()->set_reason(GoAway::DRAINING);
   frame.mutable_go_away()->set_retry_after_ms(RandomMs(kDrainRetryAfterMin, kDrainRetryAfterMax));
+  if (const auto& others = context_->drain_to; !others.empty()) {
+    frame.mutable_go_away()->set_address(
+        others[absl::Uniform<size_t>(context_->random, 0, others.size())]);
+  }
   Send(frame);
   if (state_ != ConnectionState::kActive) return End(CloseReason::kDrained, "");
   MoveTo(ConnectionState::kDraining);

@@ -38,6 +38,9 @@ struct ConnectionContext {
   absl::Duration login_timeout = kLoginTimeout;
   // Payload bytes sent and not acknowledged.
   Gauge* bytes_in_flight;
+  // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a drain.
+  // Empty: agents come back to where they are configured to.
+  std::vector<std::string> drain_to = {};
 };
 
 // One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the

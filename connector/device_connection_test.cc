@@ -835,7 +835,17 @@ TEST(DeviceConnectionTest, DrainOfAnIdleSessionIsOverAtOnce) {
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::DRAINING);
   EXPECT_GE(h.LastGoAway().retry_after_ms(), 500u);
   EXPECT_LE(h.LastGoAway().retry_after_ms(), 10'000u);
+  EXPECT_EQ(h.LastGoAway().address(), "");
   EXPECT_EQ(h.host.unbinds.size(), 1u);
+}
+
+TEST(DeviceConnectionTest, DrainSendsAgentsToAnotherConnector) {
+  H h;
+  h.SetDrainTo({"c2.example:7444", "c3.example:7444"});
+  h.BringTo(S::kActive);
+  h.connection.Drain();
+  const std::string other = h.LastGoAway().address();
+  EXPECT_TRUE(other == "c2.example:7444" || other == "c3.example:7444") << other;
 }
 
 TEST(DeviceConnectionTest, DrainWaitsForAcksUnderWay) {

@@ -22,6 +22,7 @@
 #include "connector/server.h"
 #include "daemon/data_dir.h"
 #include "daemon/main_support.h"
+#include "net/address.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_connector_server.h"
@@ -39,14 +40,19 @@ struct Flags : DaemonFlags {
   std::string registry_address;
   int shards = 0;
   int drain_seconds = 20;
+  std::vector<std::string> drain_to;
 };
 
 bool IsAnyAddress(absl::string_view host) {
   return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
 }
 
-// Where gateways are to find this connector, checked before anything starts.
+// Where gateways are to find this connector, and agents another one, checked before anything starts.
 absl::Status CheckAddresses(const Flags& flags) {
+  for (const std::string& address : flags.drain_to) {
+    const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(address);
+    if (!parsed.ok()) return WithHint(parsed.status(), "--drain_to takes HOST:PORT as agents reach it");
+  }
   if (!flags.advertise_internal_address.empty() || !IsAnyAddress(HostOf(flags.internal_listen))) {
     return absl::OkStatus();
   }
@@ -87,6 +93,7 @@ absl::Status Run(const Flags& flags) {
                                  : flags.advertise_internal_address;
   options.registry = registry.get();
   options.directory = connectors.get();
+  options.drain_to = flags.drain_to;
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
                             ConnectorServer::Start(std::move(options)));
@@ -139,6 +146,10 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
+  app.add_option("--drain_to", flags.drain_to,
+                 "Device port of another connector, as agents reach it: after SIGTERM they are sent "
+                 "there. May be repeated; without it they come back to their configured servers")
+      ->type_name("HOST:PORT");
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"

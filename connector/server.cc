@@ -29,6 +29,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.connector_address = options.internal_address;
     environment_.connector_incarnation = incarnation_;
     environment_.login_timeout = options.login_timeout;
+    environment_.drain_to = options.drain_to;
     environment_.max_connections_per_shard = options.max_connections_per_shard;
   }
 

@@ -32,6 +32,9 @@ class ConnectorServer {
     // "host:port" of the internal port: what gateways find in a Route. In one process any name that
     // the gateway's ConnectorDirectory knows as local.
     std::string internal_address;
+    // Device addresses, "host:port", of other connectors that take this one's agents when it drains,
+    // each about as many. Empty: they come back to where they are configured to.
+    std::vector<std::string> drain_to;
     // Not owned; must outlive the server.
     RegistryApi* registry = nullptr;
     // Where other connectors are, to tell them that a device came here. Not owned. Null: there are
@@ -59,7 +62,7 @@ class ConnectorServer {
   virtual std::string device_address() const = 0;
   // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what it
   // had acknowledged is handed to the registry, its route is cleared. Returns when no connection is
-  // left, or after `time`. Call it at most once, from a thread of the caller's.
+  // left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of the caller's.
   virtual void Drain(absl::Duration time) = 0;
 };
 

@@ -43,7 +43,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .connector_address = environment->connector_address,
                  .connector_incarnation = environment->connector_incarnation,
                  .login_timeout = environment->login_timeout,
-                 .bytes_in_flight = &environment->bytes_in_flight},
+                 .bytes_in_flight = &environment->bytes_in_flight,
+                 .drain_to = environment->drain_to},
         inbox_(std::make_shared<ShardInbox>([this, queue = loop_.post_queue()] {
           return queue->Post([this] { DrainInbox(); });
         })),

@@ -27,6 +27,7 @@ struct ShardEnvironment {
   std::string connector_address;
   uint64_t connector_incarnation;
   absl::Duration login_timeout;
+  std::vector<std::string> drain_to;
   size_t max_connections_per_shard;
 
   DeviceTable devices;
