@@ -52,6 +52,8 @@ using DeviceId = Id16<struct DeviceIdTag>;
 using MessageId = Id16<struct MessageIdTag>;
 // One life of a device's mailbox: sequence numbers of another life mean nothing.
 using MailboxId = Id16<struct MailboxIdTag>;
+// A network that phones are in, without telling which one it is: the first 16 bytes of a SHA-256.
+using NetworkId = Id16<struct NetworkIdTag>;
 
 // Lower-case hex, 32 characters.
 std::string ToHex(const DeviceId& id);

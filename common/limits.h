@@ -139,6 +139,21 @@ inline constexpr absl::Duration kFeedTrimInterval = absl::Minutes(1);
 // How long a ReadReceipts may wait for receipts, and how many may at a time.
 inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
 inline constexpr size_t kMaxReceiptWaiters = 4096;
+// The pool of what devices learned about networks (registry/network_pool.h): a table of so many slots with so
+// many places each, 1.3 GiB if every place were taken with every vote. A million networks fit with hardly
+// a collision.
+inline constexpr uint32_t kNetworkSlots = 1 << 20;
+inline constexpr size_t kMaxNetworksPerSlot = 4;
+// Devices whose word on one network is kept: a median needs no more.
+inline constexpr size_t kMaxNetworkVotes = 16;
+// A hint is the word of so many devices at least, so that none of them can tell another what to do, and
+// nobody learns from it what one device did.
+inline constexpr size_t kMinHintVotes = 3;
+// A vote counts for this long: NATs are replaced, phones move on.
+inline constexpr absl::Duration kNetworkVoteRetention = absl::Hours(45 * 24);
+// The same vote again is written when the one there is this old, and a place is taken from one that is: a
+// login is no reason to write.
+inline constexpr absl::Duration kNetworkVoteRefresh = absl::Hours(7 * 24);
 // After a failed write the store is opened again at most this often.
 inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
 // What `registry check` lists of what is wrong; the rest is counted. Nobody reads more, and a store that is
@@ -182,6 +197,9 @@ inline constexpr absl::Duration kEarlyDeliveryWait = absl::Milliseconds(20);
 inline constexpr size_t kMaxSessionWriteBytes = 256 * 1024;
 inline constexpr size_t kMaxAckRangesPerFrame = 256;
 inline constexpr size_t kMaxAppAcksPerFrame = 256;
+// NetworkReports of one session that are passed on: a search ends, and a settled interval is probed once a
+// week.
+inline constexpr int kMaxNetworkReports = 16;
 // App registrations of one session that wait for the registry.
 inline constexpr size_t kMaxPendingAppRequests = 64;
 // App acknowledgements of one session that wait for the registry: four frames' worth.
@@ -295,6 +313,7 @@ static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
               "the relay is as fast as what feeds it");
 static_assert(kMaxReceiptWait < kRegistryCallTimeout,
               "a wait for receipts ends before its call is given up");
+static_assert(kMinHintVotes <= kMaxNetworkVotes, "a hint is possible");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire

@@ -66,6 +66,7 @@ class ConnectionHost {
   virtual void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) = 0;
   // No answer is needed.
   virtual void ReportSent(internal::v1::ReportSentRequest request) = 0;
+  virtual void ReportNetwork(internal::v1::ReportNetworkRequest request) = 0;
   virtual void Unbind(internal::v1::UnbindRequest request) = 0;
 };
 

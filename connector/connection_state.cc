@@ -55,6 +55,8 @@ absl::string_view Name(FrameKind kind) {
       return "RemoveApp";
     case FrameKind::kActivityChange:
       return "ActivityChange";
+    case FrameKind::kNetworkReport:
+      return "NetworkReport";
     case FrameKind::kUnknown:
       return "unknown frame";
   }
@@ -76,6 +78,8 @@ FrameKind KindOf(const device::v1::AgentFrame& frame) {
       return FrameKind::kRemoveApp;
     case AgentFrame::kActivityChange:
       return FrameKind::kActivityChange;
+    case AgentFrame::kNetworkReport:
+      return FrameKind::kNetworkReport;
     case AgentFrame::BODY_NOT_SET:
       return FrameKind::kUnknown;
   }

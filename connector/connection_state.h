@@ -43,13 +43,14 @@ enum class FrameKind : uint8_t {
   kRegisterApp,
   kRemoveApp,
   kActivityChange,
+  kNetworkReport,
   // A body that this version doesn't know.
   kUnknown,
 };
 inline constexpr FrameKind kAllFrameKinds[] = {
     FrameKind::kHeartbeat,   FrameKind::kLogin,     FrameKind::kAck,
     FrameKind::kAppAck,      FrameKind::kRegisterApp, FrameKind::kRemoveApp,
-    FrameKind::kActivityChange, FrameKind::kUnknown};
+    FrameKind::kActivityChange, FrameKind::kNetworkReport, FrameKind::kUnknown};
 
 absl::string_view Name(FrameKind kind);
 FrameKind KindOf(const device::v1::AgentFrame& frame);

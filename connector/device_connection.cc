@@ -220,6 +220,8 @@ void DeviceConnection::OnFrame(absl::string_view body) {
       activity_ = frame.activity_change().activity() == device::v1::IDLE ? device::v1::IDLE
                                                                          : device::v1::ACTIVE;
       return;
+    case FrameKind::kNetworkReport:
+      return OnNetworkReport(frame.network_report());
     case FrameKind::kUnknown:
       return;
   }
@@ -270,7 +272,20 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   *bind.mutable_route() = MyRoute();
   bind.set_max_bytes(kSessionWindowBytes);
   bind.set_max_messages(kSessionWindowMessages);
+  if (checked->network.has_value()) *bind.mutable_network() = *checked->network;
   host_->Bind(std::move(bind));
+}
+
+void DeviceConnection::OnNetworkReport(const device::v1::NetworkReport& report) {
+  absl::StatusOr<internal::v1::NetworkReport> checked = CheckNetworkReport(report);
+  if (!checked.ok()) return ProtocolError(checked.status().message());
+  // Beyond the bound nothing is lost: the next login tells it again.
+  if (checked->interval_ms() == 0 || network_reports_ >= kMaxNetworkReports) return;
+  ++network_reports_;
+  internal::v1::ReportNetworkRequest request;
+  request.set_device_id(std::string(device_id_.bytes()));
+  *request.mutable_network() = *std::move(checked);
+  host_->ReportNetwork(std::move(request));
 }
 
 void DeviceConnection::OnAck(const device::v1::Ack& ack) {
@@ -549,6 +564,7 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
       static_cast<uint32_t>(absl::ToInt64Milliseconds(kMinHeartbeatInterval)));
   bounds->set_max_interval_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(kMaxHeartbeatInterval)));
+  bounds->set_hint_interval_ms(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);
 

@@ -132,6 +132,7 @@ class DeviceConnection {
   void OnFrame(absl::string_view body);
   void OnHeartbeat();
   void OnLogin(const device::v1::Login& login);
+  void OnNetworkReport(const device::v1::NetworkReport& report);
   void OnAck(const device::v1::Ack& ack);
   void OnAppAck(const device::v1::AppAck& app_ack);
   void OnRegisterApp(const device::v1::RegisterApp& request);
@@ -201,6 +202,7 @@ class DeviceConnection {
   uint8_t unanswered_heartbeats_ = 0;
   uint16_t pending_app_requests_ = 0;
   uint8_t registry_failures_ = 0;
+  uint8_t network_reports_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;
   device::v1::Activity activity_ = device::v1::ACTIVE;
   bool ack_told_ = false;

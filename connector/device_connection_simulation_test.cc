@@ -57,6 +57,7 @@ class Session final : public ConnectionHost {
   void RegisterApp(uint32_t, internal::v1::RegisterAppRequest) override {}
   void RemoveApp(uint32_t, internal::v1::RemoveAppRequest) override {}
   void ReportSent(internal::v1::ReportSentRequest) override {}
+  void ReportNetwork(internal::v1::ReportNetworkRequest) override {}
   void Unbind(internal::v1::UnbindRequest request) override;
 
   World* const world_;

@@ -31,6 +31,7 @@ class FakeConnectionHost final : public ConnectionHost {
   std::vector<std::pair<uint32_t, internal::v1::RegisterAppRequest>> registrations;
   std::vector<std::pair<uint32_t, internal::v1::RemoveAppRequest>> removals;
   std::vector<internal::v1::ReportSentRequest> reports;
+  std::vector<internal::v1::ReportNetworkRequest> network_reports;
   std::vector<internal::v1::UnbindRequest> unbinds;
 
   // What the transport says.
@@ -76,6 +77,9 @@ class FakeConnectionHost final : public ConnectionHost {
   }
   void ReportSent(internal::v1::ReportSentRequest request) override {
     reports.push_back(std::move(request));
+  }
+  void ReportNetwork(internal::v1::ReportNetworkRequest request) override {
+    network_reports.push_back(std::move(request));
   }
   void Unbind(internal::v1::UnbindRequest request) override {
     unbinds.push_back(std::move(request));

@@ -181,6 +181,12 @@ void FakeRegistry::ReportSent(internal::v1::ReportSentRequest request,
         [](Device&) { return internal::v1::ReportSentResponse(); });
 }
 
+void FakeRegistry::ReportNetwork(internal::v1::ReportNetworkRequest request,
+                                 Done<internal::v1::ReportNetworkResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [](Device&) { return internal::v1::ReportNetworkResponse(); });
+}
+
 void FakeRegistry::RegisterApp(internal::v1::RegisterAppRequest request,
                                Done<internal::v1::RegisterAppResponse> done) {
   Serve(request.device_id(), std::move(done), [&request](Device&) {

@@ -47,6 +47,8 @@ class FakeRegistry final : public RegistryApi {
               Done<internal::v1::AppAckResponse> done) override;
   void ReportSent(internal::v1::ReportSentRequest request,
                   Done<internal::v1::ReportSentResponse> done) override;
+  void ReportNetwork(internal::v1::ReportNetworkRequest request,
+                     Done<internal::v1::ReportNetworkResponse> done) override;
   void RegisterApp(internal::v1::RegisterAppRequest request,
                    Done<internal::v1::RegisterAppResponse> done) override;
   void RemoveApp(internal::v1::RemoveAppRequest request,

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "common/limits.h"
+#include "common/status_macros.h"
 #include "crypto/device_key.h"
 
 namespace bellwire::connector {
@@ -11,6 +12,20 @@ namespace bellwire::connector {
 absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms) {
   if (interval_ms == 0) return kMaxHeartbeatInterval;
   return std::clamp(absl::Milliseconds(interval_ms), kMinHeartbeatInterval, kMaxHeartbeatInterval);
+}
+
+absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
+    const device::v1::NetworkReport& report) {
+  if (report.network_id().size() != NetworkId::kSize) {
+    return absl::InvalidArgumentError("network_id must be 16 bytes");
+  }
+  internal::v1::NetworkReport checked;
+  checked.set_network_id(report.network_id());
+  const absl::Duration interval = absl::Milliseconds(report.interval_ms());
+  if (interval >= kMinHeartbeatInterval && interval <= kMaxHeartbeatInterval) {
+    checked.set_interval_ms(report.interval_ms());
+  }
+  return checked;
 }
 
 absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
@@ -25,6 +40,10 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
   if (!login.mailbox_id().empty() && login.mailbox_id().size() != MailboxId::kSize) {
     return absl::InvalidArgumentError("mailbox_id must be 16 bytes or absent");
   }
+  CheckedLogin checked;
+  if (login.has_network()) {
+    BELLWIRE_ASSIGN_OR_RETURN(checked.network, CheckNetworkReport(login.network()));
+  }
   const absl::StatusOr<DeviceId> device_id = DeviceIdOf(login.public_key());
   if (!device_id.ok()) {
     return absl::UnauthenticatedError("public_key is not a P-256 key in DER");
@@ -38,7 +57,6 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
                                               login.login_number(), login.signature());
     if (!verified.ok()) return absl::UnauthenticatedError(verified.message());
   }
-  CheckedLogin checked;
   checked.device_id = *device_id;
   checked.login_number = login.login_number();
   checked.heartbeat_interval = EffectiveHeartbeatInterval(login.heartbeat_interval_ms());

@@ -2,11 +2,13 @@
 #define BELLWIRE_CONNECTOR_LOGIN_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "bellwire/device/v1/device.pb.h"
+#include "bellwire/internal/v1/internal.pb.h"
 #include "common/ids.h"
 
 namespace bellwire::connector {
@@ -19,6 +21,8 @@ struct CheckedLogin {
   absl::Duration heartbeat_interval;
   // ACTIVE or IDLE.
   device::v1::Activity activity = device::v1::ACTIVE;
+  // The network that it is in, if it told.
+  std::optional<internal::v1::NetworkReport> network;
 };
 
 // Checks the form of a Login and that its sender has the key: by the signature over this connection's
@@ -29,6 +33,11 @@ struct CheckedLogin {
 absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
                                         absl::string_view tls_exporter,
                                         absl::string_view resumed_ticket_data);
+
+// What the registry is told of a device's network. An interval that no heartbeat may have is left out.
+//   INVALID_ARGUMENT: no network id
+absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
+    const device::v1::NetworkReport& report);
 
 // The interval that counts for an agent that promised `interval_ms` (0: the upper bound).
 absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms);

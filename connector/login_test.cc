@@ -96,5 +96,22 @@ TEST_F(LoginTest, UnknownActivityCountsAsActive) {
   EXPECT_EQ(CheckLogin(login_, exporter_, "")->activity, device::v1::ACTIVE);
 }
 
+TEST_F(LoginTest, ANetworkIsNamedOrItIsNone) {
+  EXPECT_FALSE(CheckLogin(login_, exporter_, "")->network.has_value());
+  login_.mutable_network()->set_network_id("short");
+  EXPECT_EQ(Check(), absl::StatusCode::kInvalidArgument);
+  login_.mutable_network()->set_network_id(std::string(NetworkId::kSize, 'n'));
+  login_.mutable_network()->set_interval_ms(279'000);
+  absl::StatusOr<CheckedLogin> checked = CheckLogin(login_, exporter_, "");
+  ASSERT_TRUE(checked.ok() && checked->network.has_value()) << checked.status();
+  EXPECT_EQ(checked->network->network_id(), login_.network().network_id());
+  EXPECT_EQ(checked->network->interval_ms(), 279'000u);
+  // An interval that nobody can have is as good as none: it must not reach the pool.
+  for (const uint32_t interval_ms : {1u, 9'999u, 3'600'001u, UINT32_MAX}) {
+    login_.mutable_network()->set_interval_ms(interval_ms);
+    EXPECT_EQ(CheckLogin(login_, exporter_, "")->network->interval_ms(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace bellwire::connector

@@ -119,6 +119,18 @@ void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
           }));
 }
 
+void RegistryCalls::ReportNetwork(internal::v1::ReportNetworkRequest request) {
+  registry_->ReportNetwork(
+      std::move(request),
+      OnThread<internal::v1::ReportNetworkResponse>(
+          [](const absl::StatusOr<internal::v1::ReportNetworkResponse>& response) {
+            // The device tells it again with its next login.
+            if (!response.ok()) {
+              LogDebug("report_network_failed", {{"error", response.status().ToString()}});
+            }
+          }));
+}
+
 void RegistryCalls::Unbind(internal::v1::UnbindRequest request) {
   registry_->Unbind(std::move(request),
                     OnThread<internal::v1::UnbindResponse>(

@@ -70,6 +70,9 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   void ReportSent(internal::v1::ReportSentRequest request) override {
     registry_->ReportSent(std::move(request));
   }
+  void ReportNetwork(internal::v1::ReportNetworkRequest request) override {
+    registry_->ReportNetwork(std::move(request));
+  }
   void Unbind(internal::v1::UnbindRequest request) override {
     registry_->Unbind(std::move(request));
   }

@@ -105,6 +105,7 @@ std::string NameOfBody(const device::v1::AgentFrame& frame) {
   if (frame.has_register_app()) return "RegisterApp";
   if (frame.has_remove_app()) return "RemoveApp";
   if (frame.has_activity_change()) return "ActivityChange";
+  if (frame.has_network_report()) return "NetworkReport";
   return "";
 }
 
@@ -162,7 +163,7 @@ TEST(WireProtocolTest, EveryFrameIsThereAndReads) {
       ParseExactly<device::v1::ConnectorFrame>(example);
     }
   }
-  EXPECT_EQ(seen.size(), 14u);
+  EXPECT_EQ(seen.size(), 15u);
 }
 
 TEST(WireProtocolTest, VarintsOfLengths) {
@@ -195,6 +196,7 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kMaxAppAcksPerFrame, 256u);
   EXPECT_EQ(kMaxPendingAppAcks, 1024u);
   EXPECT_EQ(kMaxPendingAppRequests, 64u);
+  EXPECT_EQ(kMaxNetworkReports, 16);
   EXPECT_EQ(kMaxSessionWriteBytes, 256u * 1024);
   EXPECT_EQ(kGoAwayLinger, absl::Seconds(2));
 }

@@ -80,7 +80,8 @@ std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std:
       LearnedHeartbeat::Options{.clock = RealClock(),
                                 .known = std::move(known),
                                 .network = ReadDefaultRoute,
-                                .save = std::move(save)});
+                                .save = std::move(save),
+                                .share = options.share_networks});
 }
 
 class AgentImpl final : public Agent {

@@ -35,6 +35,9 @@ struct AgentOptions {
   // How long the connection may be silent before a heartbeat; kept within the server's bounds. Default:
   // learned, network by network (docs/heartbeat.md).
   std::optional<absl::Duration> heartbeat_interval;
+  // Whether the server is told, without naming it, how long silence a network allows, and asked what others
+  // learned there.
+  bool share_networks = true;
   // The longest wait between two attempts to reach a server. The default spares a server that comes
   // back to a million phones; a few devices may be more eager. Positive.
   absl::Duration reconnect_max = kReconnectMax;

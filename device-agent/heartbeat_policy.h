@@ -2,8 +2,10 @@
 #define BELLWIRE_DEVICE_AGENT_HEARTBEAT_POLICY_H_
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/time/time.h"
+#include "common/ids.h"
 #include "common/limits.h"
 
 namespace bellwire::agent {
@@ -16,6 +18,13 @@ struct HeartbeatBounds {
   absl::Duration hint;
 
   absl::Duration Clamp(absl::Duration interval) const { return std::clamp(interval, min, max); }
+};
+
+// What the server is told about a network (bellwire.device.v1.NetworkReport).
+struct NetworkReport {
+  NetworkId network;
+  // The longest silence that it is known to allow. Zero: not known yet.
+  absl::Duration interval;
 };
 
 // Decides how long the connection may be silent before a heartbeat: long enough to let the radio
@@ -34,6 +43,11 @@ class HeartbeatPolicy {
   virtual absl::Duration earliest() const { return interval(); }
   // The server's bounds, at login and whenever they change.
   virtual void SetBounds(const HeartbeatBounds& bounds) = 0;
+
+  // A login is about to be sent: what it tells of the network. Nullopt: nothing.
+  virtual std::optional<NetworkReport> OnLogin() { return std::nullopt; }
+  // What was learned since, for the server; once. Asked after OnAlive.
+  virtual std::optional<NetworkReport> TakeReport() { return std::nullopt; }
 
   // A session began: the network works, and may be another one than before. Before its bounds are
   // set.

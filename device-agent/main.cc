@@ -63,6 +63,10 @@ int Main(int argc, char** argv) {
                      "Silence after which a heartbeat is sent, within the bounds that the server "
                      "sets (default: learned, network by network)")
           ->check(CLI::Range(1, 3600));
+  bool no_network_reports = false;
+  app.add_flag("--no_network_reports", no_network_reports,
+               "Don't tell the server how long silence a network allows (it is told a digest of the "
+               "gateway's address), and take no hints from it");
   app.add_option("--reconnect_max_seconds", reconnect_max_seconds,
                  "Longest wait between two attempts to reach a server")
       ->check(CLI::Range(1, 3600))
@@ -71,6 +75,7 @@ int Main(int argc, char** argv) {
   if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
 
   if (heartbeat->count() > 0) options.heartbeat_interval = absl::Seconds(heartbeat_seconds);
+  options.share_networks = !no_network_reports;
   options.reconnect_max = absl::Seconds(reconnect_max_seconds);
   size_t parsed = 0;
   options.socket_mode = 0;

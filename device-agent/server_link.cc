@@ -51,6 +51,13 @@ bool CanMove(ServerLink::State from, ServerLink::State to) {
   return false;
 }
 
+device::v1::NetworkReport ToProto(const NetworkReport& report) {
+  device::v1::NetworkReport proto;
+  proto.set_network_id(std::string(report.network.bytes()));
+  proto.set_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(report.interval)));
+  return proto;
+}
+
 }  // namespace
 
 ServerLink::ServerLink(std::vector<std::string> addresses, const Clock* clock,
@@ -86,6 +93,9 @@ void ServerLink::OnOpen(const std::string& tls_exporter) {
   *frame.mutable_login() = *std::move(login);
   frame.mutable_login()->set_heartbeat_interval_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(promised_)));
+  if (const std::optional<NetworkReport> network = policy_->OnLogin()) {
+    *frame.mutable_login()->mutable_network() = ToProto(*network);
+  }
   std::string bytes;
   net::AppendFrame(frame.SerializeAsString(), &bytes);
   Write(bytes);
@@ -166,6 +176,11 @@ bool ServerLink::OnFrameBytes(absl::string_view body) {
     beat_sent_.reset();
     policy_->OnAlive(beat_silence_);
     interval_ = std::min(promised_, policy_->interval());
+    if (const std::optional<NetworkReport> news = policy_->TakeReport()) {
+      device::v1::AgentFrame report;
+      *report.mutable_network_report() = ToProto(*news);
+      Send(report);
+    }
     owner_->OnBeatAnswered();
     if (state_ == State::kReady && std::exchange(beat_again_, false)) SendBeat();
     return state_ == State::kReady;

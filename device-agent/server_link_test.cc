@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -327,8 +328,13 @@ class NotingPolicy final : public HeartbeatPolicy {
   void OnAlive(absl::Duration silence) override { Note("alive", silence); }
   void OnDead(absl::Duration silence) override { Note("dead", silence); }
 
+  std::optional<NetworkReport> OnLogin() override { return network; }
+  std::optional<NetworkReport> TakeReport() override { return std::exchange(news, std::nullopt); }
+
   std::string Events() { return absl::StrJoin(std::exchange(events_, {}), ", "); }
 
+  std::optional<NetworkReport> network;
+  std::optional<NetworkReport> news;
   absl::Duration wanted = absl::Minutes(4);
   absl::Duration hint;
 
@@ -370,6 +376,28 @@ class PolicyTest : public ServerLinkTest {
   NotingPolicy noting_;
   ServerLink link_{{"a:1", "b:2"}, &clock_, &noting_, random_, &owner_};
 };
+
+TEST_F(PolicyTest, TheServerIsToldOfTheNetworkWithTheLoginAndWhenSomethingWasLearned) {
+  EXPECT_FALSE(owner_.frames.back().login().has_network());
+  const NetworkId id = *NetworkId::FromBytes(std::string(NetworkId::kSize, 'n'));
+  noting_.network = NetworkReport{id, absl::ZeroDuration()};
+  link_.OnClosed(absl::UnavailableError("reset"));
+  WaitForDeadline();
+  ConnectAgain();
+  EXPECT_EQ(owner_.frames.back().login().network().network_id(), id.bytes());
+  EXPECT_EQ(owner_.frames.back().login().network().interval_ms(), 0u);
+
+  const size_t sent = owner_.frames.size();
+  WaitForDeadline();
+  ReceiveBeat();
+  EXPECT_EQ(owner_.frames.size(), sent) << "nothing new";
+  noting_.news = NetworkReport{id, absl::Seconds(279)};
+  WaitForDeadline();
+  ReceiveBeat();
+  ASSERT_EQ(owner_.frames.size(), sent + 1);
+  EXPECT_EQ(owner_.frames.back().network_report().network_id(), id.bytes());
+  EXPECT_EQ(owner_.frames.back().network_report().interval_ms(), 279'000u);
+}
 
 TEST_F(PolicyTest, TheLoginPromisesWhatThePolicyMayComeTo) {
   EXPECT_EQ(owner_.frames.back().login().heartbeat_interval_ms(), 1'200'000u);

@@ -134,6 +134,10 @@ class FakeRegistry final : public RegistryApi {
                   Done<internal::v1::ReportSentResponse> done) override {
     Refuse(std::move(done));
   }
+  void ReportNetwork(internal::v1::ReportNetworkRequest,
+                     Done<internal::v1::ReportNetworkResponse> done) override {
+    Refuse(std::move(done));
+  }
   void RegisterApp(internal::v1::RegisterAppRequest,
                    Done<internal::v1::RegisterAppResponse> done) override {
     Refuse(std::move(done));

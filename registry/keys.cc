@@ -190,6 +190,12 @@ std::string TeamEnd(absl::string_view team_id) { return TeamKey(team_id, 'T' + 1
 std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id); }
 std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
 
+std::string NetworkSlotKey(uint32_t slot) {
+  std::string key = "N";
+  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(slot >> shift));
+  return key;
+}
+
 std::string OutboxKey(uint64_t order, const DeviceId& device) {
   std::string key;
   AppendBigEndian64(order, &key);

@@ -21,7 +21,7 @@ enum class Family : uint8_t {
   kDevices,
   // All records of a team, under its id.
   kTeams,
-  // Who holds an app id or a key id.
+  // Who holds an app id or a key id; and the slots of the pool of networks, which nobody owns.
   kNames,
   // What is due when: ordered by time, each entry belonging to the device, or team, it names.
   kTimeline,

@@ -11,6 +11,7 @@
 #include "registry/catalogue.h"
 #include "registry/keys.h"
 #include "registry/message_query.h"
+#include "registry/network_pool.h"
 #include "registry/page.h"
 #include "registry/recall.h"
 #include "registry/receipt_feed.h"
@@ -199,6 +200,11 @@ absl::StatusOr<RelayResult> KvStore::RelayReceipts(size_t max_entries) {
   BELLWIRE_ASSIGN_OR_RETURN(RelayResult result, relay_.Run(max_entries, NowMs()));
   grown_feeds_.insert(grown_feeds_.end(), result.teams.begin(), result.teams.end());
   return result;
+}
+
+absl::StatusOr<absl::Duration> KvStore::ReportNetwork(const DeviceId& device,
+                                                      const NetworkReport& report) {
+  return registry::ReportNetwork(&staged_, device, report, NowMs());
 }
 
 absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {

@@ -68,6 +68,8 @@ class KvStore final : public Store {
   absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
                                         size_t max_receipts) override;
   absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
+  absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
+                                               const NetworkReport& report) override;
   absl::StatusOr<SweepResult> Sweep(size_t max_entries) override;
 
  private:

@@ -126,6 +126,17 @@ absl::StatusOr<std::vector<AppAckItem>> DecodeAppAckItems(
   return decoded;
 }
 
+absl::StatusOr<NetworkReport> DecodeNetworkReport(const internal::v1::NetworkReport& report) {
+  const auto id = NetworkId::FromBytes(report.network_id());
+  if (!id.has_value()) return BadFieldError("network.network_id", "not 16 bytes");
+  const absl::Duration interval = absl::Milliseconds(report.interval_ms());
+  if (report.interval_ms() != 0 &&
+      (interval < kMinHeartbeatInterval || interval > kMaxHeartbeatInterval)) {
+    return BadFieldError("network.interval_ms", "no interval that a heartbeat may have");
+  }
+  return NetworkReport{*id, interval};
+}
+
 absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request) {
   if (request.max_receipts() == 0) return BadFieldError("max_receipts", "is zero");
   if (request.wait_ms() < 0) return BadFieldError("wait_ms", "is negative");

@@ -33,6 +33,8 @@ absl::StatusOr<std::vector<AckItem>> DecodeAckItems(
 absl::StatusOr<std::vector<AppAckItem>> DecodeAppAckItems(
     const google::protobuf::RepeatedPtrField<internal::v1::AppAckRequest::Item>& items);
 
+absl::StatusOr<NetworkReport> DecodeNetworkReport(const internal::v1::NetworkReport& report);
+
 absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request);
 
 // BAD_APP_ID

@@ -9,6 +9,7 @@
 
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/time_util.h"
 #include "registry/request_decoder.h"
@@ -56,6 +57,16 @@ internal::v1::FeedReceipt ToProto(FeedReceipt receipt) {
       google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(receipt.time));
   proto.mutable_receipt()->set_detail(std::move(receipt.detail));
   return proto;
+}
+
+// What others learned on the network. A hint is worth no login: without one the device learns by itself.
+uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkReport& network) {
+  const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(network);
+  const absl::StatusOr<absl::Duration> hint =
+      report.ok() ? store.ReportNetwork(device, *report) : report.status();
+  if (hint.ok()) return static_cast<uint32_t>(absl::ToInt64Milliseconds(*hint));
+  LogWarning("no_network_hint", {{"error", hint.status().message()}});
+  return 0;
 }
 
 }  // namespace
@@ -139,6 +150,9 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
         response.set_settled_seq(result.settled_seq);
         *response.mutable_page() = ToProto(std::move(result.page));
         if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
+        if (request.has_network()) {
+          response.set_hint_interval_ms(Hint(store, device, request.network()));
+        }
         return response;
       },
       std::move(done));
@@ -211,6 +225,20 @@ void Service::ReportSent(internal::v1::ReportSentRequest request,
           Store& store) -> absl::StatusOr<internal::v1::ReportSentResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
         return internal::v1::ReportSentResponse();
+      },
+      std::move(done));
+}
+
+void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
+                            Done<internal::v1::ReportNetworkResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(request.network());
+  if (Refuse(device, done) || Refuse(report, done)) return;
+  group_commit_->Submit<internal::v1::ReportNetworkResponse>(
+      [device = *device, report = *report](
+          Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.ReportNetwork(device, report).status());
+        return internal::v1::ReportNetworkResponse();
       },
       std::move(done));
 }

@@ -113,6 +113,13 @@ struct RelayResult {
   bool more = false;
 };
 
+// What a device tells of the network that it is in.
+struct NetworkReport {
+  NetworkId network;
+  // The longest silence that it is known to allow. Zero: not known yet.
+  absl::Duration interval;
+};
+
 struct SweepResult {
   size_t handled = 0;
   // Whether more is due already.
@@ -133,8 +140,8 @@ struct SweepResult {
 // Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
 // either the Bind's page holds the message, or the Append's answer holds the new route.
 //
-// Scope. Each method reads and writes the records of one device or of one team, besides looking up
-// who owns a name (an app id, a key id).
+// Scope. Each method reads and writes the records of one device, of one team or of one network, besides
+// looking up who owns a name (an app id, a key id).
 //
 // Errors. Besides those named at each method: UNAVAILABLE REGISTRY_UNAVAILABLE (the store can't be
 // read or written now) and DATA_LOSS STORE_CORRUPT (a record it needs is damaged; nothing damaged is
@@ -241,6 +248,14 @@ class Store {
                                                 size_t max_receipts) = 0;
   // Takes what at most `max_entries` transactions of devices have left on their way into the feeds.
   virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;
+
+  // --- Networks.
+
+  // Notes what the device has learned about a network, if it has: one vote per device and network, which
+  // counts for kNetworkVoteRetention. Answers what other devices learned there; zero: fewer than
+  // kMinHintVotes of them told. What is kept of it is bounded, whatever devices tell.
+  virtual absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
+                                                       const NetworkReport& report) = 0;
 
   // --- Time.
 

@@ -40,6 +40,8 @@ class RegistryApi {
                       Done<internal::v1::AppAckResponse> done) = 0;
   virtual void ReportSent(internal::v1::ReportSentRequest request,
                           Done<internal::v1::ReportSentResponse> done) = 0;
+  virtual void ReportNetwork(internal::v1::ReportNetworkRequest request,
+                             Done<internal::v1::ReportNetworkResponse> done) = 0;
   virtual void RegisterApp(internal::v1::RegisterAppRequest request,
                            Done<internal::v1::RegisterAppResponse> done) = 0;
   virtual void RemoveApp(internal::v1::RemoveAppRequest request,

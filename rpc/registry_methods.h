@@ -18,6 +18,7 @@
   X(Ack, internal::v1::AckRequest, internal::v1::AckResponse)                         \
   X(AppAck, internal::v1::AppAckRequest, internal::v1::AppAckResponse)                \
   X(ReportSent, internal::v1::ReportSentRequest, internal::v1::ReportSentResponse)    \
+  X(ReportNetwork, internal::v1::ReportNetworkRequest, internal::v1::ReportNetworkResponse)\
   X(RegisterApp, internal::v1::RegisterAppRequest, internal::v1::RegisterAppResponse) \
   X(RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)       \
   X(ReadReceipts, internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse)\

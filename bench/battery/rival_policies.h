@@ -72,7 +72,7 @@ class Mars final : public agent::HeartbeatPolicy {
 
   const NetworkSource network_;
   const Clock* const clock_;
-  std::map<agent::NetworkId, Known> known_;
+  std::map<NetworkId, Known> known_;
   Known* present_ = nullptr;
   int beats_at_minimum_ = 0;
 };

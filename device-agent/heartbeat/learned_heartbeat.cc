@@ -26,10 +26,38 @@ absl::Duration LearnedHeartbeat::earliest() const {
   return phase() == NetworkRecord::Phase::kSettled ? full * kAlignmentWindow : full;
 }
 
-void LearnedHeartbeat::SetBounds(const HeartbeatBounds& bounds) { bounds_ = bounds; }
+void LearnedHeartbeat::SetBounds(const HeartbeatBounds& bounds) {
+  bounds_ = bounds;
+  if (asked_.has_value() && *asked_ != id_) bounds_.hint = absl::ZeroDuration();
+}
 
-void LearnedHeartbeat::EnterNetwork(const NetworkId& id) {
-  network_ = id;
+absl::Duration LearnedHeartbeat::Learned(const NetworkRecord* record) {
+  const bool settled = record != nullptr && (record->phase == NetworkRecord::Phase::kSettled ||
+                                             record->phase == NetworkRecord::Phase::kProbing);
+  return settled ? record->good : absl::ZeroDuration();
+}
+
+std::optional<NetworkReport> LearnedHeartbeat::OnLogin() {
+  asked_.reset();
+  if (!options_.share) return std::nullopt;
+  const NetworkKey network = options_.network();
+  const std::optional<NetworkId> shared = network.SharedId();
+  if (!shared.has_value()) return std::nullopt;
+  asked_ = network.Id();
+  told_ = Learned(options_.known.Find(*asked_));
+  return NetworkReport{*shared, told_};
+}
+
+std::optional<NetworkReport> LearnedHeartbeat::TakeReport() {
+  const absl::Duration learned = Learned(record_);
+  if (learned == absl::ZeroDuration() || asked_ != id_ || learned == told_) return std::nullopt;
+  told_ = learned;
+  return NetworkReport{*network_.SharedId(), learned};
+}
+
+void LearnedHeartbeat::EnterNetwork(NetworkKey network, const NetworkId& id) {
+  network_ = std::move(network);
+  id_ = id;
   record_ = options_.known.Use(id);
   // The other network's: the path died because the phone left it, and its hint means nothing here.
   suspicion_.reset();
@@ -37,8 +65,9 @@ void LearnedHeartbeat::EnterNetwork(const NetworkId& id) {
 }
 
 void LearnedHeartbeat::OnReady() {
-  const NetworkId id = options_.network().Id();
-  if (id != network_) EnterNetwork(id);
+  NetworkKey network = options_.network();
+  const NetworkId id = network.Id();
+  if (id != id_) EnterNetwork(std::move(network), id);
   if (!suspicion_.has_value()) return;
   const Suspicion suspicion = *std::exchange(suspicion_, std::nullopt);
   // Boottime: a phone that slept in between knows nothing about the time in between.

@@ -36,6 +36,8 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
     // Takes NetworkTable::Serialize() whenever something was learned: a few times per network, and
     // then hardly ever. May be null.
     std::function<void(const std::string&)> save;
+    // Whether the server is told what was learned, for the hints that others get, and asked for hints.
+    bool share = true;
   };
   explicit LearnedHeartbeat(Options options);
   // Points into itself.
@@ -47,13 +49,19 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   absl::Duration promise() const override;
   // While something is being learned a beat that comes early would teach nothing.
   absl::Duration earliest() const override;
+  // A hint that comes with them counts if the network is the one that OnLogin told.
   void SetBounds(const HeartbeatBounds& bounds) override;
+  std::optional<NetworkReport> OnLogin() override;
+  std::optional<NetworkReport> TakeReport() override;
   void OnReady() override;
   void OnAlive(absl::Duration silence) override;
   void OnDead(absl::Duration silence) override;
 
-  // For people: where the present network's search is.
+  // For people: the network of the latest session, and where its search is.
+  const NetworkKey& network() const { return network_; }
   NetworkRecord::Phase phase() const { return record_->phase; }
+  // Zero: none came.
+  absl::Duration hint() const { return bounds_.hint; }
 
  private:
   struct Suspicion {
@@ -62,12 +70,18 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   };
 
   SearchBounds search_bounds() const;
-  void EnterNetwork(const NetworkId& id);
+  void EnterNetwork(NetworkKey network, const NetworkId& id);
   void SaveIfChanged();
+  // The settled interval of the record; zero: it is not settled, or null.
+  static absl::Duration Learned(const NetworkRecord* record);
 
   Options options_;
   HeartbeatBounds bounds_;
-  NetworkId network_;
+  NetworkKey network_;
+  NetworkId id_;
+  // Which network the last login told of, if it did, and what was said of it last.
+  std::optional<NetworkId> asked_;
+  absl::Duration told_;
   // Of `network_`, in options_.known; before the first session, of no network.
   NetworkRecord* record_ = &none_;
   NetworkRecord none_;

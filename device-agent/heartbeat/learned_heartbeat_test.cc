@@ -18,8 +18,9 @@ class LearnedHeartbeatTest : public testing::Test {
     policy_ = std::make_unique<LearnedHeartbeat>(LearnedHeartbeat::Options{
         .clock = &clock_,
         .known = std::move(known),
-        .network = [this] { return NetworkKey{.name = network_}; },
-        .save = [this](const std::string& state) { saved_.push_back(state); }});
+        .network = [this] { return NetworkKey{.name = network_, .gateway = gateway_}; },
+        .save = [this](const std::string& state) { saved_.push_back(state); },
+        .share = share_});
     policy_->OnReady();
   }
 
@@ -33,6 +34,8 @@ class LearnedHeartbeatTest : public testing::Test {
 
   SimulatedClock clock_;
   std::string network_ = "home";
+  std::string gateway_ = "00:1a:2b:3c:4d:5e";
+  bool share_ = true;
   std::vector<std::string> saved_;
   std::unique_ptr<LearnedHeartbeat> policy_;
 };
@@ -118,6 +121,60 @@ TEST_F(LearnedHeartbeatTest, AHintIsForItsNetworkOnly) {
   network_ = "train";
   policy_->OnReady();
   EXPECT_EQ(policy_->interval(), kRungs[0]);
+}
+
+TEST_F(LearnedHeartbeatTest, TellsWhatItLearnedOnceAndWithEachLogin) {
+  auto report = policy_->OnLogin();
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(report->interval, absl::ZeroDuration()) << "asks only";
+  policy_->OnReady();
+  for (int i = 0; i < 3; ++i) {
+    Beat();
+    EXPECT_FALSE(policy_->TakeReport().has_value()) << "still climbing";
+  }
+  Beat();
+  const auto news = policy_->TakeReport();
+  ASSERT_TRUE(news.has_value());
+  EXPECT_EQ(news->network, report->network);
+  EXPECT_EQ(news->interval, kLongestSilence);
+  Beat();
+  EXPECT_FALSE(policy_->TakeReport().has_value()) << "it was told";
+  Restart(*NetworkTable::Parse(saved_.back()));
+  report = policy_->OnLogin();
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(report->interval, kLongestSilence);
+  policy_->OnReady();
+  Beat();
+  EXPECT_FALSE(policy_->TakeReport().has_value()) << "the login told it";
+}
+
+TEST_F(LearnedHeartbeatTest, WhoDoesNotShareTellsNothing) {
+  share_ = false;
+  Restart(NetworkTable());
+  EXPECT_FALSE(policy_->OnLogin().has_value());
+  policy_->OnReady();
+  for (int i = 0; i < 5; ++i) Beat();
+  EXPECT_FALSE(policy_->TakeReport().has_value());
+}
+
+TEST_F(LearnedHeartbeatTest, ANetworkThatIsNobodysOwnIsNotTold) {
+  gateway_ = "192.168.1.1";
+  EXPECT_FALSE(policy_->OnLogin().has_value());
+  policy_->OnReady();
+  for (int i = 0; i < 5; ++i) Beat();
+  EXPECT_FALSE(policy_->TakeReport().has_value());
+}
+
+TEST_F(LearnedHeartbeatTest, AHintForTheNetworkBeforeIsNone) {
+  ASSERT_TRUE(policy_->OnLogin().has_value());
+  network_ = "train";
+  policy_->OnReady();
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  EXPECT_EQ(policy_->interval(), kRungs[0]);
+  ASSERT_TRUE(policy_->OnLogin().has_value());
+  policy_->OnReady();
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  EXPECT_EQ(policy_->interval(), absl::Minutes(20));
 }
 
 TEST_F(LearnedHeartbeatTest, BeatsMayComeEarlyOnlyWhenNothingIsBeingLearned) {

@@ -1,14 +1,12 @@
 #ifndef BELLWIRE_DEVICE_AGENT_HEARTBEAT_NETWORK_KEY_H_
 #define BELLWIRE_DEVICE_AGENT_HEARTBEAT_NETWORK_KEY_H_
 
+#include <optional>
 #include <string>
 
 #include "common/ids.h"
 
 namespace bellwire::agent {
-
-// Names a network on disk and towards the server without telling which one it is.
-using NetworkId = Id16<struct NetworkIdTag>;
 
 // What tells networks apart whose NATs may differ.
 struct NetworkKey {
@@ -20,8 +18,14 @@ struct NetworkKey {
   // world's routers are 192.168.1.1.
   std::string gateway;
 
-  // The first 16 bytes of a SHA-256 over all three.
+  // Names the network on this phone's disk: over all three.
   NetworkId Id() const;
+  // Names it to the server, which pools what devices learned: the same on every phone in it, whatever its
+  // interfaces are called. Over the gateway's link-layer address, of 48 bits that nobody knows who was
+  // not there. Nullopt: nothing about it is its own. Addresses such as 192.168.1.1 are everybody's, as are
+  // the link-layer addresses that software makes up: of containers, hotspots, and routers that stand in for
+  // each other (VRRP).
+  std::optional<NetworkId> SharedId() const;
 };
 
 }  // namespace bellwire::agent

@@ -87,6 +87,12 @@ std::string NetworkTable::Serialize() const {
   return state.SerializeAsString();
 }
 
+const NetworkRecord* NetworkTable::Find(const NetworkId& id) const {
+  const auto found = std::find_if(networks_.begin(), networks_.end(),
+                                  [&id](const auto& network) { return network.first == id; });
+  return found == networks_.end() ? nullptr : &found->second;
+}
+
 NetworkRecord* NetworkTable::Use(const NetworkId& id) {
   auto found = std::find_if(networks_.begin(), networks_.end(),
                             [&id](const auto& network) { return network.first == id; });

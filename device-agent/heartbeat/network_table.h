@@ -30,6 +30,9 @@ class NetworkTable {
   // The record of this network, made if it is not there. Valid until the next call.
   NetworkRecord* Use(const NetworkId& id);
 
+  // Nullptr: it is not known. Valid until the next Use().
+  const NetworkRecord* Find(const NetworkId& id) const;
+
   size_t size() const { return networks_.size(); }
 
  private:

@@ -20,9 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto again = NetworkTable::Parse(written);
   if (!again.ok() || again->Serialize() != written) abort();
 
-  if (size < bellwire::agent::NetworkId::kSize + 4) return 0;
+  if (size < bellwire::NetworkId::kSize + 4) return 0;
   const auto id =
-      bellwire::agent::NetworkId::FromBytes(bytes.substr(4, bellwire::agent::NetworkId::kSize));
+      bellwire::NetworkId::FromBytes(bytes.substr(4, bellwire::NetworkId::kSize));
   IntervalSearch search(table->Use(*id), {});
   absl::Time now = absl::FromUnixSeconds(1'767'225'600);
   for (int i = 0; i < 200; ++i) {

@@ -191,6 +191,37 @@ TEST_P(SessionTest, ARemovedAppsTokenIsDeadAndSaysSince) {
   EXPECT_TRUE(provider_.SendReliably(*reborn, "hello").ok());
 }
 
+TEST_P(SessionTest, ANewcomerIsHintedWhatOthersLearnedOnItsNetwork) {
+  // Each with a key of its own, on either connector: three who know, and one who doesn't.
+  const auto hint_for = [this](uint32_t interval_ms, int connector) -> absl::StatusOr<uint32_t> {
+    device::v1::Login extra;
+    extra.mutable_network()->set_network_id(std::string(16, 'n'));
+    extra.mutable_network()->set_interval_ms(interval_ms);
+    auto key = DeviceKey::Generate();
+    if (!key.ok()) return key.status();
+    auto device = RawDevice::Login(fleet_->device_address(connector), fleet_->ca_file(), **key, 1,
+                                   extra);
+    if (!device.ok()) return device.status();
+    return (*device)->welcome().heartbeat_bounds().hint_interval_ms();
+  };
+  for (const uint32_t learned_ms : {275'000u, 279'000u}) {
+    const auto hint = hint_for(learned_ms, /*connector=*/0);
+    ASSERT_TRUE(hint.ok()) << hint.status();
+    EXPECT_EQ(*hint, 0u);
+  }
+  // The third learns it in its session.
+  auto third = Login(1, /*connector=*/1);
+  ASSERT_TRUE(third.ok()) << third.status();
+  device::v1::AgentFrame frame;
+  frame.mutable_network_report()->set_network_id(std::string(16, 'n'));
+  frame.mutable_network_report()->set_interval_ms(283'000);
+  (*third)->Send(frame);
+  EXPECT_TRUE(WaitUntil([&] {
+    const auto hint = hint_for(0, /*connector=*/0);
+    return hint.ok() && *hint == 279'000u;
+  }));
+}
+
 INSTANTIATE_TEST_SUITE_P(Deployments, SessionTest,
                          testing::Values(Deployment::kEmbedded, Deployment::kSeparate),
                          [](const auto& info) { return DeploymentName(info.param); });

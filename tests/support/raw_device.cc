@@ -169,7 +169,8 @@ std::string RawConnection::TlsExporter() {
 absl::StatusOr<std::unique_ptr<RawDevice>> RawDevice::Login(const std::string& address,
                                                             const std::string& ca_file,
                                                             const DeviceKey& key,
-                                                            uint64_t login_number) {
+                                                            uint64_t login_number,
+                                                            const device::v1::Login& extra) {
   absl::StatusOr<std::unique_ptr<RawConnection>> connection =
       RawConnection::ConnectTls(address, {.ca_file = ca_file});
   if (!connection.ok()) return connection.status();
@@ -179,6 +180,7 @@ absl::StatusOr<std::unique_ptr<RawDevice>> RawDevice::Login(const std::string& a
   if (!signature.ok()) return signature.status();
   device::v1::AgentFrame frame;
   device::v1::Login& login = *frame.mutable_login();
+  login = extra;
   login.set_public_key(key.public_key_der());
   login.set_signature(*signature);
   login.set_login_number(login_number);

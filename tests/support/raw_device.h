@@ -54,11 +54,13 @@ class RawConnection {
 // code: for sessions that the agent would never have. Not thread-safe.
 class RawDevice {
  public:
-  // Logs in and returns once the Welcome is there, or with what refused it.
+  // Logs in and returns once the Welcome is there, or with what refused it. `extra`: what else the Login
+  // says.
   static absl::StatusOr<std::unique_ptr<RawDevice>> Login(const std::string& address,
                                                           const std::string& ca_file,
                                                           const DeviceKey& key,
-                                                          uint64_t login_number);
+                                                          uint64_t login_number,
+                                                          const device::v1::Login& extra = {});
 
   void Send(const device::v1::AgentFrame& frame);
   void SendHeartbeat();
