@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/storage/v1/storage.pb.h"
@@ -297,7 +299,24 @@ class Check {
     }
   }
 
+  void TakeNetworkSlot(absl::string_view key, absl::string_view value) {
+    report_.Count(RecordKind::kNetworkSlot);
+    const std::string where = absl::StrCat("network slot ", absl::BytesToHexString(key.substr(1)));
+    const auto slot = ParseRecord<storage::v1::NetworkSlot>(value);
+    if (!slot.ok()) return report_.Add(where, "its record can't be parsed");
+    std::set<std::string> ids;
+    bool fits = static_cast<size_t>(slot->networks_size()) <= kMaxNetworksPerSlot;
+    for (const storage::v1::PooledNetwork& network : slot->networks()) {
+      const auto id = NetworkId::FromBytes(network.network_id());
+      fits = fits && id.has_value() && NetworkSlotKey(*id) == key &&
+             ids.insert(network.network_id()).second &&
+             static_cast<size_t>(network.votes_size()) <= kMaxNetworkVotes;
+    }
+    if (!fits) report_.Add(where, "it holds a network that is another slot's, or too much");
+  }
+
   void TakeName(absl::string_view key, absl::string_view value) {
+    if (absl::StartsWith(key, "N")) return TakeNetworkSlot(key, value);
     report_.Count(RecordKind::kName);
     const auto owner = ParseRecord<storage::v1::NameOwner>(value);
     const std::string where = absl::StrCat("name ", absl::CHexEscape(key));
@@ -346,6 +365,7 @@ absl::string_view RecordKindName(RecordKind kind) {
     case RecordKind::kApp: return "apps";
     case RecordKind::kKey: return "keys";
     case RecordKind::kName: return "names";
+    case RecordKind::kNetworkSlot: return "network slots";
     case RecordKind::kUnknown: return "of a kind not known here";
   }
   return "";

@@ -33,6 +33,7 @@ enum class RecordKind : uint8_t {
   kApp,
   kKey,
   kName,
+  kNetworkSlot,
   // Of a kind that this version does not know: a newer one may have left it, and it does no harm.
   kUnknown,
 };

@@ -79,6 +79,7 @@ class CheckTest : public testing::Test {
     ASSERT_TRUE(store_->Recall({kDevice, mail_, kTeam}, Id(7)).ok());
     for (uint8_t n = 1; n <= 101; ++n) Append(full_, n);
     ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone").ok());
+    ASSERT_TRUE(store_->ReportNetwork(kDevice, {NetworkId(), absl::Minutes(4)}).ok());
     ASSERT_TRUE(store_->Commit().ok());
     ASSERT_TRUE(store_->RelayReceipts(1).ok());
     ASSERT_TRUE(store_->Commit().ok());
@@ -173,7 +174,7 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
         RecordKind::kMessage, RecordKind::kGapNotice, RecordKind::kScheduled,
         RecordKind::kNowOrNever, RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox,
         RecordKind::kFeed, RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp,
-        RecordKind::kKey, RecordKind::kName}) {
+        RecordKind::kKey, RecordKind::kName, RecordKind::kNetworkSlot}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
   }
   EXPECT_EQ(report.counts[static_cast<size_t>(RecordKind::kMessage)], 102);
@@ -440,6 +441,21 @@ TEST_F(CheckTest, TeamsAndNames) {
   ExpectProblem("name Kkeyaaaaaaa: it belongs to team teamaaaaaa, which is not known");
   ExpectProblem("feed of team teamaaaaaa: the team is not known");
   ExpectProblem("a team that is not known");
+}
+
+TEST_F(CheckTest, NetworkSlots) {
+  const NetworkId network = *NetworkId::FromBytes(std::string(NetworkId::kSize, 'n'));
+  const std::string key = NetworkSlotKey(network);
+  storage::v1::NetworkSlot slot;
+  slot.add_networks()->set_network_id(std::string(network.bytes()));
+  Put(Family::kNames, key, slot.SerializeAsString());
+  EXPECT_TRUE(Check().sound());
+  EXPECT_EQ(Count(RecordKind::kNetworkSlot), 1);
+  Put(Family::kNames, key, "\xff");
+  ExpectProblem("network slot 000e6e6e: its record can't be parsed");
+  slot.mutable_networks(0)->set_network_id(std::string(NetworkId::kSize, 'm'));
+  Put(Family::kNames, key, slot.SerializeAsString());
+  ExpectProblem("network slot 000e6e6e: it holds a network that is another slot's");
 }
 
 TEST_F(CheckTest, TheListOfProblemsIsBounded) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/limits.h"
+
 namespace bellwire::registry {
 namespace {
 
@@ -190,7 +192,10 @@ std::string TeamEnd(absl::string_view team_id) { return TeamKey(team_id, 'T' + 1
 std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id); }
 std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
 
-std::string NetworkSlotKey(uint32_t slot) {
+std::string NetworkSlotKey(const NetworkId& network) {
+  uint32_t slot = 0;
+  for (const char c : network.bytes().substr(0, 4)) slot = slot << 8 | static_cast<uint8_t>(c);
+  slot %= kNetworkSlots;
   std::string key = "N";
   for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(slot >> shift));
   return key;

@@ -99,8 +99,8 @@ std::string TeamEnd(absl::string_view team_id);
 
 std::string AppNameKey(absl::string_view app_id);                                     // 'A'
 std::string KeyNameKey(absl::string_view key_id);                                     // 'K'
-// A slot of the pool of networks: its number (4).
-std::string NetworkSlotKey(uint32_t slot);                                            // 'N'
+// The network's slot of the pool: its number (4), below kNetworkSlots.
+std::string NetworkSlotKey(const NetworkId& network);                                 // 'N'
 
 // --- Family::kOutbox: order of the commit (8), device id (16).
 

@@ -104,12 +104,6 @@ NetworkVote* VoteFor(PooledNetwork* network, uint64_t voter, int64_t now_ms) {
 
 }  // namespace
 
-uint32_t NetworkSlotOf(const NetworkId& network) {
-  uint32_t bits = 0;
-  for (const char c : network.bytes().substr(0, 4)) bits = bits << 8 | static_cast<uint8_t>(c);
-  return bits % kNetworkSlots;
-}
-
 uint64_t NetworkVoterOf(const NetworkId& network, const DeviceId& device) {
   const std::string text =
       absl::StrCat("bellwire network voter v1:", network.bytes(), device.bytes());
@@ -152,7 +146,7 @@ bool AddNetworkVote(NetworkSlot* slot, const NetworkId& network, uint64_t voter,
 
 absl::StatusOr<absl::Duration> ReportNetwork(Overlay* overlay, const DeviceId& device,
                                              const NetworkReport& report, int64_t now_ms) {
-  const std::string key = NetworkSlotKey(NetworkSlotOf(report.network));
+  const std::string key = NetworkSlotKey(report.network);
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<NetworkSlot> slot,
                             GetRecord<NetworkSlot>(*overlay, Family::kNames, key));
   if (!slot.has_value()) slot.emplace();

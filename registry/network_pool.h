@@ -19,8 +19,6 @@ namespace bellwire::registry {
 // A table of kNetworkSlots slots with kMaxNetworksPerSlot places each: nothing a device says makes it
 // grow beyond that. In a full slot a network of which too few have told for a hint gives way first.
 
-// The slot of a network.
-uint32_t NetworkSlotOf(const NetworkId& network);
 // Tells the voters of one network apart.
 uint64_t NetworkVoterOf(const NetworkId& network, const DeviceId& device);
 
