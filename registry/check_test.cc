@@ -450,7 +450,7 @@ TEST_F(CheckTest, NetworkSlots) {
   slot.add_networks()->set_network_id(std::string(network.bytes()));
   Put(Family::kNames, key, slot.SerializeAsString());
   EXPECT_TRUE(Check().sound());
-  EXPECT_EQ(Count(RecordKind::kNetworkSlot), 1);
+  EXPECT_EQ(Count(RecordKind::kNetworkSlot), 2);
   Put(Family::kNames, key, "\xff");
   ExpectProblem("network slot 000e6e6e: its record can't be parsed");
   slot.mutable_networks(0)->set_network_id(std::string(NetworkId::kSize, 'm'));
