@@ -52,14 +52,18 @@ absl::Status DeviceTransaction::UpdateSettled() {
   uint64_t settled = device_.last_seq();
   if (device_.mailbox_records() != 0) {
     if (!settled_may_grow_) return absl::OkStatus();
-    // Starts behind everything that was settled before, so it meets what this transaction removed and
-    // nothing older: a queue read from its very beginning would wade through all that was ever
-    // deleted.
-    BELLWIRE_RETURN_IF_ERROR(
-        ScanMail(device_.settled_seq(), [&](const Envelope& first) -> absl::StatusOr<bool> {
-          settled = first.seq() - 1;
-          return false;
-        }));
+    if (const std::optional<uint64_t> first = FirstLoadedMail()) {
+      settled = *first - 1;
+    } else {
+      // Starts behind everything that was settled before, so it meets what this transaction removed and
+      // nothing older: a queue read from its very beginning would wade through all that was ever
+      // deleted.
+      BELLWIRE_RETURN_IF_ERROR(
+          ScanMail(device_.settled_seq(), [&](const Envelope& first) -> absl::StatusOr<bool> {
+            settled = first.seq() - 1;
+            return false;
+          }));
+    }
   }
   if (device_.now_or_never_records() != 0) {
     BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
@@ -71,6 +75,22 @@ absl::Status DeviceTransaction::UpdateSettled() {
   }
   device_.set_settled_seq(settled);
   return absl::OkStatus();
+}
+
+std::optional<uint64_t> DeviceTransaction::FirstLoadedMail() const {
+  uint64_t first = UINT64_MAX;
+  uint32_t records = 0;
+  const auto add = [&](uint64_t seq) {
+    if (seq == 0) return;
+    ++records;
+    first = std::min(first, seq);
+  };
+  for (const auto& [id, registration] : registrations_) {
+    for (const Pending& pending : registration.record.pending()) add(pending.seq());
+    add(registration.record.gap_seq());
+  }
+  if (records != device_.mailbox_records() || records == 0) return std::nullopt;
+  return first;
 }
 
 Device& DeviceTransaction::mutable_device() {

@@ -148,6 +148,9 @@ class DeviceTransaction {
 
   void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   absl::Status UpdateSettled();
+  // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as
+  // always, and cheaper than to look.
+  std::optional<uint64_t> FirstLoadedMail() const;
   // To the outbox. `message_id`: empty for the token itself.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,

@@ -51,7 +51,7 @@ void GroupCommit::Close() {
   closed_ = true;
 }
 
-size_t GroupCommit::RunBatch() {
+size_t GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) {
   Queue batch;
   {
     absl::MutexLock lock(&mutex_);
@@ -64,6 +64,7 @@ size_t GroupCommit::RunBatch() {
     }
   }
   for (const auto& operation : batch) operation->Run(*store_);
+  before_commit(batch.size());
   // Reads are answered after the commit too: they may have seen what it makes durable.
   const absl::Status committed = store_->Commit();
   for (const auto& operation : batch) operation->Answer(committed);

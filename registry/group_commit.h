@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -50,8 +51,8 @@ class GroupCommit {
   void Close();
 
   // Runs one batch: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. How
-  // many; 0: nothing waits.
-  size_t RunBatch();
+  // many; 0: nothing waits. `before_commit` is told how many were run, and may stage more.
+  size_t RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
   bool WaitForWork(absl::Duration timeout);

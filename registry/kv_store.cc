@@ -49,6 +49,7 @@ absl::Status KvStore::Commit() {
     relay_.OnCommitFailed();
     return status;
   }
+  relay_.OnCommitted();
   if (options_.on_due) {
     for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
   }

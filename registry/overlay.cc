@@ -49,6 +49,11 @@ void Overlay::Delete(Family family, absl::string_view key) {
   writes_.insert_or_assign(KvKey{family, std::string(key)}, std::nullopt);
 }
 
+void Overlay::Forget(Family family, absl::string_view key) {
+  const auto it = writes_.find(std::make_pair(family, key));
+  if (it != writes_.end()) writes_.erase(it);
+}
+
 void Overlay::MergeInto(Overlay* below) && {
   for (auto& [key, value] : writes_) below->writes_.insert_or_assign(key, std::move(value));
   writes_.clear();

@@ -31,6 +31,9 @@ class Overlay final : public KvReader {
 
   void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
+  // Drops what is staged for the key, as if it had never been. With a key that the base does not have it does
+  // what Delete does, and leaves the base nothing to do.
+  void Forget(Family family, absl::string_view key);
 
   // Moves the changes into `below`, the base of this overlay.
   void MergeInto(Overlay* below) &&;

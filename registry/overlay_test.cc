@@ -53,6 +53,16 @@ TEST_F(OverlayTest, MergesStagedAndBaseInOrder) {
   EXPECT_FALSE(overlay.Get(Family::kDevices, "c")->has_value());
 }
 
+TEST_F(OverlayTest, WhatIsForgottenWasNeverStaged) {
+  Overlay overlay(&engine_);
+  overlay.Put(Family::kDevices, "a", "new");
+  overlay.Put(Family::kDevices, "b", "changed");
+  for (const char* key : {"a", "b", "never staged"}) overlay.Forget(Family::kDevices, key);
+  EXPECT_TRUE(overlay.writes().empty());
+  EXPECT_FALSE(overlay.Get(Family::kDevices, "a")->has_value());
+  EXPECT_EQ(**overlay.Get(Family::kDevices, "b"), "base");
+}
+
 TEST_F(OverlayTest, AScanStopsWhereTheVisitorSaysSo) {
   Overlay overlay(&engine_);
   overlay.Put(Family::kDevices, "c", "new");

@@ -60,8 +60,14 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
     BELLWIRE_RETURN_IF_ERROR(ReceiptFeed(&step, team_id).Append(receipts, now_ms));
     result.teams.push_back(team_id);
   }
-  for (const std::string& key : moved) step.Delete(Family::kOutbox, key);
   std::move(step).MergeInto(staged_);
+  for (const std::string& key : moved) {
+    if (ParseOutboxKey(key)->order >= batch_from_order_) {
+      staged_->Forget(Family::kOutbox, key);
+    } else {
+      staged_->Delete(Family::kOutbox, key);
+    }
+  }
   result.moved = moved.size();
   from_ = last + '\0';
   return result;
@@ -82,6 +88,7 @@ absl::Status ReceiptRelay::LoadOrder() {
                                            return true;
                                          }));
   next_order_ = last + 1;
+  batch_from_order_ = next_order_;
   return absl::OkStatus();
 }
 

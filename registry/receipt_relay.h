@@ -15,6 +15,8 @@ namespace bellwire::registry {
 // Moves receipts from the devices' outbox into the feeds of their teams, in the order of the outbox:
 // first into the feed, which is a transaction of the team, then out of the outbox, which is one of the
 // device. Where the two are not committed together, a crash between them relays again: at least once.
+// Receipts that come into their feed with the very batch that they came into the outbox with never
+// reach the engine's outbox at all.
 //
 // Not thread-safe.
 class ReceiptRelay {
@@ -28,8 +30,13 @@ class ReceiptRelay {
   // For the next outbox entry: greater than all before, those of earlier processes too.
   absl::StatusOr<uint64_t> NextOrder();
 
+  // What was staged is in the engine, and the next batch begins.
+  void OnCommitted() { batch_from_order_ = next_order_; }
   // The commit that held the last steps failed: what they moved is in the outbox again.
-  void OnCommitFailed() { from_.clear(); }
+  void OnCommitFailed() {
+    from_.clear();
+    OnCommitted();
+  }
 
  private:
   absl::Status LoadOrder();
@@ -40,6 +47,8 @@ class ReceiptRelay {
   std::string from_;
   // 0: not known yet.
   uint64_t next_order_ = 0;
+  // Entries from here on are staged only: the engine has none of them. 0: not known yet.
+  uint64_t batch_from_order_ = 0;
 };
 
 }  // namespace bellwire::registry

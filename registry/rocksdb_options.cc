@@ -76,6 +76,9 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = 32 * kMiB;
+  // The same question to the memtables, which would be searched for nothing: 1.6 MiB each.
+  options.memtable_prefix_bloom_size_ratio = 0.05;
+  options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   // A table that was just written is read back before the log that it came from is given up.
   options.paranoid_file_checks = true;

@@ -7,12 +7,16 @@
 #include "common/status_macros.h"
 #include "registry/group_commit.h"
 #include "registry/kv_store.h"
+#include "registry/record_cache.h"
 #include "registry/rocksdb_engine.h"
 #include "registry/service.h"
 #include "registry/writer_thread.h"
 
 namespace bellwire::registry {
 namespace {
+
+// The records of the devices that are sent to just now: about 2 KiB each.
+constexpr size_t kRecordCacheBytes = 32 * 1024 * 1024;
 
 // Declared in the order of need: the writer thread stops first, the store closes last.
 class RegistryServerImpl final : public RegistryServer {
@@ -45,7 +49,8 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
       std::unique_ptr<RocksDbEngine> engine,
       RocksDbEngine::Open({.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
-  return std::make_unique<RegistryServerImpl>(std::move(engine), std::move(options));
+  return std::make_unique<RegistryServerImpl>(
+      std::make_unique<RecordCache>(std::move(engine), kRecordCacheBytes), std::move(options));
 }
 
 }  // namespace bellwire::registry

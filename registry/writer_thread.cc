@@ -7,6 +7,13 @@
 #include "common/log.h"
 
 namespace bellwire::registry {
+namespace {
+
+// After a batch of so many operations their receipts go into the feeds with it: they make records worth
+// their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
+constexpr size_t kRelayAtOnceOperations = 16;
+
+}  // namespace
 
 WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
                            absl::AnyInvocable<void()> on_sweep)
@@ -27,12 +34,18 @@ void WriterThread::Loop() {
   while (true) {
     const absl::Duration until_next = std::min(next_sweep, next_relay) - clock_->Monotonic();
     if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
-    const bool relay = clock_->Monotonic() >= next_relay;
-    const bool more = relay && RelayStep();
-    const size_t ran = group_commit_->RunBatch();
+    bool relayed = clock_->Monotonic() >= next_relay;
+    bool more = false;
+    const size_t ran = group_commit_->RunBatch([&](size_t operations) {
+      relayed |= operations >= kRelayAtOnceOperations;
+      if (relayed) more = RelayStep();
+    });
     const MonotonicTime now = clock_->Monotonic();
-    if (relay) next_relay = more ? now : now + kSweepInterval;
-    if (ran > 0) next_relay = std::min(next_relay, now + kRelayInterval);
+    if (relayed) {
+      next_relay = more ? now : now + kSweepInterval;
+    } else if (ran > 0) {
+      next_relay = std::min(next_relay, now + kRelayInterval);
+    }
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
     next_relay = std::min(next_relay, now + kRelayInterval);

@@ -1,0 +1,69 @@
+#include "registry/record_cache.h"
+
+#include <utility>
+
+#include "common/status_macros.h"
+
+namespace bellwire::registry {
+
+RecordCache::RecordCache(std::unique_ptr<KvEngine> engine, size_t max_bytes)
+    : engine_(std::move(engine)), max_bytes_(max_bytes) {}
+
+absl::StatusOr<std::optional<std::string>> RecordCache::Get(Family family,
+                                                            absl::string_view key) const {
+  if (family != Family::kDevices) return engine_->Get(family, key);
+  if (const auto it = young_.find(key); it != young_.end()) return it->second;
+  if (const auto it = old_.find(key); it != old_.end()) {
+    std::string value = it->second;
+    Put(key, value);
+    return value;
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<std::string> value, engine_->Get(family, key));
+  // What is not there is asked for once: a message id that is new.
+  if (value.has_value()) Put(key, *value);
+  return value;
+}
+
+absl::Status RecordCache::Commit(const WriteSet& writes) {
+  if (absl::Status status = engine_->Commit(writes); !status.ok()) {
+    // It is unknown what of it is there, and the engine may be another one when it is back.
+    Clear();
+    return status;
+  }
+  for (const auto& [key, value] : writes) {
+    if (key.family != Family::kDevices) continue;
+    if (value.has_value()) {
+      Put(key.key, *value);
+    } else {
+      Erase(key.key, &young_, &young_bytes_);
+      Erase(key.key, &old_, &old_bytes_);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void RecordCache::Put(absl::string_view key, std::string value) const {
+  Erase(key, &old_, &old_bytes_);
+  const auto [it, inserted] = young_.try_emplace(key);
+  if (inserted) young_bytes_ += key.size();
+  young_bytes_ += value.size() - it->second.size();
+  it->second = std::move(value);
+  if (young_bytes_ < max_bytes_ / 2) return;
+  old_ = std::exchange(young_, {});
+  old_bytes_ = std::exchange(young_bytes_, 0);
+}
+
+void RecordCache::Erase(absl::string_view key, Records* from, size_t* bytes) {
+  const auto it = from->find(key);
+  if (it == from->end()) return;
+  *bytes -= it->first.size() + it->second.size();
+  from->erase(it);
+}
+
+void RecordCache::Clear() const {
+  young_.clear();
+  old_.clear();
+  young_bytes_ = old_bytes_ = 0;
+}
+
+}  // namespace bellwire::registry
