@@ -34,7 +34,7 @@ absl::string_view ReasonName(GoAway::Reason reason) {
   }
 }
 
-bool CanMove(ServerLink::State from, ServerLink::State to) {
+[[maybe_unused]] bool CanMove(ServerLink::State from, ServerLink::State to) {
   using S = ServerLink::State;
   switch (from) {
     case S::kStopped:

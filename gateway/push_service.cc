@@ -8,14 +8,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "common/ids.h"
 #include "common/limits.h"
 #include "gateway/bearer_token.h"
 #include "gateway/receipt_stream.h"
-#include "gateway/registry_error.h"
 #include "gateway/send_result.h"
 #include "gateway/send_stream.h"
-#include "gateway/validator.h"
 #include "rpc/grpc_status.h"
 
 namespace bellwire::gateway {
@@ -23,32 +20,6 @@ namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-// A (token, message id) as GetMessage and Recall name a message.
-struct MessageName {
-  TokenContents token;
-  MessageId message_id;
-};
-
-template <typename Request>
-absl::StatusOr<MessageName> ParseMessageName(const Request& request, const TokenSealer& sealer) {
-  absl::StatusOr<TokenContents> token = OpenToken(request.token(), sealer);
-  if (!token.ok()) return token.status();
-  absl::StatusOr<MessageId> message_id = ValidateMessageId(request.message_id());
-  if (!message_id.ok()) return message_id.status();
-  return MessageName{*token, *message_id};
-}
-
-// For internal.v1.GetMessageRequest and RecallRequest.
-template <typename InternalRequest>
-InternalRequest ToInternal(const MessageName& name, std::string team_id) {
-  InternalRequest request;
-  request.set_device_id(std::string(name.token.device_id.bytes()));
-  request.set_registration_id(name.token.registration_id);
-  request.set_team_id(std::move(team_id));
-  request.set_message_id(std::string(name.message_id.bytes()));
-  return request;
-}
 
 // Finishes a batch with its last result. Results are written by several threads at a time, each its
 // own element; `missing` orders them before Finish.
@@ -140,15 +111,11 @@ ServerUnaryReactor* PushService::GetMessage(CallbackServerContext* context,
                                             const push::v1::GetMessageRequest* request,
                                             push::v1::GetMessageResponse* response) {
   return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    const absl::StatusOr<MessageName> name = ParseMessageName(*request, *environment_.sealer);
-    if (!name.ok()) return call->Finish(ToGrpcStatus(name.status()));
-    environment_.registry->GetMessage(
-        ToInternal<internal::v1::GetMessageRequest>(*name, std::move(team_id)),
-        [call, response](absl::StatusOr<internal::v1::GetMessageResponse> got) {
-          if (!got.ok()) return call->Finish(ToGrpcStatus(FromRegistryError(got.status())));
-          *response = std::move(*got->mutable_message());
-          call->Finish(grpc::Status::OK);
-        });
+    message_calls_.GetMessage(team_id, *request,
+                              [call, response](absl::StatusOr<push::v1::GetMessageResponse> got) {
+                                if (got.ok()) *response = *std::move(got);
+                                call->Finish(ToGrpcStatus(got.status()));
+                              });
   });
 }
 
@@ -156,29 +123,11 @@ ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
                                         const push::v1::RecallRequest* request,
                                         push::v1::RecallResponse* response) {
   return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    const absl::StatusOr<MessageName> name = ParseMessageName(*request, *environment_.sealer);
-    if (!name.ok()) return call->Finish(ToGrpcStatus(name.status()));
-    environment_.registry->Recall(
-        ToInternal<internal::v1::RecallRequest>(*name, std::move(team_id)),
-        [connectors = environment_.connectors, call, response,
-         name = *name](absl::StatusOr<internal::v1::RecallResponse> recalled) {
-          if (!recalled.ok()) {
-            return call->Finish(ToGrpcStatus(FromRegistryError(recalled.status())));
-          }
-          response->set_outcome(recalled->outcome());
-          if (recalled->outcome() == push::v1::RecallResponse::REQUESTED && recalled->has_route()) {
-            internal::v1::ConnectorRequest tell;
-            *tell.mutable_route() = recalled->route();
-            tell.set_device_id(std::string(name.token.device_id.bytes()));
-            tell.mutable_recall()->set_message_id(std::string(name.message_id.bytes()));
-            tell.mutable_recall()->set_registration_id(name.token.registration_id);
-            // REQUESTED promises no more than the attempt: whether the app had it, only the agent
-            // knows, and it says so in the message's receipts.
-            connectors->Find(recalled->route().connector_address())
-                ->Exchange(std::move(tell), [](internal::v1::ConnectorResponse::Outcome) {});
-          }
-          call->Finish(grpc::Status::OK);
-        });
+    message_calls_.Recall(team_id, *request,
+                          [call, response](absl::StatusOr<push::v1::RecallResponse> recalled) {
+                            if (recalled.ok()) *response = *std::move(recalled);
+                            call->Finish(ToGrpcStatus(recalled.status()));
+                          });
   });
 }
 

@@ -10,6 +10,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/authenticator.h"
 #include "gateway/drain_signal.h"
+#include "gateway/message_calls.h"
 #include "gateway/send_engine.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -32,7 +33,9 @@ class PushService final : public push::v1::PushService::CallbackService {
     const Clock* clock = nullptr;
   };
 
-  explicit PushService(const Environment& environment) : environment_(environment) {}
+  explicit PushService(const Environment& environment)
+      : environment_(environment),
+        message_calls_(environment.sealer, environment.registry, environment.connectors) {}
 
   grpc::ServerUnaryReactor* Send(grpc::CallbackServerContext* context,
                                  const push::v1::SendRequest* request,
@@ -59,6 +62,7 @@ class PushService final : public push::v1::PushService::CallbackService {
       absl::AnyInvocable<void(grpc::ServerUnaryReactor* call, std::string team_id) &&> serve);
 
   const Environment environment_;
+  const MessageCalls message_calls_;
 };
 
 }  // namespace bellwire::gateway

@@ -106,7 +106,9 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
                      "ttl, or leave out deliver_at.");
     }
     const int64_t deliver_at_ms = absl::ToUnixMillis(*deliver_at);
-    if (deliver_at_ms > valid.accepted_at_ms) valid.deliver_at_ms = deliver_at_ms;
+    // As it was asked for even if it has passed: a retry through a gateway with another clock is to
+    // say the same. Whether it is time, the registry's clock decides.
+    valid.deliver_at_ms = std::max<int64_t>(0, deliver_at_ms);
   }
   valid.expires_at_ms =
       std::max(valid.accepted_at_ms, valid.deliver_at_ms) + CeilToMilliseconds(ttl);

@@ -23,6 +23,7 @@ struct ValidatedSend {
   // Milliseconds since the Unix epoch, as in bellwire.internal.v1.Envelope.
   int64_t accepted_at_ms = 0;
   int64_t expires_at_ms = 0;
+  // As the caller gave it, though it may have passed. 0: it gave none.
   int64_t deliver_at_ms = 0;
   // ttl zero: now or never.
   bool now_or_never = false;

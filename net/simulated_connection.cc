@@ -70,7 +70,7 @@ SimulatedConnection::SimulatedConnection(SimulatedNetwork* network, uint64_t id,
   }
   network_->connections_.emplace(id_, this);
   for (const Side side : {kClient, kServer}) {
-    SimulatedLoop* const loop = network_->loop_;
+    EventLoop* const loop = network_->loop_;
     pipes_[side].arrival = loop->NewTimer([this, side] { Pump(side); });
     pipes_[side].drained = loop->NewTimer([this, side] {
       const EndState& end = ends_[side];
@@ -307,10 +307,12 @@ void SimulatedConnection::Open(Side side) {
 void SimulatedConnection::EndWith(Side side, const absl::Status& status) {
   EndState& end = ends_[side];
   if (end.state == State::kEnded) return;
+  // There was nobody yet to hear of it.
+  const bool unborn = end.state == State::kUnborn;
   end.state = State::kEnded;
   pipes_[side].held_back.clear();
   if (side == kClient) connect_deadline_->Cancel();
-  end.delegate->OnClosed(status);
+  if (!unborn) end.delegate->OnClosed(status);
 }
 
 void SimulatedConnection::EndSilently(Side side, Packet::Kind last_words) {

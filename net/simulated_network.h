@@ -14,14 +14,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/limits.h"
-#include "net/simulated_loop.h"
+#include "net/event_loop.h"
 #include "net/stream.h"
 
 namespace bellwire::net {
 
 class SimulatedConnection;
 
-// A network in memory, on a SimulatedLoop: Streams that behave as TLS over TCP does, with the
+// A network in memory, on a simulated loop: Streams that behave as TLS over TCP does, with the
 // faults that a test asks for. The same seed and calls give the same bytes at the same times.
 // net/README.md tells how it works. Single-threaded; must outlive its streams.
 class SimulatedNetwork {
@@ -43,7 +43,7 @@ class SimulatedNetwork {
     absl::Duration stall = absl::Seconds(1);
   };
 
-  SimulatedNetwork(SimulatedLoop* loop, uint64_t seed);
+  SimulatedNetwork(EventLoop* loop, uint64_t seed);
   ~SimulatedNetwork();
 
   // For connections made from now on.
@@ -92,7 +92,7 @@ class SimulatedNetwork {
   uint64_t Random(uint64_t bound);
   bool Chance(double probability);
 
-  SimulatedLoop* const loop_;
+  EventLoop* const loop_;
   std::mt19937_64 random_;
   LinkOptions link_options_;
   // Shared because a callback may stop the listener that it came from.

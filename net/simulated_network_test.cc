@@ -186,6 +186,14 @@ TEST_F(SimulatedNetworkTest, AResetReachesBothEndsAndLosesWhatWasOnItsWay) {
   EXPECT_EQ(server_.received, "");
 }
 
+TEST_F(SimulatedNetworkTest, AResetBeforeTheServerKnowsReachesTheClientAlone) {
+  client_.Take(network_.Connect("server:1"));
+  network_.Reset(client_.stream.get());
+  loop_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(client_.reason, kConnectionReset);
+  EXPECT_EQ(server_.stream, nullptr);
+}
+
 TEST_F(SimulatedNetworkTest, ABlackHoleTellsNobody) {
   Connect();
   network_.BlackHole(server_.stream.get());

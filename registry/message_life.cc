@@ -95,7 +95,7 @@ std::string ContentHash(const internal::v1::Envelope& message) {
 }
 
 bool IsRetry(const MessageLife& life, const internal::v1::Envelope& message, int64_t now_ms) {
-  // A deliver_at that has passed means now, which travels as 0.
+  // A deliver_at that has passed means now.
   const bool same_time = message.deliver_at_ms() == life.deliver_at_ms() ||
                          (message.deliver_at_ms() <= now_ms && life.deliver_at_ms() <= now_ms);
   return same_time && ContentHash(message) == life.content_hash();

@@ -51,14 +51,14 @@ void ReceiptWaiters::Expire(MonotonicTime now) {
       }
       waiters = std::move(rest);
     }
-    absl::erase_if(of_team_, [](const auto& team) { return team.second.empty(); });
+    std::erase_if(of_team_, [](const auto& team) { return team.second.empty(); });
     size_ -= expired.size();
   }
   for (Waiter& waiter : expired) std::move(waiter)(absl::OkStatus());
 }
 
 void ReceiptWaiters::WakeAll() {
-  absl::flat_hash_map<std::string, std::vector<Parked>> all;
+  std::map<std::string, std::vector<Parked>> all;
   {
     absl::MutexLock lock(&mutex_);
     all.swap(of_team_);

@@ -1,11 +1,11 @@
 #ifndef BELLWIRE_REGISTRY_RECEIPT_WAITERS_H_
 #define BELLWIRE_REGISTRY_RECEIPT_WAITERS_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
@@ -36,7 +36,8 @@ class ReceiptWaiters {
   };
 
   absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, std::vector<Parked>> of_team_ ABSL_GUARDED_BY(mutex_);
+  // In an order that does not change from run to run: simulations replay what is answered.
+  std::map<std::string, std::vector<Parked>> of_team_ ABSL_GUARDED_BY(mutex_);
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -837,9 +837,11 @@ TEST_P(StoreContractTest, ANowOrNeverUnderWayIsNotSettled) {
   Append(token, Message(3));
   Ack(Device(1), {3});
   EXPECT_EQ(Bind(Device(1), 2).settled_seq, 1);
+  EXPECT_EQ(*store().Resolve(Device(1), 2), push::v1::NOT_CONNECTED);
+  EXPECT_EQ(Bind(Device(1), 3).settled_seq, 1) << "its number can be resolved again";
   clock().Advance(kNowOrNeverWait + kResolveGrace);
   ASSERT_TRUE(store().Sweep(10).ok());
-  EXPECT_EQ(Bind(Device(1), 3).settled_seq, 3);
+  EXPECT_EQ(Bind(Device(1), 4).settled_seq, 3);
 }
 
 TEST_P(StoreContractTest, AnAcknowledgedNowOrNeverIsNotResolvedAway) {
@@ -869,10 +871,28 @@ TEST_P(StoreContractTest, ANowOrNeverWhoseGatewayDiedEnds) {
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
   clock().Advance(kResolveGrace);
   Sweep();
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED") << "the device may have it";
+  clock().Advance(kIdempotencyWindow);
+  Sweep();
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED NOT_CONNECTED");
+  EXPECT_EQ(ErrorReason(store().Resolve(Device(1), 1).status()), "MESSAGE_NOT_FOUND");
   clock().Advance(kReceiptRetention);
   Sweep();
   EXPECT_EQ(Steps(token, 1), "MESSAGE_NOT_FOUND");
+}
+
+// The simulation found it: the device had acknowledged, the gateway had answered DELIVERED, and the
+// connector died before it could say so here.
+TEST_P(StoreContractTest, TheDevicesWordEndsANowOrNeverThatNobodyResolved) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1, absl::ZeroDuration()));
+  clock().Advance(kNowOrNeverWait + kResolveGrace + absl::Hours(2));
+  Sweep();
+  AppAck(token, 1);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
+  clock().Advance(kIdempotencyWindow);
+  Sweep();
+  EXPECT_EQ(Bind(Device(1), 1).settled_seq, 1);
 }
 
 TEST_P(StoreContractTest, NowOrNeverTakesNoPlaceAndReplacesNothing) {

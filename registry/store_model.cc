@@ -60,6 +60,7 @@ DeviceModel::Appended DeviceModel::Append(const Message& message, int64_t now_ms
   if (message.expires_ms == message.accepted_ms) {
     life.place = Place::kNowOrNever;
     life.resolvable_until_ms = now_ms + Ms(kNowOrNeverWait + kResolveGrace);
+    life.unresolved_until_ms = now_ms + Ms(kIdempotencyWindow);
   } else {
     for (Life* other : Holding(message.registration)) {
       if (!message.collapse_key.empty() &&
@@ -161,6 +162,9 @@ void DeviceModel::Sweep(int64_t now_ms) {
   now_ms_ = now_ms;
   ReleaseDue(now_ms);
   for (Life& life : lives_) {
+    if (life.place == Place::kNowOrNever && life.resolvable_until_ms <= now_ms) {
+      life.resolvable_until_ms = life.unresolved_until_ms;
+    }
     if (life.resolvable_until_ms != 0 && life.resolvable_until_ms <= now_ms) {
       if (life.place == Place::kNowOrNever) End(&life, push::v1::NOT_CONNECTED, now_ms);
       life.resolvable_until_ms = 0;

@@ -73,6 +73,8 @@ class DeviceModel {
     std::vector<Step> steps;
     int64_t ended_ms = 0;
     int64_t resolvable_until_ms = 0;
+    // ... and if nobody does, it ends then.
+    int64_t unresolved_until_ms = 0;
     // A sweep found it expired while the device had a session, and left it until then.
     int64_t spared_until_ms = 0;
   };

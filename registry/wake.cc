@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "absl/time/time.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
 #include "registry/expiry.h"
 #include "registry/store_error.h"
@@ -56,6 +58,14 @@ absl::Status WakeLife(DeviceTransaction& tx, const TimelineEntry& entry) {
   }
 }
 
+// When the message was stored, by this clock.
+int64_t StoredMs(const MessageLife& life) {
+  for (const storage::v1::StoredReceipt& receipt : life.receipts()) {
+    if (receipt.step() == push::v1::STORED) return receipt.time_ms();
+  }
+  return 0;
+}
+
 absl::Status WakeNowOrNever(DeviceTransaction& tx, uint64_t seq) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<NowOrNever> record, tx.FindNowOrNever(seq));
   if (!record.has_value()) return absl::OkStatus();
@@ -64,8 +74,16 @@ absl::Status WakeNowOrNever(DeviceTransaction& tx, uint64_t seq) {
   const MessageRef ref{*message_id, record->registration_id()};
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, tx.FindLife(ref));
   if (life.has_value() && life->place() == MessageLife::NOW_OR_NEVER) {
+    // Its gateway is gone, or was told DELIVERED by a connector that is: the device, if it has the
+    // message, will say so with its next session. Until then nobody knows.
+    const int64_t until_ms = StoredMs(*life) + absl::ToInt64Milliseconds(kIdempotencyWindow);
+    if (tx.now_ms() < until_ms) {
+      tx.PutTimeline({.time_ms = until_ms, .kind = TimelineEntry::Kind::kNowOrNever, .seq = seq});
+      return absl::OkStatus();
+    }
     BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &*life, push::v1::NOT_CONNECTED,
-                                       "the gateway that sent it did not stay to see its end"));
+                                       "the device did not say that it has it, and the gateway "
+                                       "that sent it did not stay to see its end"));
   }
   tx.DeleteNowOrNever(seq);
   return absl::OkStatus();

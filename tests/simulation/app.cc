@@ -20,8 +20,6 @@ App::App(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, App
       random_(seed, absl::StrCat("app ", name.app), static_cast<uint64_t>(name.device)),
       decoder_(kMaxFrameBytes) {}
 
-std::string App::IdOf(int app) { return absl::StrCat("com.example.app", app); }
-
 void App::Connect() {
   Disconnect();
   plans_ = std::make_unique<Scheduler>(loop_);
@@ -48,7 +46,7 @@ void App::Unregister() {
 void App::OnOpen() {
   open_ = true;
   AppFrame hello;
-  hello.mutable_hello()->set_app_id(IdOf(name_.app));
+  hello.mutable_hello()->set_app_id(AppIdOf(name_.app));
   Send(hello);
   AppFrame frame;
   // Whoever does not know whether it has unregistered does it again.
@@ -89,8 +87,9 @@ void App::OnFrame(const AgentFrame& frame) {
     model_->OnUnregistered(name_);
     AppFrame again;
     again.mutable_register_();
-    plans_->After(random_.Between(absl::Seconds(1), absl::Minutes(5)),
-                  [this, again] { Send(again); });
+    // Installed again soon, or later.
+    const absl::Duration most = random_.Chance(0.8) ? absl::Minutes(5) : absl::Hours(2);
+    plans_->After(random_.Between(absl::Seconds(1), most), [this, again] { Send(again); });
   }
   if (frame.has_delivery()) {
     const uint64_t id = frame.delivery().delivery_id();
@@ -98,7 +97,7 @@ void App::OnFrame(const AgentFrame& frame) {
     Acknowledge(id);
   }
   if (frame.has_gap()) {
-    Take(frame.gap().delivery_id());
+    if (Take(frame.gap().delivery_id())) model_->OnGap(name_, frame.gap().dropped());
     Acknowledge(frame.gap().delivery_id());
   }
 }

@@ -25,8 +25,6 @@ class App final : private net::Stream::Delegate {
   App(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, AppName name,
       std::string address, uint64_t seed);
 
-  static std::string IdOf(int app);
-
   // The agent is there.
   void Connect();
   // It has died: everything of the connection is gone at once. Not from inside a callback of the

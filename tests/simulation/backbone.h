@@ -30,6 +30,9 @@ class Backbone {
 
   // From 0 to 1, of each request and of each answer.
   void set_loss(double loss) { loss_ = loss; }
+  // Some messages take up to so much longer, and all the others overtake them; a request may arrive
+  // long after its caller has given up and repeated it.
+  void set_slowness(absl::Duration most) { slowness_ = most; }
   // Nothing passes between this process and the others.
   void Isolate(const std::string& process) { isolated_.insert(process); }
   void Heal(const std::string& process) { isolated_.erase(process); }
@@ -40,9 +43,12 @@ class Backbone {
   }
   // How long one message takes; nullopt: it is lost.
   std::optional<absl::Duration> Travel(const std::string& from, const std::string& to) {
-    const absl::Duration time =
-        random_.Chance(0.01) ? random_.Between(absl::Milliseconds(1), absl::Seconds(3))
-                             : random_.Between(absl::Microseconds(200), absl::Milliseconds(3));
+    absl::Duration time = random_.Chance(0.01)
+                              ? random_.Between(absl::Milliseconds(1), absl::Seconds(3))
+                              : random_.Between(absl::Microseconds(200), absl::Milliseconds(3));
+    if (slowness_ > absl::ZeroDuration() && random_.Chance(0.2)) {
+      time += random_.Between(absl::ZeroDuration(), slowness_);
+    }
     if (!Reaches(from, to) || (loss_ > 0 && random_.Chance(loss_))) return std::nullopt;
     return time;
   }
@@ -54,6 +60,7 @@ class Backbone {
   Scheduler scheduler_;
   Random random_;
   double loss_ = 0;
+  absl::Duration slowness_;
   std::set<std::string> isolated_;
 };
 

@@ -1,19 +1,18 @@
 #include "tests/simulation/device.h"
 
-#include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/strings/str_cat.h"
-#include "tests/simulation/tracked_stream.h"
+#include "tests/simulation/seeded_key.h"
 
 namespace bellwire::simulation {
 namespace {
 
+constexpr char kAgentAddress[] = "agent";
 constexpr uid_t kAgentUid = 1000;
 constexpr uid_t kAppUid = 2000;
 constexpr absl::Duration kHeartbeat = absl::Minutes(5);
@@ -30,36 +29,38 @@ void Write(const std::string& path, const std::string& bytes) {
 
 }  // namespace
 
-Device::Device(net::EventLoop* loop, net::SimulatedNetwork* network, net::SimulatedNetwork* local,
-               Model* model, Trace* trace, Options options)
-    : loop_(loop),
+Device::Device(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, Trace* trace,
+               Options options)
+    : world_(loop),
       network_(network),
-      local_(local),
       model_(model),
       trace_(trace),
       options_(std::move(options)),
-      local_address_(absl::StrCat("agent ", options_.index)),
+      loop_(loop),
+      local_(&loop_, options_.seed + static_cast<uint64_t>(options_.index)),
       random_(options_.seed, "device", static_cast<uint64_t>(options_.index)),
-      key_(*DeviceKey::Generate()) {
+      key_(SeededKey(Random(options_.seed, "key", static_cast<uint64_t>(options_.index)),
+                     PathOf("key"))) {
+  local_.set_link_options({.latency = absl::ZeroDuration()});
   for (int app = 0; app < options_.apps; ++app) {
-    apps_.push_back(std::make_unique<App>(loop, local, model, AppName{options_.index, app},
-                                          local_address_, options_.seed));
+    apps_.push_back(std::make_unique<App>(&loop_, &local_, model, AppName{options_.index, app},
+                                          kAgentAddress, options_.seed));
   }
 }
 
 Device::~Device() {
-  local_->StopListening(local_address_);
+  local_.StopListening(kAgentAddress);
   for (const auto& app : apps_) app->Disconnect();
 }
 
-std::string Device::InboxPath() const {
-  return absl::StrCat(options_.directory, "/inbox", options_.index, ".db");
+std::string Device::PathOf(const std::string& file) const {
+  return absl::StrCat(options_.directory, "/", file, options_.index);
 }
 
 void Device::Boot() {
   trace_->Add(options_.index, "agent starts");
   absl::StatusOr<std::unique_ptr<agent::Inbox>> inbox =
-      agent::Inbox::Open(InboxPath(), &loop_->clock());
+      agent::Inbox::Open(PathOf("inbox"), &loop_.clock());
   if (!inbox.ok()) {
     return model_->Violate(options_.index,
                            absl::StrCat("the inbox does not open: ", inbox.status().ToString()));
@@ -69,15 +70,17 @@ void Device::Boot() {
   std::vector<std::string> servers = options_.servers;
   std::swap(servers[0], servers[random_.Below(servers.size())]);
   core_ = std::make_unique<agent::AgentCore>(
-      loop_, inbox_.get(), key_.get(), heartbeat_.get(), absl::BitGenRef(random_),
+      &loop_, inbox_.get(), key_.get(), heartbeat_.get(), absl::BitGenRef(random_),
       agent::AgentCore::Options{.servers = std::move(servers),
                                 .dial =
                                     [this](const std::string& address) {
-                                      return std::make_unique<TrackedStream>(
-                                          network_->Connect(address, &ticket_), &stream_);
+                                      model_->OnConnection(options_.index, true);
+                                      return std::make_unique<PhoneStream>(
+                                          network_->Connect(address, &ticket_), world_, &stream_,
+                                          [this] { model_->OnConnection(options_.index, false); });
                                     },
                                 .agent_uid = kAgentUid});
-  local_->Listen(local_address_, [this](std::unique_ptr<net::Stream> stream) {
+  local_.Listen(kAgentAddress, [this](std::unique_ptr<net::Stream> stream) {
     core_->AcceptApp(std::move(stream), kAppUid);
   });
   core_->Start();
@@ -86,17 +89,30 @@ void Device::Boot() {
 
 void Device::Crash(bool power_cut) {
   trace_->Add(options_.index, power_cut ? "power cut" : "agent is killed");
-  if (power_cut && stream_ != nullptr) network_->Vanish(stream_);
-  local_->StopListening(local_address_);
+  if (power_cut && stream_ != nullptr) network_->Vanish(stream_->end());
+  local_.StopListening(kAgentAddress);
   for (const auto& app : apps_) app->Disconnect();
   core_.reset();
   // Closing the inbox in good order writes to it; a process that is killed doesn't.
-  const std::string path = InboxPath();
+  const std::string path = PathOf("inbox");
   const std::optional<std::string> database = Read(path);
   const std::optional<std::string> log = Read(path + "-wal");
   inbox_.reset();
   if (database.has_value()) Write(path, *database);
   if (log.has_value()) Write(path + "-wal", *log);
+}
+
+void Device::Suspend() {
+  trace_->Add(options_.index, "phone sleeps");
+  loop_.Suspend();
+  if (stream_ != nullptr) stream_->Suspend();
+}
+
+void Device::Resume() {
+  trace_->Add(options_.index, "phone wakes up");
+  loop_.Resume();
+  if (stream_ != nullptr) stream_->Resume();
+  model_->OnWake(options_.index);
 }
 
 }  // namespace bellwire::simulation

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "crypto/device_key.h"
 #include "device-agent/agent_core.h"
 #include "device-agent/heartbeat_policy.h"
@@ -14,6 +15,8 @@
 #include "net/stream.h"
 #include "tests/simulation/app.h"
 #include "tests/simulation/model.h"
+#include "tests/simulation/phone_loop.h"
+#include "tests/simulation/phone_stream.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/trace.h"
 
@@ -26,42 +29,53 @@ class Device {
     int index = 0;
     int apps = 0;
     uint64_t seed = 0;
-    // Where its inbox lies.
+    // Where its disk is made.
     std::string directory;
     // Of connectors.
     std::vector<std::string> servers;
   };
 
-  // All must outlive it. Apps and agent meet on `local`.
-  Device(net::EventLoop* loop, net::SimulatedNetwork* network, net::SimulatedNetwork* local,
-         Model* model, Trace* trace, Options options);
+  // All must outlive it.
+  Device(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, Trace* trace,
+         Options options);
   ~Device();
 
   // Starts the agent. The apps come soon after.
   void Boot();
   // The agent is killed, or, with `power_cut`, the whole phone is dead at once and nobody hears of
-  // it. On its disk is what was synced.
+  // it. On its disk is what was synced. REQUIRES: awake().
   void Crash(bool power_cut);
   bool up() const { return core_ != nullptr; }
 
+  // The phone sleeps: agent and apps stand still, and hear of nothing until it is awake again. Call
+  // it from a timer. REQUIRES: awake().
+  void Suspend();
+  void Resume();
+  // It is up, and not suspended.
+  bool awake() const { return up() && !loop_.suspended(); }
+  bool suspended() const { return loop_.suspended(); }
+  // Somebody sets its clock.
+  void set_skew(absl::Duration skew) { loop_.set_skew(skew); }
+
   // Null if it has no connection to a server.
-  net::Stream* stream() const { return stream_; }
+  net::Stream* stream() const { return stream_ == nullptr ? nullptr : stream_->end(); }
   App& app(int index) { return *apps_[static_cast<size_t>(index)]; }
 
  private:
-  std::string InboxPath() const;
+  std::string PathOf(const std::string& file) const;
 
-  net::EventLoop* const loop_;
+  net::EventLoop* const world_;
   net::SimulatedNetwork* const network_;
-  net::SimulatedNetwork* const local_;
   Model* const model_;
   Trace* const trace_;
   const Options options_;
-  const std::string local_address_;
+  PhoneLoop loop_;
+  // Between agent and apps.
+  net::SimulatedNetwork local_;
   Random random_;
-  std::unique_ptr<DeviceKey> key_;
+  const std::unique_ptr<DeviceKey> key_;
   net::SimulatedNetwork::TicketSlot ticket_;
-  net::Stream* stream_ = nullptr;
+  PhoneStream* stream_ = nullptr;
   std::vector<std::unique_ptr<App>> apps_;
 
   // Of one life of the agent.

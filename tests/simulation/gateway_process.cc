@@ -6,42 +6,36 @@ namespace bellwire::simulation {
 
 using internal::v1::ConnectorResponse;
 
-struct GatewayProcess::Life {
-  explicit Life(GatewayProcess* process)
-      : waits(std::make_unique<Calls>(process->backbone_)),
-        registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
-        connectors(
-            NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
-        engine(
-            {.sealer = process->sealer_,
-             .registry = registry.get(),
-             .connectors = connectors.get(),
-             .clock = &process->clock_,
-             .wait_for_ack = [this](ConnectorApi* connector, internal::v1::ConnectorRequest request,
-                                    absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
-               WaitForAck(connector, std::move(request), wait, std::move(done));
-             }}) {}
-  // What is forgotten with the clients gives its places back to the engine.
-  ~Life() {
-    waits.reset();
-    connectors.reset();
-    registry.reset();
-  }
+GatewayProcess::Life::Life(GatewayProcess* process)
+    : waits(std::make_unique<Calls>(process->backbone_)),
+      registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
+      connectors(NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
+      engine({.sealer = process->sealer_,
+              .registry = registry.get(),
+              .connectors = connectors.get(),
+              .clock = &process->clock_,
+              .wait_for_ack =
+                  [this](ConnectorApi* connector, internal::v1::ConnectorRequest request,
+                         absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
+                    WaitForAck(connector, std::move(request), wait, std::move(done));
+                  }}),
+      calls(process->sealer_, registry.get(), connectors.get()) {}
 
-  // gateway/ack_wait.h on the simulation's clock.
-  void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
-                  absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
-    Calls::Reply<bool> reply = waits->Begin<bool>(std::move(done), wait, [] { return false; });
-    connector->Exchange(std::move(request), [reply](ConnectorResponse::Outcome outcome) {
-      reply(outcome == ConnectorResponse::DEVICE_ACKED);
-    });
-  }
+// What is forgotten with the clients gives its places back to the engine.
+GatewayProcess::Life::~Life() {
+  waits.reset();
+  connectors.reset();
+  registry.reset();
+}
 
-  std::unique_ptr<Calls> waits;
-  std::unique_ptr<RegistryApi> registry;
-  std::unique_ptr<ConnectorDirectory> connectors;
-  gateway::SendEngine engine;
-};
+void GatewayProcess::Life::WaitForAck(ConnectorApi* connector,
+                                      internal::v1::ConnectorRequest request, absl::Duration wait,
+                                      absl::AnyInvocable<void(bool) &&> done) {
+  Calls::Reply<bool> reply = waits->Begin<bool>(std::move(done), wait, [] { return false; });
+  connector->Exchange(std::move(request), [reply](ConnectorResponse::Outcome outcome) {
+    reply(outcome == ConnectorResponse::DEVICE_ACKED);
+  });
+}
 
 GatewayProcess::GatewayProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
                                std::string name, std::function<RegistryApi*()> find_registry,
@@ -57,8 +51,5 @@ GatewayProcess::~GatewayProcess() = default;
 
 void GatewayProcess::Start() { life_ = std::make_unique<Life>(this); }
 void GatewayProcess::Crash() { life_.reset(); }
-gateway::SendEngine* GatewayProcess::engine() {
-  return life_ == nullptr ? nullptr : &life_->engine;
-}
 
 }  // namespace bellwire::simulation

@@ -56,6 +56,11 @@ int main(int argc, char** argv) {
   for (const auto& [step, count] : report.counts.ended) {
     std::cout << absl::StreamFormat("  %-14s %d\n", bellwire::push::v1::Step_Name(step), count);
   }
+  std::cout << absl::StreamFormat(
+      "  %d gap notices, %d recalls, %d receipts (%d of them again), %d dead tokens, %d uses of "
+      "foreign tokens\n",
+      report.counts.gaps, report.counts.recalls, report.counts.receipts,
+      report.counts.repeated_receipts, report.counts.dead_tokens, report.counts.intrusions);
   std::cout << absl::StreamFormat("%d events, trace hash %016x\n", report.events,
                                   report.trace_hash);
   if (!report.violation.has_value()) return 0;

@@ -1,3 +1,5 @@
+// What the model hears of apps and providers. The rest of it is in model_ends.cc.
+
 #include "tests/simulation/model.h"
 
 #include <algorithm>
@@ -6,19 +8,30 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/limits.h"
 
 namespace bellwire::simulation {
 namespace {
 
-using push::v1::Step;
-
-bool IsEnd(Step step) {
-  return step == push::v1::APP_ACKED || step == push::v1::EXPIRED || step == push::v1::COLLAPSED ||
-         step == push::v1::OVERFLOWED || step == push::v1::RECALLED ||
-         step == push::v1::UNREGISTERED || step == push::v1::NOT_CONNECTED;
-}
+// An app is shown what expires while it lies before it.
+constexpr absl::Duration kShowGrace = absl::Minutes(2);
 
 }  // namespace
+
+std::string AppIdOf(int app) { return absl::StrCat("com.example.app", app); }
+
+std::string TeamOf(int app) { return app % 2 == 0 ? "evenevenev" : "oddoddoddo"; }
+
+admin::v1::OverflowPolicy PolicyOf(int app) {
+  switch (app % 3) {
+    case 0:
+      return admin::v1::DROP_OLDEST;
+    case 1:
+      return admin::v1::REFUSE_NEWEST;
+    default:
+      return admin::v1::DROP_ALL;
+  }
+}
 
 void Model::Violate(int device, std::string what) {
   if (violation_.has_value()) return;
@@ -26,14 +39,19 @@ void Model::Violate(int device, std::string what) {
   violation_ = Violation{std::move(what), device};
 }
 
+// --- Apps. ---
+
 void Model::OnToken(const AppName& app, const std::string& token) {
-  const auto [it, is_new] = tokens_.emplace(token, app);
-  if (it->second != app) {
+  const auto [it, is_new] = tokens_.try_emplace(token, Token{.app = app});
+  if (it->second.app != app) {
     return Violate(app.device, "two apps have the same token");
   }
-  App& state = apps_[app];
-  if (unregistered_tokens_.contains(token)) {
+  if (it->second.unregistered) {
     return Violate(app.device, "an unregistered token came back to life");
+  }
+  App& state = apps_[app];
+  if (!state.token.empty() && state.token != token) {
+    return Violate(app.device, "an app has another token and never unregistered");
   }
   state.token = token;
   state.dead = false;
@@ -42,12 +60,24 @@ void Model::OnToken(const AppName& app, const std::string& token) {
 
 void Model::OnUnregister(const AppName& app) {
   App& state = apps_[app];
-  if (!state.token.empty()) unregistered_tokens_.insert(state.token);
-  state.token.clear();
   trace_->Add(app.device, "unregister", static_cast<uint64_t>(app.app));
+  if (state.token.empty()) return;
+  tokens_.at(state.token).unregistered = true;
+  state.token.clear();
+  state.gap = 0;
 }
 
-void Model::OnUnregistered(const AppName& app) { apps_[app].dead = true; }
+void Model::OnUnregistered(const AppName& app) {
+  apps_[app].dead = true;
+  apps_[app].gap = 0;
+}
+
+void Model::OnWake(int device) { phones_[device].woke = clock_->WallNow(); }
+
+void Model::OnConnection(int device, bool connected) {
+  phones_[device].connected = connected;
+  phones_[device].last_connected = ++event_;
+}
 
 std::optional<std::string> Model::TokenOf(const AppName& app) const {
   const auto it = apps_.find(app);
@@ -55,13 +85,81 @@ std::optional<std::string> Model::TokenOf(const AppName& app) const {
   return it->second.token;
 }
 
+const std::vector<std::string>& Model::DeadTokensOf(const AppName& app) {
+  return apps_[app].dead_tokens;
+}
+
+void Model::OnGap(const AppName& app, uint32_t dropped) {
+  trace_->Add(app.device, "gap", dropped, static_cast<uint64_t>(app.app));
+  ++counts_.gaps;
+  if (dropped == 0) Violate(app.device, "a gap of nothing");
+  apps_[app].gap += dropped;
+}
+
+void Model::OnShown(const AppName& app, absl::string_view payload) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(payload.substr(0, payload.find(' ')), &number)) {
+    return Violate(app.device, "an app was shown what nobody may have sent");
+  }
+  trace_->Add(app.device, "shown", number, static_cast<uint64_t>(app.app));
+  ++counts_.shown;
+  const auto it = messages_.find(number);
+  if (it == messages_.end()) return Violate(app.device, "a payload that nobody sent");
+  CheckShown(app, it->second);
+}
+
+void Model::CheckShown(const AppName& app, Message& message) {
+  const auto wrong = [&](absl::string_view what) {
+    Violate(app.device, absl::StrCat("message ", message.number, " ", what));
+  };
+  if (message.to != app) {
+    return wrong(absl::StrCat("for device ", message.to.device, " app ", message.to.app,
+                              " was shown to app ", app.app));
+  }
+  if (++message.shown > 1) return wrong("was shown twice");
+  App& state = apps_[app];
+  if (state.dead || (!state.token.empty() && state.token != message.token)) {
+    return wrong("was shown after its app unregistered");
+  }
+  if (message.gone) return wrong("was shown after its recall said that it was gone");
+  const absl::Time now = clock_->WallNow();
+  if (now + max_skew_ < message.deliver_at) return wrong("was shown before its deliver_at");
+  // When exactly it was accepted, and so begins to expire, is known only once it was answered.
+  const absl::Time begins = std::max(message.answered_at, message.deliver_at);
+  const bool just_woke = now < phones_[app.device].woke + kShowGrace;
+  const absl::Duration ttl = message.now_or_never ? 2 * kNowOrNeverWait : message.ttl;
+  if (message.answered != 0 && !just_woke && now > begins + ttl + 2 * max_skew_ + kShowGrace) {
+    return wrong("was shown after its ttl");
+  }
+
+  if (message.now_or_never || message.deliver_at != absl::InfinitePast()) return;
+  const auto is_late = [&message](uint64_t latest) {
+    // Whoever sent the later one had been told that this one was accepted.
+    return message.answered != 0 && latest > message.answered;
+  };
+  uint64_t& latest = state.shown_sent[message.priority];
+  if (is_late(latest)) return wrong("was shown out of order");
+  latest = std::max(latest, message.sent);
+  if (message.collapse_key.empty()) return;
+  uint64_t& of_key = state.shown_of_key[message.collapse_key];
+  if (is_late(of_key)) return wrong("was shown after a newer one with its collapse key");
+  of_key = std::max(of_key, message.sent);
+}
+
+// --- Providers. ---
+
 uint64_t Model::OnSend(Message message) {
   message.number = next_number_++;
   message.sent = ++event_;
   ++counts_.sent;
   trace_->Add(message.to.device, message.now_or_never ? "send now or never" : "send",
               message.number, static_cast<uint64_t>(message.to.app));
+  Token& token = tokens_.at(message.token);
+  ++token.sent;
+  ++token.open;
+  if (!message.collapse_key.empty()) ++token.sent_of_key[message.collapse_key];
   const uint64_t number = message.number;
+  numbers_.emplace(message.id, number);
   messages_.emplace(number, std::move(message));
   open_.insert(number);
   return number;
@@ -71,7 +169,14 @@ void Model::OnAccepted(uint64_t number, push::v1::SendResponse::Outcome outcome)
   ++counts_.accepted;
   Message& message = messages_.at(number);
   message.answered = ++event_;
+  message.answered_at = clock_->WallNow();
+  message.outcome = outcome;
   trace_->Add(message.to.device, "answered OK", number, static_cast<uint64_t>(outcome));
+  const bool fits = message.now_or_never ? outcome == push::v1::SendResponse::DELIVERED ||
+                                               outcome == push::v1::SendResponse::NOT_CONNECTED
+                                         : outcome == push::v1::SendResponse::ACCEPTED ||
+                                               outcome == push::v1::SendResponse::DELIVERED;
+  if (!fits) Violate(message.to.device, absl::StrCat("message ", number, ": a wrong OK"));
 }
 
 void Model::OnGivenUp(uint64_t number) {
@@ -79,115 +184,65 @@ void Model::OnGivenUp(uint64_t number) {
   trace_->Add(messages_.at(number).to.device, "given up", number);
 }
 
-void Model::OnRefused(uint64_t number, absl::string_view reason) {
+void Model::OnRefused(uint64_t number, const absl::Status& why) {
   ++counts_.refused;
   const Message& message = messages_.at(number);
+  Token& token = tokens_.at(message.token);
   trace_->Add(message.to.device, "refused", number);
-  open_.erase(number);
-  if (reason == "UNREGISTERED" ? !unregistered_tokens_.contains(message.token)
-                               : reason != "MAILBOX_FULL") {
-    Violate(message.to.device, absl::StrCat("message ", number, " was refused: ", reason));
-  }
-}
-
-void Model::OnShown(const AppName& app, absl::string_view payload) {
-  uint64_t number = 0;
-  if (!absl::SimpleAtoi(payload.substr(0, payload.find(' ')), &number)) {
-    return Violate(app.device, "a payload that nobody sent");
-  }
-  trace_->Add(app.device, "shown", number, static_cast<uint64_t>(app.app));
-  ++counts_.shown;
-  const auto it = messages_.find(number);
-  if (it == messages_.end()) return Violate(app.device, "a payload that nobody sent");
-  Message& message = it->second;
-  if (message.to != app) {
-    return Violate(app.device,
-                   absl::StrCat("message ", number, " for device ", message.to.device, " app ",
-                                message.to.app, " was shown to app ", app.app));
-  }
-  if (++message.shown > 1) {
-    return Violate(app.device, absl::StrCat("message ", number, " was shown twice"));
-  }
-  App& state = apps_[app];
-  if (state.dead || (!state.token.empty() && state.token != message.token)) {
-    return Violate(app.device,
-                   absl::StrCat("message ", number, " was shown after its app unregistered"));
-  }
-  if (message.now_or_never || message.deliver_at != absl::InfinitePast()) return;
-  uint64_t& latest = state.shown_sent[message.priority];
-  // Whoever sent the later one had been told that this one was accepted.
-  if (message.answered != 0 && latest > message.answered) {
-    return Violate(app.device, absl::StrCat("message ", number, " was shown out of order"));
-  }
-  latest = std::max(latest, message.sent);
-}
-
-void Model::OnLooked(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found,
-                     absl::Time now, absl::Duration skew) {
-  const Message& message = messages_.at(number);
-  const int device = message.to.device;
-  if (!found.ok()) {
-    if (message.answered != 0 && ErrorReason(found.status()) == "MESSAGE_NOT_FOUND") {
-      Violate(device, absl::StrCat("message ", number,
-                                   " was answered OK and the registry does not"
-                                   " know it"));
+  const std::string reason(ErrorReason(why));
+  if (reason == "UNREGISTERED") {
+    if (!token.unregistered) {
+      Violate(message.to.device, absl::StrCat("message ", number, " was refused: UNREGISTERED"));
     }
-    return;
+  } else if (reason == "MAILBOX_FULL") {
+    ++token.refused_full;
+    if (PolicyOf(token.app.app) != admin::v1::REFUSE_NEWEST ||
+        token.open <= kMaxMailboxMessagesPerApp) {
+      Violate(message.to.device, absl::StrCat("message ", number, " was refused: MAILBOX_FULL"));
+    }
+  } else {
+    Violate(message.to.device, absl::StrCat("message ", number, " was refused: ", why.ToString()));
   }
-  int ends = 0;
-  for (const push::v1::Receipt& receipt : found->receipts()) ends += IsEnd(receipt.step()) ? 1 : 0;
-  const Step step = found->state();
-  if (ends == 0 && !found->terminal()) return;
-  if (ends != 1 || !found->terminal() || !IsEnd(step)) {
-    Violate(device, absl::StrCat("message ", number, " has ", ends, " terminal receipts"));
-    return;
-  }
-  absl::string_view wrong;
-  switch (step) {
-    case push::v1::APP_ACKED:
-      if (message.shown != 1) wrong = "APP_ACKED, and no app was shown it";
-      break;
-    case push::v1::EXPIRED:
-      if (now + skew < message.expires_no_earlier_than) wrong = "EXPIRED before its time";
-      break;
-    case push::v1::COLLAPSED:
-      if (message.collapse_key.empty()) wrong = "COLLAPSED without a key";
-      break;
-    case push::v1::RECALLED:
-      if (!message.recalled) wrong = "RECALLED, and nobody did";
-      break;
-    case push::v1::UNREGISTERED:
-      if (!unregistered_tokens_.contains(message.token)) wrong = "UNREGISTERED, and its app is not";
-      break;
-    case push::v1::NOT_CONNECTED:
-      if (!message.now_or_never) wrong = "NOT_CONNECTED, and it could wait";
-      break;
-    default:
-      // OVERFLOWED: nobody here sends so much.
-      wrong = "an end that nothing led to";
-  }
-  if (!wrong.empty()) {
-    Violate(device, absl::StrCat("message ", number, " is ", wrong, " (", Step_Name(step), ")"));
-  }
-  ++counts_.ended[step];
-  trace_->Add(device, "ended", number, static_cast<uint64_t>(step));
-  open_.erase(number);
+  Close(number);
 }
 
-void Model::OnEnd(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found) {
-  const Message& message = messages_.at(number);
-  if (!found.ok()) {
-    if (message.answered == 0) return;
-    return Violate(message.to.device,
-                   absl::StrCat("message ", number, " is lost: ", found.status().ToString()));
+void Model::OnRecall(uint64_t number) {
+  ++counts_.recalls;
+  Message& message = messages_.at(number);
+  message.recalled = true;
+  trace_->Add(message.to.device, "recall", number);
+}
+
+void Model::OnRecallAnswered(uint64_t number, push::v1::RecallResponse::Outcome outcome) {
+  Message& message = messages_.at(number);
+  trace_->Add(message.to.device, "recall answered", number, static_cast<uint64_t>(outcome));
+  const Phone& phone = phones_[message.to.device];
+  // A phone that had a session since may have it already.
+  const bool was_away = !phone.connected && phone.last_connected < message.sent;
+  if (outcome != push::v1::RecallResponse::RECALLED || !was_away) return;
+  message.gone = true;
+  if (message.shown > 0) {
+    Violate(message.to.device, absl::StrCat("message ", number, " is gone, and was shown"));
   }
-  std::string steps;
-  for (const push::v1::Receipt& receipt : found->receipts()) {
-    absl::StrAppend(&steps, " ", Step_Name(receipt.step()), "@", receipt.time().seconds(), " ",
-                    receipt.detail());
-  }
-  Violate(message.to.device, absl::StrCat("message ", number, " never ended, shown ", message.shown,
-                                          " times:", steps));
+}
+
+void Model::OnIntrusion(int device, absl::string_view what, const absl::Status& answer,
+                        const std::set<std::string>& allowed) {
+  ++counts_.intrusions;
+  trace_->Add(device, "intrusion", static_cast<uint64_t>(answer.code()));
+  const std::string reason(ErrorReason(answer));
+  const bool unserved = absl::IsUnavailable(answer) || absl::IsResourceExhausted(answer) ||
+                        absl::IsDeadlineExceeded(answer);
+  if (!answer.ok() && (allowed.contains(reason) || unserved)) return;
+  Violate(device, absl::StrCat(what, " was answered ", answer.ToString()));
+}
+
+void Model::OnClockSet(absl::Duration skew) {
+  max_skew_ = std::max(max_skew_, absl::AbsDuration(skew));
+}
+
+void Model::Close(uint64_t number) {
+  if (open_.erase(number) > 0) --tokens_.at(messages_.at(number).token).open;
 }
 
 }  // namespace bellwire::simulation

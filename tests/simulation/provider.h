@@ -1,7 +1,6 @@
 #ifndef BELLWIRE_TESTS_SIMULATION_PROVIDER_H_
 #define BELLWIRE_TESTS_SIMULATION_PROVIDER_H_
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,8 +16,9 @@
 
 namespace bellwire::simulation {
 
-// The app backends of all teams: they send to the tokens that apps have, and repeat what got no
-// answer with the same message id, through whichever gateway. Single-threaded.
+// The app backends of all teams: they send to the tokens that apps have, take some messages back,
+// and repeat what got no answer with the same message id, through whichever gateway.
+// Single-threaded.
 class Provider {
  public:
   struct Options {
@@ -33,30 +33,27 @@ class Provider {
   Provider(net::EventLoop* loop, Backbone* backbone, Model* model,
            std::vector<GatewayProcess*> gateways, Options options);
 
-  static std::string TeamOf(int app) { return app % 2 == 0 ? "evenevenev" : "oddoddoddo"; }
-
   // From now on, until Stop. What is under way then goes on.
   void Start();
   void Stop() { sending_ = false; }
+  // Sends so many to one app, if it has a token.
+  void SendMany(const AppName& to, int messages);
 
  private:
   void SendNext(int device);
   void Send(const AppName& to, const std::string& token);
-  void Try(uint64_t number, int app, std::shared_ptr<const push::v1::SendRequest> request,
-           int attempt);
-  void OnAnswer(uint64_t number, int app, std::shared_ptr<const push::v1::SendRequest> request,
-                int attempt, absl::StatusOr<push::v1::SendResponse> answer);
-  MessageId NewId();
+  void Try(uint64_t number, std::shared_ptr<const push::v1::SendRequest> request, int attempt);
+  void OnAnswer(uint64_t number, std::shared_ptr<const push::v1::SendRequest> request, int attempt,
+                absl::StatusOr<push::v1::SendResponse> answer);
+  void Recall(uint64_t number, int attempt);
 
-  Backbone* const backbone_;
   net::EventLoop* const loop_;
   Model* const model_;
-  const std::vector<GatewayProcess*> gateways_;
   const Options options_;
   Random random_;
   std::vector<Random> device_random_;
   Scheduler plans_;
-  Calls calls_;
+  GatewayClient gateways_;
   bool sending_ = false;
 };
 

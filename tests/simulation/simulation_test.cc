@@ -36,6 +36,7 @@ TEST(SimulationTest, NothingIsLostWhenNothingGoesWrong) {
   EXPECT_GT(report.counts.shown, 300u);
   EXPECT_EQ(report.counts.refused, 0u);
   EXPECT_EQ(report.counts.unanswered, 0u);
+  EXPECT_EQ(report.counts.repeated_receipts, 0u);
 }
 
 TEST(SimulationTest, ASeedGivesTheSameRun) {
@@ -60,7 +61,28 @@ TEST_P(SeedTest, NothingIsLostWhateverGoesWrong) {
   EXPECT_GT(report.counts.shown, 100u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SeedTest, testing::Range(100, 110));
+INSTANTIATE_TEST_SUITE_P(Seeds, SeedTest, testing::Range(100, 130));
+
+// That what can go wrong does: a fault that never happens proves nothing.
+TEST(SimulationTest, EverythingHappens) {
+  WorldOptions options = OptionsOf(7);
+  options.faults = 20;
+  // These are rare.
+  options.rates.floods = 2;
+  options.rates.unregistrations = 3;
+  const Report report = RunWorld(options);
+  EXPECT_FALSE(report.violation.has_value()) << Describe(report);
+  for (const push::v1::Step step :
+       {push::v1::APP_ACKED, push::v1::EXPIRED, push::v1::COLLAPSED, push::v1::OVERFLOWED,
+        push::v1::RECALLED, push::v1::UNREGISTERED, push::v1::NOT_CONNECTED}) {
+    EXPECT_TRUE(report.counts.ended.contains(step)) << push::v1::Step_Name(step);
+  }
+  EXPECT_GT(report.counts.refused, 0u);
+  EXPECT_GT(report.counts.gaps, 0u);
+  EXPECT_GT(report.counts.dead_tokens, 0u);
+  EXPECT_GT(report.counts.intrusions, 0u);
+  EXPECT_GT(report.counts.repeated_receipts, 0u);
+}
 
 }  // namespace
 }  // namespace bellwire::simulation

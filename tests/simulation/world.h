@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "tests/simulation/faults.h"
 #include "tests/simulation/model.h"
 
 namespace bellwire::simulation {
@@ -21,8 +22,10 @@ struct WorldOptions {
   int gateways = 2;
   // To each device.
   double messages_per_day = 30;
-  // How often things go wrong: 1 is a bad day, 0 a perfect one.
+  // How often things go wrong: as often as `rates` say on a bad day, so much more often, or never
+  // (0).
   double faults = 1;
+  FaultRates rates;
   // How long providers send and things go wrong. A few quiet hours follow, in which everything has
   // to come to its end.
   absl::Duration time = absl::Hours(24);
