@@ -33,9 +33,53 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
   for (const auto& app : status.apps()) {
     json["apps"].push_back({{"app_id", app.app_id()},
                             {"connected", app.connected()},
-                            {"waiting_messages", app.waiting_messages()}});
+                            {"waiting_messages", app.waiting_messages()},
+                            {"starts", app.starts()}});
+  }
+  if (status.has_network()) {
+    const auto& network = status.network();
+    json["network"] = {{"kind", network.kind()},
+                       {"interface", network.interface()},
+                       {"gateway", network.gateway()},
+                       {"learned_interval_ms", network.learned_interval_ms()},
+                       {"hint_interval_ms", network.hint_interval_ms()}};
+  }
+  if (status.has_last_day()) {
+    const auto& day = status.last_day();
+    json["last_day"] = {{"time_ms", day.time_ms()},
+                        {"heartbeats", day.heartbeats()},
+                        {"bytes_sent", day.bytes_sent()},
+                        {"bytes_received", day.bytes_received()}};
   }
   return json;
+}
+
+// "wifi wlan0 at 00:1a:2b:3c:4d:5e; silence of 27m45s survives here".
+std::string RenderNetwork(const agent::v1::Status::Network& network) {
+  std::string text = absl::StrCat(network.kind(), " ", network.interface());
+  if (!network.gateway().empty()) absl::StrAppend(&text, " at ", network.gateway());
+  const auto render = [](uint32_t ms) { return RenderDuration(absl::Milliseconds(ms)); };
+  if (network.learned_interval_ms() != 0) {
+    absl::StrAppend(&text, "; silence of ", render(network.learned_interval_ms()),
+                    " survives here");
+  } else {
+    absl::StrAppend(&text, "; still being learned");
+  }
+  if (network.hint_interval_ms() != 0) {
+    absl::StrAppend(&text, ", others: ", render(network.hint_interval_ms()));
+  }
+  return text;
+}
+
+// A rate a day, from at least an hour of it.
+std::string RenderDay(const agent::v1::Status::Traffic& day) {
+  const absl::Duration time = absl::Milliseconds(day.time_ms());
+  if (time < absl::Hours(1)) return "known after an hour";
+  const double days = absl::FDivDuration(time, absl::Hours(24));
+  const auto rate = [days](uint64_t n) { return static_cast<uint64_t>(n / days + 0.5); };
+  return absl::StrCat(rate(day.heartbeats()), " heartbeats, ", rate(day.bytes_sent()),
+                      " bytes sent, ", rate(day.bytes_received()), " received (over ",
+                      RenderDuration(time), ")");
 }
 
 void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
@@ -60,15 +104,20 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
                      ", ", status.heartbeats_sent(), " sent")},
        {"traffic",
         absl::StrCat(status.bytes_sent(), " bytes sent, ", status.bytes_received(), " received")},
+       {"a day", RenderDay(status.last_day())},
        {"inbox", absl::StrCat(status.inbox_messages(), " messages wait for their apps")},
        {"version", status.agent_version()}});
+  if (status.has_network()) fields.emplace_back("network", RenderNetwork(status.network()));
   out.Fields(fields);
   if (status.apps().empty()) return;
   out.Line();
   std::vector<std::vector<std::string>> rows;
   for (const auto& app : status.apps()) {
     rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
-                    app.connected() ? out.Good("running") : out.Dim("away")});
+                    app.connected()     ? out.Good("running")
+                    : app.starts() == 0 ? out.Dim("away")
+                                        : out.Bad(absl::StrCat("started ", app.starts(),
+                                                               " times, took nothing"))});
   }
   out.Table({"APP", "WAITING", "STATE"}, rows);
 }

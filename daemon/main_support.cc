@@ -17,6 +17,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "daemon/service_manager.h"
 #include "nlohmann/json.hpp"
 
 namespace bellwire {
@@ -24,6 +25,13 @@ namespace {
 
 constexpr char kHintKey[] = "hint";
 constexpr char kConfigFlag[] = "--config";
+
+// Who is not told waits longer, or starts us again: nothing to give up for.
+void TellServiceManager(absl::string_view state) {
+  if (absl::Status s = NotifyServiceManager(state); !s.ok()) {
+    LogWarning("service_manager_not_told", {{"state", state}, {"error", s.message()}});
+  }
+}
 
 sigset_t ShutdownSignals() {
   sigset_t set;
@@ -120,6 +128,7 @@ void WaitForShutdownSignal() {
   int signal_number = 0;
   sigwait(&set, &signal_number);
   LogInfo("shutting_down", {{"signal", strsignal(signal_number)}});
+  TellServiceManager("STOPPING=1");
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
@@ -136,7 +145,10 @@ size_t RaiseDescriptorLimit() {
 
 absl::Status WriteReadyFile(const std::string& path,
                             const std::vector<std::pair<std::string, std::string>>& fields) {
-  if (path.empty()) return absl::OkStatus();
+  if (path.empty()) {
+    TellServiceManager("READY=1");
+    return absl::OkStatus();
+  }
   nlohmann::ordered_json json;
   for (const auto& [key, value] : fields) json[key] = value;
   json["pid"] = getpid();
@@ -156,6 +168,7 @@ absl::Status WriteReadyFile(const std::string& path,
     unlink(temporary.c_str());
     return error;
   }
+  TellServiceManager("READY=1");
   return absl::OkStatus();
 }
 

@@ -62,7 +62,7 @@ absl::Status PrepareProcess(const DaemonFlags& flags);
 // was not used yet.
 void SilenceGrpcLog();
 
-// Returns after SIGTERM or SIGINT. From then on a second one kills the process at once, so that a
+// Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one kills the process at once, so that a
 // drain can be cut short. REQUIRES: PrepareProcess.
 void WaitForShutdownSignal();
 
@@ -70,7 +70,7 @@ void WaitForShutdownSignal();
 size_t RaiseDescriptorLimit();
 
 // Writes {"key":"value", …, "pid":N} to `path` by way of a rename: who sees the file sees all of
-// it. An empty path writes nothing.
+// it. An empty path writes nothing. Tells the service manager that the daemon is ready.
 absl::Status WriteReadyFile(const std::string& path,
                             const std::vector<std::pair<std::string, std::string>>& fields);
 

@@ -18,7 +18,10 @@
 #include "device-agent/heartbeat/default_route.h"
 #include "device-agent/heartbeat/learned_heartbeat.h"
 #include "device-agent/heartbeat_policy.h"
+#include "device-agent/hook_runner.h"
 #include "device-agent/inbox.h"
+#include "device-agent/peer_identity.h"
+#include "device-agent/release_code.h"
 #include "device-agent/state_directory.h"
 #include "net/epoll_loop.h"
 #include "net/tls_client.h"
@@ -29,6 +32,8 @@ namespace bellwire::agent {
 namespace {
 
 constexpr size_t kSha256Bytes = 32;
+// A phone that gets messages all the time needs its code all the time.
+constexpr absl::Duration kReleaseInterval = absl::Seconds(20);
 
 bool IsHex(absl::string_view text) {
   return text.find_first_not_of("0123456789abcdefABCDEF") == absl::string_view::npos;
@@ -96,17 +101,29 @@ class AgentImpl final : public Agent {
         socket_path_(options.socket_path),
         loop_(RealClock()),
         tls_(&loop_, std::move(tls)),
+        hooks_(&loop_, options.start_app_hook,
+               [this](const std::string& app_id) { core_.OnAppStartEnded(app_id); }),
         heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"))),
         core_(&loop_, inbox_.get(), key_.get(), heartbeat_.get(), random_,
               {.servers = options.servers,
                .dial = [this, name = options.server_name](
                            const std::string& address) { return tls_.Connect(address, name); },
                .agent_uid = geteuid(),
-               .reconnect_max = options.reconnect_max}) {}
+               .start_app = StartApp(options.start_app_hook),
+               .on_wake = [this] { OnWake(); },
+               .reconnect_max = options.reconnect_max}),
+        watchdog_interval_(options.watchdog_interval),
+        watchdog_(options.watchdog),
+        watchdog_timer_(loop_.NewTimer([this] { OnWake(); })) {}
 
   absl::Status Listen(mode_t mode) {
     auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
-      core_.AcceptApp(std::move(stream), peer.uid);
+      absl::StatusOr<AppOwner> who = IdentifyPeer(peer);
+      if (!who.ok()) {
+        LogInfo("app_refused", {{"uid", peer.uid}, {"why", who.status().message()}});
+        return;
+      }
+      core_.AcceptApp(std::move(stream), *std::move(who));
     };
     BELLWIRE_ASSIGN_OR_RETURN(
         listener_, net::UnixListener::Listen(&loop_, socket_path_, mode, std::move(on_accept)));
@@ -116,6 +133,7 @@ class AgentImpl final : public Agent {
   void Run() override {
     LogInfo("agent_running", {{"device", device_id_}, {"socket", socket_path()}});
     core_.Start();
+    OnWake();
     loop_.Run();
     LogInfo("agent_stopped");
   }
@@ -123,6 +141,7 @@ class AgentImpl final : public Agent {
   void Stop() override {
     const bool posted = loop_.Post([this] {
       listener_.reset();
+      watchdog_timer_->Cancel();
       core_.Stop();
       // After this turn, at whose end the streams send what is left.
       loop_.Stop();
@@ -134,6 +153,28 @@ class AgentImpl final : public Agent {
   const std::string& device_id() const override { return device_id_; }
 
  private:
+  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp(const std::string& hook) {
+    if (hook.empty()) return nullptr;
+    return [this](const std::string& app_id, uid_t uid) { return hooks_.Run(app_id, uid); };
+  }
+
+  // The loop runs, and is awake. Not on every event: a busy phone has many of them.
+  void OnWake() {
+    const MonotonicTime awake = loop_.clock().Monotonic();
+    const bool idle = core_.link().state() == ServerLink::State::kReady;
+    // With the first session, and then with beats: whatever ran in between runs seldom.
+    if (idle && (!released_.has_value() || awake - *released_ >= kReleaseInterval)) {
+      released_ = awake;
+      ReleaseCode();
+    }
+    if (watchdog_interval_ == absl::InfiniteDuration()) return;
+    const MonotonicTime now = loop_.clock().Monotonic();
+    if (watchdog_told_.has_value() && now - *watchdog_told_ < watchdog_interval_ / 8) return;
+    watchdog_told_ = now;
+    watchdog_();
+    watchdog_timer_->Arm(watchdog_interval_ / 2);
+  }
+
   const std::unique_ptr<StateDirectory> state_;
   const std::unique_ptr<DeviceKey> key_;
   const std::unique_ptr<Inbox> inbox_;
@@ -142,8 +183,15 @@ class AgentImpl final : public Agent {
   absl::BitGen random_;
   net::EpollLoop loop_;
   net::TlsClient tls_;
+  HookRunner hooks_;
   const std::unique_ptr<HeartbeatPolicy> heartbeat_;
   AgentCore core_;
+  const absl::Duration watchdog_interval_;
+  const std::function<void()> watchdog_;
+  const std::unique_ptr<net::Timer> watchdog_timer_;
+  std::optional<MonotonicTime> watchdog_told_;
+  // ReleaseCode() ran.
+  std::optional<MonotonicTime> released_;
   std::unique_ptr<net::UnixListener> listener_;
 };
 
@@ -151,6 +199,10 @@ class AgentImpl final : public Agent {
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
   if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
+  if (!options.start_app_hook.empty() && access(options.start_app_hook.c_str(), X_OK) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--start_app_hook ", options.start_app_hook, " is no program that can be run"));
+  }
   if (options.state_dir.empty()) return absl::InvalidArgumentError("no --state_dir given");
   if (options.heartbeat_interval.has_value() &&
       *options.heartbeat_interval <= absl::ZeroDuration()) {

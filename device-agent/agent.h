@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,12 +33,19 @@ struct AgentOptions {
   std::string socket_path;
   // Who may connect; whom a connection may speak for is decided by its SO_PEERCRED, not by this.
   mode_t socket_mode = 0666;
+  // A program that starts an app which is not running and has messages (hook_runner.h). Empty: apps are not
+  // started, and get their messages when they connect.
+  std::string start_app_hook;
   // How long the connection may be silent before a heartbeat; kept within the server's bounds. Default:
   // learned, network by network (docs/heartbeat.md).
   std::optional<absl::Duration> heartbeat_interval;
   // Whether the server is told, without naming it, how long silence a network allows, and asked what others
   // learned there.
   bool share_networks = true;
+  // Called on the agent's thread at least so often while it is well: `WATCHDOG=1`. It goes along with wakes that
+  // happen anyway, and needs one of its own only if there is none within half of the time. Infinite: never.
+  absl::Duration watchdog_interval = absl::InfiniteDuration();
+  std::function<void()> watchdog;
   // The longest wait between two attempts to reach a server. The default spares a server that comes
   // back to a million phones; a few devices may be more eager. Positive.
   absl::Duration reconnect_max = kReconnectMax;

@@ -54,18 +54,22 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
     : loop_(loop),
       inbox_(inbox),
       key_(key),
+      heartbeat_(heartbeat),
       options_(std::move(options)),
       timer_(loop->NewTimer([this] { OnTimer(); })),
       retry_timer_(loop->NewTimer([this] { Flush(); })),
       link_(options_.servers, &loop->clock(), heartbeat, random, this, options_.reconnect_max),
       outbox_(inbox, &link_),
       registrar_(&loop->clock(), inbox, random, this),
+      meter_(loop->clock().Boottime()),
+      starter_(&loop->clock(), [this](const std::string& app_id) { return StartApp(app_id); }),
       hub_(loop, inbox, options_.agent_uid, this) {}
 
 AgentCore::~AgentCore() { *alive_ = false; }
 
 void AgentCore::Start() {
   link_.Start();
+  StartAppsInArrears();
   ArmTimer();
 }
 
@@ -76,8 +80,8 @@ void AgentCore::Stop() {
   ArmTimer();
 }
 
-void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, uid_t uid) {
-  hub_.Accept(std::move(stream), uid);
+void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who) {
+  hub_.Accept(std::move(stream), std::move(who));
   link_.OnAwake();
   ArmTimer();
 }
@@ -105,6 +109,7 @@ void AgentCore::OnOpen() {
 void AgentCore::OnData(absl::string_view data) {
   link_.OnData(data);
   ArmTimer();
+  if (options_.on_wake) options_.on_wake();
 }
 
 void AgentCore::OnClosed(const absl::Status& status) {
@@ -114,9 +119,11 @@ void AgentCore::OnClosed(const absl::Status& status) {
 }
 
 void AgentCore::OnTimer() {
+  meter_.Note(loop_->clock().Boottime(), link_.counters());
   link_.OnDeadline();
   registrar_.OnDeadline();
   ArmTimer();
+  if (options_.on_wake) options_.on_wake();
 }
 
 void AgentCore::ArmTimer() {
@@ -208,6 +215,7 @@ absl::Status AgentCore::OnFrame(ConnectorFrame frame) {
 void AgentCore::OnBeatAnswered() {
   // The radio is up anyway.
   DropExpired();
+  StartAppsInArrears();
   if (absl::Status s = outbox_.OnBeatAnswered(); !s.ok()) return link_.Abandon(s);
   PumpOutbox();
 }
@@ -225,6 +233,7 @@ void AgentCore::OnSessionEnd() {
 
 absl::Status AgentCore::Unregister(const std::string& app_id) {
   BELLWIRE_RETURN_IF_ERROR(registrar_.Unregister(app_id));
+  starter_.OnTook(app_id);
   PumpOutbox();
   return absl::OkStatus();
 }
@@ -232,6 +241,23 @@ absl::Status AgentCore::Unregister(const std::string& app_id) {
 void AgentCore::OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) {
   batch_.taken.push_back({app_id, std::move(delivery_ids)});
   if (!retry_timer_->armed()) FlushSoon();
+}
+
+void AgentCore::OnAppLeft(const std::string& app_id) {
+  // Not while the agent goes down, which is when all apps leave.
+  if (options_.start_app && link_.state() != ServerLink::State::kStopped) starter_.Want(app_id);
+}
+
+bool AgentCore::StartApp(const std::string& app_id) {
+  const Registration* registration = inbox_->Find(app_id);
+  return registration != nullptr && options_.start_app(app_id, registration->owner.uid);
+}
+
+void AgentCore::StartAppsInArrears() {
+  if (!options_.start_app) return;
+  for (const auto& [app_id, registration] : inbox_->registrations()) {
+    if (inbox_->waiting(app_id) > 0 && !hub_.IsConnected(app_id)) starter_.Want(app_id);
+  }
 }
 
 void AgentCore::FillStatus(v1::Status* status) {
@@ -259,6 +285,20 @@ void AgentCore::FillStatus(v1::Status* status) {
   status->set_heartbeats_sent(link_.counters().heartbeats_sent);
   status->set_bytes_sent(link_.counters().bytes_sent);
   status->set_bytes_received(link_.counters().bytes_received);
+  const TrafficMeter::Span day = meter_.LastDay(loop_->clock().Boottime(), link_.counters());
+  status->mutable_last_day()->set_time_ms(absl::ToInt64Milliseconds(day.time));
+  status->mutable_last_day()->set_heartbeats(day.traffic.heartbeats_sent);
+  status->mutable_last_day()->set_bytes_sent(day.traffic.bytes_sent);
+  status->mutable_last_day()->set_bytes_received(day.traffic.bytes_received);
+  if (const std::optional<NetworkStatus> network = heartbeat_->network_status()) {
+    v1::Status::Network* proto = status->mutable_network();
+    proto->set_kind(network->kind);
+    proto->set_interface(network->interface);
+    proto->set_gateway(network->gateway);
+    proto->set_learned_interval_ms(
+        static_cast<uint32_t>(absl::ToInt64Milliseconds(network->learned)));
+    proto->set_hint_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(network->hint)));
+  }
 }
 
 // --- The disk. ---
@@ -290,7 +330,11 @@ void AgentCore::Flush() {
   const std::vector<InboxBatch::Taken> taken = std::move(batch_.taken);
   batch_ = InboxBatch();
   SendAck();
-  for (const std::string& app_id : applied->apps_with_news) hub_.Deliver(app_id);
+  for (const std::string& app_id : applied->apps_with_news) {
+    hub_.Deliver(app_id);
+    if (options_.start_app && !hub_.IsConnected(app_id)) starter_.Want(app_id);
+  }
+  for (const InboxBatch::Taken& app : taken) starter_.OnTook(app.app_id);
   hub_.OnCommitted(taken);
   PumpOutbox();
   ArmTimer();

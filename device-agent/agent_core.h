@@ -17,10 +17,13 @@
 #include "crypto/device_key.h"
 #include "device-agent/app_ack_outbox.h"
 #include "device-agent/app_hub.h"
+#include "device-agent/app_owner.h"
+#include "device-agent/app_starter.h"
 #include "device-agent/heartbeat_policy.h"
 #include "device-agent/inbox.h"
 #include "device-agent/registrar.h"
 #include "device-agent/server_link.h"
+#include "device-agent/traffic_meter.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 
@@ -45,6 +48,12 @@ class AgentCore final : private ServerLink::Owner,
     absl::AnyInvocable<std::unique_ptr<net::Stream>(const std::string& address)> dial;
     // Whom the agent runs as.
     uid_t agent_uid = 0;
+    // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
+    // it can't be tried. Empty: apps are not started.
+    absl::AnyInvocable<bool(const std::string& app_id, uid_t app_uid)> start_app;
+    // Called whenever the phone was awake for the agent anyway: after a timer, and when the server sent
+    // something. May be empty.
+    absl::AnyInvocable<void()> on_wake;
     // See AgentOptions.
     absl::Duration reconnect_max = kReconnectMax;
   };
@@ -59,8 +68,10 @@ class AgentCore final : private ServerLink::Owner,
   // Commits what has arrived and closes all connections.
   void Stop();
 
-  // An app connected; `uid` is whom the kernel says it runs as.
-  void AcceptApp(std::unique_ptr<net::Stream> stream, uid_t uid);
+  // An app connected; `who` is who the kernel says it is.
+  void AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who);
+  // What start_app began is done.
+  void OnAppStartEnded(const std::string& app_id) { starter_.OnEnded(app_id); }
 
   // For tests.
   const ServerLink& link() const { return link_; }
@@ -79,8 +90,13 @@ class AgentCore final : private ServerLink::Owner,
   void OnSessionEnd() override;
 
   // AppHub::Owner
-  void WantToken(const std::string& app_id, uid_t uid) override { registrar_.Want(app_id, uid); }
+  void WantToken(const std::string& app_id, const AppOwner& owner) override {
+    registrar_.Want(app_id, owner);
+  }
   void UnwantToken(const std::string& app_id) override { registrar_.Unwant(app_id); }
+  void OnAppConnected(const std::string& app_id) override { starter_.OnConnected(app_id); }
+  void OnAppLeft(const std::string& app_id) override;
+  int StartsOf(const std::string& app_id) override { return starter_.starts(app_id); }
   absl::Status Unregister(const std::string& app_id) override;
   void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) override;
   void FillStatus(v1::Status* status) override;
@@ -108,10 +124,14 @@ class AgentCore final : private ServerLink::Owner,
   // Ends what expired, and reports it.
   void DropExpired();
   void PumpOutbox();
+  bool StartApp(const std::string& app_id);
+  // Wants every app that has messages and is not connected to be started.
+  void StartAppsInArrears();
 
   net::EventLoop* const loop_;
   Inbox* const inbox_;
   const DeviceKey* const key_;
+  const HeartbeatPolicy* const heartbeat_;
   Options options_;
   // Empty once the core is gone: posted tasks look first.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -123,6 +143,8 @@ class AgentCore final : private ServerLink::Owner,
   ServerLink link_;
   AppAckOutbox outbox_;
   Registrar registrar_;
+  TrafficMeter meter_;
+  AppStarter starter_;
   AppHub hub_;
 
   // Not committed yet.

@@ -3,6 +3,7 @@
 #include "device-agent/agent_core.h"
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -38,7 +39,7 @@ class AgentCoreTest : public testing::Test {
       server_.Accept(std::move(stream));
     });
     network_.Listen(kAgent, [this](std::unique_ptr<net::Stream> stream) {
-      if (core_ != nullptr) core_->AcceptApp(std::move(stream), uid_);
+      if (core_ != nullptr) core_->AcceptApp(std::move(stream), who_);
     });
     StartAgent();
     Run(kSoon);
@@ -60,8 +61,18 @@ class AgentCoreTest : public testing::Test {
         AgentCore::Options{
             .servers = {kServer},
             .dial = [this](const std::string& address) { return network_.Connect(address); },
-            .agent_uid = kAgentUid});
+            .agent_uid = kAgentUid,
+            .start_app = StartApp()});
     core_->Start();
+  }
+  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp() {
+    if (!started_.has_value()) return nullptr;
+    return [this](const std::string& app_id, uid_t uid) {
+      EXPECT_EQ(uid, kUser);
+      started_->push_back(app_id);
+      loop_.Post([this, app_id] { core_->OnAppStartEnded(app_id); });
+      return true;
+    };
   }
   // Without a chance to say or write anything.
   void KillAgent() {
@@ -69,8 +80,9 @@ class AgentCoreTest : public testing::Test {
     inbox_.reset();
   }
 
-  std::unique_ptr<FakeApp> App(const std::string& app_id, bool acks = true, uid_t uid = kUser) {
-    uid_ = uid;
+  std::unique_ptr<FakeApp> App(const std::string& app_id, bool acks = true,
+                               AppOwner who = kUser) {
+    who_ = std::move(who);
     auto app = std::make_unique<FakeApp>(&loop_, network_.Connect(kAgent), app_id, acks);
     Run(absl::Milliseconds(20));
     return app;
@@ -97,7 +109,9 @@ class AgentCoreTest : public testing::Test {
   std::unique_ptr<DeviceKey> key_ = *DeviceKey::Generate();
   FixedHeartbeat heartbeat_{absl::Minutes(4)};
   FakeConnector server_{&loop_};
-  uid_t uid_ = kUser;
+  AppOwner who_ = kUser;
+  // Apps that were started; empty: none can be.
+  std::optional<Strings> started_;
   std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<AgentCore> core_;
 };
@@ -129,6 +143,26 @@ TEST_F(AgentCoreTest, AllAppsShareOneConnection) {
   EXPECT_EQ(chat->got, Messages(2, 2));
   EXPECT_EQ(news->got, Messages(3, 3));
   EXPECT_EQ(server_.connections, 1);
+}
+
+TEST_F(AgentCoreTest, ADayCostsTheSameForOneAppAndForFifty) {
+  std::vector<uint64_t> beats;
+  std::vector<uint64_t> bytes;
+  for (const int n : {1, 10, 50}) {
+    KillAgent();
+    StartAgent();
+    RunUntilReady();
+    std::vector<std::unique_ptr<FakeApp>> apps;
+    for (int i = 0; i < n; ++i) apps.push_back(App(absl::StrCat("com.example.app", i)));
+    ASSERT_EQ(apps.back()->tokens.size(), 1u);
+    const ServerLink::Counters before = core_->link().counters();
+    Run(absl::Hours(24));
+    beats.push_back(core_->link().counters().heartbeats_sent - before.heartbeats_sent);
+    bytes.push_back(core_->link().counters().bytes_sent - before.bytes_sent);
+  }
+  EXPECT_GE(beats[0], 359u) << "one every 4 minutes";
+  EXPECT_EQ(beats, std::vector<uint64_t>(3, beats[0]));
+  EXPECT_EQ(bytes, std::vector<uint64_t>(3, beats[0])) << "a byte a beat";
 }
 
 TEST_F(AgentCoreTest, AMessageWaitsForItsApp) {
@@ -281,6 +315,76 @@ TEST_F(AgentCoreTest, AnAppIdBelongsToWhoRegisteredIt) {
   auto thief = App(kMail, true, kUser + 1);
   EXPECT_EQ(thief->errors, std::vector{v1::Error::PERMISSION_DENIED}) << "also after a restart";
   EXPECT_EQ(App(kMail)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AnAppIdBelongsToItsSandboxToo) {
+  const AppOwner owner(kUser, "flatpak:com.example.mail");
+  App(kMail, true, owner);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  for (const AppOwner& thief : {AppOwner(kUser), AppOwner(kUser, "flatpak:com.example.evil"),
+                                AppOwner(kUser + 1, "flatpak:com.example.mail")}) {
+    auto app = App(kMail, true, thief);
+    EXPECT_EQ(app->errors, std::vector{v1::Error::PERMISSION_DENIED}) << thief.sandbox;
+    EXPECT_EQ(app->got, Strings{});
+  }
+  EXPECT_EQ(App(kMail, true, owner)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AnAppThatIsNotRunningIsStarted) {
+  started_.emplace();
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  auto mail = App(kMail);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{}) << "it runs";
+  mail->Close();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{}) << "nothing waits for it";
+  server_.Push(2, IdOf(kMail));
+  server_.Push(3, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail});
+  mail = App(kMail);
+  EXPECT_EQ(mail->got, Messages(2, 3));
+  Run(kSoon);
+  mail->Close();
+  server_.Push(4, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, (Strings{kMail, kMail})) << "it took what it was started for";
+}
+
+TEST_F(AgentCoreTest, AnAppThatDiesOnItsMessagesIsStartedAgainWithABeat) {
+  started_.emplace();
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  auto mail = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  mail->Close();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail}) << "it left something behind";
+  Run(absl::Minutes(3));
+  EXPECT_EQ(started_->size(), 1u) << "nobody is woken for that";
+  Run(absl::Minutes(2));
+  EXPECT_EQ(started_->size(), 2u) << "with the beat";
+  auto root = App("", true, 0);
+  root->AskForStatus();
+  Run(kSoon);
+  ASSERT_EQ(root->statuses.size(), 1u);
+  EXPECT_EQ(root->statuses[0].apps(0).starts(), 2u);
+  // And after a restart of the phone.
+  started_->clear();
+  KillAgent();
+  StartAgent();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail});
 }
 
 TEST_F(AgentCoreTest, WhoIsConnectedHoldsTheIdEvenBeforeThereIsAToken) {

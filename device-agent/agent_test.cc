@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -222,6 +223,16 @@ TEST_F(AgentTest, WhatWasLearnedAboutTheNetworkIsKept) {
   StartAgent();
   ClientApp mail(options_.socket_path, kMail);
   EXPECT_NE(mail.Token(), "");
+}
+
+TEST_F(AgentTest, TheWatchdogHearsFromARunningAgentWhetherAnythingHappensOrNot) {
+  options_.servers = {"127.0.0.1:1"};
+  options_.reconnect_max = absl::Hours(1);
+  std::atomic<int> told{0};
+  options_.watchdog_interval = absl::Milliseconds(100);
+  options_.watchdog = [&told] { ++told; };
+  StartAgent();
+  EXPECT_TRUE(server_.WaitUntil([&](FakeConnector*) { return told > 10; }));
 }
 
 // The server's certificate is not of the authority that we trust.

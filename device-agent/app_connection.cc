@@ -8,10 +8,10 @@
 
 namespace bellwire::agent {
 
-AppConnection::AppConnection(std::unique_ptr<net::Stream> stream, uid_t uid, net::EventLoop* loop,
-                             Owner* owner)
+AppConnection::AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who,
+                             net::EventLoop* loop, Owner* owner)
     : stream_(std::move(stream)),
-      uid_(uid),
+      who_(std::move(who)),
       owner_(owner),
       hello_timer_(loop->NewTimer(
           [this] { Fail(v1::Error::PROTOCOL_ERROR, "no Hello with an app id came in time"); })),
@@ -41,7 +41,7 @@ void AppConnection::SendError(v1::Error::Code code, absl::string_view message) {
 
 void AppConnection::Fail(v1::Error::Code code, absl::string_view message) {
   if (state_ == State::kClosed) return;
-  LogInfo("app_refused", {{"app", app_id_}, {"uid", uid_}, {"code", code}, {"why", message}});
+  LogInfo("app_refused", {{"app", app_id_}, {"uid", who_.uid}, {"code", code}, {"why", message}});
   SendError(code, message);
   Close();
 }

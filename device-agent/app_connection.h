@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
+#include "device-agent/app_owner.h"
 #include "net/event_loop.h"
 #include "net/frame_codec.h"
 #include "net/stream.h"
@@ -41,9 +42,10 @@ class AppConnection final : public net::Stream::Delegate {
     virtual void OnAppClosed(AppConnection* connection) = 0;
   };
 
-  // `uid` is whom the kernel says the app runs as. It is closed if it doesn't name itself within
+  // `who` is who the kernel says the app is. It is closed if it doesn't name itself within
   // kLoginTimeout. The others must outlive the connection.
-  AppConnection(std::unique_ptr<net::Stream> stream, uid_t uid, net::EventLoop* loop, Owner* owner);
+  AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who, net::EventLoop* loop,
+                Owner* owner);
 
   void Send(const v1::AgentFrame& frame);
   // Tells the app what is wrong; the connection stays.
@@ -58,7 +60,7 @@ class AppConnection final : public net::Stream::Delegate {
   void set_state(State state) { state_ = state; }
 
   State state() const { return state_; }
-  uid_t uid() const { return uid_; }
+  const AppOwner& who() const { return who_; }
   const std::string& app_id() const { return app_id_; }
   // Whether the app reads what it is sent.
   bool has_room() const;
@@ -74,7 +76,7 @@ class AppConnection final : public net::Stream::Delegate {
   void OnClosed(const absl::Status& status) override;
 
   const std::unique_ptr<net::Stream> stream_;
-  const uid_t uid_;
+  const AppOwner who_;
   Owner* const owner_;
   const std::unique_ptr<net::Timer> hello_timer_;
   net::FrameDecoder decoder_;

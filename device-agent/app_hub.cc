@@ -27,9 +27,9 @@ void AppHub::CloseAll() {
   while (!connections_.empty()) connections_.begin()->first->Close();
 }
 
-void AppHub::Accept(std::unique_ptr<net::Stream> stream, uid_t uid) {
+void AppHub::Accept(std::unique_ptr<net::Stream> stream, AppOwner who) {
   AppConnection::Owner* const self = this;
-  auto owned = std::make_unique<AppConnection>(std::move(stream), uid, loop_, self);
+  auto owned = std::make_unique<AppConnection>(std::move(stream), std::move(who), loop_, self);
   AppConnection* const connection = owned.get();
   connections_.emplace(connection, std::move(owned));
 }
@@ -75,16 +75,17 @@ void AppHub::OnHello(AppConnection* connection, const v1::Hello& hello) {
     const Registration* registration = inbox_->Find(app_id);
     AppConnection* other = Find(app_id);
     const bool is_anothers = registration != nullptr
-                                 ? registration->owner != connection->uid()
-                                 : other != nullptr && other->uid() != connection->uid();
+                                 ? registration->owner != connection->who()
+                                 : other != nullptr && other->who() != connection->who();
     if (is_anothers) {
       return connection->Fail(v1::Error::PERMISSION_DENIED,
-                              "this app id belongs to another user of this phone");
+                              "this app id belongs to another user or sandbox of this phone");
     }
     if (other != nullptr) {
       other->Fail(v1::Error::SESSION_REPLACED, "a newer connection speaks for this app");
     }
     by_app_[app_id] = connection;
+    owner_->OnAppConnected(app_id);
   }
   connection->Name(app_id);
   v1::AgentFrame answer;
@@ -100,7 +101,7 @@ void AppHub::OnRegister(AppConnection* connection) {
     return Pump(connection);
   }
   if (connection->state() == State::kNamed) connection->set_state(State::kRegistering);
-  owner_->WantToken(connection->app_id(), connection->uid());
+  owner_->WantToken(connection->app_id(), connection->who());
 }
 
 void AppHub::OnUnregister(AppConnection* connection) {
@@ -136,13 +137,16 @@ void AppHub::OnStatusRequest(AppConnection* connection) {
   v1::AgentFrame answer;
   v1::Status* status = answer.mutable_status();
   owner_->FillStatus(status);
-  const bool sees_all = connection->uid() == kRoot || connection->uid() == agent_uid_;
+  const bool sees_all = connection->who().uid == kRoot || connection->who().uid == agent_uid_;
+  // Which router the phone is behind tells where it is.
+  if (!sees_all) status->clear_network();
   size_t bytes = status->ByteSizeLong();
   for (const auto& [app_id, registration] : inbox_->registrations()) {
-    if (!sees_all && registration.owner != connection->uid()) continue;
+    if (!sees_all && registration.owner != connection->who()) continue;
     v1::Status::App app;
     app.set_app_id(app_id);
     app.set_connected(Find(app_id) != nullptr);
+    app.set_starts(static_cast<uint32_t>(owner_->StartsOf(app_id)));
     app.set_waiting_messages(static_cast<uint32_t>(inbox_->waiting(app_id)));
     // Room for a few hundred apps; the answer is one frame.
     bytes += app.ByteSizeLong() + 4;
@@ -158,9 +162,9 @@ void AppHub::OnRegistered(const std::string& app_id) {
   AppConnection* connection = Find(app_id);
   const Registration* registration = inbox_->Find(app_id);
   if (connection == nullptr || registration == nullptr) return;
-  if (registration->owner != connection->uid()) {
+  if (registration->owner != connection->who()) {
     return connection->Fail(v1::Error::PERMISSION_DENIED,
-                            "this app id belongs to another user of this phone");
+                            "this app id belongs to another user or sandbox of this phone");
   }
   if (connection->state() == State::kNamed) return;  // It has not asked.
   SendToken(connection, registration->token);
@@ -245,6 +249,7 @@ void AppHub::OnAppClosed(AppConnection* connection) {
     by_app_.erase(it);
     inbox_->Release(connection->app_id());
     owner_->UnwantToken(connection->app_id());
+    if (inbox_->waiting(connection->app_id()) > 0) owner_->OnAppLeft(connection->app_id());
   }
   const auto owned = connections_.find(connection);
   loop_->DeleteLater(std::move(owned->second));

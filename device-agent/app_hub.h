@@ -24,7 +24,7 @@ namespace bellwire::agent {
 // The apps' side of the agent (docs/agent_protocol.md): who may speak for which app, one connection
 // for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
 //
-// An app id belongs to the user who registered it first, until it is unregistered; nobody else
+// An app id belongs to who registered it first (app_owner.h), until it is unregistered; nobody else
 // reads its messages or learns its token, root neither. Single-threaded.
 class AppHub final : private AppConnection::Owner {
  public:
@@ -33,9 +33,15 @@ class AppHub final : private AppConnection::Owner {
    public:
     virtual ~Owner() = default;
     // This app has no token: ask the server. OnRegistered or OnRefused follow some day.
-    virtual void WantToken(const std::string& app_id, uid_t uid) = 0;
+    virtual void WantToken(const std::string& app_id, const AppOwner& owner) = 0;
     // The app that waited for its token has gone.
     virtual void UnwantToken(const std::string& app_id) = 0;
+    // The app is connected now, and may take its messages.
+    virtual void OnAppConnected(const std::string& app_id) = 0;
+    // It went, and there are messages that it has not taken.
+    virtual void OnAppLeft(const std::string& app_id) = 0;
+    // How often the app was started since it last took a message.
+    virtual int StartsOf(const std::string& app_id) = 0;
     // The app is to be forgotten; on disk when it answers OK.
     virtual absl::Status Unregister(const std::string& app_id) = 0;
     // The app acknowledged these: to be committed, then OnCommitted.
@@ -51,8 +57,8 @@ class AppHub final : private AppConnection::Owner {
   // Closes all connections; the agent is going down.
   void CloseAll();
 
-  // An app connected; `uid` from SO_PEERCRED.
-  void Accept(std::unique_ptr<net::Stream> stream, uid_t uid);
+  // An app connected; `who` as the kernel says (peer_identity.h).
+  void Accept(std::unique_ptr<net::Stream> stream, AppOwner who);
 
   // The inbox has a token for the app.
   void OnRegistered(const std::string& app_id);
@@ -63,6 +69,8 @@ class AppHub final : private AppConnection::Owner {
   // What OnTaken told is on disk.
   void OnCommitted(const std::vector<InboxBatch::Taken>& taken);
 
+  // Whether the app is connected.
+  bool IsConnected(absl::string_view app_id) const { return by_app_.contains(app_id); }
   size_t connections() const { return connections_.size(); }
 
  private:

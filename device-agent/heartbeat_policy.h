@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 #include "common/ids.h"
@@ -27,6 +28,18 @@ struct NetworkReport {
   absl::Duration interval;
 };
 
+// What is known about the present network, for people.
+struct NetworkStatus {
+  // As NetworkKey has them.
+  std::string kind;
+  std::string interface;
+  std::string gateway;
+  // Zero: still being learned.
+  absl::Duration learned;
+  // What others learned. Zero: the server told nothing.
+  absl::Duration hint;
+};
+
 // Decides how long the connection may be silent before a heartbeat: long enough to let the radio
 // sleep, short enough that no NAT on the way forgets the connection. Thread-compatible.
 class HeartbeatPolicy {
@@ -48,6 +61,9 @@ class HeartbeatPolicy {
   virtual std::optional<NetworkReport> OnLogin() { return std::nullopt; }
   // What was learned since, for the server; once. Asked after OnAlive.
   virtual std::optional<NetworkReport> TakeReport() { return std::nullopt; }
+
+  // Nullopt: it learns nothing, or there was no session yet.
+  virtual std::optional<NetworkStatus> network_status() const { return std::nullopt; }
 
   // A session began: the network works, and may be another one than before. Before its bounds are
   // set.

@@ -70,8 +70,9 @@ absl::Status Inbox::Load() {
   for (const SeqTracker::Range& range : seen) state.seen.Restore(range);
   BELLWIRE_RETURN_IF_ERROR(each(sql_->all_apps, [this, &state](const Statement& row) {
     const std::string app_id(row.Bytes(0));
-    Registration registration{static_cast<uid_t>(row.Int(1)), Unsigned(row.Int(2)),
-                              std::string(row.Bytes(3))};
+    Registration registration{
+        AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))), Unsigned(row.Int(2)),
+        std::string(row.Bytes(3))};
     const uint64_t given = Unsigned(row.Int(4));
     given_.try_emplace(registration.registration_id, Given{.up_to = given, .earlier_up_to = given});
     state.app_of.emplace(registration.registration_id, app_id);
@@ -176,10 +177,11 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
     const Given& given = given_[now.registration_id];
     BELLWIRE_RETURN_IF_ERROR(sql_->put_app.Reset()
                                  .BindText(app_id)
-                                 .BindInt(now.owner)
+                                 .BindInt(now.owner.uid)
                                  .BindInt(Signed(now.registration_id))
                                  .BindText(now.token)
                                  .BindInt(Signed(given.up_to))
+                                 .BindText(now.owner.sandbox)
                                  .Run());
     state_.app_of[now.registration_id] = std::string(app_id);
     state_.registrations[std::string(app_id)] = std::move(now);

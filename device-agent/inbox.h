@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "device-agent/app_owner.h"
 #include "device-agent/inbox_schema.h"
 #include "device-agent/seq_tracker.h"
 #include "device-agent/sqlite.h"
@@ -58,8 +59,8 @@ struct InboxItem {
 
 // An app that the server knows on this device.
 struct Registration {
-  // Only this user may speak for the app.
-  uid_t owner = 0;
+  // Only they may speak for the app.
+  AppOwner owner;
   uint64_t registration_id = 0;
   // Empty: the server that gave it is gone, and the present one has not given another yet.
   std::string token;

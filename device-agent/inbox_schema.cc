@@ -10,7 +10,7 @@
 namespace bellwire::agent {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // AUTOINCREMENT: a delivery id is never used twice, even after the newest row was deleted.
 // Unsigned 64-bit numbers are kept in SQLite's signed ones, bit by bit: never compare them in SQL.
@@ -48,7 +48,8 @@ CREATE TABLE apps(
   owner INTEGER NOT NULL,
   registration_id INTEGER NOT NULL UNIQUE,
   token TEXT NOT NULL,
-  given_up_to INTEGER NOT NULL
+  given_up_to INTEGER NOT NULL,
+  sandbox TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE removals(
@@ -64,7 +65,15 @@ CREATE TABLE app_acks(
 ) STRICT;
 
 INSERT INTO meta VALUES('inbox_id', randomblob(16));
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+COMMIT;
+)";
+
+// From version 1, in which a user was all there was to an owner.
+constexpr char kAddSandbox[] = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE apps ADD COLUMN sandbox TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 2;
 COMMIT;
 )";
 
@@ -92,7 +101,8 @@ absl::Status PrepareInboxSchema(Database* db) {
                      absl::StrCat("its format ", version, " is newer than this agent's ",
                                   kSchemaVersion, ": start the newer agent again"));
   }
-  return CheckIntegrity(db);
+  BELLWIRE_RETURN_IF_ERROR(CheckIntegrity(db));
+  return version == 1 ? db->Execute(kAddSandbox) : absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Database* db) {
@@ -137,10 +147,11 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .count_items =
           prepare("SELECT registration_id, count(*) FROM items GROUP BY registration_id"),
 
-      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?)"),
+      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?)"),
       .set_given = prepare("UPDATE apps SET given_up_to = ? WHERE registration_id = ?"),
       .erase_app = prepare("DELETE FROM apps WHERE app_id = ?"),
-      .all_apps = prepare("SELECT app_id, owner, registration_id, token, given_up_to FROM apps"),
+      .all_apps = prepare(
+          "SELECT app_id, owner, registration_id, token, given_up_to, sandbox FROM apps"),
       .void_tokens = prepare("UPDATE apps SET token = ''"),
       .void_token = prepare("UPDATE apps SET token = '' WHERE app_id = ?"),
 

@@ -45,10 +45,10 @@ struct InboxStatements {
   Statement count_items;  // -> registration, number
 
   // apps
-  Statement put_app;    // app id, owner, registration, token, given up to
+  Statement put_app;    // app id, owner, registration, token, given up to, sandbox
   Statement set_given;  // given up to, registration
   Statement erase_app;  // app id
-  Statement all_apps;   // -> app id, owner, registration, token, given up to
+  Statement all_apps;   // -> app id, owner, registration, token, given up to, sandbox
   Statement void_tokens;
   Statement void_token;  // app id
 

@@ -502,8 +502,25 @@ TEST_F(InboxTest, ADamagedPayloadIsNeverServed) {
   EXPECT_EQ(Waiting(kMail), "gap 1,message 2");
 }
 
+TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
+  Receive({Push(1)});
+  ASSERT_TRUE(inbox_->database()
+                  ->Execute("ALTER TABLE apps DROP COLUMN sandbox; PRAGMA user_version = 1")
+                  .ok());
+  Reopen();
+  EXPECT_EQ(inbox_->Find(kMail)->owner, AppOwner(1000));
+  EXPECT_EQ(Waiting(kMail), "message 1");
+  const AppOwner owner(1002, "flatpak:com.example.news");
+  ASSERT_TRUE(inbox_
+                  ->Register("com.example.news",
+                             {.owner = owner, .registration_id = 93, .token = "news-token"})
+                  .ok());
+  Reopen();
+  EXPECT_EQ(inbox_->Find("com.example.news")->owner, owner);
+}
+
 TEST_F(InboxTest, ALaterFormatIsRefused) {
-  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 2").ok());
+  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 3").ok());
   inbox_.reset();
   const auto inbox = Inbox::Open(path_, &clock_);
   EXPECT_EQ(ErrorReason(inbox.status()), "DATABASE_TOO_NEW") << inbox.status();

@@ -10,6 +10,7 @@
 #include "CLI/Formatter.hpp"
 #include "absl/time/time.h"
 #include "daemon/main_support.h"
+#include "daemon/service_manager.h"
 #include "device-agent/agent.h"
 
 namespace bellwire {
@@ -58,6 +59,10 @@ int Main(int argc, char** argv) {
   app.add_option("--socket_mode", socket_mode,
                  "Who may connect, octal; for which app it may speak is decided by its user id")
       ->capture_default_str();
+  app.add_option("--start_app_hook", options.start_app_hook,
+                 "Program that starts an app which is not running and has messages; run with the app "
+                 "id (docs/agent.md)")
+      ->type_name("PROGRAM");
   CLI::Option* heartbeat =
       app.add_option("--heartbeat_seconds", heartbeat_seconds,
                      "Silence after which a heartbeat is sent, within the bounds that the server "
@@ -89,6 +94,10 @@ int Main(int argc, char** argv) {
   }
 
   if (absl::Status s = PrepareProcess(flags); !s.ok()) return ReportFailure(s);
+  if (const std::optional<absl::Duration> interval = WatchdogInterval()) {
+    options.watchdog_interval = *interval;
+    options.watchdog = [] { (void)NotifyServiceManager("WATCHDOG=1"); };
+  }
   auto agent = agent::Agent::Start(options);
   if (!agent.ok()) return ReportFailure(agent.status());
   std::thread thread([&agent] { (*agent)->Run(); });

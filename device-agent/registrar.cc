@@ -18,12 +18,12 @@ Registrar::Registrar(const Clock* clock, Inbox* inbox, absl::BitGenRef random, O
       owner_(owner),
       backoff_(kReconnectBase, kReconnectMax, random) {}
 
-void Registrar::Want(const std::string& app_id, uid_t uid) {
+void Registrar::Want(const std::string& app_id, const AppOwner& owner) {
   const bool known = inbox_->Find(app_id) != nullptr || wants_.contains(app_id);
   if (!known && inbox_->registrations().size() + wants_.size() >= kMaxAppsPerDevice) {
     return owner_->OnRefused(app_id, v1::Error::LIMIT_REACHED, "too many apps on this phone");
   }
-  Wish& want = wants_.try_emplace(app_id, Wish{.uid = uid}).first->second;
+  Wish& want = wants_.try_emplace(app_id, Wish{.owner = owner}).first->second;
   if (want.withdrawn) want.wanted_again = true;
   Pump();
 }
@@ -52,7 +52,7 @@ void Registrar::OnSessionStart() {
   in_session_ = true;
   retry_at_.reset();
   for (const auto& [app_id, registration] : inbox_->registrations()) {
-    if (registration.token.empty()) wants_.try_emplace(app_id, Wish{.uid = registration.owner});
+    if (registration.token.empty()) wants_.try_emplace(app_id, Wish{.owner = registration.owner});
   }
   Pump();
 }
@@ -64,7 +64,7 @@ void Registrar::OnSessionEnd() {
     Wish& wish = it->second;
     // If the server heard it after all, that token is one which nobody ever learned.
     const bool over = wish.withdrawn && !wish.wanted_again;
-    wish = Wish{.uid = wish.uid};
+    wish = Wish{.owner = wish.owner};
     it = over ? wants_.erase(it) : std::next(it);
   }
 }
@@ -87,11 +87,11 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
       }
       // Before the want is forgotten: if the disk fails, the next session asks again.
       BELLWIRE_RETURN_IF_ERROR(
-          inbox_->Register(app_id, {wanted.uid, answer.registration_id(), answer.token()}));
+          inbox_->Register(app_id, {wanted.owner, answer.registration_id(), answer.token()}));
       backoff_.Reset();
       wants_.erase(want);
       if (wanted.withdrawn) {
-        if (wanted.wanted_again) wants_[app_id] = Wish{.uid = wanted.uid};
+        if (wanted.wanted_again) wants_[app_id] = Wish{.owner = wanted.owner};
         BELLWIRE_RETURN_IF_ERROR(inbox_->Unregister(app_id));
       } else {
         LogInfo("app_registered", {{"app", app_id}});

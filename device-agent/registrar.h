@@ -14,6 +14,7 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "bellwire/device/v1/device.pb.h"
 #include "common/clock.h"
+#include "device-agent/app_owner.h"
 #include "device-agent/backoff.h"
 #include "device-agent/inbox.h"
 
@@ -39,8 +40,8 @@ class Registrar {
   // All must outlive the registrar.
   Registrar(const Clock* clock, Inbox* inbox, absl::BitGenRef random, Owner* owner);
 
-  // The app, which runs as `uid`, waits for a token. May call OnRefused from inside.
-  void Want(const std::string& app_id, uid_t uid);
+  // The app, which is `owner`'s, waits for a token. May call OnRefused from inside.
+  void Want(const std::string& app_id, const AppOwner& owner);
   // It does not wait any more.
   void Unwant(const std::string& app_id);
   // Forgets the app (Inbox::Unregister), and whatever was asked for it.
@@ -60,7 +61,7 @@ class Registrar {
 
  private:
   struct Wish {
-    uid_t uid = 0;
+    AppOwner owner;
     // 0: not asked yet.
     uint32_t request_id = 0;
     // Unregistered after it was asked: the token dies as soon as it is there …

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,10 +17,18 @@
 #include "net/socket_stream.h"
 #include "net/transport.h"
 
+extern "C" {  // Which glibc 2.36 forgets.
+#include <sys/pidfd.h>
+}
+
 namespace bellwire::net {
 namespace {
 
 constexpr int kBacklog = 128;
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77  // Newer than Debian 12's headers.
+#endif
 
 absl::StatusOr<sockaddr_un> UnixAddress(absl::string_view path) {
   sockaddr_un address = {};
@@ -95,10 +104,30 @@ class UnixListenerImpl final : public UnixListener {
       close(fd);  // Whoever can't be named isn't served.
       return;
     }
-    const PeerCredentials peer{credentials.uid, credentials.gid, credentials.pid};
+    const std::optional<int> pidfd = PidFd(fd, credentials.pid);
+    if (!pidfd.has_value()) {
+      close(fd);  // It is gone already.
+      return;
+    }
+    const PeerCredentials peer{credentials.uid, credentials.gid, credentials.pid, *pidfd};
     on_accept_(std::make_unique<SocketStream>(loop_, std::make_unique<PlainTransport>(fd),
                                               absl::StrCat("uid ", peer.uid, " pid ", peer.pid)),
                peer);
+    if (*pidfd >= 0) close(*pidfd);
+  }
+
+  // Nullopt: the process is gone.
+  static std::optional<int> PidFd(int fd, pid_t pid) {
+    if (pid <= 0) return -1;
+    int pidfd = -1;
+    socklen_t size = sizeof(pidfd);
+    // The process that connected itself, whatever became of its number (Linux 6.5).
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0) return pidfd;
+    if (errno == ESRCH) return std::nullopt;
+    // Older: who has the number a moment later.
+    pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0 && (errno == ESRCH || errno == EINVAL)) return std::nullopt;
+    return pidfd;
   }
 
   EpollLoop* const loop_;

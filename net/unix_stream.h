@@ -21,6 +21,9 @@ struct PeerCredentials {
   gid_t gid;
   // 0 if the peer lives in another pid namespace.
   pid_t pid;
+  // Of the same process, for making sure that it lives: its number may be another's by now. For the
+  // callback's time only. -1: pid is 0, or the kernel has none (before 5.3).
+  int pidfd = -1;
 };
 
 // Accepts connections on a path of the file system. On the loop's thread, or before the loop runs.

@@ -63,8 +63,11 @@ class Stream final : public net::Stream {
 
 class Owner final : public AppHub::Owner {
  public:
-  void WantToken(const std::string& app_id, uid_t) override { RefuseVictim(app_id); }
+  void WantToken(const std::string& app_id, const AppOwner&) override { RefuseVictim(app_id); }
   void UnwantToken(const std::string&) override {}
+  void OnAppConnected(const std::string& app_id) override { RefuseVictim(app_id); }
+  void OnAppLeft(const std::string& app_id) override { RefuseVictim(app_id); }
+  int StartsOf(const std::string&) override { return 0; }
   absl::Status Unregister(const std::string& app_id) override {
     RefuseVictim(app_id);
     return absl::OkStatus();

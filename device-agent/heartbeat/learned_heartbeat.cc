@@ -55,6 +55,15 @@ std::optional<NetworkReport> LearnedHeartbeat::TakeReport() {
   return NetworkReport{*network_.SharedId(), learned};
 }
 
+std::optional<NetworkStatus> LearnedHeartbeat::network_status() const {
+  if (record_ == &none_) return std::nullopt;
+  return NetworkStatus{.kind = std::string(Name(network_.kind)),
+                       .interface = network_.name,
+                       .gateway = network_.gateway,
+                       .learned = Learned(record_),
+                       .hint = bounds_.hint};
+}
+
 void LearnedHeartbeat::EnterNetwork(NetworkKey network, const NetworkId& id) {
   network_ = std::move(network);
   id_ = id;

@@ -57,11 +57,9 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   void OnAlive(absl::Duration silence) override;
   void OnDead(absl::Duration silence) override;
 
-  // For people: the network of the latest session, and where its search is.
-  const NetworkKey& network() const { return network_; }
+  std::optional<NetworkStatus> network_status() const override;
+  // For people: where the present network's search is.
   NetworkRecord::Phase phase() const { return record_->phase; }
-  // Zero: none came.
-  absl::Duration hint() const { return bounds_.hint; }
 
  private:
   struct Suspicion {

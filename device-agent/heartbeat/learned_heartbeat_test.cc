@@ -148,6 +148,20 @@ TEST_F(LearnedHeartbeatTest, TellsWhatItLearnedOnceAndWithEachLogin) {
   EXPECT_FALSE(policy_->TakeReport().has_value()) << "the login told it";
 }
 
+TEST_F(LearnedHeartbeatTest, SaysWhereItIsAndWhatItKnows) {
+  auto status = policy_->network_status();
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->kind, "unknown");
+  EXPECT_EQ(status->interface, "home");
+  EXPECT_EQ(status->gateway, gateway_);
+  EXPECT_EQ(status->learned, absl::ZeroDuration());
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  Beat();
+  status = policy_->network_status();
+  EXPECT_EQ(status->learned, absl::Minutes(20));
+  EXPECT_EQ(status->hint, absl::Minutes(20));
+}
+
 TEST_F(LearnedHeartbeatTest, WhoDoesNotShareTellsNothing) {
   share_ = false;
   Restart(NetworkTable());

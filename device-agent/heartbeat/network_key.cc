@@ -28,6 +28,20 @@ NetworkId DigestOf(absl::string_view text) {
 
 }  // namespace
 
+absl::string_view Name(NetworkKey::Kind kind) {
+  switch (kind) {
+    case NetworkKey::Kind::kUnknown:
+      return "unknown";
+    case NetworkKey::Kind::kEthernet:
+      return "ethernet";
+    case NetworkKey::Kind::kWifi:
+      return "wifi";
+    case NetworkKey::Kind::kCellular:
+      return "cellular";
+  }
+  return "unknown";
+}
+
 NetworkId NetworkKey::Id() const {
   // Lengths keep ("ab", "c") and ("a", "bc") apart.
   return DigestOf(absl::StrCat("bellwire network v1:", static_cast<int>(kind), ":", name.size(),

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "common/ids.h"
 
 namespace bellwire::agent {
@@ -27,6 +28,9 @@ struct NetworkKey {
   // each other (VRRP).
   std::optional<NetworkId> SharedId() const;
 };
+
+// "wifi", …
+absl::string_view Name(NetworkKey::Kind kind);
 
 }  // namespace bellwire::agent
 
