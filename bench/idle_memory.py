@@ -39,21 +39,10 @@ def run(bench):
 
 def measure(bench, who, steps, round_number):
     """devices → (user bytes, kernel bytes) per device of a fresh server; empty if it is left out."""
-    bellwire = servers.Bellwire(bench, f"round{round_number}.{who}")
-    processes = []
-    if who == OURS:
-        processes.append(bellwire.registry())
-        server = bellwire.connector()
-        address = bellwire.device_address
-    elif who == "openssl":
-        server, address = load.start_openssl_loop(bench, bellwire.data_dir)
-    else:
-        started = servers.start_mosquitto(bench, bellwire.data_dir)
-        if started is None:
-            return {}
-        server, port = started
-        address = f"127.0.0.1:{port}"
-    processes.append(server)
+    started = servers.start_contender(bench, who, f"round{round_number}.{who}")
+    if started is None:
+        return {}
+    server, address, others = started
     devices = load.Load(bench, who, [address])
     # The first connections fill what all of them share.
     warm = steps[0] // 10
@@ -70,7 +59,7 @@ def measure(bench, who, steps, round_number):
                         # Both ends of a connection are on this machine.
                         (kernel - kernel_before) / (count - warm) / 2 if kernel else 0)
     devices.stop()
-    for process in reversed(processes):
+    for process in [server, *reversed(others)]:
         process.stop()
     return costs
 

@@ -41,8 +41,3 @@ class Load:
     def _line(command, arguments):
         return " ".join([command, *(f"{k}={v}" for k, v in arguments.items())])
 
-
-def start_openssl_loop(bench, data_dir):
-    """The bare loop, with the certificate of a Bellwire data directory; answers (Process, address)."""
-    process = bench.start("openssl_loop", [bench.program(LOOP), data_dir], piped=True)
-    return process, f"127.0.0.1:{process.read_json()['port']}"

@@ -117,3 +117,19 @@ user root
     process = bench.start(name, [program, "-c", config])
     process.wait_listening(port)
     return process, port
+
+
+def start_contender(bench, who, name):
+    """Starts the device port of Bellwire as a daemon of its own, or a peer's server, whose certificate is
+    the same. Answers (the process to be measured, address, processes behind it), or None if the peer is left
+    out. REQUIRES: PROGRAMS has SEPARATE and load.LOOP."""
+    bellwire = Bellwire(bench, name)
+    if who == "bellwire":
+        registry = bellwire.registry()
+        return bellwire.connector(), bellwire.device_address, [registry]
+    if who == "openssl":
+        process = bench.start("openssl_loop", [bench.program("//bench:openssl_loop"),
+                                               bellwire.data_dir], piped=True)
+        return process, f"127.0.0.1:{process.read_json()['port']}", []
+    started = start_mosquitto(bench, bellwire.data_dir)
+    return started and (started[0], f"127.0.0.1:{started[1]}", [])

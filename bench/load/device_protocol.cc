@@ -133,11 +133,13 @@ void DeviceProtocol::OnPush(Member* member, const device::v1::Push& push, Outcom
   if (const auto age = AgeOf(push.payload(), *clock_)) counts_.message_latency.Add(*age);
 }
 
-void DeviceProtocol::SendHeartbeat(TlsSwarm* swarm, size_t member) {
+bool DeviceProtocol::SendHeartbeat(TlsSwarm* swarm, size_t member) {
+  if (members_[member].heartbeat_sent.has_value()) return false;
   members_[member].heartbeat_sent = clock_->Monotonic();
   std::string bytes;
   net::AppendFrame("", &bytes);
   swarm->Write(member, bytes);
+  return true;
 }
 
 std::optional<absl::Duration> DeviceProtocol::TakeRetryAfter(size_t member) {

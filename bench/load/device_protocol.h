@@ -32,7 +32,7 @@ class DeviceProtocol final : public LoadProtocol {
   // --- LoadProtocol ---
   std::string alpn() const override { return "bellwire/1"; }
   void Resize(size_t members) override;
-  void SendHeartbeat(TlsSwarm* swarm, size_t member) override;
+  bool SendHeartbeat(TlsSwarm* swarm, size_t member) override;
   const LoadCounts& counts() const override { return counts_; }
   void ResetCounts() override { counts_ = LoadCounts(); }
   std::optional<absl::Duration> TakeRetryAfter(size_t member) override;

@@ -144,7 +144,8 @@ void LoadSession::OnTick() {
       Finish({{"error", absl::StrCat("not done in time: ", Counts().dump())}});
     }
   }
-  if (running_ != nullptr || !comebacks_.empty()) tick_->Arm(kTick);
+  if (reconnect_) swarm_->GiveUpOnAttemptsBefore(now + -kConnectTimeout);
+  if (running_ != nullptr || !comebacks_.empty() || swarm_->pending_count() > 0) tick_->Arm(kTick);
 }
 
 double LoadSession::Seconds() const {
@@ -235,11 +236,10 @@ void LoadSession::Heartbeats(const Arguments& arguments) {
       [this, pace] {
         const auto due = std::min(
             pace->wanted, static_cast<uint64_t>(Seconds() * pace->per_second) + 1);
-        // A whole round over members that are all gone must end too.
+        // A round in which nobody can must end too.
         for (size_t tried = 0; pace->sent < due && tried < swarm_->size(); ++tried) {
           const size_t member = pace->next_member++ % swarm_->size();
-          if (!swarm_->ready(member)) continue;
-          protocol_->SendHeartbeat(swarm_, member);
+          if (!swarm_->ready(member) || !protocol_->SendHeartbeat(swarm_, member)) continue;
           ++pace->sent;
           tried = 0;
         }

@@ -117,9 +117,11 @@ void MqttProtocol::OnPacket(TlsSwarm* swarm, size_t member, absl::string_view pa
   }
 }
 
-void MqttProtocol::SendHeartbeat(TlsSwarm* swarm, size_t member) {
+bool MqttProtocol::SendHeartbeat(TlsSwarm* swarm, size_t member) {
+  if (members_[member].heartbeat_sent.has_value()) return false;
   members_[member].heartbeat_sent = clock_->Monotonic();
   swarm->Write(member, Packet(kPingReq, ""));
+  return true;
 }
 
 }  // namespace bellwire::bench

@@ -19,7 +19,7 @@ class MqttProtocol final : public LoadProtocol {
   explicit MqttProtocol(const Clock* clock) : clock_(clock) {}
 
   void Resize(size_t members) override { members_.resize(members); }
-  void SendHeartbeat(TlsSwarm* swarm, size_t member) override;
+  bool SendHeartbeat(TlsSwarm* swarm, size_t member) override;
   const LoadCounts& counts() const override { return counts_; }
   void ResetCounts() override { counts_ = LoadCounts(); }
 

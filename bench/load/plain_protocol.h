@@ -17,9 +17,11 @@ class PlainProtocol final : public LoadProtocol {
   explicit PlainProtocol(const Clock* clock) : clock_(clock) {}
 
   void Resize(size_t members) override { sent_.resize(members); }
-  void SendHeartbeat(TlsSwarm* swarm, size_t member) override {
+  bool SendHeartbeat(TlsSwarm* swarm, size_t member) override {
+    if (sent_[member].has_value()) return false;
     sent_[member] = clock_->Monotonic();
     swarm->Write(member, absl::string_view("\0", 1));
+    return true;
   }
   const LoadCounts& counts() const override { return counts_; }
   void ResetCounts() override { counts_ = LoadCounts(); }

@@ -73,6 +73,16 @@ void TlsSwarm::Abort(size_t member) {
   StartNext();
 }
 
+void TlsSwarm::GiveUpOnAttemptsBefore(MonotonicTime then) {
+  while (!attempts_.empty() && attempts_.front().first < then) {
+    const auto [started, member] = attempts_.front();
+    attempts_.pop_front();
+    const Member& m = members_[member];
+    const bool under_way = m.state == State::kHandshake || m.state == State::kLogin;
+    if (under_way && m.started == started) Fail(member, "no login in time");
+  }
+}
+
 void TlsSwarm::StartNext() {
   if (starting_) return;  // Failing at once must not recurse.
   starting_ = true;
@@ -89,6 +99,7 @@ absl::Status TlsSwarm::Open(size_t member) {
   ++connecting_;
   m.state = State::kHandshake;
   m.started = loop_->clock().Monotonic();
+  attempts_.emplace_back(m.started, member);
   m.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (m.fd < 0) return absl::ErrnoToStatus(errno, "socket");
   const int one = 1;

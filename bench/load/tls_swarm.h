@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -68,6 +69,8 @@ class TlsSwarm {
   void Connect(size_t member);
   // Ends the connection with a reset.
   void Abort(size_t member);
+  // Whoever connects or logs in since before `then` has lost its connection.
+  void GiveUpOnAttemptsBefore(MonotonicTime then);
   // For the next Connect of who lost its connection: another server, if there is one.
   void MoveToNextServer(size_t member) { ++members_[member].server; }
 
@@ -126,6 +129,8 @@ class TlsSwarm {
   // Members refer to their index, and watches to the members: a deque never moves them.
   std::deque<Member> members_;
   std::deque<size_t> queue_;
+  // Attempts in the order in which they began; those that have ended are still in it.
+  std::deque<std::pair<MonotonicTime, size_t>> attempts_;
   size_t connecting_ = 0;
   size_t ready_count_ = 0;
   uint64_t logins_ = 0;

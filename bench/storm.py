@@ -1,0 +1,116 @@
+"""The day when everybody reconnects at once."""
+import time
+
+import load
+import proc_stats
+import servers
+from harness import OURS, Goal
+from idle_memory import settle
+
+SUMMARY = "logins per second, full and resumed, and a killed connector whose devices all come back"
+PEERS = ["openssl"]
+PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP]
+GOALS = [
+    Goal("logins_full_per_second", peer="openssl", ratio_at_least=0.85),
+    Goal("resumed_to_full", value_at_least=1.5),
+    Goal("all_back_s", value_at_most=60),
+    Goal("send_p99_growth", value_at_most=2),
+]
+
+
+def run(bench):
+    devices = 100 if bench.quick else 3000
+    for round_number in range(bench.rounds):
+        for who in bench.contenders(round_number, OURS, "openssl"):
+            measure_logins(bench, who, round_number, devices)
+        kill_a_connector(bench, round_number)
+
+
+def measure_logins(bench, who, round_number, devices):
+    """Logins per second, one after the other and many at a time, into a server that has nothing else to
+    do. Ours is the embedded one: everything that a login needs is in the process."""
+    name = f"logins{round_number}.{who}"
+    bellwire = servers.Bellwire(bench, name)
+    if who == OURS:
+        server, address = bellwire.serve(), bellwire.device_address
+    else:
+        server = bench.start("openssl_loop", [bench.program(load.LOOP), bellwire.data_dir],
+                             piped=True)
+        address = f"127.0.0.1:{server.read_json()['port']}"
+    members = load.Load(bench, who, [address])
+    # A device's first login makes its mailbox: that is not what a storm consists of.
+    members.connect(devices)
+    rates = {}
+    for kind, count, at_once, resume in [("full", devices, 64, 0), ("resumed", devices, 64, 1),
+                                         ("full", devices // 4, 1, 0),
+                                         ("resumed", devices // 4, 1, 1)]:
+        members.ask("abort")
+        settle(server)
+        answer = members.connect(count, at_once=at_once, resume=resume)
+        assert answer["resumed"] == (count if resume else 0), answer
+        rate = count / answer["seconds"]
+        suffix = "_one_by_one" if at_once == 1 else ""
+        rates[kind + suffix] = rate
+        bench.sample(f"logins_{kind}_per_second{suffix}", "1/s", rate, who)
+        bench.progress(f"{who}: {rate:,.0f} {kind} logins per second, {at_once} at a time")
+    bench.sample("resumed_to_full", "×", rates["resumed"] / rates["full"], who)
+    members.stop()
+    server.stop()
+
+
+def kill_a_connector(bench, round_number):
+    """A connector with all of the devices dies; they come back to another one, which has devices of its
+    own that get messages meanwhile."""
+    devices, bystanders = (150, 50) if bench.quick else (18000, 500)
+    quiet_s = 2 if bench.quick else 10
+    bellwire = servers.Bellwire(bench, f"kill{round_number}")
+    registry, gateway = bellwire.registry(), bellwire.gateway()
+    credentials = bellwire.provider()
+    doomed = bellwire.connector("doomed")
+    doomed_address = bellwire.device_address
+    healthy = bellwire.connector("healthy")
+    healthy_address = bellwire.device_address
+
+    others = load.Load(bench, OURS, [healthy_address], name="load.bystanders")
+    others.connect(bystanders)
+    tokens = bench.dir / f"tokens{round_number}"
+    others.ask("register", app="com.example.bench", tokens=tokens)
+    crowd = load.Load(bench, OURS, [doomed_address])
+    crowd.connect(devices)
+    settle(registry)
+
+    sender = bench.start_sender(bellwire.provider_address, bellwire.ca, credentials, tokens, 100)
+    time.sleep(1)
+    sender.ask("report")
+    time.sleep(quiet_s)
+    before = sender.ask("report")
+    memory_before = proc_stats.user_bytes(healthy.pid)
+    proc_stats.reset_peak(healthy.pid)
+    resident_before = proc_stats.peak_resident_bytes(healthy.pid)
+
+    # Each at once, with the back-off of the agents between attempts; nobody holds them back.
+    crowd.ask("reconnect", on=1, resume=1, at_once=devices)
+    crowd.move_to(healthy_address)
+    crowd.ask("counts", reset=1)
+    doomed.kill()
+    back = crowd.ask("await", ready=devices, losses=devices, timeout_s=300)
+    during = sender.ask("report")
+    settle(healthy)
+    peak = proc_stats.peak_resident_bytes(healthy.pid) - resident_before
+    grown = proc_stats.user_bytes(healthy.pid) - memory_before
+    sent = sender.ask("stop")
+    got = others.ask("await", messages=sent["ok"], timeout_s=30)
+    assert got["messages"] == sent["ok"] and got["doubled"] == 0, (sent, got)
+
+    bench.progress(f"{devices:,} devices back in {back['seconds']:.1f} s, "
+                   f"{back['losses'] - devices} attempts in vain; Sends: p99 "
+                   f"{before['p99_us'] / 1000:.1f} ms before, {during['p99_us'] / 1000:.1f} ms meanwhile")
+    bench.sample("all_back_s", "s", back["seconds"])
+    bench.sample("attempts_per_device", "", back["losses"] / devices)
+    bench.sample("peak_bytes_per_device", "B", peak / devices)
+    bench.sample("bytes_per_device_afterwards", "B", grown / devices)
+    bench.sample("send_p99_before_ms", "ms", before["p99_us"] / 1000)
+    bench.sample("send_p99_meanwhile_ms", "ms", during["p99_us"] / 1000)
+    bench.sample("send_p99_growth", "×", during["p99_us"] / before["p99_us"])
+    for process in (crowd, others, sender, gateway, healthy, registry):
+        process.stop()
