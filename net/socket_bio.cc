@@ -5,7 +5,9 @@
 namespace bellwire::net {
 namespace {
 
-Socket* SocketOf(BIO* bio) { return static_cast<Socket*>(BIO_get_data(bio)); }
+Socket* SocketOf(BIO* bio) {
+  return static_cast<TlsConnectionState*>(BIO_get_data(bio))->socket;
+}
 
 int Write(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
@@ -47,9 +49,9 @@ const BIO_METHOD* Method() {
 
 }  // namespace
 
-BIO* NewSocketBio(Socket* socket) {
+BIO* NewSocketBio(TlsConnectionState* connection) {
   BIO* const bio = BIO_new(Method());
-  BIO_set_data(bio, socket);
+  BIO_set_data(bio, connection);
   BIO_set_init(bio, 1);
   return bio;
 }

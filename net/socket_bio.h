@@ -3,13 +3,14 @@
 
 #include <openssl/bio.h>
 
-#include "net/socket.h"
+#include "net/tls_connection_state.h"
 
 namespace bellwire::net {
 
-// A BIO for OpenSSL to read and write `socket` through, which must outlive it. OpenSSL's own socket
-// BIO would raise SIGPIPE and ask the kernel for more when there is none.
-BIO* NewSocketBio(Socket* socket);
+// A BIO for OpenSSL to read and write the socket of `connection` through, and the way from an SSL to that
+// (TlsConnectionState::Of). It must outlive the BIO. OpenSSL's own socket BIO would raise SIGPIPE and ask the
+// kernel for more when there is none.
+BIO* NewSocketBio(TlsConnectionState* connection);
 
 }  // namespace bellwire::net
 

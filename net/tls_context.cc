@@ -91,8 +91,11 @@ int SelectAlpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
 }
 
 int OnTicketMade(SSL* ssl, void*) {
-  const std::string& data = TlsConnectionState::Of(ssl)->ticket_data;
-  return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data.data(), data.size());
+  TlsConnectionState* const connection = TlsConnectionState::Of(ssl);
+  const std::string* const data = connection->ticket_data.get();
+  if (data == nullptr) return 1;
+  connection->ticket_made = true;
+  return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data->data(), data->size());
 }
 
 SSL_TICKET_RETURN OnTicketRead(SSL*, SSL_SESSION*, const unsigned char*, size_t,

@@ -91,10 +91,9 @@ std::unique_ptr<TlsTransport> TlsTransport::Client(std::shared_ptr<TlsClientCont
 }
 
 TlsTransport::TlsTransport(std::shared_ptr<void> context, SSL_CTX* ctx, int fd)
-    : Transport(fd), context_(std::move(context)), ssl_(SSL_new(ctx)) {
-  BIO* const bio = NewSocketBio(&socket());
+    : Transport(fd), context_(std::move(context)), ssl_(SSL_new(ctx)), state_(&socket()) {
+  BIO* const bio = NewSocketBio(&state_);
   SSL_set_bio(ssl_, bio, bio);
-  state_.AttachTo(ssl_);
 }
 
 TlsTransport::~TlsTransport() {
@@ -122,7 +121,8 @@ Transport::Result TlsTransport::Handshake() {
     void* data;
     size_t size;
     if (SSL_SESSION_get0_ticket_appdata(SSL_get0_session(ssl_), &data, &size) == 1) {
-      resumed_ticket_data_.assign(static_cast<const char*>(data), size);
+      resumed_ticket_data_ =
+          std::make_unique<const std::string>(static_cast<const char*>(data), size);
     }
   }
   return Result::Done();
@@ -160,12 +160,22 @@ std::string TlsTransport::tls_exporter() {
 
 void TlsTransport::SendTicket(absl::string_view data) {
   if (!open_ || failed_) return;
-  state_.ticket_data = std::string(data);
+  state_.ticket_data = std::make_unique<const std::string>(data);
+  state_.ticket_made = false;
   ERR_clear_error();
   if (SSL_new_session_ticket(ssl_) != 1) return;
   // Sends it, unless a write is pending: then that write's end does. An error comes back from the
   // next read or write.
   if (SSL_in_init(ssl_)) SSL_do_handshake(ssl_);
+  if (state_.ticket_made && !SSL_in_init(ssl_)) ForgetTicket();
+}
+
+void TlsTransport::ForgetTicket() {
+  state_.ticket_data.reset();
+  SSL_SESSION* const session = SSL_get_session(ssl_);
+  SSL_SESSION_set1_ticket_appdata(session, nullptr, 0);
+  SSL_SESSION_set1_alpn_selected(session, nullptr, 0);
+  SSL_SESSION_set1_hostname(session, nullptr);
 }
 
 Transport::Result TlsTransport::Failure(int code) {

@@ -31,11 +31,15 @@ class TlsTransport final : public Transport {
   Result Write(absl::string_view data) override;
   void FinishWriting() override;
   std::string tls_exporter() override;
-  std::string resumed_ticket_data() override { return resumed_ticket_data_; }
+  std::string resumed_ticket_data() override {
+    return resumed_ticket_data_ != nullptr ? *resumed_ticket_data_ : std::string();
+  }
   void SendTicket(absl::string_view data) override;
 
  private:
   TlsTransport(std::shared_ptr<void> context, SSL_CTX* ctx, int fd);
+  // Frees what only the making of a ticket needed: most connections are idle from then on.
+  void ForgetTicket();
   // What went wrong with a call that returned `code` and did not merely block.
   Result Failure(int code);
 
@@ -43,7 +47,8 @@ class TlsTransport final : public Transport {
   const std::shared_ptr<void> context_;
   SSL* const ssl_;
   TlsConnectionState state_;
-  std::string resumed_ticket_data_;
+  // Null: not resumed.
+  std::unique_ptr<const std::string> resumed_ticket_data_;
   bool open_ = false;
   // After a fatal error OpenSSL forbids every further call.
   bool failed_ = false;

@@ -16,12 +16,15 @@ class WriteBuffer {
   absl::string_view data() const { return absl::string_view(bytes_).substr(taken_); }
   size_t size() const { return bytes_.size() - taken_; }
   bool empty() const { return size() == 0; }
+  // What it could hold without more memory.
+  size_t capacity() const { return bytes_.capacity(); }
 
   // REQUIRES: n <= size().
   void Take(size_t n) {
     taken_ += n;
     if (taken_ == bytes_.size()) {
-      bytes_ = std::string();
+      // Assigning an empty string would keep the memory.
+      std::string().swap(bytes_);
       taken_ = 0;
     } else if (taken_ > bytes_.size() / 2) {
       // Moves each byte at most once on average.
