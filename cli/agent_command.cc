@@ -12,12 +12,18 @@ namespace {
 
 struct Flags {
   std::string socket_path = agent::kDefaultSocketPath;
+  std::string activity;
 };
+
+std::string Name(agent::v1::Activity activity) {
+  return activity == agent::v1::IDLE ? "idle" : "active";
+}
 
 nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
   nlohmann::ordered_json json = {
       {"agent_version", status.agent_version()},
       {"connection", agent::v1::Status::Connection_Name(status.connection())},
+      {"activity", Name(status.activity())},
       {"server_address", status.server_address()},
       {"device_id", status.device_id()},
       {"heartbeat_interval_ms", status.heartbeat_interval_ms()},
@@ -98,7 +104,8 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
   }
   fields.insert(
       fields.end(),
-      {{"device", status.device_id()},
+      {{"activity", Name(status.activity())},
+       {"device", status.device_id()},
        {"heartbeat",
         absl::StrCat("every ", RenderDuration(absl::Milliseconds(status.heartbeat_interval_ms())),
                      ", ", status.heartbeats_sent(), " sent")},
@@ -137,19 +144,52 @@ absl::Status ShowStatus(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+absl::Status SetActivity(const Flags& flags, CommandContext* context) {
+  const auto activity = flags.activity == "idle" ? agent::v1::IDLE : agent::v1::ACTIVE;
+  const absl::Status status =
+      agent::SetAgentActivity(flags.socket_path, activity, absl::Seconds(5));
+  if (absl::IsPermissionDenied(status)) {
+    return WithHint(status, "run it as root, or as the user that bellwire-agent runs as");
+  }
+  if (!status.ok()) {
+    return WithHint(status, "is bellwire-agent running? Name its socket with --socket PATH");
+  }
+  if (context->terminal->json()) {
+    context->terminal->Json({{"activity", flags.activity}});
+  } else {
+    context->terminal->Line(absl::StrCat("The agent counts the phone as ", flags.activity, "."));
+  }
+  return absl::OkStatus();
+}
+
+void AddSocketFlag(CLI::App* command, const std::shared_ptr<Flags>& flags) {
+  command->add_option("--socket", flags->socket_path, "Socket of the agent")
+      ->type_name("PATH")
+      ->envname("BELLWIRE_AGENT_SOCKET")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void AddAgentCommand(CLI::App* root, CommandContext* context) {
   CLI::App* agent = root->add_subcommand("agent", "The agent of this phone")->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   CLI::App* status = agent->add_subcommand("status", "Is it connected, and who waits for what");
-  status->add_option("--socket", flags->socket_path, "Socket of the agent")
-      ->type_name("PATH")
-      ->envname("BELLWIRE_AGENT_SOCKET")
-      ->capture_default_str();
+  AddSocketFlag(status, flags);
   AddJsonFlag(status, context);
   SetExamples(status, "  bellwire agent status");
   status->callback([=] { context->run = [=] { return ShowStatus(*flags, context); }; });
+
+  CLI::App* activity = agent->add_subcommand(
+      "activity",
+      "Say whether a person uses the phone: while it is idle, messages of NORMAL and LOW priority wait");
+  activity->add_option("ACTIVITY", flags->activity, "active or idle")
+      ->required()
+      ->check(CLI::IsMember({"active", "idle"}));
+  AddSocketFlag(activity, flags);
+  AddJsonFlag(activity, context);
+  SetExamples(activity, "  bellwire agent activity idle");
+  activity->callback([=] { context->run = [=] { return SetActivity(*flags, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -232,6 +232,9 @@ inline constexpr absl::Duration kOverloadedRetryAfterMin = absl::Seconds(2);
 inline constexpr absl::Duration kOverloadedRetryAfterMax = absl::Seconds(20);
 // A device whose receipts would say SENT waits this long for the ack, which then says both.
 inline constexpr absl::Duration kReportSentAfter = absl::Seconds(1);
+// A NORMAL message for a device that nobody uses waits this long for the radio to be up anyway: long enough
+// that the heartbeat of most phones comes before, short enough that mail is not missed.
+inline constexpr absl::Duration kMaxNormalWait = absl::Minutes(15);
 
 // --- Queues between threads and processes. ---
 
@@ -280,6 +283,9 @@ inline constexpr absl::Duration kMaxGoAwayWait = absl::Hours(1);
 // order is what one device's mailboxes hold; collapsed and expired messages leave holes too, which a new
 // login's `settled_seq` closes.
 inline constexpr size_t kMaxSeenRanges = 64 * 1024;
+// `settled_seq` can't pass a LOW message that waits for an active device, for weeks if need be. An agent
+// with so many runs says that it is ACTIVE, whatever it was told: the message comes, and the way is free.
+inline constexpr size_t kManySeenRanges = kMaxSeenRanges / 2;
 // Messages on the phone that one app hasn't taken: 5 MB of disk. Beyond it the oldest are dropped, and
 // the app is told by a gap notice.
 inline constexpr size_t kMaxInboxMessagesPerApp = 1000;

@@ -15,7 +15,7 @@ bool IsNowOrNever(const internal::v1::Envelope& message);
 
 // Puts what a session sends into the order of the mailbox. Messages come from two sides, pages of
 // the mailbox and deliveries of gateways, and deliveries overtake each other. The queue keeps a
-// cursor: everything up to it is sent or settled. It follows the deliveries while they continue the
+// cursor: everything up to it is sent, settled, or waits for its priority's sake (priority_gate.h). It follows the deliveries while they continue the
 // cursor (one that came early waits for the gap to close); as soon as one can't be sent in its turn
 // it is dropped, because the mailbox has it, and pages are pulled until the cursor has caught up.
 //
@@ -29,7 +29,7 @@ bool IsNowOrNever(const internal::v1::Envelope& message);
 class DeliveryQueue {
  public:
   enum class Verdict {
-    // It is the next one: send it, then whatever NextReady gives.
+    // It is the next one: send it, or leave it in the mailbox, then whatever NextReady gives.
     kSend,
     // Came early and waits for its turn.
     kHeld,
@@ -59,9 +59,10 @@ class DeliveryQueue {
 
   bool wants_pull() const { return mode_ == Mode::kBehind; }
   bool is_pulling() const { return mode_ == Mode::kPulling; }
+  bool has_caught_up() const { return mode_ == Mode::kFollowing; }
   // A pull is going to be asked for; returns the position after which. REQUIRES: wants_pull().
   uint64_t StartPull();
-  // The answer to StartPull, or Bind's page: its messages are being sent now, all of those after
+  // The answer to StartPull, or Bind's page: its messages have their turn now, all of those after
   // cursor(). REQUIRES: is_pulling().
   void FinishPull(const internal::v1::Page& page);
   void PullFailed();

@@ -217,9 +217,7 @@ void DeviceConnection::OnFrame(absl::string_view body) {
     case FrameKind::kRemoveApp:
       return OnRemoveApp(frame.remove_app());
     case FrameKind::kActivityChange:
-      activity_ = frame.activity_change().activity() == device::v1::IDLE ? device::v1::IDLE
-                                                                         : device::v1::ACTIVE;
-      return;
+      return OnActivityChange(frame.activity_change());
     case FrameKind::kNetworkReport:
       return OnNetworkReport(frame.network_report());
     case FrameKind::kUnknown:
@@ -228,6 +226,12 @@ void DeviceConnection::OnFrame(absl::string_view body) {
 }
 
 void DeviceConnection::OnHeartbeat() {
+  gate_.OpenForNormal();
+  AnswerHeartbeat();
+  PullIfWanted();
+}
+
+void DeviceConnection::AnswerHeartbeat() {
   if (app_acks_.empty()) return Send(kHeartbeat);
   // No frame answers an AppAck; this does. So the agent may forget what it told, and a crash of ours
   // leaves no message without its end.
@@ -239,7 +243,7 @@ void DeviceConnection::OnHeartbeat() {
   }
 }
 
-void DeviceConnection::AnswerHeartbeats(size_t app_acks_taken) {
+void DeviceConnection::AnswerOldHeartbeats(size_t app_acks_taken) {
   app_acks_before_heartbeat_ -= static_cast<uint16_t>(
       std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
   if (app_acks_before_heartbeat_ > 0 || unanswered_heartbeats_ == 0) return;
@@ -261,7 +265,9 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   login_number_ = checked->login_number;
   heartbeat_interval_ms_ =
       static_cast<uint32_t>(absl::ToInt64Milliseconds(checked->heartbeat_interval));
-  activity_ = checked->activity;
+  gate_.SetActivity(checked->activity);
+  // The radio is up for the login.
+  gate_.OpenForNormal();
   decoder_.set_max_frame_bytes(kMaxFrameBytes);
   MoveTo(ConnectionState::kBinding);
   state_deadline_ = Now() + kBindTimeout;
@@ -273,6 +279,7 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   bind.set_max_bytes(kSessionWindowBytes);
   bind.set_max_messages(kSessionWindowMessages);
   if (checked->network.has_value()) *bind.mutable_network() = *checked->network;
+  gate_.passing().AddTo(&bind);
   host_->Bind(std::move(bind));
 }
 
@@ -286,6 +293,11 @@ void DeviceConnection::OnNetworkReport(const device::v1::NetworkReport& report) 
   request.set_device_id(std::string(device_id_.bytes()));
   *request.mutable_network() = *std::move(checked);
   host_->ReportNetwork(std::move(request));
+}
+
+void DeviceConnection::OnActivityChange(const device::v1::ActivityChange& change) {
+  gate_.SetActivity(change.activity());
+  PullIfWanted();
 }
 
 void DeviceConnection::OnAck(const device::v1::Ack& ack) {
@@ -365,172 +377,6 @@ void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
   host_->RemoveApp(request.request_id(), std::move(remove_app));
 }
 
-// --- Messages. ---
-
-void DeviceConnection::Deliver(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done) {
-  switch (state_) {
-    case ConnectionState::kHandshaking:
-    case ConnectionState::kAwaitingLogin:
-    // The message waits in its mailbox for the session to come.
-    case ConnectionState::kDraining:
-    case ConnectionState::kClosed:
-      return std::move(done)(ConnectorResponse::NO_SESSION);
-    case ConnectionState::kBinding:
-      // The registry bound this session and knows of it before we do: the page that is on its way may
-      // or may not hold the message.
-      if (!IsNowOrNever(deliver.message())) return DeliverInTurn(std::move(deliver), std::move(done));
-      if (before_welcome_.size() >= kMaxNowOrNeverInFlight) {
-        return std::move(done)(ConnectorResponse::OVERLOADED);
-      }
-      before_welcome_.push_back(Pending{std::move(deliver), std::move(done)});
-      return;
-    case ConnectionState::kActive:
-      if (!IsNowOrNever(deliver.message())) return DeliverInTurn(std::move(deliver), std::move(done));
-      return DeliverNowOrNever(std::move(deliver), std::move(done));
-  }
-}
-
-void DeviceConnection::DeliverInTurn(internal::v1::Deliver deliver,
-                                     ConnectorApi::ExchangeDone done) {
-  const uint64_t seq = deliver.message().seq();
-  if (deliver.wait_for_ack() && waiters_.full()) {
-    NoteMissedDelivery(seq);
-    return std::move(done)(ConnectorResponse::OVERLOADED);
-  }
-  Envelope message = std::move(*deliver.mutable_message());
-  const DeliveryQueue::Verdict verdict =
-      queue_.Offer(&message, window_.HasRoom(message.payload().size()));
-  std::string frames;
-  switch (verdict) {
-    case DeliveryQueue::Verdict::kSend:
-      Transmit(message, /*out_of_turn=*/false, &frames);
-      TransmitReady(&frames);
-      break;
-    case DeliveryQueue::Verdict::kHeld:
-      if (hold_deadline_ == kNever) {
-        hold_deadline_ = Now() + kEarlyDeliveryWait;
-        Rearm();
-      }
-      break;
-    case DeliveryQueue::Verdict::kLater:
-      PullIfWanted();
-      break;
-    case DeliveryQueue::Verdict::kSeen:
-      break;
-  }
-  if (deliver.wait_for_ack() &&
-      (verdict != DeliveryQueue::Verdict::kSeen || window_.IsUnacked(seq))) {
-    waiters_.Add(seq, std::move(done));
-  } else {
-    std::move(done)(ConnectorResponse::TAKEN);
-  }
-  Send(frames);
-}
-
-void DeviceConnection::DeliverNowOrNever(internal::v1::Deliver deliver,
-                                         ConnectorApi::ExchangeDone done) {
-  const uint64_t seq = deliver.message().seq();
-  const bool sent_already = window_.IsUnacked(seq);
-  const bool full = (!sent_already && !window_.HasRoomOutOfTurn()) ||
-                    (deliver.wait_for_ack() && waiters_.full());
-  std::string frames;
-  if (!full && !sent_already) Transmit(deliver.message(), /*out_of_turn=*/true, &frames);
-  queue_.Skip(seq);
-  TransmitReady(&frames);
-  if (full) {
-    std::move(done)(ConnectorResponse::OVERLOADED);
-  } else if (deliver.wait_for_ack()) {
-    waiters_.Add(seq, std::move(done));
-  } else {
-    std::move(done)(ConnectorResponse::TAKEN);
-  }
-  Send(frames);
-  PullIfWanted();
-}
-
-void DeviceConnection::NoteMissedDelivery(uint64_t seq) {
-  if (state_ != ConnectionState::kBinding && state_ != ConnectionState::kActive) return;
-  queue_.NoteMissed(seq);
-  PullIfWanted();
-}
-
-void DeviceConnection::CatchUp() {
-  if (state_ != ConnectionState::kBinding && state_ != ConnectionState::kActive) return;
-  queue_.CatchUp();
-  PullIfWanted();
-}
-
-void DeviceConnection::Transmit(const Envelope& message, bool out_of_turn, std::string* frames) {
-  window_.Add(message.seq(), message.payload().size(), WallNowMs(*context_->clock), out_of_turn);
-  if (report_deadline_ == kNever) {
-    report_deadline_ = Now() + kReportSentAfter;
-    Rearm();
-  }
-  AppendEnvelope(message, frames);
-}
-
-void DeviceConnection::TransmitReady(std::string* frames) {
-  const auto has_room = [this](const Envelope& message) {
-    return window_.HasRoom(message.payload().size());
-  };
-  while (std::optional<Envelope> message = queue_.NextReady(has_room)) {
-    Transmit(*message, /*out_of_turn=*/false, frames);
-  }
-  if (!queue_.is_holding()) hold_deadline_ = kNever;
-}
-
-void DeviceConnection::TransmitPage(const internal::v1::Page& page, std::string* frames) {
-  uint64_t sent = queue_.cursor();
-  for (const Envelope& message : page.messages()) {
-    // The registry never answers what isn't after the position; the device must not pay if it does.
-    if (message.seq() <= sent) continue;
-    sent = message.seq();
-    Transmit(message, /*out_of_turn=*/false, frames);
-  }
-  queue_.FinishPull(page);
-}
-
-void DeviceConnection::AnswerPassedWaiters() {
-  waiters_.Answer(ConnectorResponse::TAKEN, [this](uint64_t seq) {
-    return seq <= queue_.cursor() && !window_.IsUnacked(seq);
-  });
-}
-
-void DeviceConnection::PullIfWanted() {
-  if (state_ != ConnectionState::kActive || retry_deadline_ != kNever) return;
-  if (!queue_.wants_pull() || !window_.HasRoomForPage()) return;
-  internal::v1::PullRequest pull;
-  pull.set_device_id(std::string(device_id_.bytes()));
-  pull.set_after_seq(queue_.StartPull());
-  pull.set_max_bytes(window_.free_bytes());
-  pull.set_max_messages(window_.free_messages());
-  host_->Pull(std::move(pull));
-}
-
-DeviceConnection::Outcome DeviceConnection::Evict(const internal::v1::Evict& evict) {
-  switch (state_) {
-    case ConnectionState::kHandshaking:
-    case ConnectionState::kAwaitingLogin:
-    case ConnectionState::kClosed:
-      return ConnectorResponse::NO_SESSION;
-    case ConnectionState::kBinding:
-    case ConnectionState::kActive:
-    case ConnectionState::kDraining:
-      if (login_number_ <= evict.winning_login_number()) Replaced(evict.winning_login_number());
-      return ConnectorResponse::TAKEN;
-  }
-  return ConnectorResponse::NO_SESSION;
-}
-
-DeviceConnection::Outcome DeviceConnection::Recall(const internal::v1::Recall& recall) {
-  if (state_ != ConnectionState::kActive) return ConnectorResponse::NO_SESSION;
-  ConnectorFrame frame;
-  frame.mutable_recall()->set_message_id(recall.message_id());
-  frame.mutable_recall()->set_registration_id(recall.registration_id());
-  Send(frame);
-  return ConnectorResponse::TAKEN;
-}
-
 // --- The registry. ---
 
 internal::v1::Route DeviceConnection::MyRoute() const {
@@ -569,7 +415,7 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   AppendFrame(frame, &frames);
 
   queue_.SetSettled(response->settled_seq());
-  TransmitPage(response->page(), &frames);
+  TakePage(response->page(), &frames);
   host_->SessionStarted(device_id_, login_number_);
   host_->SendTicket(device_id_.bytes());
   Send(frames);
@@ -588,11 +434,20 @@ void DeviceConnection::OnPulled(absl::StatusOr<internal::v1::PullResponse> respo
     if (!IsTransient(response.status())) {
       return Overloaded(absl::StrCat("no Pull: ", response.status().message()));
     }
-    queue_.PullFailed();
+    if (gate_.is_pulling()) {
+      gate_.PullFailed();
+    } else {
+      queue_.PullFailed();
+    }
     return RegistryFailed();
   }
   std::string frames;
-  TransmitPage(response->page(), &frames);
+  if (gate_.is_pulling()) {
+    gate_.FinishPull(response->page(),
+                     [&](const Envelope& message) { Transmit(message, &frames); });
+  } else {
+    TakePage(response->page(), &frames);
+  }
   RegistryTook();
   Send(frames);
   AnswerPassedWaiters();
@@ -650,7 +505,7 @@ void DeviceConnection::OnAppAckTaken(const absl::Status& status) {
   }
   app_acks_.erase(app_acks_.begin(), app_acks_.begin() + static_cast<ptrdiff_t>(told));
   if (app_acks_.empty()) std::vector<internal::v1::AppAckRequest::Item>().swap(app_acks_);
-  AnswerHeartbeats(told);
+  AnswerOldHeartbeats(told);
   RegistryTook();
 }
 
@@ -765,6 +620,10 @@ void DeviceConnection::OnTimer() {
     hold_deadline_ = kNever;
     queue_.StopHolding();
   }
+  if (now >= normal_deadline_) {
+    normal_deadline_ = kNever;
+    gate_.OpenForNormal();
+  }
   if (now >= report_deadline_) {
     internal::v1::ReportSentRequest report;
     const bool more = window_.ReportSlow(report.mutable_items());
@@ -785,7 +644,7 @@ void DeviceConnection::ResetSilence() {
 void DeviceConnection::Rearm() {
   const MonotonicTime next =
       std::min({state_deadline_, hold_deadline_, report_deadline_, retry_deadline_,
-                heartbeat_deadline_});
+                heartbeat_deadline_, normal_deadline_});
   if (next >= armed_for_) return;
   armed_for_ = next;
   host_->ArmTimer(next);

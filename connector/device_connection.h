@@ -21,6 +21,7 @@
 #include "connector/connection_state.h"
 #include "connector/delivery_queue.h"
 #include "connector/gauge.h"
+#include "connector/priority_gate.h"
 #include "connector/sent_window.h"
 #include "net/frame_codec.h"
 #include "rpc/connector_api.h"
@@ -48,9 +49,9 @@ struct ConnectionContext {
 // bytes, answers of the registry, deliveries and timers, and acts through a ConnectionHost. It touches
 // no socket and no clock but the one passed in.
 //
-// What it guarantees to the device: a message is sent once per session, in the order of the mailbox
-// (delivery_queue.h; now-or-never messages jump the queue), never more unacknowledged than the
-// window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
+// What it guarantees to the device: a message is sent once per session, those of one priority in the order
+// of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is to wait for an active
+// device or the radio (priority_gate.h), never more unacknowledged than the window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
 // came before it. To the registry: every acknowledgement of the device is handed over, repeated until
 // it is taken or the session ends. To gateways: every delivery is answered once.
 //
@@ -71,8 +72,6 @@ class DeviceConnection {
   // From kBinding on.
   const DeviceId& device_id() const { return device_id_; }
   uint64_t login_number() const { return login_number_; }
-  // ACTIVE or IDLE, as the agent said last.
-  device::v1::Activity activity() const { return activity_; }
 
   // --- The transport. ---
 
@@ -131,8 +130,10 @@ class DeviceConnection {
   // --- Frames. ---
   void OnFrame(absl::string_view body);
   void OnHeartbeat();
+  void AnswerHeartbeat();
   void OnLogin(const device::v1::Login& login);
   void OnNetworkReport(const device::v1::NetworkReport& report);
+  void OnActivityChange(const device::v1::ActivityChange& change);
   void OnAck(const device::v1::Ack& ack);
   void OnAppAck(const device::v1::AppAck& app_ack);
   void OnRegisterApp(const device::v1::RegisterApp& request);
@@ -143,18 +144,23 @@ class DeviceConnection {
   // --- Messages. ---
   void DeliverNowOrNever(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
   void DeliverInTurn(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
-  void Transmit(const internal::v1::Envelope& message, bool out_of_turn, std::string* frames);
-  void TransmitReady(std::string* frames);
-  void TransmitPage(const internal::v1::Page& page, std::string* frames);
+  void Transmit(const internal::v1::Envelope& message, std::string* frames);
+  // A message's turn has come: it goes to the device, or the gate keeps it.
+  void TakeTurn(const internal::v1::Envelope& message, std::string* frames);
+  void TakeReadyTurns(std::string* frames);
+  void TakePage(const internal::v1::Page& page, std::string* frames);
+  bool HasRoomInTurn(const internal::v1::Envelope& message) const;
   void AnswerPassedWaiters();
+  // After everything that may have moved the cursor, the gate or the window.
   void PullIfWanted();
+  void LimitNormalWait();
 
   // --- The registry. ---
   internal::v1::Route MyRoute() const;
   void TellRegistry();
   void RegistryTook();
   void RegistryFailed();
-  void AnswerHeartbeats(size_t app_acks_taken);
+  void AnswerOldHeartbeats(size_t app_acks_taken);
   void EndDrainIfDone();
 
   // --- Time. ---
@@ -173,6 +179,7 @@ class DeviceConnection {
 
   net::FrameDecoder decoder_;
   DeliveryQueue queue_;
+  PriorityGate gate_;
   SentWindow window_;
   AckWaiters waiters_;
   // Now-or-never messages that came before Welcome. At most kMaxNowOrNeverInFlight.
@@ -192,6 +199,8 @@ class DeviceConnection {
   MonotonicTime retry_deadline_ = kNever;
   // When an unanswered heartbeat has waited too long for the registry.
   MonotonicTime heartbeat_deadline_ = kNever;
+  // When a NORMAL message has waited long enough for the radio.
+  MonotonicTime normal_deadline_ = kNever;
   // What the host's timer is armed for. Later deadlines don't move it: most of them move on before.
   MonotonicTime armed_for_ = kNever;
 
@@ -204,7 +213,7 @@ class DeviceConnection {
   uint8_t registry_failures_ = 0;
   uint8_t network_reports_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;
-  device::v1::Activity activity_ = device::v1::ACTIVE;
+  bool cursor_pulled_last_ = false;
   bool ack_told_ = false;
   bool flush_asked_ = false;
 };

@@ -1,7 +1,8 @@
 // A device, its sessions, a registry and gateways in one thread, from a seed: deliveries overtake each
 // other and get lost, the registry is slow or away, connections break, acknowledgements come late
-// and in any form. Whatever happens, a session sends each message once, in order and without a gap, within
-// its window, and in the end the device has everything.
+// and in any form, a person picks the device up and lays it down. Whatever happens, a session sends each
+// message once, those of one priority in order and without a gap, within its window, none of LOW priority to
+// an idle device; and in the end the device has everything.
 
 #include <algorithm>
 #include <functional>
@@ -20,6 +21,7 @@
 #include "connector/device_connection.h"
 #include "gtest/gtest.h"
 #include "net/frame_codec.h"
+#include "rpc/priority.h"
 
 namespace bellwire::connector {
 namespace {
@@ -68,7 +70,11 @@ class Session final : public ConnectionHost {
   // What was sent in this session, as the connector wrote it, and what the agent acknowledged.
   std::set<uint64_t> sent;
   std::set<uint64_t> acked;
-  uint64_t last_in_turn = 0;
+  // By priority; and of all, as the agent received it.
+  std::map<push::v1::Priority, uint64_t> last_sent;
+  uint64_t greatest_received = 0;
+  // What the connector was told last.
+  device::v1::Activity activity = device::v1::ACTIVE;
   DeviceConnection core;
 };
 
@@ -90,11 +96,30 @@ class World {
       faults_ = false;
       registry_away_ = false;
       RunFor(absl::Seconds(40));
+      CheckNoneWaits({push::v1::PRIORITY_HIGH});
+      // Either way NORMAL need not wait for a person.
+      if (Uniform(0, 1) == 0) {
+        Beat();
+        RunFor(absl::Seconds(5));
+      } else {
+        RunFor(kMaxNormalWait + absl::Seconds(5));
+      }
+      CheckNoneWaits({push::v1::PRIORITY_HIGH, push::v1::PRIORITY_NORMAL});
+      SetActivity(device::v1::ACTIVE);
+      RunFor(absl::Seconds(5));
       CheckRest();
     }
   }
   void Schedule(absl::Duration when) {
-    switch (Uniform(0, 19)) {
+    switch (Uniform(0, 24)) {
+      case 20:
+      case 21:
+        return After(when, [this] { SetActivity(device::v1::ACTIVE); });
+      case 22:
+      case 23:
+        return After(when, [this] { SetActivity(device::v1::IDLE); });
+      case 24:
+        return After(when, [this] { Beat(); });
       case 0:
         return After(when, [this] { Break(); });
       case 1:
@@ -118,20 +143,33 @@ class World {
     uint64_t login_number = 0;
   };
 
-  internal::v1::Page PageAfter(uint64_t after, uint32_t max_bytes, uint32_t max_messages) {
+  template <typename Request>
+  internal::v1::Page PageAfter(uint64_t after, const Request& request) {
+    const PrioritySet priorities = PrioritySet::Of(request.priorities());
+    std::map<push::v1::Priority, internal::v1::PassedOver> passed_over;
     internal::v1::Page page;
     page.set_complete_to_seq(last_seq_);
     size_t bytes = 0;
     for (auto it = mailbox_.upper_bound(after); it != mailbox_.end(); ++it) {
+      const push::v1::Priority priority = PriorityOf(it->second);
+      if (!priorities.Contains(priority)) {
+        internal::v1::PassedOver& entry = passed_over[priority];
+        entry.set_priority(priority);
+        if (entry.first_seq() == 0) entry.set_first_seq(it->first);
+        entry.set_last_seq(it->first);
+        continue;
+      }
       bytes += it->second.payload().size();
       if (page.messages_size() > 0 &&
-          (bytes > max_bytes || page.messages_size() >= static_cast<int>(max_messages))) {
+          (bytes > request.max_bytes() ||
+           page.messages_size() >= static_cast<int>(request.max_messages()))) {
         page.set_more(true);
-        page.set_complete_to_seq(page.messages().rbegin()->seq());
+        page.set_complete_to_seq(it->first - 1);
         break;
       }
       *page.add_messages() = it->second;
     }
+    for (const auto& [priority, entry] : passed_over) *page.add_passed_over() = entry;
     return page;
   }
   uint64_t SettledSeq() const { return mailbox_.empty() ? last_seq_ : mailbox_.begin()->first - 1; }
@@ -142,6 +180,13 @@ class World {
     if (!now_or_never && Uniform(0, 30) == 0) {
       message.set_gap_dropped(3);
       message.clear_payload();
+    }
+    if (message.gap_dropped() == 0) {
+      message.set_priority(static_cast<push::v1::Priority>(Uniform(0, 3)));
+      if (!now_or_never && Uniform(0, 5) == 0) {
+        message.set_collapse_key(std::string(1, static_cast<char>('a' + Uniform(0, 2))));
+        Collapse(message.collapse_key());
+      }
     }
     if (!now_or_never) {
       mailbox_[message.seq()] = message;
@@ -172,7 +217,15 @@ class World {
       });
     });
   }
-  // Collapsed, recalled, expired: it leaves the mailbox without the device.
+  void Collapse(const std::string& key) {
+    for (auto it = mailbox_.begin(); it != mailbox_.end(); ++it) {
+      if (it->second.collapse_key() != key) continue;
+      accepted_.erase(it->first);
+      mailbox_.erase(it);
+      return;
+    }
+  }
+  // Recalled, expired: it leaves the mailbox without the device.
   void SettleOne() {
     if (mailbox_.empty()) return;
     auto it = mailbox_.begin();
@@ -209,8 +262,7 @@ class World {
     internal::v1::BindResponse response;
     response.set_mailbox_id(std::string(16, 'm'));
     response.set_settled_seq(SettledSeq());
-    *response.mutable_page() =
-        PageAfter(SettledSeq(), request.max_bytes(), request.max_messages());
+    *response.mutable_page() = PageAfter(SettledSeq(), request);
     return response;
   }
   absl::StatusOr<internal::v1::AckResponse> Ack(const internal::v1::AckRequest& request) {
@@ -236,7 +288,32 @@ class World {
         std::make_unique<Session>(this, &clock_, random_, last_login_number_ << 8));
     Session& session = *sessions_.back();
     session.core.OnOpen();
-    session.core.OnData(ConnectionHarness::Bytes(ConnectionHarness::LoginFrame(last_login_number_)));
+    session.activity = activity_;
+    device::v1::AgentFrame login = ConnectionHarness::LoginFrame(last_login_number_);
+    login.mutable_login()->set_activity(activity_);
+    session.core.OnData(ConnectionHarness::Bytes(login));
+  }
+  void SetActivity(device::v1::Activity activity) {
+    device::v1::AgentFrame frame;
+    frame.mutable_activity_change()->set_activity(activity);
+    if (!SendToConnector(frame, [activity](Session* s) { s->activity = activity; })) return;
+    activity_ = activity;
+  }
+  void Beat() {
+    SendToConnector(device::v1::AgentFrame(), [](Session*) {});
+  }
+  // What the agent says besides its acknowledgements; the wire keeps the order. An empty frame is a heartbeat.
+  // `before` is called just before the connector reads it. False: there is no session.
+  bool SendToConnector(device::v1::AgentFrame frame, std::function<void(Session*)> before) {
+    Session* session = sessions_.back().get();
+    if (!session->open || session->core.state() != ConnectionState::kActive) return false;
+    agent_wire_time_ = std::max(agent_wire_time_, clock_.Monotonic() + Delay());
+    At(agent_wire_time_, [session, frame, before] {
+      if (!session->open) return;
+      before(session);
+      session->core.OnData(ConnectionHarness::Bytes(frame));
+    });
+    return true;
   }
   // The device leaves; the connector may hear of it at once, late, or through the next session only.
   void Break() {
@@ -263,42 +340,62 @@ class World {
       return;
     }
     EXPECT_TRUE(session->sent.insert(seq).second) << "sent twice in one session: " << seq;
+    const push::v1::Priority priority =
+        frame.has_push() ? static_cast<push::v1::Priority>(frame.push().priority())
+                         : push::v1::PRIORITY_NORMAL;
     if (!now_or_never) {
-      EXPECT_GT(seq, session->last_in_turn) << "out of order";
+      uint64_t& last = session->last_sent[priority];
+      EXPECT_GT(seq, last) << "out of order";
       // What waits in the mailbox before it was sent before it, in this session.
-      for (auto it = mailbox_.upper_bound(session->last_in_turn);
-           it != mailbox_.end() && it->first < seq; ++it) {
+      for (auto it = mailbox_.upper_bound(last); it != mailbox_.end() && it->first < seq; ++it) {
+        if (PriorityOf(it->second) != priority) continue;
         ADD_FAILURE() << it->first << " was passed over by " << seq;
       }
-      session->last_in_turn = seq;
+      last = seq;
+      if (session->activity == device::v1::IDLE) {
+        EXPECT_NE(priority, push::v1::PRIORITY_LOW) << seq << " to an idle device";
+      }
     }
     EXPECT_LE(session->sent.size() - session->acked.size(),
               kSessionWindowMessages + kMaxNowOrNeverInFlight);
     // The wire keeps the order; what is on it when the device leaves is lost.
     session_wire_time_ = std::max(session_wire_time_, clock_.Monotonic() + Delay());
-    At(session_wire_time_, [this, session, seq, now_or_never] {
+    At(session_wire_time_, [this, session, seq, now_or_never, priority,
+                            key = frame.push().collapse_key()] {
       if (sessions_.back().get() != session || !session->open) return;
-      ReceivePush(session, seq, now_or_never);
+      ReceivePush(session, seq, now_or_never, priority, key);
     });
   }
-  void ReceivePush(Session* session, uint64_t seq, bool now_or_never) {
+  void ReceivePush(Session* session, uint64_t seq, bool now_or_never, push::v1::Priority priority,
+                   const std::string& key) {
     if (device_has_.insert(seq).second && !now_or_never) {
-      EXPECT_GT(seq, last_first_seen_) << "the device sees them out of order";
-      last_first_seen_ = seq;
+      EXPECT_GT(seq, last_first_seen_[priority]) << "the device sees them out of order";
+      last_first_seen_[priority] = seq;
+      if (!key.empty()) {
+        EXPECT_GT(seq, last_of_key_[key]) << "an old one takes the place of a newer";
+        last_of_key_[key] = seq;
+      }
     }
     session->acked.insert(seq);
+    const bool in_turn = !now_or_never && seq > session->greatest_received;
+    if (in_turn) session->greatest_received = seq;
     device::v1::AgentFrame frame;
-    if (now_or_never || Uniform(0, 3) == 0) {
+    const int form = Uniform(0, 3);
+    if (!in_turn || form == 0) {
       frame.mutable_ack()->add_ranges()->set_first(seq);
       frame.mutable_ack()->mutable_ranges(0)->set_last(seq);
-    } else {
-      frame.mutable_ack()->set_up_to_seq(seq);
     }
+    if (form != 0) frame.mutable_ack()->set_up_to_seq(session->greatest_received);
     After(Delay(), [session, frame] {
       if (session->open) session->core.OnData(ConnectionHarness::Bytes(frame));
     });
   }
 
+  void CheckNoneWaits(const std::set<push::v1::Priority>& priorities) {
+    for (const auto& [seq, message] : mailbox_) {
+      if (priorities.contains(PriorityOf(message))) ADD_FAILURE() << seq << " still waits";
+    }
+  }
   void CheckRest() {
     EXPECT_TRUE(mailbox_.empty()) << mailbox_.size() << " left, from " << mailbox_.begin()->first;
     for (const uint64_t seq : accepted_) EXPECT_TRUE(device_has_.contains(seq)) << seq;
@@ -356,8 +453,11 @@ class World {
 
   uint64_t last_login_number_ = 0;
   std::set<uint64_t> device_has_;
-  uint64_t last_first_seen_ = 0;
+  std::map<push::v1::Priority, uint64_t> last_first_seen_;
+  std::map<std::string, uint64_t> last_of_key_;
+  device::v1::Activity activity_ = device::v1::ACTIVE;
   MonotonicTime session_wire_time_;
+  MonotonicTime agent_wire_time_;
   std::vector<std::unique_ptr<Session>> sessions_;
 };
 
@@ -400,8 +500,7 @@ void Session::Pull(internal::v1::PullRequest request) {
       core.session_id(),
       [world = world_, request]() -> absl::StatusOr<internal::v1::PullResponse> {
         internal::v1::PullResponse response;
-        *response.mutable_page() =
-            world->PageAfter(request.after_seq(), request.max_bytes(), request.max_messages());
+        *response.mutable_page() = world->PageAfter(request.after_seq(), request);
         return response;
       },
       [](DeviceConnection& c, absl::StatusOr<internal::v1::PullResponse> response) {

@@ -741,19 +741,6 @@ TEST(DeviceConnectionTest, AppAcksAreBounded) {
   ExpectClosed(bad_id, CloseReason::kProtocolError);
 }
 
-TEST(DeviceConnectionTest, ActivityFollowsTheAgent) {
-  H h;
-  h.BringTo(S::kActive);
-  EXPECT_EQ(h.connection.activity(), device::v1::ACTIVE);
-  device::v1::AgentFrame frame;
-  frame.mutable_activity_change()->set_activity(device::v1::IDLE);
-  h.Receive(frame);
-  EXPECT_EQ(h.connection.activity(), device::v1::IDLE);
-  frame.mutable_activity_change()->set_activity(device::v1::ACTIVITY_UNSPECIFIED);
-  h.Receive(frame);
-  EXPECT_EQ(h.connection.activity(), device::v1::ACTIVE);
-}
-
 TEST(DeviceConnectionTest, RecallReachesTheAgent) {
   H h;
   h.BringTo(S::kActive);

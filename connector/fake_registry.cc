@@ -99,15 +99,23 @@ bool FakeRegistry::WaitUntil(absl::AnyInvocable<bool() const> condition,
 }
 
 void FakeRegistry::FillPage(const Device& device, uint64_t after, uint32_t max_bytes,
-                            uint32_t max_messages, internal::v1::Page* page) {
+                            uint32_t max_messages, PrioritySet priorities,
+                            internal::v1::Page* page) {
   page->set_complete_to_seq(device.last_seq);
   size_t bytes = 0;
   for (auto it = device.mailbox.upper_bound(after); it != device.mailbox.end(); ++it) {
+    if (!priorities.Contains(PriorityOf(it->second))) {
+      internal::v1::PassedOver* passed_over = page->add_passed_over();
+      passed_over->set_priority(PriorityOf(it->second));
+      passed_over->set_first_seq(it->first);
+      passed_over->set_last_seq(it->first);
+      continue;
+    }
     bytes += it->second.payload().size();
     if (page->messages_size() > 0 &&
         (bytes > max_bytes || static_cast<uint32_t>(page->messages_size()) >= max_messages)) {
       page->set_more(true);
-      page->set_complete_to_seq(page->messages().rbegin()->seq());
+      page->set_complete_to_seq(it->first - 1);
       return;
     }
     *page->add_messages() = it->second;
@@ -132,7 +140,7 @@ void FakeRegistry::Bind(internal::v1::BindRequest request,
                                                           : device.mailbox.begin()->first - 1);
           if (device.route.has_value() && !same) *response.mutable_evicted() = *device.route;
           FillPage(device, response.settled_seq(), request.max_bytes(), request.max_messages(),
-                   response.mutable_page());
+                   PrioritySet::Of(request.priorities()), response.mutable_page());
           device.route = route;
           device.last_login_number = route.login_number();
           return response;
@@ -154,7 +162,7 @@ void FakeRegistry::Pull(internal::v1::PullRequest request,
   Serve(request.device_id(), std::move(done), [&request](Device& device) {
     internal::v1::PullResponse response;
     FillPage(device, request.after_seq(), request.max_bytes(), request.max_messages(),
-             response.mutable_page());
+             PrioritySet::Of(request.priorities()), response.mutable_page());
     return response;
   });
 }

@@ -37,19 +37,23 @@ uint32_t SentWindow::free_bytes() const {
 }
 
 uint32_t SentWindow::free_messages() const {
-  const size_t used = entries_.size() - out_of_turn_;
+  const size_t used = entries_.size() - now_or_never_;
   return static_cast<uint32_t>(kSessionWindowMessages - std::min(used, kSessionWindowMessages));
 }
 
-void SentWindow::Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool out_of_turn) {
+void SentWindow::Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool now_or_never) {
+  // What waited for its priority's sake comes after greater ones.
+  const bool in_turn = !now_or_never && seq > greatest_seq_;
+  if (in_turn) greatest_seq_ = seq;
   entries_.push_back(Entry{.seq = seq,
                            .sent_at_ms = sent_at_ms,
                            .bytes = static_cast<uint32_t>(payload_bytes),
                            .progress = Progress::kUnacked,
                            .report = Report::kFresh,
-                           .out_of_turn = out_of_turn});
+                           .now_or_never = now_or_never,
+                           .in_turn = in_turn});
   unacked_bytes_.Set(unacked_bytes_.amount() + static_cast<int64_t>(payload_bytes));
-  if (out_of_turn) ++out_of_turn_;
+  if (now_or_never) ++now_or_never_;
 }
 
 bool SentWindow::IsUnacked(uint64_t seq) const {
@@ -62,12 +66,12 @@ void SentWindow::Acknowledge(const device::v1::Ack& ack,
                              absl::FunctionRef<void(uint64_t seq)> on_acked) {
   const uint64_t up_to = ack.up_to_seq();
   // A cumulative acknowledgement speaks for what the device had received when it wrote it. Pushes in
-  // their turn come in the order of seq, so "up to" is exact for them. One out of its turn may have
+  // their turn come in growing order of seq, so "up to" is exact for them. One out of its turn may have
   // been written after the device acknowledged a greater seq: it counts if it is named itself.
   bool cumulative = up_to > 0;
   for (Entry& entry : entries_) {
     const bool covered = (cumulative && entry.seq <= up_to &&
-                          (!entry.out_of_turn || entry.seq == up_to)) ||
+                          (entry.in_turn || entry.seq == up_to)) ||
                          InRanges(ack, entry.seq);
     // What was written after the named push can't have been received with it.
     if (entry.seq == up_to) cumulative = false;
@@ -92,7 +96,7 @@ void SentWindow::TellRegistry(
 void SentWindow::RegistryTook() {
   const auto end = std::remove_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
     if (entry.progress != Progress::kTold) return false;
-    if (entry.out_of_turn) --out_of_turn_;
+    if (entry.now_or_never) --now_or_never_;
     return true;
   });
   entries_.erase(end, entries_.end());

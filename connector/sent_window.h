@@ -26,16 +26,15 @@ class SentWindow {
 
   // Room for one more message that waits its turn …
   bool HasRoom(size_t payload_bytes) const;
-  // … and for one that doesn't (kMaxNowOrNeverInFlight).
-  bool HasRoomOutOfTurn() const { return out_of_turn_ < kMaxNowOrNeverInFlight; }
+  // … and for a now-or-never one (kMaxNowOrNeverInFlight).
+  bool HasRoomForNowOrNever() const { return now_or_never_ < kMaxNowOrNeverInFlight; }
   // Whether it is worth pulling a page: half of the window is free, or more.
   bool HasRoomForPage() const;
   // The room left, for a page: never zero if HasRoomForPage().
   uint32_t free_bytes() const;
   uint32_t free_messages() const;
 
-  // `out_of_turn`: a now-or-never message.
-  void Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool out_of_turn);
+  void Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool now_or_never);
   // Whether `seq` was sent and the device has not acknowledged it.
   bool IsUnacked(uint64_t seq) const;
 
@@ -69,14 +68,18 @@ class SentWindow {
     uint32_t bytes;
     Progress progress;
     Report report;
-    bool out_of_turn;
+    bool now_or_never;
+    // Sent in its turn: `up_to_seq` of an Ack speaks for it.
+    bool in_turn;
   };
 
   // In the order of sending.
   std::vector<Entry> entries_;
   GaugeShare unacked_bytes_;
+  // The greatest that was sent in this session, now-or-never ones aside.
+  uint64_t greatest_seq_ = 0;
   // Of entries_: now-or-never ones, and those in kAcked.
-  uint32_t out_of_turn_ = 0;
+  uint32_t now_or_never_ = 0;
   uint32_t news_ = 0;
 };
 

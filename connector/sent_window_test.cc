@@ -13,9 +13,9 @@ class SentWindowTest : public testing::Test {
  protected:
   void Send(uint64_t seq, size_t bytes = 10) {
     window_.Add(seq, bytes, /*sent_at_ms=*/static_cast<int64_t>(1000 + seq),
-                /*out_of_turn=*/false);
+                /*now_or_never=*/false);
   }
-  void SendNowOrNever(uint64_t seq) { window_.Add(seq, 10, 0, /*out_of_turn=*/true); }
+  void SendNowOrNever(uint64_t seq) { window_.Add(seq, 10, 0, /*now_or_never=*/true); }
 
   std::vector<uint64_t> Ack(uint64_t up_to,
                             std::vector<std::pair<uint64_t, uint64_t>> ranges = {}) {
@@ -67,6 +67,30 @@ TEST_F(SentWindowTest, CumulativeDoesNotSpeakForWhatCameOutOfItsTurn) {
   EXPECT_EQ(Ack(12), Seqs{12});
   EXPECT_EQ(Ack(12), Seqs{});
   EXPECT_EQ(Ack(0, {{11, 11}}), Seqs{11});
+}
+
+TEST_F(SentWindowTest, CumulativeDoesNotSpeakForWhatWaitedForItsPriority) {
+  Send(12);
+  EXPECT_EQ(Ack(12), Seqs{12});
+  EXPECT_EQ(Tell(), Seqs{12});
+  window_.RegistryTook();
+  Send(5);
+  Send(7);
+  Send(14);
+  // Said again, before 5 came.
+  EXPECT_EQ(Ack(12), Seqs{});
+  EXPECT_EQ(Ack(14), Seqs{14});
+  EXPECT_EQ(Ack(0, {{5, 5}}), Seqs{5});
+  EXPECT_EQ(Ack(7), Seqs{7}) << "named itself";
+}
+
+// They are not greater than what was sent before, but nothing was: an agent that knows no ranges may say
+// up to where.
+TEST_F(SentWindowTest, WhatComesInGrowingOrderIsInItsTurn) {
+  Send(5);
+  SendNowOrNever(9);
+  Send(7);
+  EXPECT_EQ(Ack(7), (Seqs{5, 7}));
 }
 
 TEST_F(SentWindowTest, NamingOneOutOfItsTurnSaysNothingOfWhatWasSentLater) {
@@ -142,14 +166,14 @@ TEST_F(SentWindowTest, MessagesAreBoundedAndFreedByTheRegistry) {
 TEST_F(SentWindowTest, NowOrNeverMessagesPassAFullWindowButAreBoundedThemselves) {
   for (uint64_t seq = 1; seq <= kSessionWindowMessages; ++seq) Send(seq, 0);
   for (uint64_t i = 0; i < kMaxNowOrNeverInFlight; ++i) {
-    ASSERT_TRUE(window_.HasRoomOutOfTurn());
+    ASSERT_TRUE(window_.HasRoomForNowOrNever());
     SendNowOrNever(100 + i);
   }
-  EXPECT_FALSE(window_.HasRoomOutOfTurn());
+  EXPECT_FALSE(window_.HasRoomForNowOrNever());
   Ack(0, {{100, 100}});
   Tell();
   window_.RegistryTook();
-  EXPECT_TRUE(window_.HasRoomOutOfTurn());
+  EXPECT_TRUE(window_.HasRoomForNowOrNever());
   EXPECT_FALSE(window_.HasRoom(0));
 }
 

@@ -146,7 +146,8 @@ absl::StatusOr<device::v1::Login> AgentCore::MakeLogin(const std::string& tls_ex
   if (const auto& mailbox_id = inbox_->mailbox_id(); mailbox_id.has_value()) {
     login.set_mailbox_id(std::string(mailbox_id->bytes()));
   }
-  login.set_activity(device::v1::ACTIVE);
+  told_activity_ = ActivityForServer();
+  login.set_activity(told_activity_);
   login.set_agent_version(absl::StrCat("bellwire-agent/", kVersion));
   return login;
 }
@@ -175,6 +176,7 @@ absl::Status AgentCore::OnWelcome(const device::v1::Welcome& welcome) {
   if (absl::AbsDuration(skew) > kClockSkewWorthALine) {
     LogWarning("clock_skew", {{"ahead_of_server_ms", absl::ToInt64Milliseconds(skew)}});
   }
+  TellActivity();
   registrar_.OnSessionStart();
   outbox_.OnSessionStart();
   DropExpired();
@@ -260,7 +262,28 @@ void AgentCore::StartAppsInArrears() {
   }
 }
 
+void AgentCore::SetActivity(v1::Activity activity) {
+  activity_ = activity == v1::IDLE ? v1::IDLE : v1::ACTIVE;
+  TellActivity();
+  ArmTimer();
+}
+
+device::v1::Activity AgentCore::ActivityForServer() const {
+  return activity_ == v1::IDLE && inbox_->seen_ranges() < kManySeenRanges ? device::v1::IDLE
+                                                                         : device::v1::ACTIVE;
+}
+
+void AgentCore::TellActivity() {
+  const device::v1::Activity activity = ActivityForServer();
+  if (activity == told_activity_ || link_.state() != ServerLink::State::kReady) return;
+  told_activity_ = activity;
+  device::v1::AgentFrame frame;
+  frame.mutable_activity_change()->set_activity(activity);
+  link_.Send(frame);
+}
+
 void AgentCore::FillStatus(v1::Status* status) {
+  status->set_activity(activity_);
   status->set_agent_version(absl::StrCat("bellwire-agent/", kVersion));
   switch (link_.state()) {
     case ServerLink::State::kStopped:
@@ -330,6 +353,7 @@ void AgentCore::Flush() {
   const std::vector<InboxBatch::Taken> taken = std::move(batch_.taken);
   batch_ = InboxBatch();
   SendAck();
+  TellActivity();
   for (const std::string& app_id : applied->apps_with_news) {
     hub_.Deliver(app_id);
     if (options_.start_app && !hub_.IsConnected(app_id)) starter_.Want(app_id);

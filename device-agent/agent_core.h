@@ -99,6 +99,7 @@ class AgentCore final : private ServerLink::Owner,
   int StartsOf(const std::string& app_id) override { return starter_.starts(app_id); }
   absl::Status Unregister(const std::string& app_id) override;
   void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) override;
+  void SetActivity(v1::Activity activity) override;
   void FillStatus(v1::Status* status) override;
 
   // Registrar::Owner
@@ -121,6 +122,10 @@ class AgentCore final : private ServerLink::Owner,
   // Commits the batch, and says so to everybody whom it concerns.
   void Flush();
   void SendAck();
+  // What the server is to know: that nobody uses the phone, unless too much depends on it.
+  device::v1::Activity ActivityForServer() const;
+  // Tells it if that has changed.
+  void TellActivity();
   // Ends what expired, and reports it.
   void DropExpired();
   void PumpOutbox();
@@ -152,6 +157,9 @@ class AgentCore final : private ServerLink::Owner,
   // What batch_ holds of this session, to acknowledge.
   std::vector<uint64_t> ack_seqs_;
   bool flush_posted_ = false;
+  // What SetActivity said, and what this session's server knows.
+  v1::Activity activity_ = v1::ACTIVE;
+  device::v1::Activity told_activity_ = device::v1::ACTIVE;
   int64_t connected_since_ms_ = 0;
 };
 

@@ -458,6 +458,89 @@ TEST_F(AgentCoreTest, StatusShowsEverybodyOnlyToRootAndTheAgentsUser) {
   EXPECT_TRUE(status.apps(0).connected());
 }
 
+// --- Activity. ---
+
+TEST_F(AgentCoreTest, ThePowerManagerSaysWhetherThePhoneIsUsed) {
+  ASSERT_EQ(server_.logins.size(), 1u);
+  EXPECT_EQ(server_.logins[0].activity(), device::v1::ACTIVE) << "nobody said anything";
+  // Before Hello, as root and as the agent's user.
+  auto manager = App("", true, 0);
+  manager->SetActivity(v1::IDLE);
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(manager->activities_set, 2);
+  EXPECT_EQ(server_.activities, (std::vector<device::v1::Activity>{device::v1::IDLE}))
+      << "what it knows costs no radio";
+  manager->AskForStatus();
+  Run(absl::Milliseconds(20));
+  ASSERT_EQ(manager->statuses.size(), 1u);
+  EXPECT_EQ(manager->statuses[0].activity(), v1::IDLE);
+
+  // It goes with the next login.
+  server_.Drop();
+  Run(kSoon);
+  RunUntilReady();
+  ASSERT_EQ(server_.logins.size(), 2u);
+  EXPECT_EQ(server_.logins[1].activity(), device::v1::IDLE);
+  EXPECT_EQ(server_.activities.size(), 1u);
+
+  auto other_manager = App("", true, kAgentUid);
+  other_manager->SetActivity(v1::ACTIVITY_UNSPECIFIED);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(server_.activities.size(), 2u);
+  EXPECT_EQ(server_.activities.back(), device::v1::ACTIVE);
+}
+
+TEST_F(AgentCoreTest, AnAppHasNoSayInWhetherThePhoneIsUsed) {
+  auto app = App(kMail);
+  app->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(app->errors, (std::vector<v1::Error::Code>{v1::Error::PERMISSION_DENIED}));
+  EXPECT_TRUE(app->closed());
+  EXPECT_TRUE(server_.activities.empty());
+}
+
+TEST_F(AgentCoreTest, AnActivitySaidDuringTheLoginIsTold) {
+  auto manager = App("", true, 0);
+  server_.answers_logins = false;
+  server_.Drop();
+  ASSERT_TRUE(loop_.RunUntil([this] { return server_.logins.size() == 2; }, absl::Minutes(1)));
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_TRUE(server_.activities.empty());
+  EXPECT_EQ(server_.logins[1].activity(), device::v1::ACTIVE);
+  server_.AnswerLogin();
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(server_.activities, (std::vector<device::v1::Activity>{device::v1::IDLE}));
+}
+
+// A LOW message waits, and everything after it leaves holes that only its acknowledgement closes.
+TEST_F(AgentCoreTest, TooManyHolesMakeThePhoneActive) {
+  auto manager = App("", true, 0);
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  InboxBatch holes;
+  for (uint64_t n = 1; n < kManySeenRanges; ++n) {
+    device::v1::Gap gap;
+    gap.set_seq(10 + 2 * n);
+    gap.set_registration_id(1);
+    holes.incoming.emplace_back(gap);
+  }
+  ASSERT_TRUE(inbox_->Apply(holes).ok());
+  ASSERT_EQ(inbox_->seen_ranges(), kManySeenRanges - 1);
+  server_.Push(5, 1);
+  Run(kSoon);
+  EXPECT_EQ(server_.activities,
+            (std::vector<device::v1::Activity>{device::v1::IDLE, device::v1::ACTIVE}));
+  manager->AskForStatus();
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(manager->statuses[0].activity(), v1::IDLE) << "as it was told";
+  server_.Drop();
+  Run(kSoon);
+  RunUntilReady();
+  EXPECT_EQ(server_.logins.back().activity(), device::v1::ACTIVE);
+}
+
 // --- Registration. ---
 
 TEST_F(AgentCoreTest, AnUnknownAppHearsSoAndMayAskAgain) {

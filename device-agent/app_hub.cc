@@ -45,6 +45,9 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
   using Frame = v1::AppFrame;
   if (frame.body_case() == Frame::BODY_NOT_SET) return;  // From a later version of the protocol.
   if (frame.body_case() == Frame::kStatusRequest) return OnStatusRequest(connection);
+  if (frame.body_case() == Frame::kSetActivity) {
+    return OnSetActivity(connection, frame.set_activity());
+  }
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
   if (connection->app_id().empty()) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR,
@@ -137,7 +140,7 @@ void AppHub::OnStatusRequest(AppConnection* connection) {
   v1::AgentFrame answer;
   v1::Status* status = answer.mutable_status();
   owner_->FillStatus(status);
-  const bool sees_all = connection->who().uid == kRoot || connection->who().uid == agent_uid_;
+  const bool sees_all = IsPrivileged(*connection);
   // Which router the phone is behind tells where it is.
   if (!sees_all) status->clear_network();
   size_t bytes = status->ByteSizeLong();
@@ -154,6 +157,21 @@ void AppHub::OnStatusRequest(AppConnection* connection) {
     *status->add_apps() = std::move(app);
   }
   connection->Send(answer);
+}
+
+void AppHub::OnSetActivity(AppConnection* connection, const v1::SetActivity& request) {
+  if (!IsPrivileged(*connection)) {
+    return connection->Fail(v1::Error::PERMISSION_DENIED,
+                            "only root and the agent's own user may say whether the phone is used");
+  }
+  owner_->SetActivity(request.activity());
+  v1::AgentFrame answer;
+  answer.mutable_activity_set();
+  connection->Send(answer);
+}
+
+bool AppHub::IsPrivileged(const AppConnection& connection) const {
+  return connection.who().uid == kRoot || connection.who().uid == agent_uid_;
 }
 
 // --- News for apps. ---

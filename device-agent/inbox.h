@@ -128,6 +128,8 @@ class Inbox {
   void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
+  // Separate runs of sequence numbers that were seen.
+  size_t seen_ranges() const { return state_.seen.size(); }
   // Ends what expired before now, except what the app may be looking at; whether there was anything.
   absl::StatusOr<bool> DropExpired();
 

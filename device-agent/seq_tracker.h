@@ -33,6 +33,8 @@ class SeqTracker {
   bool Contains(uint64_t seq) const;
   // Whether Insert may still need a range of its own.
   bool full() const { return ranges_.size() >= max_ranges_; }
+  // Separate runs.
+  size_t size() const { return ranges_.size(); }
 
   // REQUIRES: seq > 0, !Contains(seq), !full().
   Change Insert(uint64_t seq);

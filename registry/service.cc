@@ -32,7 +32,9 @@ bool Refuse(const absl::Status& checked, auto& done) {
 }
 
 PageBounds BoundsOf(const auto& request) {
-  return {.max_bytes = request.max_bytes(), .max_messages = request.max_messages()};
+  return {.max_bytes = request.max_bytes(),
+          .max_messages = request.max_messages(),
+          .priorities = PrioritySet::Of(request.priorities())};
 }
 
 internal::v1::Page ToProto(Page page) {
@@ -40,6 +42,12 @@ internal::v1::Page ToProto(Page page) {
   for (Envelope& message : page.messages) *proto.add_messages() = std::move(message);
   proto.set_complete_to_seq(page.complete_to_seq);
   proto.set_more(page.more);
+  for (const PassedOver& passed_over : page.passed_over) {
+    internal::v1::PassedOver* entry = proto.add_passed_over();
+    entry->set_priority(passed_over.priority);
+    entry->set_first_seq(passed_over.first_seq);
+    entry->set_last_seq(passed_over.last_seq);
+  }
   return proto;
 }
 

@@ -15,6 +15,7 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/ids.h"
+#include "rpc/priority.h"
 
 namespace bellwire::registry {
 
@@ -46,20 +47,31 @@ struct RecallResult {
   std::optional<Route> route;
 };
 
-// The most of one page. At least one message comes if there is one, whatever max_bytes says.
+// What one page is to hold, at most. At least one message comes if there is one, whatever max_bytes says.
 struct PageBounds {
   // Of payload.
   size_t max_bytes = 0;
   size_t max_messages = 0;
+  // Messages of these only.
+  PrioritySet priorities = PrioritySet::All();
+};
+
+// Messages of one priority that a page left out, because it was not asked for.
+struct PassedOver {
+  push::v1::Priority priority = push::v1::PRIORITY_NORMAL;
+  uint64_t first_seq = 0;
+  uint64_t last_seq = 0;
 };
 
 struct Page {
   // In the order of seq, none expired, none now-or-never.
   std::vector<Envelope> messages;
-  // Every message up to here is in this page, or settled.
+  // Every message up to here is in this page, settled, or passed over.
   uint64_t complete_to_seq = 0;
   // Whether there is more after complete_to_seq.
   bool more = false;
+  // What waits up to complete_to_seq: each priority once. Nothing expired is among the first and last.
+  std::vector<PassedOver> passed_over;
 };
 
 struct BindResult {

@@ -101,10 +101,13 @@ DeviceModel::Appended DeviceModel::Append(const Message& message, int64_t now_ms
   return {.seq = life.seq, .state = push::v1::STORED, .connected = bound_login_ != 0};
 }
 
-bool DeviceModel::Bind(uint64_t login) {
-  if (login == bound_login_) return true;
-  if (login <= last_login_) return false;
-  bound_login_ = last_login_ = login;
+bool DeviceModel::Bind(uint64_t login, int64_t now_ms) {
+  if (login != bound_login_) {
+    if (login <= last_login_) return false;
+    bound_login_ = last_login_ = login;
+  }
+  // For its page.
+  ReleaseDue(now_ms);
   return true;
 }
 

@@ -47,7 +47,7 @@ class DeviceModel {
   uint64_t Register(int app, admin::v1::OverflowPolicy policy, uint64_t fresh);
   void Remove(int app, int64_t now_ms);
   Appended Append(const Message& message, int64_t now_ms);
-  bool Bind(uint64_t login);
+  bool Bind(uint64_t login, int64_t now_ms);
   void Unbind(uint64_t login);
   void Acknowledge(uint64_t seq);
   void AppAcknowledge(uint64_t registration, int id, Step step);

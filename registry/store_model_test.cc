@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -22,6 +23,7 @@
 #include "registry/shared_engine.h"
 #include "registry/store_model.h"
 #include "registry/temporary_directory.h"
+#include "rpc/priority.h"
 
 namespace bellwire::registry {
 namespace {
@@ -178,7 +180,10 @@ class Run {
     DeviceModel::Message message;
     message.registration = Registration();
     message.id = MessageNumber();
-    message.payload = absl::StrCat("m", message.id, Pick(30) == 0 ? "x" : "");
+    // The first letter tells the priority.
+    const int priority = message.id % 4;
+    message.payload =
+        absl::StrCat(kPriorityLetters.substr(priority, 1), message.id, Pick(30) == 0 ? "x" : "");
     if (Pick(10) == 0) message.collapse_key = absl::StrCat("key", Pick(3));
     message.accepted_ms = now_ms_;
     if (Pick(15) == 0) message.deliver_at_ms = now_ms_ + Pick(100'000) - 10'000;
@@ -193,6 +198,7 @@ class Run {
     Envelope envelope;
     envelope.set_message_id(std::string(Id(message.id).bytes()));
     envelope.set_payload(message.payload);
+    envelope.set_priority(static_cast<push::v1::Priority>(priority));
     envelope.set_collapse_key(message.collapse_key);
     envelope.set_accepted_at_ms(message.accepted_ms);
     envelope.set_deliver_at_ms(message.deliver_at_ms);
@@ -240,7 +246,7 @@ class Run {
     logins_ = std::max(logins_, login);
     const auto actual =
         store_->Bind(Device(device_), RouteOf(login), {.max_bytes = 1000, .max_messages = 5});
-    const bool expected = model_->Bind(login);
+    const bool expected = model_->Bind(login, now_ms_);
     ASSERT_EQ(actual.ok(), expected) << actual.status();
     if (actual.ok()) {
       ASSERT_EQ(actual->settled_seq, model_->settled_seq());
@@ -271,15 +277,46 @@ class Run {
     for (DeviceModel& model : models_) model.Sweep(WallNowMs(clock_));
   }
 
+  // Unspecified, HIGH, NORMAL, LOW.
+  static constexpr absl::string_view kPriorityLetters = "uhnl";
+  // Of a line of the model: "12 h7", or "13 gap 2".
+  static push::v1::Priority PriorityOfLine(absl::string_view line) {
+    const size_t at = kPriorityLetters.find(line[line.find(' ') + 1]);
+    return PriorityOf(static_cast<push::v1::Priority>(at == absl::string_view::npos ? 0 : at));
+  }
+
   void CompareDevice(int device) {
     DeviceModel& model = models_[device];
     std::vector<std::string> actual;
     uint64_t after = 0;
+    PrioritySet priorities = PrioritySet::All();
+    if (Pick(2) == 0) {
+      const std::vector<int> one = {1 + Pick(3)};
+      priorities = PrioritySet::Of(one);
+    }
+    size_t passed_over = 0;
     while (true) {
       const auto page = store_->Pull(Device(device), after,
                                      {.max_bytes = static_cast<size_t>(Pick(300)),
-                                      .max_messages = static_cast<size_t>(1 + Pick(40))});
+                                      .max_messages = static_cast<size_t>(1 + Pick(40)),
+                                      .priorities = priorities});
       ASSERT_TRUE(page.ok()) << page.status();
+      for (const PassedOver& p : page->passed_over) {
+        ASSERT_FALSE(priorities.Contains(p.priority));
+        ASSERT_LT(after, p.first_seq);
+        ASSERT_LE(p.last_seq, page->complete_to_seq);
+        for (const std::string& line : model.Mailbox(WallNowMs(clock_))) {
+          uint64_t seq = 0;
+          ASSERT_TRUE(absl::SimpleAtoi(line.substr(0, line.find(' ')), &seq));
+          if (PriorityOfLine(line) != p.priority || seq <= after) continue;
+          // The first one, and all of them up to the last.
+          if (seq <= page->complete_to_seq) {
+            ASSERT_LE(p.first_seq, seq);
+            ASSERT_LE(seq, p.last_seq);
+            ++passed_over;
+          }
+        }
+      }
       for (const Envelope& mail : page->messages) {
         actual.push_back(mail.gap_dropped() != 0
                              ? absl::StrCat(mail.seq(), " gap ", mail.gap_dropped())
@@ -289,7 +326,17 @@ class Run {
       if (!page->more) break;
     }
     Commit();
-    ASSERT_EQ(actual, model.Mailbox(WallNowMs(clock_)));
+    std::vector<std::string> expected = model.Mailbox(WallNowMs(clock_));
+    const size_t all = expected.size();
+    std::erase_if(expected, [&](const std::string& line) {
+      return !priorities.Contains(PriorityOfLine(line));
+    });
+    // Whole mailboxes are long: show where they part.
+    const auto [a, e] =
+        std::mismatch(actual.begin(), actual.end(), expected.begin(), expected.end());
+    ASSERT_EQ(std::vector<std::string>(a, actual.end()),
+              std::vector<std::string>(e, expected.end()));
+    ASSERT_EQ(passed_over, all - expected.size());
     ASSERT_EQ(after, model.last_seq());
     for (const uint64_t registration : registrations_[device]) {
       for (int i = 0; i < 20; ++i) CompareSteps(device, registration, 1 + Pick(last_message_));

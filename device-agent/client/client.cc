@@ -232,6 +232,7 @@ bool ClientImpl::OnFrame(const v1::AgentFrame& frame) {
       return true;
     case Frame::kError:
       return OnError(frame.error());
+    case Frame::kActivitySet:
     case Frame::kStatus:
     case Frame::BODY_NOT_SET:  // From a later agent.
       return true;

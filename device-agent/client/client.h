@@ -101,6 +101,11 @@ class Client {
 // DEADLINE_EXCEEDED: it does not answer within `timeout`. Thread-safe.
 absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path, absl::Duration timeout);
 
+// Tells the agent whether a person uses the phone: for its power manager. Errors as above, and
+// PERMISSION_DENIED for whoever is neither root nor the agent's own user. Thread-safe.
+absl::Status SetAgentActivity(const std::string& socket_path, v1::Activity activity,
+                              absl::Duration timeout);
+
 }  // namespace bellwire::agent
 
 #endif  // BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_

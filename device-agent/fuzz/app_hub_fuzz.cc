@@ -73,6 +73,8 @@ class Owner final : public AppHub::Owner {
     return absl::OkStatus();
   }
   void OnTaken(const std::string& app_id, std::vector<uint64_t>) override { RefuseVictim(app_id); }
+  // Not for an app, whatever it sends.
+  void SetActivity(v1::Activity) override { abort(); }
   void FillStatus(v1::Status*) override {}
 
  private:

@@ -64,6 +64,11 @@ class FakeApp final : public net::Stream::Delegate {
     frame.mutable_status_request();
     Send(frame);
   }
+  void SetActivity(v1::Activity activity) {
+    v1::AppFrame frame;
+    frame.mutable_set_activity()->set_activity(activity);
+    Send(frame);
+  }
   void Ack(uint64_t delivery_id) {
     v1::AppFrame frame;
     frame.mutable_ack()->add_delivery_ids(delivery_id);
@@ -82,6 +87,7 @@ class FakeApp final : public net::Stream::Delegate {
   std::vector<v1::Status> statuses;
   std::string inbox_id;
   int unregistered = 0;
+  int activities_set = 0;
 
  private:
   void OnOpen() override {
@@ -103,6 +109,7 @@ class FakeApp final : public net::Stream::Delegate {
     if (frame.has_hello_ok()) inbox_id = frame.hello_ok().inbox_id();
     if (frame.has_registered()) tokens.push_back(frame.registered().token());
     if (frame.has_unregistered()) ++unregistered;
+    if (frame.has_activity_set()) ++activities_set;
     if (frame.has_error()) errors.push_back(frame.error().code());
     if (frame.has_status()) statuses.push_back(frame.status());
     if (frame.has_delivery()) {

@@ -107,6 +107,8 @@ class FakeConnector final : public net::Stream::Delegate {
   std::vector<std::string> app_acks;
   // "register com.example.mail", "remove com.example.mail".
   std::vector<std::string> app_requests;
+  // ActivityChanges.
+  std::vector<device::v1::Activity> activities;
 
  private:
   void OnOpen() override {}
@@ -143,6 +145,7 @@ class FakeConnector final : public net::Stream::Delegate {
       for (int i = 8; i < 16; ++i) n = n << 8 | static_cast<uint8_t>(item.message_id()[i]);
       app_acks.push_back(absl::StrCat(n, ":", device::v1::AppAck::Outcome_Name(item.outcome())));
     }
+    if (frame.has_activity_change()) activities.push_back(frame.activity_change().activity());
     device::v1::ConnectorFrame answer;
     if (frame.has_register_app()) {
       const std::string& app_id = frame.register_app().app_id();
@@ -170,7 +173,12 @@ class FakeConnector final : public net::Stream::Delegate {
     const absl::Status proof = VerifyLogin(login.public_key(), stream_->tls_exporter(),
                                            login.login_number(), login.signature());
     EXPECT_TRUE(proof.ok()) << proof;
-    if (!answers_logins) return;
+    if (answers_logins) AnswerLogin();
+  }
+
+ public:
+  // For a test that did not let it answer by itself.
+  void AnswerLogin() {
     device::v1::ConnectorFrame frame;
     frame.mutable_welcome()->set_mailbox_id(std::string(mailbox_id.bytes()));
     frame.mutable_welcome()->set_server_time_ms(WallNowMs(loop_->clock()));
@@ -181,6 +189,8 @@ class FakeConnector final : public net::Stream::Delegate {
     ready_ = true;
     for (const auto& [seq, push] : mailbox_) Send(push);
   }
+
+ private:
 
   net::EventLoop* const loop_;
   std::unique_ptr<net::Stream> stream_;
