@@ -414,6 +414,8 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   std::string frames;
   AppendFrame(frame, &frames);
 
+  for (const internal::v1::Recall& recall : response->recalls()) AppendRecall(recall, &frames);
+
   queue_.SetSettled(response->settled_seq());
   TakePage(response->page(), &frames);
   host_->SessionStarted(device_id_, login_number_);

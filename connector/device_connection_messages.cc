@@ -11,7 +11,6 @@
 
 namespace bellwire::connector {
 
-using device::v1::ConnectorFrame;
 using internal::v1::ConnectorResponse;
 using internal::v1::Envelope;
 
@@ -209,9 +208,8 @@ DeviceConnection::Outcome DeviceConnection::Evict(const internal::v1::Evict& evi
 
 DeviceConnection::Outcome DeviceConnection::Recall(const internal::v1::Recall& recall) {
   if (state_ != ConnectionState::kActive) return ConnectorResponse::NO_SESSION;
-  ConnectorFrame frame;
-  frame.mutable_recall()->set_message_id(recall.message_id());
-  frame.mutable_recall()->set_registration_id(recall.registration_id());
+  std::string frame;
+  AppendRecall(recall, &frame);
   Send(frame);
   return ConnectorResponse::TAKEN;
 }

@@ -747,9 +747,32 @@ TEST(DeviceConnectionTest, RecallReachesTheAgent) {
   internal::v1::Recall recall;
   recall.set_message_id(std::string(16, 'm'));
   recall.set_registration_id(8);
+  recall.set_seq(9);
   EXPECT_EQ(h.connection.Recall(recall), ConnectorResponse::TAKEN);
   EXPECT_EQ(h.host.frames.back().recall().message_id(), std::string(16, 'm'));
   EXPECT_EQ(h.host.frames.back().recall().registration_id(), 8u);
+  EXPECT_EQ(h.host.frames.back().recall().seq(), 9u);
+}
+
+TEST(DeviceConnectionTest, RecallsThatWaitedAreToldBeforeAnyMessage) {
+  H h;
+  h.BringTo(S::kBinding);
+  internal::v1::BindResponse bound;
+  bound.set_mailbox_id(std::string(16, 'x'));
+  internal::v1::Recall* recall = bound.add_recalls();
+  recall->set_message_id(std::string(16, 'm'));
+  recall->set_registration_id(8);
+  recall->set_seq(1);
+  internal::v1::Envelope* message = bound.mutable_page()->add_messages();
+  message->set_seq(2);
+  message->set_message_id(std::string(16, 'n'));
+  message->set_registration_id(8);
+  bound.mutable_page()->set_complete_to_seq(2);
+  h.connection.OnBound(bound);
+  ASSERT_EQ(h.host.frames.size(), 3);
+  EXPECT_TRUE(h.host.frames[0].has_welcome());
+  EXPECT_EQ(h.host.frames[1].recall().seq(), 1);
+  EXPECT_EQ(h.host.frames[2].push().seq(), 2);
 }
 
 // --- Ends. ---

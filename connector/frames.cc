@@ -23,6 +23,14 @@ void AppendFrame(const device::v1::ConnectorFrame& frame, std::string* out) {
   net::AppendFrame(frame.SerializeAsString(), out);
 }
 
+void AppendRecall(const internal::v1::Recall& recall, std::string* out) {
+  device::v1::ConnectorFrame frame;
+  frame.mutable_recall()->set_message_id(recall.message_id());
+  frame.mutable_recall()->set_registration_id(recall.registration_id());
+  frame.mutable_recall()->set_seq(recall.seq());
+  AppendFrame(frame, out);
+}
+
 void AppendEnvelope(const internal::v1::Envelope& message, std::string* out) {
   device::v1::ConnectorFrame frame;
   if (message.gap_dropped() != 0) {

@@ -16,6 +16,9 @@ void AppendFrame(const device::v1::ConnectorFrame& frame, std::string* out);
 // The Push of a message, or the Gap of a gap notice, as one frame.
 void AppendEnvelope(const internal::v1::Envelope& message, std::string* out);
 
+// That a message was recalled, as one frame.
+void AppendRecall(const internal::v1::Recall& recall, std::string* out);
+
 // The receipt that an app's acknowledgement stands for.
 push::v1::Step StepOf(device::v1::AppAck::Outcome outcome);
 

@@ -137,9 +137,14 @@ absl::Status Inbox::ApplyRecall(const device::v1::Recall& recall) {
       .BindInt(Signed(InFlightUpTo(registration_id)));
   BELLWIRE_ASSIGN_OR_RETURN(const bool found, sql_->recall.Step());
   sql_->recall.Reset();
-  // Not here: the app has it, or will never get it. Either way it has been reported.
-  if (!found) return absl::OkStatus();
-  CountDown(registration_id);
+  if (found) {
+    CountDown(registration_id);
+  } else {
+    // It came, and is not here: the app has it, or it ended. Either way that is or will be reported.
+    if (recall.seq() == 0 || state_.seen.Contains(recall.seq())) return absl::OkStatus();
+    // It did not come. What is said to be recalled must never be shown, even if it comes after all.
+    BELLWIRE_RETURN_IF_ERROR(MarkSeen(recall.seq()).status());
+  }
   return QueueAppAck(recall.message_id(), registration_id, AppAck::RECALLED);
 }
 

@@ -273,6 +273,30 @@ TEST_F(InboxTest, RecallDropsWhatTheAppHasNotGot) {
   EXPECT_EQ(AppAcks(), "2:RECALLED");
 }
 
+TEST_F(InboxTest, WhatWasRecalledBeforeItCameIsNeverTaken) {
+  auto recall = [](uint64_t n) {
+    device::v1::Recall recall;
+    recall.set_message_id(TestMessageId(n));
+    recall.set_registration_id(kMailId);
+    recall.set_seq(n);
+    return recall;
+  };
+  Receive({Push(1), recall(2)});
+  EXPECT_EQ(AppAcks(), "2:RECALLED");
+  Reopen();
+  // It was on its way through another gateway; and the recall is told again.
+  Receive({Push(2), Push(3), recall(2)});
+  EXPECT_EQ(Waiting(kMail), "message 1,message 3");
+  EXPECT_EQ(AppAcks(), "2:RECALLED");
+  // The app is looking at 1: it will take it, or a later recall will find it.
+  inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
+  Receive({recall(1)});
+  EXPECT_EQ(AppAcks(), "2:RECALLED");
+  inbox_->Release(kMail);
+  Receive({recall(1)});
+  EXPECT_EQ(AppAcks(), "2:RECALLED,1:RECALLED");
+}
+
 TEST_F(InboxTest, GapsAreItemsInTheirPlace) {
   device::v1::Gap gap;
   gap.set_seq(2);

@@ -65,8 +65,9 @@ void MessageCalls::Recall(absl::string_view team_id, const push::v1::RecallReque
           tell.set_device_id(std::string(name.token.device_id.bytes()));
           tell.mutable_recall()->set_message_id(std::string(name.message_id.bytes()));
           tell.mutable_recall()->set_registration_id(name.token.registration_id);
-          // REQUESTED promises no more than the attempt: whether the app had it, only the agent
-          // knows, and it says so in the message's receipts.
+          tell.mutable_recall()->set_seq(recalled->seq());
+          // If this gets lost the next session hears of it from the registry. Whether the app had it,
+          // only the agent knows, and it says so in the message's receipts.
           connectors->Find(recalled->route().connector_address())
               ->Exchange(std::move(tell), [](internal::v1::ConnectorResponse::Outcome) {});
         }

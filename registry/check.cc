@@ -356,6 +356,7 @@ absl::string_view RecordKindName(RecordKind kind) {
     case RecordKind::kGapNotice: return "gap notices";
     case RecordKind::kScheduled: return "scheduled messages";
     case RecordKind::kNowOrNever: return "now-or-never numbers";
+    case RecordKind::kRecallNotice: return "recall notices";
     case RecordKind::kLife: return "message lives";
     case RecordKind::kTimeline: return "timeline entries";
     case RecordKind::kOutbox: return "outbox entries";

@@ -24,6 +24,7 @@ enum class RecordKind : uint8_t {
   kGapNotice,
   kScheduled,
   kNowOrNever,
+  kRecallNotice,
   kLife,
   kTimeline,
   kOutbox,

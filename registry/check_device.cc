@@ -92,6 +92,15 @@ void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
     }
     case 'L':
       return TakeLife(rest, value);
+    case 'C': {
+      report_.Count(RecordKind::kRecallNotice);
+      const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
+      if (rest.size() != kRef) return Problem("", "a recall notice has a key of a wrong length");
+      const MessageRef ref = RefFrom(rest);
+      if (!notice.ok()) return Problem(NameOf(ref), "its recall notice can't be parsed");
+      recalls_[ref] = notice->seq();
+      return;
+    }
     default:
       report_.Count(RecordKind::kUnknown);
   }
@@ -144,6 +153,7 @@ void DeviceCheck::Judge() {
   for (const auto& [seq, mail] : mail_) JudgeMail(seq, mail);
   for (const auto& [ref, mail] : scheduled_) JudgeScheduled(ref, mail);
   for (const auto& [seq, ref] : now_or_never_) JudgeNowOrNever(seq, ref);
+  for (const auto& [ref, seq] : recalls_) JudgeRecall(ref, seq);
   for (const auto& [ref, life] : lives_) JudgeLife(ref, life);
 }
 
@@ -156,10 +166,15 @@ void DeviceCheck::JudgeDevice() {
   };
   counted(device.mailbox_records(), mail_.size(), "records in its mailbox");
   counted(device.now_or_never_records(), now_or_never_.size(), "now-or-never numbers");
+  counted(device.recall_notices(), recalls_.size(), "recall notices");
   counted(device.registrations(), registrations_.size(), "registrations");
   counted(device.live_registrations(), apps_.size(), "living registrations");
   if (device.settled_seq() > device.last_seq()) {
     Problem("", absl::StrCat("settled number ", device.settled_seq(), " when only ",
+                             device.last_seq(), " were given"));
+  }
+  if (device.sent_up_to_seq() > device.last_seq()) {
+    Problem("", absl::StrCat("number ", device.sent_up_to_seq(), " was sent when only ",
                              device.last_seq(), " were given"));
   }
   const auto numbered = [&](uint64_t seq) {
@@ -331,10 +346,23 @@ void DeviceCheck::JudgeNowOrNever(uint64_t seq, const MessageRef& ref) {
   }
 }
 
+void DeviceCheck::JudgeRecall(const MessageRef& ref, uint64_t seq) {
+  const auto life = lives_.find(ref);
+  if (life == lives_.end() || !life->second.recall_noticed() || life->second.seq() != seq) {
+    Problem(NameOf(ref), "there is a recall notice that its life does not know");
+  }
+}
+
 void DeviceCheck::JudgeLife(const MessageRef& ref, const MessageLife& life) {
   const std::string where = NameOf(ref);
   if (life.receipts_size() == 0) return Problem(where, "its life has no receipts");
   JudgeReceipts(where, life);
+  if (life.recall_noticed() && recalls_.count(ref) == 0) {
+    Problem(where, "it was recalled, and the notice for the agent is missing");
+  }
+  if (life.recall_noticed() && life.place() == MessageLife::ENDED) {
+    Problem(where, "it ended, and still counts as being recalled");
+  }
   if (life.content_hash().size() != 16) Problem(where, "its life has no content hash");
   if (record_.has_value() && life.seq() > record_->last_seq()) {
     Problem(where, absl::StrCat("its number ", life.seq(), " was never given"));

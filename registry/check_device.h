@@ -47,6 +47,7 @@ class DeviceCheck {
   void JudgeMail(uint64_t seq, const Mail& mail);
   void JudgeScheduled(const MessageRef& ref, const Mail& mail);
   void JudgeNowOrNever(uint64_t seq, const MessageRef& ref);
+  void JudgeRecall(const MessageRef& ref, uint64_t seq);
   void JudgeLife(const MessageRef& ref, const storage::v1::MessageLife& life);
   void JudgeReceipts(const std::string& where, const storage::v1::MessageLife& life);
   // Of a message that holds a place: what its registration lists and its life says of it.
@@ -70,6 +71,8 @@ class DeviceCheck {
   std::map<MessageRef, Mail> scheduled_;
   std::map<uint64_t, MessageRef> now_or_never_;
   std::map<MessageRef, storage::v1::MessageLife> lives_;
+  // The numbers that recall notices name.
+  std::map<MessageRef, uint64_t> recalls_;
   // What registrations list, by number and by message: how often.
   std::map<uint64_t, size_t> pending_seqs_;
   std::map<MessageRef, size_t> pending_scheduled_;

@@ -172,7 +172,7 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
   for (const RecordKind kind :
        {RecordKind::kDevice, RecordKind::kInstalledApp, RecordKind::kRegistration,
         RecordKind::kMessage, RecordKind::kGapNotice, RecordKind::kScheduled,
-        RecordKind::kNowOrNever, RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox,
+        RecordKind::kNowOrNever, RecordKind::kRecallNotice, RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox,
         RecordKind::kFeed, RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp,
         RecordKind::kKey, RecordKind::kName, RecordKind::kNetworkSlot}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
@@ -246,6 +246,8 @@ TEST_F(CheckTest, CountsOfTheDevice) {
 TEST_F(CheckTest, NumbersOfTheMailbox) {
   ChangeDevice([this](Device& d) { d.set_settled_seq(waiting_seq_); });
   ExpectProblem("no page would hold it");
+  ChangeDevice([](Device& d) { d.set_sent_up_to_seq(9000); });
+  ExpectProblem("number 9000 was sent when only");
   ChangeDevice([](Device& d) { d.set_last_seq(10); });
   ExpectProblem("was never given; the last one is 10");
   ChangeDevice([](Device& d) { d.set_settled_seq(11); });
@@ -335,6 +337,19 @@ TEST_F(CheckTest, NowOrNever) {
 TEST_F(CheckTest, ANowOrNeverNumberWithoutLife) {
   Delete(Family::kDevices, LifeKey(kDevice, {Id(6), mail_}));
   ExpectProblem(absl::StrCat("now-or-never ", now_or_never_seq_, ": no life of"));
+}
+
+TEST_F(CheckTest, RecallNotices) {
+  const std::string key = RecallKey(kDevice, {Id(7), mail_});
+  Put(Family::kDevices, RecallKey(kDevice, {Id(3), mail_}), **engine_.Get(Family::kDevices, key));
+  ExpectProblem("counts 1 recall notices and has 2");
+  ExpectProblem("a recall notice that its life does not know");
+  Put(Family::kDevices, key, "\xff");
+  ExpectProblem("its recall notice can't be parsed");
+  Delete(Family::kDevices, key);
+  ExpectProblem("the notice for the agent is missing");
+  ChangeLife(1, [](MessageLife& life) { life.set_recall_noticed(true); });
+  ExpectProblem("still counts as being recalled");
 }
 
 TEST_F(CheckTest, ALostLife) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "registry/records.h"
@@ -229,8 +230,47 @@ absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* l
     Publish(*registration, message.registration_id, message.message_id.bytes(), step,
             time_ms.value_or(now_ms_), detail);
   }
+  if (IsTerminal(step) && life->recall_noticed()) {
+    overlay_.Delete(Family::kDevices, RecallKey(id_, message));
+    Device& device = mutable_device();
+    device.set_recall_notices(device.recall_notices() - 1);
+    life->clear_recall_noticed();
+  }
   PutLife(message, life);
   return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::AddRecallNotice(const MessageRef& message, MessageLife* life) {
+  if (life->recall_noticed()) return absl::OkStatus();
+  if (device_.recall_notices() >= kMaxRecallNotices) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
+                     absl::StrCat(kMaxRecallNotices,
+                                  " recalls wait for word of this device already, which is the most"));
+  }
+  storage::v1::RecallNotice notice;
+  notice.set_seq(life->seq());
+  overlay_.Put(Family::kDevices, RecallKey(id_, message), notice.SerializeAsString());
+  Device& device = mutable_device();
+  device.set_recall_notices(device.recall_notices() + 1);
+  life->set_recall_noticed(true);
+  PutLife(message, life);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<DeviceTransaction::Recalled>> DeviceTransaction::RecallNotices() {
+  std::vector<Recalled> recalled;
+  if (device_.recall_notices() == 0) return recalled;
+  absl::Status status;
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
+      Family::kDevices, RecallsFrom(id_), RecallsEnd(id_),
+      [&](absl::string_view key, absl::string_view value) {
+        const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
+        status = notice.status();
+        if (notice.ok()) recalled.push_back({MessageOfRecallKey(key), notice->seq()});
+        return status.ok() && recalled.size() < kMaxRecallNotices;
+      }));
+  BELLWIRE_RETURN_IF_ERROR(status);
+  return recalled;
 }
 
 void DeviceTransaction::RecordDeadToken(uint64_t registration_id, absl::string_view detail) {

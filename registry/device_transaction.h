@@ -95,6 +95,16 @@ class DeviceTransaction {
   absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
                       absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
 
+  // Sees to it that every session is told of the recall, until the life ends: Record takes the notice away.
+  // Nothing if there is one already. `life` is changed and written.
+  //   RESOURCE_EXHAUSTED LIMIT_REACHED: kMaxRecallNotices of this device wait for its word
+  absl::Status AddRecallNotice(const MessageRef& message, MessageLife* life);
+  struct Recalled {
+    MessageRef message;
+    uint64_t seq = 0;
+  };
+  absl::StatusOr<std::vector<Recalled>> RecallNotices();
+
   // Tells the team's feed that the token of this registration died now. REQUIRES: it was found.
   void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
 

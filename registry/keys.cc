@@ -114,6 +114,21 @@ uint64_t RegistrationOfLifeKey(absl::string_view key) {
   return ParseBigEndian64(key.substr(kId + 1 + MessageId::kSize));
 }
 
+std::string RecallKey(const DeviceId& device, const MessageRef& message) {
+  std::string key = RecallsFrom(device);
+  AppendMessage(message, &key);
+  return key;
+}
+
+std::string RecallsFrom(const DeviceId& device) { return DeviceKey(device, 'C'); }
+std::string RecallsEnd(const DeviceId& device) { return DeviceKey(device, 'C' + 1); }
+
+MessageRef MessageOfRecallKey(absl::string_view key) {
+  const absl::string_view message = key.substr(kId + 1);
+  return {*MessageId::FromBytes(message.substr(0, MessageId::kSize)),
+          ParseBigEndian64(message.substr(MessageId::kSize))};
+}
+
 std::string TimelineKey(const TimelineEntry& entry) {
   std::string key = TimelineFrom(entry.time_ms);
   key.append(entry.device.bytes().data(), kId);

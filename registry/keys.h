@@ -50,6 +50,12 @@ std::string LifeKey(const DeviceId& device, const MessageRef& message);         
 std::string LifeFrom(const DeviceId& device, const MessageId& message_id);
 std::string LifeEnd(const DeviceId& device, const MessageId& message_id);
 uint64_t RegistrationOfLifeKey(absl::string_view key);
+std::string RecallKey(const DeviceId& device, const MessageRef& message);             // 'C'
+// Before and after all of them.
+std::string RecallsFrom(const DeviceId& device);
+std::string RecallsEnd(const DeviceId& device);
+// REQUIRES: made by RecallKey.
+MessageRef MessageOfRecallKey(absl::string_view key);
 
 // --- Family::kTimeline: time (8), device id (16), kind (1), and what it is about.
 

@@ -23,21 +23,26 @@ absl::StatusOr<RecallResult> Recall(DeviceTransaction& tx, const TokenRef& token
       BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &*life, push::v1::RECALLED, "before it was due"));
       return RecallResult{.outcome = RecallResponse::RECALLED};
     case MessageLife::MAILBOX:
-      // SENT is reported late or not at all, so only a device without session surely hasn't it. Even
-      // then an earlier session may have sent it.
-      if (!tx.connected() && StateOf(*life) != push::v1::SENT) {
+      // SENT is reported late or not at all: only what came when there was no session any more surely never
+      // reached the device.
+      if (!tx.connected() && life->seq() > tx.device().sent_up_to_seq() &&
+          StateOf(*life) != push::v1::SENT) {
         BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &*life, push::v1::RECALLED, ""));
         return RecallResult{.outcome = RecallResponse::RECALLED};
       }
       // It must not be sent after the agent was told to drop it.
       BELLWIRE_RETURN_IF_ERROR(tx.LeavePlace(ref, *life));
       life->set_place(MessageLife::RECALLING);
-      tx.PutLife(ref, &*life);
       break;
     default:
       break;
   }
-  return RecallResult{.outcome = RecallResponse::REQUESTED, .route = tx.route()};
+  // The session of now is told at once; the notice is for the ones to come, if it doesn't hear of it or can't
+  // answer any more.
+  BELLWIRE_RETURN_IF_ERROR(tx.AddRecallNotice(ref, &*life));
+  tx.PutLife(ref, &*life);
+  return RecallResult{
+      .outcome = RecallResponse::REQUESTED, .route = tx.route(), .seq = life->seq()};
 }
 
 }  // namespace bellwire::registry

@@ -140,6 +140,7 @@ void Service::Recall(internal::v1::RecallRequest request,
         internal::v1::RecallResponse response;
         response.set_outcome(result.outcome);
         if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
+        response.set_seq(result.seq);
         return response;
       },
       std::move(done));
@@ -160,6 +161,12 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
         if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
         if (request.has_network()) {
           response.set_hint_interval_ms(Hint(store, device, request.network()));
+        }
+        for (const RecalledMessage& recalled : result.recalls) {
+          internal::v1::Recall* recall = response.add_recalls();
+          recall->set_message_id(std::string(recalled.message_id.bytes()));
+          recall->set_registration_id(recalled.registration_id);
+          recall->set_seq(recalled.seq);
         }
         return response;
       },

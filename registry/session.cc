@@ -41,11 +41,17 @@ absl::StatusOr<BindResult> Bind(DeviceTransaction& tx, const Route& route,
   result.mailbox_id = *mailbox_id;
   result.settled_seq = tx.device().settled_seq();
   BELLWIRE_ASSIGN_OR_RETURN(result.page, ReadPage(tx, result.settled_seq, bounds));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto recalls, tx.RecallNotices());
+  for (const auto& [message, seq] : recalls) {
+    result.recalls.push_back({message.message_id, message.registration_id, seq});
+  }
   return result;
 }
 
 void Unbind(DeviceTransaction& tx, const Route& route) {
-  if (tx.connected() && SameRoute(tx.device().route(), route)) tx.mutable_device().clear_route();
+  if (!tx.connected() || !SameRoute(tx.device().route(), route)) return;
+  tx.mutable_device().clear_route();
+  tx.mutable_device().set_sent_up_to_seq(tx.device().last_seq());
 }
 
 }  // namespace bellwire::registry

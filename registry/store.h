@@ -45,6 +45,15 @@ struct RecallResult {
   push::v1::RecallResponse::Outcome outcome = push::v1::RecallResponse::OUTCOME_UNSPECIFIED;
   // Whom to tell, if the outcome is REQUESTED and the device has a session.
   std::optional<Route> route;
+  // The message's place in the mailbox's order, if the outcome is REQUESTED.
+  uint64_t seq = 0;
+};
+
+// A message that was taken back and that the agent may have.
+struct RecalledMessage {
+  MessageId message_id;
+  uint64_t registration_id = 0;
+  uint64_t seq = 0;
 };
 
 // What one page is to hold, at most. At least one message comes if there is one, whatever max_bytes says.
@@ -79,6 +88,8 @@ struct BindResult {
   uint64_t settled_seq = 0;
   Page page;
   std::optional<Route> evicted;
+  // What the device's word is awaited on.
+  std::vector<RecalledMessage> recalls;
 };
 
 struct AckItem {
@@ -187,8 +198,9 @@ class Store {
   virtual absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
                                                                   const MessageId& message) = 0;
   // Takes a message back. One that can't have reached the device ends RECALLED; one that may have
-  // leaves the mailbox, and the device's word on it is awaited (REQUESTED).
-  //   NOT_FOUND MESSAGE_NOT_FOUND
+  // leaves the mailbox, and the device's word on it is awaited (REQUESTED): each Bind names it until then. The
+  // first end that the registry hears of stands: what the app has taken ends APP_ACKED though it was recalled.
+  //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxRecallNotices; nothing happened)
   virtual absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) = 0;
   // Ends a now-or-never message as NOT_CONNECTED, if the device has not acknowledged it first, and
   // answers its latest step. Repeatable for a while after kNowOrNeverWait.

@@ -12,7 +12,6 @@
 namespace bellwire::registry {
 
 using google::protobuf::util::TimeUtil;
-using push::v1::RecallResponse;
 
 void StoreContractTest::SetUp() {
   under_test_ = GetParam()();
@@ -998,66 +997,6 @@ TEST_P(StoreContractTest, ACollapseKeyReplacesAScheduledMessageToo) {
   clock().Advance(absl::Seconds(120));
   Sweep();
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"2"}));
-}
-
-// --- Recall.
-
-TEST_P(StoreContractTest, WhatCannotHaveReachedTheDeviceIsRecalled) {
-  const TokenRef token = Register(Device(1));
-  Append(token, Message(1));
-  Append(token, ScheduledAt(Message(2), NowMs() + 60'000));
-  EXPECT_EQ(store().Recall(token, Id(1))->outcome, RecallResponse::RECALLED);
-  EXPECT_EQ(store().Recall(token, Id(2))->outcome, RecallResponse::RECALLED);
-  Commit();
-  Restart();
-  EXPECT_EQ(store().Recall(token, Id(1))->outcome, RecallResponse::TOO_LATE);
-  EXPECT_EQ(ErrorReason(store().Recall(token, Id(3)).status()), "MESSAGE_NOT_FOUND");
-  clock().Advance(absl::Seconds(60));
-  Sweep();
-  EXPECT_EQ(Mailbox(Device(1)), Strings{});
-  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED RECALLED");
-  EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED RECALLED");
-}
-
-TEST_P(StoreContractTest, WhatMayBeOnItsWayIsNotServedAgainAndTheDeviceIsAsked) {
-  const TokenRef token = Register(Device(1));
-  Bind(Device(1), 1);
-  Fill(token, 1, 3);
-  const RecallResult result = *store().Recall(token, Id(1));
-  EXPECT_EQ(result.outcome, RecallResponse::REQUESTED);
-  ASSERT_TRUE(result.route.has_value());
-  EXPECT_EQ(result.route->login_number(), 1);
-  EXPECT_EQ(store().Recall(token, Id(2))->outcome, RecallResponse::REQUESTED);
-  EXPECT_EQ(store().Recall(token, Id(3))->outcome, RecallResponse::REQUESTED);
-  Commit();
-  EXPECT_EQ(Mailbox(Device(1)), Strings{});
-  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
-  // The agent dropped it; the app had it already; nobody says anything.
-  AppAck(token, 1, push::v1::RECALLED);
-  AppAck(token, 2, push::v1::APP_ACKED);
-  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED RECALLED");
-  EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
-  clock().Advance(absl::Hours(1));
-  Sweep();
-  EXPECT_EQ(Steps(token, 3), "ACCEPTED STORED RECALLED");
-}
-
-TEST_P(StoreContractTest, ASentMessageOfAnAbsentDeviceMayBeOnIt) {
-  const TokenRef token = Register(Device(1));
-  Append(token, Message(1));
-  ASSERT_TRUE(store().ReportSent(Device(1), {{1, clock().WallNow()}}).ok());
-  const RecallResult result = *store().Recall(token, Id(1));
-  EXPECT_EQ(result.outcome, RecallResponse::REQUESTED);
-  EXPECT_FALSE(result.route.has_value());
-}
-
-TEST_P(StoreContractTest, AnAcknowledgedMessageCanStillBeAskedBack) {
-  const TokenRef token = Register(Device(1));
-  Append(token, Message(1));
-  Ack(Device(1), {1});
-  EXPECT_EQ(store().Recall(token, Id(1))->outcome, RecallResponse::REQUESTED);
-  AppAck(token, 1);
-  EXPECT_EQ(store().Recall(token, Id(1))->outcome, RecallResponse::TOO_LATE);
 }
 
 // --- Teams.

@@ -112,7 +112,9 @@ bool DeviceModel::Bind(uint64_t login, int64_t now_ms) {
 }
 
 void DeviceModel::Unbind(uint64_t login) {
-  if (login == bound_login_) bound_login_ = 0;
+  if (login != bound_login_ || login == 0) return;
+  bound_login_ = 0;
+  last_seq_at_unbind_ = last_seq();
 }
 
 void DeviceModel::Acknowledge(uint64_t seq) {
@@ -153,7 +155,8 @@ std::optional<push::v1::RecallResponse::Outcome> DeviceModel::Recall(uint64_t re
   Life* life = Find(registration, id);
   if (life == nullptr) return std::nullopt;
   if (life->place == Place::kEnded) return push::v1::RecallResponse::TOO_LATE;
-  if (life->place == Place::kScheduled || (life->place == Place::kMailbox && bound_login_ == 0)) {
+  if (life->place == Place::kScheduled || (life->place == Place::kMailbox && bound_login_ == 0 &&
+                                           life->seq > last_seq_at_unbind_)) {
     End(life, push::v1::RECALLED, now_ms_);
     return push::v1::RecallResponse::RECALLED;
   }

@@ -96,6 +96,8 @@ class DeviceModel {
   std::map<uint64_t, Gap> gaps_;
   uint64_t last_seq_ = 0;
   uint64_t bound_login_ = 0;
+  // When the latest session ended.
+  uint64_t last_seq_at_unbind_ = 0;
   uint64_t last_login_ = 0;
   int64_t now_ms_ = 0;
 };

@@ -178,6 +178,37 @@ TEST_P(LifecycleTest, AMessageOnThePhoneIsTakenBackWhileTheAppIsAway) {
   EXPECT_EQ(late->outcome(), push::v1::RecallResponse::TOO_LATE);
 }
 
+TEST_P(LifecycleTest, AMessageOnAPhoneThatIsAwayIsTakenBackWhenItReturns) {
+  Phone phone(*fleet_, "phone");
+  ASSERT_TRUE(phone.Start().ok());
+  std::string token;
+  {
+    App app(phone.socket_path(), kMail);
+    token = app.WaitForToken();
+    ASSERT_FALSE(token.empty());
+  }
+  const push::v1::SendRequest regretted = Message(token, "regretted");
+  const push::v1::SendRequest kept = Message(token, "kept");
+  for (const push::v1::SendRequest* request : {&regretted, &kept}) {
+    const auto sent = provider_.Send(*request);
+    ASSERT_TRUE(sent.ok()) << sent.status();
+    ASSERT_TRUE(WaitForState(*request, push::v1::AGENT_ACKED));
+  }
+  phone.agent().Kill();
+  const auto outcome = provider_.Recall(token, regretted.message_id());
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->outcome(), push::v1::RecallResponse::REQUESTED);
+  // Nor does the server's restart forget it.
+  fleet_->KillAll();
+  ASSERT_TRUE(fleet_->StartAll().ok());
+  ASSERT_TRUE(phone.Start().ok());
+  EXPECT_TRUE(WaitForState(regretted, push::v1::RECALLED));
+
+  App app(phone.socket_path(), kMail);
+  ASSERT_TRUE(app.WaitForTaken(1));
+  EXPECT_THAT(app.taken(), ElementsAre("kept"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Deployments, LifecycleTest,
                          testing::Values(Deployment::kEmbedded, Deployment::kSeparate),
                          [](const auto& info) { return DeploymentName(info.param); });
