@@ -382,6 +382,20 @@ TEST_P(StoreContractTest, BindAnswersTheMailboxAndAppendsAnswerTheRoute) {
   EXPECT_NE(Bind(Device(2), 1).mailbox_id, bound.mailbox_id);
 }
 
+TEST_P(StoreContractTest, AnAppendAndABindOfOneCommitAreOrdered) {
+  const TokenRef token = Register(Device(1));
+  ASSERT_TRUE(store().Append(token, Message(1), false).ok());
+  const absl::StatusOr<BindResult> bound = store().Bind(Device(1), RouteOf(1), Wide());
+  const absl::StatusOr<AppendResult> later = store().Append(token, Message(2), false);
+  Commit();
+  ASSERT_TRUE(bound.ok() && later.ok());
+  // The page holds the one before it, and the one after it has the route.
+  ASSERT_EQ(bound->page.messages.size(), 1);
+  EXPECT_EQ(bound->page.messages[0].message_id(), Id(1).bytes());
+  ASSERT_TRUE(later->route.has_value());
+  EXPECT_EQ(later->route->login_number(), 1);
+}
+
 TEST_P(StoreContractTest, TheNewestLoginWinsWhateverTheOrder) {
   Bind(Device(1), 5);
   const BindResult newer = Bind(Device(1), 6);
