@@ -62,6 +62,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   connector::ConnectorServer::Options connector_options;
   connector_options.device_listen = options.device_listen;
   connector_options.shards = options.shards;
+  connector_options.heartbeat_range = options.heartbeat_range;
   connector_options.certificate_path = dir.server_certificate();
   connector_options.private_key_path = dir.server_key();
   connector_options.internal_address = kEmbeddedConnector;

@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "connector/heartbeat_range.h"
 #include "connector/server.h"
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
@@ -28,6 +29,8 @@ class EmbeddedServer {
     std::string device_listen = "0.0.0.0:7444";
     // Threads for device connections. 0: one per processor.
     int shards = 0;
+    // What agents are told to keep their heartbeat within.
+    connector::HeartbeatRange heartbeat_range;
     // Not owned; must outlive the server.
     const Clock* clock = nullptr;
   };

@@ -2,8 +2,10 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/embedded_server.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "daemon/main_support.h"
@@ -14,12 +16,16 @@ namespace {
 struct Flags : DaemonFlags {
   EmbeddedServer::Options server;
   int drain_seconds = 5;
+  int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
+  int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
 };
 
 absl::Status Serve(const Flags& flags, CommandContext* context) {
   BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
+  options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
+                             absl::Seconds(flags.heartbeat_max_seconds)};
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"provider_address", server->provider_address()},
@@ -61,6 +67,18 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
                    "How long a stop lets calls finish, and then spreads agents leaving")
       ->type_name("N")
       ->check(CLI::Range(0, 3600).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--heartbeat_min_seconds", flags->heartbeat_min_seconds,
+                   "Shortest silence after which agents may send a heartbeat")
+      ->type_name("N")
+      ->check(CLI::Range(1, 3600).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--heartbeat_max_seconds", flags->heartbeat_max_seconds,
+                   "Longest silence that agents may come to; a dead one is noticed so much later")
+      ->type_name("N")
+      ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   AddDaemonFlags(command, flags.get());
   SetExamples(command,

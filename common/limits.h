@@ -180,6 +180,7 @@ inline constexpr size_t kMaxPreLoginBytes = 8 * 1024;
 inline constexpr absl::Duration kLoginTimeout = absl::Seconds(8);
 // Added to the agent's promised interval before its silence counts as death.
 inline constexpr absl::Duration kSilenceGrace = absl::Seconds(60);
+// What agents are told to keep their heartbeat within; a connector may be told otherwise.
 inline constexpr absl::Duration kMinHeartbeatInterval = absl::Seconds(10);
 inline constexpr absl::Duration kMaxHeartbeatInterval = absl::Minutes(60);
 // Pushes of one session that are sent and not acknowledged: one radio burst, and what a slow or
@@ -269,10 +270,34 @@ inline constexpr size_t kMaxConnectionsPerShard = 100'000;
 // Reconnects: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter") over base·2^n.
 inline constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 inline constexpr absl::Duration kReconnectMax = absl::Minutes(5);
+// However an agent comes to lose its connections, it opens so many at once, and over time no more than
+// one per kReconnectRefillPart of the longest back-off: 30 an hour. That is more than the back-off
+// asks for while a server is away, and an end to whatever makes sessions die as soon as they begin.
+inline constexpr int kReconnectBurst = 20;
+inline constexpr double kReconnectRefillPart = 0.4;
+// A change of the network fills the budget up, but not more often than this: one that comes and goes
+// all the time must not become a storm of logins.
+inline constexpr absl::Duration kReconnectBudgetReset = absl::Minutes(10);
 // From connect() to Welcome.
 inline constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
+// RFC 8305, 8: between the starts of two attempts to reach the same host.
+inline constexpr absl::Duration kConnectionAttemptDelay = absl::Milliseconds(250);
+// Addresses of one host name that are tried; whoever has more of them repeats himself.
+inline constexpr size_t kMaxConnectionAttempts = 16;
 // A heartbeat or ack that is not answered within this time means a dead path.
 inline constexpr absl::Duration kHeartbeatAckTimeout = absl::Seconds(60);
+// A beat that asks whether a path is still there, after a suspend or a change of the network, waits so
+// long for the kernel's word that anybody received it; cellular radios take a few seconds to wake.
+inline constexpr absl::Duration kProbeAckTimeout = absl::Seconds(10);
+// Who slept longer than this asks at once whether its connection lived (as GCM's client did).
+inline constexpr absl::Duration kSuspendWorthABeat = absl::Seconds(10);
+// Changes of links, addresses and routes come in bursts: one is settled when nothing came for this
+// long …
+inline constexpr absl::Duration kNetworkSettle = absl::Milliseconds(200);
+// … or when it has gone on for this long: a reconnect begins within a second of the first.
+inline constexpr absl::Duration kNetworkSettleMax = absl::Milliseconds(800);
+// Links, addresses and default routes that an agent keeps in mind; a phone has a dozen.
+inline constexpr size_t kMaxNetworkFacts = 1024;
 // A session that lived this long was a good one: the next reconnect starts from the base again.
 inline constexpr absl::Duration kStableSession = absl::Minutes(1);
 // After GoAway(REPLACED): somebody else has this device's key, and taking turns would only cost both.
@@ -320,6 +345,8 @@ static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
 static_assert(kMaxReceiptWait < kRegistryCallTimeout,
               "a wait for receipts ends before its call is given up");
 static_assert(kMinHintVotes <= kMaxNetworkVotes, "a hint is possible");
+static_assert(kProbeAckTimeout < kHeartbeatAckTimeout && kMaxHeartbeatDelay < kHeartbeatAckTimeout,
+              "a probe finds more than an ordinary beat would");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");
 
 }  // namespace bellwire

@@ -253,7 +253,8 @@ void DeviceConnection::AnswerOldHeartbeats(size_t app_acks_taken) {
 
 void DeviceConnection::OnLogin(const device::v1::Login& login) {
   const absl::StatusOr<CheckedLogin> checked =
-      CheckLogin(login, host_->tls_exporter(), host_->resumed_ticket_data());
+      CheckLogin(login, host_->tls_exporter(), host_->resumed_ticket_data(),
+                 context_->heartbeat_range);
   if (!checked.ok()) {
     if (checked.status().code() == absl::StatusCode::kUnauthenticated) {
       return EndWithGoAway(GoAway::LOGIN_REFUSED, CloseReason::kLoginRefused,
@@ -407,9 +408,9 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   welcome->set_window_bytes(kSessionWindowBytes);
   device::v1::HeartbeatBounds* bounds = welcome->mutable_heartbeat_bounds();
   bounds->set_min_interval_ms(
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(kMinHeartbeatInterval)));
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(context_->heartbeat_range.min)));
   bounds->set_max_interval_ms(
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(kMaxHeartbeatInterval)));
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(context_->heartbeat_range.max)));
   bounds->set_hint_interval_ms(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);

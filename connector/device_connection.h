@@ -21,6 +21,7 @@
 #include "connector/connection_state.h"
 #include "connector/delivery_queue.h"
 #include "connector/gauge.h"
+#include "connector/heartbeat_range.h"
 #include "connector/priority_gate.h"
 #include "connector/sent_window.h"
 #include "net/frame_codec.h"
@@ -37,6 +38,7 @@ struct ConnectionContext {
   std::string connector_address;
   uint64_t connector_incarnation;
   absl::Duration login_timeout = kLoginTimeout;
+  HeartbeatRange heartbeat_range;
   // Payload bytes sent and not acknowledged.
   Gauge* bytes_in_flight;
   // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a drain.

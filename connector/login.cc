@@ -9,9 +9,9 @@
 
 namespace bellwire::connector {
 
-absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms) {
-  if (interval_ms == 0) return kMaxHeartbeatInterval;
-  return std::clamp(absl::Milliseconds(interval_ms), kMinHeartbeatInterval, kMaxHeartbeatInterval);
+absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms, const HeartbeatRange& range) {
+  if (interval_ms == 0) return range.max;
+  return std::clamp<absl::Duration>(absl::Milliseconds(interval_ms), range.min, range.max);
 }
 
 absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
@@ -30,7 +30,8 @@ absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
 
 absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
                                         absl::string_view tls_exporter,
-                                        absl::string_view resumed_ticket_data) {
+                                        absl::string_view resumed_ticket_data,
+                                        const HeartbeatRange& range) {
   if (login.login_number() == 0) {
     return absl::InvalidArgumentError("login_number must not be zero");
   }
@@ -59,7 +60,7 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
   }
   checked.device_id = *device_id;
   checked.login_number = login.login_number();
-  checked.heartbeat_interval = EffectiveHeartbeatInterval(login.heartbeat_interval_ms());
+  checked.heartbeat_interval = EffectiveHeartbeatInterval(login.heartbeat_interval_ms(), range);
   checked.activity =
       login.activity() == device::v1::IDLE ? device::v1::IDLE : device::v1::ACTIVE;
   return checked;

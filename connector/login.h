@@ -10,6 +10,7 @@
 #include "bellwire/device/v1/device.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/ids.h"
+#include "connector/heartbeat_range.h"
 
 namespace bellwire::connector {
 
@@ -17,7 +18,7 @@ namespace bellwire::connector {
 struct CheckedLogin {
   DeviceId device_id;
   uint64_t login_number = 0;
-  // The interval that the agent promised, within kMinHeartbeatInterval and kMaxHeartbeatInterval.
+  // The interval that the agent promised, kept within the range.
   absl::Duration heartbeat_interval;
   // ACTIVE or IDLE.
   device::v1::Activity activity = device::v1::ACTIVE;
@@ -32,7 +33,8 @@ struct CheckedLogin {
 //   UNAUTHENTICATED: a bad key or signature
 absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
                                         absl::string_view tls_exporter,
-                                        absl::string_view resumed_ticket_data);
+                                        absl::string_view resumed_ticket_data,
+                                        const HeartbeatRange& range = {});
 
 // What the registry is told of a device's network. An interval that no heartbeat may have is left out.
 //   INVALID_ARGUMENT: no network id
@@ -40,7 +42,7 @@ absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
     const device::v1::NetworkReport& report);
 
 // The interval that counts for an agent that promised `interval_ms` (0: the upper bound).
-absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms);
+absl::Duration EffectiveHeartbeatInterval(uint32_t interval_ms, const HeartbeatRange& range = {});
 
 }  // namespace bellwire::connector
 

@@ -89,6 +89,13 @@ TEST_F(LoginTest, HeartbeatIntervalIsKeptWithinItsBounds) {
   EXPECT_EQ(EffectiveHeartbeatInterval(1), kMinHeartbeatInterval);
   EXPECT_EQ(EffectiveHeartbeatInterval(280'000), absl::Seconds(280));
   EXPECT_EQ(EffectiveHeartbeatInterval(UINT32_MAX), kMaxHeartbeatInterval);
+
+  const HeartbeatRange range{absl::Seconds(1), absl::Seconds(12)};
+  EXPECT_EQ(EffectiveHeartbeatInterval(0, range), range.max);
+  EXPECT_EQ(EffectiveHeartbeatInterval(1, range), range.min);
+  EXPECT_EQ(EffectiveHeartbeatInterval(60'000, range), range.max);
+  login_.set_heartbeat_interval_ms(60'000);
+  EXPECT_EQ(CheckLogin(login_, exporter_, "", range)->heartbeat_interval, range.max);
 }
 
 TEST_F(LoginTest, UnknownActivityCountsAsActive) {

@@ -41,6 +41,8 @@ struct Flags : DaemonFlags {
   int shards = 0;
   int drain_seconds = 20;
   std::vector<std::string> drain_to;
+  int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
+  int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
 };
 
 bool IsAnyAddress(absl::string_view host) {
@@ -86,6 +88,8 @@ absl::Status Run(const Flags& flags) {
   ConnectorServer::Options options;
   options.device_listen = flags.listen;
   options.shards = flags.shards;
+  options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
+                             absl::Seconds(flags.heartbeat_max_seconds)};
   options.certificate_path = data_dir.server_certificate();
   options.private_key_path = data_dir.server_key();
   options.internal_address = flags.advertise_internal_address.empty()
@@ -150,6 +154,16 @@ int main(int argc, char** argv) {
                  "Device port of another connector, as agents reach it: after SIGTERM they are sent "
                  "there. May be repeated; without it they come back to their configured servers")
       ->type_name("HOST:PORT");
+  app.add_option("--heartbeat_min_seconds", flags.heartbeat_min_seconds,
+                 "Shortest silence after which agents may send a heartbeat")
+      ->type_name("N")
+      ->check(CLI::Range(1, 3600).description(""))
+      ->capture_default_str();
+  app.add_option("--heartbeat_max_seconds", flags.heartbeat_max_seconds,
+                 "Longest silence that agents may come to; a dead one is noticed so much later")
+      ->type_name("N")
+      ->check(CLI::Range(1, 3600).description(""))
+      ->capture_default_str();
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"

@@ -30,6 +30,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.connector_incarnation = incarnation_;
     environment_.login_timeout = options.login_timeout;
     environment_.drain_to = options.drain_to;
+    environment_.heartbeat_range = options.heartbeat_range;
     environment_.max_connections_per_shard = options.max_connections_per_shard;
   }
 
@@ -57,6 +58,15 @@ class ConnectorServerImpl final : public ConnectorServer {
     if (shards < 0 || shards > kMaxShards) {
       return MakeError(absl::StatusCode::kInvalidArgument, "BAD_SHARDS",
                        absl::StrCat("shards must be 0 to ", kMaxShards, ", not ", shards));
+    }
+    const HeartbeatRange& range = options.heartbeat_range;
+    if (range.min <= absl::ZeroDuration() || range.max < range.min ||
+        range.max > kMaxHeartbeatInterval) {
+      return MakeError(
+          absl::StatusCode::kInvalidArgument, "BAD_HEARTBEAT_RANGE",
+          absl::StrCat("heartbeats of ", absl::FormatDuration(range.min), " to ",
+                       absl::FormatDuration(range.max), " can't be had: at most ",
+                       absl::FormatDuration(kMaxHeartbeatInterval), ", and not less than the minimum"));
     }
     // With port 0 the first one finds the port that all of them share.
     std::string address = options.device_listen;

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "connector/heartbeat_range.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
@@ -44,12 +45,14 @@ class ConnectorServer {
     const Clock* clock = nullptr;
     // From accept to a complete Login. Tests of half-open connections make it shorter.
     absl::Duration login_timeout = kLoginTimeout;
+    // What agents are told to keep their heartbeat within.
+    HeartbeatRange heartbeat_range;
     // A shard drops what it accepts beyond it.
     size_t max_connections_per_shard = kMaxConnectionsPerShard;
   };
 
   // Listens from the return on.
-  //   INVALID_ARGUMENT BAD_SHARDS · errors of crypto/file_util.h for the PEM files, and of
+  //   INVALID_ARGUMENT BAD_SHARDS, BAD_HEARTBEAT_RANGE · errors of crypto/file_util.h for the PEM files, and of
   //   net/tls_context.h for what is in them · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
   static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
 

@@ -43,6 +43,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .connector_address = environment->connector_address,
                  .connector_incarnation = environment->connector_incarnation,
                  .login_timeout = environment->login_timeout,
+                 .heartbeat_range = environment->heartbeat_range,
                  .bytes_in_flight = &environment->bytes_in_flight,
                  .drain_to = environment->drain_to},
         inbox_(std::make_shared<ShardInbox>([this, queue = loop_.post_queue()] {

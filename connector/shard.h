@@ -12,6 +12,7 @@
 #include "connector/device_table.h"
 #include "connector/evictor.h"
 #include "connector/gauge.h"
+#include "connector/heartbeat_range.h"
 #include "connector/service.h"
 #include "net/tls_context.h"
 #include "rpc/registry_api.h"
@@ -28,6 +29,7 @@ struct ShardEnvironment {
   uint64_t connector_incarnation;
   absl::Duration login_timeout;
   std::vector<std::string> drain_to;
+  HeartbeatRange heartbeat_range;
   size_t max_connections_per_shard;
 
   DeviceTable devices;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -20,9 +21,11 @@
 #include "device-agent/heartbeat_policy.h"
 #include "device-agent/hook_runner.h"
 #include "device-agent/inbox.h"
+#include "device-agent/network/network_watch.h"
 #include "device-agent/peer_identity.h"
 #include "device-agent/release_code.h"
 #include "device-agent/state_directory.h"
+#include "net/boottime_alarm.h"
 #include "net/epoll_loop.h"
 #include "net/tls_client.h"
 #include "net/tls_context.h"
@@ -104,10 +107,17 @@ class AgentImpl final : public Agent {
         hooks_(&loop_, options.start_app_hook,
                [this](const std::string& app_id) { core_.OnAppStartEnded(app_id); }),
         heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"))),
+        network_watch_(WatchNetwork()),
+        clock_watch_(WatchClock()),
         core_(&loop_, inbox_.get(), key_.get(), heartbeat_.get(), random_,
               {.servers = options.servers,
                .dial = [this, name = options.server_name](
                            const std::string& address) { return tls_.Connect(address, name); },
+               .network = network_watch_ != nullptr ? &network_watch_->monitor() : nullptr,
+               .new_wakeup_timer =
+                   [this](absl::AnyInvocable<void()> on_fire) {
+                     return NewWakeupTimer(std::move(on_fire));
+                   },
                .agent_uid = geteuid(),
                .start_app = StartApp(options.start_app_hook),
                .on_wake = [this] { OnWake(); },
@@ -175,6 +185,35 @@ class AgentImpl final : public Agent {
     watchdog_timer_->Arm(watchdog_interval_ / 2);
   }
 
+  // What the machine does not offer or permit is said once; the agent works on without it.
+  std::unique_ptr<NetworkWatch> WatchNetwork() {
+    auto watch = NetworkWatch::Start(&loop_, [this] { core_.OnNetworkChanged(); });
+    if (watch.ok()) return *std::move(watch);
+    LogWarning("network_not_watched", {{"error", watch.status().message()},
+                                       {"consequence", "a lost network is found by heartbeats"}});
+    return nullptr;
+  }
+  std::unique_ptr<net::ClockWatch> WatchClock() {
+    auto watch = net::ClockWatch::Start(&loop_, [this] { core_.OnClockChanged(); });
+    if (watch.ok()) return *std::move(watch);
+    LogWarning("suspend_not_watched", {{"error", watch.status().message()},
+                                       {"consequence", "a suspend is noticed with the next beat"}});
+    return nullptr;
+  }
+  std::unique_ptr<net::Timer> NewWakeupTimer(absl::AnyInvocable<void()> on_fire) {
+    auto alarm = net::BoottimeAlarm::New(&loop_, std::move(on_fire));
+    if (!alarm.ok()) {
+      // Only if there are no descriptors left: then there will be no connection either.
+      LogError("no_alarm", {{"error", alarm.status().message()}});
+      std::abort();
+    }
+    if (const absl::Status& wakes = (*alarm)->wakes_the_machine(); !wakes.ok()) {
+      LogInfo("phone_not_woken", {{"why", wakes.message()},
+                                  {"consequence", "beats wait for a suspended phone to wake up"}});
+    }
+    return *std::move(alarm);
+  }
+
   const std::unique_ptr<StateDirectory> state_;
   const std::unique_ptr<DeviceKey> key_;
   const std::unique_ptr<Inbox> inbox_;
@@ -185,6 +224,9 @@ class AgentImpl final : public Agent {
   net::TlsClient tls_;
   HookRunner hooks_;
   const std::unique_ptr<HeartbeatPolicy> heartbeat_;
+  // Null: the machine has none.
+  const std::unique_ptr<NetworkWatch> network_watch_;
+  const std::unique_ptr<net::ClockWatch> clock_watch_;
   AgentCore core_;
   const absl::Duration watchdog_interval_;
   const std::function<void()> watchdog_;

@@ -57,6 +57,9 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       heartbeat_(heartbeat),
       options_(std::move(options)),
       timer_(loop->NewTimer([this] { OnTimer(); })),
+      wakeup_timer_(options_.new_wakeup_timer ? options_.new_wakeup_timer([this] { OnTimer(); })
+                                              : loop->NewTimer([this] { OnTimer(); })),
+      suspend_(&loop->clock()),
       retry_timer_(loop->NewTimer([this] { Flush(); })),
       link_(options_.servers, &loop->clock(), heartbeat, random, this, options_.reconnect_max),
       outbox_(inbox, &link_),
@@ -81,6 +84,7 @@ void AgentCore::Stop() {
 }
 
 void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who) {
+  CheckSuspend();
   hub_.Accept(std::move(stream), std::move(who));
   link_.OnAwake();
   ArmTimer();
@@ -89,6 +93,7 @@ void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who) {
 // --- The connection to the server. ---
 
 void AgentCore::Dial(const std::string& address) {
+  path_.reset();
   server_ = options_.dial(address);
   server_->SetDelegate(this);
 }
@@ -102,6 +107,10 @@ void AgentCore::HangUp() {
 }
 
 void AgentCore::OnOpen() {
+  if (options_.network != nullptr) {
+    local_host_ = server_->local_host();
+    path_ = options_.network->PathOf(local_host_);
+  }
   link_.OnOpen(server_->tls_exporter());
   ArmTimer();
 }
@@ -118,7 +127,34 @@ void AgentCore::OnClosed(const absl::Status& status) {
   ArmTimer();
 }
 
+void AgentCore::OnNetworkChanged() {
+  CheckSuspend();
+  const NetworkMonitor& network = *options_.network;
+  const bool must_reconnect =
+      path_.has_value() && MustReconnect(*path_, network.PathOf(local_host_));
+  // Without a network there is nothing to come back to yet.
+  if (must_reconnect || network.online()) link_.OnNetworkChanged(must_reconnect);
+  ArmTimer();
+}
+
+void AgentCore::OnClockChanged() {
+  CheckSuspend();
+  ArmTimer();
+}
+
+void AgentCore::CheckSuspend() {
+  const absl::Duration slept = suspend_.Slept();
+  if (slept < kSuspendWorthABeat) return;
+  LogInfo("resumed", {{"slept_ms", absl::ToInt64Milliseconds(slept)}});
+  link_.OnResumed();
+}
+
+std::optional<bool> AgentCore::PeerReceivedAll() {
+  return server_ != nullptr ? server_->peer_received_all() : std::nullopt;
+}
+
 void AgentCore::OnTimer() {
+  CheckSuspend();
   meter_.Note(loop_->clock().Boottime(), link_.counters());
   link_.OnDeadline();
   registrar_.OnDeadline();
@@ -127,11 +163,21 @@ void AgentCore::OnTimer() {
 }
 
 void AgentCore::ArmTimer() {
-  std::optional<MonotonicTime> due = link_.deadline();
-  const std::optional<MonotonicTime> other = registrar_.deadline();
-  if (other.has_value() && (!due.has_value() || *other < *due)) due = other;
-  if (!due.has_value()) return timer_->Cancel();
-  timer_->Arm(std::max(absl::ZeroDuration(), *due - loop_->clock().Monotonic()));
+  const Clock& clock = loop_->clock();
+  absl::Duration wake_in = absl::InfiniteDuration();
+  absl::Duration due_in = absl::InfiniteDuration();
+  if (const auto due = link_.deadline()) wake_in = *due - clock.Boottime();
+  if (const auto due = registrar_.deadline()) due_in = *due - clock.Monotonic();
+  if (options_.network != nullptr && !options_.network->online()) {
+    // Not worth waking a phone for: nothing but itself is in reach.
+    due_in = std::min(due_in, std::exchange(wake_in, absl::InfiniteDuration()));
+  }
+  const auto arm = [](net::Timer* timer, absl::Duration delay) {
+    if (delay == absl::InfiniteDuration()) return timer->Cancel();
+    timer->Arm(std::max(absl::ZeroDuration(), delay));
+  };
+  arm(timer_.get(), due_in);
+  arm(wakeup_timer_.get(), wake_in);
 }
 
 // --- Sessions. ---

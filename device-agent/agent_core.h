@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,10 @@
 #include "device-agent/app_starter.h"
 #include "device-agent/heartbeat_policy.h"
 #include "device-agent/inbox.h"
+#include "device-agent/network/network_monitor.h"
 #include "device-agent/registrar.h"
 #include "device-agent/server_link.h"
+#include "device-agent/suspend_detector.h"
 #include "device-agent/traffic_meter.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
@@ -46,6 +49,12 @@ class AgentCore final : private ServerLink::Owner,
     std::vector<std::string> servers;
     // Starts to connect to one of them.
     absl::AnyInvocable<std::unique_ptr<net::Stream>(const std::string& address)> dial;
+    // What is known about the network, if anything is. Outlives the core.
+    const NetworkMonitor* network = nullptr;
+    // Makes the timer that beats and reconnects wait for: one that wakes a sleeping phone, where there
+    // is such a thing. Null: the loop's.
+    absl::AnyInvocable<std::unique_ptr<net::Timer>(absl::AnyInvocable<void()> on_fire)>
+        new_wakeup_timer;
     // Whom the agent runs as.
     uid_t agent_uid = 0;
     // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
@@ -73,6 +82,11 @@ class AgentCore final : private ServerLink::Owner,
   // What start_app began is done.
   void OnAppStartEnded(const std::string& app_id) { starter_.OnEnded(app_id); }
 
+  // Options::network has settled on a change.
+  void OnNetworkChanged();
+  // The machine's clocks were set, or went on after a suspend.
+  void OnClockChanged();
+
   // For tests.
   const ServerLink& link() const { return link_; }
 
@@ -81,6 +95,7 @@ class AgentCore final : private ServerLink::Owner,
   void Dial(const std::string& address) override;
   void Write(absl::string_view bytes) override;
   void HangUp() override;
+  std::optional<bool> PeerReceivedAll() override;
   absl::StatusOr<device::v1::Login> MakeLogin(const std::string& tls_exporter) override;
   void OnLoginNumberSeen(uint64_t number) override;
   absl::Status OnWelcome(const device::v1::Welcome& welcome) override;
@@ -116,6 +131,7 @@ class AgentCore final : private ServerLink::Owner,
   void OnClosed(const absl::Status& status) override;
 
   void OnTimer();
+  void CheckSuspend();
   // For the earliest of all deadlines; after everything that may have moved one.
   void ArmTimer();
   void FlushSoon();
@@ -141,9 +157,15 @@ class AgentCore final : private ServerLink::Owner,
   // Empty once the core is gone: posted tasks look first.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   const std::unique_ptr<net::Timer> timer_;
+  // Wakes the phone, for the sake of the connection.
+  const std::unique_ptr<net::Timer> wakeup_timer_;
+  SuspendDetector suspend_;
   // After a failed transaction that apps' acknowledgements wait for.
   const std::unique_ptr<net::Timer> retry_timer_;
   std::unique_ptr<net::Stream> server_;
+  // What server_ stands on, once it is open.
+  std::string local_host_;
+  std::optional<NetworkPath> path_;
 
   ServerLink link_;
   AppAckOutbox outbox_;

@@ -38,7 +38,7 @@ absl::string_view ReasonName(GoAway::Reason reason) {
   using S = ServerLink::State;
   switch (from) {
     case S::kStopped:
-      return to == S::kConnecting;
+      return to == S::kWaiting;
     case S::kWaiting:
       return to == S::kConnecting || to == S::kStopped;
     case S::kConnecting:
@@ -68,11 +68,15 @@ ServerLink::ServerLink(std::vector<std::string> addresses, const Clock* clock,
       policy_(policy),
       owner_(owner),
       backoff_(std::min(kReconnectBase, reconnect_max), reconnect_max, random),
+      budget_(kReconnectBurst, reconnect_max * kReconnectRefillPart, clock->Boottime()),
       decoder_(kMaxFrameBytes) {}
 
 // --- Events. ---
 
-void ServerLink::Start() { Connect(); }
+void ServerLink::Start() {
+  MoveTo(State::kWaiting);
+  Connect();
+}
 
 void ServerLink::Stop() {
   if (state_ == State::kStopped) return;
@@ -104,7 +108,7 @@ void ServerLink::OnOpen(const std::string& tls_exporter) {
 void ServerLink::OnData(absl::string_view bytes) {
   if (state_ != State::kLoggingIn && state_ != State::kReady) return;
   counters_.bytes_received += bytes.size();
-  last_received_ = clock_->Monotonic();
+  last_received_ = clock_->Boottime();
   const absl::Status status =
       decoder_.Feed(bytes, [this](absl::string_view body) { return OnFrameBytes(body); });
   if (!status.ok()) Lose(absl::StrCat("malformed frame: ", status.message()), std::nullopt, true);
@@ -122,12 +126,46 @@ void ServerLink::OnClosed(const absl::Status& status) {
 void ServerLink::OnAwake() {
   if (state_ != State::kReady || beat_sent_.has_value()) return;
   const absl::Duration early = interval_ - std::min(interval_, policy_->earliest());
-  if (clock_->Monotonic() + early >= next_beat()) SendBeat();
+  if (clock_->Boottime() + early >= next_beat()) SendBeat();
+}
+
+void ServerLink::OnResumed() {
+  if (state_ != State::kReady) return;
+  if (!beat_sent_.has_value()) SendBeat();
+  in_doubt_ = true;
+}
+
+void ServerLink::OnNetworkChanged(bool must_reconnect) {
+  if (state_ == State::kStopped) return;
+  backoff_.Reset();
+  budget_.Reset(clock_->Boottime(), kReconnectBudgetReset);
+  switch (state_) {
+    case State::kStopped:
+      return;
+    case State::kWaiting:
+      // What a server asked for holds on every network.
+      if (!asked_to_wait_) Connect();
+      return;
+    case State::kReady:
+      if (!must_reconnect) return;
+      break;
+    case State::kConnecting:
+    case State::kLoggingIn:
+      break;
+  }
+  // Whether a NAT of the network before had forgotten the connection nobody will know; and the server
+  // is not to blame.
+  const size_t address = next_address_;
+  const std::string redirect = redirect_;
+  Lose("the network changed", absl::ZeroDuration(), true);
+  next_address_ = address;
+  redirect_ = redirect;
+  Connect();
 }
 
 void ServerLink::OnDeadline() {
   const std::optional<MonotonicTime> due = deadline();
-  const MonotonicTime now = clock_->Monotonic();
+  const MonotonicTime now = clock_->Boottime();
   if (!due.has_value() || now < *due) return;
   switch (state_) {
     case State::kStopped:
@@ -140,9 +178,32 @@ void ServerLink::OnDeadline() {
       return Lose("the login was not answered", std::nullopt, true);
     case State::kReady:
       if (!beat_sent_.has_value()) return SendBeat();
-      policy_->OnDead(beat_silence_);
-      return Lose("a heartbeat was not answered", std::nullopt, true);
+      return OnBeatOverdue();
   }
+}
+
+// Short intervals are for networks that die quickly: there is no sense in waiting longer for an answer
+// than for the next beat. And after a suspend one wants to know.
+absl::Duration ServerLink::probe_timeout() const {
+  if (in_doubt_) return kProbeAckTimeout;
+  return std::clamp<absl::Duration>(interval_, kProbeAckTimeout, kHeartbeatAckTimeout);
+}
+
+void ServerLink::OnBeatOverdue() {
+  const std::optional<bool> received = owner_->PeerReceivedAll();
+  const bool gave_it_time = clock_->Boottime() >= silence_began() + kHeartbeatAckTimeout;
+  if (received == false || (gave_it_time && received != true)) {
+    policy_->OnDead(beat_silence_);
+    return Lose("a heartbeat was not answered", std::nullopt, true);
+  }
+  if (gave_it_time) {
+    // The path carried the beat there and the acknowledgement back: it survived the silence, and learns
+    // nothing bad from a server that hangs.
+    policy_->OnAlive(beat_silence_);
+    return Lose("the server receives heartbeats and does not answer", std::nullopt, true);
+  }
+  // A slow server, or nobody can tell: as long as it takes.
+  received_ = true;
 }
 
 std::optional<MonotonicTime> ServerLink::deadline() const {
@@ -156,7 +217,7 @@ std::optional<MonotonicTime> ServerLink::deadline() const {
     case State::kReady:
       // Whatever comes proves that the path is alive, not only the answer itself.
       if (beat_sent_.has_value()) {
-        return std::max(*beat_sent_, last_received_) + kHeartbeatAckTimeout;
+        return silence_began() + (received_ ? kHeartbeatAckTimeout : probe_timeout());
       }
       return next_beat();
   }
@@ -222,7 +283,7 @@ void ServerLink::OnWelcome(const device::v1::Welcome& welcome) {
   policy_->OnReady();
   if (welcome.has_heartbeat_bounds()) TakeBounds(welcome.heartbeat_bounds());
   interval_ = std::min(promised_, policy_->interval());
-  ready_since_ = clock_->Monotonic();
+  ready_since_ = clock_->Boottime();
   beat_sent_.reset();
   beat_again_ = false;
   MoveTo(State::kReady);
@@ -282,16 +343,22 @@ void ServerLink::Abandon(const absl::Status& why) {
 // --- Steps. ---
 
 void ServerLink::Connect() {
+  const MonotonicTime now = clock_->Boottime();
+  if (!budget_.Take(now)) {
+    deadline_ = budget_.NextToken();
+    LogInfo("reconnects_too_often", {{"retry_in_ms", absl::ToInt64Milliseconds(deadline_ - now)}});
+    return;
+  }
   address_ = redirect_.empty() ? addresses_[next_address_] : redirect_;
   decoder_ = net::FrameDecoder(kMaxFrameBytes);
-  deadline_ = clock_->Monotonic() + kConnectTimeout;
+  deadline_ = now + kConnectTimeout;
   MoveTo(State::kConnecting);
   owner_->Dial(address_);
 }
 
 void ServerLink::Lose(absl::string_view why, std::optional<absl::Duration> wait, bool hang_up) {
   const State before = state_;
-  const MonotonicTime now = clock_->Monotonic();
+  const MonotonicTime now = clock_->Boottime();
   last_error_ = std::string(why);
   if (before == State::kReady) {
     if (now - ready_since_ >= kStableSession) backoff_.Reset();
@@ -302,6 +369,7 @@ void ServerLink::Lose(absl::string_view why, std::optional<absl::Duration> wait,
   }
   const absl::Duration delay = wait.has_value() ? *wait : backoff_.Next();
   deadline_ = now + delay;
+  asked_to_wait_ = delay > absl::ZeroDuration() && wait.has_value();
   MoveTo(State::kWaiting);
   LogInfo("server_connection_lost",
           {{"server", address_}, {"why", why}, {"retry_in_ms", absl::ToInt64Milliseconds(delay)}});
@@ -310,9 +378,10 @@ void ServerLink::Lose(absl::string_view why, std::optional<absl::Duration> wait,
 }
 
 void ServerLink::SendBeat() {
-  const MonotonicTime now = clock_->Monotonic();
+  const MonotonicTime now = clock_->Boottime();
   beat_silence_ = now - std::min(last_received_, last_sent_);
   beat_sent_ = now;
+  in_doubt_ = received_ = false;
   ++counters_.heartbeats_sent;
   std::string bytes;
   net::AppendFrame("", &bytes);
@@ -321,7 +390,7 @@ void ServerLink::SendBeat() {
 }
 
 void ServerLink::Write(absl::string_view bytes) {
-  last_sent_ = clock_->Monotonic();
+  last_sent_ = clock_->Boottime();
   counters_.bytes_sent += bytes.size();
   owner_->Write(bytes);
 }

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_DEVICE_AGENT_SERVER_LINK_H_
 #define BELLWIRE_DEVICE_AGENT_SERVER_LINK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "common/limits.h"
 #include "device-agent/backoff.h"
 #include "device-agent/heartbeat_policy.h"
+#include "device-agent/retry_budget.h"
 #include "net/frame_codec.h"
 
 namespace bellwire::agent {
@@ -25,13 +27,16 @@ namespace bellwire::agent {
 // when to dial, logs in, keeps the connection alive, notices when it is dead, obeys GoAway, and
 // comes back.
 //
-//   kStopped ──Start──▶ kConnecting ──OnOpen──▶ kLoggingIn ──Welcome──▶ kReady
-//                           ▲  │                    │                     │
-//                      time │  └──── any failure, GoAway, end of stream ──┤
-//                           └──────────────── kWaiting ◀──────────────────┘
+//   kStopped           kConnecting ──OnOpen──▶ kLoggingIn ──Welcome──▶ kReady
+//        │                  ▲  │                    │                     │
+//   Start│             time │  └──── any failure, GoAway, end of stream ──┤
+//        └─────────────▶ kWaiting ◀───────────────────────────────────────┘
+//
+// However it comes to lose connections, a budget bounds how many it opens (kReconnectBurst).
 //
 // Pure: bytes, events and a clock come in; bytes, orders to dial and hang up, and a deadline go
-// out. Single-threaded.
+// out. Its time is Clock::Boottime: NATs and servers don't wait for a phone that sleeps.
+// Single-threaded.
 class ServerLink {
  public:
   enum class State { kStopped, kWaiting, kConnecting, kLoggingIn, kReady };
@@ -47,6 +52,9 @@ class ServerLink {
     virtual void Write(absl::string_view bytes) = 0;
     // Closes the connection (sending what was written); nothing of it is heard any more.
     virtual void HangUp() = 0;
+    // Whether the server's kernel has received all that was written: then the path is alive, and only
+    // the server is slow. nullopt: nobody can tell.
+    virtual std::optional<bool> PeerReceivedAll() { return std::nullopt; }
 
     // A complete, signed Login but for the heartbeat interval; its number is on disk already. An
     // error: not now.
@@ -84,9 +92,15 @@ class ServerLink {
   void OnClosed(const absl::Status& status);
   // The phone is awake for a reason of its own: a beat that is due soon goes out now.
   void OnAwake();
+  // The phone slept for a while that matters: whether the path lived is found out at once.
+  void OnResumed();
+  // The network has changed, and settled. A session that MustReconnect (network_monitor.h) is given
+  // up, and a connection that was being opened is opened anew, at once; who waits to come back needn't
+  // wait any longer, unless a server had asked for it. The back-off begins anew.
+  void OnNetworkChanged(bool must_reconnect);
   // The deadline is reached; early calls do nothing.
   void OnDeadline();
-  // When to call OnDeadline (Clock::Monotonic); may change with every event and call.
+  // When to call OnDeadline (Clock::Boottime); may change with every event and call.
   std::optional<MonotonicTime> deadline() const;
 
   // --- The owner's wishes. ---
@@ -116,6 +130,7 @@ class ServerLink {
   const Counters& counters() const { return counters_; }
 
  private:
+  // Dials, or waits for the budget to allow it.
   void Connect();
   // The connection is over, or is ended here; dials again after `wait`, or as the back-off says.
   void Lose(absl::string_view why, std::optional<absl::Duration> wait, bool hang_up);
@@ -125,6 +140,10 @@ class ServerLink {
   void OnGoAway(const device::v1::GoAway& go_away);
   void TakeBounds(const device::v1::HeartbeatBounds& bounds);
   void SendBeat();
+  // A beat is not answered: when to ask whether it reached the server at all, and when to give up.
+  MonotonicTime silence_began() const { return std::max(*beat_sent_, last_received_); }
+  absl::Duration probe_timeout() const;
+  void OnBeatOverdue();
   void Write(absl::string_view bytes);
   void MoveTo(State state);
   MonotonicTime next_beat() const;
@@ -134,6 +153,7 @@ class ServerLink {
   HeartbeatPolicy* const policy_;
   Owner* const owner_;
   Backoff backoff_;
+  RetryBudget budget_;
 
   State state_ = State::kStopped;
   size_t next_address_ = 0;
@@ -144,6 +164,8 @@ class ServerLink {
   Counters counters_;
   net::FrameDecoder decoder_;
 
+  // kWaiting: because a server asked for it.
+  bool asked_to_wait_ = false;
   // kWaiting: when to dial. kConnecting, kLoggingIn: when to give up.
   MonotonicTime deadline_;
   // kReady.
@@ -157,6 +179,9 @@ class ServerLink {
   std::optional<MonotonicTime> beat_sent_;
   absl::Duration beat_silence_;
   bool beat_again_ = false;
+  // Of that beat: its path is in doubt, or known to be alive.
+  bool in_doubt_ = false;
+  bool received_ = false;
 };
 
 }  // namespace bellwire::agent

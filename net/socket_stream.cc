@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "net/close_reason.h"
 #include "net/lingering_close.h"
+#include "net/tcp_socket.h"
 
 namespace bellwire::net {
 namespace {
@@ -66,6 +67,16 @@ std::string SocketStream::tls_exporter() const {
 
 std::string SocketStream::resumed_ticket_data() const {
   return transport_ != nullptr ? transport_->resumed_ticket_data() : std::string();
+}
+
+std::string SocketStream::local_host() const {
+  return transport_ != nullptr ? LocalHost(transport_->socket().fd()) : std::string();
+}
+
+std::optional<bool> SocketStream::peer_received_all() const {
+  if (transport_ == nullptr) return std::nullopt;
+  const std::optional<bool> by_kernel = PeerReceivedAll(transport_->socket().fd());
+  return by_kernel.has_value() ? std::make_optional(*by_kernel && out_.empty()) : std::nullopt;
 }
 
 void SocketStream::SendTicket(absl::string_view data) {

@@ -2,6 +2,7 @@
 #define BELLWIRE_NET_STREAM_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -61,6 +62,11 @@ class Stream {
   virtual std::string resumed_ticket_data() const { return std::string(); }
   // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted.
   virtual void SendTicket(absl::string_view data) { (void)data; }
+  // The numeric address of our end, without port. Empty if there is none (a Unix socket), or not yet.
+  virtual std::string local_host() const { return std::string(); }
+  // Whether the peer's kernel has acknowledged everything that was written: then the path is alive,
+  // however slow the peer is. nullopt: nobody can tell.
+  virtual std::optional<bool> peer_received_all() const { return std::nullopt; }
   // "address:port" of the peer, for logs.
   virtual std::string peer_name() const = 0;
 };

@@ -1,12 +1,6 @@
 #include "net/tls_client.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +10,8 @@
 #include "net/close_reason.h"
 #include "net/resolver.h"
 #include "net/socket_stream.h"
+#include "net/tcp_connector.h"
+#include "net/tcp_socket.h"
 #include "net/tls_transport.h"
 
 namespace bellwire::net {
@@ -33,17 +29,12 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
         session_(session),
         address_text_(address),
         server_name_(server_name),
-        deadline_at_(loop->clock().Monotonic() + timeout),
         deadline_(loop->NewTimer([this] { OnDeadline(); })),
-        attempt_deadline_(loop->NewTimer([this] {
-          AttemptFailed(ETIMEDOUT);
-          ConnectNext();
-        })),
         watch_(loop, [this](uint32_t) { OnReady(); }) {
     deadline_->Arm(timeout);
     Start();
   }
-  ~ConnectingStream() override { DropAttempt(); }
+  ~ConnectingStream() override { Abandon(); }
 
   void SetDelegate(Stream::Delegate* delegate) override {
     delegate_ = delegate;
@@ -70,6 +61,10 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
     return open_ ? inner_->tls_exporter() : std::string();
   }
   std::string peer_name() const override { return address_text_; }
+  std::string local_host() const override { return open_ ? inner_->local_host() : std::string(); }
+  std::optional<bool> peer_received_all() const override {
+    return open_ ? inner_->peer_received_all() : std::nullopt;
+  }
 
  private:
   void Start() {
@@ -83,9 +78,7 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
     }
     if (server_name_.empty()) server_name_ = parts->host;
     if (const auto numeric = NumericAddress(parts->host, parts->port)) {
-      addresses_ = {*numeric};
-      ConnectNext();
-      return;
+      return ConnectTo({*numeric});
     }
     resolution_ =
         std::make_unique<Resolution>(loop_, parts->host, parts->port,
@@ -94,84 +87,35 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
                                          FailSoon(addresses.status());
                                          return;
                                        }
-                                       addresses_ = *std::move(addresses);
-                                       ConnectNext();
+                                       ConnectTo(*addresses);
                                      });
   }
 
-  // Begins with the next address that gives hope; without one, fails as the last one did.
-  void ConnectNext() {
-    while (next_address_ < addresses_.size()) {
-      const SocketAddress& address = addresses_[next_address_++];
-      fd_ = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-      if (fd_ < 0) {
-        AttemptFailed(errno);
-        continue;
-      }
-      if (connect(fd_, address.get(), address.size) != 0 && errno != EINPROGRESS) {
-        AttemptFailed(errno);
-        continue;
-      }
-      if (absl::Status status = watch_.Start(fd_); !status.ok()) {
-        AttemptFailed(ENOBUFS);
-        continue;
-      }
-      // A black hole must leave time for the addresses behind it.
-      const absl::Duration left = deadline_at_ - loop_->clock().Monotonic();
-      attempt_deadline_->Arm(left / static_cast<int64_t>(addresses_.size() - next_address_ + 1));
-      return;
-    }
-    FailSoon(last_error_);
+  void ConnectTo(const std::vector<SocketAddress>& addresses) {
+    resolved_ = true;
+    connector_ = std::make_unique<TcpConnector>(
+        loop_, addresses, [this](absl::StatusOr<int> fd) { OnConnected(std::move(fd)); });
+    connector_->Start();
   }
 
-  void AttemptFailed(int error) {
-    last_error_ =
-        MakeError(absl::StatusCode::kUnavailable, kCannotConnect,
-                  absl::StrCat("cannot connect to ", FormatAddress(addresses_[next_address_ - 1]),
-                               ": ", strerror(error)));
-    DropAttempt();
-  }
-
-  void DropAttempt() {
-    attempt_deadline_->Cancel();
-    watch_.Stop();
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
-  void OnReady() {
-    if (!failure_.ok()) {
-      End(failure_);
-      return;
-    }
-    if (fd_ < 0) return;
-    int error = 0;
-    socklen_t size = sizeof(error);
-    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) {
-      AttemptFailed(error);
-      ConnectNext();
-      return;
-    }
-    SocketAddress peer;
-    peer.size = sizeof(peer.storage);
-    if (getpeername(fd_, peer.get(), &peer.size) != 0) return;  // Still connecting.
-    const int on = 1;
-    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    watch_.Stop();
-    attempt_deadline_->Cancel();
+  void OnConnected(absl::StatusOr<int> fd) {
+    if (!fd.ok()) return FailSoon(fd.status());
+    TuneTcpClient(*fd, kHeartbeatAckTimeout);
     inner_ = std::make_unique<SocketStream>(
-        loop_, TlsTransport::Client(context_, std::exchange(fd_, -1), server_name_, session_),
-        address_text_);
+        loop_, TlsTransport::Client(context_, *fd, server_name_, session_), address_text_);
     inner_->SetDelegate(this);
     if (paused_) inner_->PauseReading();
   }
 
+  void OnReady() {
+    if (!failure_.ok()) End(failure_);
+  }
+
   void OnDeadline() {
     if (!failure_.ok()) return;  // To be told already.
-    const char* const what = inner_ != nullptr    ? "the TLS handshake"
-                             : addresses_.empty() ? "the name lookup"
-                                                  : "the TCP connection";
+    const char* const what = inner_ != nullptr ? "the TLS handshake"
+                             : !resolved_       ? "the name lookup"
+                                                : "the TCP connection";
     FailSoon(MakeError(
         absl::StatusCode::kDeadlineExceeded, kConnectTimedOut,
         absl::StrCat("no connection to ", address_text_, " in time: ", what, " took too long")));
@@ -187,9 +131,13 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
 
   // Stops whatever is under way to open the connection.
   void Abandon() {
-    DropAttempt();
     deadline_->Cancel();
+    watch_.Stop();
     resolution_.reset();
+    if (connector_ == nullptr) return;
+    // It may be what calls us.
+    connector_->Cancel();
+    loop_->DeleteLater(std::move(connector_));
   }
 
   void End(absl::Status status) {
@@ -215,18 +163,14 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
   TlsSessionSlot* const session_;
   const std::string address_text_;
   std::string server_name_;
-  const MonotonicTime deadline_at_;
   const std::unique_ptr<Timer> deadline_;
-  const std::unique_ptr<Timer> attempt_deadline_;
   Stream::Delegate* delegate_ = nullptr;
 
   // While there is no socket.
   std::unique_ptr<Resolution> resolution_;
-  std::vector<SocketAddress> addresses_;
-  size_t next_address_ = 0;
-  absl::Status last_error_;
-  // While it connects.
-  int fd_ = -1;
+  bool resolved_ = false;
+  std::unique_ptr<TcpConnector> connector_;
+  // For its Wake.
   FdWatch watch_;
   // To be told by OnReady.
   absl::Status failure_;

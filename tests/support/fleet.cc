@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -35,9 +37,10 @@ std::string DeploymentName(Deployment deployment) {
   return deployment == Deployment::kEmbedded ? "Embedded" : "Separate";
 }
 
-absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment) {
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment,
+                                                    const Options& options) {
   signal(SIGPIPE, SIG_IGN);  // Peers of these tests die at will.
-  std::unique_ptr<Fleet> fleet(new Fleet(deployment));
+  std::unique_ptr<Fleet> fleet(new Fleet(deployment, options.device_host));
   auto init = Process::Start("init", "cli/bellwire", {"init", "--data_dir", fleet->data_dir()});
   if (!init.ok()) return init.status();
   const absl::StatusOr<int> code = (*init)->Wait();
@@ -71,6 +74,14 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment) {
                                  .listens = {{"--listen", "provider_address"}}});
     }
   }
+  for (Member& member : fleet->members_) {
+    const bool has_device_port =
+        std::any_of(member.listens.begin(), member.listens.end(),
+                    [](const auto& listen) { return listen.second == "device_address"; });
+    if (!has_device_port) continue;
+    member.arguments.insert(member.arguments.end(), options.more_connector_arguments.begin(),
+                            options.more_connector_arguments.end());
+  }
   if (absl::Status status = fleet->StartAll(); !status.ok()) return status;
   return fleet;
 }
@@ -90,7 +101,8 @@ absl::Status Fleet::StartMember(Member* member) {
   arguments.insert(arguments.end(), {"--ready_file", ready_file});
   for (const auto& [flag, key] : member->listens) {
     const std::string& before = member->addresses[key];
-    arguments.insert(arguments.end(), {flag, before.empty() ? "127.0.0.1:0" : before});
+    const std::string host = key == "device_address" ? device_host_ : "127.0.0.1";
+    arguments.insert(arguments.end(), {flag, before.empty() ? absl::StrCat(host, ":0") : before});
   }
   if (deployment_ == Deployment::kSeparate && member != &members_[0]) {
     arguments.insert(arguments.end(),
@@ -291,7 +303,13 @@ absl::Status Phone::Start() {
     arguments.insert(arguments.end(), {"--server", fleet_.device_address(connector)});
   }
   arguments.insert(arguments.end(), more_arguments_.begin(), more_arguments_.end());
-  auto agent = Process::Start(name_, "device-agent/bellwire-agent", arguments);
+  std::string program = "device-agent/bellwire-agent";
+  if (!launcher_.empty()) {
+    arguments.insert(arguments.begin(), std::filesystem::absolute(program).string());
+    arguments.insert(arguments.begin(), launcher_.begin() + 1, launcher_.end());
+    program = launcher_.front();
+  }
+  auto agent = Process::Start(name_, program, arguments);
   if (!agent.ok()) return agent.status();
   if (auto ready = (*agent)->WaitReady(ready_file); !ready.ok()) return ready.status();
   agent_ = std::move(*agent);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,7 +25,17 @@ std::string DeploymentName(Deployment deployment);
 // Not thread-safe; the addresses may be read from any thread.
 class Fleet {
  public:
-  static absl::StatusOr<std::unique_ptr<Fleet>> Start(Deployment deployment);
+  struct Options {
+    // Where agents connect.
+    std::string device_host = "127.0.0.1";
+    // For what holds the device port.
+    std::vector<std::string> more_connector_arguments;
+  };
+  static absl::StatusOr<std::unique_ptr<Fleet>> Start(Deployment deployment) {
+    return Start(deployment, Options());
+  }
+  static absl::StatusOr<std::unique_ptr<Fleet>> Start(Deployment deployment,
+                                                      const Options& options);
 
   // Starts what isn't running, on the addresses it had before.
   absl::Status StartAll();
@@ -41,7 +52,7 @@ class Fleet {
   }
   Process& registry() { return *members_[0].process; }
 
-  // "127.0.0.1:PORT". `i` is 0 or 1; in kEmbedded both are the same.
+  // "127.0.0.1:PORT", or as the options say. `i` is 0 or 1; in kEmbedded both are the same.
   std::string provider_address(int i = 0) const;
   std::string device_address(int i = 0) const;
   // Internal gRPC ports; empty in kEmbedded, which has none.
@@ -69,11 +80,13 @@ class Fleet {
     std::unique_ptr<Process> process;
   };
 
-  explicit Fleet(Deployment deployment) : deployment_(deployment) {}
+  Fleet(Deployment deployment, std::string device_host)
+      : deployment_(deployment), device_host_(std::move(device_host)) {}
   absl::Status StartMember(Member* member);
   absl::Status StartConnectorsAndGateways();
 
   const Deployment deployment_;
+  const std::string device_host_;
   TempDir dir_;
   std::vector<Member> members_;
 };
@@ -118,6 +131,8 @@ class Phone {
 
   absl::Status Start();
   void SetConnectors(std::vector<int> connectors) { connectors_ = std::move(connectors); }
+  // What the agent is run through from its next start on, such as {"/usr/bin/nsenter", …}.
+  void SetLauncher(std::vector<std::string> launcher) { launcher_ = std::move(launcher); }
   // Besides the usual ones, from the next start on.
   void SetMoreArguments(std::vector<std::string> arguments) { more_arguments_ = std::move(arguments); }
   Process& agent() { return *agent_; }
@@ -127,6 +142,7 @@ class Phone {
   const Fleet& fleet_;
   const std::string name_;
   std::vector<int> connectors_;
+  std::vector<std::string> launcher_;
   std::vector<std::string> more_arguments_;
   std::unique_ptr<Process> agent_;
 };

@@ -1,0 +1,20 @@
+#ifndef BELLWIRE_CONNECTOR_HEARTBEAT_RANGE_H_
+#define BELLWIRE_CONNECTOR_HEARTBEAT_RANGE_H_
+
+#include "absl/time/time.h"
+#include "common/limits.h"
+
+namespace bellwire::connector {
+
+// What agents are told to keep their heartbeat within (bellwire.device.v1.HeartbeatBounds), and
+// what their promises count for. A longer minimum spares the server, a shorter maximum finds dead
+// phones sooner; both cost batteries or messages. Whole milliseconds; 0 < min <= max <=
+// kMaxHeartbeatInterval.
+struct HeartbeatRange {
+  absl::Duration min = kMinHeartbeatInterval;
+  absl::Duration max = kMaxHeartbeatInterval;
+};
+
+}  // namespace bellwire::connector
+
+#endif  // BELLWIRE_CONNECTOR_HEARTBEAT_RANGE_H_
