@@ -50,6 +50,9 @@ class SimulatedConnection::End final : public Stream {
       connection_->Send(side_, Packet::kTicket, std::string(data));
     }
   }
+  std::string local_host() const override {
+    return side_ == kClient ? connection_->options_.client_host : std::string();
+  }
   std::string peer_name() const override {
     return side_ == kClient ? connection_->address_ : absl::StrCat("client-", connection_->id_);
   }

@@ -33,6 +33,8 @@ class SimulatedNetwork {
     absl::Duration jitter = absl::ZeroDuration();
     // OnData comes in pieces of 1 to so many bytes, at random. 0: as written.
     size_t max_read_bytes = 0;
+    // The client's address: Stream::local_host of its end.
+    std::string client_host;
     // What the sender's and receiver's kernels hold together; the rest is Stream::buffered_bytes().
     size_t buffer_bytes = 256 * 1024;
     // For each chunk sent: the connection is reset (0 to 1) …
