@@ -407,10 +407,8 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   welcome->set_server_time_ms(WallNowMs(*context_->clock));
   welcome->set_window_bytes(kSessionWindowBytes);
   device::v1::HeartbeatBounds* bounds = welcome->mutable_heartbeat_bounds();
-  bounds->set_min_interval_ms(
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(context_->heartbeat_range.min)));
-  bounds->set_max_interval_ms(
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(context_->heartbeat_range.max)));
+  bounds->set_min_interval_ms(context_->heartbeat_range.min_ms());
+  bounds->set_max_interval_ms(context_->heartbeat_range.max_ms());
   bounds->set_hint_interval_ms(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);

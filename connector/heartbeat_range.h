@@ -1,6 +1,8 @@
 #ifndef BELLWIRE_CONNECTOR_HEARTBEAT_RANGE_H_
 #define BELLWIRE_CONNECTOR_HEARTBEAT_RANGE_H_
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "common/limits.h"
 
@@ -13,6 +15,9 @@ namespace bellwire::connector {
 struct HeartbeatRange {
   absl::Duration min = kMinHeartbeatInterval;
   absl::Duration max = kMaxHeartbeatInterval;
+
+  uint32_t min_ms() const { return static_cast<uint32_t>(absl::ToInt64Milliseconds(min)); }
+  uint32_t max_ms() const { return static_cast<uint32_t>(absl::ToInt64Milliseconds(max)); }
 };
 
 }  // namespace bellwire::connector
