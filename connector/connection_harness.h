@@ -85,8 +85,10 @@ class ConnectionHarness {
     frame.mutable_register_app()->set_app_id(std::string(app_id));
     Receive(frame);
   }
-  void ReceiveRemoveApp(uint32_t request_id, absl::string_view app_id) {
+  void ReceiveRemoveApp(uint32_t request_id, absl::string_view app_id,
+                        uint64_t registration_id = 0) {
     device::v1::AgentFrame frame;
+    frame.mutable_remove_app()->set_registration_id(registration_id);
     frame.mutable_remove_app()->set_request_id(request_id);
     frame.mutable_remove_app()->set_app_id(std::string(app_id));
     Receive(frame);

@@ -375,6 +375,7 @@ void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
   internal::v1::RemoveAppRequest remove_app;
   remove_app.set_device_id(std::string(device_id_.bytes()));
   remove_app.set_app_id(request.app_id());
+  remove_app.set_registration_id(request.registration_id());
   host_->RemoveApp(request.request_id(), std::move(remove_app));
 }
 

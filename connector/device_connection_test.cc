@@ -632,9 +632,11 @@ TEST(DeviceConnectionTest, BadAppIdsNeverReachTheRegistry) {
 TEST(DeviceConnectionTest, RemovesApps) {
   H h;
   h.BringTo(S::kActive);
-  h.ReceiveRemoveApp(4, "com.example.mail");
+  h.ReceiveRemoveApp(4, "com.example.mail", 77);
   h.ReceiveRemoveApp(5, "com.example.mail");
   ASSERT_EQ(h.host.removals.size(), 2u);
+  EXPECT_EQ(h.host.removals[0].second.registration_id(), 77u);
+  EXPECT_EQ(h.host.removals[1].second.registration_id(), 0u);
   h.connection.OnAppRemoved(4, absl::OkStatus());
   EXPECT_TRUE(h.host.frames.back().app_removed().ok());
   EXPECT_EQ(h.host.frames.back().app_removed().request_id(), 4u);

@@ -150,6 +150,10 @@ class Inbox {
   // Apps that the server is still to be told about.
   bool IsRemovalPending(absl::string_view app_id) const { return state_.removals.contains(app_id); }
   std::vector<std::string> PendingRemovals() const;
+  // The registration that is to be removed. REQUIRES: IsRemovalPending(app_id).
+  uint64_t RemovedRegistration(absl::string_view app_id) const {
+    return state_.removals.find(app_id)->second;
+  }
   // The server has removed the app.
   absl::Status FinishRemoval(absl::string_view app_id);
 

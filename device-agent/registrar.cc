@@ -178,6 +178,8 @@ void Registrar::Ask(const std::string& app_id, bool removal, uint32_t* request_i
   if (removal) {
     frame.mutable_remove_app()->set_request_id(*request_id);
     frame.mutable_remove_app()->set_app_id(app_id);
+    // Another registration is none of this removal's business, whenever it arrives.
+    frame.mutable_remove_app()->set_registration_id(inbox_->RemovedRegistration(app_id));
   } else {
     frame.mutable_register_app()->set_request_id(*request_id);
     frame.mutable_register_app()->set_app_id(app_id);

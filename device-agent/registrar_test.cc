@@ -58,6 +58,8 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
   std::vector<Asked> asked_;
   std::vector<std::string> registered_;
   std::vector<v1::Error::Code> refused_;
+  // Of the last removal.
+  uint64_t removed_registration_ = 0;
 
  private:
   void SendRequest(const device::v1::AgentFrame& frame) override {
@@ -66,6 +68,7 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
           {frame.register_app().request_id(), "register " + frame.register_app().app_id()});
     } else {
       asked_.push_back({frame.remove_app().request_id(), "remove " + frame.remove_app().app_id()});
+      removed_registration_ = frame.remove_app().registration_id();
     }
   }
   void OnRegistered(const std::string& app_id) override { registered_.push_back(app_id); }
@@ -173,6 +176,7 @@ TEST_F(RegistrarTest, ARemovalGoesBeforeANewRegistration) {
   ASSERT_TRUE(registrar_.Unregister(kMail).ok());
   registrar_.Want(kMail, kUser + 1);
   EXPECT_EQ(NewlyAsked(), "remove com.example.mail");
+  EXPECT_EQ(removed_registration_, 1u) << "the one that ends, and no later one";
   ASSERT_TRUE(registrar_.OnAppRemoved(Removed(LastRequest())).ok());
   EXPECT_EQ(NewlyAsked(), "register com.example.mail");
   ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 2)).ok());

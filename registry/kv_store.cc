@@ -155,8 +155,11 @@ absl::StatusOr<uint64_t> KvStore::RegisterApp(const DeviceId& device, absl::stri
   return Run(device, [&](DeviceTransaction& tx) { return registry::RegisterApp(tx, app); });
 }
 
-absl::Status KvStore::RemoveApp(const DeviceId& device, absl::string_view app_id) {
-  return Run(device, [&](DeviceTransaction& tx) { return registry::RemoveApp(tx, app_id); });
+absl::Status KvStore::RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                uint64_t registration_id) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    return registry::RemoveApp(tx, app_id, registration_id);
+  });
 }
 
 absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {

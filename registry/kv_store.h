@@ -56,7 +56,8 @@ class KvStore final : public Store {
                               const std::vector<AppAckItem>& items) override;
   absl::Status ReportSent(const DeviceId& device, const std::vector<AckItem>& items) override;
   absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device, absl::string_view app_id) override;
-  absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id) override;
+  absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
+                         uint64_t registration_id) override;
   absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) override;
   absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) override;
   absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) override;

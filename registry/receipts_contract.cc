@@ -81,7 +81,7 @@ TEST_P(StoreContractTest, TheFeedHasEveryStepOfEveryMessageInOrder) {
 TEST_P(StoreContractTest, ADeadTokenIsInTheFeed) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));
-  ASSERT_TRUE(store().RemoveApp(Device(1), kApp).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
   Commit();
   Relay(store());
   const std::vector<FeedReceipt> receipts = Read(store(), kTeam, 2);

@@ -47,9 +47,11 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
   return id;
 }
 
-absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id) {
+absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t registration_id) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, tx.FindApp(app_id));
   if (id == 0) return absl::OkStatus();
+  // The request is late: that one has ended, and the app was registered again since.
+  if (registration_id != 0 && registration_id != id) return absl::OkStatus();
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(id));
   if (found == nullptr) return StoreCorruptError("an app without registration");
   const std::vector<Pending> all(found->pending().begin(), found->pending().end());

@@ -14,7 +14,7 @@ namespace bellwire::registry {
 // Store::RegisterApp, the app being known.
 absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app);
 // Store::RemoveApp.
-absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id);
+absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t registration_id);
 
 }  // namespace bellwire::registry
 

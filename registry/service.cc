@@ -283,9 +283,9 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
-      [device = *device, app_id = request.app_id()](
+      [device = *device, app_id = request.app_id(), registration_id = request.registration_id()](
           Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
-        BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id));
+        BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id, registration_id));
         return internal::v1::RemoveAppResponse();
       },
       std::move(done));

@@ -236,8 +236,10 @@ class Store {
   //   kMaxRegistrationsPerDevice)
   virtual absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device,
                                                absl::string_view app_id) = 0;
-  // Ends the registration: its token dies, its waiting messages end UNREGISTERED. None: OK.
-  virtual absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id) = 0;
+  // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end
+  // UNREGISTERED. None, or another one, which stays: OK.
+  virtual absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                 uint64_t registration_id) = 0;
 
   // --- Teams. Putting the very same record again is OK and changes nothing (a retry).
 

@@ -302,7 +302,7 @@ TEST_P(StoreContractTest, ARemovedAppsTokenIsDeadAndItsMessagesEnd) {
   Append(token, scheduled);
   Append(token, Message(4));
   Ack(Device(1), {3});
-  ASSERT_TRUE(store().RemoveApp(Device(1), kApp).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
   Commit();
   Restart();
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"2"}));
@@ -319,12 +319,24 @@ TEST_P(StoreContractTest, ARemovedAppsTokenIsDeadAndItsMessagesEnd) {
   // Installed again: another life, another token.
   EXPECT_NE(Register(Device(1)).registration_id, token.registration_id);
   EXPECT_EQ(ErrorReason(store().Append(token, Message(5), false).status()), "UNREGISTERED");
-  EXPECT_TRUE(store().RemoveApp(Device(1), "com.example.unknown").ok());
+  EXPECT_TRUE(store().RemoveApp(Device(1), "com.example.unknown", 0).ok());
+}
+
+// The simulation found it: a removal that was held up between connector and registry came after the app
+// had been removed and registered again through another session.
+TEST_P(StoreContractTest, ALateRemovalDoesNotEndALaterRegistration) {
+  const TokenRef first = Register(Device(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
+  const TokenRef second = Register(Device(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
+  Append(second, Message(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, second.registration_id).ok());
+  EXPECT_EQ(ErrorReason(store().Append(second, Message(2), false).status()), "UNREGISTERED");
 }
 
 TEST_P(StoreContractTest, ADeadTokenIsRememberedForItsTimeAndThenForgotten) {
   const TokenRef token = Register(Device(1));
-  ASSERT_TRUE(store().RemoveApp(Device(1), kApp).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
   Commit();
   clock().Advance(kDeadTokenRetention - absl::Seconds(1));
   Sweep();
@@ -345,7 +357,7 @@ TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
     EXPECT_EQ(id.ok(), i < kMaxAppsPerDevice);
     EXPECT_EQ(ErrorReason(id.status()), i < kMaxAppsPerDevice ? "" : "LIMIT_REACHED");
   }
-  ASSERT_TRUE(store().RemoveApp(Device(1), "com.example.app0").ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), "com.example.app0", 0).ok());
   EXPECT_TRUE(
       store().RegisterApp(Device(1), absl::StrCat("com.example.app", kMaxAppsPerDevice)).ok());
 }
@@ -353,7 +365,7 @@ TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
 TEST_P(StoreContractTest, DeadTokensOfOneDeviceAreLimited) {
   for (size_t i = 0; i < kMaxRegistrationsPerDevice; ++i) {
     ASSERT_TRUE(store().RegisterApp(Device(1), kApp).ok());
-    ASSERT_TRUE(store().RemoveApp(Device(1), kApp).ok());
+    ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
   }
   EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), kApp).status()), "LIMIT_REACHED");
   clock().Advance(kDeadTokenRetention + absl::Seconds(1));
@@ -619,7 +631,7 @@ TEST_P(StoreContractTest, AMessageThatTheDeviceKeepsSilentAboutEnds) {
   Append(token, Message(1));
   Append(removed, Message(2));
   Ack(Device(1), {1, 2});
-  ASSERT_TRUE(store().RemoveApp(Device(1), kApp2).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp2, 0).ok());
   clock().Advance(absl::Hours(1) + kDeviceReportGrace - absl::Seconds(1));
   Sweep();
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT AGENT_ACKED");
@@ -782,7 +794,7 @@ TEST_P(StoreContractTest, AFullMailboxLosesExpiredMessagesFirst) {
 TEST_P(StoreContractTest, RemovingAnAppTakesItsGapNoticeToo) {
   const TokenRef token = Register(Device(1));
   Fill(token, 1, 101);
-  ASSERT_TRUE(store().RemoveApp(Device(1), kApp).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
   EXPECT_EQ(Mailbox(Device(1)), Strings{});
   EXPECT_EQ(Bind(Device(1), 1).settled_seq, 102);
 }

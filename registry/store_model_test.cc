@@ -76,7 +76,7 @@ class Run {
       Register();
     } else if (choice < 24) {
       const int app = Pick(kApps);
-      EXPECT_TRUE(store_->RemoveApp(Device(device_), AppId(app)).ok());
+      EXPECT_TRUE(store_->RemoveApp(Device(device_), AppId(app), 0).ok());
       model_->Remove(app, now_ms_);
     } else if (choice < 700) {
       Append();
