@@ -164,7 +164,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(NewStoreCache());
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   for (const absl::string_view name : kFamilyNames) {
-    families.emplace_back(std::string(name), family_options);
+    families.emplace_back(std::string(name), name == kFamilyNames[0]
+                                                 ? DevicesFamilyOptions(family_options)
+                                                 : family_options);
   }
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "rocksdb/file_checksum.h"
+#include "common/ids.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 
 namespace bellwire::registry {
@@ -76,14 +78,23 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = 32 * kMiB;
-  // The same question to the memtables, which would be searched for nothing: 1.6 MiB each.
-  options.memtable_prefix_bloom_size_ratio = 0.05;
-  options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   // A table that was just written is read back before the log that it came from is given up.
   options.paranoid_file_checks = true;
   // A bit that flips in memory, between a write and its flush, is noticed.
   options.memtable_protection_bytes_per_key = 8;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
+  rocksdb::ColumnFamilyOptions options = any_family;
+  // What every Append asks, whether its message id is new, needs no search in the memtables either: 1.6 MiB each.
+  options.memtable_prefix_bloom_size_ratio = 0.05;
+  options.memtable_whole_key_filtering = true;
+  // One operation writes several records of one device, and the next one the same again: their place in the
+  // memtable is remembered by device instead of being searched for each. 250 bytes a device in a memtable.
+  options.memtable_insert_with_hint_prefix_extractor.reset(
+      rocksdb::NewFixedPrefixTransform(DeviceId::kSize));
   return options;
 }
 

@@ -17,6 +17,8 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env);
 std::shared_ptr<rocksdb::Cache> NewStoreCache();
 // The same for every column family: bounded memory, a filter for keys that aren't there.
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache);
+// The same for the records of devices, whose keys begin with the device's id.
+rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
 rocksdb::ReadOptions StoreReadOptions();
 // Synced.
 rocksdb::WriteOptions StoreWriteOptions();
