@@ -95,12 +95,12 @@ def kill_a_connector(bench, round_number):
     doomed.kill()
     back = crowd.ask("await", ready=devices, losses=devices, timeout_s=300)
     during = sender.ask("report")
-    settle(healthy)
-    peak = proc_stats.peak_resident_bytes(healthy.pid) - resident_before
-    grown = proc_stats.user_bytes(healthy.pid) - memory_before
     sent = sender.ask("stop")
     got = others.ask("await", messages=sent["ok"], timeout_s=30)
     assert got["messages"] == sent["ok"] and got["doubled"] == 0, (sent, got)
+    settle(healthy)  # Not before: the steady Sends keep it at work.
+    peak = proc_stats.peak_resident_bytes(healthy.pid) - resident_before
+    grown = proc_stats.user_bytes(healthy.pid) - memory_before
 
     bench.progress(f"{devices:,} devices back in {back['seconds']:.1f} s, "
                    f"{back['losses'] - devices} attempts in vain; Sends: p99 "
