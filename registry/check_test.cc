@@ -78,7 +78,7 @@ class CheckTest : public testing::Test {
     Append(mail_, 7);
     ASSERT_TRUE(store_->Recall({kDevice, mail_, kTeam}, Id(7)).ok());
     for (uint8_t n = 1; n <= 101; ++n) Append(full_, n);
-    ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone").ok());
+    ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone", gone_).ok());
     ASSERT_TRUE(store_->ReportNetwork(kDevice, {NetworkId(), absl::Minutes(4)}).ok());
     ASSERT_TRUE(store_->Commit().ok());
     ASSERT_TRUE(store_->RelayReceipts(1).ok());
