@@ -4,7 +4,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -54,18 +56,22 @@ class IdleTest : public testing::Test {
     auto fleet = Fleet::Start(Deployment::kEmbedded);
     ASSERT_TRUE(fleet.ok()) << fleet.status();
     fleet_ = std::move(*fleet);
+    for (int i = 0; i < kApps; ++i) app_ids_.push_back(absl::StrCat("com.example.app", i));
+    ASSERT_TRUE(Provider::Create(*fleet_, app_ids_).ok());
   }
+
+  static constexpr int kApps = 10;
   std::unique_ptr<Fleet> fleet_;
+  std::vector<std::string> app_ids_;
 };
 
 TEST_F(IdleTest, AnAgentSleepsBetweenItsBeats) {
   Phone phone(*fleet_, "phone", {0});
   phone.SetMoreArguments({"--heartbeat_seconds", "3600"});
   ASSERT_TRUE(phone.Start().ok());
-  constexpr int kApps = 10;
   std::vector<std::unique_ptr<App>> apps;
-  for (int i = 0; i < kApps; ++i) {
-    apps.push_back(std::make_unique<App>(phone.socket_path(), absl::StrCat("com.example.app", i)));
+  for (const std::string& app_id : app_ids_) {
+    apps.push_back(std::make_unique<App>(phone.socket_path(), app_id));
     ASSERT_NE(apps.back()->WaitForToken(), "");
   }
   // What the registrations left to do comes to an end; then nothing happens for long.
@@ -81,9 +87,11 @@ TEST_F(IdleTest, ABeatIsACoupleOfWakeUps) {
   // The server's least.
   phone.SetMoreArguments({"--heartbeat_seconds", "10"});
   ASSERT_TRUE(phone.Start().ok());
-  const App app(phone.socket_path(), "com.example.mail");
+  App app(phone.socket_path(), app_ids_[0]);
+  ASSERT_NE(app.WaitForToken(), "");
   const pid_t pid = phone.agent().pid();
-  ASSERT_TRUE(SleepsFor(pid, absl::Seconds(3)));
+  int attempts = 0;
+  while (!SleepsFor(pid, absl::Seconds(3))) ASSERT_LT(++attempts, 10);
   const int64_t before = CountSleeps(pid);
   const MonotonicTime start = RealClock()->Monotonic();
   constexpr int kBeats = 3;
