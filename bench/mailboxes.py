@@ -22,7 +22,11 @@ def run(bench):
     devices, fresh = (200, 20) if bench.quick else (100_000, 2000)
     full = servers.Bellwire(bench, "full")
     began = time.monotonic()
-    load(bench, full, "fill", devices=devices, per_device=100, fill=True)
+    slices = 10
+    for n in range(slices):
+        share = devices // slices
+        out = load(bench, full, f"fill.{n}", devices=share, per_device=100, fill=True, first_device=n * share)
+        bench.progress(f"{(n + 1) * share * 100:,} messages, {out['appends_per_second']:,.0f} appends/s")
     size = int(subprocess.run(["du", "-sb", full.data_dir / "registry"], check=True, text=True,
                               stdout=subprocess.PIPE).stdout.split()[0])
     bench.note(f"{devices * 100:,} messages of {PAYLOAD_BYTES} B made in {time.monotonic() - began:,.0f} s; "
