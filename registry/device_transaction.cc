@@ -74,8 +74,21 @@ absl::Status DeviceTransaction::UpdateSettled() {
           return false;
         }));
   }
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t first_recalled, FirstRecalling());
+  settled = std::min(settled, first_recalled - 1);
   device_.set_settled_seq(settled);
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> DeviceTransaction::FirstRecalling() {
+  uint64_t first = UINT64_MAX;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Recalled> recalled, RecallNotices());
+  for (const auto& [message, seq] : recalled) {
+    if (seq <= device_.settled_seq() || seq >= first) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(const MessageLife life, GetLife(message));
+    if (life.place() == MessageLife::RECALLING) first = seq;
+  }
+  return first;
 }
 
 std::optional<uint64_t> DeviceTransaction::FirstLoadedMail() const {
@@ -235,6 +248,7 @@ absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* l
     Device& device = mutable_device();
     device.set_recall_notices(device.recall_notices() - 1);
     life->clear_recall_noticed();
+    settled_may_grow_ = true;
   }
   PutLife(message, life);
   return absl::OkStatus();

@@ -161,6 +161,9 @@ class DeviceTransaction {
   // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as
   // always, and cheaper than to look.
   std::optional<uint64_t> FirstLoadedMail() const;
+  // The first number that was taken back before the device acknowledged it, and that the device said nothing
+  // of since: were it settled, the device could not tell whether it has had it. UINT64_MAX: there is none.
+  absl::StatusOr<uint64_t> FirstRecalling();
   // To the outbox. `message_id`: empty for the token itself.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,

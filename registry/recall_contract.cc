@@ -53,7 +53,7 @@ TEST_P(StoreContractTest, WhatMayBeOnItsWayIsNotServedAgainAndTheDeviceIsAsked) 
   EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
   clock().Advance(absl::Hours(1));
   Sweep();
-  EXPECT_EQ(Steps(token, 3), "ACCEPTED STORED RECALLED");
+  EXPECT_EQ(Steps(token, 3), "ACCEPTED STORED EXPIRED");
 }
 
 TEST_P(StoreContractTest, ASentMessageOfAnAbsentDeviceMayBeOnIt) {
@@ -125,10 +125,35 @@ TEST_P(StoreContractTest, ARecallNoticeEndsWithItsMessage) {
   clock().Advance(absl::Hours(1));
   Sweep();
   EXPECT_TRUE(Bind(Device(1), 3).recalls.empty());
-  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED RECALLED");
+  // RECALLED would say that no app has it.
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED EXPIRED");
   // Too late, and no second end.
   AppAck(token, 1, push::v1::APP_ACKED);
-  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED RECALLED");
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED EXPIRED");
+}
+
+// The agent tells by the number whether it has had the message: what a Welcome calls settled counts as had, and
+// the recall would never be answered.
+TEST_P(StoreContractTest, WhatIsUnderRecallIsNotSettled) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Fill(token, 1, 4);
+  Ack(Device(1), {1, 4});
+  ASSERT_TRUE(store().Recall(token, Id(2)).ok());
+  // The device has this one: its number may be settled.
+  ASSERT_TRUE(store().Recall(token, Id(4)).ok());
+  Ack(Device(1), {3});
+  Commit();
+  Restart();
+  BindResult bound = Bind(Device(1), 2);
+  EXPECT_EQ(bound.settled_seq, 1);
+  EXPECT_EQ(bound.recalls.size(), 2);
+  EXPECT_TRUE(bound.page.messages.empty());
+  Fill(token, 5, 5);
+  EXPECT_EQ(Bind(Device(1), 3).settled_seq, 1);
+  AppAck(token, 2, push::v1::RECALLED);
+  EXPECT_EQ(Bind(Device(1), 4).settled_seq, 4);
+  EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED RECALLED");
 }
 
 TEST_P(StoreContractTest, RecallsThatWaitForADeviceAreBounded) {

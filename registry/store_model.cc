@@ -186,7 +186,7 @@ void DeviceModel::Sweep(int64_t now_ms) {
         }
         break;
       case Place::kRecalling:
-        if (life.message.expires_ms <= now_ms) End(&life, push::v1::RECALLED, now_ms);
+        if (life.message.expires_ms <= now_ms) End(&life, push::v1::EXPIRED, now_ms);
         break;
       case Place::kDevice:
         if (life.message.expires_ms + Ms(kDeviceReportGrace) <= now_ms) {
@@ -232,7 +232,8 @@ uint64_t DeviceModel::settled_seq() const {
   uint64_t settled = last_seq_;
   for (const auto& [registration, gap] : gaps_) settled = std::min(settled, gap.seq - 1);
   for (const Life& life : lives_) {
-    if (life.place == Place::kMailbox || life.resolvable_until_ms != 0) {
+    if (life.place == Place::kMailbox || life.place == Place::kRecalling ||
+        life.resolvable_until_ms != 0) {
       settled = std::min(settled, life.seq - 1);
     }
   }

@@ -46,8 +46,9 @@ absl::Status WakeLife(DeviceTransaction& tx, const TimelineEntry& entry) {
       return tx.Record(ref, &*life, push::v1::EXPIRED, kExpiredDetail);
     }
     case MessageLife::RECALLING:
-      return tx.Record(ref, &*life, push::v1::RECALLED,
-                       "the device did not say what became of the message");
+      // Not RECALLED: it may have come, and the app may have it.
+      return tx.Record(ref, &*life, push::v1::EXPIRED,
+                       "it was taken back; the device did not say what became of the message");
     case MessageLife::DEVICE:
       return EndUnreported(tx, ref, &*life);
     case MessageLife::ENDED:
