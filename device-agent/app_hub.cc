@@ -215,6 +215,7 @@ void AppHub::OnCommitted(const std::vector<InboxBatch::Taken>& taken) {
 
 void AppHub::SendToken(AppConnection* connection, const std::string& token) {
   connection->set_state(State::kRegistered);
+  inbox_->Attach(connection->app_id());
   v1::AgentFrame frame;
   frame.mutable_registered()->set_token(token);
   connection->Send(frame);

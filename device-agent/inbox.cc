@@ -74,7 +74,7 @@ absl::Status Inbox::Load() {
         AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))), Unsigned(row.Int(2)),
         std::string(row.Bytes(3))};
     const uint64_t given = Unsigned(row.Int(4));
-    given_.try_emplace(registration.registration_id, Given{.up_to = given, .earlier_up_to = given});
+    given_.try_emplace(registration.registration_id, Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
     state.app_of.emplace(registration.registration_id, app_id);
     state.registrations.emplace(app_id, std::move(registration));
   }));
@@ -93,8 +93,8 @@ absl::Status Inbox::Transact(absl::FunctionRef<absl::Status()> change) {
   if (!loaded_) BELLWIRE_RETURN_IF_ERROR(Load());
   absl::Status status = [&]() -> absl::Status {
     BELLWIRE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_.get()));
-    BELLWIRE_RETURN_IF_ERROR(WriteGiven());
     BELLWIRE_RETURN_IF_ERROR(change());
+    BELLWIRE_RETURN_IF_ERROR(WriteGiven());
     return transaction.Commit();
   }();
   if (status.ok()) return status;
@@ -180,7 +180,7 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
                                  .BindInt(now.owner.uid)
                                  .BindInt(Signed(now.registration_id))
                                  .BindText(now.token)
-                                 .BindInt(Signed(given.up_to))
+                                 .BindInt(Signed(given.marked_up_to))
                                  .BindText(now.owner.sandbox)
                                  .Run());
     state_.app_of[now.registration_id] = std::string(app_id);

@@ -122,9 +122,12 @@ class Inbox {
   // are stay until DropExpired.
   absl::StatusOr<std::vector<InboxItem>> Items(absl::string_view app_id, uint64_t after,
                                                size_t limit) const;
-  // The app's present connection was given everything up to `delivery_id`: until Release, none of
-  // that is collapsed, recalled or dropped any more, because the app may be looking at it. On disk
-  // with the next transaction.
+  // The app is connected and takes what there is for it. What there is, and what comes until Release, is
+  // noted on the disk as given: a killed agent must not say RECALLED of what an app may have.
+  void Attach(absl::string_view app_id);
+  // The app's present connection was given everything up to `delivery_id`: none of that is recalled
+  // any more, because the app may have it; and until Release none is collapsed or dropped, because it
+  // may be looking at it.
   void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
@@ -196,7 +199,11 @@ class Inbox {
     // On any connection, and as of when the present one began.
     uint64_t up_to = 0;
     uint64_t earlier_up_to = 0;
+    // What the disk says of up_to, or will with the next transaction: at least as much.
+    uint64_t marked_up_to = 0;
     bool dirty = false;
+    // Between Attach and Release.
+    bool attached = false;
   };
 
   Inbox(std::unique_ptr<Database> db, std::unique_ptr<InboxStatements> statements,
@@ -223,6 +230,8 @@ class Inbox {
   uint64_t InFlightUpTo(uint64_t registration_id) const;
   void NoteNews(uint64_t registration_id, Applied* applied) const;
   void CountDown(uint64_t registration_id, size_t n = 1);
+  // Everything there is for an app that is attached counts as given from the next transaction on.
+  absl::Status MarkGiven(uint64_t registration_id);
   absl::Status WriteGiven();
 
   const std::unique_ptr<Database> db_;

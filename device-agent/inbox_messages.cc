@@ -48,6 +48,9 @@ absl::StatusOr<Inbox::Applied> Inbox::Apply(const InboxBatch& batch) {
       }
       BELLWIRE_RETURN_IF_ERROR(status);
     }
+    for (const std::string& app_id : applied.apps_with_news) {
+      BELLWIRE_RETURN_IF_ERROR(MarkGiven(Find(app_id)->registration_id));
+    }
     return absl::OkStatus();
   }));
   for (const InboxBatch::Taken& taken : batch.taken) {
@@ -131,16 +134,18 @@ absl::Status Inbox::ApplyGap(const device::v1::Gap& gap, Applied* applied) {
 
 absl::Status Inbox::ApplyRecall(const device::v1::Recall& recall) {
   const uint64_t registration_id = recall.registration_id();
+  // What an app was ever given it may have, though it is gone without having taken it.
+  const auto given = given_.find(registration_id);
   sql_->recall.Reset()
       .BindInt(Signed(registration_id))
       .BindBlob(recall.message_id())
-      .BindInt(Signed(InFlightUpTo(registration_id)));
+      .BindInt(Signed(given == given_.end() ? 0 : given->second.up_to));
   BELLWIRE_ASSIGN_OR_RETURN(const bool found, sql_->recall.Step());
   sql_->recall.Reset();
   if (found) {
     CountDown(registration_id);
   } else {
-    // It came, and is not here: the app has it, or it ended. Either way that is or will be reported.
+    // It came, and the app may have it, or it ended. Either way that is or will be reported.
     if (recall.seq() == 0 || state_.seen.Contains(recall.seq())) return absl::OkStatus();
     // It did not come. What is said to be recalled must never be shown, even if it comes after all.
     BELLWIRE_RETURN_IF_ERROR(MarkSeen(recall.seq()).status());
@@ -319,14 +324,40 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
   }
 }
 
+void Inbox::Attach(absl::string_view app_id) {
+  const Registration* registration = Find(app_id);
+  if (registration == nullptr) return;
+  const uint64_t registration_id = registration->registration_id;
+  Given& given = given_[registration_id];
+  given.attached = true;
+  absl::Status marked = MarkGiven(registration_id);
+  if (marked.ok() && given.dirty) marked = Transact([] { return absl::OkStatus(); });
+  // It goes to disk with a later transaction, then; the app's acknowledgements wait for the same.
+  if (!marked.ok()) LogError("given_not_noted", {{"app", app_id}, {"error", marked.message()}});
+}
+
+absl::Status Inbox::MarkGiven(uint64_t registration_id) {
+  const auto it = given_.find(registration_id);
+  if (it == given_.end() || !it->second.attached) return absl::OkStatus();
+  sql_->last_item.Reset().BindInt(Signed(registration_id));
+  BELLWIRE_ASSIGN_OR_RETURN(const bool row, sql_->last_item.Step());
+  const uint64_t last = row ? Unsigned(sql_->last_item.Int(0)) : 0;
+  sql_->last_item.Reset();
+  if (last <= it->second.marked_up_to) return absl::OkStatus();
+  it->second.marked_up_to = last;
+  it->second.dirty = true;
+  return absl::OkStatus();
+}
+
 void Inbox::NoteGiven(absl::string_view app_id, uint64_t delivery_id) {
   const Registration* registration = Find(app_id);
   if (registration == nullptr) return;
   Given& given = given_[registration->registration_id];
   given.in_flight_up_to = std::max(given.in_flight_up_to, delivery_id);
   given.in_flight.insert(delivery_id);
-  if (delivery_id <= given.up_to) return;
-  given.up_to = delivery_id;
+  given.up_to = std::max(given.up_to, delivery_id);
+  if (given.up_to <= given.marked_up_to) return;
+  given.marked_up_to = given.up_to;
   given.dirty = true;
 }
 
@@ -337,13 +368,14 @@ void Inbox::Release(absl::string_view app_id) {
   given.in_flight_up_to = 0;
   given.in_flight.clear();
   given.earlier_up_to = given.up_to;
+  given.attached = false;
 }
 
 absl::Status Inbox::WriteGiven() {
   for (auto& [registration_id, given] : given_) {
     if (!given.dirty) continue;
     BELLWIRE_RETURN_IF_ERROR(sql_->set_given.Reset()
-                                 .BindInt(Signed(given.up_to))
+                                 .BindInt(Signed(given.marked_up_to))
                                  .BindInt(Signed(registration_id))
                                  .Run());
     given.dirty = false;

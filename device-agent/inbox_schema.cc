@@ -125,6 +125,7 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .insert_item = prepare("INSERT INTO items(registration_id, message_id, dropped, payload,"
                              " accepted_at_ms, expires_at_ms, collapse_key, checksum)"
                              " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
+      .last_item = prepare("SELECT coalesce(max(id), 0) FROM items WHERE registration_id = ?"),
       .items =
           prepare("SELECT id, message_id, dropped, payload, accepted_at_ms, checksum FROM items"
                   " WHERE registration_id = ? AND id > ? AND expires_at_ms > ?"

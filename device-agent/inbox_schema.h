@@ -31,11 +31,12 @@ struct InboxStatements {
   // items
   Statement insert_item;  // registration, message id or NULL, dropped, payload, accepted, expires,
                           // collapse key or NULL, checksum
+  Statement last_item;    // registration -> id or 0
   Statement items;        // registration, after, now, limit
                           // -> id, message id, dropped, payload, accepted, checksum
   Statement take_item;    // id, registration -> message id or NULL
   Statement collapse;     // registration, key, in flight up to -> message id
-  Statement recall;       // registration, message id, in flight up to -> message id
+  Statement recall;       // registration, message id, given up to -> message id
   Statement oldest;       // registration, in flight up to, limit -> id, message id or NULL, dropped
   Statement erase_item;   // id
   Statement make_gap;     // dropped, expires, id

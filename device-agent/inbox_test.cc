@@ -45,6 +45,23 @@ class InboxTest : public testing::Test {
     inbox_ = *std::move(inbox);
   }
 
+  // To close it writes; a process that is killed doesn't.
+  void Kill() {
+    const auto read = [](const std::string& path) {
+      std::ifstream in(path, std::ios::binary);
+      return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    };
+    const auto write = [](const std::string& path, const std::string& bytes) {
+      std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    };
+    const std::string database = read(path_);
+    const std::string log = read(path_ + "-wal");
+    inbox_.reset();
+    write(path_, database);
+    write(path_ + "-wal", log);
+    Reopen();
+  }
+
   device::v1::Push Push(uint64_t seq, uint64_t registration_id = kMailId) {
     return TestPush(seq, registration_id, clock_);
   }
@@ -288,13 +305,41 @@ TEST_F(InboxTest, WhatWasRecalledBeforeItCameIsNeverTaken) {
   Receive({Push(2), Push(3), recall(2)});
   EXPECT_EQ(Waiting(kMail), "message 1,message 3");
   EXPECT_EQ(AppAcks(), "2:RECALLED");
-  // The app is looking at 1: it will take it, or a later recall will find it.
+  // The app was given 1, and may have it even if it is gone without having said so.
   inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
   Receive({recall(1)});
   EXPECT_EQ(AppAcks(), "2:RECALLED");
   inbox_->Release(kMail);
-  Receive({recall(1)});
-  EXPECT_EQ(AppAcks(), "2:RECALLED,1:RECALLED");
+  Receive({recall(1), recall(3)});
+  EXPECT_EQ(Waiting(kMail), "message 1");
+  EXPECT_EQ(AppAcks(), "2:RECALLED,3:RECALLED");
+}
+
+// RECALLED says that no app has the message. An agent that is killed right after it gave one must still know.
+TEST_F(InboxTest, WhatAnAppMayHaveBeenGivenIsNotRecalledAfterAKill) {
+  auto recall = [](uint64_t n) {
+    device::v1::Recall recall;
+    recall.set_message_id(TestMessageId(n));
+    recall.set_registration_id(kMailId);
+    recall.set_seq(n);
+    return recall;
+  };
+  Receive({Push(1)});
+  inbox_->Attach(kMail);
+  Kill();
+  Receive({recall(1), Push(2), Push(3)});
+  EXPECT_EQ(Waiting(kMail), "message 1,message 2,message 3");
+  inbox_->Attach(kMail);
+  Receive({Push(4)});
+  // As precise as can be while it lives: the app was given 1 to 3 by now.
+  inbox_->NoteGiven(kMail, Items(kMail)[2].delivery_id);
+  inbox_->Release(kMail);
+  Receive({Push(5), recall(3), recall(4)});
+  EXPECT_EQ(Waiting(kMail), "message 1,message 2,message 3,message 5");
+  Kill();
+  Receive({recall(1), recall(2), recall(3), recall(5)});
+  EXPECT_EQ(Waiting(kMail), "message 1,message 2,message 3");
+  EXPECT_EQ(AppAcks(), "4:RECALLED,5:RECALLED");
 }
 
 TEST_F(InboxTest, GapsAreItemsInTheirPlace) {
