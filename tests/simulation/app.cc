@@ -18,17 +18,47 @@ App::App(net::EventLoop* loop, net::SimulatedNetwork* network, Model* model, App
       name_(name),
       address_(std::move(address)),
       random_(seed, absl::StrCat("app ", name.app), static_cast<uint64_t>(name.device)),
+      returns_(loop),
       decoder_(kMaxFrameBytes) {}
 
 void App::Connect() {
-  Disconnect();
+  agent_is_there_ = true;
+  if (away_) return;
+  if (random_.Chance(0.5)) return Dial();
+  DialLater();
+}
+
+void App::Disconnect() {
+  agent_is_there_ = false;
+  HangUp();
+}
+
+void App::Leave(absl::Duration time) {
+  if (away_) return;
+  away_ = true;
+  model_->rules().OnAppAway(name_.device);
+  HangUp();
+  returns_.After(time, [this] {
+    away_ = false;
+    model_->rules().OnAppBack(name_.device);
+    if (agent_is_there_) Dial();
+  });
+}
+
+void App::Dial() {
+  HangUp();
   plans_ = std::make_unique<Scheduler>(loop_);
   decoder_ = net::FrameDecoder(kMaxFrameBytes);
   stream_ = network_->Connect(address_);
   stream_->SetDelegate(this);
 }
 
-void App::Disconnect() {
+void App::DialLater() {
+  plans_ = std::make_unique<Scheduler>(loop_);
+  plans_->After(random_.Between(absl::Milliseconds(100), absl::Seconds(20)), [this] { Dial(); });
+}
+
+void App::HangUp() {
   open_ = false;
   plans_.reset();
   stream_.reset();
@@ -61,8 +91,7 @@ void App::OnOpen() {
 void App::OnClosed(const absl::Status&) {
   open_ = false;
   loop_->DeleteLater(std::move(stream_));
-  plans_ = std::make_unique<Scheduler>(loop_);
-  plans_->After(random_.Between(absl::Milliseconds(100), absl::Seconds(20)), [this] { Connect(); });
+  DialLater();
 }
 
 void App::OnData(absl::string_view data) {
@@ -111,7 +140,7 @@ bool App::Take(uint64_t delivery_id) {
 void App::Acknowledge(uint64_t delivery_id) {
   AppFrame frame;
   frame.mutable_ack()->add_delivery_ids(delivery_id);
-  if (!random_.Chance(0.1)) return Send(frame);
+  if (!random_.Chance(0.3)) return Send(frame);
   plans_->After(random_.Between(absl::ZeroDuration(), absl::Seconds(5)),
                 [this, frame] { Send(frame); });
 }

@@ -17,8 +17,8 @@
 
 namespace bellwire::simulation {
 
-// An app as the client library makes it: connects to the agent whenever it can, registers, takes
-// each delivery once, and acknowledges, sometimes late. Single-threaded.
+// An app as the client library makes it: connects to the agent when it can, sometimes late,
+// registers, takes each delivery once, and acknowledges, sometimes late. Single-threaded.
 class App final : private net::Stream::Delegate {
  public:
   // `address` is where the agent listens on `network`. All must outlive the app.
@@ -30,6 +30,8 @@ class App final : private net::Stream::Delegate {
   // It has died: everything of the connection is gone at once. Not from inside a callback of the
   // stream.
   void Disconnect();
+  // It stands still for a while, without a connection. Call it from a timer of the simulation.
+  void Leave(absl::Duration time);
   // Gives the token up, and asks for another one.
   void Unregister();
 
@@ -38,6 +40,9 @@ class App final : private net::Stream::Delegate {
   void OnData(absl::string_view data) override;
   void OnClosed(const absl::Status& status) override;
   void OnFrame(const agent::v1::AgentFrame& frame);
+  void Dial();
+  void DialLater();
+  void HangUp();
   void Send(const agent::v1::AppFrame& frame);
   void Acknowledge(uint64_t delivery_id);
   // Whether it is the first time.
@@ -49,7 +54,10 @@ class App final : private net::Stream::Delegate {
   const AppName name_;
   const std::string address_;
   Random random_;
-  // Of one connection.
+  bool agent_is_there_ = false;
+  bool away_ = false;
+  Scheduler returns_;
+  // Of one connection, or of none.
   std::unique_ptr<Scheduler> plans_;
   std::unique_ptr<net::Stream> stream_;
   net::FrameDecoder decoder_;

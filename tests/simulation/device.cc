@@ -13,9 +13,16 @@ namespace bellwire::simulation {
 namespace {
 
 constexpr char kAgentAddress[] = "agent";
+constexpr char kAgentAddressForItsUser[] = "agent, for its user";
 constexpr uid_t kAgentUid = 1000;
 constexpr uid_t kAppUid = 2000;
-constexpr absl::Duration kHeartbeat = absl::Minutes(5);
+// From phones whose radio is up often to those that NORMAL messages wait the longest for.
+constexpr absl::Duration kHeartbeats[] = {absl::Minutes(5), absl::Minutes(12), absl::Minutes(28)};
+
+absl::Duration HeartbeatOf(int device) {
+  return kHeartbeats[static_cast<size_t>(device) % std::size(kHeartbeats)];
+}
+bool TellsActivity(int device) { return device % 5 != 4; }
 
 std::optional<std::string> Read(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -46,11 +53,20 @@ Device::Device(net::EventLoop* loop, net::SimulatedNetwork* network, Model* mode
     apps_.push_back(std::make_unique<App>(&loop_, &local_, model, AppName{options_.index, app},
                                           kAgentAddress, options_.seed));
   }
+  if (TellsActivity(options_.index)) {
+    power_manager_ = std::make_unique<PowerManager>(&loop_, &local_, model, options_.index,
+                                                    kAgentAddressForItsUser, options_.seed);
+  }
+  model_->rules().SetHeartbeat(options_.index, HeartbeatOf(options_.index));
 }
 
-Device::~Device() {
+Device::~Device() { Detach(); }
+
+void Device::Detach() {
   local_.StopListening(kAgentAddress);
+  local_.StopListening(kAgentAddressForItsUser);
   for (const auto& app : apps_) app->Disconnect();
+  if (power_manager_ != nullptr) power_manager_->Disconnect();
 }
 
 std::string Device::PathOf(const std::string& file) const {
@@ -66,7 +82,7 @@ void Device::Boot() {
                            absl::StrCat("the inbox does not open: ", inbox.status().ToString()));
   }
   inbox_ = *std::move(inbox);
-  heartbeat_ = std::make_unique<agent::FixedHeartbeat>(kHeartbeat);
+  heartbeat_ = std::make_unique<agent::FixedHeartbeat>(HeartbeatOf(options_.index));
   std::vector<std::string> servers = options_.servers;
   std::swap(servers[0], servers[random_.Below(servers.size())]);
   core_ = std::make_unique<agent::AgentCore>(
@@ -74,24 +90,30 @@ void Device::Boot() {
       agent::AgentCore::Options{.servers = std::move(servers),
                                 .dial =
                                     [this](const std::string& address) {
-                                      model_->OnConnection(options_.index, true);
+                                      // For the login.
+                                      model_->rules().OnRadio(options_.index);
                                       return std::make_unique<PhoneStream>(
                                           network_->Connect(address, &ticket_), world_, &stream_,
-                                          [this] { model_->OnConnection(options_.index, false); });
+                                          [this] { model_->rules().OnRadio(options_.index); });
                                     },
                                 .agent_uid = kAgentUid});
   local_.Listen(kAgentAddress, [this](std::unique_ptr<net::Stream> stream) {
     core_->AcceptApp(std::move(stream), kAppUid);
   });
+  local_.Listen(kAgentAddressForItsUser, [this](std::unique_ptr<net::Stream> stream) {
+    core_->AcceptApp(std::move(stream), kAgentUid);
+  });
   core_->Start();
+  model_->rules().OnAgentStart(options_.index);
   for (const auto& app : apps_) app->Connect();
+  if (power_manager_ != nullptr) power_manager_->Connect();
 }
 
 void Device::Crash(bool power_cut) {
   trace_->Add(options_.index, power_cut ? "power cut" : "agent is killed");
   if (power_cut && stream_ != nullptr) network_->Vanish(stream_->end());
-  local_.StopListening(kAgentAddress);
-  for (const auto& app : apps_) app->Disconnect();
+  model_->rules().OnAway(options_.index);
+  Detach();
   core_.reset();
   // Closing the inbox in good order writes to it; a process that is killed doesn't.
   const std::string path = PathOf("inbox");
@@ -106,6 +128,7 @@ void Device::Suspend() {
   trace_->Add(options_.index, "phone sleeps");
   loop_.Suspend();
   if (stream_ != nullptr) stream_->Suspend();
+  model_->rules().OnAway(options_.index);
 }
 
 void Device::Resume() {
@@ -113,6 +136,10 @@ void Device::Resume() {
   loop_.Resume();
   if (stream_ != nullptr) stream_->Resume();
   model_->OnWake(options_.index);
+}
+
+void Device::UseForGood() {
+  if (power_manager_ != nullptr) power_manager_->UseForGood();
 }
 
 }  // namespace bellwire::simulation

@@ -17,12 +17,14 @@
 #include "tests/simulation/model.h"
 #include "tests/simulation/phone_loop.h"
 #include "tests/simulation/phone_stream.h"
+#include "tests/simulation/power_manager.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/trace.h"
 
 namespace bellwire::simulation {
 
-// A phone: the real agent core over its real inbox, and its apps. Single-threaded.
+// A phone: the real agent core over its real inbox, its apps, and often somebody who tells the
+// agent whether the phone is used. Single-threaded.
 class Device {
  public:
   struct Options {
@@ -54,15 +56,20 @@ class Device {
   // It is up, and not suspended.
   bool awake() const { return up() && !loop_.suspended(); }
   bool suspended() const { return loop_.suspended(); }
+  // Somebody uses it from now on.
+  void UseForGood();
   // Somebody sets its clock.
   void set_skew(absl::Duration skew) { loop_.set_skew(skew); }
 
+  int index() const { return options_.index; }
   // Null if it has no connection to a server.
   net::Stream* stream() const { return stream_ == nullptr ? nullptr : stream_->end(); }
   App& app(int index) { return *apps_[static_cast<size_t>(index)]; }
 
  private:
   std::string PathOf(const std::string& file) const;
+  // The agent is not there any more, as everybody else on the phone sees it.
+  void Detach();
 
   net::EventLoop* const world_;
   net::SimulatedNetwork* const network_;
@@ -77,6 +84,8 @@ class Device {
   net::SimulatedNetwork::TicketSlot ticket_;
   PhoneStream* stream_ = nullptr;
   std::vector<std::unique_ptr<App>> apps_;
+  // Null: nobody tells its agent anything.
+  std::unique_ptr<PowerManager> power_manager_;
 
   // Of one life of the agent.
   std::unique_ptr<agent::Inbox> inbox_;

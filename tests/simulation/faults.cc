@@ -38,11 +38,15 @@ void Faults::PlanDevices() {
   const double devices = static_cast<double>(parts_.devices->size());
   Often(rates_.resets * devices, [this] {
     Device& device = AnyDevice();
-    if (device.stream() != nullptr) parts_.network->Reset(device.stream());
+    if (device.stream() == nullptr) return;
+    parts_.network->Reset(device.stream());
+    Hurt(device);
   });
   Often(rates_.black_holes * devices, [this] {
     Device& device = AnyDevice();
-    if (device.stream() != nullptr) parts_.network->BlackHole(device.stream());
+    if (device.stream() == nullptr) return;
+    parts_.network->BlackHole(device.stream());
+    Hurt(device);
   });
   Often(rates_.kills * devices, [this] {
     const absl::Duration off = random_.Chance(0.8)
@@ -66,6 +70,12 @@ void Faults::PlanDevices() {
     Device& device = AnyDevice();
     const uint64_t app = random_.Below(static_cast<uint64_t>(parts_.apps));
     if (device.awake()) device.app(static_cast<int>(app)).Unregister();
+  });
+  Often(rates_.absences * devices, [this] {
+    Device& device = AnyDevice();
+    const uint64_t app = random_.Below(static_cast<uint64_t>(parts_.apps));
+    device.app(static_cast<int>(app))
+        .Leave(random_.Between(absl::Milliseconds(100), absl::Minutes(30)));
   });
   Often(rates_.floods * devices, [this] { Flood(); });
   Often(rates_.intrusions * devices, [this] { parts_.intruder->Try(); });
@@ -117,6 +127,16 @@ std::string Faults::AnyProcess() {
   for (const auto& connector : *parts_.connectors) names.push_back(connector->address());
   for (const auto& gateway : *parts_.gateways) names.push_back(gateway->name());
   return names[random_.Below(names.size())];
+}
+
+absl::Duration Faults::Downtime() {
+  const absl::Duration time = random_.Between(absl::Milliseconds(100), absl::Minutes(2));
+  parts_.model->rules().OnTrouble(PriorityRules::kEverybody, time);
+  return time;
+}
+
+void Faults::Hurt(Device& device) {
+  parts_.model->rules().OnTrouble(device.index(), absl::ZeroDuration());
 }
 
 absl::Duration Faults::Skew() {

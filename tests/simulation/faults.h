@@ -15,6 +15,7 @@
 #include "tests/simulation/gateway_process.h"
 #include "tests/simulation/intruder.h"
 #include "tests/simulation/model.h"
+#include "tests/simulation/priority_rules.h"
 #include "tests/simulation/provider.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/receipt_watcher.h"
@@ -34,6 +35,8 @@ struct FaultRates {
   double sleeps = 8;
   double clocks = 0.5;
   double unregistrations = 0.5;
+  // An app is not there for a while, and what comes for it waits on the phone.
+  double absences = 4;
   // More is sent to one of its apps than a mailbox holds, while it is away.
   double floods = 0.05;
   // Somebody uses a token that is not theirs.
@@ -100,8 +103,11 @@ class Faults {
   }
   // A server's process, "connector-0" or so.
   std::string AnyProcess();
-  absl::Duration Downtime() { return random_.Between(absl::Milliseconds(100), absl::Minutes(2)); }
+  // How long something is down that all feel, the model is told.
+  absl::Duration Downtime();
   absl::Duration Skew();
+  // The connection of one of them breaks, or will turn out to be broken.
+  void Hurt(Device& device);
   void SetServerClock();
   template <typename Process>
   void Kill(Process& process, const char* what);

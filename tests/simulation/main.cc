@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
       "less than one end. The same numbers give the same run.",
       "tools/simulate");
   app.add_option("--seed", options.seed, "Decides everything")->capture_default_str();
-  app.add_option("--days", days, "Simulated; a few quiet hours follow")->capture_default_str();
+  app.add_option("--days", days, "Simulated; seven hours follow in which nothing goes wrong")
+      ->capture_default_str();
   app.add_option("--devices", options.devices)->capture_default_str();
   app.add_option("--apps", options.apps, "On each device")->capture_default_str();
   app.add_option("--connectors", options.connectors)->capture_default_str();
@@ -56,6 +57,9 @@ int main(int argc, char** argv) {
   for (const auto& [step, count] : report.counts.ended) {
     std::cout << absl::StreamFormat("  %-14s %d\n", bellwire::push::v1::Step_Name(step), count);
   }
+  std::cout << absl::StreamFormat(
+      "  %d changes of activity, %d of the shown had waited, %d were timed\n",
+      report.counts.activity_changes, report.counts.waited, report.counts.timed);
   std::cout << absl::StreamFormat(
       "  %d gap notices, %d recalls, %d receipts (%d of them again), %d dead tokens, %d uses of "
       "foreign tokens\n",

@@ -3,6 +3,7 @@
 #include "tests/simulation/model.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,6 +16,22 @@ namespace {
 
 // An app is shown what expires while it lies before it.
 constexpr absl::Duration kShowGrace = absl::Minutes(2);
+
+absl::string_view PriorityName(push::v1::Priority priority) {
+  return absl::string_view(push::v1::Priority_Name(priority)).substr(strlen("PRIORITY_"));
+}
+
+const char* SendEvent(const Model::Message& message) {
+  if (message.now_or_never) return "send now or never";
+  switch (message.priority) {
+    case push::v1::PRIORITY_HIGH:
+      return "send HIGH";
+    case push::v1::PRIORITY_LOW:
+      return "send LOW";
+    default:
+      return "send";
+  }
+}
 
 }  // namespace
 
@@ -33,10 +50,17 @@ admin::v1::OverflowPolicy PolicyOf(int app) {
   }
 }
 
-void Model::Violate(int device, std::string what) {
+void Model::Violate(int device, std::string what, uint64_t message) {
   if (violation_.has_value()) return;
   trace_->Add(device, "VIOLATION");
-  violation_ = Violation{std::move(what), device};
+  violation_ = Violation{std::move(what), device, message};
+}
+
+void Model::Violate(const Message& message, absl::string_view what) {
+  Violate(
+      message.to.device,
+      absl::StrCat("message ", message.number, ", ", PriorityName(message.priority), ", ", what),
+      message.number);
 }
 
 // --- Apps. ---
@@ -72,11 +96,15 @@ void Model::OnUnregistered(const AppName& app) {
   apps_[app].gap = 0;
 }
 
-void Model::OnWake(int device) { phones_[device].woke = clock_->WallNow(); }
+void Model::OnWake(int device) {
+  phones_[device].woke = clock_->WallNow();
+  rules_.OnBack(device);
+}
 
-void Model::OnConnection(int device, bool connected) {
-  phones_[device].connected = connected;
-  phones_[device].last_connected = ++event_;
+void Model::OnActivity(int device, bool in_use) {
+  trace_->Add(device, in_use ? "is used" : "is idle");
+  ++counts_.activity_changes;
+  rules_.OnActivity(device, in_use);
 }
 
 std::optional<std::string> Model::TokenOf(const AppName& app) const {
@@ -101,7 +129,7 @@ void Model::OnShown(const AppName& app, absl::string_view payload) {
   if (!absl::SimpleAtoi(payload.substr(0, payload.find(' ')), &number)) {
     return Violate(app.device, "an app was shown what nobody may have sent");
   }
-  trace_->Add(app.device, "shown", number, static_cast<uint64_t>(app.app));
+  trace_->AddOf(app.device, "shown", number, static_cast<uint64_t>(app.app));
   ++counts_.shown;
   const auto it = messages_.find(number);
   if (it == messages_.end()) return Violate(app.device, "a payload that nobody sent");
@@ -109,19 +137,18 @@ void Model::OnShown(const AppName& app, absl::string_view payload) {
 }
 
 void Model::CheckShown(const AppName& app, Message& message) {
-  const auto wrong = [&](absl::string_view what) {
-    Violate(app.device, absl::StrCat("message ", message.number, " ", what));
-  };
+  const auto wrong = [&](absl::string_view what) { Violate(message, what); };
   if (message.to != app) {
     return wrong(absl::StrCat("for device ", message.to.device, " app ", message.to.app,
                               " was shown to app ", app.app));
   }
   if (++message.shown > 1) return wrong("was shown twice");
+  message.shown_at = clock_->WallNow();
   App& state = apps_[app];
   if (state.dead || (!state.token.empty() && state.token != message.token)) {
     return wrong("was shown after its app unregistered");
   }
-  if (message.gone) return wrong("was shown after its recall said that it was gone");
+  if (message.gone) return wrong("was shown after it was said to be recalled");
   const absl::Time now = clock_->WallNow();
   if (now + max_skew_ < message.deliver_at) return wrong("was shown before its deliver_at");
   // When exactly it was accepted, and so begins to expire, is known only once it was answered.
@@ -132,6 +159,7 @@ void Model::CheckShown(const AppName& app, Message& message) {
     return wrong("was shown after its ttl");
   }
 
+  CheckTimeShown(message);
   if (message.now_or_never || message.deliver_at != absl::InfinitePast()) return;
   const auto is_late = [&message](uint64_t latest) {
     // Whoever sent the later one had been told that this one was accepted.
@@ -146,14 +174,53 @@ void Model::CheckShown(const AppName& app, Message& message) {
   of_key = std::max(of_key, message.sent);
 }
 
+PriorityRules::Message Model::TimesOf(const Message& message) const {
+  PriorityRules::Message times{.device = message.to.device, .priority = message.priority};
+  if (message.answered != 0) {
+    times.ready = std::max(message.answered_at, message.deliver_at + skew_now_);
+  }
+  return times;
+}
+
+void Model::CheckTimeShown(const Message& message) {
+  const int device = message.to.device;
+  const absl::Time now = clock_->WallNow();
+  if (message.now_or_never || message.priority == push::v1::PRIORITY_HIGH) rules_.OnRadio(device);
+  if (message.now_or_never) return;
+  const auto wrong = [&](absl::string_view what, absl::string_view why) {
+    Violate(message, absl::StrCat(what, why));
+  };
+  const PriorityRules::Message times = TimesOf(message);
+  if (const std::string why = rules_.WhyTooEarly(times); !why.empty()) {
+    return wrong("was shown too early: ", why);
+  }
+  if (message.recalled) {
+    if (now > rules_.ReachedBy(device, message.recall_heard_at) &&
+        rules_.WasUndisturbed(device, message.recall_heard_at)) {
+      wrong("was shown long after its recall was answered", "");
+    }
+    return;
+  }
+  if (const std::string why = rules_.WhyLate(times); !why.empty()) {
+    return wrong("was shown late: ", why);
+  }
+  if (message.answered == 0) return;
+  if (now > times.ready + absl::Minutes(1)) ++counts_.waited;
+  if (rules_.WasUndisturbed(device, times.ready)) ++counts_.timed;
+}
+
 // --- Providers. ---
 
 uint64_t Model::OnSend(Message message) {
   message.number = next_number_++;
   message.sent = ++event_;
   ++counts_.sent;
-  trace_->Add(message.to.device, message.now_or_never ? "send now or never" : "send",
-              message.number, static_cast<uint64_t>(message.to.app));
+  trace_->AddOf(message.to.device, SendEvent(message), message.number,
+                static_cast<uint64_t>(message.to.app));
+  rules_.OnSend(message.to.device, std::max(clock_->WallNow(), message.deliver_at));
+  if (message.now_or_never || message.priority == push::v1::PRIORITY_HIGH) {
+    rules_.OnRadio(message.to.device, std::max(clock_->WallNow(), message.deliver_at));
+  }
   Token& token = tokens_.at(message.token);
   ++token.sent;
   ++token.open;
@@ -171,37 +238,37 @@ void Model::OnAccepted(uint64_t number, push::v1::SendResponse::Outcome outcome)
   message.answered = ++event_;
   message.answered_at = clock_->WallNow();
   message.outcome = outcome;
-  trace_->Add(message.to.device, "answered OK", number, static_cast<uint64_t>(outcome));
+  trace_->AddOf(message.to.device, "answered OK", number, static_cast<uint64_t>(outcome));
   const bool fits = message.now_or_never ? outcome == push::v1::SendResponse::DELIVERED ||
                                                outcome == push::v1::SendResponse::NOT_CONNECTED
                                          : outcome == push::v1::SendResponse::ACCEPTED ||
                                                outcome == push::v1::SendResponse::DELIVERED;
-  if (!fits) Violate(message.to.device, absl::StrCat("message ", number, ": a wrong OK"));
+  if (!fits) Violate(message, "was answered a wrong OK");
 }
 
 void Model::OnGivenUp(uint64_t number) {
   ++counts_.unanswered;
-  trace_->Add(messages_.at(number).to.device, "given up", number);
+  trace_->AddOf(messages_.at(number).to.device, "given up", number);
 }
 
 void Model::OnRefused(uint64_t number, const absl::Status& why) {
   ++counts_.refused;
   const Message& message = messages_.at(number);
   Token& token = tokens_.at(message.token);
-  trace_->Add(message.to.device, "refused", number);
+  trace_->AddOf(message.to.device, "refused", number);
   const std::string reason(ErrorReason(why));
   if (reason == "UNREGISTERED") {
     if (!token.unregistered) {
-      Violate(message.to.device, absl::StrCat("message ", number, " was refused: UNREGISTERED"));
+      Violate(message, "was refused: UNREGISTERED");
     }
   } else if (reason == "MAILBOX_FULL") {
     ++token.refused_full;
     if (PolicyOf(token.app.app) != admin::v1::REFUSE_NEWEST ||
         token.open <= kMaxMailboxMessagesPerApp) {
-      Violate(message.to.device, absl::StrCat("message ", number, " was refused: MAILBOX_FULL"));
+      Violate(message, "was refused: MAILBOX_FULL");
     }
   } else {
-    Violate(message.to.device, absl::StrCat("message ", number, " was refused: ", why.ToString()));
+    Violate(message, absl::StrCat("was refused: ", why.ToString()));
   }
   Close(number);
 }
@@ -210,20 +277,21 @@ void Model::OnRecall(uint64_t number) {
   ++counts_.recalls;
   Message& message = messages_.at(number);
   message.recalled = true;
-  trace_->Add(message.to.device, "recall", number);
+  trace_->AddOf(message.to.device, "recall", number);
 }
 
 void Model::OnRecallAnswered(uint64_t number, push::v1::RecallResponse::Outcome outcome) {
   Message& message = messages_.at(number);
-  trace_->Add(message.to.device, "recall answered", number, static_cast<uint64_t>(outcome));
-  const Phone& phone = phones_[message.to.device];
-  // A phone that had a session since may have it already.
-  const bool was_away = !phone.connected && phone.last_connected < message.sent;
-  if (outcome != push::v1::RecallResponse::RECALLED || !was_away) return;
+  trace_->AddOf(message.to.device, "recall answered", number, static_cast<uint64_t>(outcome));
+  if (outcome == push::v1::RecallResponse::RECALLED) return OnGone(message);
+  message.recall_heard_at = std::min(message.recall_heard_at, clock_->WallNow());
+  message.over = message.over || outcome == push::v1::RecallResponse::TOO_LATE;
+}
+
+void Model::OnGone(Message& message) {
   message.gone = true;
-  if (message.shown > 0) {
-    Violate(message.to.device, absl::StrCat("message ", number, " is gone, and was shown"));
-  }
+  if (message.shown == 0) return;
+  Violate(message, "was shown, and is said to be recalled");
 }
 
 void Model::OnIntrusion(int device, absl::string_view what, const absl::Status& answer,
@@ -239,6 +307,7 @@ void Model::OnIntrusion(int device, absl::string_view what, const absl::Status& 
 
 void Model::OnClockSet(absl::Duration skew) {
   max_skew_ = std::max(max_skew_, absl::AbsDuration(skew));
+  skew_now_ = std::max(skew_now_, absl::AbsDuration(skew));
 }
 
 void Model::Close(uint64_t number) {

@@ -17,6 +17,7 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
 #include "common/ids.h"
+#include "tests/simulation/priority_rules.h"
 #include "tests/simulation/trace.h"
 
 namespace bellwire::simulation {
@@ -61,9 +62,14 @@ class Model {
     // Its sender tried more than once.
     bool repeated = false;
     bool recalled = false;
-    // Nobody can have it, and nobody will: its recall said so.
+    // When its recall was answered other than RECALLED; infinite future: it was not.
+    absl::Time recall_heard_at = absl::InfiniteFuture();
+    // No app has it, and none will: its recall said so, or a receipt did.
     bool gone = false;
+    // Its recall said that it has ended.
+    bool over = false;
     int shown = 0;
+    absl::Time shown_at;
     // STEP_UNSPECIFIED: it has not, as far as we know.
     push::v1::Step end = push::v1::STEP_UNSPECIFIED;
     // What the feed said of it, in that order.
@@ -72,6 +78,8 @@ class Model {
   struct Violation {
     std::string what;
     int device;
+    // 0: of no message.
+    uint64_t message = 0;
   };
   struct Counts {
     uint64_t sent = 0;
@@ -79,6 +87,11 @@ class Model {
     uint64_t refused = 0;
     uint64_t unanswered = 0;
     uint64_t shown = 0;
+    // Of those, after a while, because of their priority.
+    uint64_t waited = 0;
+    // Of those, when nothing had gone wrong for long: had they come late, it would have been seen.
+    uint64_t timed = 0;
+    uint64_t activity_changes = 0;
     uint64_t gaps = 0;
     uint64_t recalls = 0;
     uint64_t receipts = 0;
@@ -90,7 +103,10 @@ class Model {
   };
 
   // Both must outlive it. `clock` is the true time.
-  Model(const Clock* clock, Trace* trace) : clock_(clock), trace_(trace) {}
+  Model(const Clock* clock, Trace* trace) : clock_(clock), trace_(trace), rules_(clock) {}
+
+  // What is known of phones, for the sake of priorities.
+  PriorityRules& rules() { return rules_; }
 
   // --- Apps. ---
   void OnToken(const AppName& app, const std::string& token);
@@ -103,8 +119,8 @@ class Model {
   void OnGap(const AppName& app, uint32_t dropped);
   // Its phone was suspended, and no more.
   void OnWake(int device);
-  // Whether the phone has a session, or may have one.
-  void OnConnection(int device, bool connected);
+  // The agent has heard whether its phone is used.
+  void OnActivity(int device, bool in_use);
   // Nullopt: the app has none now.
   std::optional<std::string> TokenOf(const AppName& app) const;
   // Tokens of this app that are dead for certain.
@@ -140,15 +156,20 @@ class Model {
   void OnLooked(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found);
   // Everything has had its time: what is open now is lost …
   void OnEnd(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found);
+  // … what is known to have ended still has that one end …
+  const std::map<uint64_t, Message>& messages() const { return messages_; }
+  void OnLookedAgain(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found);
   // … and what was to be heard has been.
   void CheckEnd();
 
-  // Some clock is off by so much from now on.
+  // Some clock is off by so much from now on …
   void OnClockSet(absl::Duration skew);
+  // … or all are right.
+  void OnClocksRight() { skew_now_ = absl::ZeroDuration(); }
 
   const std::optional<Violation>& violation() const { return violation_; }
   const Counts& counts() const { return counts_; }
-  void Violate(int device, std::string what);
+  void Violate(int device, std::string what, uint64_t message = 0);
 
  private:
   struct App {
@@ -176,9 +197,6 @@ class Model {
   };
   struct Phone {
     absl::Time woke = absl::InfinitePast();
-    bool connected = false;
-    // When it last was, as a count of events.
-    uint64_t last_connected = 0;
   };
   struct Feed {
     // From its first position that anybody saw.
@@ -186,15 +204,27 @@ class Model {
     std::vector<uint64_t> hashes;
   };
 
+  // `what` goes on after the message's name.
+  void Violate(const Message& message, absl::string_view what);
   void CheckShown(const AppName& app, Message& message);
+  void CheckTimeShown(const Message& message);
+  // As the rules see it.
+  PriorityRules::Message TimesOf(const Message& message) const;
+  // Of one that has not ended as far as the registry knows. Empty: it may go on so.
+  std::string WhyNotOver(const Message& message) const;
+  // A recall or a receipt says that no app has it.
+  void OnGone(Message& message);
   std::string WhyNot(const Message& message, push::v1::Step end) const;
   void Close(uint64_t number);
 
   const Clock* const clock_;
   Trace* const trace_;
+  PriorityRules rules_;
   uint64_t event_ = 0;
   uint64_t next_number_ = 1;
   absl::Duration max_skew_;
+  // The most that a clock may be off now.
+  absl::Duration skew_now_;
   std::map<uint64_t, Message> messages_;
   std::map<MessageId, uint64_t> numbers_;
   std::set<uint64_t> open_;

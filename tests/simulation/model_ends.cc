@@ -65,6 +65,26 @@ std::string Model::WhyNot(const Message& message, Step end) const {
   }
 }
 
+std::string Model::WhyNotOver(const Message& message) const {
+  const int device = message.to.device;
+  const absl::Time now = clock_->WallNow();
+  if (message.over) return "its recall said so";
+  // What of those is shown ends when its sender waits no more, or when its app is gone.
+  if (message.now_or_never || tokens_.at(message.token).unregistered) return "";
+  if (message.shown > 0) {
+    return now > rules_.ReachedBy(device, message.shown_at) ? "its app has it" : "";
+  }
+  if (message.recalled) {
+    const absl::Time heard = message.recall_heard_at;
+    return rules_.WasUndisturbed(device, heard) && now > rules_.ReachedBy(device, heard)
+               ? "its recall was answered long ago"
+               : "";
+  }
+  // A phone that finds it expired says so with its next heartbeat.
+  if (now + 2 * max_skew_ >= message.expires_no_earlier_than) return "";
+  return rules_.WhyLate(TimesOf(message));
+}
+
 void Model::OnLooked(uint64_t number, const absl::StatusOr<push::v1::GetMessageResponse>& found) {
   Message& message = messages_.at(number);
   const int device = message.to.device;
@@ -79,8 +99,11 @@ void Model::OnLooked(uint64_t number, const absl::StatusOr<push::v1::GetMessageR
   for (const push::v1::Receipt& receipt : found->receipts()) ends += IsEnd(receipt.step()) ? 1 : 0;
   const Step state = found->state();
   if (ends == 0 && !found->terminal()) {
+    if (const std::string why = WhyNotOver(message); !why.empty()) {
+      Violate(message, absl::StrCat("has not ended: ", why, ":", StepsOf(*found)));
+    }
     if (message.outcome == push::v1::SendResponse::NOT_CONNECTED) {
-      Violate(device, absl::StrCat("message ", number, " was answered NOT_CONNECTED and goes on"));
+      Violate(message, "was answered NOT_CONNECTED and goes on");
     }
     // What the device has does not count, nor what it is to give back.
     if (message.now_or_never || message.recalled || state == push::v1::AGENT_ACKED) return;
@@ -97,13 +120,14 @@ void Model::OnLooked(uint64_t number, const absl::StatusOr<push::v1::GetMessageR
     wrong = WhyNot(message, state);
   }
   if (!wrong.empty()) {
-    Violate(device, absl::StrCat("message ", number, " ended ", Step_Name(state), ", and ", wrong,
-                                 ":", StepsOf(*found)));
+    Violate(message,
+            absl::StrCat("ended ", Step_Name(state), ", and ", wrong, ":", StepsOf(*found)));
   }
   message.end = state;
+  if (state == push::v1::RECALLED) OnGone(message);
   if (state == push::v1::OVERFLOWED) ++tokens_.at(message.token).overflowed;
   ++counts_.ended[state];
-  trace_->Add(device, "ended", number, static_cast<uint64_t>(state));
+  trace_->AddOf(device, "ended", number, static_cast<uint64_t>(state));
   Close(number);
 }
 
@@ -151,6 +175,8 @@ void Model::OnReceipt(const std::string& team, uint64_t position, const std::str
     apps_[app].dead_tokens.push_back(token);
     return;
   }
+  trace_->AddOf(app.device, "in feed", number->second, static_cast<uint64_t>(step));
+  if (step == push::v1::RECALLED) OnGone(messages_.at(number->second));
   std::vector<Step>& receipts = messages_.at(number->second).receipts;
   const Step before = receipts.empty() ? push::v1::STEP_UNSPECIFIED : receipts.back();
   receipts.push_back(step);
@@ -159,8 +185,8 @@ void Model::OnReceipt(const std::string& team, uint64_t position, const std::str
                                                : step != push::v1::ACCEPTED &&
                                                      step != push::v1::STORED && !IsEnd(before);
   if (!in_order) {
-    Violate(app.device, absl::StrCat("message ", number->second, ": the feed says ",
-                                     Step_Name(step), " after ", Step_Name(before)));
+    Violate(messages_.at(number->second),
+            absl::StrCat("its feed says ", Step_Name(step), " after ", Step_Name(before)));
   }
 }
 
@@ -168,13 +194,23 @@ void Model::OnEnd(uint64_t number, const absl::StatusOr<push::v1::GetMessageResp
   const Message& message = messages_.at(number);
   if (!found.ok()) {
     if (message.answered == 0 && message.receipts.empty()) return;
-    return Violate(message.to.device,
-                   absl::StrCat("message ", number, " is lost: ", found.status().ToString()));
+    return Violate(message, absl::StrCat("is lost: ", found.status().ToString()));
   }
   // Nobody heard of it, and nobody will ask: it ends when nobody can ask any more.
   if (message.answered == 0 && message.now_or_never) return;
-  Violate(message.to.device, absl::StrCat("message ", number, " never ended, shown ", message.shown,
-                                          " times:", StepsOf(*found)));
+  Violate(message, absl::StrCat("never ended, shown ", message.shown, " times:", StepsOf(*found)));
+}
+
+void Model::OnLookedAgain(uint64_t number,
+                          const absl::StatusOr<push::v1::GetMessageResponse>& found) {
+  const Message& message = messages_.at(number);
+  // After a week nobody has to know.
+  if (!found.ok()) return;
+  int ends = 0;
+  for (const push::v1::Receipt& receipt : found->receipts()) ends += IsEnd(receipt.step()) ? 1 : 0;
+  if (ends == 1 && found->terminal() && found->state() == message.end) return;
+  Violate(message,
+          absl::StrCat("had ended ", Step_Name(message.end), ", and now:", StepsOf(*found)));
 }
 
 void Model::CheckEnd() {
@@ -182,8 +218,8 @@ void Model::CheckEnd() {
     if (message.end == push::v1::STEP_UNSPECIFIED) continue;
     // That there is one end and nothing after it was seen as they came.
     if (message.receipts.empty() || message.receipts.back() != message.end) {
-      Violate(message.to.device,
-              absl::StrCat("message ", number, " ended ", Step_Name(message.end), ", and its feed ",
+      Violate(message,
+              absl::StrCat("ended ", Step_Name(message.end), ", and its feed ",
                            "does not say so; it has ", message.receipts.size(), " receipts"));
     }
   }

@@ -1,21 +1,35 @@
 #include "tests/simulation/phone_stream.h"
 
+#include <cassert>
 #include <utility>
+
+#include "common/limits.h"
 
 namespace bellwire::simulation {
 
 PhoneStream::PhoneStream(std::unique_ptr<net::Stream> stream, net::EventLoop* loop,
-                         PhoneStream** place, absl::AnyInvocable<void()> on_gone)
-    : stream_(std::move(stream)), loop_(loop), place_(place), on_gone_(std::move(on_gone)) {
+                         PhoneStream** place, absl::AnyInvocable<void()> on_beat)
+    : stream_(std::move(stream)),
+      loop_(loop),
+      place_(place),
+      on_beat_(std::move(on_beat)),
+      decoder_(kMaxFrameBytes) {
   stream_->SetDelegate(this);
   *place_ = this;
 }
 
 PhoneStream::~PhoneStream() {
   *alive_ = false;
-  if (*place_ != this) return;
-  *place_ = nullptr;
-  on_gone_();
+  if (*place_ == this) *place_ = nullptr;
+}
+
+void PhoneStream::Write(absl::string_view data) {
+  [[maybe_unused]] const absl::Status status = decoder_.Feed(data, [this](absl::string_view body) {
+    if (body.empty()) on_beat_();
+    return true;
+  });
+  assert(status.ok());
+  stream_->Write(data);
 }
 
 void PhoneStream::Suspend() {

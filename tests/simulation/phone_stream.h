@@ -7,19 +7,21 @@
 
 #include "absl/functional/any_invocable.h"
 #include "net/event_loop.h"
+#include "net/frame_codec.h"
 #include "net/stream.h"
 
 namespace bellwire::simulation {
 
 // A phone's connection to a server: faults find it as long as it lives, and nobody hears of what
 // happens to it while the phone is suspended; what the server sends waits on the way, as far as TCP
-// lets it. Single-threaded.
+// lets it. Says when the agent beats. Single-threaded.
 class PhoneStream final : public net::Stream, private net::Stream::Delegate {
  public:
-  // `*place` points to it until it is destroyed, or another one has taken the place; `on_gone` is
-  // called if none has. `loop` is the simulation's, not the phone's; all must outlive it.
+  // `*place` points to it until it is destroyed, or another one has taken the place. `on_beat` is
+  // called when the agent sends a heartbeat. `loop` is the simulation's, not the phone's; all must
+  // outlive it.
   PhoneStream(std::unique_ptr<net::Stream> stream, net::EventLoop* loop, PhoneStream** place,
-              absl::AnyInvocable<void()> on_gone);
+              absl::AnyInvocable<void()> on_beat);
   ~PhoneStream() override;
 
   void Suspend();
@@ -28,7 +30,7 @@ class PhoneStream final : public net::Stream, private net::Stream::Delegate {
   net::Stream* end() { return stream_.get(); }
 
   void SetDelegate(net::Stream::Delegate* delegate) override { delegate_ = delegate; }
-  void Write(absl::string_view data) override { stream_->Write(data); }
+  void Write(absl::string_view data) override;
   size_t buffered_bytes() const override { return stream_->buffered_bytes(); }
   void Close() override;
   void PauseReading() override;
@@ -48,7 +50,9 @@ class PhoneStream final : public net::Stream, private net::Stream::Delegate {
   const std::unique_ptr<net::Stream> stream_;
   net::EventLoop* const loop_;
   PhoneStream** const place_;
-  absl::AnyInvocable<void()> on_gone_;
+  absl::AnyInvocable<void()> on_beat_;
+  // Of what the agent writes.
+  net::FrameDecoder decoder_;
   net::Stream::Delegate* delegate_ = nullptr;
   bool suspended_ = false;
   bool paused_ = false;

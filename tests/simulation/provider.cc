@@ -69,12 +69,11 @@ void Provider::SendMany(const AppName& to, int messages) {
 void Provider::Send(const AppName& to, const std::string& token) {
   Random& random = device_random_[static_cast<size_t>(to.device)];
   MadeMessage made = MakeMessage(random, to, token, loop_->clock().WallNow());
-  const bool is_short = made.message.ttl < kMaxTtl && !made.message.now_or_never;
+  const bool can_wait = !made.message.now_or_never;
   const uint64_t number = model_->OnSend(std::move(made.message));
   made.request.set_payload(absl::StrCat(number, " ", std::string(random.Below(200), 'x')));
   Try(number, std::make_shared<const push::v1::SendRequest>(std::move(made.request)), 1);
-  // A message that may be on its way when it is recalled may end as late as its ttl.
-  if (is_short && random.Chance(0.3)) {
+  if (can_wait && random.Chance(0.06)) {
     const absl::Duration wait = random.Chance(0.5)
                                     ? random.Between(absl::ZeroDuration(), absl::Seconds(5))
                                     : random.Between(absl::Seconds(5), absl::Minutes(30));

@@ -34,6 +34,9 @@ TEST(SimulationTest, NothingIsLostWhenNothingGoesWrong) {
   const Report report = RunWorld(options);
   EXPECT_FALSE(report.violation.has_value()) << Describe(report);
   EXPECT_GT(report.counts.shown, 300u);
+  // Each of them could have come too early or late, and some had to wait.
+  EXPECT_GT(report.counts.timed, 300u);
+  EXPECT_GT(report.counts.waited, 50u);
   EXPECT_EQ(report.counts.refused, 0u);
   EXPECT_EQ(report.counts.unanswered, 0u);
   EXPECT_EQ(report.counts.repeated_receipts, 0u);
@@ -78,6 +81,9 @@ TEST(SimulationTest, EverythingHappens) {
     EXPECT_TRUE(report.counts.ended.contains(step)) << push::v1::Step_Name(step);
   }
   EXPECT_GT(report.counts.refused, 0u);
+  EXPECT_GT(report.counts.activity_changes, 0u);
+  EXPECT_GT(report.counts.waited, 0u);
+  EXPECT_GT(report.counts.timed, 0u);
   EXPECT_GT(report.counts.gaps, 0u);
   EXPECT_GT(report.counts.dead_tokens, 0u);
   EXPECT_GT(report.counts.intrusions, 0u);

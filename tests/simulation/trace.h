@@ -21,14 +21,21 @@ class Trace {
   explicit Trace(const Clock* clock) : clock_(clock), start_(clock->Monotonic()) {}
 
   // `what` is a literal. What `a` and `b` mean depends on it.
-  void Add(int device, const char* what, uint64_t a = 0, uint64_t b = 0);
+  void Add(int device, const char* what, uint64_t a = 0, uint64_t b = 0) {
+    Note(device, what, a, b, false);
+  }
+  // The same of a message.
+  void AddOf(int device, const char* what, uint64_t message, uint64_t b = 0) {
+    Note(device, what, message, b, true);
+  }
 
   // The same for the same events at the same times in the same order.
   uint64_t hash() const { return hash_; }
   uint64_t events() const { return events_; }
 
-  // The last `lines` events that concern `device`, or everybody.
-  void Print(int device, size_t lines, std::ostream& out) const;
+  // All that there is of `message`, if it isn't 0, and the last `lines` events that concern
+  // `device`, or everybody.
+  void Print(int device, uint64_t message, size_t lines, std::ostream& out) const;
 
  private:
   static constexpr size_t kKept = 200'000;
@@ -38,7 +45,11 @@ class Trace {
     const char* what;
     uint64_t a;
     uint64_t b;
+    // `a` is a message.
+    bool of_message;
   };
+  void Note(int device, const char* what, uint64_t a, uint64_t b, bool of_message);
+  static void PrintEvent(const Event& event, std::ostream& out);
 
   void Mix(uint64_t value) { hash_ = (hash_ ^ value) * 0x100000001b3; }
 

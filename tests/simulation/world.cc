@@ -20,6 +20,7 @@
 #include "tests/simulation/device.h"
 #include "tests/simulation/gateway_process.h"
 #include "tests/simulation/intruder.h"
+#include "tests/simulation/priority_rules.h"
 #include "tests/simulation/provider.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/receipt_watcher.h"
@@ -30,8 +31,13 @@
 namespace bellwire::simulation {
 namespace {
 
-// The longest ttl and deliver_at of a provider, a reconnect at its slowest, and some.
-constexpr absl::Duration kQuiet = absl::Hours(5);
+// Nothing goes wrong any more, and providers go on: when things are sent and shown can be held
+// against what priorities promise.
+constexpr absl::Duration kCalm = absl::Hours(2);
+// The longest ttl and deliver_at of a provider, and some.
+constexpr absl::Duration kQuiet = absl::Hours(4);
+// Then everybody uses their phone, and its connection is made anew: nothing has a reason to wait.
+constexpr absl::Duration kLast = absl::Hours(1);
 constexpr absl::Duration kLookInterval = absl::Minutes(10);
 constexpr size_t kTraceLines = 120;
 
@@ -130,11 +136,22 @@ class World {
     provider_->Start();
     if (faults_ != nullptr) faults_->Start();
     RunFor(options_.time);
+    trace_.Add(Trace::kEverybody, "calm");
+    if (faults_ != nullptr) faults_->Stop();
+    model_.rules().OnTrouble(PriorityRules::kEverybody, absl::ZeroDuration());
+    model_.OnClocksRight();
+    network_.set_link_options({.latency = absl::Milliseconds(30)});
+    RunFor(kCalm);
     provider_->Stop();
     trace_.Add(Trace::kEverybody, "quiet");
-    if (faults_ != nullptr) faults_->Stop();
-    network_.set_link_options({.latency = absl::Milliseconds(30)});
     RunFor(kQuiet);
+    trace_.Add(Trace::kEverybody, "everybody uses their phone");
+    for (const auto& device : devices_) {
+      device->UseForGood();
+      if (device->stream() != nullptr) network_.Reset(device->stream());
+    }
+    model_.rules().OnTrouble(PriorityRules::kEverybody, absl::ZeroDuration());
+    RunFor(kLast);
     if (!model_.violation().has_value()) CheckEnd();
     return MakeReport();
   }
@@ -234,6 +251,10 @@ class World {
     for (const uint64_t number : model_.open()) {
       model_.OnEnd(number, LookAt(model_.message(number)));
     }
+    for (const auto& [number, message] : model_.messages()) {
+      if (message.end == push::v1::STEP_UNSPECIFIED) continue;
+      model_.OnLookedAgain(number, LookAt(message));
+    }
     model_.CheckEnd();
   }
 
@@ -245,7 +266,7 @@ class World {
     report.counts = model_.counts();
     if (report.violation.has_value()) {
       std::ostringstream out;
-      trace_.Print(report.violation->device, kTraceLines, out);
+      trace_.Print(report.violation->device, report.violation->message, kTraceLines, out);
       report.trace = out.str();
     }
     return report;

@@ -26,8 +26,8 @@ struct WorldOptions {
   // (0).
   double faults = 1;
   FaultRates rates;
-  // How long providers send and things go wrong. A few quiet hours follow, in which everything has
-  // to come to its end.
+  // How long things go wrong while providers send. They go on for two calm hours, and five quiet
+  // ones follow, in which everything has to come to its end.
   absl::Duration time = absl::Hours(24);
   // Where the devices' disks are made and removed again; best in memory.
   std::string directory = "/dev/shm";
