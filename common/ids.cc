@@ -73,8 +73,15 @@ uint64_t RandomUint64() {
 }
 
 MessageId NewMessageId() {
-  std::array<uint8_t, MessageId::kSize> bytes;
-  FillRandom(bytes.data(), bytes.size());
+  // One system call for many ids.
+  constexpr size_t kIdsAtOnce = 64;
+  thread_local std::array<std::array<uint8_t, MessageId::kSize>, kIdsAtOnce> unused;
+  thread_local size_t left = 0;
+  if (left == 0) {
+    FillRandom(unused.data(), sizeof(unused));
+    left = kIdsAtOnce;
+  }
+  std::array<uint8_t, MessageId::kSize> bytes = unused[--left];
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);  // RFC 4122, 4.4: version 4 …
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);  // … and its variant.
   return MessageId(bytes);

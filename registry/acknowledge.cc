@@ -83,7 +83,7 @@ absl::Status Acknowledge(DeviceTransaction& tx, const std::vector<AckItem>& item
     BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(*found.message));
     if (!AwaitsAck(life)) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        tx.Record(*found.message, &life, push::v1::SENT, "", ToStoredMs(item.sent_at)));
+        tx.Note(*found.message, &life, push::v1::SENT, ToStoredMs(item.sent_at)));
     BELLWIRE_RETURN_IF_ERROR(RecordAgentAck(tx, *found.message, &life, ""));
   }
   return absl::OkStatus();

@@ -166,8 +166,7 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
       tx.AddMail(mail);
     }
   }
-  BELLWIRE_RETURN_IF_ERROR(
-      tx.Record(ref, &life, push::v1::ACCEPTED, "", message.accepted_at_ms()));
+  BELLWIRE_RETURN_IF_ERROR(tx.Note(ref, &life, push::v1::ACCEPTED, message.accepted_at_ms()));
   BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &life, push::v1::STORED, ""));
   return AppendOutcome{
       .result = {.seq = mail.seq(), .route = tx.route(), .state = push::v1::STORED}};

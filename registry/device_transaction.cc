@@ -32,7 +32,7 @@ absl::Status DeviceTransaction::Load() {
   return absl::OkStatus();
 }
 
-absl::Status DeviceTransaction::Finish(uint64_t outbox_order) {
+absl::Status DeviceTransaction::Finish() {
   for (const auto& [id, registration] : registrations_) {
     if (!registration.changed) continue;
     overlay_.Put(Family::kDevices, RegistrationKey(id_, id),
@@ -41,9 +41,6 @@ absl::Status DeviceTransaction::Finish(uint64_t outbox_order) {
   if (device_changed_) {
     BELLWIRE_RETURN_IF_ERROR(UpdateSettled());
     overlay_.Put(Family::kDevices, DeviceRecordKey(id_), device_.SerializeAsString());
-  }
-  if (outbox_.receipts_size() > 0) {
-    overlay_.Put(Family::kOutbox, OutboxKey(outbox_order, id_), outbox_.SerializeAsString());
   }
   std::move(overlay_).MergeInto(batch_);
   return absl::OkStatus();
@@ -235,14 +232,7 @@ absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* l
                                        push::v1::Step step, absl::string_view detail,
                                        std::optional<int64_t> time_ms) {
   if (IsTerminal(step) && HoldsPlace(*life)) BELLWIRE_RETURN_IF_ERROR(LeavePlace(message, *life));
-  if (AddReceipt(life, step, time_ms.value_or(now_ms_), detail)) {
-    // kDeadTokenRetention sees to it that the registration is there as long as its messages live.
-    BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
-                              FindRegistration(message.registration_id));
-    if (registration == nullptr) return StoreCorruptError("a message without registration");
-    Publish(*registration, message.registration_id, message.message_id.bytes(), step,
-            time_ms.value_or(now_ms_), detail);
-  }
+  BELLWIRE_RETURN_IF_ERROR(TakeReceipt(message, life, step, detail, time_ms.value_or(now_ms_)));
   if (IsTerminal(step) && life->recall_noticed()) {
     overlay_.Delete(Family::kDevices, RecallKey(id_, message));
     Device& device = mutable_device();
@@ -251,6 +241,25 @@ absl::Status DeviceTransaction::Record(const MessageRef& message, MessageLife* l
     settled_may_grow_ = true;
   }
   PutLife(message, life);
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::Note(const MessageRef& message, MessageLife* life,
+                                     push::v1::Step step, int64_t time_ms) {
+  assert(!IsTerminal(step));
+  return TakeReceipt(message, life, step, "", time_ms);
+}
+
+absl::Status DeviceTransaction::TakeReceipt(const MessageRef& message, MessageLife* life,
+                                            push::v1::Step step, absl::string_view detail,
+                                            int64_t time_ms) {
+  if (!AddReceipt(life, step, time_ms, detail)) return absl::OkStatus();
+  // kDeadTokenRetention sees to it that the registration is there as long as its messages live.
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                            FindRegistration(message.registration_id));
+  if (registration == nullptr) return StoreCorruptError("a message without registration");
+  Publish(*registration, message.registration_id, message.message_id.bytes(), step, time_ms,
+          detail);
   return absl::OkStatus();
 }
 

@@ -45,9 +45,10 @@ class DeviceTransaction {
   // Reads the device's own record. Comes first.
   absl::Status Load();
 
-  // Writes what has changed into the batch. Comes last, once. The receipts go along in one outbox
-  // entry, `outbox_order`: greater than that of every transaction before.
-  absl::Status Finish(uint64_t outbox_order);
+  // Writes what has changed into the batch, all but the receipts. Comes last, once.
+  absl::Status Finish();
+  // The receipts, for the outbox.
+  storage::v1::Outbox TakeOutbox() { return std::move(outbox_); }
 
   int64_t now_ms() const { return now_ms_; }
   uint64_t Random() { return random_(); }
@@ -94,6 +95,10 @@ class DeviceTransaction {
   // `time_ms`: when it happened, if not now.
   absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
                       absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
+  // The same for a step that others follow: the life is not written. REQUIRES: `step` is not terminal, and
+  // Record comes next.
+  absl::Status Note(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                    int64_t time_ms);
 
   // Sees to it that every session is told of the recall, until the life ends: Record takes the notice away.
   // Nothing if there is one already. `life` is changed and written.
@@ -164,6 +169,8 @@ class DeviceTransaction {
   // The first number that was taken back before the device acknowledged it, and that the device said nothing
   // of since: were it settled, the device could not tell whether it has had it. UINT64_MAX: there is none.
   absl::StatusOr<uint64_t> FirstRecalling();
+  absl::Status TakeReceipt(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                           absl::string_view detail, int64_t time_ms);
   // To the outbox. `message_id`: empty for the token itself.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,

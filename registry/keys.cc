@@ -1,6 +1,7 @@
 #include "registry/keys.h"
 
 #include <algorithm>
+#include <array>
 
 #include "common/limits.h"
 
@@ -11,7 +12,10 @@ constexpr size_t kId = DeviceId::kSize;
 constexpr size_t kNumber = 8;
 
 std::string DeviceKey(const DeviceId& device, char kind) {
-  std::string key(device.bytes());
+  std::string key;
+  // Of all but the keys with an app id, the longest.
+  key.reserve(kId + 1 + kNumber + MessageId::kSize + kNumber);
+  key.append(device.bytes().data(), kId);
   key.push_back(kind);
   return key;
 }
@@ -36,7 +40,12 @@ std::string WithName(std::string key, absl::string_view name) {
 }  // namespace
 
 void AppendBigEndian64(uint64_t value, std::string* out) {
-  for (int shift = 56; shift >= 0; shift -= 8) out->push_back(static_cast<char>(value >> shift));
+  std::array<char, kNumber> bytes;
+  for (char& byte : bytes) {
+    byte = static_cast<char>(value >> 56);
+    value <<= 8;
+  }
+  out->append(bytes.data(), bytes.size());
 }
 
 uint64_t ParseBigEndian64(absl::string_view bytes) {

@@ -65,6 +65,17 @@ class KvReader {
   virtual absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                          absl::string_view key) const = 0;
 
+  // As Get, where the value is only looked at: the view lives until anything else is asked of the reader,
+  // or it or `storage` changes.
+  virtual absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+                                                                std::string* storage) const {
+    absl::StatusOr<std::optional<std::string>> value = Get(family, key);
+    if (!value.ok()) return value.status();
+    if (!value->has_value()) return std::nullopt;
+    *storage = **std::move(value);
+    return *storage;
+  }
+
   // Visits the keys in [from, to), in byte order, until there are no more or `visit` returns false.
   // The visitor bounds the scan. The views are valid during the call only; `visit` must not write.
   virtual absl::Status Scan(

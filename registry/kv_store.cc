@@ -37,6 +37,7 @@ KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
 int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
 
 absl::Status KvStore::Commit() {
+  relay_.Stage();
   if (staged_.writes().empty()) return absl::OkStatus();
   NoteTimeline();
   const absl::Status status = engine_->Commit(staged_.writes());
@@ -49,7 +50,6 @@ absl::Status KvStore::Commit() {
     relay_.OnCommitFailed();
     return status;
   }
-  relay_.OnCommitted();
   if (options_.on_due) {
     for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
   }
@@ -81,7 +81,8 @@ auto KvStore::Run(const DeviceId& device, Operation operation)
 
 absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
-  BELLWIRE_RETURN_IF_ERROR(tx.Finish(outbox_order));
+  BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  relay_.Add(outbox_order, device, tx.TakeOutbox());
   if (!tx.connected()) return absl::OkStatus();
   for (const Envelope& message : tx.released()) {
     released_.push_back({device, tx.device().route(), message});

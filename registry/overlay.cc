@@ -11,6 +11,13 @@ absl::StatusOr<std::optional<std::string>> Overlay::Get(Family family,
   return base_->Get(family, key);
 }
 
+absl::StatusOr<std::optional<absl::string_view>> Overlay::View(Family family, absl::string_view key,
+                                                               std::string* storage) const {
+  const auto it = writes_.find(std::make_pair(family, key));
+  if (it == writes_.end()) return base_->View(family, key, storage);
+  return it->second.has_value() ? std::optional<absl::string_view>(*it->second) : std::nullopt;
+}
+
 absl::Status Overlay::Scan(
     Family family, absl::string_view from, absl::string_view to,
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
@@ -49,13 +56,10 @@ void Overlay::Delete(Family family, absl::string_view key) {
   writes_.insert_or_assign(KvKey{family, std::string(key)}, std::nullopt);
 }
 
-void Overlay::Forget(Family family, absl::string_view key) {
-  const auto it = writes_.find(std::make_pair(family, key));
-  if (it != writes_.end()) writes_.erase(it);
-}
-
 void Overlay::MergeInto(Overlay* below) && {
-  for (auto& [key, value] : writes_) below->writes_.insert_or_assign(key, std::move(value));
+  // Moves whole entries, keys too; what is left has one below already.
+  below->writes_.merge(writes_);
+  for (auto& [key, value] : writes_) below->writes_.find(key)->second = std::move(value);
   writes_.clear();
 }
 

@@ -25,15 +25,14 @@ class Overlay final : public KvReader {
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
+  absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+                                                        std::string* storage) const override;
   absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
                     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
       const override;
 
   void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
-  // Drops what is staged for the key, as if it had never been. With a key that the base does not have it does
-  // what Delete does, and leaves the base nothing to do.
-  void Forget(Family family, absl::string_view key);
 
   // Moves the changes into `below`, the base of this overlay.
   void MergeInto(Overlay* below) &&;

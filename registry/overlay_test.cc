@@ -53,14 +53,19 @@ TEST_F(OverlayTest, MergesStagedAndBaseInOrder) {
   EXPECT_FALSE(overlay.Get(Family::kDevices, "c")->has_value());
 }
 
-TEST_F(OverlayTest, WhatIsForgottenWasNeverStaged) {
-  Overlay overlay(&engine_);
-  overlay.Put(Family::kDevices, "a", "new");
-  overlay.Put(Family::kDevices, "b", "changed");
-  for (const char* key : {"a", "b", "never staged"}) overlay.Forget(Family::kDevices, key);
-  EXPECT_TRUE(overlay.writes().empty());
-  EXPECT_FALSE(overlay.Get(Family::kDevices, "a")->has_value());
-  EXPECT_EQ(**overlay.Get(Family::kDevices, "b"), "base");
+TEST_F(OverlayTest, AViewSeesWhatGetSees) {
+  Overlay batch(&engine_);
+  batch.Put(Family::kDevices, "a", "batch");
+  batch.Delete(Family::kDevices, "d");
+  Overlay overlay(&batch);
+  overlay.Put(Family::kDevices, "g", "new");
+  for (const char* key : {"a", "b", "c", "d", "g"}) {
+    std::string storage;
+    const auto view = overlay.View(Family::kDevices, key, &storage);
+    const auto got = overlay.Get(Family::kDevices, key);
+    ASSERT_EQ(view->has_value(), got->has_value()) << key;
+    EXPECT_EQ(view->value_or("none"), got->value_or("none")) << key;
+  }
 }
 
 TEST_F(OverlayTest, AScanStopsWhereTheVisitorSaysSo) {

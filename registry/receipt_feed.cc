@@ -62,14 +62,13 @@ void ReceiptFeed::WakeAt(Feed* feed, int64_t time_ms) {
                 std::string());
 }
 
-absl::Status ReceiptFeed::Append(const std::vector<storage::v1::FeedReceipt>& receipts,
-                                 int64_t now_ms) {
+absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms) {
   BELLWIRE_ASSIGN_OR_RETURN(Feed feed, Load());
   for (size_t begin = 0; begin < receipts.size(); begin += kMaxFeedBlockReceipts) {
     const size_t end = std::min(receipts.size(), begin + kMaxFeedBlockReceipts);
     FeedBlock block;
     block.set_relayed_at_ms(now_ms);
-    for (size_t i = begin; i < end; ++i) *block.add_receipts() = receipts[i];
+    for (size_t i = begin; i < end; ++i) *block.add_receipts() = std::move(receipts[i]);
     feed.set_last_position(feed.last_position() + (end - begin));
     overlay_->Put(Family::kFeeds, FeedBlockKey(team_id_, feed.last_position()),
                   block.SerializeAsString());

@@ -25,7 +25,7 @@ class ReceiptFeed {
   ReceiptFeed(Overlay* overlay, absl::string_view team_id)
       : overlay_(overlay), team_id_(team_id) {}
 
-  absl::Status Append(const std::vector<storage::v1::FeedReceipt>& receipts, int64_t now_ms);
+  absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
   // As Store::ReadReceipts.
   absl::StatusOr<FeedPage> Read(std::optional<uint64_t> after, size_t max_receipts) const;
   // Forgets what is older than kReceiptRetention, at most kMaxFeedTrimBlocks records of it, and sees to

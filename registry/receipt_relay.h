@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/ids.h"
 #include "registry/overlay.h"
 #include "registry/store.h"
 
@@ -15,8 +18,8 @@ namespace bellwire::registry {
 // Moves receipts from the devices' outbox into the feeds of their teams, in the order of the outbox:
 // first into the feed, which is a transaction of the team, then out of the outbox, which is one of the
 // device. Where the two are not committed together, a crash between them relays again: at least once.
-// Receipts that come into their feed with the very batch that they came into the outbox with never
-// reach the engine's outbox at all.
+// The outbox of the batch that runs is kept as objects: what comes into its feed with that very batch never
+// becomes a record of the outbox at all.
 //
 // Not thread-safe.
 class ReceiptRelay {
@@ -29,26 +32,33 @@ class ReceiptRelay {
 
   // For the next outbox entry: greater than all before, those of earlier processes too.
   absl::StatusOr<uint64_t> NextOrder();
+  // What a transaction of `device` adds to the outbox. REQUIRES: `order` is the latest of NextOrder.
+  void Add(uint64_t order, const DeviceId& device, storage::v1::Outbox outbox);
 
-  // What was staged is in the engine, and the next batch begins.
-  void OnCommitted() { batch_from_order_ = next_order_; }
-  // The commit that held the last steps failed: what they moved is in the outbox again.
-  void OnCommitFailed() {
-    from_.clear();
-    OnCommitted();
-  }
+  // Stages what Run has not moved, for the commit that ends the batch.
+  void Stage();
+  // That commit failed: what earlier steps moved may be in the outbox again.
+  void OnCommitFailed();
 
  private:
+  struct Entry {
+    uint64_t order;
+    DeviceId device;
+    storage::v1::Outbox outbox;
+  };
+
   absl::Status LoadOrder();
 
   Overlay* const staged_;
-  // Every entry before this key has been moved. Spares each step a walk over what those before it have
+  // The outbox of this batch, in its order: after everything that is a record already.
+  std::vector<Entry> batch_;
+  // Whether the outbox may have records. False spares each step a look.
+  bool has_records_ = true;
+  // Every record before this key has been moved. Spares each step a walk over what those before it have
   // deleted.
   std::string from_;
   // 0: not known yet.
   uint64_t next_order_ = 0;
-  // Entries from here on are staged only: the engine has none of them. 0: not known yet.
-  uint64_t batch_from_order_ = 0;
 };
 
 }  // namespace bellwire::registry

@@ -11,17 +11,30 @@ RecordCache::RecordCache(std::unique_ptr<KvEngine> engine, size_t max_bytes)
 
 absl::StatusOr<std::optional<std::string>> RecordCache::Get(Family family,
                                                             absl::string_view key) const {
-  if (family != Family::kDevices) return engine_->Get(family, key);
-  if (const auto it = young_.find(key); it != young_.end()) return it->second;
-  if (const auto it = old_.find(key); it != old_.end()) {
-    std::string value = it->second;
-    Put(key, value);
-    return value;
-  }
-  BELLWIRE_ASSIGN_OR_RETURN(std::optional<std::string> value, engine_->Get(family, key));
+  std::string storage;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<absl::string_view> value,
+                            View(family, key, &storage));
+  if (!value.has_value()) return std::nullopt;
+  return std::string(*value);
+}
+
+absl::StatusOr<std::optional<absl::string_view>> RecordCache::View(Family family,
+                                                                   absl::string_view key,
+                                                                   std::string* storage) const {
+  if (family != Family::kDevices) return engine_->View(family, key, storage);
+  if (const std::string* found = Find(key); found != nullptr) return *found;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<absl::string_view> value,
+                            engine_->View(family, key, storage));
   // What is not there is asked for once: a message id that is new.
-  if (value.has_value()) Put(key, *value);
-  return value;
+  if (!value.has_value()) return std::nullopt;
+  return *Put(key, std::string(*value));
+}
+
+const std::string* RecordCache::Find(absl::string_view key) const {
+  if (const auto it = young_.find(key); it != young_.end()) return &it->second;
+  const auto it = old_.find(key);
+  if (it == old_.end()) return nullptr;
+  return Put(key, std::string(it->second));
 }
 
 absl::Status RecordCache::Commit(const WriteSet& writes) {
@@ -42,15 +55,19 @@ absl::Status RecordCache::Commit(const WriteSet& writes) {
   return absl::OkStatus();
 }
 
-void RecordCache::Put(absl::string_view key, std::string value) const {
+const std::string* RecordCache::Put(absl::string_view key, std::string value) const {
   Erase(key, &old_, &old_bytes_);
   const auto [it, inserted] = young_.try_emplace(key);
   if (inserted) young_bytes_ += key.size();
   young_bytes_ += value.size() - it->second.size();
   it->second = std::move(value);
-  if (young_bytes_ < max_bytes_ / 2) return;
-  old_ = std::exchange(young_, {});
-  old_bytes_ = std::exchange(young_bytes_, 0);
+  // Stays where it is when its table changes hands.
+  const std::string* const at = &it->second;
+  if (young_bytes_ >= max_bytes_ / 2) {
+    old_ = std::exchange(young_, {});
+    old_bytes_ = std::exchange(young_bytes_, 0);
+  }
+  return at;
 }
 
 void RecordCache::Erase(absl::string_view key, Records* from, size_t* bytes) {

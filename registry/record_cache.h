@@ -29,6 +29,8 @@ class RecordCache final : public KvEngine {
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
+  absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+                                                        std::string* storage) const override;
   absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
                     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
       const override {
@@ -41,7 +43,10 @@ class RecordCache final : public KvEngine {
  private:
   using Records = absl::flat_hash_map<std::string, std::string>;
 
-  void Put(absl::string_view key, std::string value) const;
+  // Null: not here.
+  const std::string* Find(absl::string_view key) const;
+  // Answers where the value lies.
+  const std::string* Put(absl::string_view key, std::string value) const;
   static void Erase(absl::string_view key, Records* from, size_t* bytes);
   void Clear() const;
 

@@ -27,7 +27,8 @@ absl::StatusOr<Record> ParseRecord(absl::string_view bytes) {
 template <typename Record>
 absl::StatusOr<std::optional<Record>> GetRecord(const KvReader& reader, Family family,
                                                 absl::string_view key) {
-  auto bytes = reader.Get(family, key);
+  std::string storage;
+  const auto bytes = reader.View(family, key, &storage);
   if (!bytes.ok()) return bytes.status();
   if (!bytes->has_value()) return std::optional<Record>();
   auto record = ParseRecord<Record>(**bytes);
