@@ -17,17 +17,22 @@
 #include "CLI/Formatter.hpp"
 #include "absl/base/thread_annotations.h"
 #include "absl/random/random.h"
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
+#include "bench/load/histogram.h"
 #include "bench/send/load_driver.h"
 #include "cli/provider_credentials.h"
 #include "common/clock.h"
+#include "common/error.h"
 #include "common/limits.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/client_callback.h"
+#include "nlohmann/json.hpp"
 #include "rpc/credentials.h"
+#include "rpc/grpc_status.h"
 
 namespace bellwire::bench {
 namespace {
@@ -71,14 +76,51 @@ class Requests {
   std::atomic<uint64_t> next_{0};
 };
 
+// The messages that were refused as a server should: RESOURCE_EXHAUSTED, and when to come back.
+class Refused {
+ public:
+  void Add(MonotonicTime began) {
+    const MonotonicTime now = RealClock()->Monotonic();
+    absl::MutexLock lock(&mutex_);
+    latency_.Add(now - began);
+  }
+  void AddTo(nlohmann::json* report) {
+    absl::MutexLock lock(&mutex_);
+    (*report)["refused"] = latency_.count();
+    (*report)["refused_p99_us"] = latency_.Percentile(0.99);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  Histogram latency_ ABSL_GUARDED_BY(mutex_);
+};
+Refused* AllRefused() {
+  static Refused* const refused = new Refused;
+  return refused;
+}
+
 // Says once why calls fail; what a bench needs to be repaired.
 void ReportError(const std::string& what) {
   static std::atomic<bool> said{false};
   if (!said.exchange(true)) std::cerr << "send_load: " << what << "\n";
 }
 
-void ReportIfFailed(const push::v1::SendResult& result) {
-  if (result.has_error()) ReportError(absl::StrCat(result.error().reason(), ": ", result.error().message()));
+void ReportIfFailed(const push::v1::SendResult& result, MonotonicTime began) {
+  if (!result.has_error()) return;
+  const push::v1::SendError& error = result.error();
+  if (error.code() == grpc::StatusCode::RESOURCE_EXHAUSTED && error.has_retry_after()) {
+    return AllRefused()->Add(began);
+  }
+  ReportError(absl::StrCat(error.reason(), ": ", error.message()));
+}
+
+void ReportIfFailed(const grpc::Status& status, MonotonicTime began) {
+  if (status.ok()) return;
+  const absl::Status converted = FromGrpcStatus(status);
+  if (absl::IsResourceExhausted(converted) && RetryAfter(converted).has_value()) {
+    return AllRefused()->Add(began);
+  }
+  ReportError(status.error_message());
 }
 
 class Backend {
@@ -125,8 +167,8 @@ class UnaryBackend final : public Backend {
     Authorize(&call->context);
     requests_->Fill(began, &call->request);
     NextStub()->async()->Send(&call->context, &call->request, &call->response,
-                              [call](const grpc::Status& status) {
-                                if (!status.ok()) ReportError(status.error_message());
+                              [call, began](const grpc::Status& status) {
+                                ReportIfFailed(status, began);
                                 LoadDriver::Done done = std::move(call->done);
                                 delete call;
                                 std::move(done)(status.ok() ? 1 : 0, status.ok() ? 0 : 1);
@@ -152,12 +194,12 @@ class BatchBackend final : public Backend {
     for (int i = 0; i < flags_.batch; ++i) requests_->Fill(began, call->request.add_requests());
     NextStub()->async()->SendBatch(
         &call->context, &call->request, &call->response,
-        [call, size = flags_.batch](const grpc::Status& status) {
-          if (!status.ok()) ReportError(status.error_message());
+        [call, began, size = flags_.batch](const grpc::Status& status) {
+          ReportIfFailed(status, began);
           int succeeded = 0;
           for (const push::v1::SendResult& result : call->response.results()) {
             succeeded += result.has_response() ? 1 : 0;
-            ReportIfFailed(result);
+            ReportIfFailed(result, began);
           }
           LoadDriver::Done done = std::move(call->done);
           delete call;
@@ -200,7 +242,7 @@ class OneStream final
       slot = free_.back();
       free_.pop_back();
     }
-    waiting_[slot] = std::move(done);
+    waiting_[slot] = {began, std::move(done)};
     push::v1::SendStreamRequest& request = unsent_.emplace_back();
     request.set_correlation_id(slot);
     requests->Fill(began, request.mutable_request());
@@ -215,6 +257,11 @@ class OneStream final
   }
 
  private:
+  struct Waiting {
+    MonotonicTime began;
+    LoadDriver::Done done;
+  };
+
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || unsent_.empty()) return;
     writing_ = true;
@@ -233,29 +280,29 @@ class OneStream final
 
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    LoadDriver::Done done;
+    Waiting waiting;
     {
       absl::MutexLock lock(&mutex_);
       const size_t slot = response_.correlation_id();
-      done = std::move(waiting_[slot]);
+      waiting = std::move(waiting_[slot]);
       free_.push_back(slot);
     }
     const bool succeeded = response_.result().has_response();
-    ReportIfFailed(response_.result());
+    ReportIfFailed(response_.result(), waiting.began);
     StartRead(&response_);
-    std::move(done)(succeeded ? 1 : 0, succeeded ? 0 : 1);
+    std::move(waiting.done)(succeeded ? 1 : 0, succeeded ? 0 : 1);
   }
 
   void OnDone(const grpc::Status& status) override {
     if (!status.ok()) ReportError(status.error_message());
-    std::vector<LoadDriver::Done> waiting;
+    std::vector<Waiting> waiting;
     {
       absl::MutexLock lock(&mutex_);
       waiting.swap(waiting_);
       ended_ = true;
     }
-    for (LoadDriver::Done& done : waiting) {
-      if (done) std::move(done)(0, 1);
+    for (Waiting& w : waiting) {
+      if (w.done) std::move(w.done)(0, 1);
     }
   }
 
@@ -263,7 +310,7 @@ class OneStream final
   push::v1::SendStreamResponse response_;
   absl::Mutex mutex_;
   std::deque<push::v1::SendStreamRequest> unsent_ ABSL_GUARDED_BY(mutex_);
-  std::vector<LoadDriver::Done> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   std::vector<size_t> free_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -330,7 +377,9 @@ int Run(const Flags& flags) {
   });
   driver.Run();
   backend->Finish();
-  std::cout << driver.Report() << std::endl;
+  nlohmann::json report = driver.Report();
+  AllRefused()->AddTo(&report);
+  std::cout << report << std::endl;
   return 0;
 }
 
