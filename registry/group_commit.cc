@@ -83,4 +83,12 @@ bool GroupCommit::WaitForWork(absl::Duration timeout) {
   return !queue_.empty() || !closed_;
 }
 
+void GroupCommit::WaitForCompany(size_t operations, absl::Duration timeout) {
+  absl::MutexLock lock(&mutex_);
+  const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return queue_.size() >= operations || closed_;
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&enough), timeout);
+}
+
 }  // namespace bellwire::registry

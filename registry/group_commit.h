@@ -56,6 +56,8 @@ class GroupCommit {
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
   bool WaitForWork(absl::Duration timeout);
+  // Waits until so many operations do, or Close, or `timeout`.
+  void WaitForCompany(size_t operations, absl::Duration timeout);
 
  private:
   class Operation {

@@ -147,6 +147,22 @@ TEST_F(GroupCommitTest, ClosedItRunsWhatWaitsAndRefusesTheRest) {
   EXPECT_FALSE(group_commit_.WaitForWork(absl::InfiniteDuration()));
 }
 
+TEST_F(GroupCommitTest, CompanyIsWaitedForUntilItIsThereOrNobodyCanCome) {
+  Put("a");
+  std::thread other([this] { Put("b"); });
+  group_commit_.WaitForCompany(2, absl::InfiniteDuration());
+  EXPECT_EQ(group_commit_.RunBatch(), 2);
+  other.join();
+  group_commit_.Close();
+  group_commit_.WaitForCompany(1, absl::InfiniteDuration());
+}
+
+TEST_F(GroupCommitTest, CompanyThatDoesNotComeIsNotWaitedForLonger) {
+  Put("a");
+  group_commit_.WaitForCompany(2, absl::Microseconds(1));
+  EXPECT_EQ(group_commit_.RunBatch(), 1);
+}
+
 TEST_F(GroupCommitTest, DestroyedItAnswersWhatWaits) {
   std::string answer;
   {

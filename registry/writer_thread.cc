@@ -13,6 +13,11 @@ namespace {
 // their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
 constexpr size_t kRelayAtOnceOperations = 16;
 
+// After such a batch more is on its way: those whose answers it was, and who waits behind them. A moment for
+// it to come saves syncs, each of which costs as much as several operations.
+constexpr size_t kCompanyFromOperations = 32;
+constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
+
 }  // namespace
 
 WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
@@ -46,6 +51,7 @@ void WriterThread::Loop() {
     } else if (ran > 0) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
+    if (ran >= kCompanyFromOperations) group_commit_->WaitForCompany(ran, kCompanyWait);
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
     next_relay = std::min(next_relay, now + kRelayInterval);
