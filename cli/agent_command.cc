@@ -13,6 +13,10 @@ namespace {
 struct Flags {
   std::string socket_path = agent::kDefaultSocketPath;
   std::string activity;
+  std::string network_kind;
+  std::string network_name;
+  std::string interface;
+  bool forget = false;
 };
 
 std::string Name(agent::v1::Activity activity) {
@@ -46,6 +50,7 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
     const auto& network = status.network();
     json["network"] = {{"kind", network.kind()},
                        {"interface", network.interface()},
+                       {"named", network.named()},
                        {"gateway", network.gateway()},
                        {"learned_interval_ms", network.learned_interval_ms()},
                        {"hint_interval_ms", network.hint_interval_ms()}};
@@ -60,9 +65,10 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
   return json;
 }
 
-// "wifi wlan0 at 00:1a:2b:3c:4d:5e; silence of 27m45s survives here".
+// "wifi wlan0, named, at 00:1a:2b:3c:4d:5e; silence of 27m45s survives here".
 std::string RenderNetwork(const agent::v1::Status::Network& network) {
   std::string text = absl::StrCat(network.kind(), " ", network.interface());
+  if (network.named()) absl::StrAppend(&text, ", named,");
   if (!network.gateway().empty()) absl::StrAppend(&text, " at ", network.gateway());
   const auto render = [](uint32_t ms) { return RenderDuration(absl::Milliseconds(ms)); };
   if (network.learned_interval_ms() != 0) {
@@ -144,20 +150,48 @@ absl::Status ShowStatus(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+// Why the agent did not do what it was told.
+absl::Status Explain(const absl::Status& status) {
+  if (absl::IsPermissionDenied(status)) {
+    return WithHint(status, "run it as root, or as the user that bellwire-agent runs as");
+  }
+  // It said itself what is wrong.
+  if (absl::IsInternal(status)) return status;
+  return WithHint(status, "is bellwire-agent running? Name its socket with --socket PATH");
+}
+
 absl::Status SetActivity(const Flags& flags, CommandContext* context) {
   const auto activity = flags.activity == "idle" ? agent::v1::IDLE : agent::v1::ACTIVE;
   const absl::Status status =
       agent::SetAgentActivity(flags.socket_path, activity, absl::Seconds(5));
-  if (absl::IsPermissionDenied(status)) {
-    return WithHint(status, "run it as root, or as the user that bellwire-agent runs as");
-  }
-  if (!status.ok()) {
-    return WithHint(status, "is bellwire-agent running? Name its socket with --socket PATH");
-  }
+  if (!status.ok()) return Explain(status);
   if (context->terminal->json()) {
     context->terminal->Json({{"activity", flags.activity}});
   } else {
     context->terminal->Line(absl::StrCat("The agent counts the phone as ", flags.activity, "."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetNetwork(const Flags& flags, CommandContext* context) {
+  if (flags.forget != (flags.network_kind.empty() && flags.network_name.empty()) ||
+      flags.network_kind.empty() != flags.network_name.empty()) {
+    return absl::InvalidArgumentError("say either --kind and --name, or --forget");
+  }
+  agent::v1::SetNetwork request;
+  if (flags.network_kind == "ethernet") request.set_kind(agent::v1::SetNetwork::ETHERNET);
+  if (flags.network_kind == "wifi") request.set_kind(agent::v1::SetNetwork::WIFI);
+  if (flags.network_kind == "cellular") request.set_kind(agent::v1::SetNetwork::CELLULAR);
+  request.set_name(flags.network_name);
+  request.set_interface(flags.interface);
+  const absl::Status status =
+      agent::SetAgentNetwork(flags.socket_path, request, absl::Seconds(5));
+  if (!status.ok()) return Explain(status);
+  if (context->terminal->json()) {
+    context->terminal->Json({{"named", !flags.forget}});
+  } else {
+    context->terminal->Line(flags.forget ? "The agent has forgotten the network's name."
+                                         : "The agent knows which network it is.");
   }
   return absl::OkStatus();
 }
@@ -189,6 +223,28 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   AddSocketFlag(activity, flags);
   AddJsonFlag(activity, context);
   SetExamples(activity, "  bellwire agent activity idle");
+  CLI::App* network = agent->add_subcommand(
+      "network",
+      "Say which network an interface leads to: what is learned of it is kept apart from others', and "
+      "shared (docs/agent.md)");
+  network->add_option("--kind", flags->network_kind, "wifi, cellular or ethernet")
+      ->check(CLI::IsMember({"wifi", "cellular", "ethernet"}));
+  network
+      ->add_option("--name", flags->network_name,
+                   "The SSID, or the carrier and its APN, such as 26201/internet; only a digest is kept")
+      ->type_name("NAME");
+  network
+      ->add_option("--interface", flags->interface,
+                   "Default: the one that the default route leads over now")
+      ->type_name("NAME");
+  network->add_flag("--forget", flags->forget, "Nothing is known of the interface's network any more");
+  AddSocketFlag(network, flags);
+  AddJsonFlag(network, context);
+  SetExamples(network,
+              "  bellwire agent network --kind cellular --name 26201/internet --interface wwan0\n"
+              "  bellwire agent network --forget --interface wlan0");
+  network->callback([=] { context->run = [=] { return SetNetwork(*flags, context); }; });
+
   activity->callback([=] { context->run = [=] { return SetActivity(*flags, context); }; });
 }
 

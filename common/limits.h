@@ -296,6 +296,10 @@ inline constexpr absl::Duration kSuspendWorthABeat = absl::Seconds(10);
 inline constexpr absl::Duration kNetworkSettle = absl::Milliseconds(200);
 // … or when it has gone on for this long: a reconnect begins within a second of the first.
 inline constexpr absl::Duration kNetworkSettleMax = absl::Milliseconds(800);
+// Interfaces whose network's name an agent is told (SetNetwork), and such a name: an SSID has 32 bytes, a
+// carrier and its APN (at most 100) a few more.
+inline constexpr size_t kMaxNamedInterfaces = 16;
+inline constexpr size_t kMaxNetworkNameBytes = 128;
 // Links, addresses and default routes that an agent keeps in mind; a phone has a dozen.
 inline constexpr size_t kMaxNetworkFacts = 1024;
 // A session that lived this long was a good one: the next reconnect starts from the base again.

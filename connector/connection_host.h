@@ -64,9 +64,10 @@ class ConnectionHost {
   // OnAppRegistered and OnAppRemoved, with this request id and the app id.
   virtual void RegisterApp(uint32_t request_id, internal::v1::RegisterAppRequest request) = 0;
   virtual void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) = 0;
+  // OnNetworkHint, if it tells no interval and the registry answers.
+  virtual void ReportNetwork(internal::v1::ReportNetworkRequest request) = 0;
   // No answer is needed.
   virtual void ReportSent(internal::v1::ReportSentRequest request) = 0;
-  virtual void ReportNetwork(internal::v1::ReportNetworkRequest request) = 0;
   virtual void Unbind(internal::v1::UnbindRequest request) = 0;
 };
 

@@ -288,7 +288,7 @@ void DeviceConnection::OnNetworkReport(const device::v1::NetworkReport& report) 
   absl::StatusOr<internal::v1::NetworkReport> checked = CheckNetworkReport(report);
   if (!checked.ok()) return ProtocolError(checked.status().message());
   // Beyond the bound nothing is lost: the next login tells it again.
-  if (checked->interval_ms() == 0 || network_reports_ >= kMaxNetworkReports) return;
+  if (network_reports_ >= kMaxNetworkReports) return;
   ++network_reports_;
   internal::v1::ReportNetworkRequest request;
   request.set_device_id(std::string(device_id_.bytes()));
@@ -407,10 +407,7 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   welcome->set_settled_seq(response->settled_seq());
   welcome->set_server_time_ms(WallNowMs(*context_->clock));
   welcome->set_window_bytes(kSessionWindowBytes);
-  device::v1::HeartbeatBounds* bounds = welcome->mutable_heartbeat_bounds();
-  bounds->set_min_interval_ms(context_->heartbeat_range.min_ms());
-  bounds->set_max_interval_ms(context_->heartbeat_range.max_ms());
-  bounds->set_hint_interval_ms(response->hint_interval_ms());
+  *welcome->mutable_heartbeat_bounds() = Bounds(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);
 
@@ -549,6 +546,22 @@ void DeviceConnection::OnAppRemoved(uint32_t request_id, const absl::Status& sta
   --pending_app_requests_;
   Send(AppRemoved(request_id, status.ok()));
   EndDrainIfDone();
+}
+
+device::v1::HeartbeatBounds DeviceConnection::Bounds(uint32_t hint_interval_ms) const {
+  device::v1::HeartbeatBounds bounds;
+  bounds.set_min_interval_ms(context_->heartbeat_range.min_ms());
+  bounds.set_max_interval_ms(context_->heartbeat_range.max_ms());
+  bounds.set_hint_interval_ms(hint_interval_ms);
+  return bounds;
+}
+
+void DeviceConnection::OnNetworkHint(uint32_t hint_interval_ms) {
+  // Also if there is none: the agent may have another network's.
+  if (state_ != ConnectionState::kActive) return;
+  ConnectorFrame frame;
+  *frame.mutable_heartbeat_bounds() = Bounds(hint_interval_ms);
+  Send(frame);
 }
 
 // --- The server. ---

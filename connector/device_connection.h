@@ -97,6 +97,8 @@ class DeviceConnection {
   void OnAppRegistered(uint32_t request_id, absl::string_view app_id,
                        absl::StatusOr<internal::v1::RegisterAppResponse> response);
   void OnAppRemoved(uint32_t request_id, const absl::Status& status);
+  // 0: there is none.
+  void OnNetworkHint(uint32_t hint_interval_ms);
 
   // --- Gateways and other connectors. ---
 
@@ -135,6 +137,7 @@ class DeviceConnection {
   void AnswerHeartbeat();
   void OnLogin(const device::v1::Login& login);
   void OnNetworkReport(const device::v1::NetworkReport& report);
+  device::v1::HeartbeatBounds Bounds(uint32_t hint_interval_ms) const;
   void OnActivityChange(const device::v1::ActivityChange& change);
   void OnAck(const device::v1::Ack& ack);
   void OnAppAck(const device::v1::AppAck& app_ack);

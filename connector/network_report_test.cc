@@ -53,9 +53,31 @@ TEST(NetworkReportTest, WhatIsLearnedInASessionGoesToTheRegistry) {
   ASSERT_EQ(h.host.network_reports.size(), 1u);
   EXPECT_EQ(h.host.network_reports[0].device_id(), h.device_id.bytes());
   EXPECT_EQ(h.host.network_reports[0].network().interval_ms(), 279'000u);
+}
+
+TEST(NetworkReportTest, AQuestionInASessionIsAnsweredWithTheHint) {
+  H h;
+  h.BringTo(S::kActive);
   Receive(h, Report(0));
-  Receive(h, Report(5));
-  EXPECT_EQ(h.host.network_reports.size(), 1u) << "nothing learned, or nonsense";
+  ASSERT_EQ(h.host.network_reports.size(), 1u);
+  EXPECT_EQ(h.host.network_reports[0].network().interval_ms(), 0u);
+  for (const uint32_t hint_ms : {272'000u, 0u}) {
+    h.host.frames.clear();
+    h.connection.OnNetworkHint(hint_ms);
+    ASSERT_EQ(h.host.frames.size(), 1u);
+    const device::v1::HeartbeatBounds& bounds = h.host.frames[0].heartbeat_bounds();
+    EXPECT_EQ(bounds.min_interval_ms(), 10'000u);
+    EXPECT_EQ(bounds.max_interval_ms(), 3'600'000u);
+    EXPECT_EQ(bounds.hint_interval_ms(), hint_ms);
+  }
+}
+
+TEST(NetworkReportTest, AHintThatComesTooLateIsNotSent) {
+  H h;
+  h.BringTo(S::kDraining);
+  h.host.frames.clear();
+  h.connection.OnNetworkHint(272'000);
+  EXPECT_TRUE(h.host.frames.empty()) << "after GoAway nothing goes to the device";
 }
 
 TEST(NetworkReportTest, ASessionIsHeardSoOften) {

@@ -119,14 +119,19 @@ void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
           }));
 }
 
-void RegistryCalls::ReportNetwork(internal::v1::ReportNetworkRequest request) {
+void RegistryCalls::ReportNetwork(uint64_t session_id,
+                                  internal::v1::ReportNetworkRequest request) {
+  // Without an interval it was a question.
+  const bool wants_hint = request.network().interval_ms() == 0;
   registry_->ReportNetwork(
       std::move(request),
-      OnThread<internal::v1::ReportNetworkResponse>(
-          [](const absl::StatusOr<internal::v1::ReportNetworkResponse>& response) {
-            // The device tells it again with its next login.
+      OnConnection<internal::v1::ReportNetworkResponse>(
+          session_id, [wants_hint](DeviceConnection& connection, const auto& response) {
             if (!response.ok()) {
+              // The device tells it again with its next login.
               LogDebug("report_network_failed", {{"error", response.status().ToString()}});
+            } else if (wants_hint) {
+              connection.OnNetworkHint(response->hint_interval_ms());
             }
           }));
 }

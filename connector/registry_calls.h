@@ -40,7 +40,7 @@ class RegistryCalls {
   void RemoveApp(uint64_t session_id, uint32_t request_id,
                  internal::v1::RemoveAppRequest request);
   void ReportSent(internal::v1::ReportSentRequest request);
-  void ReportNetwork(internal::v1::ReportNetworkRequest request);
+  void ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request);
   void Unbind(internal::v1::UnbindRequest request);
 
   // Calls whose answer has not been handled.

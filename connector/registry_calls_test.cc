@@ -70,6 +70,21 @@ TEST_F(RegistryCallsTest, ABindForAConnectionThatIsGoneIsUndone) {
   EXPECT_FALSE(registry_.RouteOf(h_.device_id).has_value());
 }
 
+TEST_F(RegistryCallsTest, OnlyAQuestionAboutANetworkIsAnswered) {
+  h_.BringTo(ConnectionState::kActive);
+  internal::v1::ReportNetworkRequest request;
+  request.set_device_id(std::string(h_.device_id.bytes()));
+  request.mutable_network()->set_network_id(std::string(NetworkId::kSize, 'n'));
+  for (const uint32_t interval_ms : {279'000u, 0u}) {
+    h_.host.frames.clear();
+    request.mutable_network()->set_interval_ms(interval_ms);
+    calls_.ReportNetwork(H::kSessionId, request);
+    TakeAnswers();
+    EXPECT_EQ(h_.host.frames.size(), interval_ms == 0 ? 1u : 0u);
+  }
+  EXPECT_TRUE(h_.host.frames.at(0).has_heartbeat_bounds());
+}
+
 TEST_F(RegistryCallsTest, TheSessionThatABindLeavesBehindIsEvictedWhateverBecameOfTheNewOne) {
   calls_.Bind(BindOf(77, 4));
   there_ = false;

@@ -71,7 +71,7 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
     registry_->ReportSent(std::move(request));
   }
   void ReportNetwork(internal::v1::ReportNetworkRequest request) override {
-    registry_->ReportNetwork(std::move(request));
+    registry_->ReportNetwork(core_.session_id(), std::move(request));
   }
   void Unbind(internal::v1::UnbindRequest request) override {
     registry_->Unbind(std::move(request));

@@ -18,6 +18,7 @@
 #include "device-agent/agent_core.h"
 #include "device-agent/heartbeat/default_route.h"
 #include "device-agent/heartbeat/learned_heartbeat.h"
+#include "device-agent/heartbeat/network_names.h"
 #include "device-agent/heartbeat_policy.h"
 #include "device-agent/hook_runner.h"
 #include "device-agent/inbox.h"
@@ -75,7 +76,8 @@ NetworkTable LoadNetworks(const std::string& path) {
   return NetworkTable();
 }
 
-std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std::string path) {
+std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std::string path,
+                                               const NetworkNames* names) {
   if (options.heartbeat_interval.has_value()) {
     return std::make_unique<FixedHeartbeat>(*options.heartbeat_interval);
   }
@@ -87,7 +89,8 @@ std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std:
   return std::make_unique<LearnedHeartbeat>(
       LearnedHeartbeat::Options{.clock = RealClock(),
                                 .known = std::move(known),
-                                .network = ReadDefaultRoute,
+                                .network =
+                                    [names] { return names->Complete(ReadDefaultRoute()); },
                                 .save = std::move(save),
                                 .share = options.share_networks});
 }
@@ -102,11 +105,11 @@ class AgentImpl final : public Agent {
         inbox_(std::move(inbox)),
         device_id_(ToHex(key_->device_id())),
         socket_path_(options.socket_path),
-        loop_(RealClock()),
+        loop_(RealClock(), net::Suspend::kBetweenTurns),
         tls_(&loop_, std::move(tls)),
         hooks_(&loop_, options.start_app_hook,
                [this](const std::string& app_id) { core_.OnAppStartEnded(app_id); }),
-        heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"))),
+        heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"), &network_names_)),
         network_watch_(WatchNetwork()),
         clock_watch_(WatchClock()),
         core_(&loop_, inbox_.get(), key_.get(), heartbeat_.get(), random_,
@@ -120,6 +123,10 @@ class AgentImpl final : public Agent {
                    },
                .agent_uid = geteuid(),
                .start_app = StartApp(options.start_app_hook),
+               .set_network =
+                   [this](const v1::SetNetwork& request) {
+                     return TakeNetworkName(request, ReadDefaultRoute().interface, &network_names_);
+                   },
                .on_wake = [this] { OnWake(); },
                .reconnect_max = options.reconnect_max}),
         watchdog_interval_(options.watchdog_interval),
@@ -210,6 +217,10 @@ class AgentImpl final : public Agent {
     if (const absl::Status& wakes = (*alarm)->wakes_the_machine(); !wakes.ok()) {
       LogInfo("phone_not_woken", {{"why", wakes.message()},
                                   {"consequence", "beats wait for a suspended phone to wake up"}});
+    } else if (!loop_.holds_off_suspend()) {
+      LogInfo("suspend_not_held_off",
+              {{"why", "CAP_BLOCK_SUSPEND is missing, or this kernel never suspends"},
+               {"consequence", "a phone that was woken for a beat may sleep before it is sent"}});
     }
     return *std::move(alarm);
   }
@@ -223,6 +234,7 @@ class AgentImpl final : public Agent {
   net::EpollLoop loop_;
   net::TlsClient tls_;
   HookRunner hooks_;
+  NetworkNames network_names_;
   const std::unique_ptr<HeartbeatPolicy> heartbeat_;
   // Null: the machine has none.
   const std::unique_ptr<NetworkWatch> network_watch_;

@@ -314,6 +314,14 @@ void AgentCore::SetActivity(v1::Activity activity) {
   ArmTimer();
 }
 
+absl::Status AgentCore::SetNetwork(const v1::SetNetwork& request) {
+  if (!options_.set_network) return absl::OkStatus();
+  BELLWIRE_RETURN_IF_ERROR(options_.set_network(request));
+  link_.OnNetworkNamed();
+  ArmTimer();
+  return absl::OkStatus();
+}
+
 device::v1::Activity AgentCore::ActivityForServer() const {
   return activity_ == v1::IDLE && inbox_->seen_ranges() < kManySeenRanges ? device::v1::IDLE
                                                                          : device::v1::ACTIVE;
@@ -363,6 +371,7 @@ void AgentCore::FillStatus(v1::Status* status) {
     v1::Status::Network* proto = status->mutable_network();
     proto->set_kind(network->kind);
     proto->set_interface(network->interface);
+    proto->set_named(network->named);
     proto->set_gateway(network->gateway);
     proto->set_learned_interval_ms(
         static_cast<uint32_t>(absl::ToInt64Milliseconds(network->learned)));

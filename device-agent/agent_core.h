@@ -60,6 +60,9 @@ class AgentCore final : private ServerLink::Owner,
     // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
     // it can't be tried. Empty: apps are not started.
     absl::AnyInvocable<bool(const std::string& app_id, uid_t app_uid)> start_app;
+    // Takes what the system says of a network, for the heartbeat; INVALID_ARGUMENT if it makes no sense. Empty:
+    // nobody wants to know.
+    absl::AnyInvocable<absl::Status(const v1::SetNetwork& request)> set_network;
     // Called whenever the phone was awake for the agent anyway: after a timer, and when the server sent
     // something. May be empty.
     absl::AnyInvocable<void()> on_wake;
@@ -115,6 +118,7 @@ class AgentCore final : private ServerLink::Owner,
   absl::Status Unregister(const std::string& app_id) override;
   void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) override;
   void SetActivity(v1::Activity activity) override;
+  absl::Status SetNetwork(const v1::SetNetwork& request) override;
   void FillStatus(v1::Status* status) override;
 
   // Registrar::Owner

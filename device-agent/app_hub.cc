@@ -48,6 +48,9 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
   if (frame.body_case() == Frame::kSetActivity) {
     return OnSetActivity(connection, frame.set_activity());
   }
+  if (frame.body_case() == Frame::kSetNetwork) {
+    return OnSetNetwork(connection, frame.set_network());
+  }
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
   if (connection->app_id().empty()) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR,
@@ -167,6 +170,19 @@ void AppHub::OnSetActivity(AppConnection* connection, const v1::SetActivity& req
   owner_->SetActivity(request.activity());
   v1::AgentFrame answer;
   answer.mutable_activity_set();
+  connection->Send(answer);
+}
+
+void AppHub::OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request) {
+  if (!IsPrivileged(*connection)) {
+    return connection->Fail(v1::Error::PERMISSION_DENIED,
+                            "only root and the agent's own user may say which network this is");
+  }
+  if (absl::Status s = owner_->SetNetwork(request); !s.ok()) {
+    return connection->Fail(v1::Error::PROTOCOL_ERROR, s.message());
+  }
+  v1::AgentFrame answer;
+  answer.mutable_network_set();
   connection->Send(answer);
 }
 

@@ -48,12 +48,14 @@ class AppHub final : private AppConnection::Owner {
     virtual void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) = 0;
     // Whether a person uses the phone, as whoever may know says.
     virtual void SetActivity(v1::Activity activity) = 0;
+    // What an interface leads to, as the system says. INVALID_ARGUMENT: it makes no sense.
+    virtual absl::Status SetNetwork(const v1::SetNetwork& request) = 0;
     // Everything but the apps.
     virtual void FillStatus(v1::Status* status) = 0;
   };
 
   // `agent_uid` is whom the agent runs as: like root, it may ask for everybody's status and say
-  // whether the phone is used. All must outlive the hub.
+  // whether the phone is used and which network it is in. All must outlive the hub.
   AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner);
 
   // Closes all connections; the agent is going down.
@@ -87,6 +89,7 @@ class AppHub final : private AppConnection::Owner {
   void OnAck(AppConnection* connection, const v1::Ack& ack);
   void OnStatusRequest(AppConnection* connection);
   void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
+  void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);
   // Whether it speaks for the phone and not only for an app.
   bool IsPrivileged(const AppConnection& connection) const;
   void SendToken(AppConnection* connection, const std::string& token);

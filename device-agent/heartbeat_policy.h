@@ -33,6 +33,8 @@ struct NetworkStatus {
   // As NetworkKey has them.
   std::string kind;
   std::string interface;
+  // Whether somebody told its name.
+  bool named = false;
   std::string gateway;
   // Zero: still being learned.
   absl::Duration learned;
@@ -59,7 +61,8 @@ class HeartbeatPolicy {
 
   // A login is about to be sent: what it tells of the network. Nullopt: nothing.
   virtual std::optional<NetworkReport> OnLogin() { return std::nullopt; }
-  // What was learned since, for the server; once. Asked after OnAlive.
+  // What was learned since, or which network this is if the login did not say; for the server, once. Asked
+  // after OnReady, OnNetworkNamed and OnAlive.
   virtual std::optional<NetworkReport> TakeReport() { return std::nullopt; }
 
   // Nullopt: it learns nothing, or there was no session yet.
@@ -68,6 +71,8 @@ class HeartbeatPolicy {
   // A session began: the network works, and may be another one than before. Before its bounds are
   // set.
   virtual void OnReady() {}
+  // In a session: the network that the phone is in may have another name than was thought.
+  virtual void OnNetworkNamed() {}
   // The path was silent for `silence` and carried a heartbeat and its answer then, however slow …
   virtual void OnAlive(absl::Duration silence) = 0;
   // … or did not, and the connection is given up.

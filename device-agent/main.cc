@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -94,6 +95,8 @@ int Main(int argc, char** argv) {
   }
 
   if (absl::Status s = PrepareProcess(flags); !s.ok()) return ReportFailure(s);
+  // What may wake the phone is ours, and not of the programs that start apps.
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (const std::optional<absl::Duration> interval = WatchdogInterval()) {
     options.watchdog_interval = *interval;
     options.watchdog = [] { (void)NotifyServiceManager("WATCHDOG=1"); };

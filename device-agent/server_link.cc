@@ -163,6 +163,14 @@ void ServerLink::OnNetworkChanged(bool must_reconnect) {
   Connect();
 }
 
+void ServerLink::OnNetworkNamed() {
+  // The next session asks anyway.
+  if (state_ != State::kReady) return;
+  policy_->OnNetworkNamed();
+  interval_ = std::min(promised_, policy_->interval());
+  ReportNetwork();
+}
+
 void ServerLink::OnDeadline() {
   const std::optional<MonotonicTime> due = deadline();
   const MonotonicTime now = clock_->Boottime();
@@ -237,11 +245,7 @@ bool ServerLink::OnFrameBytes(absl::string_view body) {
     beat_sent_.reset();
     policy_->OnAlive(beat_silence_);
     interval_ = std::min(promised_, policy_->interval());
-    if (const std::optional<NetworkReport> news = policy_->TakeReport()) {
-      device::v1::AgentFrame report;
-      *report.mutable_network_report() = ToProto(*news);
-      Send(report);
-    }
+    ReportNetwork();
     owner_->OnBeatAnswered();
     if (state_ == State::kReady && std::exchange(beat_again_, false)) SendBeat();
     return state_ == State::kReady;
@@ -288,6 +292,15 @@ void ServerLink::OnWelcome(const device::v1::Welcome& welcome) {
   beat_again_ = false;
   MoveTo(State::kReady);
   if (absl::Status s = owner_->OnWelcome(welcome); !s.ok()) return Abandon(s);
+  ReportNetwork();
+}
+
+void ServerLink::ReportNetwork() {
+  const std::optional<NetworkReport> news = policy_->TakeReport();
+  if (!news.has_value()) return;
+  device::v1::AgentFrame report;
+  *report.mutable_network_report() = ToProto(*news);
+  Send(report);
 }
 
 void ServerLink::OnGoAway(const GoAway& go_away) {

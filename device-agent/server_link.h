@@ -98,6 +98,9 @@ class ServerLink {
   // up, and a connection that was being opened is opened anew, at once; who waits to come back needn't
   // wait any longer, unless a server had asked for it. The back-off begins anew.
   void OnNetworkChanged(bool must_reconnect);
+  // The policy may see another network now than it did: it was told a name. The session goes on with what is
+  // known of that network, and the server is asked for a hint.
+  void OnNetworkNamed();
   // The deadline is reached; early calls do nothing.
   void OnDeadline();
   // When to call OnDeadline (Clock::Boottime); may change with every event and call.
@@ -139,6 +142,8 @@ class ServerLink {
   void OnWelcome(const device::v1::Welcome& welcome);
   void OnGoAway(const device::v1::GoAway& go_away);
   void TakeBounds(const device::v1::HeartbeatBounds& bounds);
+  // What the policy has to tell of the network, if anything.
+  void ReportNetwork();
   void SendBeat();
   // A beat is not answered: when to ask whether it reached the server at all, and when to give up.
   MonotonicTime silence_began() const { return std::max(*beat_sent_, last_received_); }

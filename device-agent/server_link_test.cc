@@ -325,6 +325,7 @@ class NotingPolicy final : public HeartbeatPolicy {
   absl::Duration earliest() const override { return wanted / 2; }
   void SetBounds(const HeartbeatBounds& bounds) override { hint = bounds.hint; }
   void OnReady() override { Note("ready"); }
+  void OnNetworkNamed() override { Note("named"); }
   void OnAlive(absl::Duration silence) override { Note("alive", silence); }
   void OnDead(absl::Duration silence) override { Note("dead", silence); }
 
@@ -397,6 +398,39 @@ TEST_F(PolicyTest, TheServerIsToldOfTheNetworkWithTheLoginAndWhenSomethingWasLea
   ASSERT_EQ(owner_.frames.size(), sent + 1);
   EXPECT_EQ(owner_.frames.back().network_report().network_id(), id.bytes());
   EXPECT_EQ(owner_.frames.back().network_report().interval_ms(), 279'000u);
+}
+
+TEST_F(PolicyTest, ANameInASessionChangesTheIntervalAndTheServerIsAsked) {
+  const NetworkId id = *NetworkId::FromBytes(std::string(NetworkId::kSize, 'n'));
+  (void)noting_.Events();
+  noting_.wanted = absl::Minutes(7);
+  noting_.news = NetworkReport{id, absl::ZeroDuration()};
+  link_.OnNetworkNamed();
+  EXPECT_EQ(noting_.Events(), "named");
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(7));
+  ASSERT_TRUE(owner_.frames.back().has_network_report());
+  EXPECT_EQ(owner_.frames.back().network_report().network_id(), id.bytes());
+  // The answer.
+  noting_.wanted = absl::Minutes(9);
+  ConnectorFrame hint;
+  hint.mutable_heartbeat_bounds()->set_min_interval_ms(1000);
+  hint.mutable_heartbeat_bounds()->set_max_interval_ms(3'600'000);
+  hint.mutable_heartbeat_bounds()->set_hint_interval_ms(540'000);
+  Receive(hint);
+  EXPECT_EQ(noting_.hint, absl::Minutes(9));
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(9));
+}
+
+TEST_F(PolicyTest, ANameThatComesDuringALoginIsAskedForWithTheWelcome) {
+  link_.OnClosed(absl::UnavailableError("reset"));
+  (void)noting_.Events();
+  link_.OnNetworkNamed();
+  EXPECT_EQ(noting_.Events(), "") << "no session";
+  WaitForDeadline();
+  noting_.news = NetworkReport{*NetworkId::FromBytes(std::string(NetworkId::kSize, 'n')),
+                               absl::ZeroDuration()};
+  ConnectAgain();
+  EXPECT_TRUE(owner_.frames.back().has_network_report());
 }
 
 TEST_F(PolicyTest, TheLoginPromisesWhatThePolicyMayComeTo) {

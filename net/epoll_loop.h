@@ -21,6 +21,16 @@
 
 namespace bellwire::net {
 
+// When the machine may suspend itself (autosleep, wake locks).
+enum class Suspend : uint8_t {
+  // At any time.
+  kAtAnyTime,
+  // Not between an event of a watched descriptor and the end of the turn that takes it (EPOLLWAKEUP), where
+  // that is permitted (CAP_BLOCK_SUSPEND): or else a phone that was woken for us might sleep again before we
+  // did what it was woken for.
+  kBetweenTurns,
+};
+
 // The EventLoop of real programs, on epoll(7). Besides what EventLoop promises, it watches file
 // descriptors (FdWatch). It wakes only for a descriptor, a timer that is due or a Post.
 //
@@ -30,7 +40,7 @@ class EpollLoop final : public EventLoop {
  public:
   // `clock` must be the machine's (epoll waits in real time) and outlive the loop. Aborts if the
   // kernel has no descriptor left.
-  explicit EpollLoop(const Clock* clock);
+  explicit EpollLoop(const Clock* clock, Suspend suspend = Suspend::kAtAnyTime);
   // Drops posted tasks and residents. REQUIRES: Run is not running; timers and watches are gone.
   ~EpollLoop() override;
 
@@ -43,6 +53,8 @@ class EpollLoop final : public EventLoop {
   const Clock& clock() const override { return *clock_; }
   std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> on_fire) override;
   bool Post(absl::AnyInvocable<void() &&> task) override { return posted_->Post(std::move(task)); }
+  // Whether kBetweenTurns was asked for, is permitted, and means something to this kernel. Reads /proc.
+  bool holds_off_suspend() const;
   // For threads that may outlive the loop.
   std::shared_ptr<PostQueue> post_queue() const { return posted_; }
 
@@ -82,6 +94,8 @@ class EpollLoop final : public EventLoop {
 
   const Clock* const clock_;
   const int epoll_fd_;
+  // EPOLLWAKEUP or nothing.
+  const uint32_t wakeup_flag_;
   const std::shared_ptr<PostQueue> posted_;
   std::atomic<bool> stop_{false};
   TimerWheel wheel_;

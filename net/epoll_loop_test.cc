@@ -1,10 +1,12 @@
 #include "net/epoll_loop.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -40,6 +42,35 @@ TEST(EpollLoopTest, StopWorksBeforeAndDuringRunAndRunWorksAgain) {
     loop.Run();
     stopper.join();
   }
+}
+
+TEST(EpollLoopTest, HoldsOffSuspendWhereItWasAskedAndIsPermitted) {
+  // /proc/self/status, "CapEff:".
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  uint64_t capabilities = 0;
+  while (status >> word && word != "CapEff:") {
+  }
+  ASSERT_TRUE(status >> std::hex >> capabilities);
+  const bool permitted = (capabilities >> CAP_BLOCK_SUSPEND & 1) != 0;
+  EXPECT_FALSE(EpollLoop(RealClock()).holds_off_suspend());
+  EpollLoop loop(RealClock(), Suspend::kBetweenTurns);
+  // Some kernels (of virtual machines) never suspend, and have nothing to hold off.
+  std::string sleep_states;
+  std::ifstream("/sys/power/state") >> sleep_states;
+  EXPECT_EQ(loop.holds_off_suspend(), permitted && !sleep_states.empty());
+  // Permitted or not, it works.
+  SocketPair pair;
+  bool ready = false;
+  FdWatch watch(&loop, [&](uint32_t events) {
+    ready = (events & EPOLLIN) != 0;
+    if (ready) loop.Stop();
+  });
+  ASSERT_TRUE(watch.Start(pair.fds[0]).ok());
+  ASSERT_EQ(write(pair.fds[1], "x", 1), 1);
+  loop.Run();
+  EXPECT_TRUE(ready);
+  watch.Stop();
 }
 
 TEST(EpollLoopTest, PostFromManyThreadsLosesNothing) {

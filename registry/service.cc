@@ -252,8 +252,10 @@ void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
   group_commit_->Submit<internal::v1::ReportNetworkResponse>(
       [device = *device, report = *report](
           Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
-        BELLWIRE_RETURN_IF_ERROR(store.ReportNetwork(device, report).status());
-        return internal::v1::ReportNetworkResponse();
+        BELLWIRE_ASSIGN_OR_RETURN(const absl::Duration hint, store.ReportNetwork(device, report));
+        internal::v1::ReportNetworkResponse response;
+        response.set_hint_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(hint)));
+        return response;
       },
       std::move(done));
 }

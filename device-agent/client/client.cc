@@ -233,6 +233,7 @@ bool ClientImpl::OnFrame(const v1::AgentFrame& frame) {
     case Frame::kError:
       return OnError(frame.error());
     case Frame::kActivitySet:
+    case Frame::kNetworkSet:
     case Frame::kStatus:
     case Frame::BODY_NOT_SET:  // From a later agent.
       return true;

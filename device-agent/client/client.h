@@ -106,6 +106,11 @@ absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path, absl
 absl::Status SetAgentActivity(const std::string& socket_path, v1::Activity activity,
                               absl::Duration timeout);
 
+// Tells the agent what an interface leads to: for who manages the phone's networks. Errors as above, and
+// INTERNAL if the request makes no sense. Thread-safe.
+absl::Status SetAgentNetwork(const std::string& socket_path, const v1::SetNetwork& request,
+                             absl::Duration timeout);
+
 }  // namespace bellwire::agent
 
 #endif  // BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_

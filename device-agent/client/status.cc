@@ -66,4 +66,11 @@ absl::Status SetAgentActivity(const std::string& socket_path, v1::Activity activ
   return Ask(socket_path, request, v1::AgentFrame::kActivitySet, timeout).status();
 }
 
+absl::Status SetAgentNetwork(const std::string& socket_path, const v1::SetNetwork& request,
+                             absl::Duration timeout) {
+  v1::AppFrame frame;
+  *frame.mutable_set_network() = request;
+  return Ask(socket_path, frame, v1::AgentFrame::kNetworkSet, timeout).status();
+}
+
 }  // namespace bellwire::agent

@@ -75,6 +75,7 @@ class Owner final : public AppHub::Owner {
   void OnTaken(const std::string& app_id, std::vector<uint64_t>) override { RefuseVictim(app_id); }
   // Not for an app, whatever it sends.
   void SetActivity(v1::Activity) override { abort(); }
+  absl::Status SetNetwork(const v1::SetNetwork&) override { abort(); }
   void FillStatus(v1::Status*) override {}
 
  private:

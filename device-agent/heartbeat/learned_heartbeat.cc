@@ -49,16 +49,22 @@ std::optional<NetworkReport> LearnedHeartbeat::OnLogin() {
 }
 
 std::optional<NetworkReport> LearnedHeartbeat::TakeReport() {
+  if (!options_.share || record_ == &none_) return std::nullopt;
+  const std::optional<NetworkId> shared = network_.SharedId();
+  if (!shared.has_value()) return std::nullopt;
   const absl::Duration learned = Learned(record_);
-  if (learned == absl::ZeroDuration() || asked_ != id_ || learned == told_) return std::nullopt;
+  const bool known_to_server = asked_ == id_;
+  if (known_to_server && (learned == absl::ZeroDuration() || learned == told_)) return std::nullopt;
+  asked_ = id_;
   told_ = learned;
-  return NetworkReport{*network_.SharedId(), learned};
+  return NetworkReport{*shared, learned};
 }
 
 std::optional<NetworkStatus> LearnedHeartbeat::network_status() const {
   if (record_ == &none_) return std::nullopt;
   return NetworkStatus{.kind = std::string(Name(network_.kind)),
-                       .interface = network_.name,
+                       .interface = network_.interface,
+                       .named = !network_.name.empty(),
                        .gateway = network_.gateway,
                        .learned = Learned(record_),
                        .hint = bounds_.hint};
@@ -71,6 +77,20 @@ void LearnedHeartbeat::EnterNetwork(NetworkKey network, const NetworkId& id) {
   // The other network's: the path died because the phone left it, and its hint means nothing here.
   suspicion_.reset();
   bounds_.hint = absl::ZeroDuration();
+  if (options_.share && network_.name.empty() && !network_.SharedId().has_value() &&
+      !std::exchange(said_nameless_, true)) {
+    LogInfo("network_not_named",
+            {{"interface", network_.interface},
+             {"consequence", "it is learned without others' hints"},
+             {"help", "tell its name: bellwire agent network --help"}});
+  }
+}
+
+void LearnedHeartbeat::OnNetworkNamed() {
+  if (record_ == &none_) return;
+  NetworkKey network = options_.network();
+  const NetworkId id = network.Id();
+  if (id != id_) EnterNetwork(std::move(network), id);
 }
 
 void LearnedHeartbeat::OnReady() {

@@ -49,11 +49,12 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   absl::Duration promise() const override;
   // While something is being learned a beat that comes early would teach nothing.
   absl::Duration earliest() const override;
-  // A hint that comes with them counts if the network is the one that OnLogin told.
+  // A hint that comes with them counts if the network is the one that the server was told of last.
   void SetBounds(const HeartbeatBounds& bounds) override;
   std::optional<NetworkReport> OnLogin() override;
   std::optional<NetworkReport> TakeReport() override;
   void OnReady() override;
+  void OnNetworkNamed() override;
   void OnAlive(absl::Duration silence) override;
   void OnDead(absl::Duration silence) override;
 
@@ -77,7 +78,7 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   HeartbeatBounds bounds_;
   NetworkKey network_;
   NetworkId id_;
-  // Which network the last login told of, if it did, and what was said of it last.
+  // Which network the server was asked for a hint for last, and what was said of it last.
   std::optional<NetworkId> asked_;
   absl::Duration told_;
   // Of `network_`, in options_.known; before the first session, of no network.
@@ -86,6 +87,8 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
   // The path died, and whether the network did too is not known yet.
   std::optional<Suspicion> suspicion_;
   std::string saved_;
+  // It was said that this network has no name of its own.
+  bool said_nameless_ = false;
 };
 
 }  // namespace bellwire::agent

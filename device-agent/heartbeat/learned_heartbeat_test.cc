@@ -18,7 +18,11 @@ class LearnedHeartbeatTest : public testing::Test {
     policy_ = std::make_unique<LearnedHeartbeat>(LearnedHeartbeat::Options{
         .clock = &clock_,
         .known = std::move(known),
-        .network = [this] { return NetworkKey{.name = network_, .gateway = gateway_}; },
+        .network =
+            [this] {
+              return NetworkKey{
+                  .kind = kind_, .interface = network_, .name = name_, .gateway = gateway_};
+            },
         .save = [this](const std::string& state) { saved_.push_back(state); },
         .share = share_});
     policy_->OnReady();
@@ -33,7 +37,9 @@ class LearnedHeartbeatTest : public testing::Test {
   }
 
   SimulatedClock clock_;
+  NetworkKey::Kind kind_ = NetworkKey::Kind::kUnknown;
   std::string network_ = "home";
+  std::string name_;
   std::string gateway_ = "00:1a:2b:3c:4d:5e";
   bool share_ = true;
   std::vector<std::string> saved_;
@@ -189,6 +195,90 @@ TEST_F(LearnedHeartbeatTest, AHintForTheNetworkBeforeIsNone) {
   policy_->OnReady();
   policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
   EXPECT_EQ(policy_->interval(), absl::Minutes(20));
+}
+
+// A carrier's gateway is nobody's own: only its name makes hints possible.
+class NamedNetworkTest : public LearnedHeartbeatTest {
+ protected:
+  NamedNetworkTest() {
+    kind_ = NetworkKey::Kind::kCellular;
+    network_ = "wwan0";
+    gateway_ = "10.0.0.1";
+    Restart(NetworkTable());
+    EXPECT_FALSE(policy_->OnLogin().has_value());
+    policy_->OnReady();
+  }
+  void Tell(absl::string_view name) {
+    name_ = DigestOfName(kind_, name);
+    policy_->OnNetworkNamed();
+  }
+};
+
+TEST_F(NamedNetworkTest, ANameInASessionAsksForAHint) {
+  EXPECT_FALSE(policy_->TakeReport().has_value()) << "nobody's network";
+  Tell("26201/internet");
+  const auto question = policy_->TakeReport();
+  ASSERT_TRUE(question.has_value());
+  EXPECT_EQ(question->interval, absl::ZeroDuration());
+  EXPECT_FALSE(policy_->TakeReport().has_value()) << "once";
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  EXPECT_EQ(policy_->interval(), absl::Minutes(20));
+  EXPECT_TRUE(policy_->network_status()->named);
+  // With the next login it is told as ever.
+  const auto login = policy_->OnLogin();
+  ASSERT_TRUE(login.has_value());
+  EXPECT_EQ(login->network, question->network);
+}
+
+TEST_F(NamedNetworkTest, WhatIsLearnedBelongsToTheNameWhateverTheGateway) {
+  Tell("26201/internet");
+  for (int i = 0; i < 4; ++i) Beat();
+  ASSERT_EQ(policy_->interval(), kLongestSilence);
+  const auto news = policy_->TakeReport();
+  ASSERT_TRUE(news.has_value());
+  EXPECT_EQ(news->interval, kLongestSilence);
+  Tell("26202/internet");
+  EXPECT_EQ(policy_->interval(), kRungs[0]) << "another carrier";
+  EXPECT_EQ(policy_->TakeReport()->interval, absl::ZeroDuration());
+  gateway_ = "10.77.0.1";
+  Tell("26201/internet");
+  EXPECT_EQ(policy_->interval(), kLongestSilence);
+  const auto again = policy_->TakeReport();
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->network, news->network);
+  EXPECT_EQ(again->interval, kLongestSilence);
+}
+
+TEST_F(NamedNetworkTest, AHintForTheNetworkBeforeItsNameIsNone) {
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  Tell("26201/internet");
+  EXPECT_EQ(policy_->interval(), kRungs[0]);
+}
+
+TEST_F(NamedNetworkTest, TheSameNameAgainChangesNothing) {
+  Tell("26201/internet");
+  policy_->SetBounds({kMinHeartbeatInterval, kMaxHeartbeatInterval, absl::Minutes(20)});
+  (void)policy_->TakeReport();
+  Tell("26201/internet");
+  EXPECT_EQ(policy_->interval(), absl::Minutes(20)) << "the hint stays";
+  EXPECT_FALSE(policy_->TakeReport().has_value());
+}
+
+TEST_F(NamedNetworkTest, WhoDoesNotShareAsksNothing) {
+  share_ = false;
+  Restart(NetworkTable());
+  Tell("26201/internet");
+  EXPECT_FALSE(policy_->TakeReport().has_value());
+}
+
+TEST_F(NamedNetworkTest, BeforeTheFirstSessionANameWaits) {
+  policy_ = std::make_unique<LearnedHeartbeat>(LearnedHeartbeat::Options{
+      .clock = &clock_, .network = [this] {
+        return NetworkKey{.kind = kind_, .interface = network_, .name = name_};
+      }});
+  Tell("26201/internet");
+  EXPECT_FALSE(policy_->TakeReport().has_value());
+  EXPECT_TRUE(policy_->OnLogin().has_value());
 }
 
 TEST_F(LearnedHeartbeatTest, BeatsMayComeEarlyOnlyWhenNothingIsBeingLearned) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -42,21 +43,36 @@ absl::string_view Name(NetworkKey::Kind kind) {
   return "unknown";
 }
 
+std::string DigestOfName(NetworkKey::Kind kind, absl::string_view name) {
+  return absl::BytesToHexString(
+      DigestOf(absl::StrCat("bellwire network name v1:", Name(kind), ":", name)).bytes());
+}
+
 NetworkId NetworkKey::Id() const {
+  if (!name.empty()) {
+    return DigestOf(absl::StrCat("bellwire named network v1:", Name(kind), ":", name, ":",
+                                 kind == Kind::kCellular ? "" : gateway));
+  }
   // Lengths keep ("ab", "c") and ("a", "bc") apart.
-  return DigestOf(absl::StrCat("bellwire network v1:", static_cast<int>(kind), ":", name.size(),
-                               ":", name, ":", gateway));
+  return DigestOf(absl::StrCat("bellwire network v1:", static_cast<int>(kind), ":",
+                               interface.size(), ":", interface, ":", gateway));
 }
 
 std::optional<NetworkId> NetworkKey::SharedId() const {
+  if (kind == Kind::kCellular && !name.empty()) {
+    return DigestOf(absl::StrCat("bellwire shared carrier v1:", name));
+  }
   // "00:1a:2b:3c:4d:5e"
   uint32_t first = 0;
   const bool is_link_layer = gateway.size() == 17 && gateway[2] == ':' &&
                              absl::SimpleHexAtoi(gateway.substr(0, 2), &first);
-  if (!is_link_layer || (first & kLocallyAdministered) != 0) return std::nullopt;
+  if (!is_link_layer) return std::nullopt;
   const std::string address = absl::AsciiStrToLower(gateway);
-  if (absl::StartsWith(address, kVirtualRouter)) return std::nullopt;
-  return DigestOf(absl::StrCat("bellwire shared network v1:", address));
+  if ((first & kLocallyAdministered) == 0 && !absl::StartsWith(address, kVirtualRouter)) {
+    return DigestOf(absl::StrCat("bellwire shared network v1:", address));
+  }
+  if (kind != Kind::kWifi || name.empty()) return std::nullopt;
+  return DigestOf(absl::StrCat("bellwire shared wifi v1:", name, ":", address));
 }
 
 }  // namespace bellwire::agent

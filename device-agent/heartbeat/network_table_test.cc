@@ -13,16 +13,16 @@ namespace {
 using Phase = NetworkRecord::Phase;
 using Stored = v1::HeartbeatState::Network;
 
-NetworkId Id(int n) { return NetworkKey{.name = absl::StrCat("network ", n)}.Id(); }
+NetworkId Id(int n) { return NetworkKey{.interface = absl::StrCat("network ", n)}.Id(); }
 
 TEST(NetworkKeyTest, EachPartCounts) {
-  const NetworkKey key = {NetworkKey::Kind::kWifi, "home", "10.0.0.1"};
+  const NetworkKey key = {NetworkKey::Kind::kWifi, "home", "", "10.0.0.1"};
   EXPECT_EQ(key.Id(), NetworkKey(key).Id());
-  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kCellular, "home", "10.0.0.1"}).Id());
-  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kWifi, "work", "10.0.0.1"}).Id());
-  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kWifi, "home", "10.0.0.2"}).Id());
-  EXPECT_NE((NetworkKey{.name = "ab", .gateway = "c"}).Id(),
-            (NetworkKey{.name = "a", .gateway = "bc"}).Id());
+  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kCellular, "home", "", "10.0.0.1"}).Id());
+  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kWifi, "work", "", "10.0.0.1"}).Id());
+  EXPECT_NE(key.Id(), (NetworkKey{NetworkKey::Kind::kWifi, "home", "", "10.0.0.2"}).Id());
+  EXPECT_NE((NetworkKey{.interface = "ab", .gateway = "c"}).Id(),
+            (NetworkKey{.interface = "a", .gateway = "bc"}).Id());
 }
 
 TEST(NetworkTableTest, ComesBackAsItWas) {

@@ -25,7 +25,7 @@ found=$(systemd-analyze verify --man=no "$folder/bellwire-agent.service" "$folde
   "$folder/bellwire-app@com.example.mail.service" 2>&1 |
   grep -e "$folder" -e 'bellwire-' || true)
 [ -z "$found" ] || { echo "$found"; exit 1; }
-for hook in start-app-unit start-app-dbus; do
+for hook in start-app-unit start-app-dbus tell-network; do
   [ -x "$units/$hook" ] || { echo "$hook can't be run"; exit 1; }
   sh -n "$units/$hook"
 done

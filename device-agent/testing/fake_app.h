@@ -69,6 +69,12 @@ class FakeApp final : public net::Stream::Delegate {
     frame.mutable_set_activity()->set_activity(activity);
     Send(frame);
   }
+  void SetNetwork(v1::SetNetwork::Kind kind, const std::string& name) {
+    v1::AppFrame frame;
+    frame.mutable_set_network()->set_kind(kind);
+    frame.mutable_set_network()->set_name(name);
+    Send(frame);
+  }
   void Ack(uint64_t delivery_id) {
     v1::AppFrame frame;
     frame.mutable_ack()->add_delivery_ids(delivery_id);
@@ -88,6 +94,7 @@ class FakeApp final : public net::Stream::Delegate {
   std::string inbox_id;
   int unregistered = 0;
   int activities_set = 0;
+  int networks_set = 0;
 
  private:
   void OnOpen() override {
@@ -110,6 +117,7 @@ class FakeApp final : public net::Stream::Delegate {
     if (frame.has_registered()) tokens.push_back(frame.registered().token());
     if (frame.has_unregistered()) ++unregistered;
     if (frame.has_activity_set()) ++activities_set;
+    if (frame.has_network_set()) ++networks_set;
     if (frame.has_error()) errors.push_back(frame.error().code());
     if (frame.has_status()) statuses.push_back(frame.status());
     if (frame.has_delivery()) {

@@ -109,6 +109,7 @@ class FakeConnector final : public net::Stream::Delegate {
   std::vector<std::string> app_requests;
   // ActivityChanges.
   std::vector<device::v1::Activity> activities;
+  std::vector<device::v1::NetworkReport> network_reports;
 
  private:
   void OnOpen() override {}
@@ -145,6 +146,7 @@ class FakeConnector final : public net::Stream::Delegate {
       for (int i = 8; i < 16; ++i) n = n << 8 | static_cast<uint8_t>(item.message_id()[i]);
       app_acks.push_back(absl::StrCat(n, ":", device::v1::AppAck::Outcome_Name(item.outcome())));
     }
+    if (frame.has_network_report()) network_reports.push_back(frame.network_report());
     if (frame.has_activity_change()) activities.push_back(frame.activity_change().activity());
     device::v1::ConnectorFrame answer;
     if (frame.has_register_app()) {

@@ -3,6 +3,8 @@
 // the NAT forgets after seconds instead of minutes, and the server's bounds for heartbeats are set
 // accordingly.
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -16,11 +18,15 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "crypto/device_key.h"
+#include "device-agent/client/client.h"
+#include "device-agent/heartbeat/network_key.h"
 #include "gtest/gtest.h"
 #include "tests/nat/nat_world.h"
 #include "tests/support/app.h"
 #include "tests/support/fleet.h"
 #include "tests/support/process.h"
+#include "tests/support/raw_device.h"
 
 namespace bellwire::tests {
 namespace {
@@ -35,7 +41,7 @@ absl::Status& Privileges() {
   return *status;
 }
 
-class NatTest : public testing::Test {
+class NatTest : public testing::TestWithParam<Ip> {
  protected:
   void SetUp() override {
     if (!Privileges().ok()) {
@@ -43,14 +49,18 @@ class NatTest : public testing::Test {
                    Privileges().ToString().c_str());
       GTEST_SKIP() << Privileges();
     }
+    if (GetParam() == Ip::kV6 && access("/proc/sys/net/ipv6", F_OK) != 0) {
+      std::fprintf(stderr, "SKIPPED: this kernel has no IPv6\n");
+      GTEST_SKIP() << "no IPv6";
+    }
   }
 
   void Start(absl::Duration nat_timeout, std::vector<std::string> agent_arguments) {
-    auto world = NatWorld::New(nat_timeout);
+    auto world = NatWorld::New(GetParam(), nat_timeout);
     ASSERT_TRUE(world.ok()) << world.status();
     world_ = std::move(*world);
     auto fleet = Fleet::Start(Deployment::kEmbedded,
-                              {.device_host = NatWorld::kServerHost,
+                              {.device_host = NatWorld::ServerHost(GetParam()),
                                .more_connector_arguments = {"--heartbeat_min_seconds", "1",
                                                             "--heartbeat_max_seconds", "12"}});
     ASSERT_TRUE(fleet.ok()) << fleet.status();
@@ -130,7 +140,7 @@ class NatTest : public testing::Test {
 // Nothing but the network tells these agents anything: their beats come after the test.
 const std::vector<std::string> kNoBeats = {"--heartbeat_seconds", "12"};
 
-TEST_F(NatTest, LearnsTheTimeOut) {
+TEST_P(NatTest, LearnsTheTimeOut) {
   constexpr absl::Duration kNat = absl::Seconds(8);
   ASSERT_NO_FATAL_FAILURE(Start(kNat, {}));
   ASSERT_TRUE(WaitUntil([&] { return LearnedInterval() > absl::ZeroDuration(); }, absl::Minutes(4)))
@@ -149,7 +159,7 @@ TEST_F(NatTest, LearnsTheTimeOut) {
   EXPECT_EQ(losses(), before);
 }
 
-TEST_F(NatTest, SurvivesTheSilentLossOfItsMapping) {
+TEST_P(NatTest, SurvivesTheSilentLossOfItsMapping) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), {"--heartbeat_seconds", "3"}));
   const int before = sessions();
   ASSERT_TRUE(world_->ForgetMappings().ok());
@@ -160,7 +170,7 @@ TEST_F(NatTest, SurvivesTheSilentLossOfItsMapping) {
   ExpectPush();
 }
 
-TEST_F(NatTest, SurvivesABlackHole) {
+TEST_P(NatTest, SurvivesABlackHole) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), {"--heartbeat_seconds", "3"}));
   const int before = losses();
   ASSERT_TRUE(world_->BecomeBlackHole().ok());
@@ -174,16 +184,17 @@ TEST_F(NatTest, SurvivesABlackHole) {
   ExpectPush();
 }
 
-TEST_F(NatTest, AnotherAddressIsAnotherSessionWithinASecond) {
+TEST_P(NatTest, AnotherAddressIsAnotherSessionWithinASecond) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), kNoBeats));
   const int before = sessions();
-  ASSERT_TRUE(world_->ChangeAddress("192.0.2.7", "192.0.2.8").ok());
+  ASSERT_TRUE(world_->ChangeAddress().ok());
   EXPECT_LE(UntilNextSession(before), absl::Seconds(1) + kScheduling);
+  EXPECT_EQ(Count("the network changed"), 1) << "and not a beat that was not answered";
   ExpectPush();
   EXPECT_EQ(sessions(), before + 1) << "one change, one session";
 }
 
-TEST_F(NatTest, ALinkThatComesBackIsASessionWithinASecond) {
+TEST_P(NatTest, ALinkThatComesBackIsASessionWithinASecond) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), kNoBeats));
   for (int round = 0; round < 3; ++round) {
     const int before = sessions();
@@ -191,11 +202,12 @@ TEST_F(NatTest, ALinkThatComesBackIsASessionWithinASecond) {
     Send();
     ASSERT_TRUE(world_->LinkUp().ok());
     EXPECT_LE(UntilNextSession(before), absl::Seconds(1) + kScheduling);
+    EXPECT_EQ(Count("the network changed"), round + 1) << phone_->agent().Log();
     EXPECT_TRUE(app_->WaitForTaken(sent_)) << phone_->agent().Log();
   }
 }
 
-TEST_F(NatTest, APhoneWithoutALinkComesBackWithIt) {
+TEST_P(NatTest, APhoneWithoutALinkComesBackWithIt) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), kNoBeats));
   const int lost_before = losses();
   ASSERT_TRUE(world_->LinkDown().ok());
@@ -208,7 +220,7 @@ TEST_F(NatTest, APhoneWithoutALinkComesBackWithIt) {
   EXPECT_TRUE(app_->WaitForTaken(sent_)) << phone_->agent().Log();
 }
 
-TEST_F(NatTest, SurvivesARestartOfTheServer) {
+TEST_P(NatTest, SurvivesARestartOfTheServer) {
   ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), kNoBeats));
   const int before = sessions();
   fleet_->KillAll();
@@ -216,6 +228,52 @@ TEST_F(NatTest, SurvivesARestartOfTheServer) {
   EXPECT_TRUE(WaitUntil([&] { return sessions() > before; })) << phone_->agent().Log();
   ExpectPush();
 }
+
+// What others learned on a carrier's network reaches a phone that is told that it is in it.
+TEST_P(NatTest, ACarrierWithANameIsHinted) {
+  ASSERT_NO_FATAL_FAILURE(Start(absl::Hours(1), {}));
+  const agent::NetworkKey carrier{
+      .kind = agent::NetworkKey::Kind::kCellular,
+      .name = agent::DigestOfName(agent::NetworkKey::Kind::kCellular, "26201/internet")};
+  device::v1::Login said;
+  said.mutable_network()->set_network_id(std::string(carrier.SharedId()->bytes()));
+  said.mutable_network()->set_interval_ms(11'000);
+  for (size_t i = 0; i < kMinHintVotes; ++i) {
+    auto other = RawDevice::Login(fleet_->device_address(), fleet_->ca_file(),
+                                  **DeviceKey::Generate(), 1, said);
+    ASSERT_TRUE(other.ok()) << other.status();
+  }
+  const auto status = [this] {
+    return agent::FetchAgentStatus(phone_->socket_path(), kPatience).value_or(agent::v1::Status());
+  };
+  EXPECT_EQ(status().network().interface(), "wlan0");
+  EXPECT_FALSE(status().network().named());
+  EXPECT_EQ(Count("network_not_named"), 1) << phone_->agent().Log();
+
+  // As NetworkManager's dispatcher would.
+  auto command = Process::Start("name", "cli/bellwire",
+                                {"agent", "network", "--kind", "cellular", "--name",
+                                 "26201/internet", "--interface", "wlan0", "--socket",
+                                 phone_->socket_path()});
+  ASSERT_TRUE(command.ok()) << command.status();
+  EXPECT_EQ((*command)->Wait().value_or(-1), 0) << (*command)->Log();
+  EXPECT_TRUE(WaitUntil([&] { return status().network().hint_interval_ms() == 11'000; }))
+      << phone_->agent().Log();
+  EXPECT_EQ(status().heartbeat_interval_ms(), 11'000u);
+  EXPECT_EQ(status().network().kind(), "cellular");
+  EXPECT_TRUE(status().network().named());
+  EXPECT_EQ(sessions(), 1) << "the session lived on";
+  // The next one begins with it.
+  ASSERT_TRUE(world_->ChangeAddress().ok());
+  UntilNextSession(1);
+  EXPECT_EQ(Count("server_connected"), 2);
+  EXPECT_EQ(Count("heartbeat_ms=11000"), 1) << phone_->agent().Log();
+  EXPECT_FALSE(absl::StrContains(phone_->agent().Log(), "26201")) << "names are not logged";
+}
+
+INSTANTIATE_TEST_SUITE_P(, NatTest, testing::Values(Ip::kV4, Ip::kV6), [](const auto& test) {
+  return std::string(test.param == Ip::kV4 ? "Ipv4" : "Ipv6");
+});
 
 }  // namespace
 }  // namespace bellwire::tests

@@ -16,9 +16,45 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace bellwire::tests {
 namespace {
+
+struct Addresses {
+  // For ip(8).
+  const char* family;
+  const char* phone;
+  const char* other_phone;
+  // How the router's sides are called, and who is on the far one.
+  const char* lan;
+  const char* wan;
+  const char* server;
+  const char* prefix;
+  const char* forwarding;
+  // Where the server has to know the way to; empty: the router translates.
+  const char* phone_network;
+};
+constexpr Addresses kV4 = {"-4",
+                           "192.0.2.7",
+                           "192.0.2.8",
+                           "192.0.2.1",
+                           "198.51.100.254",
+                           "198.51.100.1",
+                           "/24",
+                           "/proc/sys/net/ipv4/ip_forward",
+                           ""};
+constexpr Addresses kV6 = {"-6",
+                           "2001:db8:1::7",
+                           "2001:db8:1::8",
+                           "2001:db8:1::1",
+                           "2001:db8:2::254",
+                           "2001:db8:2::1",
+                           "/64",
+                           "/proc/sys/net/ipv6/conf/all/forwarding",
+                           "2001:db8:1::/64"};
+
+const Addresses& AddressesOf(Ip ip) { return ip == Ip::kV4 ? kV4 : kV6; }
 
 std::string PathOf(pid_t holder) { return absl::StrCat("/proc/", holder, "/ns/net"); }
 
@@ -32,6 +68,10 @@ absl::Status Shell(const std::string& command) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat(command, ": ", output));
 }
+
+// No duplicate address detection: until it is over, a second or two after a link comes up, an
+// interface has no address to ask for its neighbours with. Of interfaces that are made later.
+constexpr char kNoDuplicateDetection[] = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad";
 
 // In the namespace of the caller.
 int DeleteAllMappings() {
@@ -114,8 +154,25 @@ absl::Status EnterServerNamespace() {
       "add rule ip probe post masquerade; delete table ip probe'");
 }
 
-absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(absl::Duration nat_timeout) {
-  std::unique_ptr<NatWorld> world(new NatWorld());
+std::string NatWorld::ServerHost(Ip ip) {
+  return ip == Ip::kV4 ? kV4.server : absl::StrCat("[", kV6.server, "]");
+}
+
+absl::Status NatWorld::Nft(const std::string& commands) const {
+  // The family is written as $ip.
+  return router_->Run(absl::StrCat(
+      "nft \"", absl::StrReplaceAll(commands, {{"$ip", ip_ == Ip::kV4 ? "ip" : "ip6"}}), "\""));
+}
+
+std::string NatWorld::Settle(const std::string& address) const {
+  const Addresses& addresses = AddressesOf(ip_);
+  return absl::StrCat("\nip address replace ", address, addresses.prefix,
+                      " dev wlan0\nip ", addresses.family, " route replace default via ", addresses.lan);
+}
+
+absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(Ip ip, absl::Duration nat_timeout) {
+  std::unique_ptr<NatWorld> world(new NatWorld(ip));
+  const Addresses& addresses = AddressesOf(ip);
   for (auto* part : {&world->router_, &world->phone_}) {
     auto made = NetworkNamespace::New();
     if (!made.ok()) return made.status();
@@ -123,41 +180,48 @@ absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(absl::Duration nat_timeo
   }
   const pid_t router = world->router_->holder();
   const pid_t phone = world->phone_->holder();
-  if (absl::Status s = Shell(absl::StrCat("ip link add internet type veth peer name wan netns ",
-                                          router, " && ip address add ", kServerHost,
-                                          "/24 dev internet && ip link set internet up"));
-      !s.ok()) {
-    return s;
+  absl::Status s;
+  if (ip == Ip::kV6) {
+    s = Shell(kNoDuplicateDetection);
+    for (const auto* part : {&world->router_, &world->phone_}) {
+      if (s.ok()) s = (*part)->Run(kNoDuplicateDetection);
+    }
   }
-  // ct state invalid: the middle of a connection that the router knows nothing of. Whatever is for
-  // the router itself was for a mapping that is gone.
-  if (absl::Status s = world->router_->Run(absl::StrCat(
-          "ip link add lan type veth peer name wlan0 netns ", phone,
-          "\nip address add 192.0.2.1/24 dev lan\nip link set lan up"
-          "\nip address add 198.51.100.254/24 dev wan\nip link set wan up"
-          "\necho 1 > /proc/sys/net/ipv4/ip_forward"
-          "\nnft \"add table ip nat"
-          "; add chain ip nat post { type nat hook postrouting priority 100; }"
-          "; add rule ip nat post oifname wan masquerade"
-          "; add table ip filter"
-          "; add chain ip filter forward { type filter hook forward priority 0; }"
-          "; add rule ip filter forward ct state invalid drop"
-          "; add chain ip filter input { type filter hook input priority 0; }"
-          "; add rule ip filter input iifname wan drop"
-          "; add table ip hole\""
-          "\ncd /proc/sys/net/netfilter"
-          "\necho 0 > nf_conntrack_tcp_loose"
-          "\necho ",
-          absl::ToInt64Seconds(nat_timeout), " > nf_conntrack_tcp_timeout_established"));
-      !s.ok()) {
-    return s;
-  }
-  if (absl::Status s = world->phone_->Run(
-          "ip link set lo up\nip address add 192.0.2.7/24 dev wlan0\nip link set wlan0 up"
-          "\nip route add default via 192.0.2.1");
-      !s.ok()) {
-    return s;
-  }
+  if (!s.ok()) return s;
+  s = Shell(absl::StrCat(
+      "ip link add internet type veth peer name wan netns ", router, " && ip address add ",
+      addresses.server, addresses.prefix, " dev internet && ip link set internet up",
+      // What was translated comes from the router itself.
+      ip == Ip::kV6 ? absl::StrCat(" && ip -6 route add ", kV6.phone_network, " via ", kV6.wan)
+                    : ""));
+  if (!s.ok()) return s;
+  s = world->router_->Run(absl::StrCat(
+      "ip link add lan type veth peer name wlan0 netns ", phone, "\nip address add ",
+      addresses.lan, addresses.prefix, " dev lan\nip link set lan up\nip address add ",
+      addresses.wan, addresses.prefix, " dev wan\nip link set wan up\necho 1 > ",
+      addresses.forwarding, "\ncd /proc/sys/net/netfilter\necho 0 > nf_conntrack_tcp_loose\necho ",
+      absl::ToInt64Seconds(nat_timeout), " > nf_conntrack_tcp_timeout_established"));
+  if (!s.ok()) return s;
+  // ct state invalid: the middle of a connection that the router knows nothing of.
+  s = world->Nft(
+      "add table $ip filter"
+      "; add chain $ip filter forward { type filter hook forward priority 0; }"
+      "; add rule $ip filter forward ct state invalid drop"
+      "; add table $ip hole");
+  if (!s.ok()) return s;
+  s = ip == Ip::kV4
+          // Whatever is for the router itself was for a mapping that is gone.
+          ? world->Nft(
+                "add table ip nat"
+                "; add chain ip nat post { type nat hook postrouting priority 100; }"
+                "; add rule ip nat post oifname wan masquerade"
+                "; add chain ip filter input { type filter hook input priority 0; }"
+                "; add rule ip filter input iifname wan drop")
+          : world->Nft("add rule ip6 filter forward iifname wan ct state new drop");
+  if (!s.ok()) return s;
+  s = world->phone_->Run(absl::StrCat("ip link set lo up\nip link set wlan0 up",
+                                      world->Settle(addresses.phone)));
+  if (!s.ok()) return s;
   return world;
 }
 
@@ -178,22 +242,23 @@ absl::Status NatWorld::ForgetMappings() {
 }
 
 absl::Status NatWorld::BecomeBlackHole() {
-  return router_->Run(
-      "nft \"add chain ip hole forward { type filter hook forward priority -1; }"
-      "; add rule ip hole forward drop\"");
+  return Nft(
+      "add chain $ip hole forward { type filter hook forward priority -1; }"
+      "; add rule $ip hole forward drop");
 }
 
-absl::Status NatWorld::Recover() { return router_->Run("nft delete chain ip hole forward"); }
+absl::Status NatWorld::Recover() { return Nft("delete chain $ip hole forward"); }
 
-absl::Status NatWorld::ChangeAddress(const std::string& from, const std::string& to) {
-  return phone_->Run(absl::StrCat("ip address del ", from, "/24 dev wlan0\nip address add ", to,
-                                  "/24 dev wlan0\nip route add default via 192.0.2.1"));
+absl::Status NatWorld::ChangeAddress() {
+  const Addresses& addresses = AddressesOf(ip_);
+  return phone_->Run(absl::StrCat("ip address del ", addresses.phone, addresses.prefix,
+                                  " dev wlan0", Settle(addresses.other_phone)));
 }
 
 absl::Status NatWorld::LinkDown() { return phone_->Run("ip link set wlan0 down"); }
 
 absl::Status NatWorld::LinkUp() {
-  return phone_->Run("ip link set wlan0 up\nip route add default via 192.0.2.1");
+  return phone_->Run(absl::StrCat("ip link set wlan0 up", Settle(AddressesOf(ip_).phone)));
 }
 
 }  // namespace bellwire::tests

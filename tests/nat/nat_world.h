@@ -35,20 +35,25 @@ class NetworkNamespace {
 // Before any thread is started. An error says which privilege or tool is missing.
 absl::Status EnterServerNamespace();
 
-// A phone behind a router that translates addresses (NAT), and a server:
+// What the world speaks; nothing else is configured in it.
+enum class Ip { kV4, kV6 };
+
+// A phone behind a router, and a server:
 //
-//   phone: 192.0.2.7 wlan0 ─── lan 192.0.2.1 : router : wan 198.51.100.254 ─── internet
-//   198.51.100.1: us
+//   phone: 192.0.2.7      wlan0 ─── lan 192.0.2.1      : router : wan 198.51.100.254   ─── internet 198.51.100.1: us
+//   phone: 2001:db8:1::7  wlan0 ─── lan 2001:db8:1::1  : router : wan 2001:db8:2::254  ─── internet 2001:db8:2::1: us
 //
-// The router forgets a connection that was silent for `nat_timeout` and says so to nobody: neither
+// With IPv4 the router translates addresses (NAT). With IPv6 it is a firewall that lets in what belongs to a
+// connection from inside, as home routers and carriers have. Either way the router forgets a connection that was silent for `nat_timeout` and says so to nobody: neither
 // side hears a reset.
 class NatWorld {
  public:
   // REQUIRES: EnterServerNamespace was OK; one world at a time.
-  static absl::StatusOr<std::unique_ptr<NatWorld>> New(absl::Duration nat_timeout);
+  static absl::StatusOr<std::unique_ptr<NatWorld>> New(Ip ip, absl::Duration nat_timeout);
   ~NatWorld();
 
-  static constexpr char kServerHost[] = "198.51.100.1";
+  // As in "host:port".
+  static std::string ServerHost(Ip ip);
 
   const NetworkNamespace& phone() const { return *phone_; }
   // The router forgets every connection now (a reboot, a table that overflowed).
@@ -56,15 +61,20 @@ class NatWorld {
   // The router drops everything, both ways, and stops doing so.
   absl::Status BecomeBlackHole();
   absl::Status Recover();
-  // The phone leaves the address `from` and takes `to`, as after a new DHCP lease.
-  absl::Status ChangeAddress(const std::string& from, const std::string& to);
+  // The phone leaves its address and takes another, as after a new DHCP lease.
+  absl::Status ChangeAddress();
   absl::Status LinkDown();
-  // With the default route, which the kernel had taken away.
+  // With what the kernel had taken away: the default route, and IPv6's address.
   absl::Status LinkUp();
 
  private:
-  NatWorld() = default;
+  explicit NatWorld(Ip ip) : ip_(ip) {}
+  // A command for nft, in the tables of this world's family.
+  absl::Status Nft(const std::string& commands) const;
+  // Shell commands that give the phone this address and the way out.
+  std::string Settle(const std::string& address) const;
 
+  const Ip ip_;
   std::unique_ptr<NetworkNamespace> router_;
   std::unique_ptr<NetworkNamespace> phone_;
 };

@@ -64,8 +64,10 @@ absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTcp(
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints,
-                  &found) != 0) {
+  // "[2001:db8::1]:7444" is written with brackets and looked up without.
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  if (getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("no such address: ", address));
   }
   const absl::StatusOr<int> fd = Connect(found->ai_addr, found->ai_addrlen, found->ai_family);
