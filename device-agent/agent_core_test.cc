@@ -176,6 +176,24 @@ TEST_F(AgentCoreTest, AMessageWaitsForItsApp) {
   EXPECT_FALSE(app->deliveries[0].redelivered());
 }
 
+// The simulation found it (seed 101): what had expired when its turn came was shown after what came later.
+TEST_F(AgentCoreTest, WhatWasPassedOverDoesNotComeWhenTheClockIsSetBack) {
+  App(kMail)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(absl::Minutes(30));
+  server_.Push(2, IdOf(kMail));
+  Run(kSoon);
+  clock_.JumpWall(absl::Minutes(45));
+  auto app = App(kMail, /*acks=*/false);
+  EXPECT_EQ(app->got, Strings{"message 2"});
+  app->Close();
+  clock_.JumpWall(-absl::Minutes(45));
+  auto again = App(kMail);
+  EXPECT_EQ(again->got, Strings{"message 2"});
+  Run(absl::Minutes(5));
+  EXPECT_EQ(server_.app_acks, (Strings{"1:EXPIRED", "2:TAKEN"}));
+}
+
 TEST_F(AgentCoreTest, WithoutAServerTheTokenOfARegisteredAppIsThere) {
   App(kMail)->Close();
   server_.Push(1, IdOf(kMail));

@@ -241,6 +241,12 @@ void AppHub::Pump(AppConnection* connection) {
   while (connection->state() == State::kRegistered && connection->has_room() &&
          connection->unacked.size() < kAppWindowMessages) {
     const std::string app_id = connection->app_id();
+    // What has expired is passed over for good: if the clock is set back, it must not come after what the
+    // app is given now.
+    if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
+      LogError("expired_not_dropped", {{"error", dropped.status().message()}});
+      return connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");
+    }
     const size_t limit = std::min(kItemsAtATime, kAppWindowMessages - connection->unacked.size());
     absl::StatusOr<std::vector<InboxItem>> items =
         inbox_->Items(app_id, connection->last_given, limit);
