@@ -69,6 +69,11 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
   command
+      ->add_option("--ticket_key_file", flags->server.ticket_key_path,
+                   "Secrets for TLS session tickets: with it, agents resume their sessions after a restart, and at "
+                   "other servers that have it. 64 hex digits a line, newest first (0600)")
+      ->type_name("FILE");
+  command
       ->add_option("--heartbeat_min_seconds", flags->heartbeat_min_seconds,
                    "Shortest silence after which agents may send a heartbeat")
       ->type_name("N")

@@ -178,6 +178,21 @@ inline constexpr size_t kMaxFrameBytes = 16 * 1024;
 inline constexpr size_t kMaxPreLoginBytes = 8 * 1024;
 // From accept to a complete Login.
 inline constexpr absl::Duration kLoginTimeout = absl::Seconds(8);
+// Accepted sockets of one listener whose TLS handshake has not begun: all who come back to one shard at once. The
+// kernel's own backlog is smaller, and resets who comes when it is full. 6 KiB each, most of it the kernel's.
+inline constexpr size_t kMaxWaitingSockets = 64 * 1024;
+// Connections of one shard between the start of TLS and Welcome; the rest waits as a socket. At a round trip of
+// half a second it is as many logins as a core can do; and if the peers are what is slow, more at a time would
+// only make each of them slower.
+inline constexpr size_t kMaxLoginsPerShard = 512;
+// Of those, handshakes that wait for CPU time: so much that there always is one, and little enough that no
+// deadline passes meanwhile (a step takes half a millisecond).
+inline constexpr size_t kMaxReadyHandshakes = 64;
+// Of those, logins that wait for the registry: a few syncs' worth. More would only wait there instead of here,
+// in front of Sends.
+inline constexpr size_t kMaxBindsPerShard = 256;
+// Instead of kLoginTimeout, once there are kMaxLoginsPerShard: several round trips over a slow radio.
+inline constexpr absl::Duration kScarceLoginTimeout = absl::Seconds(3);
 // Added to the agent's promised interval before its silence counts as death.
 inline constexpr absl::Duration kSilenceGrace = absl::Seconds(60);
 // What agents are told to keep their heartbeat within; a connector may be told otherwise.
@@ -349,6 +364,9 @@ static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
 static_assert(kMaxReceiptWait < kRegistryCallTimeout,
               "a wait for receipts ends before its call is given up");
 static_assert(kMinHintVotes <= kMaxNetworkVotes, "a hint is possible");
+static_assert(kMaxReadyHandshakes < kMaxLoginsPerShard && kMaxBindsPerShard < kMaxLoginsPerShard &&
+                  kScarceLoginTimeout < kLoginTimeout,
+              "each bound of logins can be reached");
 static_assert(kProbeAckTimeout < kHeartbeatAckTimeout && kMaxHeartbeatDelay < kHeartbeatAckTimeout,
               "a probe finds more than an ordinary beat would");
 static_assert(kIdempotencyWindow <= kReceiptRetention, "a retry is answered from the receipts");

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 namespace bellwire::connector {
 
@@ -17,12 +18,11 @@ void AckWaiters::Add(uint64_t seq, ConnectorApi::ExchangeDone done) {
 }
 
 void AckWaiters::Answer(Outcome outcome, absl::FunctionRef<bool(uint64_t seq)> which) {
-  const auto picked = std::stable_partition(
+  Waiter* const picked = std::stable_partition(
       waiters_.begin(), waiters_.end(), [&which](const Waiter& w) { return !which(w.seq); });
   std::vector<Waiter> answered(std::make_move_iterator(picked),
                                std::make_move_iterator(waiters_.end()));
   waiters_.erase(picked, waiters_.end());
-  if (waiters_.empty()) std::vector<Waiter>().swap(waiters_);
   for (Waiter& waiter : answered) std::move(waiter.done)(outcome);
 }
 

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "common/limits.h"
+#include "connector/idle_vector.h"
 #include "rpc/connector_api.h"
 
 namespace bellwire::connector {
@@ -39,7 +39,7 @@ class AckWaiters {
     uint64_t seq;
     ConnectorApi::ExchangeDone done;
   };
-  std::vector<Waiter> waiters_;
+  IdleVector<Waiter> waiters_;
 };
 
 }  // namespace bellwire::connector

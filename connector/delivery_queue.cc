@@ -61,7 +61,7 @@ void DeliveryQueue::Skip(uint64_t seq) {
 std::optional<Envelope> DeliveryQueue::NextReady(
     absl::FunctionRef<bool(const Envelope&)> has_room) {
   std::optional<Envelope> next;
-  auto it = held_.begin();
+  Held* it = held_.begin();
   while (it != held_.end() && it->seq <= cursor_ + 1 && !next.has_value()) {
     if (it->seq == cursor_ + 1) {
       if (it->message.has_value() && !has_room(*it->message)) {
@@ -74,7 +74,6 @@ std::optional<Envelope> DeliveryQueue::NextReady(
     ++it;
   }
   held_.erase(held_.begin(), it);
-  if (held_.empty()) std::vector<Held>().swap(held_);
   return next;
 }
 
@@ -109,7 +108,7 @@ void DeliveryQueue::PullFailed() {
 
 // False if there are too many already.
 bool DeliveryQueue::Hold(Held held) {
-  const auto at = std::lower_bound(held_.begin(), held_.end(), held.seq,
+  const Held* const at = std::lower_bound(held_.begin(), held_.end(), held.seq,
                                    [](const Held& h, uint64_t seq) { return h.seq < seq; });
   if (at != held_.end() && at->seq == held.seq) return true;
   if (held_.size() >= kMaxEarlyDeliveries) return false;
@@ -119,7 +118,7 @@ bool DeliveryQueue::Hold(Held held) {
 
 void DeliveryQueue::FallBehind() {
   if (!held_.empty()) heard_ = std::max(heard_, held_.back().seq);
-  std::vector<Held>().swap(held_);
+  held_.clear();
   mode_ = Mode::kBehind;
 }
 

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "connector/idle_vector.h"
 
 namespace bellwire::connector {
 
@@ -88,7 +88,7 @@ class DeliveryQueue {
   // heard_ when the pull was asked for: the page accounts for everything up to here.
   uint64_t pull_covers_ = 0;
   // In the order of seq; at most kMaxEarlyDeliveries; only in kFollowing.
-  std::vector<Held> held_;
+  IdleVector<Held> held_;
   Mode mode_ = Mode::kPulling;
   // CatchUp came while a pull was under way.
   bool pull_again_ = false;

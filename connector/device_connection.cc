@@ -109,9 +109,7 @@ void DeviceConnection::End(CloseReason reason, absl::string_view detail) {
   }
   MoveTo(ConnectionState::kClosed);
   waiters_.Answer(ConnectorResponse::NO_SESSION, [](uint64_t) { return true; });
-  std::vector<Pending> pending;
-  pending.swap(before_welcome_);
-  for (Pending& p : pending) std::move(p.done)(ConnectorResponse::NO_SESSION);
+  for (Pending& p : before_welcome_.Take()) std::move(p.done)(ConnectorResponse::NO_SESSION);
   host_->Close(CloseRecord{ended_in, reason, std::string(detail)});
 }
 
@@ -146,6 +144,12 @@ void DeviceConnection::Overloaded(absl::string_view detail) {
       RandomMs(kOverloadedRetryAfterMin, kOverloadedRetryAfterMax));
   Send(frame);
   End(CloseReason::kOverloaded, detail);
+}
+
+void DeviceConnection::LoginTimedOut() {
+  const bool in_tls = state_ == ConnectionState::kHandshaking;
+  EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kLoginTimeout,
+                in_tls ? "TLS did not complete" : "no Login in time");
 }
 
 // --- The transport. ---
@@ -421,9 +425,7 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   Rearm();
   AnswerPassedWaiters();
 
-  std::vector<Pending> pending;
-  pending.swap(before_welcome_);
-  for (Pending& p : pending) Deliver(std::move(p.deliver), std::move(p.done));
+  for (Pending& p : before_welcome_.Take()) Deliver(std::move(p.deliver), std::move(p.done));
   PullIfWanted();
 }
 
@@ -502,8 +504,7 @@ void DeviceConnection::OnAppAckTaken(const absl::Status& status) {
     if (!IsTransient(status)) return Overloaded(absl::StrCat("no AppAck: ", status.message()));
     return RegistryFailed();
   }
-  app_acks_.erase(app_acks_.begin(), app_acks_.begin() + static_cast<ptrdiff_t>(told));
-  if (app_acks_.empty()) std::vector<internal::v1::AppAckRequest::Item>().swap(app_acks_);
+  app_acks_.erase(app_acks_.begin(), app_acks_.begin() + told);
   AnswerOldHeartbeats(told);
   RegistryTook();
 }
@@ -612,10 +613,8 @@ void DeviceConnection::OnTimer() {
   if (now >= state_deadline_) {
     switch (state_) {
       case ConnectionState::kHandshaking:
-        return End(CloseReason::kLoginTimeout, "TLS did not complete");
       case ConnectionState::kAwaitingLogin:
-        return EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kLoginTimeout,
-                             "no Login in time");
+        return LoginTimedOut();
       case ConnectionState::kBinding:
         return Overloaded("no Bind: no answer in time");
       case ConnectionState::kActive:
@@ -650,6 +649,11 @@ void DeviceConnection::OnTimer() {
   }
   PullIfWanted();
   Rearm();
+}
+
+void DeviceConnection::OnLoginOverdue() {
+  assert(state_ == ConnectionState::kHandshaking || state_ == ConnectionState::kAwaitingLogin);
+  LoginTimedOut();
 }
 
 void DeviceConnection::ResetSilence() {

@@ -22,6 +22,7 @@
 #include "connector/delivery_queue.h"
 #include "connector/gauge.h"
 #include "connector/heartbeat_range.h"
+#include "connector/idle_vector.h"
 #include "connector/priority_gate.h"
 #include "connector/sent_window.h"
 #include "net/frame_codec.h"
@@ -87,6 +88,8 @@ class DeviceConnection {
 
   void OnTimer();
   void OnFlush();
+  // Somebody else needs its place: as if the time for a login were over. REQUIRES: not bound, nor binding.
+  void OnLoginOverdue();
 
   // --- The registry's answers. ---
 
@@ -127,6 +130,7 @@ class DeviceConnection {
   void ProtocolError(absl::string_view detail);
   void Replaced(uint64_t winning_login_number);
   void Overloaded(absl::string_view detail);
+  void LoginTimedOut();
   bool IsBound() const {
     return state_ == ConnectionState::kActive || state_ == ConnectionState::kDraining;
   }
@@ -192,9 +196,9 @@ class DeviceConnection {
     internal::v1::Deliver deliver;
     ConnectorApi::ExchangeDone done;
   };
-  std::vector<Pending> before_welcome_;
+  IdleVector<Pending> before_welcome_;
   // The first app_acks_told_ of them are with the registry. At most kMaxPendingAppAcks.
-  std::vector<internal::v1::AppAckRequest::Item> app_acks_;
+  IdleVector<internal::v1::AppAckRequest::Item> app_acks_;
 
   // The end of the state: login, Bind, silence, or the last acknowledgements of a drain.
   MonotonicTime state_deadline_;

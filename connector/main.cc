@@ -41,6 +41,7 @@ struct Flags : DaemonFlags {
   int shards = 0;
   int drain_seconds = 20;
   std::vector<std::string> drain_to;
+  std::string ticket_key_file;
   int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
   int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
 };
@@ -98,6 +99,7 @@ absl::Status Run(const Flags& flags) {
   options.registry = registry.get();
   options.directory = connectors.get();
   options.drain_to = flags.drain_to;
+  options.ticket_key_path = flags.ticket_key_file;
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
                             ConnectorServer::Start(std::move(options)));
@@ -154,6 +156,10 @@ int main(int argc, char** argv) {
                  "Device port of another connector, as agents reach it: after SIGTERM they are sent "
                  "there. May be repeated; without it they come back to their configured servers")
       ->type_name("HOST:PORT");
+  app.add_option("--ticket_key_file", flags.ticket_key_file,
+                 "Secrets that the connectors of a fleet share: an agent then resumes its TLS session at any of "
+                 "them, which spares both a full handshake. 64 hex digits a line, newest first (0600)")
+      ->type_name("FILE");
   app.add_option("--heartbeat_min_seconds", flags.heartbeat_min_seconds,
                  "Shortest silence after which agents may send a heartbeat")
       ->type_name("N")

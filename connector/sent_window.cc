@@ -94,14 +94,12 @@ void SentWindow::TellRegistry(
 }
 
 void SentWindow::RegistryTook() {
-  const auto end = std::remove_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
+  const Entry* const end = std::remove_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
     if (entry.progress != Progress::kTold) return false;
     if (entry.now_or_never) --now_or_never_;
     return true;
   });
   entries_.erase(end, entries_.end());
-  // A session that is idle, which most are most of the time, holds nothing.
-  if (entries_.empty()) std::vector<Entry>().swap(entries_);
 }
 
 void SentWindow::RegistryFailed() {

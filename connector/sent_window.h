@@ -3,13 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "bellwire/device/v1/device.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/limits.h"
 #include "connector/gauge.h"
+#include "connector/idle_vector.h"
 
 namespace bellwire::connector {
 
@@ -74,7 +74,7 @@ class SentWindow {
   };
 
   // In the order of sending.
-  std::vector<Entry> entries_;
+  IdleVector<Entry> entries_;
   GaugeShare unacked_bytes_;
   // The greatest that was sent in this session, now-or-never ones aside.
   uint64_t greatest_seq_ = 0;

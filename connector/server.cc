@@ -9,14 +9,25 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/log.h"
+#include "common/status_macros.h"
 #include "connector/service.h"
 #include "connector/shard.h"
 #include "crypto/file_util.h"
+#include "net/ticket_keys.h"
 #include "net/tls_context.h"
 
 namespace bellwire::connector {
 
 namespace {
+
+absl::StatusOr<std::vector<net::TicketSecret>> ReadTicketSecrets(const std::string& path) {
+  if (path.empty()) return std::vector<net::TicketSecret>();
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string text, ReadPrivateFile(path));
+  auto secrets = net::ParseTicketSecrets(text);
+  if (secrets.ok()) return secrets;
+  return MakeError(secrets.status().code(), ErrorReason(secrets.status()),
+                   absl::StrCat(path, ": ", secrets.status().message()));
+}
 
 class ConnectorServerImpl final : public ConnectorServer {
  public:
@@ -48,6 +59,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     tls.certificate_pem = *std::move(certificate);
     tls.private_key_pem = *std::move(key);
     tls.clock = environment_.clock;
+    BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(options.ticket_key_path));
     absl::StatusOr<std::shared_ptr<net::TlsServerContext>> context =
         net::TlsServerContext::Create(tls);
     if (!context.ok()) return context.status();

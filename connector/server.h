@@ -30,6 +30,9 @@ class ConnectorServer {
     // PEM files of the certificate that agents check, and its key.
     std::string certificate_path;
     std::string private_key_path;
+    // Secrets that the connectors of a fleet share, so that agents resume their TLS sessions at any of them
+    // (net/ticket_keys.h has the format). Empty: tickets are good here and until a restart.
+    std::string ticket_key_path;
     // "host:port" of the internal port: what gateways find in a Route. In one process any name that
     // the gateway's ConnectorDirectory knows as local.
     std::string internal_address;
@@ -53,7 +56,7 @@ class ConnectorServer {
 
   // Listens from the return on.
   //   INVALID_ARGUMENT BAD_SHARDS, BAD_HEARTBEAT_RANGE · errors of crypto/file_util.h for the PEM files, and of
-  //   net/tls_context.h for what is in them · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
+  //   net/tls_context.h for what is in them; BAD_TICKET_KEY_FILE · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
   static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
 
   // Closes every connection at once. Nothing calls the registry or the directory afterwards.

@@ -43,7 +43,7 @@ ServerHarness::ServerHarness()
   EXPECT_TRUE(CreateFileAtomically(private_key_path_, leaf->key_pem, FileAccess::kPrivate).ok());
 }
 
-ConnectorServer* ServerHarness::StartServer(ConnectorServer::Options options) {
+ConnectorServer::Options ServerHarness::Complete(ConnectorServer::Options options) {
   options.device_listen = "127.0.0.1:0";
   if (options.shards == 0) options.shards = 2;
   options.certificate_path = certificate_path_;
@@ -51,6 +51,11 @@ ConnectorServer* ServerHarness::StartServer(ConnectorServer::Options options) {
   options.internal_address = absl::StrCat("connector-", servers_.size());
   options.registry = &registry_;
   options.directory = this;
+  return options;
+}
+
+ConnectorServer* ServerHarness::StartServer(ConnectorServer::Options options) {
+  options = Complete(std::move(options));
   absl::StatusOr<std::unique_ptr<ConnectorServer>> server = ConnectorServer::Start(options);
   EXPECT_TRUE(server.ok()) << server.status();
   return (servers_[options.internal_address] = *std::move(server)).get();

@@ -20,8 +20,9 @@ class ServerHarness : public testing::Test, public ConnectorDirectory {
 
  protected:
   ServerHarness();
-  // With the harness's certificate and registry, "connector-N" as internal address, and whatever else
+  // The harness's certificate and registry, "connector-N" as internal address, and whatever else
   // `options` says.
+  ConnectorServer::Options Complete(ConnectorServer::Options options);
   ConnectorServer* StartServer(ConnectorServer::Options options = {});
   void StopServer(ConnectorServer* server);
 

@@ -1,13 +1,19 @@
 #include "connector/server.h"
 
+#include <sys/resource.h>
+
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/error.h"
+#include "common/limits.h"
 #include "connector/server_harness.h"
+#include "crypto/file_util.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::connector {
@@ -169,6 +175,57 @@ TEST_F(ServerTest, ATicketStandsForTheSignature) {
   ASSERT_TRUE(refusal.has_value());
   EXPECT_EQ(refusal->go_away().reason(), GoAway::LOGIN_REFUSED);
   SSL_SESSION_free(ticket);
+}
+
+TEST_F(ServerTest, ATicketIsGoodAtEveryConnectorWithTheSameSecret) {
+  const std::string path = testing::TempDir() + "/tickets", other = path + ".other";
+  ASSERT_TRUE(ReplaceFileAtomically(path, std::string(64, '1'), FileAccess::kPrivate).ok());
+  ASSERT_TRUE(ReplaceFileAtomically(other, std::string(64, '2'), FileAccess::kPrivate).ok());
+  ConnectorServer* doomed = StartServer({.ticket_key_path = path});
+  ConnectorServer* sister = StartServer({.ticket_key_path = path});
+  ConnectorServer* stranger = StartServer({.ticket_key_path = other});
+  auto first = LogIn(doomed, 1);
+  first->SendHeartbeat();
+  ASSERT_TRUE(first->Receive().has_value());
+  SSL_SESSION* ticket = first->TakeTicket();
+  StopServer(doomed);
+
+  const auto second = TestAgent::ConnectTls(sister->device_address(), {.ticket = ticket});
+  ASSERT_NE(second, nullptr);
+  EXPECT_TRUE(second->resumed());
+  device::v1::AgentFrame login = second->LoginFrame(*key_, 2);
+  login.mutable_login()->clear_signature();
+  second->Send(login);
+  const auto welcome = second->Receive();
+  EXPECT_TRUE(welcome.has_value() && welcome->has_welcome());
+
+  const auto third = TestAgent::ConnectTls(stranger->device_address(), {.ticket = ticket});
+  ASSERT_NE(third, nullptr);
+  EXPECT_FALSE(third->resumed());
+  SSL_SESSION_free(ticket);
+}
+
+TEST_F(ServerTest, ABadTicketKeyFileIsNamed) {
+  const std::string path = testing::TempDir() + "/tickets.bad";
+  ASSERT_TRUE(ReplaceFileAtomically(path, "secret", FileAccess::kPrivate).ok());
+  const absl::Status status =
+      ConnectorServer::Start(Complete({.ticket_key_path = path})).status();
+  EXPECT_EQ(ErrorReason(status), "BAD_TICKET_KEY_FILE");
+  EXPECT_TRUE(absl::StrContains(status.message(), path)) << status;
+}
+
+// As many as hold all places, and say nothing: the honest one gets in all the same.
+TEST_F(ServerTest, HalfOpenConnectionsMakeRoom) {
+  rlimit descriptors;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  ConnectorServer* server = StartServer({.shards = 1});
+  std::vector<std::unique_ptr<TestAgent>> half_open;
+  for (size_t i = 0; i < kMaxLoginsPerShard; ++i) {
+    half_open.push_back(TestAgent::ConnectTcp(server->device_address()));
+  }
+  LogIn(server, 1);
 }
 
 TEST_F(ServerTest, ARecordedLoginIsWorthNothingOnAnotherConnection) {

@@ -13,11 +13,13 @@
 #include "common/log.h"
 #include "connector/catch_up_plan.h"
 #include "connector/drain_plan.h"
+#include "connector/login_admission.h"
 #include "connector/registry_calls.h"
 #include "connector/session_id.h"
 #include "connector/shard_inbox.h"
 #include "connector/socket_connection.h"
 #include "net/epoll_loop.h"
+#include "net/handshake_queue.h"
 #include "net/tls_server.h"
 
 namespace bellwire::connector {
@@ -52,6 +54,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         registry_(environment->registry, environment->evictor, inbox_,
                   [this](uint64_t session_id) { return Find(session_id); }),
         session_ids_(index),
+        handshakes_(&loop_),
         flush_(&loop_, [this](uint32_t) { Flush(); }),
         inbox_tick_(loop_.NewTimer([this] { OnInboxTick(); })),
         drain_timer_(loop_.NewTimer([this] { DrainStep(); })),
@@ -60,7 +63,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   absl::Status ListenOn(absl::string_view address, net::PortShare share) {
     absl::StatusOr<std::unique_ptr<net::TlsServer>> listener = net::TlsServer::Listen(
         &loop_, environment_->tls, address,
-        [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); }, share);
+        [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); },
+        {.share = share, .handshakes = &handshakes_, .may_start = [this] { return MayStartLogin(); }});
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
@@ -127,9 +131,15 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
       return;
     }
     const uint64_t session_id = session_ids_.Next();
-    connections_.emplace(session_id, std::make_unique<SocketConnection>(
-                                         this, environment_, &context_, &registry_, &loop_,
-                                         session_id, std::move(stream)));
+    connections_.emplace(session_id, std::make_unique<SocketConnection>(&shared_, session_id,
+                                                                        std::move(stream)));
+  }
+
+  bool MayStartLogin() {
+    while (const auto overdue = logins_.Overdue(environment_->clock->Monotonic())) {
+      Find(*overdue)->OnLoginOverdue();
+    }
+    return logins_.HasRoom(handshakes_.size());
   }
 
   DeviceConnection* Find(uint64_t session_id) {
@@ -169,6 +179,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
     }
     switch (request.body_case()) {
       case ConnectorRequest::kDeliver:
+        handshakes_.GiveWay();
         return connection->Deliver(std::move(*request.mutable_deliver()), std::move(done));
       case ConnectorRequest::kEvict:
         return std::move(done)(connection->Evict(request.evict()));
@@ -240,6 +251,14 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   const std::shared_ptr<ShardInbox> inbox_;
   RegistryCalls registry_;
   SessionIdSource session_ids_;
+  LoginAdmission logins_;
+  const SocketConnection::Shared shared_{.owner = this,
+                                         .environment = environment_,
+                                         .context = &context_,
+                                         .registry = &registry_,
+                                         .logins = &logins_,
+                                         .loop = &loop_};
+  net::HandshakeQueue handshakes_;
   net::FdWatch flush_;
   std::unique_ptr<net::Timer> inbox_tick_;
   std::unique_ptr<net::Timer> drain_timer_;

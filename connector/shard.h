@@ -33,9 +33,8 @@ struct ShardEnvironment {
   size_t max_connections_per_shard;
 
   DeviceTable devices;
-  // Open connections; those of them whose handshake is not done; bytes sent and not acknowledged.
+  // Open connections; bytes sent and not acknowledged.
   Gauge connections;
-  Gauge handshakes;
   Gauge bytes_in_flight;
 };
 

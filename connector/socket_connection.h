@@ -8,6 +8,7 @@
 #include "connector/connection_host.h"
 #include "connector/device_connection.h"
 #include "connector/gauge.h"
+#include "connector/login_admission.h"
 #include "connector/registry_calls.h"
 #include "connector/shard.h"
 #include "net/event_loop.h"
@@ -29,15 +30,22 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
     virtual void FlushSoon(uint64_t session_id) = 0;
   };
 
-  // All but the stream outlive the connection.
-  SocketConnection(Owner* owner, ShardEnvironment* environment, ConnectionContext* context,
-                   RegistryCalls* registry, net::EventLoop* loop, uint64_t session_id,
-                   std::unique_ptr<net::Stream> stream);
+  // What the connections of one shard share; outlives them, as does all that it names.
+  struct Shared {
+    Owner* owner;
+    ShardEnvironment* environment;
+    ConnectionContext* context;
+    RegistryCalls* registry;
+    LoginAdmission* logins;
+    net::EventLoop* loop;
+  };
+
+  SocketConnection(const Shared* shared, uint64_t session_id, std::unique_ptr<net::Stream> stream);
 
   DeviceConnection& core() { return core_; }
 
   // --- net::Stream::Delegate ---
-  void OnOpen() override;
+  void OnOpen() override { core_.OnOpen(); }
   void OnData(absl::string_view data) override { core_.OnData(data); }
   void OnClosed(const absl::Status& status) override { core_.OnTransportClosed(status); }
 
@@ -49,41 +57,39 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   void SendTicket(absl::string_view data) override { stream_->SendTicket(data); }
   void Close(const CloseRecord& record) override;
   void ArmTimer(MonotonicTime deadline) override;
-  void FlushSoon() override { owner_->FlushSoon(core_.session_id()); }
+  void FlushSoon() override { shared_->owner->FlushSoon(core_.session_id()); }
   void SessionStarted(const DeviceId& device_id, uint64_t login_number) override;
-  void Bind(internal::v1::BindRequest request) override { registry_->Bind(std::move(request)); }
+  void Bind(internal::v1::BindRequest request) override;
   void Pull(internal::v1::PullRequest request) override {
-    registry_->Pull(core_.session_id(), std::move(request));
+    shared_->registry->Pull(core_.session_id(), std::move(request));
   }
   void Ack(internal::v1::AckRequest request) override {
-    registry_->Ack(core_.session_id(), std::move(request));
+    shared_->registry->Ack(core_.session_id(), std::move(request));
   }
   void AppAck(internal::v1::AppAckRequest request) override {
-    registry_->AppAck(core_.session_id(), std::move(request));
+    shared_->registry->AppAck(core_.session_id(), std::move(request));
   }
   void RegisterApp(uint32_t request_id, internal::v1::RegisterAppRequest request) override {
-    registry_->RegisterApp(core_.session_id(), request_id, std::move(request));
+    shared_->registry->RegisterApp(core_.session_id(), request_id, std::move(request));
   }
   void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) override {
-    registry_->RemoveApp(core_.session_id(), request_id, std::move(request));
+    shared_->registry->RemoveApp(core_.session_id(), request_id, std::move(request));
   }
   void ReportSent(internal::v1::ReportSentRequest request) override {
-    registry_->ReportSent(std::move(request));
+    shared_->registry->ReportSent(std::move(request));
   }
   void ReportNetwork(internal::v1::ReportNetworkRequest request) override {
-    registry_->ReportNetwork(core_.session_id(), std::move(request));
+    shared_->registry->ReportNetwork(core_.session_id(), std::move(request));
   }
   void Unbind(internal::v1::UnbindRequest request) override {
-    registry_->Unbind(std::move(request));
+    shared_->registry->Unbind(std::move(request));
   }
 
  private:
-  Owner* const owner_;
-  ShardEnvironment* const environment_;
-  RegistryCalls* const registry_;
-  const net::EventLoop* const loop_;
+  const Shared* const shared_;
   GaugeShare counted_;
-  GaugeShare handshake_counted_;
+  // Until the session begins.
+  std::unique_ptr<LoginAdmission::Login> login_;
   const std::unique_ptr<net::Stream> stream_;
   const std::unique_ptr<net::Timer> timer_;
   DeviceConnection core_;

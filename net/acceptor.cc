@@ -17,10 +17,11 @@ constexpr int kAcceptsPerTurn = 64;
 
 }  // namespace
 
-Acceptor::Acceptor(EpollLoop* loop, int listening_fd, OnAccept on_accept)
+Acceptor::Acceptor(EpollLoop* loop, int listening_fd, OnAccept on_accept, MayAccept may_accept)
     : loop_(loop),
       fd_(listening_fd),
       on_accept_(std::move(on_accept)),
+      may_accept_(std::move(may_accept)),
       back_off_(loop->NewTimer([this] { watch_.Wake(); })),
       watch_(loop, [this](uint32_t) { OnReady(); }) {}
 
@@ -34,6 +35,7 @@ absl::Status Acceptor::Start() { return watch_.Start(fd_); }
 void Acceptor::OnReady() {
   if (back_off_->armed()) return;
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (may_accept_ != nullptr && !may_accept_()) return back_off_->Arm(kAcceptBackOff);
     if (!AcceptOne()) return;
     if (loop_->deletions_pending()) break;  // Perhaps ourselves.
   }

@@ -24,8 +24,13 @@ class Acceptor {
   // `fd` is non-blocking and close-on-exec, and the callee's.
   using OnAccept = absl::AnyInvocable<void(int fd, const SocketAddress& peer)>;
 
-  // Takes over `listening_fd`, which is non-blocking. `on_accept` may delete the acceptor later.
-  Acceptor(EpollLoop* loop, int listening_fd, OnAccept on_accept);
+  // Asked before each connection whether there is room for one; without it, connections stay in the kernel's
+  // backlog until the next rest is over.
+  using MayAccept = absl::AnyInvocable<bool()>;
+
+  // Takes over `listening_fd`, which is non-blocking. `on_accept` may delete the acceptor later. Without
+  // `may_accept` there always is room.
+  Acceptor(EpollLoop* loop, int listening_fd, OnAccept on_accept, MayAccept may_accept = nullptr);
   ~Acceptor();
 
   // RESOURCE_EXHAUSTED if the kernel can't watch the socket.
@@ -39,6 +44,7 @@ class Acceptor {
   EpollLoop* const loop_;
   const int fd_;
   OnAccept on_accept_;
+  MayAccept may_accept_;
   const std::unique_ptr<Timer> back_off_;
   bool starved_ = false;
   FdWatch watch_;

@@ -25,11 +25,14 @@ class AcceptorTest : public testing::Test {
     ASSERT_EQ(bind(fd, address_.get(), address_.size), 0);
     ASSERT_EQ(listen(fd, 128), 0);
     ASSERT_EQ(getsockname(fd, address_.get(), &address_.size), 0);
-    acceptor_ = std::make_unique<Acceptor>(&loop_, fd, [this](int fd, const SocketAddress& peer) {
-      EXPECT_EQ(peer.family(), AF_INET);
-      fds_.push_back(fd);
-      if (on_accept_) on_accept_();
-    });
+    acceptor_ = std::make_unique<Acceptor>(
+        &loop_, fd,
+        [this](int fd, const SocketAddress& peer) {
+          EXPECT_EQ(peer.family(), AF_INET);
+          fds_.push_back(fd);
+          if (on_accept_) on_accept_();
+        },
+        [this] { return fds_.size() < max_fds_; });
     ASSERT_TRUE(acceptor_->Start().ok());
   }
   void TearDown() override {
@@ -44,6 +47,7 @@ class AcceptorTest : public testing::Test {
   SocketAddress address_;
   std::unique_ptr<Acceptor> acceptor_;
   absl::AnyInvocable<void()> on_accept_;
+  size_t max_fds_ = 1000;
   // Both ends' descriptors.
   std::vector<int> fds_;
 };
@@ -78,6 +82,15 @@ TEST_F(AcceptorTest, OutlivesRunningOutOfDescriptors) {
 
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old_limit), 0);
   EXPECT_TRUE(RunLoopUntil(&loop_, [&] { return fds_.size() == 4; })) << "those who waited get in";
+}
+
+TEST_F(AcceptorTest, LeavesThemInTheBacklogWhileThereIsNoRoom) {
+  for (int i = 0; i < 5; ++i) Connect();
+  max_fds_ = 7;
+  RunLoopFor(&loop_, 2 * kAcceptBackOff);
+  EXPECT_EQ(fds_.size(), 7u);
+  max_fds_ = 1000;
+  EXPECT_TRUE(RunLoopUntil(&loop_, [&] { return fds_.size() == 10; }));
 }
 
 TEST_F(AcceptorTest, MayBeDeletedWhenItAccepts) {

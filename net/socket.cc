@@ -33,10 +33,10 @@ ssize_t Socket::Read(char* buffer, size_t size) {
   return n;
 }
 
-ssize_t Socket::Write(const char* data, size_t size) {
+ssize_t Socket::Write(const char* data, size_t size, bool more_follows) {
   ssize_t n;
   do {
-    n = send(fd_, data, size, MSG_NOSIGNAL);
+    n = send(fd_, data, size, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
   } while (n < 0 && errno == EINTR);
   if (n < 0) error_ = errno;
   return n;

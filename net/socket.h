@@ -28,9 +28,9 @@ class Socket {
 
   // As recv(2) and send(2), but never EINTR: the number of bytes; from Read 0 at the end; -1 with
   // errno EAGAIN if the kernel is to be waited for, or another error, which status() then tells
-  // too.
+  // too. With `more_follows` the kernel may keep the bytes until the next Write, 0.2 s at most.
   ssize_t Read(char* buffer, size_t size);
-  ssize_t Write(const char* data, size_t size);
+  ssize_t Write(const char* data, size_t size, bool more_follows = false);
   // Tells the peer that nothing more comes.
   void ShutdownWrite();
 

@@ -5,13 +5,15 @@
 namespace bellwire::net {
 namespace {
 
-Socket* SocketOf(BIO* bio) {
-  return static_cast<TlsConnectionState*>(BIO_get_data(bio))->socket;
+TlsConnectionState* ConnectionOf(BIO* bio) {
+  return static_cast<TlsConnectionState*>(BIO_get_data(bio));
 }
 
 int Write(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t n = SocketOf(bio)->Write(data, static_cast<size_t>(size));
+  TlsConnectionState* const connection = ConnectionOf(bio);
+  const ssize_t n =
+      connection->socket->Write(data, static_cast<size_t>(size), connection->more_follows);
   if (n < 0 && errno == EAGAIN) BIO_set_retry_write(bio);
   return static_cast<int>(n);
 }
@@ -19,7 +21,7 @@ int Write(BIO* bio, const char* data, int size) {
 int Read(BIO* bio, char* buffer, int size) {
   BIO_clear_retry_flags(bio);
   BIO_clear_flags(bio, BIO_FLAGS_IN_EOF);
-  const ssize_t n = SocketOf(bio)->Read(buffer, static_cast<size_t>(size));
+  const ssize_t n = ConnectionOf(bio)->socket->Read(buffer, static_cast<size_t>(size));
   if (n < 0 && errno == EAGAIN) BIO_set_retry_read(bio);
   if (n == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(n);

@@ -18,11 +18,14 @@ constexpr size_t kReadBytesPerTurn = 64 * 1024;
 }  // namespace
 
 SocketStream::SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport,
-                           std::string peer_name)
+                           std::string peer_name, HandshakeQueue* handshakes)
     : loop_(loop),
       transport_(std::move(transport)),
       peer_name_(std::move(peer_name)),
       watch_(loop, [this](uint32_t events) { OnReady(events); }) {
+  if (handshakes != nullptr) {
+    place_ = std::make_unique<HandshakeQueue::Place>(handshakes, static_cast<Member*>(this));
+  }
   const absl::Status status = watch_.Start(transport_->socket().fd());
   if (!status.ok()) failure_ = MakeError(status.code(), kNoResources, status.message());
   // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge.
@@ -37,7 +40,7 @@ void SocketStream::Write(absl::string_view data) {
   if (state_ != State::kOpen || blocked_) return;
   if (out_.size() >= kFlushBytes) {
     Flush();
-  } else if (!in_on_ready_) {
+  } else if (!in_turn_) {
     watch_.Wake();
   }
 }
@@ -48,6 +51,7 @@ void SocketStream::Close() {
   if (was_open && failure_.ok()) Flush();
   state_ = State::kEnded;
   watch_.Stop();
+  place_.reset();
   if (was_open && failure_.ok()) {
     LingeringClose::Start(loop_, std::move(transport_), std::move(out_));
   }
@@ -86,7 +90,12 @@ void SocketStream::SendTicket(absl::string_view data) {
 void SocketStream::OnReady(uint32_t events) {
   if (state_ == State::kEnded) return;
   transport_->socket().OnEvents(events);
-  in_on_ready_ = true;
+  if (place_ != nullptr && failure_.ok()) return place_->AskForTurn();
+  ReadAndWrite();
+}
+
+void SocketStream::ReadAndWrite() {
+  in_turn_ = true;
   // Reading comes before writing: what a peer said before it reset the connection still counts.
   if ((state_ == State::kOpen || (failure_.ok() && RunHandshake())) && ReadAll()) {
     const bool was_blocked = blocked_;
@@ -96,7 +105,7 @@ void SocketStream::OnReady(uint32_t events) {
       if (!Interrupted()) Flush();
     }
   }
-  in_on_ready_ = false;
+  in_turn_ = false;
   if (state_ != State::kEnded && !failure_.ok() && !loop_->deletions_pending()) End(failure_);
 }
 
@@ -105,6 +114,7 @@ bool SocketStream::RunHandshake() {
   switch (result.kind) {
     case Transport::Result::kDone:
       state_ = State::kOpen;
+      place_.reset();
       delegate_->OnOpen();
       return !Interrupted();
     case Transport::Result::kBlocked:
@@ -173,6 +183,7 @@ void SocketStream::Flush() {
 void SocketStream::End(const absl::Status& status) {
   state_ = State::kEnded;
   watch_.Stop();
+  place_.reset();
   // Frees the descriptor and TLS's memory now, however long the owner keeps us.
   transport_.reset();
   out_ = WriteBuffer();

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "net/epoll_loop.h"
+#include "net/handshake_queue.h"
 #include "net/stream.h"
 #include "net/transport.h"
 #include "net/write_buffer.h"
@@ -17,10 +18,12 @@ namespace bellwire::net {
 
 // The Stream over a real socket. An idle one holds no buffer. What is written leaves when the
 // current turn of the loop ends, or as soon as it fills a TLS record.
-class SocketStream final : public Stream {
+class SocketStream final : public Stream, private HandshakeQueue::Member {
  public:
-  // Starts with the handshake.
-  SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport, std::string peer_name);
+  // Starts with the handshake, whose steps wait for their turn in `handshakes`; null: they don't. It outlives
+  // the stream.
+  SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport, std::string peer_name,
+               HandshakeQueue* handshakes = nullptr);
   ~SocketStream() override;
 
   void SetDelegate(Delegate* delegate) override { delegate_ = delegate; }
@@ -40,6 +43,8 @@ class SocketStream final : public Stream {
   enum class State { kHandshake, kOpen, kEnded };
 
   void OnReady(uint32_t events);
+  void OnTurn() override { ReadAndWrite(); }
+  void ReadAndWrite();
   // Both return false if nothing more may be done in this turn.
   bool RunHandshake();
   bool ReadAll();
@@ -54,6 +59,8 @@ class SocketStream final : public Stream {
   const std::string peer_name_;
   Delegate* delegate_ = nullptr;
   FdWatch watch_;
+  // Null once the handshake is done.
+  std::unique_ptr<HandshakeQueue::Place> place_;
   WriteBuffer out_;
   // Found outside of OnReady, to be told by it.
   absl::Status failure_;
@@ -61,8 +68,8 @@ class SocketStream final : public Stream {
   bool paused_ = false;
   // The kernel took less than it was given.
   bool blocked_ = false;
-  // OnReady is running: it flushes at its end.
-  bool in_on_ready_ = false;
+  // ReadAndWrite is running: it flushes at its end.
+  bool in_turn_ = false;
 };
 
 }  // namespace bellwire::net

@@ -60,7 +60,8 @@ class Stream {
   // What the server had put in the ticket that this TLS session was resumed from (server side;
   // SendTicket). Empty: a full handshake.
   virtual std::string resumed_ticket_data() const { return std::string(); }
-  // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted.
+  // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted; together with what
+  // is written next, so better before than after a Write.
   virtual void SendTicket(absl::string_view data) { (void)data; }
   // The numeric address of our end, without port. Empty if there is none (a Unix socket), or not yet.
   virtual std::string local_host() const { return std::string(); }

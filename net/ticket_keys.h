@@ -2,10 +2,13 @@
 #define BELLWIRE_NET_TICKET_KEYS_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -13,13 +16,24 @@
 
 namespace bellwire::net {
 
-// A ticket is good for at most this long, and its key is gone after twice that: who reads the
-// process's memory later can't resume, nor tell devices apart by, older tickets. An agent that was
-// away for longer pays one full handshake.
+// A ticket is good for at most this long, and its key is gone after twice that. An agent that was away for longer
+// pays one full handshake.
 inline constexpr absl::Duration kTicketLifetime = absl::Hours(12);
 
-// The keys that encrypt session tickets (RFC 5077, 4): random, in memory only, rotated.
-// Thread-safe.
+// What the servers of a fleet share, so that the tickets of each are good at all of them.
+using TicketSecret = std::array<uint8_t, 32>;
+// More would only hide that nobody removes old ones.
+inline constexpr size_t kMaxTicketSecrets = 4;
+
+// Reads the text of a secret file: one secret a line, 64 lower-case hex digits, newest first; `#` begins a comment.
+//   FAILED_PRECONDITION BAD_TICKET_KEY_FILE, naming the line
+absl::StatusOr<std::vector<TicketSecret>> ParseTicketSecrets(absl::string_view text);
+
+// The keys that encrypt session tickets (RFC 5077, 4), rotated each kTicketLifetime. Thread-safe.
+//
+// Without a shared secret they are random and in memory only: who reads the process's memory later can't resume,
+// nor tell devices apart by, older tickets. With secrets they follow from the newest of those and the wall time,
+// so that all servers have the same at one time; tickets under the others are good as well.
 class TicketKeys {
  public:
   static constexpr size_t kNameBytes = 16;
@@ -30,7 +44,7 @@ class TicketKeys {
   };
 
   // `clock` must outlive this.
-  explicit TicketKeys(const Clock* clock);
+  explicit TicketKeys(const Clock* clock, std::vector<TicketSecret> shared = {});
   ~TicketKeys();
 
   // For a new ticket. A key encrypts for kTicketLifetime.
@@ -40,12 +54,18 @@ class TicketKeys {
 
  private:
   void RotateIfDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RotateRandom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RotateShared() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(size_t from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock* const clock_;
+  std::vector<TicketSecret> shared_;
   absl::Mutex mutex_;
-  Key current_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Key> previous_ ABSL_GUARDED_BY(mutex_);
+  // The one that encrypts, then others that may still decrypt.
+  std::vector<Key> keys_ ABSL_GUARDED_BY(mutex_);
+  // Of random keys; and which lifetime since 1970 shared ones are for.
   MonotonicTime current_since_ ABSL_GUARDED_BY(mutex_);
+  int64_t current_epoch_ ABSL_GUARDED_BY(mutex_) = -1;
 };
 
 }  // namespace bellwire::net

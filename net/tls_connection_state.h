@@ -23,6 +23,8 @@ struct TlsConnectionState {
   std::unique_ptr<const std::string> ticket_data;
   // It is in a ticket now.
   bool ticket_made = false;
+  // What is written now is followed by more at once: one packet is enough for both.
+  bool more_follows = false;
   // Client: where new sessions go. Null: nowhere.
   TlsSessionSlot* session_slot = nullptr;
   // Set when a callback refused the peer's application protocols; a static text.

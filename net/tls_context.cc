@@ -137,8 +137,10 @@ int TicketKeyCallback(SSL* ssl, unsigned char* key_name, unsigned char* iv, EVP_
 int OnNewSession(SSL* ssl, SSL_SESSION* session) {
   TlsSessionSlot* const slot = TlsConnectionState::Of(ssl)->session_slot;
   if (slot == nullptr || SSL_SESSION_is_resumable(session) != 1) return 0;
-  slot->Reset(session);
-  return 1;  // "We keep the reference."
+  // A copy, because OpenSSL spoils the session of a connection that ends without a close_notify: of one whose
+  // server was killed, which is when resuming matters most.
+  slot->Reset(SSL_SESSION_dup(session));
+  return 0;  // "We keep no reference."
 }
 
 int VerifyPin(X509_STORE_CTX* store_context, void* arg) {
@@ -203,15 +205,15 @@ absl::Status TrustAuthorities(SSL_CTX* ctx, absl::string_view pem) {
 
 absl::StatusOr<std::shared_ptr<TlsServerContext>> TlsServerContext::Create(const Options& options) {
   std::shared_ptr<TlsServerContext> context(
-      new TlsServerContext(NewContext(TLS_server_method()), options.clock));
+      new TlsServerContext(NewContext(TLS_server_method()), options));
   SSL_CTX* const ctx = context->ctx_;
   if (absl::Status s = UseCertificates(ctx, options.certificate_pem); !s.ok()) return s;
   if (absl::Status s = UsePrivateKey(ctx, options.private_key_pem); !s.ok()) return s;
   return context;
 }
 
-TlsServerContext::TlsServerContext(SSL_CTX* ctx, const Clock* clock)
-    : ctx_(ctx), ticket_keys_(clock) {
+TlsServerContext::TlsServerContext(SSL_CTX* ctx, const Options& options)
+    : ctx_(ctx), ticket_keys_(options.clock, options.ticket_secrets) {
   SSL_CTX_set_app_data(ctx, &ticket_keys_);
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_client_hello_cb(ctx, OnClientHello, nullptr);

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -27,6 +28,8 @@ class TlsServerContext {
     std::string private_key_pem;
     // Rotates the ticket keys. Must outlive the context and its streams.
     const Clock* clock = nullptr;
+    // As of TicketKeys: with them, tickets are good at every server that has them.
+    std::vector<TicketSecret> ticket_secrets;
   };
   // INVALID_ARGUMENT BAD_CERTIFICATE or BAD_PRIVATE_KEY: not PEM, or not a pair.
   static absl::StatusOr<std::shared_ptr<TlsServerContext>> Create(const Options& options);
@@ -38,7 +41,7 @@ class TlsServerContext {
   TicketKeys& ticket_keys() { return ticket_keys_; }
 
  private:
-  TlsServerContext(SSL_CTX* ctx, const Clock* clock);
+  TlsServerContext(SSL_CTX* ctx, const Options& options);
 
   SSL_CTX* const ctx_;
   TicketKeys ticket_keys_;

@@ -205,7 +205,7 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
                             ++accepted[i];
                             stream->Close();
                           },
-                          i == 0 ? PortShare::kFirst : PortShare::kBeside);
+                          {.share = i == 0 ? PortShare::kFirst : PortShare::kBeside});
     ASSERT_TRUE(listener.ok()) << listener.status();
     listeners.push_back(*std::move(listener));
   }
@@ -240,6 +240,58 @@ TEST(TlsServerListenTest, AddressesThatWontDo) {
   EXPECT_EQ(reason("some.name:7444"), "BAD_ADDRESS");
   EXPECT_EQ(reason("192.0.2.1:7444"), "CANNOT_LISTEN") << "an address of no machine (RFC 5737)";
   EXPECT_EQ(reason("127.0.0.1:0"), "");
+}
+
+// Sockets wait, the oldest first, until it is said that one may start; who gives up meanwhile is left out.
+TEST(TlsServerWaitingTest, HandshakesStartWhenTheyMay) {
+  EpollLoop loop(RealClock());
+  int may_start = 0;
+  std::vector<std::unique_ptr<TestPeer>> accepted;
+  const auto listener = TlsServer::Listen(
+      &loop, Identity().ServerContext(), "127.0.0.1:0",
+      [&](std::unique_ptr<Stream> stream) {
+        --may_start;
+        accepted.push_back(std::make_unique<TestPeer>());
+        accepted.back()->Take(std::move(stream));
+      },
+      {.may_start = [&] { return may_start > 0; }});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  TlsClient tls(&loop, Identity().ClientContext());
+  TestPeer first, last;
+  first.Take(tls.Connect((*listener)->address()));
+  RunLoopFor(&loop, 5 * kStartRetry);
+  const auto hello_and_goodbye = std::make_unique<RawSocket>((*listener)->address());
+  hello_and_goodbye->Send("hello");
+  shutdown(hello_and_goodbye->fd(), SHUT_WR);
+  RunLoopFor(&loop, 5 * kStartRetry);
+  last.Take(tls.Connect((*listener)->address()));
+  RunLoopFor(&loop, 5 * kStartRetry);
+  EXPECT_EQ(accepted.size(), 0u);
+  EXPECT_FALSE(first.open);
+
+  may_start = 1;
+  EXPECT_TRUE(RunLoopUntil(&loop, [&] { return first.open; })) << first.status;
+  RunLoopFor(&loop, 5 * kStartRetry);
+  EXPECT_EQ(accepted.size(), 1u);
+  EXPECT_FALSE(last.open);
+  may_start = 1;
+  EXPECT_TRUE(RunLoopUntil(&loop, [&] { return last.open; })) << last.status;
+  EXPECT_EQ(accepted.size(), 2u);
+}
+
+// Who waits when the listener goes hears of it.
+TEST(TlsServerWaitingTest, WaitingSocketsEndWithTheListener) {
+  EpollLoop loop(RealClock());
+  auto listener = TlsServer::Listen(
+      &loop, Identity().ServerContext(), "127.0.0.1:0", [](std::unique_ptr<Stream>) { FAIL(); },
+      {.may_start = [] { return false; }});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  TlsClient tls(&loop, Identity().ClientContext());
+  TestPeer agent;
+  agent.Take(tls.Connect((*listener)->address()));
+  RunLoopFor(&loop, 5 * kStartRetry);
+  listener->reset();
+  EXPECT_TRUE(RunLoopUntil(&loop, [&] { return agent.closed > 0; }));
 }
 
 }  // namespace

@@ -203,11 +203,21 @@ TEST_F(TlsStreamTest, ATicketWhoseKeyIsGoneMeansAFullHandshake) {
   EXPECT_EQ(server_.stream->resumed_ticket_data(), "");
 }
 
-TEST_F(TlsStreamTest, ATicketForAnotherServerNameIsNotResumed) {
+TEST_F(TlsStreamTest, ASessionOutlivesAServerThatWasKilled) {
+  Connect();
+  SendTicket("device 7");
+  server_.stream.reset();  // The kernel ends the connection, without a word of TLS.
+  ASSERT_TRUE(RunUntil([&] { return client_.closed > 0; }));
+  EXPECT_EQ(client_.reason, kTruncated);
+  Connect();
+  EXPECT_EQ(server_.stream->resumed_ticket_data(), "device 7");
+}
+
+TEST_F(TlsStreamTest, ATicketIsForTheNamesInTheServersCertificate) {
   const TlsTestIdentity two = TlsTestIdentity::Make({"one.example", "two.example"});
   Listen(two.ServerContext());
   TlsClient client(&loop_, two.ClientContext());
-  TestPeer first, second;
+  TestPeer first, second, third;
   first.Take(client.Connect(listener_->address(), "one.example"));
   ASSERT_TRUE(RunUntil([&] { return first.open && server_.open; })) << first.status;
   server_.stream->SendTicket("x");
@@ -215,7 +225,29 @@ TEST_F(TlsStreamTest, ATicketForAnotherServerNameIsNotResumed) {
   server_ = TestPeer();
   second.Take(client.Connect(listener_->address(), "two.example"));
   ASSERT_TRUE(RunUntil([&] { return second.open && server_.open; })) << second.status;
-  EXPECT_EQ(server_.stream->resumed_ticket_data(), "");
+  EXPECT_EQ(server_.stream->resumed_ticket_data(), "x");
+  server_ = TestPeer();
+  third.Take(client.Connect(listener_->address(), "three.example"));
+  ASSERT_TRUE(RunUntil([&] { return third.closed > 0; }));
+  EXPECT_EQ(third.reason, kCertificateNotTrusted) << "a resumed session would not have shown one";
+}
+
+// What an attempt that fails does to a ticket is nothing.
+TEST_F(TlsStreamTest, ATicketOutlivesAFailedAttempt) {
+  Connect();
+  SendTicket("device 7");
+  const std::string address = listener_->address();
+  listener_.reset();
+  {
+    const auto refusing = TlsServer::Listen(
+        &loop_, Identity().ServerContext(&server_clock_), address,
+        [this](std::unique_ptr<Stream> stream) { loop_.DeleteLater(std::move(stream)); });
+    ASSERT_TRUE(refusing.ok()) << refusing.status();
+    TestPeer failing;
+    failing.Take(tls_.Connect(address));
+    ASSERT_TRUE(RunUntil([&] { return failing.closed > 0; }));
+  }
+  EXPECT_TRUE(tls_.has_ticket());
 }
 
 // The delegate and its stream go at once, in each kind of callback; AddressSanitizer watches.

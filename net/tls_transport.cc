@@ -56,6 +56,16 @@ absl::Status StatusOfError(unsigned long error, long verify_result) {
   }
 }
 
+// Whether the certificate that this session was begun with is good for `name` too (RFC 8446, 4.6.1): a resumed one
+// shows none.
+bool IsFor(const std::string& name, SSL_SESSION* session) {
+  X509* const certificate = SSL_SESSION_get0_peer(session);
+  if (certificate == nullptr) return false;
+  return X509_check_ip_asc(certificate, name.c_str(), 0) == 1 ||
+         X509_check_host(certificate, name.c_str(), name.size(),
+                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+}
+
 }  // namespace
 
 std::unique_ptr<TlsTransport> TlsTransport::Server(std::shared_ptr<TlsServerContext> context,
@@ -85,7 +95,12 @@ std::unique_ptr<TlsTransport> TlsTransport::Client(std::shared_ptr<TlsClientCont
     if (checks_name) SSL_set1_host(ssl, name.c_str());
   }
   transport->state_.session_slot = slot;
-  if (slot != nullptr && slot->get() != nullptr) SSL_set_session(ssl, slot->get());
+  if (slot != nullptr && slot->get() != nullptr && (!checks_name || IsFor(name, slot->get()))) {
+    // A copy, because OpenSSL spoils the session of an attempt that fails, and the next one wants it too.
+    SSL_SESSION* const session = SSL_SESSION_dup(slot->get());
+    SSL_set_session(ssl, session);
+    SSL_SESSION_free(session);
+  }
   SSL_set_connect_state(ssl);
   return transport;
 }
@@ -166,7 +181,9 @@ void TlsTransport::SendTicket(absl::string_view data) {
   if (SSL_new_session_ticket(ssl_) != 1) return;
   // Sends it, unless a write is pending: then that write's end does. An error comes back from the
   // next read or write.
+  state_.more_follows = true;
   if (SSL_in_init(ssl_)) SSL_do_handshake(ssl_);
+  state_.more_follows = false;
   if (state_.ticket_made && !SSL_in_init(ssl_)) ForgetTicket();
 }
 

@@ -128,7 +128,11 @@ absl::Status TlsSwarm::Open(size_t member) {
     SSL_set_alpn_protos(m.ssl, reinterpret_cast<const unsigned char*>(list.data()),
                         static_cast<unsigned>(list.size()));
   }
-  if (options_.resume && m.session != nullptr) SSL_set_session(m.ssl, m.session);
+  if (options_.resume && m.session != nullptr) {
+    SSL_SESSION* const session = SSL_SESSION_dup(m.session);  // As agents do: a failure spoils it.
+    SSL_set_session(m.ssl, session);
+    SSL_SESSION_free(session);
+  }
   SSL_set_connect_state(m.ssl);
   m.watch = std::make_unique<net::FdWatch>(loop_, [this, member](uint32_t) { OnReady(member); });
   return m.watch->Start(m.fd);
@@ -139,9 +143,9 @@ int TlsSwarm::OnNewSession(SSL* ssl, SSL_SESSION* session) {
   const size_t member = reinterpret_cast<size_t>(SSL_get_app_data(ssl));
   Member& m = swarm->members_[member];
   SSL_SESSION_free(m.session);
-  m.session = session;
+  m.session = SSL_SESSION_dup(session);  // The end of the connection may spoil its own.
   swarm->protocol_->OnTicket(swarm, member);
-  return 1;  // "We keep the reference."
+  return 0;  // "We keep no reference."
 }
 
 void TlsSwarm::OnReady(size_t member) {

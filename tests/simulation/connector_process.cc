@@ -60,9 +60,8 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
     service.SetShards({this});
     process->network_->Listen(process->address_, [this](std::unique_ptr<net::Stream> stream) {
       const uint64_t session_id = session_ids.Next();
-      connections.emplace(session_id, std::make_unique<SocketConnection>(
-                                          this, &environment, &context, &calls,
-                                          this->process->loop_, session_id, std::move(stream)));
+      connections.emplace(session_id, std::make_unique<SocketConnection>(&shared, session_id,
+                                                                         std::move(stream)));
     });
   }
   ~Life() override {
@@ -153,6 +152,13 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
   connector::RegistryCalls calls;
   connector::SessionIdSource session_ids;
   connector::CatchUpPlan catch_up;
+  connector::LoginAdmission logins;
+  const SocketConnection::Shared shared{.owner = this,
+                                        .environment = &environment,
+                                        .context = &context,
+                                        .registry = &calls,
+                                        .logins = &logins,
+                                        .loop = process->loop_};
   std::map<uint64_t, std::unique_ptr<SocketConnection>> connections;
   std::vector<uint64_t> to_flush;
 };
