@@ -132,17 +132,22 @@ void App::OnFrame(const AgentFrame& frame) {
 }
 
 bool App::Take(uint64_t delivery_id) {
-  if (handled_.Contains(delivery_id)) return false;
-  handled_.Add(delivery_id);
-  return true;
+  return !handled_.Contains(delivery_id) && taken_.insert(delivery_id).second;
 }
 
 void App::Acknowledge(uint64_t delivery_id) {
+  if (!random_.Chance(0.3)) return SendAck(delivery_id);
+  plans_->After(random_.Between(absl::ZeroDuration(), absl::Seconds(5)),
+                [this, delivery_id] { SendAck(delivery_id); });
+}
+
+// The library remembers the last of those that were acknowledged, the app what it still works on.
+void App::SendAck(uint64_t delivery_id) {
+  handled_.Add(delivery_id);
+  taken_.erase(delivery_id);
   AppFrame frame;
   frame.mutable_ack()->add_delivery_ids(delivery_id);
-  if (!random_.Chance(0.3)) return Send(frame);
-  plans_->After(random_.Between(absl::ZeroDuration(), absl::Seconds(5)),
-                [this, frame] { Send(frame); });
+  Send(frame);
 }
 
 void App::Send(const AppFrame& frame) {

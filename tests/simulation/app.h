@@ -1,7 +1,9 @@
 #ifndef BELLWIRE_TESTS_SIMULATION_APP_H_
 #define BELLWIRE_TESTS_SIMULATION_APP_H_
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -45,6 +47,7 @@ class App final : private net::Stream::Delegate {
   void HangUp();
   void Send(const agent::v1::AppFrame& frame);
   void Acknowledge(uint64_t delivery_id);
+  void SendAck(uint64_t delivery_id);
   // Whether it is the first time.
   bool Take(uint64_t delivery_id);
 
@@ -62,6 +65,8 @@ class App final : private net::Stream::Delegate {
   std::unique_ptr<net::Stream> stream_;
   net::FrameDecoder decoder_;
   agent::HandledDeliveries handled_;
+  // Taken, and not acknowledged so far.
+  std::set<uint64_t> taken_;
   bool open_ = false;
   bool unregistering_ = false;
 };
