@@ -39,7 +39,7 @@ void AddTeamCommand(CLI::App* root, CommandContext* context);
 void AddAppCommand(CLI::App* root, CommandContext* context);
 void AddKeyCommand(CLI::App* root, CommandContext* context);
 void AddSendCommand(CLI::App* root, CommandContext* context);
-void AddMessageCommand(CLI::App* root, CommandContext* context);
+void AddTraceCommand(CLI::App* root, CommandContext* context);
 void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);

@@ -45,7 +45,7 @@ int Main(int argc, char** argv) {
   AddAppCommand(&root, &context);
   AddKeyCommand(&root, &context);
   AddSendCommand(&root, &context);
-  AddMessageCommand(&root, &context);
+  AddTraceCommand(&root, &context);
   AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);

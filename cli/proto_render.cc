@@ -49,6 +49,9 @@ nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response) {
                                  {"state", push::v1::Step_Name(response.state())},
                                  {"terminal", response.terminal()},
                                  {"device_connected", response.device_connected()}};
+  if (!response.terminal()) {
+    json["waits_for"] = push::v1::GetMessageResponse::WaitsFor_Name(response.waits_for());
+  }
   if (response.has_expires_at()) json["expires_at"] = JsonTime(response.expires_at());
   json["receipts"] = nlohmann::ordered_json::array();
   for (const push::v1::Receipt& receipt : response.receipts()) {

@@ -10,15 +10,42 @@
 namespace bellwire::registry {
 
 using google::protobuf::util::TimeUtil;
+using push::v1::GetMessageResponse;
 
-absl::StatusOr<push::v1::GetMessageResponse> GetMessage(DeviceTransaction& tx,
-                                                        const TokenRef& token,
-                                                        const MessageId& message) {
+namespace {
+
+absl::StatusOr<GetMessageResponse::WaitsFor> WhatItWaitsFor(DeviceTransaction& tx,
+                                                            const MessageLife& life) {
+  switch (life.place()) {
+    case MessageLife::SCHEDULED:
+      return GetMessageResponse::DELIVER_AT;
+    case MessageLife::MAILBOX:
+      break;
+    case MessageLife::NOW_OR_NEVER:
+    case MessageLife::RECALLING:
+      return GetMessageResponse::DEVICE;
+    case MessageLife::DEVICE:
+      return GetMessageResponse::APP;
+    default:
+      return GetMessageResponse::WAITS_FOR_UNSPECIFIED;
+  }
+  if (!tx.connected()) return GetMessageResponse::CONNECTION;
+  if (StateOf(life) == push::v1::SENT) return GetMessageResponse::DEVICE;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<internal::v1::Envelope> mail,
+                            tx.FindMail(life.seq()));
+  const bool at_once = mail.has_value() && mail->priority() == push::v1::PRIORITY_HIGH;
+  return at_once ? GetMessageResponse::DEVICE : GetMessageResponse::PRIORITY;
+}
+
+}  // namespace
+
+absl::StatusOr<GetMessageResponse> GetMessage(DeviceTransaction& tx, const TokenRef& token,
+                                              const MessageId& message) {
   BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Registration* registration, FindToken(tx, token));
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<MessageLife> life,
                             tx.FindLife({message, token.registration_id}));
   if (!life.has_value()) return MessageNotFoundError();
-  push::v1::GetMessageResponse response;
+  GetMessageResponse response;
   response.set_message_id(FormatUuid(message));
   response.set_app_id(registration->app_id());
   response.set_state(StateOf(*life));
@@ -31,6 +58,9 @@ absl::StatusOr<push::v1::GetMessageResponse> GetMessage(DeviceTransaction& tx,
   }
   *response.mutable_expires_at() = TimeUtil::MillisecondsToTimestamp(life->expires_at_ms());
   response.set_device_connected(tx.connected());
+  BELLWIRE_ASSIGN_OR_RETURN(const GetMessageResponse::WaitsFor waits_for,
+                            WhatItWaitsFor(tx, *life));
+  response.set_waits_for(waits_for);
   return response;
 }
 

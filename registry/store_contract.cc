@@ -548,6 +548,36 @@ TEST_P(StoreContractTest, ReceiptsTellEveryStepWithItsTime) {
   }
 }
 
+TEST_P(StoreContractTest, AMessageSaysWhatItWaitsFor) {
+  const TokenRef token = Register(Device(1));
+  const auto waits_for = [&](uint32_t id) {
+    return push::v1::GetMessageResponse::WaitsFor_Name(
+        store().GetMessage(token, Id(id))->waits_for());
+  };
+  Envelope later = Message(1);
+  later.set_deliver_at_ms(NowMs() + 60'000);
+  later.set_expires_at_ms(later.deliver_at_ms() + 3'600'000);
+  Append(token, later);
+  EXPECT_EQ(waits_for(1), "DELIVER_AT");
+  Envelope urgent = Message(2);
+  urgent.set_priority(push::v1::PRIORITY_HIGH);
+  Append(token, urgent);
+  Envelope patient = Message(3);
+  patient.set_priority(push::v1::PRIORITY_LOW);
+  Append(token, patient);
+  EXPECT_EQ(waits_for(2), "CONNECTION");
+  EXPECT_EQ(waits_for(3), "CONNECTION");
+  Bind(Device(1), 1);
+  EXPECT_EQ(waits_for(2), "DEVICE");
+  EXPECT_EQ(waits_for(3), "PRIORITY");
+  ASSERT_TRUE(store().ReportSent(Device(1), {{2, clock().WallNow()}}).ok());
+  EXPECT_EQ(waits_for(3), "DEVICE");
+  Ack(Device(1), {1, 2});
+  EXPECT_EQ(waits_for(3), "APP");
+  AppAck(token, 3);
+  EXPECT_EQ(waits_for(3), "WAITS_FOR_UNSPECIFIED");
+}
+
 TEST_P(StoreContractTest, AStaleSessionsAcknowledgementsCount) {
   const TokenRef token = Register(Device(1));
   Fill(token, 1, 2);

@@ -27,6 +27,23 @@ std::string RenderStep(absl::Duration took) {
   return absl::StrCat("+", absl::ToInt64Milliseconds(took), " ms");
 }
 
+const char* RenderWaitsFor(GetMessageResponse::WaitsFor waits_for) {
+  switch (waits_for) {
+    case GetMessageResponse::DELIVER_AT:
+      return "waits for its deliver_at";
+    case GetMessageResponse::CONNECTION:
+      return "waits for the device to connect";
+    case GetMessageResponse::PRIORITY:
+      return "waits, for its priority, until the device is in use or its radio is up";
+    case GetMessageResponse::DEVICE:
+      return "on its way to the device";
+    case GetMessageResponse::APP:
+      return "on the device, waits for the app";
+    default:
+      return "not ended yet";
+  }
+}
+
 void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
   const std::string state = Step_Name(message.state());
   const bool arrived = message.state() == bellwire::push::v1::APP_ACKED;
@@ -43,7 +60,7 @@ void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
   }
   out.Table({"STEP", "TIME", "AFTER", ""}, rows);
   if (message.terminal()) return;
-  out.Line(absl::StrCat("not ended yet; the device is ",
+  out.Line(absl::StrCat(RenderWaitsFor(message.waits_for()), "; the device is ",
                         message.device_connected() ? "connected" : "not connected",
                         message.has_expires_at()
                             ? absl::StrCat("; expires ", RenderTime(TimeOf(message.expires_at())))
@@ -68,9 +85,9 @@ absl::Status Show(const Flags& flags, CommandContext* context) {
 
 }  // namespace
 
-void AddMessageCommand(CLI::App* root, CommandContext* context) {
+void AddTraceCommand(CLI::App* root, CommandContext* context) {
   CLI::App* command =
-      root->add_subcommand("message", "Where a message is, since when, and every step so far");
+      root->add_subcommand("trace", "Where a message is, since when, and every step so far");
   auto flags = std::make_shared<Flags>();
   command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
       ->type_name("")
@@ -81,7 +98,7 @@ void AddMessageCommand(CLI::App* root, CommandContext* context) {
   AddProviderFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,
-              "  bellwire message MESSAGE_ID --token TOKEN --credentials cred.json --ca ca.pem");
+              "  bellwire trace MESSAGE_ID --token TOKEN --credentials cred.json --ca ca.pem");
   command->callback([=] { context->run = [=] { return Show(*flags, context); }; });
 }
 
