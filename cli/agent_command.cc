@@ -127,10 +127,10 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& app : status.apps()) {
     rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
-                    app.connected()     ? out.Good("running")
-                    : app.starts() == 0 ? out.Dim("away")
-                                        : out.Bad(absl::StrCat("started ", app.starts(),
-                                                               " times, took nothing"))});
+                    app.connected() ? out.Good("running")
+                    : app.starts() == 0
+                        ? out.Dim("away")
+                        : out.Bad(absl::StrCat("started ", app.starts(), " times, took nothing"))});
   }
   out.Table({"APP", "WAITING", "STATE"}, rows);
 }
@@ -184,8 +184,7 @@ absl::Status SetNetwork(const Flags& flags, CommandContext* context) {
   if (flags.network_kind == "cellular") request.set_kind(agent::v1::SetNetwork::CELLULAR);
   request.set_name(flags.network_name);
   request.set_interface(flags.interface);
-  const absl::Status status =
-      agent::SetAgentNetwork(flags.socket_path, request, absl::Seconds(5));
+  const absl::Status status = agent::SetAgentNetwork(flags.socket_path, request, absl::Seconds(5));
   if (!status.ok()) return Explain(status);
   if (context->terminal->json()) {
     context->terminal->Json({{"named", !flags.forget}});
@@ -214,30 +213,32 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   SetExamples(status, "  bellwire agent status");
   status->callback([=] { context->run = [=] { return ShowStatus(*flags, context); }; });
 
-  CLI::App* activity = agent->add_subcommand(
-      "activity",
-      "Say whether a person uses the phone: while it is idle, messages of NORMAL and LOW priority wait");
+  CLI::App* activity = agent->add_subcommand("activity",
+                                             "Say whether a person uses the phone: while it is "
+                                             "idle, messages of NORMAL and LOW priority wait");
   activity->add_option("ACTIVITY", flags->activity, "active or idle")
       ->required()
       ->check(CLI::IsMember({"active", "idle"}));
   AddSocketFlag(activity, flags);
   AddJsonFlag(activity, context);
   SetExamples(activity, "  bellwire agent activity idle");
-  CLI::App* network = agent->add_subcommand(
-      "network",
-      "Say which network an interface leads to: what is learned of it is kept apart from others', and "
-      "shared (docs/agent.md)");
+  CLI::App* network = agent->add_subcommand("network",
+                                            "Say which network an interface leads to: what is "
+                                            "learned of it is kept apart from others', and "
+                                            "shared (docs/agent.md)");
   network->add_option("--kind", flags->network_kind, "wifi, cellular or ethernet")
       ->check(CLI::IsMember({"wifi", "cellular", "ethernet"}));
   network
-      ->add_option("--name", flags->network_name,
-                   "The SSID, or the carrier and its APN, such as 26201/internet; only a digest is kept")
+      ->add_option(
+          "--name", flags->network_name,
+          "The SSID, or the carrier and its APN, such as 26201/internet; only a digest is kept")
       ->type_name("NAME");
   network
       ->add_option("--interface", flags->interface,
                    "Default: the one that the default route leads over now")
       ->type_name("NAME");
-  network->add_flag("--forget", flags->forget, "Nothing is known of the interface's network any more");
+  network->add_flag("--forget", flags->forget,
+                    "Nothing is known of the interface's network any more");
   AddSocketFlag(network, flags);
   AddJsonFlag(network, context);
   SetExamples(network,

@@ -31,15 +31,13 @@ void Print(const WatchReceiptsResponse& response, Terminal& out) {
     out.Line(out.Dim(absl::StrCat("watching from ", response.cursor(), "; Ctrl-C ends")));
     return;
   }
-  const std::string about = response.message_id().empty()
-                                ? absl::StrCat("token ", response.token())
-                                : response.message_id();
-  out.Line(absl::StrCat(
-      out.Dim(absl::FormatTime("%H:%M:%E3S", TimeOf(response.receipt().time()),
-                               absl::LocalTimeZone())),
-      "  ", out.Bold(Step_Name(response.receipt().step())), "  ", about, "  ",
-      out.Dim(absl::StrCat(response.app_id(), "  ", response.receipt().detail(), "  ",
-                           response.cursor()))));
+  const std::string about = response.message_id().empty() ? absl::StrCat("token ", response.token())
+                                                          : response.message_id();
+  out.Line(absl::StrCat(out.Dim(absl::FormatTime("%H:%M:%E3S", TimeOf(response.receipt().time()),
+                                                 absl::LocalTimeZone())),
+                        "  ", out.Bold(Step_Name(response.receipt().step())), "  ", about, "  ",
+                        out.Dim(absl::StrCat(response.app_id(), "  ", response.receipt().detail(),
+                                             "  ", response.cursor()))));
 }
 
 absl::Status Follow(const Flags& flags, CommandContext* context) {

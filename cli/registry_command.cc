@@ -37,8 +37,8 @@ class Progress {
   void operator()(absl::string_view what, uint64_t done) {
     if (clock_.Monotonic() < next_) return;
     next_ = clock_.Monotonic() + kProgressInterval;
-    std::cerr << "checking " << what << ": " << done
-              << (what == "tables" ? " bytes" : "") << " so far" << std::endl;
+    std::cerr << "checking " << what << ": " << done << (what == "tables" ? " bytes" : "")
+              << " so far" << std::endl;
   }
 
  private:
@@ -61,8 +61,8 @@ void Print(const registry::StoreCheckReport& report, absl::Duration took, Termin
     out.Line(absl::StrCat(out.Bad("problem"), "  ", out.Bold(problem.where), ": ", problem.what));
   }
   if (records.problem_count > records.problems.size()) {
-    out.Line(absl::StrCat(out.Bad("problem"), "  ",
-                          records.problem_count - records.problems.size(), " more"));
+    out.Line(absl::StrCat(out.Bad("problem"), "  ", records.problem_count - records.problems.size(),
+                          " more"));
   }
   if (records.sound()) {
     out.Line(absl::StrCat(out.Good("sound"), "  ", records.records(), " records, checked in ",
@@ -73,8 +73,9 @@ void Print(const registry::StoreCheckReport& report, absl::Duration took, Termin
       "to do: keep a copy of the directory, look at the disk and the memory, and restore the "
       "backup: docs/operations.md, \"A damaged store\""));
   out.Line(absl::StrCat(out.Bad("damaged"), "  ", records.problem_count, " problems",
-                        report.opened ? "" : "; the store can't be opened, so its records were not "
-                                             "looked at"));
+                        report.opened ? ""
+                                      : "; the store can't be opened, so its records were not "
+                                        "looked at"));
 }
 
 nlohmann::ordered_json ToJson(const registry::StoreCheckReport& report) {
@@ -107,9 +108,8 @@ absl::Status Check(const Flags& flags, CommandContext* context) {
   Progress progress(context->clock);
   BELLWIRE_ASSIGN_OR_RETURN(
       const registry::StoreCheckReport report,
-      registry::CheckStore({.directory = directory}, [&](absl::string_view what, uint64_t done) {
-        progress(what, done);
-      }));
+      registry::CheckStore({.directory = directory},
+                           [&](absl::string_view what, uint64_t done) { progress(what, done); }));
   if (context->terminal->json()) {
     context->terminal->Json(ToJson(report));
   } else {
@@ -127,7 +127,8 @@ void AddRegistryCommand(CLI::App* root, CommandContext* context) {
   CLI::App* check = group->add_subcommand(
       "check",
       "Verify the store: every byte of its files, and that its records fit to each other. Changes "
-      "nothing. Exits with 0 if it is sound, 1 if it is damaged, 2 if it can't be checked (a server "
+      "nothing. Exits with 0 if it is sound, 1 if it is damaged, 2 if it can't be checked (a "
+      "server "
       "uses it, or it is none)");
   auto flags = std::make_shared<Flags>();
   check->add_option("--data_dir", flags->data_dir, "The server's data directory")

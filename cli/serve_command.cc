@@ -70,7 +70,8 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->capture_default_str();
   command
       ->add_option("--ticket_key_file", flags->server.ticket_key_path,
-                   "Secrets for TLS session tickets: with it, agents resume their sessions after a restart, and at "
+                   "Secrets for TLS session tickets: with it, agents resume their sessions after a "
+                   "restart, and at "
                    "other servers that have it. 64 hex digits a line, newest first (0600)")
       ->type_name("FILE");
   command

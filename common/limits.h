@@ -348,9 +348,11 @@ inline constexpr size_t kAppWindowMessages = 64;
 
 static_assert(kMaxPayloadBytes + 1024 < kMaxFrameBytes, "a Push must fit in a frame");
 static_assert(kMaxFrameBytes <= kSessionWindowBytes, "one frame must fit in the window");
-static_assert(kSessionWindowBytes + kMaxNowOrNeverInFlight * kMaxPayloadBytes < kMaxSessionWriteBytes,
+static_assert(kSessionWindowBytes + kMaxNowOrNeverInFlight * kMaxPayloadBytes <
+                  kMaxSessionWriteBytes,
               "the window is what bounds the writes");
-static_assert(kMaxSendStreamInFlight <= kMinGatewayAppends && kMaxBatchMessages <= kMinGatewayAppends,
+static_assert(kMaxSendStreamInFlight <= kMinGatewayAppends &&
+                  kMaxBatchMessages <= kMinGatewayAppends,
               "one stream or batch alone is never refused");
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
 static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");

@@ -17,8 +17,8 @@ namespace {
 std::atomic<LogFormat> g_format{LogFormat::kLogfmt};
 
 constexpr absl::string_view kLevelNames[] = {"debug", "info", "warning", "error"};
-constexpr spdlog::level::level_enum kSpdlogLevels[] = {
-    spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+constexpr spdlog::level::level_enum kSpdlogLevels[] = {spdlog::level::debug, spdlog::level::info,
+                                                       spdlog::level::warn, spdlog::level::err};
 
 spdlog::logger& Logger() {
   static spdlog::logger* const logger = [] {

@@ -18,8 +18,8 @@ void AckWaiters::Add(uint64_t seq, ConnectorApi::ExchangeDone done) {
 }
 
 void AckWaiters::Answer(Outcome outcome, absl::FunctionRef<bool(uint64_t seq)> which) {
-  Waiter* const picked = std::stable_partition(
-      waiters_.begin(), waiters_.end(), [&which](const Waiter& w) { return !which(w.seq); });
+  Waiter* const picked = std::stable_partition(waiters_.begin(), waiters_.end(),
+                                               [&which](const Waiter& w) { return !which(w.seq); });
   std::vector<Waiter> answered(std::make_move_iterator(picked),
                                std::make_move_iterator(waiters_.end()));
   waiters_.erase(picked, waiters_.end());

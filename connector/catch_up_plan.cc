@@ -30,8 +30,8 @@ void CatchUpPlan::NoteLoss(MonotonicTime now, absl::BitGenRef random) {
   next_ = next_.has_value() ? std::min(*next_, at) : at;
 }
 
-std::vector<uint64_t> CatchUpPlan::Step(
-    MonotonicTime now, absl::FunctionRef<std::vector<uint64_t>()> every_session) {
+std::vector<uint64_t> CatchUpPlan::Step(MonotonicTime now,
+                                        absl::FunctionRef<std::vector<uint64_t>()> every_session) {
   assert(next_.has_value() && now >= *next_);
   if (left_.empty()) {
     --rounds_;

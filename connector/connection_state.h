@@ -48,8 +48,8 @@ enum class FrameKind : uint8_t {
   kUnknown,
 };
 inline constexpr FrameKind kAllFrameKinds[] = {
-    FrameKind::kHeartbeat,   FrameKind::kLogin,     FrameKind::kAck,
-    FrameKind::kAppAck,      FrameKind::kRegisterApp, FrameKind::kRemoveApp,
+    FrameKind::kHeartbeat,      FrameKind::kLogin,         FrameKind::kAck,
+    FrameKind::kAppAck,         FrameKind::kRegisterApp,   FrameKind::kRemoveApp,
     FrameKind::kActivityChange, FrameKind::kNetworkReport, FrameKind::kUnknown};
 
 absl::string_view Name(FrameKind kind);

@@ -109,7 +109,7 @@ void DeliveryQueue::PullFailed() {
 // False if there are too many already.
 bool DeliveryQueue::Hold(Held held) {
   const Held* const at = std::lower_bound(held_.begin(), held_.end(), held.seq,
-                                   [](const Held& h, uint64_t seq) { return h.seq < seq; });
+                                          [](const Held& h, uint64_t seq) { return h.seq < seq; });
   if (at != held_.end() && at->seq == held.seq) return true;
   if (held_.size() >= kMaxEarlyDeliveries) return false;
   held_.insert(at, std::move(held));

@@ -248,17 +248,16 @@ void DeviceConnection::AnswerHeartbeat() {
 }
 
 void DeviceConnection::AnswerOldHeartbeats(size_t app_acks_taken) {
-  app_acks_before_heartbeat_ -= static_cast<uint16_t>(
-      std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
+  app_acks_before_heartbeat_ -=
+      static_cast<uint16_t>(std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
   if (app_acks_before_heartbeat_ > 0 || unanswered_heartbeats_ == 0) return;
   heartbeat_deadline_ = kNever;
   Send(std::string(std::exchange(unanswered_heartbeats_, 0), kHeartbeat[0]));
 }
 
 void DeviceConnection::OnLogin(const device::v1::Login& login) {
-  const absl::StatusOr<CheckedLogin> checked =
-      CheckLogin(login, host_->tls_exporter(), host_->resumed_ticket_data(),
-                 context_->heartbeat_range);
+  const absl::StatusOr<CheckedLogin> checked = CheckLogin(
+      login, host_->tls_exporter(), host_->resumed_ticket_data(), context_->heartbeat_range);
   if (!checked.ok()) {
     if (checked.status().code() == absl::StatusCode::kUnauthenticated) {
       return EndWithGoAway(GoAway::LOGIN_REFUSED, CloseReason::kLoginRefused,
@@ -351,8 +350,8 @@ void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
 
 void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
   const bool valid = IsValidAppId(request.app_id());
-  const bool can = state_ == ConnectionState::kActive &&
-                   pending_app_requests_ < kMaxPendingAppRequests;
+  const bool can =
+      state_ == ConnectionState::kActive && pending_app_requests_ < kMaxPendingAppRequests;
   if (!valid || !can) {
     ConnectorFrame frame;
     frame.mutable_app_registered()->set_request_id(request.request_id());
@@ -518,8 +517,8 @@ void DeviceConnection::RegistryTook() {
 
 void DeviceConnection::RegistryFailed() {
   if (retry_deadline_ != kNever) return;
-  const absl::Duration ceiling =
-      std::min(kRegistryRetryMax, kRegistryRetryBase * (1 << std::min<int>(registry_failures_, 10)));
+  const absl::Duration ceiling = std::min(
+      kRegistryRetryMax, kRegistryRetryBase * (1 << std::min<int>(registry_failures_, 10)));
   if (registry_failures_ < UINT8_MAX) ++registry_failures_;
   retry_deadline_ = Now() + absl::Milliseconds(RandomMs(ceiling / 2, ceiling));
   Rearm();
@@ -661,9 +660,8 @@ void DeviceConnection::ResetSilence() {
 }
 
 void DeviceConnection::Rearm() {
-  const MonotonicTime next =
-      std::min({state_deadline_, hold_deadline_, report_deadline_, retry_deadline_,
-                heartbeat_deadline_, normal_deadline_});
+  const MonotonicTime next = std::min({state_deadline_, hold_deadline_, report_deadline_,
+                                       retry_deadline_, heartbeat_deadline_, normal_deadline_});
   if (next >= armed_for_) return;
   armed_for_ = next;
   host_->ArmTimer(next);

@@ -201,7 +201,8 @@ TEST(DeviceConnectionActivityTest, AnIdleLoginAsksForAllButLow) {
   EXPECT_EQ(h.host.binds[0].priorities(1), PRIORITY_NORMAL);
 
   internal::v1::BindResponse bound = H::Bound(0);
-  *bound.mutable_page() = PageOf({Message(2, PRIORITY_NORMAL), Message(4, PRIORITY_HIGH)}, 4).page();
+  *bound.mutable_page() =
+      PageOf({Message(2, PRIORITY_NORMAL), Message(4, PRIORITY_HIGH)}, 4).page();
   bound.mutable_page()->set_more(true);
   internal::v1::PassedOver* low = bound.mutable_page()->add_passed_over();
   low->set_priority(PRIORITY_LOW);
@@ -301,8 +302,7 @@ TEST(DeviceConnectionActivityTest, ARegistryThatIsAwayIsAskedAgain) {
   h.Deliver(Message(5, PRIORITY_NORMAL));
   h.ReceiveHeartbeat();
   EXPECT_EQ(Pulled(h), "NORMAL after 4");
-  h.connection.OnPulled(
-      MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away"));
+  h.connection.OnPulled(MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away"));
   EXPECT_EQ(Pulled(h), "nothing");
   h.Advance(kRegistryRetryMax);
   EXPECT_EQ(Pulled(h), "NORMAL after 4") << "the radio was up for it";

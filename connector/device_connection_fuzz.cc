@@ -52,9 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       h.host.binds.clear();
       h.connection.OnBound(ConnectionHarness::Bound());
     }
-    Require(h.host.registrations.size() + h.host.removals.size() <=
-                bellwire::kMaxPendingAppRequests,
-            "app requests beyond their bound");
+    Require(
+        h.host.registrations.size() + h.host.removals.size() <= bellwire::kMaxPendingAppRequests,
+        "app requests beyond their bound");
     Require((h.connection.state() == ConnectionState::kClosed) == h.host.closed.has_value(),
             "closed, and not closed");
   }

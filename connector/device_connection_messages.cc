@@ -25,14 +25,16 @@ void DeviceConnection::Deliver(internal::v1::Deliver deliver, ConnectorApi::Exch
     case ConnectionState::kBinding:
       // The registry bound this session and knows of it before we do: the page that is on its way may
       // or may not hold the message.
-      if (!IsNowOrNever(deliver.message())) return DeliverInTurn(std::move(deliver), std::move(done));
+      if (!IsNowOrNever(deliver.message()))
+        return DeliverInTurn(std::move(deliver), std::move(done));
       if (before_welcome_.size() >= kMaxNowOrNeverInFlight) {
         return std::move(done)(ConnectorResponse::OVERLOADED);
       }
       before_welcome_.push_back(Pending{std::move(deliver), std::move(done)});
       return;
     case ConnectionState::kActive:
-      if (!IsNowOrNever(deliver.message())) return DeliverInTurn(std::move(deliver), std::move(done));
+      if (!IsNowOrNever(deliver.message()))
+        return DeliverInTurn(std::move(deliver), std::move(done));
       return DeliverNowOrNever(std::move(deliver), std::move(done));
   }
 }

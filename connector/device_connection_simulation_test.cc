@@ -284,8 +284,7 @@ class World {
 
   void Connect() {
     ++last_login_number_;
-    sessions_.push_back(
-        std::make_unique<Session>(this, &clock_, random_, last_login_number_ << 8));
+    sessions_.push_back(std::make_unique<Session>(this, &clock_, random_, last_login_number_ << 8));
     Session& session = *sessions_.back();
     session.core.OnOpen();
     session.activity = activity_;
@@ -360,11 +359,11 @@ class World {
               kSessionWindowMessages + kMaxNowOrNeverInFlight);
     // The wire keeps the order; what is on it when the device leaves is lost.
     session_wire_time_ = std::max(session_wire_time_, clock_.Monotonic() + Delay());
-    At(session_wire_time_, [this, session, seq, now_or_never, priority,
-                            key = frame.push().collapse_key()] {
-      if (sessions_.back().get() != session || !session->open) return;
-      ReceivePush(session, seq, now_or_never, priority, key);
-    });
+    At(session_wire_time_,
+       [this, session, seq, now_or_never, priority, key = frame.push().collapse_key()] {
+         if (sessions_.back().get() != session || !session->open) return;
+         ReceivePush(session, seq, now_or_never, priority, key);
+       });
   }
   void ReceivePush(Session* session, uint64_t seq, bool now_or_never, push::v1::Priority priority,
                    const std::string& key) {
@@ -416,7 +415,9 @@ class World {
     // Mostly quick, sometimes far too late.
     return absl::Microseconds(Uniform(0, 20) == 0 ? Uniform(0, 400'000) : Uniform(0, 5'000));
   }
-  void At(MonotonicTime time, std::function<void()> event) { events_.emplace(time, std::move(event)); }
+  void At(MonotonicTime time, std::function<void()> event) {
+    events_.emplace(time, std::move(event));
+  }
   void After(absl::Duration delay, std::function<void()> event) {
     At(clock_.Monotonic() + delay, std::move(event));
   }
@@ -467,8 +468,8 @@ void Session::Send(absl::string_view frames) {
                   .Feed(frames,
                         [this](absl::string_view body) {
                           device::v1::ConnectorFrame frame;
-                          EXPECT_TRUE(frame.ParseFromArray(body.data(),
-                                                           static_cast<int>(body.size())));
+                          EXPECT_TRUE(
+                              frame.ParseFromArray(body.data(), static_cast<int>(body.size())));
                           world_->OnFrameSent(this, frame);
                           return true;
                         })
@@ -520,7 +521,9 @@ void Session::Unbind(internal::v1::UnbindRequest request) {
 
 class DeviceConnectionSimulationTest : public testing::TestWithParam<uint64_t> {};
 
-TEST_P(DeviceConnectionSimulationTest, NothingIsLostDoubledOrOutOfOrder) { World(GetParam()).Run(); }
+TEST_P(DeviceConnectionSimulationTest, NothingIsLostDoubledOrOutOfOrder) {
+  World(GetParam()).Run();
+}
 
 INSTANTIATE_TEST_SUITE_P(Seeds, DeviceConnectionSimulationTest, testing::Range<uint64_t>(1, 101));
 

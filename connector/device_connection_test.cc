@@ -949,8 +949,7 @@ std::vector<Input> AllInputs() {
       {"part of a frame", [](H& h) { h.connection.OnData("\x05\x0a"); }},
       {"bad length", [](H& h) { h.connection.OnData("\xff\xff\xff\xff\xff"); }},
       {"clean end", [](H& h) { h.connection.OnTransportClosed(absl::OkStatus()); }},
-      {"broken end",
-       [](H& h) { h.connection.OnTransportClosed(absl::UnavailableError("reset")); }},
+      {"broken end", [](H& h) { h.connection.OnTransportClosed(absl::UnavailableError("reset")); }},
       {"early timer", [](H& h) { h.connection.OnTimer(); }},
       {"late timer",
        [](H& h) {
@@ -962,9 +961,8 @@ std::vector<Input> AllInputs() {
       {"Shutdown", [](H& h) { h.connection.Shutdown(); }},
       {"missed delivery", [](H& h) { h.connection.NoteMissedDelivery(7); }},
       {"catch up", [](H& h) { h.connection.CatchUp(); }},
-      {"Deliver", [](H& h) {
-         EXPECT_NE(*h.Deliver(H::Message(1)), ConnectorResponse::OUTCOME_UNSPECIFIED);
-       }},
+      {"Deliver",
+       [](H& h) { EXPECT_NE(*h.Deliver(H::Message(1)), ConnectorResponse::OUTCOME_UNSPECIFIED); }},
       {"Deliver and wait", [](H& h) { h.Deliver(H::NowOrNever(1), true); }},
       {"Evict by older", [](H& h) { h.Evict(1); }},
       {"Evict by newer", [](H& h) { h.Evict(100); }},

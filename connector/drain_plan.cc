@@ -10,10 +10,10 @@ namespace bellwire::connector {
 DrainPlan::DrainPlan(size_t connections, absl::Duration time)
     : connections_(connections),
       // The last one needs its time too.
-      spread_(std::clamp(absl::Seconds(1) * (static_cast<double>(connections) /
-                                             static_cast<double>(kDrainConnectionsPerSecond)),
-                         absl::ZeroDuration(),
-                         std::max(absl::ZeroDuration(), time - 2 * kGoAwayLinger))) {}
+      spread_(std::clamp(
+          absl::Seconds(1) *
+              (static_cast<double>(connections) / static_cast<double>(kDrainConnectionsPerSecond)),
+          absl::ZeroDuration(), std::max(absl::ZeroDuration(), time - 2 * kGoAwayLinger))) {}
 
 size_t DrainPlan::DueAfter(absl::Duration elapsed) const {
   if (elapsed >= spread_) return connections_;

@@ -122,8 +122,7 @@ void FakeRegistry::FillPage(const Device& device, uint64_t after, uint32_t max_b
   }
 }
 
-void FakeRegistry::Bind(internal::v1::BindRequest request,
-                        Done<internal::v1::BindResponse> done) {
+void FakeRegistry::Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) {
   Serve(request.device_id(), std::move(done),
         [&request](Device& device) -> absl::StatusOr<internal::v1::BindResponse> {
           const internal::v1::Route& route = request.route();
@@ -157,8 +156,7 @@ void FakeRegistry::Unbind(internal::v1::UnbindRequest request,
   });
 }
 
-void FakeRegistry::Pull(internal::v1::PullRequest request,
-                        Done<internal::v1::PullResponse> done) {
+void FakeRegistry::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
   Serve(request.device_id(), std::move(done), [&request](Device& device) {
     internal::v1::PullResponse response;
     FillPage(device, request.after_seq(), request.max_bytes(), request.max_messages(),
@@ -214,8 +212,7 @@ void FakeRegistry::RemoveApp(internal::v1::RemoveAppRequest request,
 void FakeRegistry::Append(internal::v1::AppendRequest, Done<internal::v1::AppendResponse> done) {
   Unimplemented(std::move(done));
 }
-void FakeRegistry::Resolve(internal::v1::ResolveRequest,
-                           Done<internal::v1::ResolveResponse> done) {
+void FakeRegistry::Resolve(internal::v1::ResolveRequest, Done<internal::v1::ResolveResponse> done) {
   Unimplemented(std::move(done));
 }
 void FakeRegistry::GetMessage(internal::v1::GetMessageRequest,
@@ -237,8 +234,7 @@ void FakeRegistry::PutApp(admin::v1::App, Done<admin::v1::App> done) {
 void FakeRegistry::PutKey(admin::v1::Key, Done<admin::v1::Key> done) {
   Unimplemented(std::move(done));
 }
-void FakeRegistry::ListTeams(admin::v1::ListTeamsRequest,
-                             Done<admin::v1::ListTeamsResponse> done) {
+void FakeRegistry::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
   Unimplemented(std::move(done));
 }
 void FakeRegistry::ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListAppsResponse> done) {

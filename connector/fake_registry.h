@@ -85,8 +85,7 @@ class FakeRegistry final : public RegistryApi {
   template <typename Response, typename Effect>
   void Serve(absl::string_view device_id, Done<Response> done, Effect effect);
   static void FillPage(const Device& device, uint64_t after, uint32_t max_bytes,
-                       uint32_t max_messages, PrioritySet priorities,
-                       internal::v1::Page* page);
+                       uint32_t max_messages, PrioritySet priorities, internal::v1::Page* page);
 
   mutable absl::Mutex mutex_;
   mutable absl::CondVar changed_;

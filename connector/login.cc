@@ -54,15 +54,14 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
   const bool proven_by_ticket =
       !resumed_ticket_data.empty() && resumed_ticket_data == device_id->bytes();
   if (!proven_by_ticket) {
-    const absl::Status verified = VerifyLogin(login.public_key(), tls_exporter,
-                                              login.login_number(), login.signature());
+    const absl::Status verified =
+        VerifyLogin(login.public_key(), tls_exporter, login.login_number(), login.signature());
     if (!verified.ok()) return absl::UnauthenticatedError(verified.message());
   }
   checked.device_id = *device_id;
   checked.login_number = login.login_number();
   checked.heartbeat_interval = EffectiveHeartbeatInterval(login.heartbeat_interval_ms(), range);
-  checked.activity =
-      login.activity() == device::v1::IDLE ? device::v1::IDLE : device::v1::ACTIVE;
+  checked.activity = login.activity() == device::v1::IDLE ? device::v1::IDLE : device::v1::ACTIVE;
   return checked;
 }
 

@@ -54,7 +54,8 @@ bool IsAnyAddress(absl::string_view host) {
 absl::Status CheckAddresses(const Flags& flags) {
   for (const std::string& address : flags.drain_to) {
     const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(address);
-    if (!parsed.ok()) return WithHint(parsed.status(), "--drain_to takes HOST:PORT as agents reach it");
+    if (!parsed.ok())
+      return WithHint(parsed.status(), "--drain_to takes HOST:PORT as agents reach it");
   }
   if (!flags.advertise_internal_address.empty() || !IsAnyAddress(HostOf(flags.internal_listen))) {
     return absl::OkStatus();
@@ -152,13 +153,16 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
-  app.add_option("--drain_to", flags.drain_to,
-                 "Device port of another connector, as agents reach it: after SIGTERM they are sent "
-                 "there. May be repeated; without it they come back to their configured servers")
+  app.add_option(
+         "--drain_to", flags.drain_to,
+         "Device port of another connector, as agents reach it: after SIGTERM they are sent "
+         "there. May be repeated; without it they come back to their configured servers")
       ->type_name("HOST:PORT");
-  app.add_option("--ticket_key_file", flags.ticket_key_file,
-                 "Secrets that the connectors of a fleet share: an agent then resumes its TLS session at any of "
-                 "them, which spares both a full handshake. 64 hex digits a line, newest first (0600)")
+  app.add_option(
+         "--ticket_key_file", flags.ticket_key_file,
+         "Secrets that the connectors of a fleet share: an agent then resumes its TLS session at "
+         "any of "
+         "them, which spares both a full handshake. 64 hex digits a line, newest first (0600)")
       ->type_name("FILE");
   app.add_option("--heartbeat_min_seconds", flags.heartbeat_min_seconds,
                  "Shortest silence after which agents may send a heartbeat")
@@ -173,7 +177,8 @@ int main(int argc, char** argv) {
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"
-      "  bellwire-connector --data_dir /var/lib/bellwire --registry_address registry.internal:7445 \\\n"
+      "  bellwire-connector --data_dir /var/lib/bellwire --registry_address registry.internal:7445 "
+      "\\\n"
       "      --internal_listen 0.0.0.0:7446 --advertise_internal_address connector1.internal:7446");
   if (std::optional<int> exit_code = bellwire::ParseFlags(&app, argc, argv)) return *exit_code;
   const absl::Status status = bellwire::connector::Run(flags);

@@ -43,7 +43,9 @@ class PriorityGate {
   // What a page for the cursor is to hold. Never empty.
   PrioritySet passing() const;
   // Whether a NORMAL message waits for the gate to open.
-  bool has_waiting_normal() const { return normal_.first != 0 && !IsOpen(push::v1::PRIORITY_NORMAL); }
+  bool has_waiting_normal() const {
+    return normal_.first != 0 && !IsOpen(push::v1::PRIORITY_NORMAL);
+  }
 
   // Whether something that was kept may go now.
   bool wants_pull() const;

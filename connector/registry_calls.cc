@@ -19,32 +19,31 @@ Done<Response> RegistryCalls::OnThread(Handler handler) {
   ++in_flight_;
   return [this, inbox = inbox_,
           handler = std::move(handler)](absl::StatusOr<Response> response) mutable {
-    inbox->AddAnswer([this, handler = std::move(handler),
-                      response = std::move(response)]() mutable {
-      --in_flight_;
-      handler(std::move(response));
-    });
+    inbox->AddAnswer(
+        [this, handler = std::move(handler), response = std::move(response)]() mutable {
+          --in_flight_;
+          handler(std::move(response));
+        });
   };
 }
 
 template <typename Response, typename Handler>
 Done<Response> RegistryCalls::OnConnection(uint64_t session_id, Handler handler) {
-  return OnThread<Response>([this, session_id, handler = std::move(handler)](
-                                absl::StatusOr<Response> response) mutable {
-    DeviceConnection* connection = find_(session_id);
-    if (connection != nullptr) handler(*connection, std::move(response));
-  });
+  return OnThread<Response>(
+      [this, session_id, handler = std::move(handler)](absl::StatusOr<Response> response) mutable {
+        DeviceConnection* connection = find_(session_id);
+        if (connection != nullptr) handler(*connection, std::move(response));
+      });
 }
 
 void RegistryCalls::Bind(internal::v1::BindRequest request) {
   const std::optional<DeviceId> device_id = DeviceId::FromBytes(request.device_id());
   const internal::v1::Route route = request.route();
-  registry_->Bind(std::move(request),
-                  OnThread<internal::v1::BindResponse>(
-                      [this, device_id = device_id.value_or(DeviceId()),
-                       route](absl::StatusOr<internal::v1::BindResponse> response) {
-                        OnBound(device_id, route, std::move(response));
-                      }));
+  registry_->Bind(std::move(request), OnThread<internal::v1::BindResponse>(
+                                          [this, device_id = device_id.value_or(DeviceId()), route](
+                                              absl::StatusOr<internal::v1::BindResponse> response) {
+                                            OnBound(device_id, route, std::move(response));
+                                          }));
 }
 
 void RegistryCalls::OnBound(const DeviceId& device_id, const internal::v1::Route& route,
@@ -100,12 +99,12 @@ void RegistryCalls::RegisterApp(uint64_t session_id, uint32_t request_id,
 
 void RegistryCalls::RemoveApp(uint64_t session_id, uint32_t request_id,
                               internal::v1::RemoveAppRequest request) {
-  registry_->RemoveApp(std::move(request),
-                       OnConnection<internal::v1::RemoveAppResponse>(
-                           session_id, [request_id](DeviceConnection& connection,
-                                                    const auto& response) {
-                             connection.OnAppRemoved(request_id, response.status());
-                           }));
+  registry_->RemoveApp(
+      std::move(request),
+      OnConnection<internal::v1::RemoveAppResponse>(
+          session_id, [request_id](DeviceConnection& connection, const auto& response) {
+            connection.OnAppRemoved(request_id, response.status());
+          }));
 }
 
 void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
@@ -119,8 +118,7 @@ void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
           }));
 }
 
-void RegistryCalls::ReportNetwork(uint64_t session_id,
-                                  internal::v1::ReportNetworkRequest request) {
+void RegistryCalls::ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request) {
   // Without an interval it was a question.
   const bool wants_hint = request.network().interval_ms() == 0;
   registry_->ReportNetwork(

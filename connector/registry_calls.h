@@ -37,8 +37,7 @@ class RegistryCalls {
   void AppAck(uint64_t session_id, internal::v1::AppAckRequest request);
   void RegisterApp(uint64_t session_id, uint32_t request_id,
                    internal::v1::RegisterAppRequest request);
-  void RemoveApp(uint64_t session_id, uint32_t request_id,
-                 internal::v1::RemoveAppRequest request);
+  void RemoveApp(uint64_t session_id, uint32_t request_id, internal::v1::RemoveAppRequest request);
   void ReportSent(internal::v1::ReportSentRequest request);
   void ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request);
   void Unbind(internal::v1::UnbindRequest request);

@@ -70,9 +70,9 @@ void SentWindow::Acknowledge(const device::v1::Ack& ack,
   // been written after the device acknowledged a greater seq: it counts if it is named itself.
   bool cumulative = up_to > 0;
   for (Entry& entry : entries_) {
-    const bool covered = (cumulative && entry.seq <= up_to &&
-                          (entry.in_turn || entry.seq == up_to)) ||
-                         InRanges(ack, entry.seq);
+    const bool covered =
+        (cumulative && entry.seq <= up_to && (entry.in_turn || entry.seq == up_to)) ||
+        InRanges(ack, entry.seq);
     // What was written after the named push can't have been received with it.
     if (entry.seq == up_to) cumulative = false;
     if (!covered || entry.progress != Progress::kUnacked) continue;
@@ -94,11 +94,12 @@ void SentWindow::TellRegistry(
 }
 
 void SentWindow::RegistryTook() {
-  const Entry* const end = std::remove_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
-    if (entry.progress != Progress::kTold) return false;
-    if (entry.now_or_never) --now_or_never_;
-    return true;
-  });
+  const Entry* const end =
+      std::remove_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
+        if (entry.progress != Progress::kTold) return false;
+        if (entry.now_or_never) --now_or_never_;
+        return true;
+      });
   entries_.erase(end, entries_.end());
 }
 

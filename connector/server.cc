@@ -74,11 +74,11 @@ class ConnectorServerImpl final : public ConnectorServer {
     const HeartbeatRange& range = options.heartbeat_range;
     if (range.min <= absl::ZeroDuration() || range.max < range.min ||
         range.max > kMaxHeartbeatInterval) {
-      return MakeError(
-          absl::StatusCode::kInvalidArgument, "BAD_HEARTBEAT_RANGE",
-          absl::StrCat("heartbeats of ", absl::FormatDuration(range.min), " to ",
-                       absl::FormatDuration(range.max), " can't be had: at most ",
-                       absl::FormatDuration(kMaxHeartbeatInterval), ", and not less than the minimum"));
+      return MakeError(absl::StatusCode::kInvalidArgument, "BAD_HEARTBEAT_RANGE",
+                       absl::StrCat("heartbeats of ", absl::FormatDuration(range.min), " to ",
+                                    absl::FormatDuration(range.max), " can't be had: at most ",
+                                    absl::FormatDuration(kMaxHeartbeatInterval),
+                                    ", and not less than the minimum"));
     }
     // With port 0 the first one finds the port that all of them share.
     std::string address = options.device_listen;

@@ -29,7 +29,8 @@ ServerHarness::ServerHarness()
     : key_(*DeviceKey::Generate()),
       certificate_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".pem")),
       private_key_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".key")) {
-  const Validity validity{RealClock()->WallNow() - absl::Hours(1), RealClock()->WallNow() + absl::Hours(24)};
+  const Validity validity{RealClock()->WallNow() - absl::Hours(1),
+                          RealClock()->WallNow() + absl::Hours(24)};
   const auto ca = MakeCertificateAuthority("test", validity);
   EXPECT_TRUE(ca.ok()) << ca.status();
   LeafRequest request;
@@ -39,7 +40,8 @@ ServerHarness::ServerHarness()
   request.validity = validity;
   const auto leaf = IssueCertificate(*ca, request);
   EXPECT_TRUE(leaf.ok()) << leaf.status();
-  EXPECT_TRUE(CreateFileAtomically(certificate_path_, leaf->certificate_pem, FileAccess::kPublic).ok());
+  EXPECT_TRUE(
+      CreateFileAtomically(certificate_path_, leaf->certificate_pem, FileAccess::kPublic).ok());
   EXPECT_TRUE(CreateFileAtomically(private_key_path_, leaf->key_pem, FileAccess::kPrivate).ok());
 }
 

@@ -54,7 +54,8 @@ TEST_F(ServerTest, LoginPushAckHeartbeat) {
   ASSERT_TRUE(frame.has_value() && frame->has_push());
   EXPECT_EQ(frame->push().payload(), "second");
   AckUpTo(agent.get(), frame->push().seq());
-  EXPECT_TRUE(registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
+  EXPECT_TRUE(
+      registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
   EXPECT_EQ(registry_.AckedSeqs(key_->device_id()), (std::vector<uint64_t>{1, 2}));
   agent->SendHeartbeat();
   frame = agent->Receive();
@@ -72,8 +73,7 @@ TEST_F(ServerTest, NowOrNeverIsAnsweredByTheDevice) {
     ack.mutable_ack()->mutable_ranges(0)->set_last(push->push().seq());
     agent->Send(ack);
   });
-  EXPECT_EQ(Push(key_->device_id(), "now", /*now_or_never=*/true),
-            ConnectorResponse::DEVICE_ACKED);
+  EXPECT_EQ(Push(key_->device_id(), "now", /*now_or_never=*/true), ConnectorResponse::DEVICE_ACKED);
   device.join();
 }
 
@@ -143,8 +143,8 @@ TEST_F(ServerTest, ADeviceThatLeavesIsUnbound) {
   auto agent = LogIn(server, 1);
   EXPECT_TRUE(registry_.RouteOf(key_->device_id()).has_value());
   agent.reset();
-  EXPECT_TRUE(registry_.WaitUntil(
-      [this] { return !registry_.RouteOf(key_->device_id()).has_value(); }));
+  EXPECT_TRUE(
+      registry_.WaitUntil([this] { return !registry_.RouteOf(key_->device_id()).has_value(); }));
 }
 
 TEST_F(ServerTest, ATicketStandsForTheSignature) {
@@ -208,8 +208,7 @@ TEST_F(ServerTest, ATicketIsGoodAtEveryConnectorWithTheSameSecret) {
 TEST_F(ServerTest, ABadTicketKeyFileIsNamed) {
   const std::string path = testing::TempDir() + "/tickets.bad";
   ASSERT_TRUE(ReplaceFileAtomically(path, "secret", FileAccess::kPrivate).ok());
-  const absl::Status status =
-      ConnectorServer::Start(Complete({.ticket_key_path = path})).status();
+  const absl::Status status = ConnectorServer::Start(Complete({.ticket_key_path = path})).status();
   EXPECT_EQ(ErrorReason(status), "BAD_TICKET_KEY_FILE");
   EXPECT_TRUE(absl::StrContains(status.message(), path)) << status;
 }
@@ -257,7 +256,8 @@ TEST_F(ServerTest, WithoutRegistryLoginsWaitAndSessionsStay) {
   EXPECT_GT(frame->go_away().retry_after_ms(), 0u);
 
   registry_.set_down(false);
-  EXPECT_TRUE(registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
+  EXPECT_TRUE(
+      registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
   bound->SendHeartbeat();
   EXPECT_TRUE(bound->Receive().has_value());
 }
@@ -274,7 +274,8 @@ TEST_F(ServerTest, AMailboxLargerThanTheWindowComesInOrder) {
     ASSERT_EQ(frame->push().seq(), seq);
     AckUpTo(agent.get(), seq);
   }
-  EXPECT_TRUE(registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
+  EXPECT_TRUE(
+      registry_.WaitUntil([this] { return registry_.MailboxSize(key_->device_id()) == 0; }));
 }
 
 TEST_F(ServerTest, ManyDevicesOverAllShards) {
@@ -389,8 +390,8 @@ TEST_F(ServerTest, ConnectionsPerShardAreBounded) {
   EXPECT_EQ(TestAgent::ConnectTls(server->device_address()), nullptr);
   // A place that comes free is taken again.
   first.reset();
-  EXPECT_TRUE(registry_.WaitUntil(
-      [this] { return !registry_.RouteOf(key_->device_id()).has_value(); }));
+  EXPECT_TRUE(
+      registry_.WaitUntil([this] { return !registry_.RouteOf(key_->device_id()).has_value(); }));
   EXPECT_NE(TestAgent::ConnectTls(server->device_address()), nullptr);
 }
 

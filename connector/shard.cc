@@ -48,9 +48,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .heartbeat_range = environment->heartbeat_range,
                  .bytes_in_flight = &environment->bytes_in_flight,
                  .drain_to = environment->drain_to},
-        inbox_(std::make_shared<ShardInbox>([this, queue = loop_.post_queue()] {
-          return queue->Post([this] { DrainInbox(); });
-        })),
+        inbox_(std::make_shared<ShardInbox>(
+            [this, queue = loop_.post_queue()] { return queue->Post([this] { DrainInbox(); }); })),
         registry_(environment->registry, environment->evictor, inbox_,
                   [this](uint64_t session_id) { return Find(session_id); }),
         session_ids_(index),
@@ -64,7 +63,9 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
     absl::StatusOr<std::unique_ptr<net::TlsServer>> listener = net::TlsServer::Listen(
         &loop_, environment_->tls, address,
         [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); },
-        {.share = share, .handshakes = &handshakes_, .may_start = [this] { return MayStartLogin(); }});
+        {.share = share, .handshakes = &handshakes_, .may_start = [this] {
+           return MayStartLogin();
+         }});
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
@@ -125,14 +126,14 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
  private:
   void OnAccept(std::unique_ptr<net::Stream> stream) {
     if (connections_.size() >= environment_->max_connections_per_shard) {
-      LogWarning("connection_refused", {{"peer", stream->peer_name()},
-                                        {"reason", "too_many_connections"},
-                                        {"shard", index_}});
+      LogWarning(
+          "connection_refused",
+          {{"peer", stream->peer_name()}, {"reason", "too_many_connections"}, {"shard", index_}});
       return;
     }
     const uint64_t session_id = session_ids_.Next();
-    connections_.emplace(session_id, std::make_unique<SocketConnection>(&shared_, session_id,
-                                                                        std::move(stream)));
+    connections_.emplace(
+        session_id, std::make_unique<SocketConnection>(&shared_, session_id, std::move(stream)));
   }
 
   bool MayStartLogin() {
@@ -207,8 +208,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 
   void ArmCatchUp() {
     if (!catch_up_.next().has_value()) return;
-    catch_up_timer_->Arm(std::max(absl::ZeroDuration(),
-                                  *catch_up_.next() - environment_->clock->Monotonic()));
+    catch_up_timer_->Arm(
+        std::max(absl::ZeroDuration(), *catch_up_.next() - environment_->clock->Monotonic()));
   }
 
   void BeginDrain(absl::Duration time) {
@@ -221,8 +222,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   }
 
   void DrainStep() {
-    const size_t due =
-        drain_plan_->DueAfter(environment_->clock->Monotonic() - draining_since_);
+    const size_t due = drain_plan_->DueAfter(environment_->clock->Monotonic() - draining_since_);
     for (; sent_away_ < due; ++sent_away_) {
       if (DeviceConnection* connection = Find(to_drain_[sent_away_])) connection->Drain();
     }
@@ -285,8 +285,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Listen(ShardEnvironment* environment, int index,
                                                      absl::string_view address) {
   auto shard = std::make_unique<ShardImpl>(environment, index);
-  const absl::Status listening = shard->ListenOn(
-          address, index == 0 ? net::PortShare::kFirst : net::PortShare::kBeside);
+  const absl::Status listening =
+      shard->ListenOn(address, index == 0 ? net::PortShare::kFirst : net::PortShare::kBeside);
   if (!listening.ok()) return listening;
   return shard;
 }

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -142,8 +142,7 @@ TEST(WireProtocolTest, TheWorkedLoginVerifies) {
   EXPECT_EQ(fields["signed bytes"], std::string("bellwire login v1") + std::string(1, '\0') +
                                         fields["exporter"] + fields["login_number"]);
   EXPECT_EQ(fields["signed bytes"].size(), 58u);
-  EXPECT_TRUE(
-      VerifyLogin(fields["public_key"], fields["exporter"], 7, fields["signature"]).ok());
+  EXPECT_TRUE(VerifyLogin(fields["public_key"], fields["exporter"], 7, fields["signature"]).ok());
 }
 
 TEST(WireProtocolTest, EveryFrameIsThereAndReads) {

@@ -36,10 +36,9 @@ absl::Status NotifyServiceManager(absl::string_view state) {
   if (path[0] == '@') address.sun_path[0] = '\0';
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return Unavailable(strerror(errno));
-  const ssize_t sent =
-      sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&address),
-             static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+  const ssize_t sent = sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
+                              reinterpret_cast<const sockaddr*>(&address),
+                              static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
   const int error = errno;
   close(fd);
   if (sent != static_cast<ssize_t>(state.size())) return Unavailable(strerror(error));

@@ -89,8 +89,7 @@ std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std:
   return std::make_unique<LearnedHeartbeat>(
       LearnedHeartbeat::Options{.clock = RealClock(),
                                 .known = std::move(known),
-                                .network =
-                                    [names] { return names->Complete(ReadDefaultRoute()); },
+                                .network = [names] { return names->Complete(ReadDefaultRoute()); },
                                 .save = std::move(save),
                                 .share = options.share_networks});
 }
@@ -254,8 +253,8 @@ class AgentImpl final : public Agent {
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
   if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
   if (!options.start_app_hook.empty() && access(options.start_app_hook.c_str(), X_OK) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--start_app_hook ", options.start_app_hook, " is no program that can be run"));
+    return absl::InvalidArgumentError(absl::StrCat("--start_app_hook ", options.start_app_hook,
+                                                   " is no program that can be run"));
   }
   if (options.state_dir.empty()) return absl::InvalidArgumentError("no --state_dir given");
   if (options.heartbeat_interval.has_value() &&

@@ -324,7 +324,7 @@ absl::Status AgentCore::SetNetwork(const v1::SetNetwork& request) {
 
 device::v1::Activity AgentCore::ActivityForServer() const {
   return activity_ == v1::IDLE && inbox_->seen_ranges() < kManySeenRanges ? device::v1::IDLE
-                                                                         : device::v1::ACTIVE;
+                                                                          : device::v1::ACTIVE;
 }
 
 void AgentCore::TellActivity() {

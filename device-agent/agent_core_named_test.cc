@@ -40,9 +40,10 @@ class AgentCoreNamedTest : public testing::Test {
             .servers = {kServer},
             .dial = [this](const std::string& address) { return network_.Connect(address); },
             .agent_uid = kAgentUid,
-            .set_network = [this](const v1::SetNetwork& request) {
-              return TakeNetworkName(request, "wwan0", &names_);
-            }});
+            .set_network =
+                [this](const v1::SetNetwork& request) {
+                  return TakeNetworkName(request, "wwan0", &names_);
+                }});
     core_->Start();
     EXPECT_TRUE(loop_.RunUntil([this] { return server_.ready(); }, absl::Seconds(1)));
     loop_.RunFor(kSoon);
@@ -74,7 +75,8 @@ class AgentCoreNamedTest : public testing::Test {
   std::unique_ptr<DeviceKey> key_ = *DeviceKey::Generate();
   NetworkNames names_;
   LearnedHeartbeat heartbeat_{{.clock = &clock_, .network = [this] {
-                                 return names_.Complete({.interface = "wwan0", .gateway = "10.0.0.1"});
+                                 return names_.Complete(
+                                     {.interface = "wwan0", .gateway = "10.0.0.1"});
                                }}};
   FakeConnector server_{&loop_};
   AppOwner who_ = 0;

@@ -80,8 +80,7 @@ class AgentCoreTest : public testing::Test {
     inbox_.reset();
   }
 
-  std::unique_ptr<FakeApp> App(const std::string& app_id, bool acks = true,
-                               AppOwner who = kUser) {
+  std::unique_ptr<FakeApp> App(const std::string& app_id, bool acks = true, AppOwner who = kUser) {
     who_ = std::move(who);
     auto app = std::make_unique<FakeApp>(&loop_, network_.Connect(kAgent), app_id, acks);
     Run(absl::Milliseconds(20));

@@ -211,8 +211,7 @@ TEST_F(AgentTest, WhatWasLearnedAboutTheNetworkIsKept) {
   });
   const std::string file = options_.state_dir + "/networks.state";
   StartAgent();
-  EXPECT_TRUE(
-      server_.WaitUntil([&](FakeConnector*) { return access(file.c_str(), F_OK) == 0; }));
+  EXPECT_TRUE(server_.WaitUntil([&](FakeConnector*) { return access(file.c_str(), F_OK) == 0; }));
   StopAgent();
   struct stat info;
   ASSERT_EQ(stat(file.c_str(), &info), 0);

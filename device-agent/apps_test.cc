@@ -164,8 +164,7 @@ TEST_F(AppsTest, AnotherUserNeitherReadsNorRemovesNorSees) {
   unregister.mutable_unregister();
   v1::AppFrame ack;
   ack.mutable_ack()->add_delivery_ids(1);
-  const auto theft =
-      TalkAs(kStranger, HelloAndRegister(kMail) + Bytes(ack) + Bytes(unregister));
+  const auto theft = TalkAs(kStranger, HelloAndRegister(kMail) + Bytes(ack) + Bytes(unregister));
   if (!theft.has_value()) GTEST_SKIP() << "needs the right to become another user (root)";
   ASSERT_EQ(theft->size(), 1u);
   EXPECT_EQ(theft->at(0).error().code(), v1::Error::PERMISSION_DENIED);
@@ -232,9 +231,9 @@ TEST_F(AppsTest, HundredsOfApps) {
   }
   ASSERT_TRUE(until_all([](const App& app) { return app.got.size() >= 3; }));
   for (int i = 0; i < kApps; ++i) {
-    EXPECT_EQ(apps[i]->got, (Strings{absl::StrCat("message ", 1 + i),
-                                     absl::StrCat("message ", 1 + kApps + i),
-                                     absl::StrCat("message ", 1 + 2 * kApps + i)}));
+    EXPECT_EQ(apps[i]->got,
+              (Strings{absl::StrCat("message ", 1 + i), absl::StrCat("message ", 1 + kApps + i),
+                       absl::StrCat("message ", 1 + 2 * kApps + i)}));
   }
   server_.Do([](FakeConnector* c) { EXPECT_EQ(c->connections, 1); });
   auto status = FetchAgentStatus(options_.socket_path, absl::Seconds(30));
@@ -271,7 +270,8 @@ TEST_F(AppsTest, ASlowAppAndADeadOneCostTheOthersNothing) {
 TEST_F(AppsTest, AnAppThatIsNotRunningIsStartedAndFindsItsMessages) {
   options_.start_app_hook = dir_.PathOf("hook");
   std::ofstream(options_.start_app_hook)
-      << "#!/bin/sh\necho \"$1 $BELLWIRE_APP_UID\" >> " << dir_.PathOf("started") << "\n"
+      << "#!/bin/sh\necho \"$1 $BELLWIRE_APP_UID\" >> " << dir_.PathOf("started")
+      << "\n"
       // The hook of another app hangs, which is not this one's concern.
       << "[ $1 = " << kChat << " ] && exec sleep 1000\nexit 0\n";
   ASSERT_EQ(chmod(options_.start_app_hook.c_str(), 0755), 0);

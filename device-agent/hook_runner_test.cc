@@ -31,8 +31,8 @@ class HookRunnerTest : public testing::Test {
     return text.str();
   }
   HookRunner Runner(const std::string& program, absl::Duration timeout = kHookTimeout) {
-    return HookRunner(&loop_, program, [this](const std::string& app) { ended_.push_back(app); },
-                      timeout);
+    return HookRunner(
+        &loop_, program, [this](const std::string& app) { ended_.push_back(app); }, timeout);
   }
   bool WaitForEnds(size_t n) {
     return net::RunLoopUntil(&loop_, [&] { return ended_.size() >= n; });
@@ -45,8 +45,8 @@ class HookRunnerTest : public testing::Test {
 
 TEST_F(HookRunnerTest, IsToldTheAppAndItsUserAndNothingOfTheService) {
   setenv("NOTIFY_SOCKET", "/run/nowhere", 1);
-  HookRunner runner = Runner(Script("hook", "echo \"$# $1 $BELLWIRE_APP_UID [$NOTIFY_SOCKET]\" > " +
-                                                dir_.PathOf("out")));
+  HookRunner runner = Runner(
+      Script("hook", "echo \"$# $1 $BELLWIRE_APP_UID [$NOTIFY_SOCKET]\" > " + dir_.PathOf("out")));
   ASSERT_TRUE(runner.Run("com.example.mail", 1234));
   EXPECT_TRUE(ended_.empty()) << "nobody waits for it";
   ASSERT_TRUE(WaitForEnds(1));
@@ -56,10 +56,9 @@ TEST_F(HookRunnerTest, IsToldTheAppAndItsUserAndNothingOfTheService) {
 }
 
 TEST_F(HookRunnerTest, OneThatHangsIsKilledWithItsChildrenAndHoldsUpNobody) {
-  HookRunner runner = Runner(
-      Script("hook", "[ $1 = quick.app ] || { sleep 1000 & echo $! > " + dir_.PathOf("child") +
-                         "; wait; }"),
-      absl::Milliseconds(500));
+  HookRunner runner = Runner(Script("hook", "[ $1 = quick.app ] || { sleep 1000 & echo $! > " +
+                                                dir_.PathOf("child") + "; wait; }"),
+                             absl::Milliseconds(500));
   ASSERT_TRUE(runner.Run("hanging.app", 1));
   ASSERT_TRUE(runner.Run("quick.app", 1));
   ASSERT_TRUE(WaitForEnds(1));

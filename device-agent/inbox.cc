@@ -70,11 +70,11 @@ absl::Status Inbox::Load() {
   for (const SeqTracker::Range& range : seen) state.seen.Restore(range);
   BELLWIRE_RETURN_IF_ERROR(each(sql_->all_apps, [this, &state](const Statement& row) {
     const std::string app_id(row.Bytes(0));
-    Registration registration{
-        AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))), Unsigned(row.Int(2)),
-        std::string(row.Bytes(3))};
+    Registration registration{AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))),
+                              Unsigned(row.Int(2)), std::string(row.Bytes(3))};
     const uint64_t given = Unsigned(row.Int(4));
-    given_.try_emplace(registration.registration_id, Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
+    given_.try_emplace(registration.registration_id,
+                       Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
     state.app_of.emplace(registration.registration_id, app_id);
     state.registrations.emplace(app_id, std::move(registration));
   }));

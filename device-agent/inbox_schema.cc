@@ -151,8 +151,8 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?)"),
       .set_given = prepare("UPDATE apps SET given_up_to = ? WHERE registration_id = ?"),
       .erase_app = prepare("DELETE FROM apps WHERE app_id = ?"),
-      .all_apps = prepare(
-          "SELECT app_id, owner, registration_id, token, given_up_to, sandbox FROM apps"),
+      .all_apps =
+          prepare("SELECT app_id, owner, registration_id, token, given_up_to, sandbox FROM apps"),
       .void_tokens = prepare("UPDATE apps SET token = ''"),
       .void_token = prepare("UPDATE apps SET token = '' WHERE app_id = ?"),
 

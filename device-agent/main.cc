@@ -60,9 +60,10 @@ int Main(int argc, char** argv) {
   app.add_option("--socket_mode", socket_mode,
                  "Who may connect, octal; for which app it may speak is decided by its user id")
       ->capture_default_str();
-  app.add_option("--start_app_hook", options.start_app_hook,
-                 "Program that starts an app which is not running and has messages; run with the app "
-                 "id (docs/agent.md)")
+  app.add_option(
+         "--start_app_hook", options.start_app_hook,
+         "Program that starts an app which is not running and has messages; run with the app "
+         "id (docs/agent.md)")
       ->type_name("PROGRAM");
   CLI::Option* heartbeat =
       app.add_option("--heartbeat_seconds", heartbeat_seconds,
@@ -70,9 +71,10 @@ int Main(int argc, char** argv) {
                      "sets (default: learned, network by network)")
           ->check(CLI::Range(1, 3600));
   bool no_network_reports = false;
-  app.add_flag("--no_network_reports", no_network_reports,
-               "Don't tell the server how long silence a network allows (it is told a digest of the "
-               "gateway's address), and take no hints from it");
+  app.add_flag(
+      "--no_network_reports", no_network_reports,
+      "Don't tell the server how long silence a network allows (it is told a digest of the "
+      "gateway's address), and take no hints from it");
   app.add_option("--reconnect_max_seconds", reconnect_max_seconds,
                  "Longest wait between two attempts to reach a server")
       ->check(CLI::Range(1, 3600))

@@ -17,9 +17,9 @@ TEST(ReceiptCursorTest, ComesBack) {
 }
 
 TEST(ReceiptCursorTest, EverythingElseIsRefused) {
-  for (const char* cursor : {"", "1", "1.team", "1.team.", "1.team.-1", "1.team.+1", "1.team. 1",
-                             "1.team.01", "1.team.1x", "2.team.1", "1.other.1",
-                             "1.team.18446744073709551616"}) {
+  for (const char* cursor :
+       {"", "1", "1.team", "1.team.", "1.team.-1", "1.team.+1", "1.team. 1", "1.team.01",
+        "1.team.1x", "2.team.1", "1.other.1", "1.team.18446744073709551616"}) {
     const auto decoded = DecodeReceiptCursor("team", cursor);
     EXPECT_EQ(ErrorReason(decoded.status()), "BAD_CURSOR") << cursor;
     EXPECT_EQ(ErrorField(decoded.status()), "cursor");

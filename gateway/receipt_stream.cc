@@ -83,8 +83,7 @@ void ReceiptStream::Read() {
   request.set_max_receipts(kMaxFeedBlockReceipts);
   request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
   environment_.registry->ReadReceipts(
-      std::move(request),
-      [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
+      std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
         self->OnRead(std::move(read));
       });
 }

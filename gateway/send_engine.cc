@@ -193,8 +193,9 @@ void SendEngine::Resolve(std::unique_ptr<PendingSend> send, uint64_t seq) {
           // number. A retry with the same id hears from Append how it ended.
           return PendingSend::Answer(
               std::move(send),
-              MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
-                        "it is not known what became of the message: retry with the same message id"));
+              MakeError(
+                  absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
+                  "it is not known what became of the message: retry with the same message id"));
         }
         if (!resolved.ok()) {
           return PendingSend::Answer(std::move(send), FromRegistryError(resolved.status()));

@@ -28,7 +28,9 @@ class HandshakeQueueTest : public testing::Test {
  protected:
   struct Handshake final : HandshakeQueue::Member {
     Handshake(HandshakeQueueTest* test, int number)
-        : test(test), number(number), place(std::make_unique<HandshakeQueue::Place>(&test->queue_, this)) {}
+        : test(test),
+          number(number),
+          place(std::make_unique<HandshakeQueue::Place>(&test->queue_, this)) {}
     void OnTurn() override {
       test->turns_.push_back(number);
       test->clock_.Work(test->step_);

@@ -6,8 +6,7 @@
 
 namespace bellwire::net {
 
-SimulatedNetwork::SimulatedNetwork(EventLoop* loop, uint64_t seed)
-    : loop_(loop), random_(seed) {}
+SimulatedNetwork::SimulatedNetwork(EventLoop* loop, uint64_t seed) : loop_(loop), random_(seed) {}
 
 SimulatedNetwork::~SimulatedNetwork() = default;
 

@@ -118,7 +118,8 @@ void TicketKeys::RotateRandom() {
 }
 
 void TicketKeys::RotateShared() {
-  const int64_t epoch = absl::ToUnixSeconds(clock_->WallNow()) / absl::ToInt64Seconds(kTicketLifetime);
+  const int64_t epoch =
+      absl::ToUnixSeconds(clock_->WallNow()) / absl::ToInt64Seconds(kTicketLifetime);
   if (epoch == current_epoch_) return;
   Forget(0);
   keys_.reserve(3 * shared_.size());

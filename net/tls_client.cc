@@ -114,8 +114,8 @@ class ConnectingStream final : public Stream, private Stream::Delegate {
   void OnDeadline() {
     if (!failure_.ok()) return;  // To be told already.
     const char* const what = inner_ != nullptr ? "the TLS handshake"
-                             : !resolved_       ? "the name lookup"
-                                                : "the TCP connection";
+                             : !resolved_      ? "the name lookup"
+                                               : "the TCP connection";
     FailSoon(MakeError(
         absl::StatusCode::kDeadlineExceeded, kConnectTimedOut,
         absl::StrCat("no connection to ", address_text_, " in time: ", what, " took too long")));

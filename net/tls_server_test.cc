@@ -247,14 +247,13 @@ TEST(TlsServerWaitingTest, HandshakesStartWhenTheyMay) {
   EpollLoop loop(RealClock());
   int may_start = 0;
   std::vector<std::unique_ptr<TestPeer>> accepted;
-  const auto listener = TlsServer::Listen(
-      &loop, Identity().ServerContext(), "127.0.0.1:0",
-      [&](std::unique_ptr<Stream> stream) {
-        --may_start;
-        accepted.push_back(std::make_unique<TestPeer>());
-        accepted.back()->Take(std::move(stream));
-      },
-      {.may_start = [&] { return may_start > 0; }});
+  const auto listener = TlsServer::Listen(&loop, Identity().ServerContext(), "127.0.0.1:0",
+                                          [&](std::unique_ptr<Stream> stream) {
+                                            --may_start;
+                                            accepted.push_back(std::make_unique<TestPeer>());
+                                            accepted.back()->Take(std::move(stream));
+                                          },
+                                          {.may_start = [&] { return may_start > 0; }});
   ASSERT_TRUE(listener.ok()) << listener.status();
   TlsClient tls(&loop, Identity().ClientContext());
   TestPeer first, last;
@@ -282,9 +281,9 @@ TEST(TlsServerWaitingTest, HandshakesStartWhenTheyMay) {
 // Who waits when the listener goes hears of it.
 TEST(TlsServerWaitingTest, WaitingSocketsEndWithTheListener) {
   EpollLoop loop(RealClock());
-  auto listener = TlsServer::Listen(
-      &loop, Identity().ServerContext(), "127.0.0.1:0", [](std::unique_ptr<Stream>) { FAIL(); },
-      {.may_start = [] { return false; }});
+  auto listener = TlsServer::Listen(&loop, Identity().ServerContext(), "127.0.0.1:0",
+                                    [](std::unique_ptr<Stream>) { FAIL(); },
+                                    {.may_start = [] { return false; }});
   ASSERT_TRUE(listener.ok()) << listener.status();
   TlsClient tls(&loop, Identity().ClientContext());
   TestPeer agent;

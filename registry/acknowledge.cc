@@ -34,8 +34,7 @@ absl::StatusOr<Numbered> FindNumber(DeviceTransaction& tx, uint64_t seq) {
       found.gap_registration_id = mail->registration_id();
       return found;
     }
-    BELLWIRE_ASSIGN_OR_RETURN(found.message,
-                              RefFrom(mail->message_id(), mail->registration_id()));
+    BELLWIRE_ASSIGN_OR_RETURN(found.message, RefFrom(mail->message_id(), mail->registration_id()));
     return found;
   }
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<NowOrNever> direct, tx.FindNowOrNever(seq));

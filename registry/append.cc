@@ -56,12 +56,11 @@ absl::Status EndExpired(DeviceTransaction& tx, const Registration& registration,
 // waits. A reminder for next week is not old news.
 Pending Oldest(const Registration& registration) {
   const auto age = [](const Pending& p) {
-    return std::make_pair(p.seq() == 0, p.seq() == 0 ? p.deliver_at_ms()
-                                                     : static_cast<int64_t>(p.seq()));
+    return std::make_pair(p.seq() == 0,
+                          p.seq() == 0 ? p.deliver_at_ms() : static_cast<int64_t>(p.seq()));
   };
-  return *std::min_element(
-      registration.pending().begin(), registration.pending().end(),
-      [&](const Pending& a, const Pending& b) { return age(a) < age(b); });
+  return *std::min_element(registration.pending().begin(), registration.pending().end(),
+                           [&](const Pending& a, const Pending& b) { return age(a) < age(b); });
 }
 
 // Sees to a place for one more message, as the app's policy says. Not OK inside: refused.
@@ -128,8 +127,8 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
   const bool scheduled = message.deliver_at_ms() > tx.now_ms();
   // A now-or-never message holds no place, and must not cost the device one that waits for it.
   if (!now_or_never) {
-    BELLWIRE_RETURN_IF_ERROR(Collapse(tx, *registration, token.registration_id,
-                                      message.collapse_key()));
+    BELLWIRE_RETURN_IF_ERROR(
+        Collapse(tx, *registration, token.registration_id, message.collapse_key()));
     BELLWIRE_ASSIGN_OR_RETURN(absl::Status refused,
                               MakeRoom(tx, *registration, token.registration_id));
     if (!refused.ok()) return AppendOutcome{.refused = std::move(refused)};

@@ -30,15 +30,13 @@ absl::Status LimitError(size_t limit, absl::string_view what) {
 }  // namespace
 
 absl::StatusOr<std::string> Catalogue::OwnerOf(absl::string_view name_key) const {
-  BELLWIRE_ASSIGN_OR_RETURN(
-      const std::optional<storage::v1::NameOwner> owner,
-      GetRecord<storage::v1::NameOwner>(*overlay_, Family::kNames, name_key));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<storage::v1::NameOwner> owner,
+                            GetRecord<storage::v1::NameOwner>(*overlay_, Family::kNames, name_key));
   return owner.has_value() ? owner->team_id() : std::string();
 }
 
 absl::Status Catalogue::CheckTeam(absl::string_view team_id) const {
-  BELLWIRE_ASSIGN_OR_RETURN(const auto team,
-                            overlay_->Get(Family::kTeams, TeamRecordKey(team_id)));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto team, overlay_->Get(Family::kTeams, TeamRecordKey(team_id)));
   return team.has_value() ? absl::OkStatus() : TeamNotFoundError(team_id);
 }
 
@@ -47,8 +45,8 @@ absl::StatusOr<std::vector<Record>> Catalogue::List(absl::string_view from,
                                                     absl::string_view to) const {
   std::vector<Record> records;
   absl::Status status;
-  BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(
-      Family::kTeams, from, to, [&](absl::string_view, absl::string_view value) {
+  BELLWIRE_RETURN_IF_ERROR(
+      overlay_->Scan(Family::kTeams, from, to, [&](absl::string_view, absl::string_view value) {
         absl::StatusOr<Record> record = ParseRecord<Record>(value);
         status = record.status();
         if (record.ok()) records.push_back(*std::move(record));
@@ -119,16 +117,15 @@ absl::StatusOr<std::vector<Team>> Catalogue::ListTeams() const {
   const std::string end(1, '\xff');
   while (true) {
     std::string team_id;
-    BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(Family::kTeams, from, end,
-                                            [&](absl::string_view key, absl::string_view) {
-                                              const size_t size = static_cast<uint8_t>(key[0]);
-                                              team_id = std::string(key.substr(1, size));
-                                              return false;
-                                            }));
+    BELLWIRE_RETURN_IF_ERROR(
+        overlay_->Scan(Family::kTeams, from, end, [&](absl::string_view key, absl::string_view) {
+          const size_t size = static_cast<uint8_t>(key[0]);
+          team_id = std::string(key.substr(1, size));
+          return false;
+        }));
     if (team_id.empty()) return teams;
-    BELLWIRE_ASSIGN_OR_RETURN(
-        std::optional<Team> team,
-        GetRecord<Team>(*overlay_, Family::kTeams, TeamRecordKey(team_id)));
+    BELLWIRE_ASSIGN_OR_RETURN(std::optional<Team> team,
+                              GetRecord<Team>(*overlay_, Family::kTeams, TeamRecordKey(team_id)));
     if (!team.has_value()) return StoreCorruptError("records of a team without the team's own");
     teams.push_back(*std::move(team));
     from = TeamEnd(team_id);
@@ -148,9 +145,8 @@ absl::StatusOr<std::vector<Key>> Catalogue::ListKeys(absl::string_view team_id) 
 absl::StatusOr<Key> Catalogue::GetKey(absl::string_view key_id) const {
   BELLWIRE_ASSIGN_OR_RETURN(const std::string owner, OwnerOf(KeyNameKey(key_id)));
   if (owner.empty()) return KeyNotFoundError(key_id);
-  BELLWIRE_ASSIGN_OR_RETURN(
-      std::optional<Key> key,
-      GetRecord<Key>(*overlay_, Family::kTeams, TeamKeyKey(owner, key_id)));
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<Key> key,
+                            GetRecord<Key>(*overlay_, Family::kTeams, TeamKeyKey(owner, key_id)));
   if (!key.has_value()) return KeyNotFoundError(key_id);
   return *std::move(key);
 }
@@ -158,8 +154,7 @@ absl::StatusOr<Key> Catalogue::GetKey(absl::string_view key_id) const {
 absl::StatusOr<Key> Catalogue::RevokeKey(absl::string_view key_id, int64_t now_ms) {
   BELLWIRE_ASSIGN_OR_RETURN(Key key, GetKey(key_id));
   if (key.has_revoke_time()) return key;
-  *key.mutable_revoke_time() =
-      google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
+  *key.mutable_revoke_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
   overlay_->Put(Family::kTeams, TeamKeyKey(key.team_id(), key_id), key.SerializeAsString());
   return key;
 }
@@ -167,9 +162,8 @@ absl::StatusOr<Key> Catalogue::RevokeKey(absl::string_view key_id, int64_t now_m
 absl::StatusOr<App> Catalogue::GetApp(absl::string_view app_id) const {
   BELLWIRE_ASSIGN_OR_RETURN(const std::string owner, OwnerOf(AppNameKey(app_id)));
   if (!owner.empty()) {
-    BELLWIRE_ASSIGN_OR_RETURN(
-        std::optional<App> app,
-        GetRecord<App>(*overlay_, Family::kTeams, TeamAppKey(owner, app_id)));
+    BELLWIRE_ASSIGN_OR_RETURN(std::optional<App> app,
+                              GetRecord<App>(*overlay_, Family::kTeams, TeamAppKey(owner, app_id)));
     if (app.has_value()) return *std::move(app);
   }
   return MakeError(absl::StatusCode::kNotFound, "UNKNOWN_APP",

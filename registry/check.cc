@@ -124,16 +124,16 @@ class Check {
   bool IsAboutSomething(const TimelineEntry& entry) const {
     switch (entry.kind) {
       case TimelineEntry::Kind::kLife: {
-        const auto life = GetRecord<MessageLife>(reader_, Family::kDevices,
-                                                 LifeKey(entry.device, entry.message));
+        const auto life =
+            GetRecord<MessageLife>(reader_, Family::kDevices, LifeKey(entry.device, entry.message));
         return !life.ok() || (life->has_value() && (*life)->wake_at_ms() == entry.time_ms);
       }
       case TimelineEntry::Kind::kNowOrNever:
         return Exists(Family::kDevices, NowOrNeverKey(entry.device, entry.seq));
       case TimelineEntry::Kind::kRegistration: {
-        const auto record = GetRecord<Registration>(
-            reader_, Family::kDevices,
-            RegistrationKey(entry.device, entry.message.registration_id));
+        const auto record =
+            GetRecord<Registration>(reader_, Family::kDevices,
+                                    RegistrationKey(entry.device, entry.message.registration_id));
         return !record.ok() || (record->has_value() && (*record)->removed_at_ms() != 0);
       }
       case TimelineEntry::Kind::kScheduled:
@@ -233,15 +233,14 @@ class Check {
     const uint64_t begins = feed_reaches_.has_value() ? feed_begins_ : feed_->last_position();
     const uint64_t reaches = feed_reaches_.value_or(feed_->last_position());
     if (begins != feed_->trimmed_to() || reaches != feed_->last_position()) {
-      report_.Add(where, absl::StrCat("it should hold positions ", feed_->trimmed_to() + 1, " to ",
-                                      feed_->last_position(), " and holds ", begins + 1, " to ",
-                                      reaches));
+      report_.Add(where,
+                  absl::StrCat("it should hold positions ", feed_->trimmed_to() + 1, " to ",
+                               feed_->last_position(), " and holds ", begins + 1, " to ", reaches));
     }
-    const bool wakes =
-        feed_->wake_at_ms() != 0 &&
-        Exists(Family::kTimeline, TimelineKey({.time_ms = feed_->wake_at_ms(),
-                                               .kind = TimelineEntry::Kind::kFeed,
-                                               .team_id = feed_team_}));
+    const bool wakes = feed_->wake_at_ms() != 0 &&
+                       Exists(Family::kTimeline, TimelineKey({.time_ms = feed_->wake_at_ms(),
+                                                              .kind = TimelineEntry::Kind::kFeed,
+                                                              .team_id = feed_team_}));
     if (feed_reaches_.has_value() && !wakes) {
       report_.Add(where, "nothing in the timeline will forget its receipts");
     }
@@ -324,8 +323,8 @@ class Check {
       report_.Add(where, "its record can't be parsed");
     } else if (!Exists(Family::kTeams, TeamRecordKey(owner->team_id()))) {
       // A name without app or key is none: putting them is two steps, and the second may have failed.
-      report_.Add(where, absl::StrCat("it belongs to ", Team(owner->team_id()),
-                                      ", which is not known"));
+      report_.Add(where,
+                  absl::StrCat("it belongs to ", Team(owner->team_id()), ", which is not known"));
     }
   }
 
@@ -349,25 +348,44 @@ class Check {
 
 absl::string_view RecordKindName(RecordKind kind) {
   switch (kind) {
-    case RecordKind::kDevice: return "devices";
-    case RecordKind::kInstalledApp: return "apps on devices";
-    case RecordKind::kRegistration: return "registrations";
-    case RecordKind::kMessage: return "messages in mailboxes";
-    case RecordKind::kGapNotice: return "gap notices";
-    case RecordKind::kScheduled: return "scheduled messages";
-    case RecordKind::kNowOrNever: return "now-or-never numbers";
-    case RecordKind::kRecallNotice: return "recall notices";
-    case RecordKind::kLife: return "message lives";
-    case RecordKind::kTimeline: return "timeline entries";
-    case RecordKind::kOutbox: return "outbox entries";
-    case RecordKind::kFeed: return "feeds";
-    case RecordKind::kFeedBlock: return "feed blocks";
-    case RecordKind::kTeam: return "teams";
-    case RecordKind::kApp: return "apps";
-    case RecordKind::kKey: return "keys";
-    case RecordKind::kName: return "names";
-    case RecordKind::kNetworkSlot: return "network slots";
-    case RecordKind::kUnknown: return "of a kind not known here";
+    case RecordKind::kDevice:
+      return "devices";
+    case RecordKind::kInstalledApp:
+      return "apps on devices";
+    case RecordKind::kRegistration:
+      return "registrations";
+    case RecordKind::kMessage:
+      return "messages in mailboxes";
+    case RecordKind::kGapNotice:
+      return "gap notices";
+    case RecordKind::kScheduled:
+      return "scheduled messages";
+    case RecordKind::kNowOrNever:
+      return "now-or-never numbers";
+    case RecordKind::kRecallNotice:
+      return "recall notices";
+    case RecordKind::kLife:
+      return "message lives";
+    case RecordKind::kTimeline:
+      return "timeline entries";
+    case RecordKind::kOutbox:
+      return "outbox entries";
+    case RecordKind::kFeed:
+      return "feeds";
+    case RecordKind::kFeedBlock:
+      return "feed blocks";
+    case RecordKind::kTeam:
+      return "teams";
+    case RecordKind::kApp:
+      return "apps";
+    case RecordKind::kKey:
+      return "keys";
+    case RecordKind::kName:
+      return "names";
+    case RecordKind::kNetworkSlot:
+      return "network slots";
+    case RecordKind::kUnknown:
+      return "of a kind not known here";
   }
   return "";
 }

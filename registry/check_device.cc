@@ -45,8 +45,7 @@ std::string DeviceCheck::NameOf(uint64_t registration_id) {
 }
 
 std::string DeviceCheck::NameOf(const MessageRef& ref) const {
-  return absl::StrCat("message ", FormatUuid(ref.message_id), " of ",
-                      NameOf(ref.registration_id));
+  return absl::StrCat("message ", FormatUuid(ref.message_id), " of ", NameOf(ref.registration_id));
 }
 
 void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
@@ -86,7 +85,8 @@ void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
       if (rest.size() != kNumber) return Problem("", "a now-or-never key has a wrong length");
       const uint64_t seq = ParseBigEndian64(rest);
       const auto id = record.ok() ? MessageId::FromBytes(record->message_id()) : std::nullopt;
-      if (!id.has_value()) return Problem(Number("now-or-never", seq), "its record can't be parsed");
+      if (!id.has_value())
+        return Problem(Number("now-or-never", seq), "its record can't be parsed");
       now_or_never_[seq] = {*id, record->registration_id()};
       return;
     }
@@ -115,8 +115,8 @@ void DeviceCheck::TakeMessage(absl::string_view rest, absl::string_view value, b
     return Problem("", "a message's key has a wrong length");
   }
   const uint64_t number = ParseBigEndian64(rest.substr(0, kNumber));
-  const std::string where = scheduled ? NameOf(RefFrom(rest.substr(kNumber)))
-                                      : Number("mailbox number", number);
+  const std::string where =
+      scheduled ? NameOf(RefFrom(rest.substr(kNumber))) : Number("mailbox number", number);
   if (!envelope.ok()) return Problem(where, "its record can't be parsed");
   Mail mail{*std::move(envelope), ""};
   if (!gap) mail.content_hash = ContentHash(mail.envelope);
@@ -254,8 +254,8 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
   const auto gap = mail_.find(registration.gap_seq());
   if (gap == mail_.end() || gap->second.envelope.gap_dropped() == 0 ||
       gap->second.envelope.registration_id() != id) {
-    Problem(where, absl::StrCat("its gap notice ", registration.gap_seq(),
-                                " is not in the mailbox"));
+    Problem(where,
+            absl::StrCat("its gap notice ", registration.gap_seq(), " is not in the mailbox"));
   }
 }
 
@@ -300,9 +300,9 @@ void DeviceCheck::JudgePlace(const std::string& where, const MessageRef& ref, co
   const auto life = lives_.find(ref);
   if (life == lives_.end()) return Problem(where, "its life is missing");
   if (life->second.place() != place || life->second.seq() != mail.envelope.seq()) {
-    Problem(where, absl::StrCat("its life says that it is elsewhere: ",
-                                MessageLife::Place_Name(life->second.place()), " ",
-                                life->second.seq()));
+    Problem(where,
+            absl::StrCat("its life says that it is elsewhere: ",
+                         MessageLife::Place_Name(life->second.place()), " ", life->second.seq()));
   }
   if (life->second.content_hash() != mail.content_hash) {
     Problem(where, "its content is not what was accepted: the hash differs");
@@ -403,9 +403,8 @@ void DeviceCheck::JudgeLife(const MessageRef& ref, const MessageLife& life) {
   if (next_ms != 0 && life.wake_at_ms() > next_ms + absl::ToInt64Milliseconds(kExpiryGrace)) {
     Problem(where, "its entry in the timeline comes too late");
   }
-  if (!InTimeline({.time_ms = life.wake_at_ms(),
-                   .kind = TimelineEntry::Kind::kLife,
-                   .message = ref})) {
+  if (!InTimeline(
+          {.time_ms = life.wake_at_ms(), .kind = TimelineEntry::Kind::kLife, .message = ref})) {
     Problem(where, "its entry in the timeline is missing");
   }
 }
@@ -413,8 +412,8 @@ void DeviceCheck::JudgeLife(const MessageRef& ref, const MessageLife& life) {
 // ACCEPTED STORED SENT* AGENT_ACKED? and at most one end; and the place that follows from it.
 void DeviceCheck::JudgeReceipts(const std::string& where, const MessageLife& life) {
   if (life.receipts_size() > static_cast<int>(kMaxReceiptsPerMessage)) {
-    Problem(where, absl::StrCat(life.receipts_size(), " receipts; at most ",
-                                kMaxReceiptsPerMessage, " are kept"));
+    Problem(where, absl::StrCat(life.receipts_size(), " receipts; at most ", kMaxReceiptsPerMessage,
+                                " are kept"));
   }
   int i = 0;
   const auto next_is = [&](push::v1::Step step) {
@@ -441,16 +440,16 @@ void DeviceCheck::JudgeReceipts(const std::string& where, const MessageLife& lif
     }
     return Problem(where, absl::StrCat("its receipts can't follow on each other: ", steps));
   }
-  const bool fits = ended ? life.place() == MessageLife::ENDED
-                          : agent_acked ? life.place() == MessageLife::DEVICE
-                                        : life.place() == MessageLife::MAILBOX ||
-                                              life.place() == MessageLife::SCHEDULED ||
-                                              life.place() == MessageLife::NOW_OR_NEVER ||
-                                              life.place() == MessageLife::RECALLING;
+  const bool fits = ended         ? life.place() == MessageLife::ENDED
+                    : agent_acked ? life.place() == MessageLife::DEVICE
+                                  : life.place() == MessageLife::MAILBOX ||
+                                        life.place() == MessageLife::SCHEDULED ||
+                                        life.place() == MessageLife::NOW_OR_NEVER ||
+                                        life.place() == MessageLife::RECALLING;
   if (!fits) {
-    Problem(where, absl::StrCat("its place ", MessageLife::Place_Name(life.place()),
-                                " does not fit to its last receipt ",
-                                push::v1::Step_Name(StateOf(life))));
+    Problem(where,
+            absl::StrCat("its place ", MessageLife::Place_Name(life.place()),
+                         " does not fit to its last receipt ", push::v1::Step_Name(StateOf(life))));
   }
 }
 

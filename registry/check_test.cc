@@ -41,10 +41,10 @@ class CheckTest : public testing::Test {
   // Messages of mail_: 1 acknowledged by the app, 2 by the agent, 3 and 4 wait (4 with a collapse key), 5 is
   // scheduled, 6 is now or never, 7 was recalled. full_: 101 were sent, which leaves a gap notice.
   void SetUp() override {
-    store_ = std::make_unique<KvStore>(
-        std::make_unique<SharedEngine>(&engine_),
-        KvStore::Options{.clock = &clock_,
-                         .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; }});
+    store_ = std::make_unique<KvStore>(std::make_unique<SharedEngine>(&engine_),
+                                       KvStore::Options{.clock = &clock_, .random = [this] {
+                                                          return ++random_ * 0x9e3779b97f4a7c15;
+                                                        }});
     admin::v1::Team team;
     team.set_team_id(kTeam);
     ASSERT_TRUE(store_->PutTeam(team).ok());
@@ -69,8 +69,10 @@ class CheckTest : public testing::Test {
     ASSERT_TRUE(store_->Bind(kDevice, route, {}).ok());
     std::vector<uint64_t> seqs;
     for (uint8_t n = 1; n <= 4; ++n) seqs.push_back(Append(mail_, n, n == 4 ? "key" : ""));
-    ASSERT_TRUE(store_->Acknowledge(kDevice, route,
-                                    {{seqs[0], clock_.WallNow()}, {seqs[1], clock_.WallNow()}}).ok());
+    ASSERT_TRUE(store_
+                    ->Acknowledge(kDevice, route,
+                                  {{seqs[0], clock_.WallNow()}, {seqs[1], clock_.WallNow()}})
+                    .ok());
     ASSERT_TRUE(store_->AppAcknowledge(kDevice, {{Id(1), mail_, push::v1::APP_ACKED}}).ok());
     waiting_seq_ = seqs[2];
     Append(mail_, 5, "", absl::Hours(2));
@@ -90,7 +92,8 @@ class CheckTest : public testing::Test {
   }
 
   uint64_t Append(uint64_t registration, uint8_t n, const std::string& collapse_key = "",
-                  absl::Duration later = absl::ZeroDuration(), absl::Duration ttl = absl::Hours(1)) {
+                  absl::Duration later = absl::ZeroDuration(),
+                  absl::Duration ttl = absl::Hours(1)) {
     Envelope message;
     message.set_message_id(std::string(Id(n).bytes()));
     message.set_payload("payload");
@@ -107,7 +110,8 @@ class CheckTest : public testing::Test {
 
   CheckReport Check() {
     CheckReport report;
-    CheckRecords(engine_, [](uint64_t) {}, &report);
+    CheckRecords(
+        engine_, [](uint64_t) {}, &report);
     return report;
   }
   uint64_t Count(RecordKind kind) { return Check().counts[static_cast<size_t>(kind)]; }
@@ -138,10 +142,13 @@ class CheckTest : public testing::Test {
   }
   std::string FirstKey(Family family, const std::string& from = "") {
     std::string first;
-    EXPECT_TRUE(engine_.Scan(family, from, std::string(64, '\xff'), [&](auto key, auto) {
-      first = std::string(key);
-      return false;
-    }).ok());
+    EXPECT_TRUE(engine_
+                    .Scan(family, from, std::string(64, '\xff'),
+                          [&](auto key, auto) {
+                            first = std::string(key);
+                            return false;
+                          })
+                    .ok());
     return first;
   }
 
@@ -172,9 +179,10 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
   for (const RecordKind kind :
        {RecordKind::kDevice, RecordKind::kInstalledApp, RecordKind::kRegistration,
         RecordKind::kMessage, RecordKind::kGapNotice, RecordKind::kScheduled,
-        RecordKind::kNowOrNever, RecordKind::kRecallNotice, RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox,
-        RecordKind::kFeed, RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp,
-        RecordKind::kKey, RecordKind::kName, RecordKind::kNetworkSlot}) {
+        RecordKind::kNowOrNever, RecordKind::kRecallNotice, RecordKind::kLife,
+        RecordKind::kTimeline, RecordKind::kOutbox, RecordKind::kFeed, RecordKind::kFeedBlock,
+        RecordKind::kTeam, RecordKind::kApp, RecordKind::kKey, RecordKind::kName,
+        RecordKind::kNetworkSlot}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
   }
   EXPECT_EQ(report.counts[static_cast<size_t>(RecordKind::kMessage)], 102);
@@ -184,7 +192,8 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
 TEST_F(CheckTest, AnEmptyStoreIsSound) {
   MemoryEngine empty;
   CheckReport report;
-  CheckRecords(empty, [](uint64_t) {}, &report);
+  CheckRecords(
+      empty, [](uint64_t) {}, &report);
   EXPECT_TRUE(report.sound());
   EXPECT_EQ(report.records(), 0);
 }

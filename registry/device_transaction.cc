@@ -24,9 +24,8 @@ DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int
     : batch_(batch), overlay_(batch), id_(device), now_ms_(now_ms), random_(random) {}
 
 absl::Status DeviceTransaction::Load() {
-  BELLWIRE_ASSIGN_OR_RETURN(
-      std::optional<Device> device,
-      GetRecord<Device>(overlay_, Family::kDevices, DeviceRecordKey(id_)));
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<Device> device,
+                            GetRecord<Device>(overlay_, Family::kDevices, DeviceRecordKey(id_)));
   exists_ = device.has_value();
   if (exists_) device_ = *std::move(device);
   return absl::OkStatus();
@@ -64,12 +63,12 @@ absl::Status DeviceTransaction::UpdateSettled() {
     }
   }
   if (device_.now_or_never_records() != 0) {
-    BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
-        Family::kDevices, NowOrNeverKey(id_, device_.settled_seq() + 1), NowOrNeverEnd(id_),
-        [&](absl::string_view key, absl::string_view) {
-          settled = std::min(settled, SeqOfNowOrNeverKey(key) - 1);
-          return false;
-        }));
+    BELLWIRE_RETURN_IF_ERROR(
+        overlay_.Scan(Family::kDevices, NowOrNeverKey(id_, device_.settled_seq() + 1),
+                      NowOrNeverEnd(id_), [&](absl::string_view key, absl::string_view) {
+                        settled = std::min(settled, SeqOfNowOrNeverKey(key) - 1);
+                        return false;
+                      }));
   }
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t first_recalled, FirstRecalling());
   settled = std::min(settled, first_recalled - 1);
@@ -170,7 +169,8 @@ absl::StatusOr<std::optional<MessageLife>> DeviceTransaction::FindLife(const Mes
   BELLWIRE_ASSIGN_OR_RETURN(
       std::optional<MessageLife> life,
       GetRecord<MessageLife>(overlay_, Family::kDevices, LifeKey(id_, message)));
-  if (life.has_value() && life->receipts_size() == 0) return StoreCorruptError("a life without receipts");
+  if (life.has_value() && life->receipts_size() == 0)
+    return StoreCorruptError("a life without receipts");
   return life;
 }
 
@@ -178,17 +178,17 @@ absl::StatusOr<MessageLife> DeviceTransaction::GetLife(const MessageRef& message
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, FindLife(message));
   if (life.has_value()) return *std::move(life);
   return StoreCorruptError(absl::StrCat("the receipts of message ", FormatUuid(message.message_id),
-                                   " of device ", ToHex(id_), " are missing"));
+                                        " of device ", ToHex(id_), " are missing"));
 }
 
 absl::StatusOr<std::vector<uint64_t>> DeviceTransaction::FindLivesOf(const MessageId& message_id) {
   std::vector<uint64_t> registrations;
-  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
-      Family::kDevices, LifeFrom(id_, message_id), LifeEnd(id_, message_id),
-      [&](absl::string_view key, absl::string_view) {
-        registrations.push_back(RegistrationOfLifeKey(key));
-        return registrations.size() < kMaxRegistrationsPerDevice;
-      }));
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(Family::kDevices, LifeFrom(id_, message_id),
+                                         LifeEnd(id_, message_id),
+                                         [&](absl::string_view key, absl::string_view) {
+                                           registrations.push_back(RegistrationOfLifeKey(key));
+                                           return registrations.size() < kMaxRegistrationsPerDevice;
+                                         }));
   return registrations;
 }
 
@@ -210,18 +210,15 @@ void DeviceTransaction::PutLifeToWakeAt(const MessageRef& message, MessageLife* 
 
 void DeviceTransaction::DeleteLife(const MessageRef& message, const MessageLife& life) {
   if (life.wake_at_ms() != 0) {
-    DeleteTimeline({.time_ms = life.wake_at_ms(),
-                    .kind = TimelineEntry::Kind::kLife,
-                    .message = message});
+    DeleteTimeline(
+        {.time_ms = life.wake_at_ms(), .kind = TimelineEntry::Kind::kLife, .message = message});
   }
   overlay_.Delete(Family::kDevices, LifeKey(id_, message));
 }
 
-void DeviceTransaction::MoveWake(const MessageRef& message, MessageLife* life,
-                                 int64_t wake_at_ms) {
-  TimelineEntry entry{.time_ms = life->wake_at_ms(),
-                      .kind = TimelineEntry::Kind::kLife,
-                      .message = message};
+void DeviceTransaction::MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms) {
+  TimelineEntry entry{
+      .time_ms = life->wake_at_ms(), .kind = TimelineEntry::Kind::kLife, .message = message};
   if (entry.time_ms != 0) DeleteTimeline(entry);
   entry.time_ms = wake_at_ms;
   PutTimeline(entry);
@@ -266,9 +263,10 @@ absl::Status DeviceTransaction::TakeReceipt(const MessageRef& message, MessageLi
 absl::Status DeviceTransaction::AddRecallNotice(const MessageRef& message, MessageLife* life) {
   if (life->recall_noticed()) return absl::OkStatus();
   if (device_.recall_notices() >= kMaxRecallNotices) {
-    return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
-                     absl::StrCat(kMaxRecallNotices,
-                                  " recalls wait for word of this device already, which is the most"));
+    return MakeError(
+        absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
+        absl::StrCat(kMaxRecallNotices,
+                     " recalls wait for word of this device already, which is the most"));
   }
   storage::v1::RecallNotice notice;
   notice.set_seq(life->seq());
@@ -284,14 +282,14 @@ absl::StatusOr<std::vector<DeviceTransaction::Recalled>> DeviceTransaction::Reca
   std::vector<Recalled> recalled;
   if (device_.recall_notices() == 0) return recalled;
   absl::Status status;
-  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
-      Family::kDevices, RecallsFrom(id_), RecallsEnd(id_),
-      [&](absl::string_view key, absl::string_view value) {
-        const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
-        status = notice.status();
-        if (notice.ok()) recalled.push_back({MessageOfRecallKey(key), notice->seq()});
-        return status.ok() && recalled.size() < kMaxRecallNotices;
-      }));
+  BELLWIRE_RETURN_IF_ERROR(
+      overlay_.Scan(Family::kDevices, RecallsFrom(id_), RecallsEnd(id_),
+                    [&](absl::string_view key, absl::string_view value) {
+                      const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
+                      status = notice.status();
+                      if (notice.ok()) recalled.push_back({MessageOfRecallKey(key), notice->seq()});
+                      return status.ok() && recalled.size() < kMaxRecallNotices;
+                    }));
   BELLWIRE_RETURN_IF_ERROR(status);
   return recalled;
 }
@@ -303,8 +301,8 @@ void DeviceTransaction::RecordDeadToken(uint64_t registration_id, absl::string_v
 }
 
 void DeviceTransaction::Publish(const Registration& registration, uint64_t registration_id,
-                                absl::string_view message_id, push::v1::Step step,
-                                int64_t time_ms, absl::string_view detail) {
+                                absl::string_view message_id, push::v1::Step step, int64_t time_ms,
+                                absl::string_view detail) {
   storage::v1::OutboxReceipt* entry = outbox_.add_receipts();
   entry->set_team_id(registration.team_id());
   entry->set_app_id(registration.app_id());
@@ -425,7 +423,8 @@ absl::Status DeviceTransaction::LeavePlace(const MessageRef& message, const Mess
     return in_mailbox ? p.seq() == life.seq()
                       : p.seq() == 0 && p.message_id() == message.message_id.bytes();
   });
-  if (it == pending.end()) return StoreCorruptError("a pending message that its registration misses");
+  if (it == pending.end())
+    return StoreCorruptError("a pending message that its registration misses");
   pending.erase(it);
   return absl::OkStatus();
 }

@@ -37,7 +37,8 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Take(const std::st
   if (fd < 0) return StoreUnavailableError(absl::StrCat(path, ": ", strerror(errno)));
   std::unique_ptr<DirectoryLock> lock(new DirectoryLock(fd));
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return StoreUnavailableError(absl::StrCat(path, ": ", strerror(errno)));
+    if (errno != EWOULDBLOCK)
+      return StoreUnavailableError(absl::StrCat(path, ": ", strerror(errno)));
     return LockedError(fd, directory,
                        "only one may open it. Stop that one, or use another --data_dir.");
   }

@@ -11,9 +11,9 @@ namespace bellwire::registry {
 namespace {
 
 absl::Status OverloadedError() {
-  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                                  "the registry's queue is full"),
-                        kOverloadedRetryAfter);
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED", "the registry's queue is full"),
+      kOverloadedRetryAfter);
 }
 
 absl::Status ClosedError() { return StoreUnavailableError("it is shutting down"); }
@@ -73,13 +73,12 @@ size_t GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) 
 
 bool GroupCommit::WaitForWork(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(
-      absl::Condition(
-          +[](GroupCommit* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
-            return !self->queue_.empty() || self->closed_;
-          },
-          this),
-      timeout);
+  mutex_.AwaitWithTimeout(absl::Condition(
+                              +[](GroupCommit* self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+                                return !self->queue_.empty() || self->closed_;
+                              },
+                              this),
+                          timeout);
   return !queue_.empty() || !closed_;
 }
 

@@ -43,8 +43,8 @@ class GroupCommitTest : public testing::Test {
     group_commit_.Submit<size_t>(
         [](Store& store) -> absl::StatusOr<size_t> { return store.ListTeams()->size(); },
         [this](absl::StatusOr<size_t> size) {
-          answers_.push_back(absl::StrCat("count ", size.ok() ? absl::StrCat(*size)
-                                                              : ErrorReason(size.status())));
+          answers_.push_back(
+              absl::StrCat("count ", size.ok() ? absl::StrCat(*size) : ErrorReason(size.status())));
         });
   }
 
@@ -261,7 +261,9 @@ TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {
   message.set_expires_at_ms(WallNowMs(clock) - 1);
   ASSERT_TRUE(store.Append(token, message, false).ok());
   ASSERT_TRUE(store.Commit().ok());
-  const auto get = [&] { return store.GetMessage(token, *MessageId::FromBytes(std::string(16, 'm'))); };
+  const auto get = [&] {
+    return store.GetMessage(token, *MessageId::FromBytes(std::string(16, 'm')));
+  };
   EXPECT_EQ(get()->state(), push::v1::STORED);
 
   GroupCommit group_commit(&store);

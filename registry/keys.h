@@ -29,28 +29,29 @@ struct MessageRef {
 
 // --- Family::kDevices: device id (16), kind (1), and what follows here.
 
-std::string DeviceRecordKey(const DeviceId& device);                                  // 'D'
-std::string AppKey(const DeviceId& device, absl::string_view app_id);                 // 'A'
-std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);        // 'R'
+std::string DeviceRecordKey(const DeviceId& device);                            // 'D'
+std::string AppKey(const DeviceId& device, absl::string_view app_id);           // 'A'
+std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);  // 'R'
 // Messages and gap notices, in the order of seq.
-std::string MailboxKey(const DeviceId& device, uint64_t seq);                         // 'M'
+std::string MailboxKey(const DeviceId& device, uint64_t seq);  // 'M'
 // After the last of them.
 std::string MailboxEnd(const DeviceId& device);
 uint64_t SeqOfMailboxKey(absl::string_view key);
-std::string NowOrNeverKey(const DeviceId& device, uint64_t seq);                      // 'N'
+std::string NowOrNeverKey(const DeviceId& device, uint64_t seq);  // 'N'
 std::string NowOrNeverEnd(const DeviceId& device);
 uint64_t SeqOfNowOrNeverKey(absl::string_view key);
 // In the order of deliver_at.
-std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms, const MessageRef& message);  // 'S'
+std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms,
+                         const MessageRef& message);  // 'S'
 // Before every key of this time and after all of earlier ones.
 std::string ScheduledFrom(const DeviceId& device, int64_t deliver_at_ms);
 int64_t TimeOfScheduledKey(absl::string_view key);
 // All of one message id beside each other.
-std::string LifeKey(const DeviceId& device, const MessageRef& message);               // 'L'
+std::string LifeKey(const DeviceId& device, const MessageRef& message);  // 'L'
 std::string LifeFrom(const DeviceId& device, const MessageId& message_id);
 std::string LifeEnd(const DeviceId& device, const MessageId& message_id);
 uint64_t RegistrationOfLifeKey(absl::string_view key);
-std::string RecallKey(const DeviceId& device, const MessageRef& message);             // 'C'
+std::string RecallKey(const DeviceId& device, const MessageRef& message);  // 'C'
 // Before and after all of them.
 std::string RecallsFrom(const DeviceId& device);
 std::string RecallsEnd(const DeviceId& device);
@@ -90,9 +91,9 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key);
 
 // --- Family::kTeams: length of the team id (1), team id, kind (1), and what follows here.
 
-std::string TeamRecordKey(absl::string_view team_id);                                 // 'T'
-std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id);          // 'A'
-std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);          // 'K'
+std::string TeamRecordKey(absl::string_view team_id);                         // 'T'
+std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id);  // 'A'
+std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);  // 'K'
 // Before and after every app, or key, of the team.
 std::string TeamAppsFrom(absl::string_view team_id);
 std::string TeamAppsEnd(absl::string_view team_id);
@@ -103,10 +104,10 @@ std::string TeamEnd(absl::string_view team_id);
 
 // --- Family::kNames: kind (1), name.
 
-std::string AppNameKey(absl::string_view app_id);                                     // 'A'
-std::string KeyNameKey(absl::string_view key_id);                                     // 'K'
+std::string AppNameKey(absl::string_view app_id);  // 'A'
+std::string KeyNameKey(absl::string_view key_id);  // 'K'
 // The network's slot of the pool: its number (4), below kNetworkSlots.
-std::string NetworkSlotKey(const NetworkId& network);                                 // 'N'
+std::string NetworkSlotKey(const NetworkId& network);  // 'N'
 
 // --- Family::kOutbox: order of the commit (8), device id (16).
 
@@ -122,9 +123,9 @@ std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key);
 
 // --- Family::kFeeds: length of the team id (1), team id, kind (1), and what follows here.
 
-std::string FeedKey(absl::string_view team_id);                                       // 'F'
+std::string FeedKey(absl::string_view team_id);  // 'F'
 // By the position of its last receipt: the first key from FeedBlockKey(p) on is the block of p.
-std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);          // 'B'
+std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);  // 'B'
 // After every block of the team.
 std::string FeedBlocksEnd(absl::string_view team_id);
 // REQUIRES: made by FeedBlockKey.

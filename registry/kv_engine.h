@@ -47,8 +47,7 @@ struct KvKeyLess {
 
  private:
   static std::pair<Family, absl::string_view> Parts(const KvKey& k) { return {k.family, k.key}; }
-  static std::pair<Family, absl::string_view> Parts(
-      const std::pair<Family, absl::string_view>& k) {
+  static std::pair<Family, absl::string_view> Parts(const std::pair<Family, absl::string_view>& k) {
     return k;
   }
 };
@@ -67,7 +66,8 @@ class KvReader {
 
   // As Get, where the value is only looked at: the view lives until anything else is asked of the reader,
   // or it or `storage` changes.
-  virtual absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+  virtual absl::StatusOr<std::optional<absl::string_view>> View(Family family,
+                                                                absl::string_view key,
                                                                 std::string* storage) const {
     absl::StatusOr<std::optional<std::string>> value = Get(family, key);
     if (!value.ok()) return value.status();

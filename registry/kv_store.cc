@@ -142,8 +142,7 @@ absl::Status KvStore::Acknowledge(const DeviceId& device, const Route& route,
   return stale;
 }
 
-absl::Status KvStore::AppAcknowledge(const DeviceId& device,
-                                     const std::vector<AppAckItem>& items) {
+absl::Status KvStore::AppAcknowledge(const DeviceId& device, const std::vector<AppAckItem>& items) {
   return Run(device, [&](DeviceTransaction& tx) { return registry::AppAcknowledge(tx, items); });
 }
 
@@ -196,8 +195,7 @@ absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
 }
 
 absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
-                                               std::optional<uint64_t> after,
-                                               size_t max_receipts) {
+                                               std::optional<uint64_t> after, size_t max_receipts) {
   return ReceiptFeed(&staged_, team_id).Read(after, max_receipts);
 }
 
@@ -223,8 +221,7 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   const int64_t now_ms = NowMs();
   std::vector<std::string> due;
   SweepResult result;
-  BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_,
-                                        TimelineFrom(now_ms + 1),
+  BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
                                         [&](absl::string_view key, absl::string_view) {
                                           if (due.size() == max_entries) {
                                             result.more = true;

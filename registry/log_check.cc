@@ -55,7 +55,8 @@ bool LogBlockIsSound(absl::string_view block) {
     if (type == 0 && rest.find_first_not_of('\0') == absl::string_view::npos) return is_last;
     if (kLogHeaderBytes + length > rest.size()) return is_last && !HoldsForSomeLength(rest);
     const absl::string_view covered = rest.substr(kTypeOffset, 1 + length);
-    if (type < kFirstType || type > kLastType || Mask(ExtendCrc32c(0, covered)) != StoredCrc(rest)) {
+    if (type < kFirstType || type > kLastType ||
+        Mask(ExtendCrc32c(0, covered)) != StoredCrc(rest)) {
       return false;
     }
     rest.remove_prefix(kLogHeaderBytes + length);
@@ -77,8 +78,8 @@ absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
     size_t filled = 0;
     while (filled < kLogBlockBytes) {
       rocksdb::Slice piece;
-      BELLWIRE_RETURN_IF_ERROR(FromRocksDb(
-          file->Read(kLogBlockBytes - filled, &piece, buffer.data() + filled), doing));
+      BELLWIRE_RETURN_IF_ERROR(
+          FromRocksDb(file->Read(kLogBlockBytes - filled, &piece, buffer.data() + filled), doing));
       if (piece.empty()) break;
       if (piece.data() != buffer.data() + filled) {
         std::copy(piece.data(), piece.data() + piece.size(), buffer.data() + filled);
@@ -86,8 +87,8 @@ absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
       filled += piece.size();
     }
     if (!LogBlockIsSound(absl::string_view(buffer.data(), filled))) {
-      return StoreCorruptError(absl::StrCat(path, " is damaged between bytes ", offset, " and ",
-                                            offset + filled));
+      return StoreCorruptError(
+          absl::StrCat(path, " is damaged between bytes ", offset, " and ", offset + filled));
     }
     if (filled < kLogBlockBytes) return absl::OkStatus();
   }

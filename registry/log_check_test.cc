@@ -96,9 +96,7 @@ TEST_F(LogFilesTest, LogsAndTheCurrentManifestAreChecked) {
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
-TEST_F(LogFilesTest, AnEmptyDirectoryIsSound) {
-  EXPECT_TRUE(CheckLogs(env_.get(), "/store").ok());
-}
+TEST_F(LogFilesTest, AnEmptyDirectoryIsSound) { EXPECT_TRUE(CheckLogs(env_.get(), "/store").ok()); }
 
 }  // namespace
 }  // namespace bellwire::registry

@@ -26,9 +26,9 @@ class MemoryEngine final : public KvEngine {
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
-  absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
-                    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
-      const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
   absl::Status Commit(const WriteSet& writes) override;
 
   // The next commits fail there, until another fault, or none, is set. After kBeforeSync everything

@@ -27,7 +27,8 @@ class MemoryStoreUnderTest final : public StoreUnderTest {
   }
   std::vector<std::string> Problems() override {
     CheckReport report;
-    CheckRecords(engine_, [](uint64_t) {}, &report);
+    CheckRecords(
+        engine_, [](uint64_t) {}, &report);
     std::vector<std::string> problems;
     for (const CheckProblem& p : report.problems) problems.push_back(p.where + ": " + p.what);
     return problems;
@@ -38,12 +39,13 @@ class MemoryStoreUnderTest final : public StoreUnderTest {
   void Open() {
     store_ = std::make_unique<KvStore>(
         std::make_unique<SharedEngine>(&engine_),
-        KvStore::Options{.clock = &clock,
-                         .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
-                         .on_due = [this](const DeviceId& device, const Route& route,
-                                          const Envelope& message) {
-                           due.push_back({device, route, message});
-                         }});
+        KvStore::Options{
+            .clock = &clock,
+            .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
+            .on_due =
+                [this](const DeviceId& device, const Route& route, const Envelope& message) {
+                  due.push_back({device, route, message});
+                }});
   }
 
   MemoryEngine engine_;

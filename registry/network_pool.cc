@@ -80,8 +80,8 @@ PooledNetwork* PlaceFor(NetworkSlot* slot, const NetworkId& id, int64_t now_ms) 
         networks->begin(), networks->end(), [](const PooledNetwork& a, const PooledNetwork& b) {
           return CanHint(a) != CanHint(b) ? CanHint(b) : LatestMs(a) < LatestMs(b);
         });
-    const bool in_use = CanHint(*loser) && now_ms - LatestMs(*loser) <
-                                               absl::ToInt64Milliseconds(kNetworkVoteRefresh);
+    const bool in_use = CanHint(*loser) &&
+                        now_ms - LatestMs(*loser) < absl::ToInt64Milliseconds(kNetworkVoteRefresh);
     if (in_use) return nullptr;
     place = &*loser;
     place->Clear();

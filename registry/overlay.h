@@ -27,9 +27,9 @@ class Overlay final : public KvReader {
                                                  absl::string_view key) const override;
   absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
                                                         std::string* storage) const override;
-  absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
-                    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
-      const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
 
   void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);

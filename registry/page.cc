@@ -24,8 +24,7 @@ void PassOver(const Envelope& mail, Page* page) {
 
 }  // namespace
 
-absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq,
-                              const PageBounds& bounds) {
+absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq, const PageBounds& bounds) {
   BELLWIRE_RETURN_IF_ERROR(tx.ReleaseDue());
   const size_t max_bytes = std::min(bounds.max_bytes, kMaxPageBytes);
   const size_t max_messages = std::clamp<size_t>(bounds.max_messages, 1, kMaxPageMessages);

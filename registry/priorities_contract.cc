@@ -78,7 +78,8 @@ TEST_P(StoreContractTest, AGapNoticeHasNormalPriority) {
   // 101 is the notice. It doesn't wake the phone, nor does it wait for days with the LOW ones.
   EXPECT_EQ(Describe(store().Pull(Device(1), 0, Only({PRIORITY_HIGH}))),
             "; to 102; LOW 2-102 NORMAL 101-101");
-  EXPECT_EQ(Describe(store().Pull(Device(1), 0, Only({PRIORITY_NORMAL}))), "101; to 102; LOW 2-102");
+  EXPECT_EQ(Describe(store().Pull(Device(1), 0, Only({PRIORITY_NORMAL}))),
+            "101; to 102; LOW 2-102");
 }
 
 // Waiting in the mailbox for its priority's sake is no different from waiting for the device to come.

@@ -21,8 +21,9 @@ using storage::v1::FeedBlock;
 int64_t RetentionMs() { return absl::ToInt64Milliseconds(kReceiptRetention); }
 
 absl::Status CursorTooOldError() {
-  return MakeError(absl::StatusCode::kOutOfRange, "CURSOR_TOO_OLD",
-                   "receipts after this cursor have been forgotten already: they are kept for 7 days");
+  return MakeError(
+      absl::StatusCode::kOutOfRange, "CURSOR_TOO_OLD",
+      "receipts after this cursor have been forgotten already: they are kept for 7 days");
 }
 
 absl::StatusOr<FeedReceipt> Decode(uint64_t position, storage::v1::FeedReceipt stored) {
@@ -55,11 +56,10 @@ void ReceiptFeed::Save(const Feed& feed) {
 
 void ReceiptFeed::WakeAt(Feed* feed, int64_t time_ms) {
   feed->set_wake_at_ms(time_ms);
-  overlay_->Put(Family::kTimeline,
-                TimelineKey({.time_ms = time_ms,
-                             .kind = TimelineEntry::Kind::kFeed,
-                             .team_id = team_id_}),
-                std::string());
+  overlay_->Put(
+      Family::kTimeline,
+      TimelineKey({.time_ms = time_ms, .kind = TimelineEntry::Kind::kFeed, .team_id = team_id_}),
+      std::string());
 }
 
 absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms) {

@@ -22,8 +22,7 @@ namespace bellwire::registry {
 // Changes are staged in the overlay. Not thread-safe.
 class ReceiptFeed {
  public:
-  ReceiptFeed(Overlay* overlay, absl::string_view team_id)
-      : overlay_(overlay), team_id_(team_id) {}
+  ReceiptFeed(Overlay* overlay, absl::string_view team_id) : overlay_(overlay), team_id_(team_id) {}
 
   absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
   // As Store::ReadReceipts.

@@ -68,9 +68,8 @@ TEST_P(StoreContractTest, TheFeedHasEveryStepOfEveryMessageInOrder) {
   AppAck(token, 1);
   Relay(store());
   const std::vector<FeedReceipt> receipts = Read(store(), kTeam, 0);
-  EXPECT_EQ(Names(receipts),
-            (Strings{"1 ACCEPTED", "1 STORED", "2 ACCEPTED", "2 STORED", "1 SENT", "1 AGENT_ACKED",
-                     "2 NOT_CONNECTED", "1 APP_ACKED"}));
+  EXPECT_EQ(Names(receipts), (Strings{"1 ACCEPTED", "1 STORED", "2 ACCEPTED", "2 STORED", "1 SENT",
+                                      "1 AGENT_ACKED", "2 NOT_CONNECTED", "1 APP_ACKED"}));
   EXPECT_EQ(receipts[0].device, Device(1));
   EXPECT_EQ(receipts[0].registration_id, token.registration_id);
   EXPECT_EQ(receipts[0].app_id, kApp);

@@ -20,10 +20,10 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
   if (living != 0) return living;
   if (tx.device().live_registrations() >= kMaxAppsPerDevice ||
       tx.device().registrations() >= kMaxRegistrationsPerDevice) {
-    return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
-                     absl::StrCat("a device has at most ", kMaxAppsPerDevice, " apps, and ",
-                                  kMaxRegistrationsPerDevice,
-                                  " with those it had in the last weeks"));
+    return MakeError(
+        absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
+        absl::StrCat("a device has at most ", kMaxAppsPerDevice, " apps, and ",
+                     kMaxRegistrationsPerDevice, " with those it had in the last weeks"));
   }
   // The token names the registration and nothing else keeps two lives of an app apart, so its number
   // must never have been another's.
@@ -58,8 +58,8 @@ absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t
   for (const Pending& pending : all) {
     BELLWIRE_ASSIGN_OR_RETURN(const MessageRef ref, tx.RefOf(id, pending));
     BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(ref));
-    BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &life, push::v1::UNREGISTERED,
-                                       "the app was removed from the device"));
+    BELLWIRE_RETURN_IF_ERROR(
+        tx.Record(ref, &life, push::v1::UNREGISTERED, "the app was removed from the device"));
   }
   Registration* registration = tx.MutableRegistration(id);
   if (registration->gap_seq() != 0) {

@@ -90,8 +90,7 @@ absl::Status CheckMessage(const Envelope& message) {
 }
 
 absl::Status CheckRoute(const Route& route) {
-  if (route.connector_address().empty() ||
-      route.connector_address().size() > kMaxAddressBytes) {
+  if (route.connector_address().empty() || route.connector_address().size() > kMaxAddressBytes) {
     return BadFieldError("route.connector_address", "empty or too long");
   }
   if (route.login_number() == 0) return BadFieldError("route.login_number", "is zero");

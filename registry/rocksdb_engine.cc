@@ -195,13 +195,14 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool f
   if (found.IsNotFound()) {
     // New, or its making was cut short: every later write comes after this record.
     BELLWIRE_RETURN_IF_ERROR(CheckEmpty(options));
-    if (options.read_only) return FormatError(options.directory, "is empty: its making was cut short");
+    if (options.read_only)
+      return FormatError(options.directory, "is empty: its making was cut short");
     storage::v1::Format format;
     format.set_version(kFormatVersion);
     format.set_created_at_ms(ToStoredMs(options.clock->WallNow()));
-    return FromRocksDb(db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey),
-                                format.SerializeAsString()),
-                       absl::StrCat("writing to ", options.directory));
+    return FromRocksDb(
+        db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey), format.SerializeAsString()),
+        absl::StrCat("writing to ", options.directory));
   }
   BELLWIRE_RETURN_IF_ERROR(FromRocksDb(found, absl::StrCat("reading ", options.directory)));
   BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Format format,
@@ -321,17 +322,16 @@ absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
   absl::Status status;
   for (const auto& [key, value] : writes) {
     rocksdb::ColumnFamilyHandle* handle = database->handle(key.family);
-    status.Update(FromRocksDb(value.has_value() ? batch.Put(handle, key.key, *value)
-                                                : batch.Delete(handle, key.key),
-                              "building a write"));
+    status.Update(FromRocksDb(
+        value.has_value() ? batch.Put(handle, key.key, *value) : batch.Delete(handle, key.key),
+        "building a write"));
   }
   if (status.ok()) {
     status = FromRocksDb(database->db()->Write(StoreWriteOptions(), &batch),
                          absl::StrCat("writing to ", options_.directory));
   }
   if (status.ok()) return status;
-  LogError("store_write_failed",
-           {{"directory", options_.directory}, {"error", status.message()}});
+  LogError("store_write_failed", {{"directory", options_.directory}, {"error", status.message()}});
   database_.reset();
   next_attempt_ = options_.clock->Monotonic() + kStoreReopenInterval;
   last_error_ = StoreUnavailableError(status.message());

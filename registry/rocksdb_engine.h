@@ -46,9 +46,9 @@ class RocksDbEngine final : public KvEngine {
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
-  absl::Status Scan(Family family, absl::string_view from, absl::string_view to,
-                    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit)
-      const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
   absl::Status Commit(const WriteSet& writes) override;
 
   // A file with tables that the store consists of now.

@@ -33,8 +33,8 @@ class RocksDbEngineTest : public testing::Test {
  protected:
   absl::Status Open() {
     engine_.reset();
-    auto engine = RocksDbEngine::Open(
-        {.directory = directory_.path(), .clock = &clock_, .env = env_.get()});
+    auto engine =
+        RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_, .env = env_.get()});
     if (!engine.ok()) return engine.status();
     engine_ = *std::move(engine);
     return absl::OkStatus();
@@ -103,8 +103,9 @@ TEST_F(RocksDbEngineTest, KeepsWhatWasCommitted) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
   ASSERT_TRUE(Put("b", std::string("\0\xff", 2)).ok());
-  ASSERT_TRUE(engine_->Commit({{KvKey{Family::kDevices, "a"}, std::nullopt},
-                               {KvKey{Family::kTeams, "a"}, "of a team"}})
+  ASSERT_TRUE(engine_
+                  ->Commit({{KvKey{Family::kDevices, "a"}, std::nullopt},
+                            {KvKey{Family::kTeams, "a"}, "of a team"}})
                   .ok());
   ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Get("a"), "-");
@@ -181,17 +182,15 @@ TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {
 TEST_F(RocksDbEngineTest, AForeignDatabaseIsRefused) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
-  WithDatabase([](rocksdb::DB* db) {
-    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok());
-  });
+  WithDatabase(
+      [](rocksdb::DB* db) { ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok()); });
   EXPECT_EQ(ErrorReason(Open()), "STORE_FORMAT");
 }
 
 TEST_F(RocksDbEngineTest, AnInterruptedMakingIsCompleted) {
   ASSERT_TRUE(Open().ok());
-  WithDatabase([](rocksdb::DB* db) {
-    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok());
-  });
+  WithDatabase(
+      [](rocksdb::DB* db) { ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok()); });
   EXPECT_TRUE(Open().ok());
 }
 

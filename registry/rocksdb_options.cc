@@ -3,8 +3,8 @@
 #include <memory>
 #include <utility>
 
-#include "rocksdb/file_checksum.h"
 #include "common/ids.h"
+#include "rocksdb/file_checksum.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"

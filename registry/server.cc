@@ -22,13 +22,12 @@ constexpr size_t kRecordCacheBytes = 32 * 1024 * 1024;
 class RegistryServerImpl final : public RegistryServer {
  public:
   RegistryServerImpl(std::unique_ptr<KvEngine> engine, Options options)
-      : store_(std::move(engine), {.clock = options.clock,
-                                   .random = RandomUint64,
-                                   .on_due = std::move(options.on_due),
-                                   .on_receipts =
-                                       [this](const std::string& team_id) {
-                                         service_.OnReceipts(team_id);
-                                       }}),
+      : store_(
+            std::move(engine),
+            {.clock = options.clock,
+             .random = RandomUint64,
+             .on_due = std::move(options.on_due),
+             .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
         group_commit_(&store_),
         service_(&group_commit_, options.sealer, options.clock),
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
@@ -47,7 +46,8 @@ class RegistryServerImpl final : public RegistryServer {
 absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options options) {
   BELLWIRE_ASSIGN_OR_RETURN(
       std::unique_ptr<RocksDbEngine> engine,
-      RocksDbEngine::Open({.directory = options.data_dir, .clock = options.clock, .env = options.env}));
+      RocksDbEngine::Open(
+          {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
   return std::make_unique<RegistryServerImpl>(
       std::make_unique<RecordCache>(std::move(engine), kRecordCacheBytes), std::move(options));

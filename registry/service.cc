@@ -79,15 +79,14 @@ uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkR
 
 }  // namespace
 
-void Service::Append(internal::v1::AppendRequest request,
-                     Done<internal::v1::AppendResponse> done) {
+void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::AppendResponse> done) {
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   if (Refuse(token, done) || Refuse(CheckMessage(request.message()), done)) return;
   group_commit_->Submit<internal::v1::AppendResponse>(
       [token = *std::move(token),
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
-        BELLWIRE_ASSIGN_OR_RETURN(
-            AppendResult result, store.Append(token, request.message(), request.validate_only()));
+        BELLWIRE_ASSIGN_OR_RETURN(AppendResult result,
+                                  store.Append(token, request.message(), request.validate_only()));
         internal::v1::AppendResponse response;
         response.set_seq(result.seq);
         if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
@@ -128,8 +127,7 @@ void Service::GetMessage(internal::v1::GetMessageRequest request,
       std::move(done));
 }
 
-void Service::Recall(internal::v1::RecallRequest request,
-                     Done<internal::v1::RecallResponse> done) {
+void Service::Recall(internal::v1::RecallRequest request, Done<internal::v1::RecallResponse> done) {
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(token, done) || Refuse(message, done)) return;
@@ -173,13 +171,12 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
       std::move(done));
 }
 
-void Service::Unbind(internal::v1::UnbindRequest request,
-                     Done<internal::v1::UnbindResponse> done) {
+void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::UnbindResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::UnbindResponse>(
-      [device = *device, request = std::move(request)](
-          Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, request.route()));
         return internal::v1::UnbindResponse();
       },
@@ -216,8 +213,7 @@ void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckRespon
       std::move(done));
 }
 
-void Service::AppAck(internal::v1::AppAckRequest request,
-                     Done<internal::v1::AppAckResponse> done) {
+void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::AppAckResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   absl::StatusOr<std::vector<AppAckItem>> items = DecodeAppAckItems(request.items());
   if (Refuse(device, done) || Refuse(items, done)) return;
@@ -250,8 +246,8 @@ void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
   const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(request.network());
   if (Refuse(device, done) || Refuse(report, done)) return;
   group_commit_->Submit<internal::v1::ReportNetworkResponse>(
-      [device = *device, report = *report](
-          Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
+      [device = *device,
+       report = *report](Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const absl::Duration hint, store.ReportNetwork(device, report));
         internal::v1::ReportNetworkResponse response;
         response.set_hint_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(hint)));
@@ -265,16 +261,15 @@ void Service::RegisterApp(internal::v1::RegisterAppRequest request,
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
-      [device = *device, app_id = request.app_id(), sealer = sealer_](
-          Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+      [device = *device, app_id = request.app_id(),
+       sealer = sealer_](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const uint64_t registration_id,
                                   store.RegisterApp(device, app_id));
         internal::v1::RegisterAppResponse response;
         response.set_registration_id(registration_id);
         // Sealing is deterministic: a living registration keeps its token without storing it.
-        response.set_token(sealer->Seal({.device_id = device,
-                                         .registration_id = registration_id,
-                                         .app_tag = AppTag(app_id)}));
+        response.set_token(sealer->Seal(
+            {.device_id = device, .registration_id = registration_id, .app_tag = AppTag(app_id)}));
         return response;
       },
       std::move(done));
@@ -305,8 +300,9 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
         BELLWIRE_ASSIGN_OR_RETURN(
             FeedPage page,
             store.ReadReceipts(request.team_id(),
-                               request.from_now() ? std::nullopt
-                                                  : std::optional<uint64_t>(request.after_position()),
+                               request.from_now()
+                                   ? std::nullopt
+                                   : std::optional<uint64_t>(request.after_position()),
                                std::min<size_t>(request.max_receipts(), kMaxFeedBlockReceipts)));
         internal::v1::ReadReceiptsResponse response;
         for (FeedReceipt& receipt : page.receipts) {
@@ -315,34 +311,32 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
         response.set_next_position(page.next_position);
         return response;
       },
-      [this, request, done = std::move(done)](
-          absl::StatusOr<internal::v1::ReadReceiptsResponse> read) mutable {
-        const bool wait = read.ok() && read->receipts_size() == 0 && !request.from_now() &&
-                          request.wait_ms() > 0;
+      [this, request,
+       done = std::move(done)](absl::StatusOr<internal::v1::ReadReceiptsResponse> read) mutable {
+        const bool wait =
+            read.ok() && read->receipts_size() == 0 && !request.from_now() && request.wait_ms() > 0;
         if (!wait) {
           std::move(done)(std::move(read));
           return;
         }
         // On the writer's thread, as is every growth of a feed: none can be missed in between.
         const MonotonicTime until =
-            clock_->Monotonic() +
-            std::min(absl::Milliseconds(request.wait_ms()), kMaxReceiptWait);
+            clock_->Monotonic() + std::min(absl::Milliseconds(request.wait_ms()), kMaxReceiptWait);
         request.set_wait_ms(0);
         const std::string team_id = request.team_id();
-        receipt_waiters_.Park(
-            team_id, until,
-            [this, request = std::move(request), done = std::move(done)](absl::Status admitted) mutable {
-              if (Refuse(admitted, done)) return;
-              ReadReceipts(std::move(request), std::move(done));
-            });
+        receipt_waiters_.Park(team_id, until,
+                              [this, request = std::move(request),
+                               done = std::move(done)](absl::Status admitted) mutable {
+                                if (Refuse(admitted, done)) return;
+                                ReadReceipts(std::move(request), std::move(done));
+                              });
       });
 }
 
 void Service::GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) {
   if (Refuse(CheckKeyId(request.key_id()), done)) return;
   group_commit_->Submit<admin::v1::Key>(
-      [key_id = request.key_id()](Store& store) { return store.GetKey(key_id); },
-      std::move(done));
+      [key_id = request.key_id()](Store& store) { return store.GetKey(key_id); }, std::move(done));
 }
 
 void Service::PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) {
@@ -374,8 +368,7 @@ void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsRe
       std::move(done));
 }
 
-void Service::ListApps(admin::v1::ListAppsRequest request,
-                       Done<admin::v1::ListAppsResponse> done) {
+void Service::ListApps(admin::v1::ListAppsRequest request, Done<admin::v1::ListAppsResponse> done) {
   if (Refuse(CheckTeamId(request.team_id()), done)) return;
   group_commit_->Submit<admin::v1::ListAppsResponse>(
       [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListAppsResponse> {
@@ -387,8 +380,7 @@ void Service::ListApps(admin::v1::ListAppsRequest request,
       std::move(done));
 }
 
-void Service::ListKeys(admin::v1::ListKeysRequest request,
-                       Done<admin::v1::ListKeysResponse> done) {
+void Service::ListKeys(admin::v1::ListKeysRequest request, Done<admin::v1::ListKeysResponse> done) {
   if (Refuse(CheckTeamId(request.team_id()), done)) return;
   group_commit_->Submit<admin::v1::ListKeysResponse>(
       [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListKeysResponse> {

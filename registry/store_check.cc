@@ -44,16 +44,14 @@ class StoreCheck {
     std::vector<std::string> children;
     BELLWIRE_RETURN_IF_ERROR(FromRocksDb(env_->GetChildren(options_.directory, &children),
                                          absl::StrCat("listing ", options_.directory)));
-    auto engine = RocksDbEngine::Open({.directory = options_.directory,
-                                       .clock = RealClock(),
-                                       .env = env_,
-                                       .read_only = true});
+    auto engine = RocksDbEngine::Open(
+        {.directory = options_.directory, .clock = RealClock(), .env = env_, .read_only = true});
     // Not one of Bellwire's, or not of this version. Nothing that is said of its files would mean anything.
     if (absl::IsFailedPrecondition(engine.status())) return engine.status();
     report_.opened = engine.ok();
     progress_("logs", 0);
-    BELLWIRE_RETURN_IF_ERROR(CheckEachLog(
-        env_, options_.directory, [&](const absl::Status& damage) { Add("log", damage); }));
+    BELLWIRE_RETURN_IF_ERROR(CheckEachLog(env_, options_.directory,
+                                          [&](const absl::Status& damage) { Add("log", damage); }));
     if (engine.ok()) {
       BELLWIRE_RETURN_IF_ERROR(CheckFilesOf(**engine));
       CheckRecords(
@@ -105,12 +103,12 @@ class StoreCheck {
     ++report_.table_files;
     uint64_t size = 0;
     if (env_->GetFileSize(path, &size).ok()) report_.table_bytes += size;
-    rocksdb::Options options(StoreDbOptions(env_),
-                             StoreColumnFamilyOptions(/*cache=*/nullptr));
+    rocksdb::Options options(StoreDbOptions(env_), StoreColumnFamilyOptions(/*cache=*/nullptr));
     rocksdb::SstFileReader reader(options);
     absl::Status status = FromRocksDb(reader.Open(path), absl::StrCat("reading ", path));
     if (status.ok()) {
-      status = FromRocksDb(reader.VerifyChecksum(StoreReadOptions()), absl::StrCat("reading ", path));
+      status =
+          FromRocksDb(reader.VerifyChecksum(StoreReadOptions()), absl::StrCat("reading ", path));
     }
     if (!status.ok()) Add(absl::StrCat("file ", FileName(path)), status);
   }
@@ -133,8 +131,9 @@ class StoreCheck {
     std::string found;
     for (int shift = 24; shift >= 0; shift -= 8) found.push_back(static_cast<char>(crc >> shift));
     if (found != table.checksum) {
-      report_.records.Add(where, "its bytes are not those that were written: the checksum of the "
-                                 "whole file differs");
+      report_.records.Add(where,
+                          "its bytes are not those that were written: the checksum of the "
+                          "whole file differs");
     }
   }
 

@@ -40,9 +40,7 @@ void StoreContractTest::Sweep() {
   }
 }
 
-DeviceId StoreContractTest::Device(uint8_t n) {
-  return DeviceId(std::array<uint8_t, 16>{0xd0, n});
-}
+DeviceId StoreContractTest::Device(uint8_t n) { return DeviceId(std::array<uint8_t, 16>{0xd0, n}); }
 
 MessageId StoreContractTest::Id(uint32_t n) {
   std::array<uint8_t, 16> bytes{};
@@ -136,8 +134,7 @@ void StoreContractTest::Ack(const DeviceId& device, const std::vector<uint64_t>&
 }
 
 void StoreContractTest::AppAck(const TokenRef& token, uint32_t id, Step step) {
-  EXPECT_TRUE(
-      store().AppAcknowledge(token.device, {{Id(id), token.registration_id, step}}).ok());
+  EXPECT_TRUE(store().AppAcknowledge(token.device, {{Id(id), token.registration_id, step}}).ok());
   Commit();
 }
 
@@ -259,7 +256,8 @@ TEST_P(StoreContractTest, ValidateOnlyChecksAndStoresNothing) {
   EXPECT_EQ(Mailbox(Device(1)), Strings{});
   EXPECT_EQ(Steps(token, 1), "MESSAGE_NOT_FOUND");
   EXPECT_EQ(
-      ErrorReason(store().Append({Device(1), token.registration_id, kOtherTeam}, Message(1), true)
+      ErrorReason(store()
+                      .Append({Device(1), token.registration_id, kOtherTeam}, Message(1), true)
                       .status()),
       "TOKEN_NOT_FOR_TEAM");
 }
@@ -482,7 +480,8 @@ TEST_P(StoreContractTest, OnePageIsBoundedWhateverIsAskedFor) {
     PutApp(app_id, admin::v1::DROP_OLDEST);
     Fill(Register(Device(1), app_id), 1, 100);
   }
-  EXPECT_EQ(store().Pull(Device(1), 0, {.max_bytes = SIZE_MAX, .max_messages = SIZE_MAX})
+  EXPECT_EQ(store()
+                .Pull(Device(1), 0, {.max_bytes = SIZE_MAX, .max_messages = SIZE_MAX})
                 ->messages.size(),
             kMaxPageMessages);
   EXPECT_EQ(Mailbox(Device(1)).size(), 400);
@@ -494,7 +493,8 @@ TEST_P(StoreContractTest, OnePageIsBoundedWhateverIsAskedFor) {
       Append(token, message);
     }
   }
-  EXPECT_EQ(store().Pull(Device(2), 0, {.max_bytes = SIZE_MAX, .max_messages = SIZE_MAX})
+  EXPECT_EQ(store()
+                .Pull(Device(2), 0, {.max_bytes = SIZE_MAX, .max_messages = SIZE_MAX})
                 ->messages.size(),
             kMaxPageBytes / kMaxPayloadBytes);
 }
@@ -628,7 +628,8 @@ TEST_P(StoreContractTest, ReceiptsOfARedeliveredMessageAreBounded) {
   Append(token, Message(1));
   for (int i = 0; i < 100; ++i) {
     clock().Advance(absl::Seconds(1));
-    ASSERT_TRUE(store().ReportSent(Device(1), {{1, clock().WallNow()}, {99, clock().WallNow()}}).ok());
+    ASSERT_TRUE(
+        store().ReportSent(Device(1), {{1, clock().WallNow()}, {99, clock().WallNow()}}).ok());
   }
   Ack(Device(1), {1});
   AppAck(token, 1);

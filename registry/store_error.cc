@@ -32,9 +32,9 @@ absl::Status MessageNotFoundError() {
 }
 
 absl::Status BadFieldError(absl::string_view field, absl::string_view what) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
-                             absl::StrCat(field, ": ", what)),
-                   field);
+  return WithField(
+      MakeError(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", absl::StrCat(field, ": ", what)),
+      field);
 }
 
 }  // namespace bellwire::registry

@@ -63,8 +63,7 @@ DeviceModel::Appended DeviceModel::Append(const Message& message, int64_t now_ms
     life.unresolved_until_ms = now_ms + Ms(kIdempotencyWindow);
   } else {
     for (Life* other : Holding(message.registration)) {
-      if (!message.collapse_key.empty() &&
-          other->message.collapse_key == message.collapse_key) {
+      if (!message.collapse_key.empty() && other->message.collapse_key == message.collapse_key) {
         End(other, push::v1::COLLAPSED, now_ms);
       }
     }
@@ -151,12 +150,13 @@ std::optional<DeviceModel::Step> DeviceModel::Resolve(uint64_t seq) {
   return std::nullopt;
 }
 
-std::optional<push::v1::RecallResponse::Outcome> DeviceModel::Recall(uint64_t registration, int id) {
+std::optional<push::v1::RecallResponse::Outcome> DeviceModel::Recall(uint64_t registration,
+                                                                     int id) {
   Life* life = Find(registration, id);
   if (life == nullptr) return std::nullopt;
   if (life->place == Place::kEnded) return push::v1::RecallResponse::TOO_LATE;
-  if (life->place == Place::kScheduled || (life->place == Place::kMailbox && bound_login_ == 0 &&
-                                           life->seq > last_seq_at_unbind_)) {
+  if (life->place == Place::kScheduled ||
+      (life->place == Place::kMailbox && bound_login_ == 0 && life->seq > last_seq_at_unbind_)) {
     End(life, push::v1::RECALLED, now_ms_);
     return push::v1::RecallResponse::RECALLED;
   }
@@ -221,7 +221,8 @@ std::vector<std::string> DeviceModel::Mailbox(int64_t now_ms) {
   return lines;
 }
 
-std::optional<std::vector<DeviceModel::Step>> DeviceModel::Steps(uint64_t registration, int id) const {
+std::optional<std::vector<DeviceModel::Step>> DeviceModel::Steps(uint64_t registration,
+                                                                 int id) const {
   for (const Life& life : lives_) {
     if (life.message.registration == registration && life.message.id == id) return life.steps;
   }

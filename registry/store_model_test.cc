@@ -1,6 +1,8 @@
 // Random operations against a simple model of what a store should do, over both engines and with
 // restarts in between. A failure names its seed; the run of a seed is always the same.
 
+#include "registry/store_model.h"
+
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -21,7 +23,6 @@
 #include "registry/memory_engine.h"
 #include "registry/rocksdb_engine.h"
 #include "registry/shared_engine.h"
-#include "registry/store_model.h"
 #include "registry/temporary_directory.h"
 #include "rpc/priority.h"
 
@@ -40,7 +41,8 @@ DeviceId Device(int device) {
 }
 // In the order of the numbers.
 MessageId Id(int id) {
-  return MessageId(std::array<uint8_t, 16>{static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id)});
+  return MessageId(
+      std::array<uint8_t, 16>{static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id)});
 }
 
 class Run {
@@ -118,7 +120,8 @@ class Run {
     for (int device = 0; device < kDevices; ++device) CompareDevice(device);
     if (memory_ == nullptr || Pick(10) != 0) return;
     CheckReport report;
-    CheckRecords(*memory_, [](uint64_t) {}, &report);
+    CheckRecords(
+        *memory_, [](uint64_t) {}, &report);
     ASSERT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what;
   }
 
@@ -409,8 +412,8 @@ TEST(StoreModelTest, InMemory) {
   const Coverage coverage = RunSeeds(/*on_disk=*/false, 60, 3000);
   // The runs go everywhere.
   EXPECT_EQ(coverage.steps.size(), push::v1::Step_ARRAYSIZE - 1);
-  EXPECT_EQ(coverage.errors, (std::set<std::string>{"", "MAILBOX_FULL", "MESSAGE_ID_REUSED",
-                                                    "UNREGISTERED"}));
+  EXPECT_EQ(coverage.errors,
+            (std::set<std::string>{"", "MAILBOX_FULL", "MESSAGE_ID_REUSED", "UNREGISTERED"}));
 }
 
 TEST(StoreModelTest, OnDisk) { RunSeeds(/*on_disk=*/true, 2, 1500); }

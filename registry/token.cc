@@ -34,9 +34,10 @@ absl::StatusOr<const Registration*> FindLivingToken(DeviceTransaction& tx, const
         absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMillis(registration->removed_at_ms()),
                          absl::UTCTimeZone());
     return WithMetadata(
-        MakeError(absl::StatusCode::kNotFound, "UNREGISTERED",
-                  absl::StrCat("the app was removed from its device at ", when,
-                               ". Forget the token; if the app is installed again it gets a new one.")),
+        MakeError(
+            absl::StatusCode::kNotFound, "UNREGISTERED",
+            absl::StrCat("the app was removed from its device at ", when,
+                         ". Forget the token; if the app is installed again it gets a new one.")),
         "unregistered_at", when);
   }
   return registration;

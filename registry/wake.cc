@@ -91,8 +91,7 @@ absl::Status WakeNowOrNever(DeviceTransaction& tx, uint64_t seq) {
 }
 
 absl::Status ForgetRegistration(DeviceTransaction& tx, uint64_t registration_id) {
-  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
-                            tx.FindRegistration(registration_id));
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, tx.FindRegistration(registration_id));
   if (registration == nullptr || registration->removed_at_ms() == 0) return absl::OkStatus();
   tx.DeleteRegistration(registration_id);
   storage::v1::Device& device = tx.mutable_device();

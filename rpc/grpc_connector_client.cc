@@ -105,9 +105,8 @@ class RemoteConnector final : public ConnectorApi {
       stream_ = ExchangeStream::Create(
           stub_.get(), {.on_opened = [this] { OnOpened(); },
                         .on_ended = [this, number = ++last_stream_number_](
-                                        const grpc::Status& status, bool missed) {
-                          OnEnded(number, status, missed);
-                        }});
+                                        const grpc::Status& status,
+                                        bool missed) { OnEnded(number, status, missed); }});
       ++live_;
       stream = stream_;
     }
@@ -139,9 +138,8 @@ class RemoteConnector final : public ConnectorApi {
     if (!missed_ || closed_ || redial_ != nullptr) return;
     ++live_;
     redial_ = std::make_unique<grpc::Alarm>();
-    redial_->Set(
-        gpr_time_from_millis(absl::ToInt64Milliseconds(kConnectorDialMax), GPR_TIMESPAN),
-        [this](bool due) { OnRedial(due); });
+    redial_->Set(gpr_time_from_millis(absl::ToInt64Milliseconds(kConnectorDialMax), GPR_TIMESPAN),
+                 [this](bool due) { OnRedial(due); });
   }
 
   // `due`: not cancelled.

@@ -36,8 +36,9 @@ absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
   ConfigureInternalServer(&builder);
   port->server_ = builder.BuildAndStart();
   if (port->server_ == nullptr || bound == 0) {
-    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
-                     absl::StrCat("cannot listen on ", listen, ": another process may use the port"));
+    return MakeError(
+        absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+        absl::StrCat("cannot listen on ", listen, ": another process may use the port"));
   }
   port->address_ = absl::StrCat(HostOf(listen), ":", bound);
   return port;

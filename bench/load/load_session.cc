@@ -41,7 +41,8 @@ std::vector<sockaddr_in> ParseServers(absl::string_view list) {
     const auto address = net::ParseHostPort(text);
     sockaddr_in server = {};
     server.sin_family = AF_INET;
-    if (!address.ok() || inet_pton(AF_INET, address->host.c_str(), &server.sin_addr) != 1) return {};
+    if (!address.ok() || inet_pton(AF_INET, address->host.c_str(), &server.sin_addr) != 1)
+      return {};
     server.sin_port = htons(address->port);
     servers.push_back(server);
   }
@@ -154,17 +155,13 @@ double LoadSession::Seconds() const {
 
 nlohmann::json LoadSession::Counts() const {
   const LoadCounts& counts = protocol_->counts();
-  nlohmann::json out = {{"ready", swarm_->ready_count()},
-                        {"pending", swarm_->pending_count() + comebacks_.size()},
-                        {"logins", swarm_->logins()},
-                        {"resumed", swarm_->resumptions()},
-                        {"losses", swarm_->losses()},
-                        {"heartbeats", counts.heartbeats},
-                        {"messages", counts.messages},
-                        {"repeats", counts.repeats},
-                        {"doubled", counts.doubled},
-                        {"go_aways", counts.go_aways},
-                        {"last_error", swarm_->last_error()}};
+  nlohmann::json out = {
+      {"ready", swarm_->ready_count()},    {"pending", swarm_->pending_count() + comebacks_.size()},
+      {"logins", swarm_->logins()},        {"resumed", swarm_->resumptions()},
+      {"losses", swarm_->losses()},        {"heartbeats", counts.heartbeats},
+      {"messages", counts.messages},       {"repeats", counts.repeats},
+      {"doubled", counts.doubled},         {"go_aways", counts.go_aways},
+      {"last_error", swarm_->last_error()}};
   AddLatency(swarm_->login_latency(), "login", &out);
   AddLatency(counts.heartbeat_latency, "heartbeat", &out);
   AddLatency(counts.message_latency, "message", &out);
@@ -234,8 +231,8 @@ void LoadSession::Heartbeats(const Arguments& arguments) {
   Run(
       arguments,
       [this, pace] {
-        const auto due = std::min(
-            pace->wanted, static_cast<uint64_t>(Seconds() * pace->per_second) + 1);
+        const auto due =
+            std::min(pace->wanted, static_cast<uint64_t>(Seconds() * pace->per_second) + 1);
         // A round in which nobody can must end too.
         for (size_t tried = 0; pace->sent < due && tried < swarm_->size(); ++tried) {
           const size_t member = pace->next_member++ % swarm_->size();

@@ -23,7 +23,8 @@
 namespace bellwire::bench {
 namespace {
 
-constexpr char kCommands[] = R"(Commands, one a line on stdin; each is answered with one JSON object on stdout, "error" in it if it failed:
+constexpr char kCommands[] =
+    R"(Commands, one a line on stdin; each is answered with one JSON object on stdout, "error" in it if it failed:
   servers to=IP:PORT,...           where to connect; members are spread over them
   connect count=N [at_once=32] [resume=0]
                                    brings N members up, at_once of them at a time, and answers when all are

@@ -86,9 +86,9 @@ void MqttProtocol::OnPacket(TlsSwarm* swarm, size_t member, absl::string_view pa
   Member& m = members_[member];
   switch (type_and_flags & 0xf0) {
     case kConnAck:
-      swarm->Write(member, Packet(kSubscribe, absl::StrCat(Bytes({0, 1}),
-                                                           Text(absl::StrCat("d/", member)),
-                                                           Bytes({1}))));
+      swarm->Write(member,
+                   Packet(kSubscribe, absl::StrCat(Bytes({0, 1}), Text(absl::StrCat("d/", member)),
+                                                   Bytes({1}))));
       break;
     case kSubAck:
       swarm->Ready(member);

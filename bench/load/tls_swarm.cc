@@ -123,8 +123,8 @@ absl::Status TlsSwarm::Open(size_t member) {
   SSL_set_fd(m.ssl, m.fd);
   SSL_set_app_data(m.ssl, reinterpret_cast<void*>(member));
   if (!options_.alpn.empty()) {
-    const std::string list = absl::StrCat(std::string(1, static_cast<char>(options_.alpn.size())),
-                                          options_.alpn);
+    const std::string list =
+        absl::StrCat(std::string(1, static_cast<char>(options_.alpn.size())), options_.alpn);
     SSL_set_alpn_protos(m.ssl, reinterpret_cast<const unsigned char*>(list.data()),
                         static_cast<unsigned>(list.size()));
   }

@@ -61,7 +61,8 @@ int Run(const Flags& flags) {
 }  // namespace bellwire::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("grpc_echo: answers Send of bellwire.push.v1.PushService and does nothing", "grpc_echo");
+  CLI::App app("grpc_echo: answers Send of bellwire.push.v1.PushService and does nothing",
+               "grpc_echo");
   bellwire::bench::Flags flags;
   bellwire::AddDaemonFlags(&app, &flags);
   app.add_option("--certificate", flags.certificate, "PEM file")->required();

@@ -48,7 +48,8 @@ void AppendLength(size_t length, std::string* out) {
   } while (length > 0);
 }
 
-void AppendPublish(uint16_t id, const std::string& topic, const std::string& payload, std::string* out) {
+void AppendPublish(uint16_t id, const std::string& topic, const std::string& payload,
+                   std::string* out) {
   out->push_back('\x32');  // PUBLISH, QoS 1.
   AppendLength(2 + topic.size() + 2 + payload.size(), out);
   out->push_back(static_cast<char>(topic.size() >> 8));
@@ -86,14 +87,16 @@ int Run(const Flags& flags) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(flags.port));
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return Fail("no connection");
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+    return Fail("no connection");
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   SSL* const ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);
   if (SSL_connect(ssl) != 1) return Fail("no TLS");
   // CONNECT: level 4, clean session, no keep-alive, client "p".
-  if (!WriteAll(ssl, std::string("\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01p", 15))) return Fail("no CONNECT");
+  if (!WriteAll(ssl, std::string("\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01p", 15)))
+    return Fail("no CONNECT");
   char buffer[16 * 1024];
   if (SSL_read(ssl, buffer, 4) != 4 || buffer[3] != 0) return Fail("no CONNACK");
   fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -109,8 +112,9 @@ int Run(const Flags& flags) {
     const MonotonicTime now = RealClock()->Monotonic();
     if (now >= end && (acked() == sent || now >= end + absl::Seconds(10))) break;
     std::string out;
-    const uint64_t due = flags.rate > 0 ? static_cast<uint64_t>(absl::ToDoubleSeconds(now - began) * flags.rate)
-                                        : UINT64_MAX;
+    const uint64_t due =
+        flags.rate > 0 ? static_cast<uint64_t>(absl::ToDoubleSeconds(now - began) * flags.rate)
+                       : UINT64_MAX;
     while (now < end && sent < due && sent - acked() < static_cast<uint64_t>(flags.window)) {
       // At a rate it counts from when it was due.
       const MonotonicTime from =
@@ -127,7 +131,8 @@ int Run(const Flags& flags) {
       // A millisecond at most, so that what is due goes out in time.
       poll(&wait, 1, 1);
     }
-    for (int n; (n = SSL_read(ssl, buffer, sizeof(buffer))) > 0;) acked_bytes += static_cast<uint64_t>(n);
+    for (int n; (n = SSL_read(ssl, buffer, sizeof(buffer))) > 0;)
+      acked_bytes += static_cast<uint64_t>(n);
   }
   std::cout << nlohmann::json{{"succeeded", acked()}, {"failed", sent - acked()}} << std::endl;
   return 0;
@@ -142,7 +147,8 @@ int main(int argc, char** argv) {
   app.add_option("--port", flags.port, "Of the broker, on 127.0.0.1")->required();
   app.add_option("--ca", flags.ca, "PEM file of its CA")->required();
   app.add_option("--topics", flags.topics, "d/0 to d/N-1, in turn")->capture_default_str();
-  app.add_option("--window", flags.window, "Messages sent and not acknowledged")->capture_default_str();
+  app.add_option("--window", flags.window, "Messages sent and not acknowledged")
+      ->capture_default_str();
   app.add_option("--rate", flags.rate, "Messages a second [as many as the window allows]");
   app.add_option("--seconds", flags.seconds, "How long")->capture_default_str();
   app.add_option("--payload_bytes", flags.payload_bytes, "Of one message")->capture_default_str();

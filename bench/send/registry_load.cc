@@ -91,7 +91,8 @@ class Calls {
  private:
   // Waking the caller for each answer would cost more than the answer: it comes back for many.
   bool HasRoom() const {
-    return filling_ ? (filling_ = in_flight_ < max_in_flight_) : (filling_ = in_flight_ <= max_in_flight_ / 2);
+    return filling_ ? (filling_ = in_flight_ < max_in_flight_)
+                    : (filling_ = in_flight_ <= max_in_flight_ / 2);
   }
   bool Idle() const { return in_flight_ == 0; }
 
@@ -238,7 +239,8 @@ int main(int argc, char** argv) {
   CLI::App app("registry_load: the calls of a registry in this process, each for itself");
   bellwire::bench::Flags flags;
   app.add_option("--data_dir", flags.data_dir, "Made by `bellwire init`")->required();
-  app.add_option("--first_device", flags.first_device, "Number of the first device")->capture_default_str();
+  app.add_option("--first_device", flags.first_device, "Number of the first device")
+      ->capture_default_str();
   app.add_option("--devices", flags.devices, "How many")->capture_default_str();
   app.add_option("--per_device", flags.per_device, "Messages of each device")
       ->check(CLI::Range(1, 100))

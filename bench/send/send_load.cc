@@ -411,8 +411,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rate", flags.load.rate, "Messages a second, whatever --in_flight says")
       ->capture_default_str();
-  app.add_option("--warmup_seconds", flags.warmup_seconds, "Not measured")
-      ->capture_default_str();
+  app.add_option("--warmup_seconds", flags.warmup_seconds, "Not measured")->capture_default_str();
   app.add_option("--seconds", flags.seconds, "Measured")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   return bellwire::bench::Run(flags);

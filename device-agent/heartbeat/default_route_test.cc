@@ -39,15 +39,16 @@ TEST(DefaultRouteTest, WithoutIpv4TheBestRouteOfIpv6) {
   const NetworkKey key = ParseDefaultRoute("", kNeighbours, kIpv6Routes);
   EXPECT_EQ(key.interface, "wlan0");
   EXPECT_EQ(key.gateway, "fe80::1");
-  const NetworkKey modem = ParseDefaultRoute(
-      "", "", kIpv6Routes.substr(0, kIpv6Routes.find("wwan0") + sizeof("wwan0")));
+  const NetworkKey modem =
+      ParseDefaultRoute("", "", kIpv6Routes.substr(0, kIpv6Routes.find("wwan0") + sizeof("wwan0")));
   EXPECT_EQ(modem.interface, "wwan0");
   EXPECT_EQ(modem.gateway, "") << "a link with nobody else on it";
 }
 
 TEST(DefaultRouteTest, WithoutADefaultRouteAKeyOfItsOwn) {
   EXPECT_EQ(ParseDefaultRoute("", kNeighbours, "").Id(), NetworkKey().Id());
-  EXPECT_EQ(ParseDefaultRoute("nonsense\na b c d e f g h\n", "x", "a b c d e f g h i j\nk").Id(), NetworkKey().Id());
+  EXPECT_EQ(ParseDefaultRoute("nonsense\na b c d e f g h\n", "x", "a b c d e f g h i j\nk").Id(),
+            NetworkKey().Id());
 }
 
 TEST(DefaultRouteTest, ReadsThisMachine) {

@@ -79,10 +79,9 @@ void LearnedHeartbeat::EnterNetwork(NetworkKey network, const NetworkId& id) {
   bounds_.hint = absl::ZeroDuration();
   if (options_.share && network_.name.empty() && !network_.SharedId().has_value() &&
       !std::exchange(said_nameless_, true)) {
-    LogInfo("network_not_named",
-            {{"interface", network_.interface},
-             {"consequence", "it is learned without others' hints"},
-             {"help", "tell its name: bellwire agent network --help"}});
+    LogInfo("network_not_named", {{"interface", network_.interface},
+                                  {"consequence", "it is learned without others' hints"},
+                                  {"help", "tell its name: bellwire agent network --help"}});
   }
 }
 

@@ -13,7 +13,8 @@ TEST(SharedIdTest, IsTheSameBehindOneRouter) {
   const auto id = Behind("00:1a:2b:3c:4d:5e").SharedId();
   ASSERT_TRUE(id.has_value());
   EXPECT_EQ(Behind("00:1A:2B:3C:4D:5E").SharedId(), id);
-  EXPECT_EQ((NetworkKey{NetworkKey::Kind::kEthernet, "eth0", "", "00:1a:2b:3c:4d:5e"}).SharedId(), id);
+  EXPECT_EQ((NetworkKey{NetworkKey::Kind::kEthernet, "eth0", "", "00:1a:2b:3c:4d:5e"}).SharedId(),
+            id);
   EXPECT_NE(Behind("00:1a:2b:3c:4d:5f").SharedId(), id);
   EXPECT_NE(Behind("00:1a:2b:3c:4d:5e").Id(), *id) << "what is on disk is not what is told";
 }
@@ -61,7 +62,8 @@ TEST(NamedNetworkTest, AnSsidIsOneNetworkBehindEachRouter) {
     EXPECT_NE(wifi("home", gateway).SharedId(), wifi("work", gateway).SharedId());
   }
   EXPECT_FALSE(wifi("home", "192.168.1.1").SharedId().has_value()) << "everybody's";
-  EXPECT_FALSE(Named(NetworkKey::Kind::kEthernet, "home", "02:42:ac:11:00:01").SharedId().has_value())
+  EXPECT_FALSE(
+      Named(NetworkKey::Kind::kEthernet, "home", "02:42:ac:11:00:01").SharedId().has_value())
       << "what a cable's network is called is this phone's own affair";
 }
 

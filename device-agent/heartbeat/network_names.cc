@@ -49,8 +49,8 @@ void NetworkNames::Forget(absl::string_view interface) {
 }
 
 NetworkKey NetworkNames::Complete(NetworkKey key) const {
-  const auto it = absl::c_find_if(
-      told_, [&](const auto& told) { return told.first == key.interface; });
+  const auto it =
+      absl::c_find_if(told_, [&](const auto& told) { return told.first == key.interface; });
   if (it == told_.end()) return key;
   key.kind = it->second.kind;
   key.name = it->second.name;

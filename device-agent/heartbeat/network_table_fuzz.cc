@@ -21,8 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!again.ok() || again->Serialize() != written) abort();
 
   if (size < bellwire::NetworkId::kSize + 4) return 0;
-  const auto id =
-      bellwire::NetworkId::FromBytes(bytes.substr(4, bellwire::NetworkId::kSize));
+  const auto id = bellwire::NetworkId::FromBytes(bytes.substr(4, bellwire::NetworkId::kSize));
   IntervalSearch search(table->Use(*id), {});
   absl::Time now = absl::FromUnixSeconds(1'767'225'600);
   for (int i = 0; i < 200; ++i) {

@@ -193,7 +193,6 @@ class FakeConnector final : public net::Stream::Delegate {
   }
 
  private:
-
   net::EventLoop* const loop_;
   std::unique_ptr<net::Stream> stream_;
   net::FrameDecoder decoder_{kMaxFrameBytes};

@@ -133,8 +133,7 @@ void FragileDisk::Note(Change change) {
 int FragileDisk::ApplyChanges(size_t count) {
   for (size_t i = 0; i < count; ++i) {
     const Change& change = changes_[i];
-    const std::string& from =
-        change.kind == Change::kCreate ? change.file->real_path : change.from;
+    const std::string& from = change.kind == Change::kCreate ? change.file->real_path : change.from;
     const int result = change.kind == Change::kRemove ? unlink(change.path.c_str())
                                                       : rename(from.c_str(), change.path.c_str());
     if (result != 0) return errno;
@@ -163,7 +162,8 @@ std::vector<std::string> FragileDisk::List() {
 }
 
 int FragileDisk::WriteBack(File* file, size_t bytes) {
-  if (int error = WriteFully(file->fd, file->durable, absl::string_view(file->tail).substr(0, bytes));
+  if (int error =
+          WriteFully(file->fd, file->durable, absl::string_view(file->tail).substr(0, bytes));
       error != 0) {
     return error;
   }

@@ -19,8 +19,8 @@ class FragileFileSystemTest : public testing::Test {
   rocksdb::Status PowerOn(uint64_t seed) {
     db_.reset();
     env_.reset();
-    disk_ = std::make_unique<FragileDisk>(
-        FragileDisk::Options{.root = dir_.path("db"), .seed = seed});
+    disk_ =
+        std::make_unique<FragileDisk>(FragileDisk::Options{.root = dir_.path("db"), .seed = seed});
     env_ = NewFragileEnv(disk_.get());
     rocksdb::Options options;
     options.env = env_.get();

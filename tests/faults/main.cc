@@ -19,8 +19,10 @@ int main(int argc, char** argv) {
   options.senders = 4;
   int64_t interval_ms = 500;
   CLI::App app(
-      "Kills real processes of Bellwire with SIGKILL, and cuts the power of its registry, at random\n"
-      "moments under a steady load; compares what was answered OK with what apps received. Exits with 1\n"
+      "Kills real processes of Bellwire with SIGKILL, and cuts the power of its registry, at "
+      "random\n"
+      "moments under a steady load; compares what was answered OK with what apps received. Exits "
+      "with 1\n"
       "if a message was lost, shown twice or shown out of order.",
       "tools/faults");
   app.add_option("--kills", options.kills, "Kills, power cuts among them")->capture_default_str();

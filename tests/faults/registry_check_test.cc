@@ -144,7 +144,9 @@ class RegistryCheckTest : public testing::Test {
     return names;
   }
 
-  size_t Random(size_t bound) { return std::uniform_int_distribution<size_t>(0, bound - 1)(random_); }
+  size_t Random(size_t bound) {
+    return std::uniform_int_distribution<size_t>(0, bound - 1)(random_);
+  }
 
   // One flipped bit in a copy of the store, `count` times.
   void TryRandomBits(absl::string_view kind, int count) {
@@ -183,7 +185,8 @@ class RegistryCheckTest : public testing::Test {
 TEST_F(RegistryCheckTest, AStoreThatWasWorkedWithIsSoundAndStaysAsItIs) {
   const auto before = Contents(pristine());
   EXPECT_EQ(InChild([this] {
-              const auto report = registry::CheckStore({.directory = pristine()}, [](auto, auto) {});
+              const auto report =
+                  registry::CheckStore({.directory = pristine()}, [](auto, auto) {});
               if (!report.ok() || !report->opened || report->table_files == 0) return kFailed;
               for (const auto& p : report->records.problems) {
                 std::cerr << p.where << ": " << p.what << "\n";

@@ -95,7 +95,9 @@ class StoreCorruptionTest : public testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
-  size_t Random(size_t bound) { return std::uniform_int_distribution<size_t>(0, bound - 1)(random_); }
+  size_t Random(size_t bound) {
+    return std::uniform_int_distribution<size_t>(0, bound - 1)(random_);
+  }
 
   registry::WriteSet SomeWrites() {
     registry::WriteSet writes;
@@ -126,8 +128,8 @@ class StoreCorruptionTest : public testing::Test {
     bool refused = false;
     for (const Family family : kFamilies) {
       Model seen;
-      const absl::Status scanned = engine.Scan(
-          family, "", "\xff", [&](absl::string_view key, absl::string_view value) {
+      const absl::Status scanned =
+          engine.Scan(family, "", "\xff", [&](absl::string_view key, absl::string_view value) {
             seen[{family, std::string(key)}] = std::string(value);
             return true;
           });
@@ -191,7 +193,8 @@ class StoreCorruptionTest : public testing::Test {
   void TryLengthsOfLastRecords(absl::string_view kind, size_t count) {
     for (const std::string& file : Files(kind)) {
       std::ifstream in(pristine() + "/" + file, std::ios::binary);
-      const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      const std::string bytes((std::istreambuf_iterator<char>(in)),
+                              std::istreambuf_iterator<char>());
       std::vector<size_t> lengths;  // Offsets of the length fields.
       for (size_t at = 0; at + kHeaderBytes <= bytes.size();) {
         const size_t room = kBlockBytes - at % kBlockBytes;
@@ -238,8 +241,8 @@ TEST_F(StoreCorruptionTest, ReadsThatFail) {
   const int verdict = InChild([this] {
     FragileDisk disk({.root = pristine()});
     const std::unique_ptr<rocksdb::Env> env = NewFragileEnv(&disk);
-    const auto engine = RocksDbEngine::Open(
-        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    const auto engine =
+        RocksDbEngine::Open({.directory = pristine(), .clock = RealClock(), .env = env.get()});
     if (!engine.ok()) return kOpenRefused;
     disk.SetFailingReads(true);
     if (ReadAll(**engine) != kReadRefused) return kWrong;
@@ -254,12 +257,12 @@ TEST_F(StoreCorruptionTest, ADiskThatCannotBeReadAtTheStart) {
     FragileDisk disk({.root = pristine()});
     const std::unique_ptr<rocksdb::Env> env = NewFragileEnv(&disk);
     disk.SetFailingReads(true);
-    const auto refused = RocksDbEngine::Open(
-        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    const auto refused =
+        RocksDbEngine::Open({.directory = pristine(), .clock = RealClock(), .env = env.get()});
     if (!absl::IsUnavailable(refused.status())) return kWrong;
     disk.SetFailingReads(false);
-    const auto engine = RocksDbEngine::Open(
-        {.directory = pristine(), .clock = RealClock(), .env = env.get()});
+    const auto engine =
+        RocksDbEngine::Open({.directory = pristine(), .clock = RealClock(), .env = env.get()});
     return engine.ok() ? ReadAll(**engine) : kOpenRefused;
   });
   EXPECT_EQ(verdict, kIntact);

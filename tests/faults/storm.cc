@@ -235,7 +235,8 @@ void Storm::Progress() {
   next_progress_ = RealClock()->Monotonic() + kProgressEvery;
   const Ledger::Tally tally = ledger_.Count();
   options_.progress(absl::StrFormat(
-      "%6.0f s  %d kills, %d of them power cuts; %d accepted, %d under way, %d twice, %d out of order",
+      "%6.0f s  %d kills, %d of them power cuts; %d accepted, %d under way, %d twice, %d out of "
+      "order",
       absl::ToDoubleSeconds(RealClock()->Monotonic() - started_), report_.kills(),
       report_.power_cuts, tally.accepted, tally.lost, tally.twice, tally.out_of_order));
 }
@@ -265,7 +266,8 @@ std::string StormReport::ToString() const {
   row("astray", tally.strays);
   row("dropped, by gap notices", static_cast<int64_t>(dropped));
   row("seconds", absl::ToInt64Seconds(duration));
-  for (const std::string& violation : violations) absl::StrAppend(&text, "VIOLATION: ", violation, "\n");
+  for (const std::string& violation : violations)
+    absl::StrAppend(&text, "VIOLATION: ", violation, "\n");
   return text;
 }
 

@@ -104,14 +104,16 @@ TEST_P(HostileTest, TheDevicePortClosesStrangersWithAReasonInTheLog) {
     (*peer)->Write(stranger.opening);
     EXPECT_TRUE((*peer)->ClosedByPeer());
     if (!stranger.log.empty()) {
-      EXPECT_TRUE(WaitUntil(
-          [&] { return absl::StrContains(fleet_->connector(0).Log(), stranger.log); }))
-          << fleet_->connector(0).Log();
+      EXPECT_TRUE(WaitUntil([&] {
+        return absl::StrContains(fleet_->connector(0).Log(), stranger.log);
+      })) << fleet_->connector(0).Log();
     }
   }
   // Wrong ALPN, no ALPN and TLS 1.2 don't get through the handshake.
-  EXPECT_FALSE(RawConnection::ConnectTls(address, {.ca_file = fleet_->ca_file(), .alpn = "\x02h2"}).ok());
-  const auto no_alpn = RawConnection::ConnectTls(address, {.ca_file = fleet_->ca_file(), .alpn = ""});
+  EXPECT_FALSE(
+      RawConnection::ConnectTls(address, {.ca_file = fleet_->ca_file(), .alpn = "\x02h2"}).ok());
+  const auto no_alpn =
+      RawConnection::ConnectTls(address, {.ca_file = fleet_->ca_file(), .alpn = ""});
   EXPECT_TRUE(!no_alpn.ok() || (*no_alpn)->ClosedByPeer());
   EXPECT_FALSE(RawConnection::ConnectTls(
                    address, {.ca_file = fleet_->ca_file(), .max_version = TLS1_2_VERSION})

@@ -199,8 +199,8 @@ TEST_P(SessionTest, ANewcomerIsHintedWhatOthersLearnedOnItsNetwork) {
     extra.mutable_network()->set_interval_ms(interval_ms);
     auto key = DeviceKey::Generate();
     if (!key.ok()) return key.status();
-    auto device = RawDevice::Login(fleet_->device_address(connector), fleet_->ca_file(), **key, 1,
-                                   extra);
+    auto device =
+        RawDevice::Login(fleet_->device_address(connector), fleet_->ca_file(), **key, 1, extra);
     if (!device.ok()) return device.status();
     return (*device)->welcome().heartbeat_bounds().hint_interval_ms();
   };

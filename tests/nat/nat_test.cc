@@ -251,10 +251,10 @@ TEST_P(NatTest, ACarrierWithANameIsHinted) {
   EXPECT_EQ(Count("network_not_named"), 1) << phone_->agent().Log();
 
   // As NetworkManager's dispatcher would.
-  auto command = Process::Start("name", "cli/bellwire",
-                                {"agent", "network", "--kind", "cellular", "--name",
-                                 "26201/internet", "--interface", "wlan0", "--socket",
-                                 phone_->socket_path()});
+  auto command =
+      Process::Start("name", "cli/bellwire",
+                     {"agent", "network", "--kind", "cellular", "--name", "26201/internet",
+                      "--interface", "wlan0", "--socket", phone_->socket_path()});
   ASSERT_TRUE(command.ok()) << command.status();
   EXPECT_EQ((*command)->Wait().value_or(-1), 0) << (*command)->Log();
   EXPECT_TRUE(WaitUntil([&] { return status().network().hint_interval_ms() == 11'000; }))

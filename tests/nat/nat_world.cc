@@ -166,8 +166,8 @@ absl::Status NatWorld::Nft(const std::string& commands) const {
 
 std::string NatWorld::Settle(const std::string& address) const {
   const Addresses& addresses = AddressesOf(ip_);
-  return absl::StrCat("\nip address replace ", address, addresses.prefix,
-                      " dev wlan0\nip ", addresses.family, " route replace default via ", addresses.lan);
+  return absl::StrCat("\nip address replace ", address, addresses.prefix, " dev wlan0\nip ",
+                      addresses.family, " route replace default via ", addresses.lan);
 }
 
 absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(Ip ip, absl::Duration nat_timeout) {
@@ -196,10 +196,10 @@ absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(Ip ip, absl::Duration na
                     : ""));
   if (!s.ok()) return s;
   s = world->router_->Run(absl::StrCat(
-      "ip link add lan type veth peer name wlan0 netns ", phone, "\nip address add ",
-      addresses.lan, addresses.prefix, " dev lan\nip link set lan up\nip address add ",
-      addresses.wan, addresses.prefix, " dev wan\nip link set wan up\necho 1 > ",
-      addresses.forwarding, "\ncd /proc/sys/net/netfilter\necho 0 > nf_conntrack_tcp_loose\necho ",
+      "ip link add lan type veth peer name wlan0 netns ", phone, "\nip address add ", addresses.lan,
+      addresses.prefix, " dev lan\nip link set lan up\nip address add ", addresses.wan,
+      addresses.prefix, " dev wan\nip link set wan up\necho 1 > ", addresses.forwarding,
+      "\ncd /proc/sys/net/netfilter\necho 0 > nf_conntrack_tcp_loose\necho ",
       absl::ToInt64Seconds(nat_timeout), " > nf_conntrack_tcp_timeout_established"));
   if (!s.ok()) return s;
   // ct state invalid: the middle of a connection that the router knows nothing of.
@@ -219,8 +219,8 @@ absl::StatusOr<std::unique_ptr<NatWorld>> NatWorld::New(Ip ip, absl::Duration na
                 "; add rule ip filter input iifname wan drop")
           : world->Nft("add rule ip6 filter forward iifname wan ct state new drop");
   if (!s.ok()) return s;
-  s = world->phone_->Run(absl::StrCat("ip link set lo up\nip link set wlan0 up",
-                                      world->Settle(addresses.phone)));
+  s = world->phone_->Run(
+      absl::StrCat("ip link set lo up\nip link set wlan0 up", world->Settle(addresses.phone)));
   if (!s.ok()) return s;
   return world;
 }

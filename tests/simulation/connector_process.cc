@@ -60,8 +60,8 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
     service.SetShards({this});
     process->network_->Listen(process->address_, [this](std::unique_ptr<net::Stream> stream) {
       const uint64_t session_id = session_ids.Next();
-      connections.emplace(session_id, std::make_unique<SocketConnection>(&shared, session_id,
-                                                                         std::move(stream)));
+      connections.emplace(
+          session_id, std::make_unique<SocketConnection>(&shared, session_id, std::move(stream)));
     });
   }
   ~Life() override {

@@ -37,8 +37,7 @@ std::string DeploymentName(Deployment deployment) {
   return deployment == Deployment::kEmbedded ? "Embedded" : "Separate";
 }
 
-absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment,
-                                                    const Options& options) {
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const Options& options) {
   signal(SIGPIPE, SIG_IGN);  // Peers of these tests die at will.
   std::unique_ptr<Fleet> fleet(new Fleet(deployment, options.device_host));
   auto init = Process::Start("init", "cli/bellwire", {"init", "--data_dir", fleet->data_dir()});
@@ -61,11 +60,11 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment,
                                .arguments = data_dir,
                                .listens = {{"--listen", "internal_address"}}});
     for (const char* name : {"connector-0", "connector-1"}) {
-      fleet->members_.push_back({.name = name,
-                                 .program = "connector/bellwire-connector",
-                                 .arguments = data_dir,
-                                 .listens = {{"--listen", "device_address"},
-                                             {"--internal_listen", "internal_address"}}});
+      fleet->members_.push_back(
+          {.name = name,
+           .program = "connector/bellwire-connector",
+           .arguments = data_dir,
+           .listens = {{"--listen", "device_address"}, {"--internal_listen", "internal_address"}}});
     }
     for (const char* name : {"gateway-0", "gateway-1"}) {
       fleet->members_.push_back({.name = name,
@@ -163,8 +162,7 @@ std::unique_ptr<admin::v1::AdminService::Stub> Fleet::Admin() const {
 
 void Fleet::Authorize(grpc::ClientContext* context) const {
   const std::string token = ReadFile(data_dir() + "/admin.token");
-  context->AddMetadata("authorization",
-                       absl::StrCat("Bearer ", absl::StripAsciiWhitespace(token)));
+  context->AddMetadata("authorization", absl::StrCat("Bearer ", absl::StripAsciiWhitespace(token)));
 }
 
 absl::StatusOr<Provider> Provider::Create(const Fleet& fleet,
@@ -211,7 +209,8 @@ absl::StatusOr<Provider> Provider::Create(const Fleet& fleet,
 
 absl::Status Provider::RenewCredential() {
   const absl::StatusOr<std::string> jwt = cli::SignProviderJwt(
-      {.team_id = team_id_, .key_id = key_id_, .private_key_pem = private_key_pem_}, RealClock()->WallNow());
+      {.team_id = team_id_, .key_id = key_id_, .private_key_pem = private_key_pem_},
+      RealClock()->WallNow());
   if (jwt.ok()) jwt_ = *jwt;
   return jwt.status();
 }
@@ -297,8 +296,8 @@ absl::Status Phone::Start() {
   const std::string ready_file = fleet_.path(name_ + ".ready");
   unlink(ready_file.c_str());
   std::vector<std::string> arguments = {
-      "--ca",       fleet_.ca_file(), "--state_dir",  fleet_.path(name_),
-      "--socket",   socket_path(),    "--ready_file", ready_file};
+      "--ca",     fleet_.ca_file(), "--state_dir",  fleet_.path(name_),
+      "--socket", socket_path(),    "--ready_file", ready_file};
   for (const int connector : connectors_) {
     arguments.insert(arguments.end(), {"--server", fleet_.device_address(connector)});
   }

@@ -46,7 +46,9 @@ class Fleet {
 
   Deployment deployment() const { return deployment_; }
   // All of these are the same process in kEmbedded.
-  Process& gateway(int i) { return *members_[deployment_ == Deployment::kEmbedded ? 0 : 3 + i].process; }
+  Process& gateway(int i) {
+    return *members_[deployment_ == Deployment::kEmbedded ? 0 : 3 + i].process;
+  }
   Process& connector(int i) {
     return *members_[deployment_ == Deployment::kEmbedded ? 0 : 1 + i].process;
   }
@@ -95,10 +97,12 @@ class Fleet {
 class Provider {
  public:
   // Makes a team, its apps and a key over the admin API.
-  static absl::StatusOr<Provider> Create(const Fleet& fleet, const std::vector<std::string>& app_ids);
+  static absl::StatusOr<Provider> Create(const Fleet& fleet,
+                                         const std::vector<std::string>& app_ids);
 
   // One Send through gateway `i`, as unary; retried by nobody.
-  absl::StatusOr<push::v1::SendResponse> Send(const push::v1::SendRequest& request, int i = 0) const;
+  absl::StatusOr<push::v1::SendResponse> Send(const push::v1::SendRequest& request,
+                                              int i = 0) const;
   // One SendBatch through gateway `i`; retried by nobody.
   absl::StatusOr<push::v1::SendBatchResponse> SendBatch(const push::v1::SendBatchRequest& request,
                                                         int i = 0) const;
@@ -134,7 +138,9 @@ class Phone {
   // What the agent is run through from its next start on, such as {"/usr/bin/nsenter", …}.
   void SetLauncher(std::vector<std::string> launcher) { launcher_ = std::move(launcher); }
   // Besides the usual ones, from the next start on.
-  void SetMoreArguments(std::vector<std::string> arguments) { more_arguments_ = std::move(arguments); }
+  void SetMoreArguments(std::vector<std::string> arguments) {
+    more_arguments_ = std::move(arguments);
+  }
   Process& agent() { return *agent_; }
   std::string socket_path() const;
 

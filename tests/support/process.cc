@@ -128,14 +128,12 @@ absl::Status Process::Terminate() {
   const absl::StatusOr<int> code = Wait();
   if (!code.ok()) return code.status();
   if (*code == 0) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat(name_, " ended with ", *code, ":\n", LastLines(Log())));
+  return absl::InternalError(absl::StrCat(name_, " ended with ", *code, ":\n", LastLines(Log())));
 }
 
 absl::StatusOr<int> Process::Wait() {
   if (!WaitUntil([this] { return !running(); })) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(name_, " doesn't end:\n", LastLines(Log())));
+    return absl::DeadlineExceededError(absl::StrCat(name_, " doesn't end:\n", LastLines(Log())));
   }
   return exit_code_;
 }

@@ -76,8 +76,7 @@ absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTcp(
   return std::unique_ptr<RawConnection>(new RawConnection(*fd));
 }
 
-absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectUnix(
-    const std::string& path) {
+absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectUnix(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return absl::InvalidArgumentError("path too long");
@@ -88,8 +87,8 @@ absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectUnix(
   return std::unique_ptr<RawConnection>(new RawConnection(*fd));
 }
 
-absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTls(
-    const std::string& address, const Tls& tls) {
+absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTls(const std::string& address,
+                                                                         const Tls& tls) {
   absl::StatusOr<std::unique_ptr<RawConnection>> connection = ConnectTcp(address);
   if (!connection.ok()) return connection.status();
   RawConnection& c = **connection;
@@ -124,8 +123,9 @@ RawConnection::~RawConnection() {
 
 void RawConnection::Write(absl::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ssl_ != nullptr ? SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
-                                      : send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = ssl_ != nullptr
+                          ? SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
+                          : send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return;
     bytes.remove_prefix(static_cast<size_t>(n));
   }
@@ -147,7 +147,8 @@ absl::StatusOr<std::string> RawConnection::Read(absl::Duration patience) {
                                       : recv(fd_, buffer, sizeof(buffer), 0);
     if (n > 0) return std::string(buffer, static_cast<size_t>(n));
     // A record that holds no application data, such as a session ticket: wait for more.
-    if (ssl_ != nullptr && SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_READ) continue;
+    if (ssl_ != nullptr && SSL_get_error(ssl_, static_cast<int>(n)) == SSL_ERROR_WANT_READ)
+      continue;
     return absl::UnavailableError("the peer closed the connection");
   }
 }
@@ -191,9 +192,9 @@ absl::StatusOr<std::unique_ptr<RawDevice>> RawDevice::Login(const std::string& a
   const absl::StatusOr<device::v1::ConnectorFrame> answer = device->Next();
   if (!answer.ok()) return answer.status();
   if (!answer->has_welcome()) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "no Welcome but GoAway ", static_cast<int>(answer->go_away().reason()), ": ",
-        answer->go_away().detail()));
+    return absl::PermissionDeniedError(absl::StrCat("no Welcome but GoAway ",
+                                                    static_cast<int>(answer->go_away().reason()),
+                                                    ": ", answer->go_away().detail()));
   }
   device->welcome_ = answer->welcome();
   return device;

@@ -23,7 +23,9 @@ class RawConnection {
     // PEM file of the CA to trust.
     std::string ca_file;
     // Wire format: length-prefixed names. Empty: no ALPN.
-    std::string alpn = "\x0a" "bellwire/1";
+    std::string alpn =
+        "\x0a"
+        "bellwire/1";
     int max_version = TLS1_3_VERSION;
   };
 
