@@ -7,14 +7,29 @@
 namespace bellwire::connector {
 
 // How much of something there is now: connections, handshakes, bytes in flight. Changed only through
-// GaugeShare, so that no path can forget to give back. Thread-safe.
+// GaugeShare and GaugeUnit, so that no path can forget to give back. Thread-safe.
 class Gauge {
  public:
   int64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   friend class GaugeShare;
+  friend class GaugeUnit;
   std::atomic<int64_t> value_{0};
+};
+
+// One of what a gauge counts, from construction to destruction. The gauge must outlive it.
+class GaugeUnit {
+ public:
+  explicit GaugeUnit(Gauge* gauge) : gauge_(gauge) {
+    gauge_->value_.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~GaugeUnit() { gauge_->value_.fetch_sub(1, std::memory_order_relaxed); }
+  GaugeUnit(const GaugeUnit&) = delete;
+  GaugeUnit& operator=(const GaugeUnit&) = delete;
+
+ private:
+  Gauge* const gauge_;
 };
 
 // What one owner contributes to a gauge; destroying it takes the contribution away. The gauge must

@@ -22,5 +22,17 @@ TEST(GaugeTest, SumsItsSharesAndForgetsThemWhenTheyGo) {
   EXPECT_EQ(gauge.value(), 0);
 }
 
+TEST(GaugeTest, CountsUnitsWhileTheyLive) {
+  Gauge gauge;
+  auto one = std::make_unique<GaugeUnit>(&gauge);
+  {
+    const GaugeUnit another(&gauge);
+    EXPECT_EQ(gauge.value(), 2);
+  }
+  EXPECT_EQ(gauge.value(), 1);
+  one.reset();
+  EXPECT_EQ(gauge.value(), 0);
+}
+
 }  // namespace
 }  // namespace bellwire::connector

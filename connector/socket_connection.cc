@@ -11,7 +11,7 @@ namespace bellwire::connector {
 SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
                                    std::unique_ptr<net::Stream> stream)
     : shared_(shared),
-      counted_(&shared->environment->connections, 1),
+      counted_(&shared->environment->connections),
       login_(std::make_unique<LoginAdmission::Login>(shared->logins, session_id,
                                                      shared->loop->clock().Monotonic())),
       stream_(std::move(stream)),

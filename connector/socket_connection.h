@@ -87,7 +87,7 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
 
  private:
   const Shared* const shared_;
-  GaugeShare counted_;
+  GaugeUnit counted_;
   // Until the session begins.
   std::unique_ptr<LoginAdmission::Login> login_;
   const std::unique_ptr<net::Stream> stream_;

@@ -23,9 +23,7 @@ SocketStream::SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport
       transport_(std::move(transport)),
       peer_name_(std::move(peer_name)),
       watch_(loop, [this](uint32_t events) { OnReady(events); }) {
-  if (handshakes != nullptr) {
-    place_ = std::make_unique<HandshakeQueue::Place>(handshakes, static_cast<Member*>(this));
-  }
+  if (handshakes != nullptr) turn_ = std::make_unique<Turn>(handshakes, this);
   const absl::Status status = watch_.Start(transport_->socket().fd());
   if (!status.ok()) failure_ = MakeError(status.code(), kNoResources, status.message());
   // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge.
@@ -51,7 +49,7 @@ void SocketStream::Close() {
   if (was_open && failure_.ok()) Flush();
   state_ = State::kEnded;
   watch_.Stop();
-  place_.reset();
+  turn_.reset();
   if (was_open && failure_.ok()) {
     LingeringClose::Start(loop_, std::move(transport_), std::move(out_));
   }
@@ -90,7 +88,7 @@ void SocketStream::SendTicket(absl::string_view data) {
 void SocketStream::OnReady(uint32_t events) {
   if (state_ == State::kEnded) return;
   transport_->socket().OnEvents(events);
-  if (place_ != nullptr && failure_.ok()) return place_->AskForTurn();
+  if (turn_ != nullptr && failure_.ok()) return turn_->place.AskForTurn();
   ReadAndWrite();
 }
 
@@ -114,7 +112,7 @@ bool SocketStream::RunHandshake() {
   switch (result.kind) {
     case Transport::Result::kDone:
       state_ = State::kOpen;
-      place_.reset();
+      turn_.reset();
       delegate_->OnOpen();
       return !Interrupted();
     case Transport::Result::kBlocked:
@@ -183,7 +181,7 @@ void SocketStream::Flush() {
 void SocketStream::End(const absl::Status& status) {
   state_ = State::kEnded;
   watch_.Stop();
-  place_.reset();
+  turn_.reset();
   // Frees the descriptor and TLS's memory now, however long the owner keeps us.
   transport_.reset();
   out_ = WriteBuffer();

@@ -18,7 +18,7 @@ namespace bellwire::net {
 
 // The Stream over a real socket. An idle one holds no buffer. What is written leaves when the
 // current turn of the loop ends, or as soon as it fills a TLS record.
-class SocketStream final : public Stream, private HandshakeQueue::Member {
+class SocketStream final : public Stream {
  public:
   // Starts with the handshake, whose steps wait for their turn in `handshakes`; null: they don't. It outlives
   // the stream.
@@ -40,10 +40,17 @@ class SocketStream final : public Stream, private HandshakeQueue::Member {
   std::string peer_name() const override { return peer_name_; }
 
  private:
-  enum class State { kHandshake, kOpen, kEnded };
+  enum class State : uint8_t { kHandshake, kOpen, kEnded };
+  // Its place among those whose handshake is not done.
+  struct Turn final : HandshakeQueue::Member {
+    Turn(HandshakeQueue* handshakes, SocketStream* stream)
+        : stream(stream), place(handshakes, this) {}
+    void OnTurn() override { stream->ReadAndWrite(); }
+    SocketStream* const stream;
+    HandshakeQueue::Place place;
+  };
 
   void OnReady(uint32_t events);
-  void OnTurn() override { ReadAndWrite(); }
   void ReadAndWrite();
   // Both return false if nothing more may be done in this turn.
   bool RunHandshake();
@@ -59,8 +66,8 @@ class SocketStream final : public Stream, private HandshakeQueue::Member {
   const std::string peer_name_;
   Delegate* delegate_ = nullptr;
   FdWatch watch_;
-  // Null once the handshake is done.
-  std::unique_ptr<HandshakeQueue::Place> place_;
+  // Null once the handshake is done, or if it doesn't wait.
+  std::unique_ptr<Turn> turn_;
   WriteBuffer out_;
   // Found outside of OnReady, to be told by it.
   absl::Status failure_;

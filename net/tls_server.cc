@@ -46,7 +46,7 @@ class TlsServerImpl final : public TlsServer {
         retry_(loop->NewTimer([this] { StartWaiting(); })),
         acceptor_(
             loop, fd, [this](int fd, const SocketAddress& peer) { Accepted(fd, peer); },
-            [this] { return waiting_.size() < kMaxWaitingSockets; }) {}
+            [this, max = options.max_waiting] { return waiting_.size() < max; }) {}
   ~TlsServerImpl() override {
     for (const Waiting& waiting : waiting_) close(waiting.fd);
   }

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/limits.h"
 #include "net/epoll_loop.h"
 #include "net/handshake_queue.h"
 #include "net/stream.h"
@@ -30,7 +31,7 @@ enum class PortShare {
 };
 
 // Accepts TLS connections on one loop. Several loops may listen on one address (PortShare). When descriptors
-// or memory run out, or kMaxWaitingSockets wait for their handshake, it leaves further ones to the kernel for a moment
+// or memory run out, or too many sockets wait for their handshake, it leaves further ones to the kernel for a moment
 // and goes on. Destroying it stops listening; accepted streams live on. On the loop's thread,
 // except Listen, which may also be called before the loop runs.
 class TlsServer {
@@ -46,6 +47,8 @@ class TlsServer {
     // Asked before each handshake begins; while it says no, accepted sockets wait, the oldest first, and are
     // nothing but sockets. Null: it always may.
     absl::AnyInvocable<bool()> may_start = nullptr;
+    // Sockets that wait for it; further ones stay in the kernel's backlog.
+    size_t max_waiting = kMaxWaitingSockets;
   };
 
   // `address` is "host:port", the host an IP address or empty (every IPv4 address); port 0 takes a

@@ -8,6 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -276,6 +280,37 @@ TEST(TlsServerWaitingTest, HandshakesStartWhenTheyMay) {
   may_start = 1;
   EXPECT_TRUE(RunLoopUntil(&loop, [&] { return last.open; })) << last.status;
   EXPECT_EQ(accepted.size(), 2u);
+}
+
+int OpenDescriptors() {
+  const std::filesystem::directory_iterator descriptors("/proc/self/fd");
+  return static_cast<int>(std::distance(begin(descriptors), end(descriptors)));
+}
+
+// What is beyond the bound costs the process nothing, and has its turn later.
+TEST(TlsServerWaitingTest, OnlySoManySocketsWait) {
+  EpollLoop loop(RealClock());
+  bool may_start = false;
+  std::vector<std::unique_ptr<TestPeer>> accepted;
+  const auto listener =
+      TlsServer::Listen(&loop, Identity().ServerContext(), "127.0.0.1:0",
+                        [&](std::unique_ptr<Stream> stream) {
+                          accepted.push_back(std::make_unique<TestPeer>());
+                          accepted.back()->Take(std::move(stream));
+                        },
+                        {.may_start = [&] { return may_start; }, .max_waiting = 2});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  TlsClient tls(&loop, Identity().ClientContext());
+  const int before = OpenDescriptors();
+  std::array<TestPeer, 5> clients;
+  for (TestPeer& client : clients) client.Take(tls.Connect((*listener)->address()));
+  RunLoopFor(&loop, 5 * kStartRetry);
+  EXPECT_EQ(OpenDescriptors(), before + 5 + 2);
+  may_start = true;
+  EXPECT_TRUE(RunLoopUntil(&loop, [&] {
+    return std::all_of(clients.begin(), clients.end(), [](const TestPeer& c) { return c.open; });
+  }));
+  EXPECT_EQ(accepted.size(), 5u);
 }
 
 // Who waits when the listener goes hears of it.

@@ -12,11 +12,9 @@ constexpr absl::Duration kLongestDelay = absl::Hours(100 * 365 * 24);
 }  // namespace
 
 WheelTimer::WheelTimer(TimerWheel* wheel, const Clock* clock, absl::AnyInvocable<void()> on_fire)
-    : wheel_(wheel), clock_(clock), on_fire_(std::move(on_fire)) {
-  entry_.owner = this;
-}
+    : wheel_(wheel), clock_(clock), on_fire_(std::move(on_fire)) {}
 
-WheelTimer::~WheelTimer() { wheel_->Cancel(&entry_); }
+WheelTimer::~WheelTimer() { wheel_->Cancel(this); }
 
 void WheelTimer::Arm(absl::Duration delay) {
   const MonotonicTime now = clock_->Monotonic();
@@ -24,13 +22,11 @@ void WheelTimer::Arm(absl::Duration delay) {
   // The first tick that begins at `due` or later: never early.
   const uint64_t tick =
       static_cast<uint64_t>((due.nanoseconds() + kTickNanoseconds - 1) / kTickNanoseconds);
-  wheel_->Arm(&entry_, std::max(tick, TickOf(now) + 1));
+  wheel_->Arm(this, std::max(tick, TickOf(now) + 1));
 }
 
-void WheelTimer::Cancel() { wheel_->Cancel(&entry_); }
+void WheelTimer::Cancel() { wheel_->Cancel(this); }
 
-void WheelTimer::Fire(TimerWheel::Entry* entry) {
-  static_cast<OwnedEntry*>(entry)->owner->on_fire_();
-}
+void WheelTimer::Fire(TimerWheel::Entry* entry) { static_cast<WheelTimer*>(entry)->on_fire_(); }
 
 }  // namespace bellwire::net

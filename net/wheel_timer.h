@@ -20,7 +20,7 @@ inline uint64_t TickOf(MonotonicTime time) {
 }
 
 // The Timer of EpollLoop and SimulatedLoop: an entry in the loop's wheel.
-class WheelTimer final : public Timer {
+class WheelTimer final : public Timer, private TimerWheel::Entry {
  public:
   // Both must outlive the timer.
   WheelTimer(TimerWheel* wheel, const Clock* clock, absl::AnyInvocable<void()> on_fire);
@@ -28,20 +28,15 @@ class WheelTimer final : public Timer {
 
   void Arm(absl::Duration delay) override;
   void Cancel() override;
-  bool armed() const override { return entry_.armed(); }
+  bool armed() const override { return Entry::armed(); }
 
   // For the loop: runs the timer whose entry the wheel gave back.
   static void Fire(TimerWheel::Entry* entry);
 
  private:
-  struct OwnedEntry final : TimerWheel::Entry {
-    WheelTimer* owner;
-  };
-
   TimerWheel* const wheel_;
   const Clock* const clock_;
   absl::AnyInvocable<void()> on_fire_;
-  OwnedEntry entry_;
 };
 
 }  // namespace bellwire::net
