@@ -19,7 +19,7 @@ PAYLOAD_BYTES = 64
 
 
 def run(bench):
-    devices, fresh = (200, 20) if bench.quick else (100_000, 2000)
+    devices, fresh = (200, 20) if bench.quick else (100_000, 10_000)
     full = servers.Bellwire(bench, "full")
     began = time.monotonic()
     slices = 10
@@ -40,7 +40,7 @@ def run(bench):
         for who in bench.contenders(round_number, "full", "empty"):
             target = full if who == "full" else servers.Bellwire(bench, f"empty.{round_number}")
             # Devices of their own: a mailbox of 100 is full, and would have to drop one for each.
-            out = load(bench, target, f"{who}.{round_number}", devices=fresh, per_device=50, fill=True,
+            out = load(bench, target, f"{who}.{round_number}", devices=fresh, per_device=100, fill=True,
                        first_device=devices + round_number * fresh)
             rate = out["appends_per_second"]
             bench.progress(f"{who}: {rate:,.0f} appends/s")

@@ -60,8 +60,9 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env) {
   return options;
 }
 
-// What is read over and over is the records of the devices that are active now.
-std::shared_ptr<rocksdb::Cache> NewStoreCache() { return rocksdb::NewLRUCache(64 * kMiB); }
+// What is read over and over is the records of the devices that are active now, and the filters: those of ten million
+// messages are 30 MiB, and who has to read one from disk for an Append waits for it.
+std::shared_ptr<rocksdb::Cache> NewStoreCache() { return rocksdb::NewLRUCache(256 * kMiB); }
 
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
