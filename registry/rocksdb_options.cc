@@ -60,8 +60,8 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env) {
   return options;
 }
 
-// What is read over and over is the records of the devices that are active now, and the filters: those of ten million
-// messages are 30 MiB, and who has to read one from disk for an Append waits for it.
+// What is read over and over is the records of the devices that are active now, and the filters, with ten bits for
+// each record of the store: an Append that finds one missing waits for the disk.
 std::shared_ptr<rocksdb::Cache> NewStoreCache() { return rocksdb::NewLRUCache(256 * kMiB); }
 
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache) {
@@ -72,8 +72,8 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
   // Filters and indexes within the cache, so that memory is bounded however large the store grows, and in
-  // parts of a block's size: whole ones have half a megabyte a table, and with more tables than the cache holds each
-  // look-up would read one (RocksDB's wiki, "Partitioned Index Filters").
+  // parts of a block's size: whole ones are as large as their table is long, and once they don't all fit into the
+  // cache each look-up reads one (RocksDB's wiki, "Partitioned Index Filters").
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
