@@ -37,14 +37,18 @@ def run(bench):
         bench.sample("restart_seconds", "s", time.monotonic() - began)
         registry.kill()
         bench.progress(f"restart: {time.monotonic() - began:.2f} s")
-        for who in bench.contenders(round_number, "full", "empty"):
-            target = full if who == "full" else servers.Bellwire(bench, f"empty.{round_number}")
-            # Devices of their own: a mailbox of 100 is full, and would have to drop one for each.
-            out = load(bench, target, f"{who}.{round_number}", devices=fresh, per_device=100, fill=True,
-                       first_device=devices + round_number * fresh)
-            rate = out["appends_per_second"]
-            bench.progress(f"{who}: {rate:,.0f} appends/s")
-            bench.sample("appends_per_second", "1/s", rate, *(["empty"] if who == "empty" else []))
+        # Message ids of the gateway's making, and of callers', which the registry has to look for.
+        for turn, (metric, flags) in enumerate([("appends_per_second", {}),
+                                                ("appends_of_callers_ids_per_second", {"caller_ids": True})]):
+            for who in bench.contenders(round_number, "full", "empty"):
+                name = f"{who}.{round_number}.{turn}"
+                target = full if who == "full" else servers.Bellwire(bench, name)
+                # Devices of their own: a mailbox of 100 is full, and would have to drop one for each.
+                out = load(bench, target, name, devices=fresh, per_device=100, fill=True,
+                           first_device=devices + (2 * round_number + turn) * fresh, **flags)
+                rate = out["appends_per_second"]
+                bench.progress(f"{who}, {metric}: {rate:,.0f}")
+                bench.sample(metric, "1/s", rate, *(["empty"] if who == "empty" else []))
 
 
 def load(bench, target, name, **flags):

@@ -23,6 +23,7 @@ def run(bench):
         for who in bench.contenders(round_number, OURS, *PEERS):
             if who == OURS:
                 data_dir = servers.Bellwire(bench, f"registry.{round_number}").data_dir
+                # As the gateway calls for messages whose ids it has made.
                 out = json.loads(bench.run(f"load.{round_number}", [
                     bench.program(LOAD), "--data_dir", data_dir, "--devices", devices,
                     "--per_device", per_device]))

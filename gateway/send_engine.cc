@@ -127,6 +127,8 @@ void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, 
   append.set_team_id(std::string(team_id));
   *append.mutable_message() = message;
   append.set_validate_only(request.validate_only());
+  // This engine calls once, and gives up where no answer comes: whose message it is tries again under another id.
+  append.set_message_id_is_new(!valid->message_id.has_value());
   options_.registry->Append(
       std::move(append),
       [this, send = std::move(send)](absl::StatusOr<AppendResponse> appended) mutable {

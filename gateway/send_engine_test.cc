@@ -123,6 +123,7 @@ TEST_F(SendEngineTest, AppendsTheWholeMessage) {
   EXPECT_EQ(append.registration_id(), 42u);
   EXPECT_EQ(append.team_id(), kTeam);
   EXPECT_FALSE(append.validate_only());
+  EXPECT_FALSE(append.message_id_is_new()) << "the caller may have sent it before";
   EXPECT_EQ(append.message().seq(), 0u);
   EXPECT_EQ(append.message().message_id(), std::string(ParseUuid(kUuid)->bytes()));
   EXPECT_EQ(append.message().registration_id(), 42u);
@@ -191,6 +192,8 @@ TEST_F(SendEngineTest, MakesAMessageIdWhereThereIsNone) {
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_TRUE(ParseUuid(first->message_id()).has_value());
   EXPECT_NE(first->message_id(), second->message_id());
+  ASSERT_EQ(appends_.size(), 2u);
+  EXPECT_TRUE(appends_[0].message_id_is_new());
 }
 
 TEST_F(SendEngineTest, ARetryUnderWayIsHandedOverAgain) {

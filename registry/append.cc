@@ -1,6 +1,7 @@
 #include "registry/append.h"
 
 #include <algorithm>
+#include <cassert>
 #include <optional>
 #include <string>
 #include <utility>
@@ -105,11 +106,17 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
 }  // namespace
 
 absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& token,
-                                     const Envelope& message) {
+                                     const Envelope& message, bool message_id_is_new) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindLivingToken(tx, token));
   const MessageRef ref{*MessageId::FromBytes(message.message_id()), token.registration_id};
 
-  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<MessageLife> earlier, tx.FindLife(ref));
+  std::optional<MessageLife> earlier;
+  if (message_id_is_new) {
+    // To ask the filters of a large store costs as much as the rest of an append.
+    assert(!tx.FindLife(ref).value_or(std::nullopt).has_value());
+  } else {
+    BELLWIRE_ASSIGN_OR_RETURN(earlier, tx.FindLife(ref));
+  }
   if (earlier.has_value()) {
     if (!IsRetry(*earlier, message, tx.now_ms())) {
       return MakeError(absl::StatusCode::kAlreadyExists, "MESSAGE_ID_REUSED",

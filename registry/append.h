@@ -17,7 +17,7 @@ struct AppendOutcome {
 
 // Store::Append. An error leaves nothing to finish.
 absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& token,
-                                     const Envelope& message);
+                                     const Envelope& message, bool message_id_is_new);
 
 }  // namespace bellwire::registry
 

@@ -103,7 +103,7 @@ class CheckTest : public testing::Test {
     message.set_accepted_at_ms(now_ms);
     if (later_ms != 0) message.set_deliver_at_ms(now_ms + later_ms);
     message.set_expires_at_ms(now_ms + later_ms + absl::ToInt64Milliseconds(ttl));
-    const auto result = store_->Append({kDevice, registration, kTeam}, message, false);
+    const auto result = store_->Append({kDevice, registration, kTeam}, message, {});
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? result->seq : 0;
   }

@@ -30,7 +30,7 @@ GroupCommit::~GroupCommit() {
   for (const auto& operation : rest) operation->Answer(ClosedError());
 }
 
-void GroupCommit::SubmitErased(std::unique_ptr<Operation> operation) {
+void GroupCommit::SubmitErased(std::unique_ptr<Operation> operation, Urgency urgency) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
@@ -40,6 +40,7 @@ void GroupCommit::SubmitErased(std::unique_ptr<Operation> operation) {
       refused = OverloadedError();
     } else {
       queue_.push_back(std::move(operation));
+      urgent_ |= urgency == Urgency::kNow;
       return;
     }
   }
@@ -57,6 +58,7 @@ size_t GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) 
     absl::MutexLock lock(&mutex_);
     if (queue_.size() <= kMaxGroupCommitOperations) {
       batch.swap(queue_);
+      urgent_ = false;
     } else {
       const auto end = queue_.begin() + kMaxGroupCommitOperations;
       batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
@@ -88,6 +90,14 @@ void GroupCommit::WaitForCompany(size_t operations, absl::Duration timeout) {
     return queue_.size() >= operations || closed_;
   };
   mutex_.AwaitWithTimeout(absl::Condition(&enough), timeout);
+}
+
+void GroupCommit::WaitForUrgent(absl::Duration timeout) {
+  absl::MutexLock lock(&mutex_);
+  const auto urgent = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return urgent_ || closed_ || queue_.size() >= kMaxGroupCommitOperations;
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&urgent), timeout);
 }
 
 }  // namespace bellwire::registry

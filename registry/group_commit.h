@@ -34,6 +34,12 @@ class GroupCommit {
   GroupCommit(const GroupCommit&) = delete;
   GroupCommit& operator=(const GroupCommit&) = delete;
 
+  enum class Urgency {
+    kNow,
+    // Nobody waits for its answer: it may keep the next one that is urgent company (WaitForUrgent).
+    kPatient,
+  };
+
   // Queues `operation`. `done` gets what it returned once that is durable, on the owner's thread, and
   // in the order of the submits. What it returned is given up for an error if the commit fails:
   // nobody knows then. An operation that returns an error leaves the others alone.
@@ -43,8 +49,9 @@ class GroupCommit {
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: closed.
   template <typename Response>
   void Submit(absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
-              Done<Response> done) {
-    SubmitErased(std::make_unique<OperationOf<Response>>(std::move(operation), std::move(done)));
+              Done<Response> done, Urgency urgency = Urgency::kNow) {
+    SubmitErased(std::make_unique<OperationOf<Response>>(std::move(operation), std::move(done)),
+                 urgency);
   }
 
   // No more operations from now on; those that wait are still run.
@@ -58,6 +65,8 @@ class GroupCommit {
   bool WaitForWork(absl::Duration timeout);
   // Waits until so many operations do, or Close, or `timeout`.
   void WaitForCompany(size_t operations, absl::Duration timeout);
+  // Waits until one that is urgent does, or a whole batch, or Close, or `timeout`.
+  void WaitForUrgent(absl::Duration timeout);
 
  private:
   class Operation {
@@ -92,11 +101,13 @@ class GroupCommit {
 
   using Queue = std::vector<std::unique_ptr<Operation>>;
 
-  void SubmitErased(std::unique_ptr<Operation> operation);
+  void SubmitErased(std::unique_ptr<Operation> operation, Urgency urgency);
 
   Store* const store_;
   absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
+  // Whether an urgent operation came since the last batch began.
+  bool urgent_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
@@ -39,14 +40,16 @@ class GroupCommitTest : public testing::Test {
           answers_.push_back(absl::StrCat(id, " ", team.ok() ? "OK" : ErrorReason(team.status())));
         });
   }
-  void Count() {
+  void Count(GroupCommit::Urgency urgency = GroupCommit::Urgency::kNow) {
     group_commit_.Submit<size_t>(
         [](Store& store) -> absl::StatusOr<size_t> { return store.ListTeams()->size(); },
         [this](absl::StatusOr<size_t> size) {
           answers_.push_back(
               absl::StrCat("count ", size.ok() ? absl::StrCat(*size) : ErrorReason(size.status())));
-        });
+        },
+        urgency);
   }
+  void CountPatiently() { Count(GroupCommit::Urgency::kPatient); }
 
   SimulatedClock clock_;
   MemoryEngine engine_;
@@ -163,6 +166,42 @@ TEST_F(GroupCommitTest, CompanyThatDoesNotComeIsNotWaitedForLonger) {
   EXPECT_EQ(group_commit_.RunBatch(), 1);
 }
 
+TEST_F(GroupCommitTest, WhatIsPatientKeepsTheNextUrgentOneCompany) {
+  CountPatiently();
+  std::thread other([this] { Put("a"); });
+  group_commit_.WaitForUrgent(absl::InfiniteDuration());
+  other.join();
+  EXPECT_EQ(group_commit_.RunBatch(), 2);
+  EXPECT_EQ(engine_.syncs(), 1);
+  EXPECT_EQ(answers_, (Strings{"count 0", "a OK"}));
+}
+
+TEST_F(GroupCommitTest, WhatIsPatientWaitsNoLongerThanItsTime) {
+  CountPatiently();
+  group_commit_.WaitForUrgent(absl::Microseconds(1));
+  EXPECT_TRUE(group_commit_.WaitForWork(absl::InfiniteDuration()));
+  EXPECT_EQ(group_commit_.RunBatch(), 1);
+}
+
+TEST_F(GroupCommitTest, UrgencyEndsWithItsBatch) {
+  Put("a");
+  group_commit_.RunBatch();
+  const MonotonicTime began = RealClock()->Monotonic();
+  group_commit_.WaitForUrgent(absl::Milliseconds(1));
+  EXPECT_GE(RealClock()->Monotonic() - began, absl::Milliseconds(1));
+}
+
+TEST_F(GroupCommitTest, AWholeBatchOfPatientOnesWaitsForNobody) {
+  for (size_t i = 0; i < kMaxGroupCommitOperations; ++i) CountPatiently();
+  group_commit_.WaitForUrgent(absl::InfiniteDuration());
+}
+
+TEST_F(GroupCommitTest, ClosedNothingIsWaitedFor) {
+  CountPatiently();
+  group_commit_.Close();
+  group_commit_.WaitForUrgent(absl::InfiniteDuration());
+}
+
 TEST_F(GroupCommitTest, DestroyedItAnswersWhatWaits) {
   std::string answer;
   {
@@ -259,7 +298,7 @@ TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {
   message.set_message_id(std::string(16, 'm'));
   message.set_accepted_at_ms(WallNowMs(clock) - 10'000);
   message.set_expires_at_ms(WallNowMs(clock) - 1);
-  ASSERT_TRUE(store.Append(token, message, false).ok());
+  ASSERT_TRUE(store.Append(token, message, {}).ok());
   ASSERT_TRUE(store.Commit().ok());
   const auto get = [&] {
     return store.GetMessage(token, *MessageId::FromBytes(std::string(16, 'm')));

@@ -91,11 +91,12 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
 }
 
 absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
-                                             bool validate_only) {
+                                             const AppendOptions& options) {
   DeviceTransaction tx(&staged_, token.device, NowMs(), options_.random);
   BELLWIRE_RETURN_IF_ERROR(tx.Load());
-  BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome, registry::Append(tx, token, message));
-  if (!validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+  BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
+                            registry::Append(tx, token, message, options.message_id_is_new));
+  if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
   BELLWIRE_RETURN_IF_ERROR(outcome.refused);
   return std::move(outcome.result);
 }

@@ -40,7 +40,7 @@ class KvStore final : public Store {
 
   absl::Status Commit() override;
   absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
-                                      bool validate_only) override;
+                                      const AppendOptions& options) override;
   absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
                                                           const MessageId& message) override;
   absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) override;

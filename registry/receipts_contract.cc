@@ -144,8 +144,8 @@ TEST_P(StoreContractTest, ARelayThatWasNotCommittedIsRepeated) {
 
 TEST_P(StoreContractTest, WhatIsRefusedOrOnlyValidatedLeavesNoReceipt) {
   const TokenRef token = Register(Device(1));
-  ASSERT_TRUE(store().Append(token, Message(1), /*validate_only=*/true).ok());
-  EXPECT_FALSE(store().Append({token.device, 77, kTeam}, Message(2), false).ok());
+  ASSERT_TRUE(store().Append(token, Message(1), {.validate_only = true}).ok());
+  EXPECT_FALSE(store().Append({token.device, 77, kTeam}, Message(2), {}).ok());
   Commit();
   Relay(store());
   EXPECT_TRUE(Read(store(), kTeam, 0).empty());

@@ -67,7 +67,7 @@ std::shared_ptr<rocksdb::Cache> NewStoreCache() { return rocksdb::NewLRUCache(25
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
-  // Every Append asks for a message id that is new: the filter answers that without reading a block.
+  // A message id of a caller's making is looked for, and new: the filter answers that without reading a block.
   // Ten bits a key: one in a hundred reads one for nothing.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
@@ -93,7 +93,7 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
 
 rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
   rocksdb::ColumnFamilyOptions options = any_family;
-  // What every Append asks, whether its message id is new, needs no search in the memtables either: 1.6 MiB each.
+  // Whether a message id is new needs no search in the memtables either: 1.6 MiB each.
   options.memtable_prefix_bloom_size_ratio = 0.05;
   options.memtable_whole_key_filtering = true;
   // One operation writes several records of one device, and the next one the same again: their place in the

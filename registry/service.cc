@@ -86,7 +86,9 @@ void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::App
       [token = *std::move(token),
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(AppendResult result,
-                                  store.Append(token, request.message(), request.validate_only()));
+                                  store.Append(token, request.message(),
+                                               {.validate_only = request.validate_only(),
+                                                .message_id_is_new = request.message_id_is_new()}));
         internal::v1::AppendResponse response;
         response.set_seq(result.seq);
         if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
@@ -210,7 +212,7 @@ void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckRespon
         BELLWIRE_RETURN_IF_ERROR(store.Acknowledge(device, route, items));
         return internal::v1::AckResponse();
       },
-      std::move(done));
+      std::move(done), GroupCommit::Urgency::kPatient);
 }
 
 void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::AppAckResponse> done) {
@@ -223,7 +225,7 @@ void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::App
         BELLWIRE_RETURN_IF_ERROR(store.AppAcknowledge(device, items));
         return internal::v1::AppAckResponse();
       },
-      std::move(done));
+      std::move(done), GroupCommit::Urgency::kPatient);
 }
 
 void Service::ReportSent(internal::v1::ReportSentRequest request,
@@ -237,7 +239,7 @@ void Service::ReportSent(internal::v1::ReportSentRequest request,
         BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
         return internal::v1::ReportSentResponse();
       },
-      std::move(done));
+      std::move(done), GroupCommit::Urgency::kPatient);
 }
 
 void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,

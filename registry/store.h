@@ -30,6 +30,14 @@ struct TokenRef {
   std::string team_id;
 };
 
+struct AppendOptions {
+  // Check everything, have no effect.
+  bool validate_only = false;
+  // Whoever calls has just made the message id, and calls once: it is not looked for. That it is unknown is
+  // the caller's to know: one that is known would lose the life it has.
+  bool message_id_is_new = false;
+};
+
 struct AppendResult {
   // The message's place in the mailbox's order; 0 while it waits for its deliver_at.
   uint64_t seq = 0;
@@ -186,13 +194,12 @@ class Store {
   // Takes a message (without seq). If its id is unknown for this token: replaces a pending message of
   // its collapse key, makes room as the app's policy says, gives it the next seq, and records
   // ACCEPTED and STORED. If the id is known and the content the same (receipts tell, for at least
-  // kIdempotencyWindow), answers `duplicate` and what has become of it. With `validate_only` it
-  // answers what it would, and has no effect.
+  // kIdempotencyWindow), answers `duplicate` and what has become of it.
   //   ALREADY_EXISTS MESSAGE_ID_REUSED: known id, different content.
   //   RESOURCE_EXHAUSTED MAILBOX_FULL: the policy is REFUSE_NEWEST. The app still gets a gap notice,
   //   which is the one effect of this error.
   virtual absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
-                                              bool validate_only) = 0;
+                                              const AppendOptions& options) = 0;
   // The life of a message.
   //   NOT_FOUND MESSAGE_NOT_FOUND
   virtual absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,

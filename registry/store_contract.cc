@@ -82,7 +82,7 @@ Envelope StoreContractTest::Message(uint32_t id, absl::Duration ttl) {
 }
 
 AppendResult StoreContractTest::Append(const TokenRef& token, const Envelope& message) {
-  const absl::StatusOr<AppendResult> result = store().Append(token, message, false);
+  const absl::StatusOr<AppendResult> result = store().Append(token, message, {});
   EXPECT_TRUE(result.ok()) << result.status();
   Commit();
   return result.value_or(AppendResult());
@@ -90,7 +90,7 @@ AppendResult StoreContractTest::Append(const TokenRef& token, const Envelope& me
 
 void StoreContractTest::Fill(const TokenRef& token, uint32_t first, uint32_t last) {
   for (uint32_t id = first; id <= last; ++id) {
-    ASSERT_TRUE(store().Append(token, Message(id), false).ok());
+    ASSERT_TRUE(store().Append(token, Message(id), {}).ok());
   }
   Commit();
 }
@@ -171,7 +171,7 @@ TEST_P(StoreContractTest, AnAcceptedMessageIsInTheMailboxAndSurvivesARestart) {
 
 TEST_P(StoreContractTest, WhatWasNotCommittedIsGoneAfterARestart) {
   const TokenRef token = Register(Device(1));
-  ASSERT_TRUE(store().Append(token, Message(1), false).ok());
+  ASSERT_TRUE(store().Append(token, Message(1), {}).ok());
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
   Restart();
   EXPECT_EQ(Mailbox(Device(1)), Strings{});
@@ -228,14 +228,28 @@ TEST_P(StoreContractTest, ARetryIsKnownAfterTheMessageHasEnded) {
   EXPECT_EQ(Mailbox(Device(1)), Strings{});
 }
 
+// It is not looked for before, and it is there afterwards like any other.
+TEST_P(StoreContractTest, AMessageWhoseIdIsNewIsKnownFromThenOn) {
+  const TokenRef token = Register(Device(1));
+  const absl::StatusOr<AppendResult> appended =
+      store().Append(token, Message(1), {.message_id_is_new = true});
+  ASSERT_TRUE(appended.ok()) << appended.status();
+  EXPECT_EQ(appended->seq, 1);
+  Commit();
+  Restart();
+  EXPECT_TRUE(Append(token, Message(1)).duplicate);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
+  EXPECT_EQ(Mailbox(Device(1)), (Strings{"1"}));
+}
+
 TEST_P(StoreContractTest, OtherContentUnderTheSameIdIsRefused) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));
   Envelope other = Message(1);
   other.set_payload("other");
-  EXPECT_EQ(ErrorReason(store().Append(token, other, false).status()), "MESSAGE_ID_REUSED");
+  EXPECT_EQ(ErrorReason(store().Append(token, other, {}).status()), "MESSAGE_ID_REUSED");
   other = Message(1, absl::Hours(2));
-  EXPECT_EQ(ErrorReason(store().Append(token, other, false).status()), "MESSAGE_ID_REUSED");
+  EXPECT_EQ(ErrorReason(store().Append(token, other, {}).status()), "MESSAGE_ID_REUSED");
 }
 
 TEST_P(StoreContractTest, MessageIdsAreUniquePerTokenOnly) {
@@ -251,15 +265,15 @@ TEST_P(StoreContractTest, MessageIdsAreUniquePerTokenOnly) {
 
 TEST_P(StoreContractTest, ValidateOnlyChecksAndStoresNothing) {
   const TokenRef token = Register(Device(1));
-  EXPECT_TRUE(store().Append(token, Message(1), true).ok());
+  EXPECT_TRUE(store().Append(token, Message(1), {.validate_only = true}).ok());
   Commit();
   EXPECT_EQ(Mailbox(Device(1)), Strings{});
   EXPECT_EQ(Steps(token, 1), "MESSAGE_NOT_FOUND");
-  EXPECT_EQ(
-      ErrorReason(store()
-                      .Append({Device(1), token.registration_id, kOtherTeam}, Message(1), true)
-                      .status()),
-      "TOKEN_NOT_FOR_TEAM");
+  EXPECT_EQ(ErrorReason(store()
+                            .Append({Device(1), token.registration_id, kOtherTeam}, Message(1),
+                                    {.validate_only = true})
+                            .status()),
+            "TOKEN_NOT_FOR_TEAM");
 }
 
 // --- Tokens.
@@ -268,14 +282,14 @@ TEST_P(StoreContractTest, ATokenIsForItsTeam) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));
   const TokenRef stolen{token.device, token.registration_id, kOtherTeam};
-  EXPECT_EQ(ErrorReason(store().Append(stolen, Message(2), false).status()), "TOKEN_NOT_FOR_TEAM");
+  EXPECT_EQ(ErrorReason(store().Append(stolen, Message(2), {}).status()), "TOKEN_NOT_FOR_TEAM");
   EXPECT_EQ(ErrorReason(store().GetMessage(stolen, Id(1)).status()), "TOKEN_NOT_FOR_TEAM");
   EXPECT_EQ(ErrorReason(store().Recall(stolen, Id(1)).status()), "TOKEN_NOT_FOR_TEAM");
 }
 
 TEST_P(StoreContractTest, ATokenThatNeverLivedIsUnregistered) {
   const TokenRef token{Device(1), 77, kTeam};
-  const absl::Status status = store().Append(token, Message(1), false).status();
+  const absl::Status status = store().Append(token, Message(1), {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
   EXPECT_FALSE(ErrorMetadata(status, "unregistered_at").has_value());
@@ -311,12 +325,12 @@ TEST_P(StoreContractTest, ARemovedAppsTokenIsDeadAndItsMessagesEnd) {
   AppAck(token, 4, push::v1::UNREGISTERED);
   EXPECT_EQ(Steps(token, 4), "ACCEPTED STORED SENT AGENT_ACKED UNREGISTERED");
 
-  const absl::Status status = store().Append(token, Message(5), false).status();
+  const absl::Status status = store().Append(token, Message(5), {}).status();
   EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
   EXPECT_EQ(ErrorMetadata(status, "unregistered_at"), "2026-01-01T00:00:00+00:00");
   // Installed again: another life, another token.
   EXPECT_NE(Register(Device(1)).registration_id, token.registration_id);
-  EXPECT_EQ(ErrorReason(store().Append(token, Message(5), false).status()), "UNREGISTERED");
+  EXPECT_EQ(ErrorReason(store().Append(token, Message(5), {}).status()), "UNREGISTERED");
   EXPECT_TRUE(store().RemoveApp(Device(1), "com.example.unknown", 0).ok());
 }
 
@@ -329,7 +343,7 @@ TEST_P(StoreContractTest, ALateRemovalDoesNotEndALaterRegistration) {
   ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
   Append(second, Message(1));
   ASSERT_TRUE(store().RemoveApp(Device(1), kApp, second.registration_id).ok());
-  EXPECT_EQ(ErrorReason(store().Append(second, Message(2), false).status()), "UNREGISTERED");
+  EXPECT_EQ(ErrorReason(store().Append(second, Message(2), {}).status()), "UNREGISTERED");
 }
 
 TEST_P(StoreContractTest, ADeadTokenIsRememberedForItsTimeAndThenForgotten) {
@@ -338,11 +352,11 @@ TEST_P(StoreContractTest, ADeadTokenIsRememberedForItsTimeAndThenForgotten) {
   Commit();
   clock().Advance(kDeadTokenRetention - absl::Seconds(1));
   Sweep();
-  EXPECT_TRUE(ErrorMetadata(store().Append(token, Message(1), false).status(), "unregistered_at")
-                  .has_value());
+  EXPECT_TRUE(
+      ErrorMetadata(store().Append(token, Message(1), {}).status(), "unregistered_at").has_value());
   clock().Advance(absl::Seconds(2));
   Sweep();
-  const absl::Status status = store().Append(token, Message(1), false).status();
+  const absl::Status status = store().Append(token, Message(1), {}).status();
   EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
   EXPECT_FALSE(ErrorMetadata(status, "unregistered_at").has_value());
 }
@@ -394,9 +408,9 @@ TEST_P(StoreContractTest, BindAnswersTheMailboxAndAppendsAnswerTheRoute) {
 
 TEST_P(StoreContractTest, AnAppendAndABindOfOneCommitAreOrdered) {
   const TokenRef token = Register(Device(1));
-  ASSERT_TRUE(store().Append(token, Message(1), false).ok());
+  ASSERT_TRUE(store().Append(token, Message(1), {}).ok());
   const absl::StatusOr<BindResult> bound = store().Bind(Device(1), RouteOf(1), Wide());
-  const absl::StatusOr<AppendResult> later = store().Append(token, Message(2), false);
+  const absl::StatusOr<AppendResult> later = store().Append(token, Message(2), {});
   Commit();
   ASSERT_TRUE(bound.ok() && later.ok());
   // The page holds the one before it, and the one after it has the route.
@@ -783,7 +797,7 @@ TEST_P(StoreContractTest, RefuseNewestAnswersTheSenderAndTellsTheAppOnce) {
   const TokenRef token = Register(Device(1), "com.example.refuse");
   Fill(token, 1, 100);
   for (int i = 0; i < 3; ++i) {
-    const absl::Status status = store().Append(token, Message(101), false).status();
+    const absl::Status status = store().Append(token, Message(101), {}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(ErrorReason(status), "MAILBOX_FULL");
     EXPECT_TRUE(RetryAfter(status).has_value());
@@ -795,7 +809,8 @@ TEST_P(StoreContractTest, RefuseNewestAnswersTheSenderAndTellsTheAppOnce) {
   EXPECT_EQ(mail.size(), 101);
   EXPECT_EQ(mail.front(), "1");
   EXPECT_EQ(mail.back(), "gap 1");
-  EXPECT_EQ(ErrorReason(store().Append(token, Message(101), true).status()), "MAILBOX_FULL");
+  EXPECT_EQ(ErrorReason(store().Append(token, Message(101), {.validate_only = true}).status()),
+            "MAILBOX_FULL");
   Ack(Device(1), {1});
   EXPECT_EQ(Append(token, Message(101)).seq, 102);
 }

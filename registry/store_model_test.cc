@@ -209,10 +209,10 @@ class Run {
     const TokenRef token{Device(device_), message.registration, kTeam};
     if (Pick(20) == 0) {
       // Changes nothing, as the next comparison sees.
-      (void)store_->Append(token, envelope, true).status();
+      (void)store_->Append(token, envelope, {.validate_only = true}).status();
       return;
     }
-    const auto actual = store_->Append(token, envelope, false);
+    const auto actual = store_->Append(token, envelope, {});
     const DeviceModel::Appended expected = model_->Append(message, now_ms_);
     ASSERT_EQ(ErrorReason(actual.status()), expected.error);
     errors_.insert(expected.error);

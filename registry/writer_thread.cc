@@ -18,6 +18,10 @@ constexpr size_t kRelayAtOnceOperations = 16;
 constexpr size_t kCompanyFromOperations = 32;
 constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
 
+// After a smaller one the acknowledgements of what it handed over are on their way. Nobody waits for them: they
+// share the sync of the next message, if that comes soon, instead of making it wait behind one of their own.
+constexpr absl::Duration kUrgentWait = absl::Milliseconds(2);
+
 }  // namespace
 
 WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
@@ -51,7 +55,11 @@ void WriterThread::Loop() {
     } else if (ran > 0) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
-    if (ran >= kCompanyFromOperations) group_commit_->WaitForCompany(ran, kCompanyWait);
+    if (ran >= kCompanyFromOperations) {
+      group_commit_->WaitForCompany(ran, kCompanyWait);
+    } else if (ran > 0) {
+      group_commit_->WaitForUrgent(kUrgentWait);
+    }
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
     next_relay = std::min(next_relay, now + kRelayInterval);

@@ -38,6 +38,7 @@ struct Flags {
   int in_flight = 1000;
   int payload_bytes = 256;
   bool fill = false;
+  bool caller_ids = false;
 };
 
 // Spread over the key space as hashes are.
@@ -201,6 +202,7 @@ class RegistryLoad {
     request.set_registration_id(registrations_[device]);
     request.set_team_id(kTeam);
     request.set_validate_only(validate_only);
+    request.set_message_id_is_new(!flags_.caller_ids);
     internal::v1::Envelope* message = request.mutable_message();
     message->set_message_id(std::string(NewMessageId().bytes()));
     message->set_registration_id(registrations_[device]);
@@ -250,6 +252,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--payload_bytes", flags.payload_bytes, "Of one message")->capture_default_str();
   app.add_flag("--fill", flags.fill, "Only append, and leave the messages in their mailboxes");
+  app.add_flag("--caller_ids", flags.caller_ids,
+               "As if callers had made the message ids: the registry looks whether it knows them");
   CLI11_PARSE(app, argc, argv);
   return bellwire::bench::Run(flags);
 }

@@ -115,7 +115,7 @@ class RegistryCheckTest : public testing::Test {
         message.set_payload(std::string(300, static_cast<char>(n)));
         message.set_accepted_at_ms(WallNowMs(clock_));
         message.set_expires_at_ms(WallNowMs(clock_) + 3'600'000);
-        const auto appended = store->Append({device, *registration, kTeam}, message, false);
+        const auto appended = store->Append({device, *registration, kTeam}, message, {});
         ok &= appended.ok();
         if (i % 3 != 0) continue;
         ok &= store->Acknowledge(device, route, {{appended->seq, clock_.WallNow()}}).ok();

@@ -2,13 +2,46 @@
 
 #include <utility>
 
-namespace bellwire::simulation {
+#include "common/ids.h"
+#include "rpc/registry_methods.h"
+#include "tests/simulation/message_maker.h"
 
+namespace bellwire::simulation {
+namespace {
+
+using internal::v1::AppendRequest;
 using internal::v1::ConnectorResponse;
+
+// The registry's client, which says of some messages that the gateway has made their ids.
+class MarkingClient final : public RegistryApi {
+ public:
+  explicit MarkingClient(std::unique_ptr<RegistryApi> client) : client_(std::move(client)) {}
+
+#define BELLWIRE_CALL(Method, Request, Response)               \
+  void Method(Request request, Done<Response> done) override { \
+    Mark(&request);                                            \
+    client_->Method(std::move(request), std::move(done));      \
+  }
+  BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
+#undef BELLWIRE_CALL
+
+ private:
+  template <typename Request>
+  static void Mark(Request*) {}
+  static void Mark(AppendRequest* append) {
+    const auto id = MessageId::FromBytes(append->message().message_id());
+    append->set_message_id_is_new(id.has_value() && StandsForGatewayMade(*id));
+  }
+
+  const std::unique_ptr<RegistryApi> client_;
+};
+
+}  // namespace
 
 GatewayProcess::Life::Life(GatewayProcess* process)
     : waits(std::make_unique<Calls>(process->backbone_)),
-      registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
+      registry(std::make_unique<MarkingClient>(
+          NewRegistryClient(process->backbone_, process->name_, process->find_registry_))),
       connectors(NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
       engine({.sealer = process->sealer_,
               .registry = registry.get(),

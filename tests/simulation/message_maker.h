@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "common/ids.h"
 #include "tests/simulation/model.h"
 #include "tests/simulation/random.h"
 
@@ -20,6 +21,10 @@ struct MadeMessage {
 // A message for the app that has `token`. `now` is the true time.
 MadeMessage MakeMessage(Random& random, const AppName& to, const std::string& token,
                         absl::Time now);
+
+// One message in four has an id that stands for one of its gateway's making: whoever sent it can't repeat it,
+// because it is told the id with the answer only. (What gateways make is random, and a run must repeat itself.)
+bool StandsForGatewayMade(const MessageId& id);
 
 }  // namespace bellwire::simulation
 

@@ -98,7 +98,9 @@ void Provider::OnAnswer(uint64_t number, std::shared_ptr<const push::v1::SendReq
                         int attempt, absl::StatusOr<SendResponse> answer) {
   if (answer.ok()) return model_->OnAccepted(number, answer->outcome());
   if (!IsWorthRetrying(answer.status())) return model_->OnRefused(number, answer.status());
-  if (attempt == kMaxAttempts) return model_->OnGivenUp(number);
+  if (attempt == kMaxAttempts || StandsForGatewayMade(model_->message(number).id)) {
+    return model_->OnGivenUp(number);
+  }
   model_->OnRepeat(number);
   const absl::Duration wait = std::min(absl::Minutes(2), absl::Seconds(1) * (1 << attempt));
   plans_.After(random_.Between(absl::Milliseconds(500), wait),
