@@ -165,16 +165,15 @@ void EpollLoop::RunWoken() {
   now.next->previous = now.previous->next = &now;
   woken_.next = woken_.previous = &woken_;
   while (now.next != &now) {
-    FdWatch* const watch = static_cast<FdWatch::Link*>(now.next)->watch;
+    FdWatch* const watch = static_cast<FdWatch*>(now.next);
     watch->Unwake();
     watch->on_ready_(0);
     AfterCallback();
   }
 }
 
-FdWatch::FdWatch(EpollLoop* loop, OnReady on_ready) : loop_(loop), on_ready_(std::move(on_ready)) {
-  link_.watch = this;
-}
+FdWatch::FdWatch(EpollLoop* loop, OnReady on_ready)
+    : loop_(loop), on_ready_(std::move(on_ready)) {}
 
 FdWatch::~FdWatch() { Stop(); }
 
@@ -202,19 +201,19 @@ void FdWatch::Stop() {
 }
 
 void FdWatch::Wake() {
-  if (link_.next != nullptr) return;
+  if (next != nullptr) return;
   EpollLoop::WakeLink* const head = &loop_->woken_;
-  link_.next = head;
-  link_.previous = head->previous;
-  head->previous->next = &link_;
-  head->previous = &link_;
+  next = head;
+  previous = head->previous;
+  head->previous->next = this;
+  head->previous = this;
 }
 
 void FdWatch::Unwake() {
-  if (link_.next == nullptr) return;
-  link_.previous->next = link_.next;
-  link_.next->previous = link_.previous;
-  link_.next = link_.previous = nullptr;
+  if (next == nullptr) return;
+  previous->next = next;
+  next->previous = previous;
+  next = previous = nullptr;
 }
 
 }  // namespace bellwire::net

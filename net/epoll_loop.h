@@ -116,7 +116,7 @@ class EpollLoop final : public EventLoop {
 // hung up can't make a connection spin that doesn't want to read now.
 //
 // On the loop's thread. The loop must outlive it. May be destroyed in any callback but its own.
-class FdWatch {
+class FdWatch : private EpollLoop::WakeLink {
  public:
   // With the EPOLL* bits, or 0 after Wake() alone.
   using OnReady = absl::AnyInvocable<void(uint32_t events)>;
@@ -138,16 +138,12 @@ class FdWatch {
 
  private:
   friend class EpollLoop;
-  struct Link : EpollLoop::WakeLink {
-    FdWatch* watch;
-  };
 
   void Unwake();
 
   EpollLoop* const loop_;
-  OnReady on_ready_;
   int fd_ = -1;
-  Link link_;
+  OnReady on_ready_;
 };
 
 }  // namespace bellwire::net
