@@ -172,8 +172,7 @@ void EpollLoop::RunWoken() {
   }
 }
 
-FdWatch::FdWatch(EpollLoop* loop, OnReady on_ready)
-    : loop_(loop), on_ready_(std::move(on_ready)) {}
+FdWatch::FdWatch(EpollLoop* loop, OnReady on_ready) : loop_(loop), on_ready_(std::move(on_ready)) {}
 
 FdWatch::~FdWatch() { Stop(); }
 
