@@ -112,7 +112,7 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
 
   std::optional<MessageLife> earlier;
   if (message_id_is_new) {
-    // To ask the filters of a large store costs as much as the rest of an append.
+    // With a large store the question takes a third of the writer's time (docs/reliability.md).
     assert(!tx.FindLife(ref).value_or(std::nullopt).has_value());
   } else {
     BELLWIRE_ASSIGN_OR_RETURN(earlier, tx.FindLife(ref));

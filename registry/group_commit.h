@@ -106,7 +106,7 @@ class GroupCommit {
   Store* const store_;
   absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
-  // Whether an urgent operation came since the last batch began.
+  // Whether an urgent operation may wait: one came since the queue was last taken whole.
   bool urgent_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
