@@ -10,5 +10,7 @@ lines = [json.loads(line) for line in open(path, encoding="utf-8")]
 assert lines, "no results"
 for line in lines:
     assert list(line) == ["bench", "metric", "unit", "value", "peer", "peer_value", "ratio"], line
-    assert line["bench"] == name and line["value"] >= 0, line
+    assert line["bench"] == name, line
+    # The kernel's memory is the whole machine's, on which other tests run.
+    assert line["value"] >= 0 or line["metric"].startswith("kernel_bytes"), line
 END

@@ -83,6 +83,9 @@ inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
 inline constexpr absl::Duration kIdempotencyWindow = absl::Hours(24);
 // … and its receipts are kept for this long.
 inline constexpr absl::Duration kReceiptRetention = absl::Hours(7 * 24);
+// … and this much longer: most messages end within it after they came to their device, so that the timeline
+// entry made then serves for their end as well.
+inline constexpr absl::Duration kReceiptRetentionSlack = absl::Hours(1);
 // A dead token answers UNREGISTERED for this long: the promised 30 days, and as long as a message can
 // live that the agent had taken before, so that its last receipt still finds its team.
 inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(36 * 24);

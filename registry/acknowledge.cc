@@ -20,8 +20,9 @@ absl::StatusOr<MessageRef> RefFrom(absl::string_view message_id, uint64_t regist
 
 // What a number of the mailbox's order stands for now.
 struct Numbered {
-  // Unset: it is settled.
+  // A message, and its life. Unset: it is settled.
   std::optional<MessageRef> message;
+  MessageLife life;
   // A gap notice of this registration.
   uint64_t gap_registration_id = 0;
 };
@@ -35,12 +36,14 @@ absl::StatusOr<Numbered> FindNumber(DeviceTransaction& tx, uint64_t seq) {
       return found;
     }
     BELLWIRE_ASSIGN_OR_RETURN(found.message, RefFrom(mail->message_id(), mail->registration_id()));
+    BELLWIRE_ASSIGN_OR_RETURN(found.life, tx.LifeOf(*mail));
     return found;
   }
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<NowOrNever> direct, tx.FindNowOrNever(seq));
   if (direct.has_value()) {
     BELLWIRE_ASSIGN_OR_RETURN(found.message,
                               RefFrom(direct->message_id(), direct->registration_id()));
+    BELLWIRE_ASSIGN_OR_RETURN(found.life, tx.GetLife(*found.message));
   }
   return found;
 }
@@ -73,29 +76,25 @@ absl::Status AcknowledgeGap(DeviceTransaction& tx, uint64_t registration_id, uin
 
 absl::Status Acknowledge(DeviceTransaction& tx, const std::vector<AckItem>& items) {
   for (const AckItem& item : items) {
-    BELLWIRE_ASSIGN_OR_RETURN(const Numbered found, FindNumber(tx, item.seq));
+    BELLWIRE_ASSIGN_OR_RETURN(Numbered found, FindNumber(tx, item.seq));
     if (found.gap_registration_id != 0) {
       BELLWIRE_RETURN_IF_ERROR(AcknowledgeGap(tx, found.gap_registration_id, item.seq));
       continue;
     }
-    if (!found.message.has_value()) continue;
-    BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(*found.message));
-    if (!AwaitsAck(life)) continue;
+    if (!found.message.has_value() || !AwaitsAck(found.life)) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        tx.Note(*found.message, &life, push::v1::SENT, ToStoredMs(item.sent_at)));
-    BELLWIRE_RETURN_IF_ERROR(RecordAgentAck(tx, *found.message, &life, ""));
+        tx.Note(*found.message, &found.life, push::v1::SENT, ToStoredMs(item.sent_at)));
+    BELLWIRE_RETURN_IF_ERROR(RecordAgentAck(tx, *found.message, &found.life, ""));
   }
   return absl::OkStatus();
 }
 
 absl::Status ReportSent(DeviceTransaction& tx, const std::vector<AckItem>& items) {
   for (const AckItem& item : items) {
-    BELLWIRE_ASSIGN_OR_RETURN(const Numbered found, FindNumber(tx, item.seq));
-    if (!found.message.has_value()) continue;
-    BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(*found.message));
-    if (!AwaitsAck(life)) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(Numbered found, FindNumber(tx, item.seq));
+    if (!found.message.has_value() || !AwaitsAck(found.life)) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        tx.Record(*found.message, &life, push::v1::SENT, "", ToStoredMs(item.sent_at)));
+        tx.Record(*found.message, &found.life, push::v1::SENT, "", ToStoredMs(item.sent_at)));
   }
   return absl::OkStatus();
 }

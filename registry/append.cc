@@ -21,13 +21,6 @@ namespace {
 using storage::v1::Pending;
 using storage::v1::Registration;
 
-absl::Status EndPending(DeviceTransaction& tx, uint64_t registration_id, const Pending& pending,
-                        Step step, absl::string_view detail) {
-  BELLWIRE_ASSIGN_OR_RETURN(const MessageRef ref, tx.RefOf(registration_id, pending));
-  BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(ref));
-  return tx.Record(ref, &life, step, detail);
-}
-
 // A newer message takes the place of the pending one with its collapse key.
 absl::Status Collapse(DeviceTransaction& tx, const Registration& registration,
                       uint64_t registration_id, const std::string& collapse_key) {
@@ -35,8 +28,8 @@ absl::Status Collapse(DeviceTransaction& tx, const Registration& registration,
   for (const Pending& pending : registration.pending()) {
     if (pending.collapse_key() != collapse_key) continue;
     // At most one: this is what keeps it so. A copy, as ending it changes the list.
-    return EndPending(tx, registration_id, Pending(pending), push::v1::COLLAPSED,
-                      "a newer message has the same collapse key");
+    return tx.EndPending(registration_id, Pending(pending), push::v1::COLLAPSED,
+                         "a newer message has the same collapse key");
   }
   return absl::OkStatus();
 }
@@ -46,9 +39,9 @@ absl::Status EndExpired(DeviceTransaction& tx, const Registration& registration,
                         uint64_t registration_id) {
   const std::vector<Pending> all(registration.pending().begin(), registration.pending().end());
   for (const Pending& pending : all) {
-    if (tx.now_ms() < ExpiryDueMs(tx, pending.expires_at_ms())) continue;
+    if (tx.now_ms() < ExpiryDueMs(pending.expires_at_ms(), tx.connected())) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        EndPending(tx, registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
+        tx.EndPending(registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
   }
   return absl::OkStatus();
 }
@@ -87,16 +80,16 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
     case admin::v1::DROP_ALL: {
       const std::vector<Pending> all(registration.pending().begin(), registration.pending().end());
       for (const Pending& pending : all) {
-        BELLWIRE_RETURN_IF_ERROR(EndPending(tx, registration_id, pending, push::v1::OVERFLOWED,
-                                            "the mailbox was full; policy DROP_ALL"));
+        BELLWIRE_RETURN_IF_ERROR(tx.EndPending(registration_id, pending, push::v1::OVERFLOWED,
+                                               "the mailbox was full; policy DROP_ALL"));
       }
       BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, static_cast<uint32_t>(all.size())));
       return absl::OkStatus();
     }
     default: {
-      BELLWIRE_RETURN_IF_ERROR(EndPending(tx, registration_id, Oldest(registration),
-                                          push::v1::OVERFLOWED,
-                                          "the mailbox was full; policy DROP_OLDEST"));
+      BELLWIRE_RETURN_IF_ERROR(tx.EndPending(registration_id, Oldest(registration),
+                                             push::v1::OVERFLOWED,
+                                             "the mailbox was full; policy DROP_OLDEST"));
       BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, 1));
       return absl::OkStatus();
     }
@@ -143,37 +136,23 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
 
   Envelope mail = message;
   mail.set_registration_id(token.registration_id);
-  MessageLife life;
-  life.set_content_hash(ContentHash(message));
-  life.set_accepted_at_ms(message.accepted_at_ms());
-  life.set_expires_at_ms(message.expires_at_ms());
-  life.set_deliver_at_ms(message.deliver_at_ms());
+  mail.set_stored_at_ms(tx.now_ms());
   // After MakeRoom: a gap notice takes its number first, so that a session which hears of this
   // message and not of the notice sees that it misses something.
   if (!scheduled) mail.set_seq(tx.TakeSeq());
-  life.set_seq(mail.seq());
   if (now_or_never) {
-    life.set_place(MessageLife::NOW_OR_NEVER);
     // By this clock, not the gateway's: the gateway is given its whole wait whatever its clock says.
     tx.AddNowOrNever(mail.seq(), ref,
                      tx.now_ms() + absl::ToInt64Milliseconds(kNowOrNeverWait + kResolveGrace));
   } else {
-    Pending* pending = tx.MutableRegistration(token.registration_id)->add_pending();
-    pending->set_seq(mail.seq());
-    pending->set_expires_at_ms(message.expires_at_ms());
-    pending->set_collapse_key(message.collapse_key());
+    tx.AddPending(mail);
     if (scheduled) {
-      life.set_place(MessageLife::SCHEDULED);
-      pending->set_deliver_at_ms(message.deliver_at_ms());
-      pending->set_message_id(message.message_id());
       tx.AddScheduled(mail);
     } else {
-      life.set_place(MessageLife::MAILBOX);
       tx.AddMail(mail);
     }
   }
-  BELLWIRE_RETURN_IF_ERROR(tx.Note(ref, &life, push::v1::ACCEPTED, message.accepted_at_ms()));
-  BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &life, push::v1::STORED, ""));
+  tx.StartLife(mail);
   return AppendOutcome{
       .result = {.seq = mail.seq(), .route = tx.route(), .state = push::v1::STORED}};
 }

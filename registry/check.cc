@@ -1,5 +1,6 @@
 #include "registry/check.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -55,16 +56,25 @@ class Check {
         device_ != nullptr) {
       device_->Judge();
     }
+    LookForStrayLives();
     ScanFamily(Family::kTimeline, "timeline", [&](auto key, auto) { TakeTimeline(key); });
     ScanFamily(Family::kOutbox, "outbox", [&](auto key, auto value) { TakeOutbox(key, value); });
     if (ScanFamily(Family::kFeeds, "feeds", [&](auto key, auto value) { TakeFeeds(key, value); })) {
-      EndFeed();
+      for (const auto& [team_id, feed] : feeds_) JudgeFeed(team_id, feed);
     }
     progress_(records_);
   }
 
  private:
   static constexpr uint64_t kProgressEvery = 4096;
+
+  // What there is of a team's feed.
+  struct FeedFound {
+    std::optional<Feed> record;
+    uint64_t begins = 0;
+    // The last position of its blocks so far.
+    std::optional<uint64_t> reaches;
+  };
 
   template <typename Visit>
   bool ScanFamily(Family family, absl::string_view name, Visit visit) {
@@ -80,6 +90,37 @@ class Check {
     report_.Add(absl::StrCat("column family ", name),
                 absl::StrCat("it can't be read to its end: ", status.message()));
     return false;
+  }
+
+  // Lives of devices that have no record: DeviceCheck has taken all others. One look per device.
+  void LookForStrayLives() {
+    std::string from;
+    while (true) {
+      std::string first;
+      const absl::Status status = reader_.Scan(Family::kLives, from, std::string(64, '\xff'),
+                                               [&](absl::string_view key, absl::string_view) {
+                                                 first = std::string(key);
+                                                 return false;
+                                               });
+      if (!status.ok()) {
+        report_.Add("column family lives",
+                    absl::StrCat("it can't be read to its end: ", status.message()));
+        return;
+      }
+      if (first.empty()) return;
+      const auto device = DeviceId::FromBytes(absl::string_view(first).substr(0, DeviceId::kSize));
+      if (!device.has_value()) {
+        report_.Add(absl::StrCat("key ", absl::BytesToHexString(first), " of the lives"),
+                    "it is no device's");
+        from = first + '\0';
+        continue;
+      }
+      if (!Exists(Family::kDevices, DeviceRecordKey(*device))) {
+        report_.Add(absl::StrCat("device ", ToHex(*device)),
+                    "has lives of messages but no record of its own");
+      }
+      from = LivesEnd(*device);
+    }
   }
 
   // Whether a record is there. What can't be read is not called missing.
@@ -125,22 +166,26 @@ class Check {
     switch (entry.kind) {
       case TimelineEntry::Kind::kLife: {
         const auto life =
-            GetRecord<MessageLife>(reader_, Family::kDevices, LifeKey(entry.device, entry.message));
+            GetRecord<MessageLife>(reader_, Family::kLives, LifeKey(entry.device, entry.message));
         return !life.ok() || (life->has_value() && (*life)->wake_at_ms() == entry.time_ms);
       }
       case TimelineEntry::Kind::kNowOrNever:
         return Exists(Family::kDevices, NowOrNeverKey(entry.device, entry.seq));
+      case TimelineEntry::Kind::kExpiry:
       case TimelineEntry::Kind::kRegistration: {
         const auto record =
             GetRecord<Registration>(reader_, Family::kDevices,
                                     RegistrationKey(entry.device, entry.message.registration_id));
-        return !record.ok() || (record->has_value() && (*record)->removed_at_ms() != 0);
+        if (!record.ok()) return true;
+        if (!record->has_value()) return false;
+        return entry.kind == TimelineEntry::Kind::kExpiry ? (*record)->wake_at_ms() == entry.time_ms
+                                                          : (*record)->removed_at_ms() != 0;
       }
       case TimelineEntry::Kind::kScheduled:
         // It may have ended since: such entries stay until their time.
         return Exists(Family::kDevices, DeviceRecordKey(entry.device));
       case TimelineEntry::Kind::kFeed: {
-        const auto feed = GetRecord<Feed>(reader_, Family::kFeeds, FeedKey(entry.team_id));
+        const auto feed = GetRecord<Feed>(reader_, Family::kTeams, FeedKey(entry.team_id));
         return !feed.ok() || (feed->has_value() && (*feed)->wake_at_ms() == entry.time_ms);
       }
     }
@@ -175,43 +220,33 @@ class Check {
                   "it is no team's");
       return;
     }
-    if (parsed->team_id != feed_team_) {
-      EndFeed();
-      feed_team_ = parsed->team_id;
-      feed_ = std::nullopt;
-      feed_reaches_ = std::nullopt;
-    }
-    // Blocks ('B') come before the feed's own record ('F').
     if (parsed->kind == 'B') {
-      TakeFeedBlock(parsed->rest, value);
-    } else if (parsed->kind == 'F') {
-      report_.Count(RecordKind::kFeed);
-      auto feed = ParseRecord<Feed>(value);
-      if (feed.ok()) feed_ = *std::move(feed);
+      TakeFeedBlock(parsed->team_id, parsed->rest, value);
     } else {
       report_.Count(RecordKind::kUnknown);
     }
   }
 
-  void TakeFeedBlock(absl::string_view rest, absl::string_view value) {
+  void TakeFeedBlock(const std::string& team_id, absl::string_view rest, absl::string_view value) {
     report_.Count(RecordKind::kFeedBlock);
-    const std::string where = absl::StrCat("feed of ", Team(feed_team_));
+    FeedFound& feed = feeds_[team_id];
+    const std::string where = absl::StrCat("feed of ", Team(team_id));
     const auto block = ParseRecord<FeedBlock>(value);
     const uint64_t last = rest.size() == 8 ? ParseBigEndian64(rest) : 0;
     if (!block.ok() || block->receipts_size() == 0 ||
         last < static_cast<uint64_t>(block->receipts_size())) {
       report_.Add(where, absl::StrCat("the block up to position ", last, " can't be parsed"));
-      feed_reaches_ = last;
+      feed.reaches = last;
       return;
     }
     const uint64_t before = last - static_cast<uint64_t>(block->receipts_size());
-    if (!feed_reaches_.has_value()) {
-      feed_begins_ = before;
-    } else if (*feed_reaches_ != before) {
+    if (!feed.reaches.has_value()) {
+      feed.begins = before;
+    } else if (*feed.reaches != before) {
       report_.Add(where, absl::StrCat("receipts are missing, or twice there, between positions ",
-                                      *feed_reaches_, " and ", last));
+                                      *feed.reaches, " and ", last));
     }
-    feed_reaches_ = last;
+    feed.reaches = last;
     for (const auto& receipt : block->receipts()) {
       if (receipt.device_id().size() != DeviceId::kSize ||
           (!receipt.message_id().empty() && receipt.message_id().size() != MessageId::kSize)) {
@@ -220,28 +255,28 @@ class Check {
     }
   }
 
-  void EndFeed() {
-    if (feed_team_.empty()) return;
-    const std::string where = absl::StrCat("feed of ", Team(feed_team_));
-    if (!Exists(Family::kTeams, TeamRecordKey(feed_team_))) {
+  void JudgeFeed(const std::string& team_id, const FeedFound& found) {
+    const std::string where = absl::StrCat("feed of ", Team(team_id));
+    if (!Exists(Family::kTeams, TeamRecordKey(team_id))) {
       report_.Add(where, "the team is not known");
     }
-    if (!feed_.has_value()) {
+    if (!found.record.has_value()) {
       report_.Add(where, "its own record is missing or can't be parsed");
       return;
     }
-    const uint64_t begins = feed_reaches_.has_value() ? feed_begins_ : feed_->last_position();
-    const uint64_t reaches = feed_reaches_.value_or(feed_->last_position());
-    if (begins != feed_->trimmed_to() || reaches != feed_->last_position()) {
+    const Feed& feed = *found.record;
+    const uint64_t begins = found.reaches.has_value() ? found.begins : feed.last_position();
+    const uint64_t reaches = found.reaches.value_or(feed.last_position());
+    if (begins != feed.trimmed_to() || reaches != feed.last_position()) {
       report_.Add(where,
-                  absl::StrCat("it should hold positions ", feed_->trimmed_to() + 1, " to ",
-                               feed_->last_position(), " and holds ", begins + 1, " to ", reaches));
+                  absl::StrCat("it should hold positions ", feed.trimmed_to() + 1, " to ",
+                               feed.last_position(), " and holds ", begins + 1, " to ", reaches));
     }
-    const bool wakes = feed_->wake_at_ms() != 0 &&
-                       Exists(Family::kTimeline, TimelineKey({.time_ms = feed_->wake_at_ms(),
+    const bool wakes = feed.wake_at_ms() != 0 &&
+                       Exists(Family::kTimeline, TimelineKey({.time_ms = feed.wake_at_ms(),
                                                               .kind = TimelineEntry::Kind::kFeed,
-                                                              .team_id = feed_team_}));
-    if (feed_reaches_.has_value() && !wakes) {
+                                                              .team_id = team_id}));
+    if (found.reaches.has_value() && !wakes) {
       report_.Add(where, "nothing in the timeline will forget its receipts");
     }
   }
@@ -269,6 +304,13 @@ class Check {
         const bool fits = app.ok() && app->app_id() == parsed->rest;
         TakeNamed("app", *parsed, fits && app->team_id() == parsed->team_id,
                   AppNameKey(parsed->rest));
+        return;
+      }
+      case 'F': {
+        report_.Count(RecordKind::kFeed);
+        auto feed = ParseRecord<Feed>(value);
+        FeedFound& found = feeds_[parsed->team_id];
+        if (feed.ok()) found.record = *std::move(feed);
         return;
       }
       case 'K': {
@@ -336,12 +378,8 @@ class Check {
   // The device that the scan is in.
   DeviceId device_id_;
   std::unique_ptr<DeviceCheck> device_;
-  // The feed that the scan is in.
-  std::string feed_team_;
-  std::optional<Feed> feed_;
-  uint64_t feed_begins_ = 0;
-  // The last position of its blocks so far.
-  std::optional<uint64_t> feed_reaches_;
+  // By team.
+  std::map<std::string, FeedFound> feeds_;
 };
 
 }  // namespace

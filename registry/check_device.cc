@@ -90,8 +90,6 @@ void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
       now_or_never_[seq] = {*id, record->registration_id()};
       return;
     }
-    case 'L':
-      return TakeLife(rest, value);
     case 'C': {
       report_.Count(RecordKind::kRecallNotice);
       const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
@@ -118,6 +116,7 @@ void DeviceCheck::TakeMessage(absl::string_view rest, absl::string_view value, b
   const std::string where =
       scheduled ? NameOf(RefFrom(rest.substr(kNumber))) : Number("mailbox number", number);
   if (!envelope.ok()) return Problem(where, "its record can't be parsed");
+  if (!gap && envelope->stored_at_ms() == 0) Problem(where, "it does not say when it was stored");
   Mail mail{*std::move(envelope), ""};
   if (!gap) mail.content_hash = ContentHash(mail.envelope);
   mail.envelope.clear_payload();
@@ -137,16 +136,28 @@ void DeviceCheck::TakeMessage(absl::string_view rest, absl::string_view value, b
   }
 }
 
-void DeviceCheck::TakeLife(absl::string_view rest, absl::string_view value) {
+void DeviceCheck::TakeLives() {
+  const absl::Status status = reader_.Scan(Family::kLives, LivesFrom(device_), LivesEnd(device_),
+                                           [&](absl::string_view key, absl::string_view value) {
+                                             TakeLife(key, value);
+                                             return true;
+                                           });
+  if (!status.ok()) Problem("", absl::StrCat("its lives can't be read: ", status.message()));
+}
+
+void DeviceCheck::TakeLife(absl::string_view key, absl::string_view value) {
   report_.Count(RecordKind::kLife);
-  if (rest.size() != kRef) return Problem("", "a message's life has a key of a wrong length");
-  const MessageRef ref = RefFrom(rest);
+  if (key.size() != kLifeKeySize) {
+    return Problem("", "a message's life has a key of a wrong length");
+  }
+  const MessageRef ref = MessageOfLifeKey(key);
   auto life = ParseRecord<MessageLife>(value);
   if (!life.ok()) return Problem(NameOf(ref), "the record of its life can't be parsed");
   lives_[ref] = *std::move(life);
 }
 
 void DeviceCheck::Judge() {
+  TakeLives();
   JudgeDevice();
   JudgeApps();
   for (const auto& [id, registration] : registrations_) JudgeRegistration(id, registration);
@@ -250,12 +261,34 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
                                 kMaxMailboxMessagesPerApp, " may"));
   }
   JudgePending(id, registration);
+  JudgeWake(id, registration);
   if (registration.gap_seq() == 0) return;
   const auto gap = mail_.find(registration.gap_seq());
   if (gap == mail_.end() || gap->second.envelope.gap_dropped() == 0 ||
       gap->second.envelope.registration_id() != id) {
     Problem(where,
             absl::StrCat("its gap notice ", registration.gap_seq(), " is not in the mailbox"));
+  }
+}
+
+void DeviceCheck::JudgeWake(uint64_t id, const Registration& registration) {
+  const std::string where = NameOf(id);
+  if (registration.wake_at_ms() == 0) {
+    if (registration.pending_size() != 0) Problem(where, "nothing will end what waits for it");
+    return;
+  }
+  for (const Pending& pending : registration.pending()) {
+    if (registration.wake_at_ms() <=
+        pending.expires_at_ms() + absl::ToInt64Milliseconds(kExpiryGrace)) {
+      continue;
+    }
+    Problem(where, "its entry in the timeline comes too late for what waits for it");
+    break;
+  }
+  if (!InTimeline({.time_ms = registration.wake_at_ms(),
+                   .kind = TimelineEntry::Kind::kExpiry,
+                   .message = {.registration_id = id}})) {
+    Problem(where, "its entry in the timeline is missing");
   }
 }
 
@@ -285,10 +318,18 @@ void DeviceCheck::JudgePending(uint64_t id, const Registration& registration) {
         found->envelope.gap_dropped() != 0) {
       Problem(where, absl::StrCat("lists ", what.empty() ? "a message without id" : what,
                                   ", which is not there"));
-    } else if (found->envelope.expires_at_ms() != pending.expires_at_ms() ||
-               found->envelope.collapse_key() != pending.collapse_key()) {
+      continue;
+    }
+    if (found->envelope.expires_at_ms() != pending.expires_at_ms() ||
+        found->envelope.collapse_key() != pending.collapse_key()) {
       Problem(where, absl::StrCat("says of ", what, " another expiry or collapse key than it has"));
     }
+    const auto message_id = MessageId::FromBytes(found->envelope.message_id());
+    if (!message_id.has_value()) continue;
+    if (ShortHash(*message_id) != pending.message_id_hash()) {
+      Problem(where, absl::StrCat("would not find ", what, " by its id"));
+    }
+    if (pending.has_life()) waiting_lives_.insert({*message_id, id});
   }
 }
 
@@ -298,6 +339,12 @@ void DeviceCheck::JudgePlace(const std::string& where, const MessageRef& ref, co
     Problem(where, absl::StrCat(NameOf(ref.registration_id), " is missing"));
   }
   const auto life = lives_.find(ref);
+  // While nothing happens to it the message itself is all there is.
+  if (waiting_lives_.count(ref) == 0) {
+    if (life != lives_.end())
+      Problem(where, "it has a life that its registration does not know of");
+    return;
+  }
   if (life == lives_.end()) return Problem(where, "its life is missing");
   if (life->second.place() != place || life->second.seq() != mail.envelope.seq()) {
     Problem(where,
@@ -395,12 +442,12 @@ void DeviceCheck::JudgeLife(const MessageRef& ref, const MessageLife& life) {
   if (life.place() != MessageLife::ENDED && registrations_.count(ref.registration_id) == 0) {
     Problem(where, absl::StrCat(NameOf(ref.registration_id), " is missing"));
   }
-  const int64_t next_ms = NextWakeMs(life);
+  const int64_t latest_ms = LatestWakeMs(life);
   if (life.wake_at_ms() == 0) {
-    if (next_ms != 0) Problem(where, "nothing in the timeline will end or forget it");
+    if (latest_ms != 0) Problem(where, "nothing in the timeline will end or forget it");
     return;
   }
-  if (next_ms != 0 && life.wake_at_ms() > next_ms + absl::ToInt64Milliseconds(kExpiryGrace)) {
+  if (latest_ms != 0 && life.wake_at_ms() > latest_ms) {
     Problem(where, "its entry in the timeline comes too late");
   }
   if (!InTimeline(

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -21,7 +22,7 @@ namespace bellwire::registry {
 // all are there. Not thread-safe.
 class DeviceCheck {
  public:
-  // Looks into the timeline and the teams through `reader`. Both outlive it.
+  // Reads the lives, and looks into the timeline and the teams, through `reader`. Both outlive it.
   DeviceCheck(const DeviceId& device, const KvReader* reader, CheckReport* report)
       : device_(device), reader_(*reader), report_(*report) {}
 
@@ -37,12 +38,14 @@ class DeviceCheck {
     std::string content_hash;
   };
 
+  void TakeLives();
   void TakeMessage(absl::string_view rest, absl::string_view value, bool scheduled);
-  void TakeLife(absl::string_view rest, absl::string_view value);
+  void TakeLife(absl::string_view key, absl::string_view value);
 
   void JudgeDevice();
   void JudgeApps();
   void JudgeRegistration(uint64_t id, const storage::v1::Registration& registration);
+  void JudgeWake(uint64_t id, const storage::v1::Registration& registration);
   void JudgePending(uint64_t id, const storage::v1::Registration& registration);
   void JudgeMail(uint64_t seq, const Mail& mail);
   void JudgeScheduled(const MessageRef& ref, const Mail& mail);
@@ -76,6 +79,8 @@ class DeviceCheck {
   // What registrations list, by number and by message: how often.
   std::map<uint64_t, size_t> pending_seqs_;
   std::map<MessageRef, size_t> pending_scheduled_;
+  // Those that wait and that registrations say to have a life.
+  std::set<MessageRef> waiting_lives_;
 };
 
 }  // namespace bellwire::registry

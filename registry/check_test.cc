@@ -18,6 +18,7 @@
 #include "registry/keys.h"
 #include "registry/kv_store.h"
 #include "registry/memory_engine.h"
+#include "registry/message_life.h"
 #include "registry/records.h"
 #include "registry/shared_engine.h"
 
@@ -38,8 +39,8 @@ MessageId Id(uint8_t n) { return MessageId(std::array<uint8_t, 16>{n}); }
 // A store with every kind of record in it.
 class CheckTest : public testing::Test {
  protected:
-  // Messages of mail_: 1 acknowledged by the app, 2 by the agent, 3 and 4 wait (4 with a collapse key), 5 is
-  // scheduled, 6 is now or never, 7 was recalled. full_: 101 were sent, which leaves a gap notice.
+  // Messages of mail_: 1 acknowledged by the app, 2 by the agent, 3 and 4 wait and were sent (4 has a collapse key), 5
+  // is scheduled, 6 is now or never, 7 was recalled. full_: 101 were sent, which leaves a gap notice.
   void SetUp() override {
     store_ = std::make_unique<KvStore>(std::make_unique<SharedEngine>(&engine_),
                                        KvStore::Options{.clock = &clock_, .random = [this] {
@@ -73,6 +74,9 @@ class CheckTest : public testing::Test {
                     ->Acknowledge(kDevice, route,
                                   {{seqs[0], clock_.WallNow()}, {seqs[1], clock_.WallNow()}})
                     .ok());
+    ASSERT_TRUE(
+        store_->ReportSent(kDevice, {{seqs[2], clock_.WallNow()}, {seqs[3], clock_.WallNow()}})
+            .ok());
     ASSERT_TRUE(store_->AppAcknowledge(kDevice, {{Id(1), mail_, push::v1::APP_ACKED}}).ok());
     waiting_seq_ = seqs[2];
     Append(mail_, 5, "", absl::Hours(2));
@@ -138,7 +142,7 @@ class CheckTest : public testing::Test {
     Change<Registration>(Family::kDevices, RegistrationKey(kDevice, id), std::move(change));
   }
   void ChangeLife(uint8_t n, std::function<void(MessageLife&)> change) {
-    Change<MessageLife>(Family::kDevices, LifeKey(kDevice, {Id(n), mail_}), std::move(change));
+    Change<MessageLife>(Family::kLives, LifeKey(kDevice, {Id(n), mail_}), std::move(change));
   }
   std::string FirstKey(Family family, const std::string& from = "") {
     std::string first;
@@ -212,10 +216,10 @@ TEST_F(CheckTest, EveryRecordParses) {
       {"its record can't be parsed", {Family::kDevices, RegistrationKey(kDevice, mail_)}},
       {"mailbox number", {Family::kDevices, MailboxKey(kDevice, waiting_seq_)}},
       {"now-or-never", {Family::kDevices, NowOrNeverKey(kDevice, now_or_never_seq_)}},
-      {"of its life can't be parsed", {Family::kDevices, LifeKey(kDevice, {Id(1), mail_})}},
+      {"of its life can't be parsed", {Family::kLives, LifeKey(kDevice, {Id(1), mail_})}},
       {"outbox entry", {Family::kOutbox, FirstKey(Family::kOutbox)}},
       {"the block up to position", {Family::kFeeds, FirstKey(Family::kFeeds)}},
-      {"feed of team teamaaaaaa: its own record", {Family::kFeeds, FeedKey(kTeam)}},
+      {"feed of team teamaaaaaa: its own record", {Family::kTeams, FeedKey(kTeam)}},
       {"team teamaaaaaa: its record", {Family::kTeams, TeamRecordKey(kTeam)}},
       {"app com.example.mail of", {Family::kTeams, TeamAppKey(kTeam, "com.example.mail")}},
       {"key keyaaaaaaa of", {Family::kTeams, TeamKeyKey(kTeam, "keyaaaaaaa")}},
@@ -319,7 +323,7 @@ TEST_F(CheckTest, Scheduled) {
   const std::string key = FirstKey(Family::kDevices, ScheduledFrom(kDevice, 0));
   const std::string value = **engine_.Get(Family::kDevices, key);
   Delete(Family::kDevices, key);
-  ExpectProblem("it is not among the scheduled");
+  ExpectProblem("lists scheduled message 05000000-0000-0000-0000-000000000000, which is not there");
   Envelope changed;
   ASSERT_TRUE(changed.ParseFromString(value));
   changed.set_deliver_at_ms(changed.deliver_at_ms() + 1);
@@ -344,7 +348,7 @@ TEST_F(CheckTest, NowOrNever) {
 }
 
 TEST_F(CheckTest, ANowOrNeverNumberWithoutLife) {
-  Delete(Family::kDevices, LifeKey(kDevice, {Id(6), mail_}));
+  Delete(Family::kLives, LifeKey(kDevice, {Id(6), mail_}));
   ExpectProblem(absl::StrCat("now-or-never ", now_or_never_seq_, ": no life of"));
 }
 
@@ -362,9 +366,56 @@ TEST_F(CheckTest, RecallNotices) {
 }
 
 TEST_F(CheckTest, ALostLife) {
-  Delete(Family::kDevices, LifeKey(kDevice, {Id(3), mail_}));
+  Delete(Family::kLives, LifeKey(kDevice, {Id(3), mail_}));
   ExpectProblem("its life is missing");
+  Delete(Family::kLives, LifeKey(kDevice, {Id(1), mail_}));
   ExpectProblem("nothing is due then for device d1");
+}
+
+TEST_F(CheckTest, LivesOfNoDevice) {
+  const DeviceId stranger(std::array<uint8_t, 16>{0xd2});
+  const std::string life = **engine_.Get(Family::kLives, LifeKey(kDevice, {Id(1), mail_}));
+  Put(Family::kLives, LifeKey(stranger, {Id(1), mail_}), life);
+  ExpectProblem(absl::StrCat("device ", ToHex(stranger), ": has lives of messages but no record"));
+  Put(Family::kLives, "short", life);
+  ExpectProblem("of the lives: it is no device's");
+  Put(Family::kLives, std::string(kDevice.bytes()) + "short", life);
+  ExpectProblem("a message's life has a key of a wrong length");
+}
+
+TEST_F(CheckTest, ALifeTooMany) {
+  Envelope mail;
+  mail.set_stored_at_ms(WallNowMs(clock_));
+  mail.set_expires_at_ms(1);
+  Put(Family::kLives, LifeKey(kDevice, {Id(102), full_}), NewLife(mail).SerializeAsString());
+  ExpectProblem("it has a life that its registration does not know of");
+  Put(Family::kLives, LifeKey(kDevice, {Id(200), full_}), NewLife(mail).SerializeAsString());
+  ExpectProblem("it is not among the scheduled");
+}
+
+TEST_F(CheckTest, WhatAMessageSaysWhileNothingHasHappenedToIt) {
+  const std::string key = MailboxKey(kDevice, waiting_seq_);
+  Change<Envelope>(Family::kDevices, key, [](Envelope& e) { e.clear_stored_at_ms(); });
+  ExpectProblem("it does not say when it was stored");
+  ChangeRegistration(mail_, [](Registration& r) {
+    r.mutable_pending(0)->set_message_id_hash(r.pending(0).message_id_hash() + 1);
+  });
+  ExpectProblem(absl::StrCat("would not find number ", waiting_seq_, " by its id"));
+}
+
+TEST_F(CheckTest, WhatWaitsExpires) {
+  int64_t before = 0;
+  ChangeRegistration(full_, [&](Registration& r) {
+    before = r.wake_at_ms();
+    r.set_wake_at_ms(before + 60'000);
+  });
+  ExpectProblem("its entry in the timeline comes too late for what waits for it");
+  ExpectProblem("its entry in the timeline is missing");
+  ExpectProblem("nothing is due then for device d1");
+  ChangeRegistration(full_, [](Registration& r) { r.clear_wake_at_ms(); });
+  ExpectProblem("nothing will end what waits for it");
+  ChangeRegistration(full_, [&](Registration& r) { r.set_wake_at_ms(before); });
+  EXPECT_TRUE(Check().sound());
 }
 
 TEST_F(CheckTest, ReceiptsThatCantFollow) {
@@ -376,10 +427,10 @@ TEST_F(CheckTest, ReceiptsThatCantFollow) {
   ChangeLife(2, add(push::v1::SENT));
   ExpectProblem("ACCEPTED STORED SENT AGENT_ACKED SENT");
   ChangeLife(3, add(push::v1::APP_ACKED));
-  ExpectProblem("can't follow on each other: ACCEPTED STORED APP_ACKED");
+  ExpectProblem("can't follow on each other: ACCEPTED STORED SENT APP_ACKED");
   ChangeLife(4, add(push::v1::EXPIRED));
   ExpectProblem("its place MAILBOX does not fit to its last receipt EXPIRED");
-  ChangeLife(5, [](MessageLife& life) { life.mutable_receipts()->DeleteSubrange(0, 1); });
+  ChangeLife(6, [](MessageLife& life) { life.mutable_receipts()->DeleteSubrange(0, 1); });
   ExpectProblem("can't follow on each other: STORED");
   ChangeLife(6, [](MessageLife& life) { life.clear_receipts(); });
   ExpectProblem("its life has no receipts");
@@ -393,14 +444,14 @@ TEST_F(CheckTest, ReceiptsThatCantFollow) {
 
 TEST_F(CheckTest, LivesAndTheTimeline) {
   MessageLife before;
-  ChangeLife(3, [&](MessageLife& life) {
+  ChangeLife(2, [&](MessageLife& life) {
     before = life;
     life.set_wake_at_ms(life.wake_at_ms() + 60'000);
   });
   ExpectProblem("its entry in the timeline comes too late");
   ExpectProblem("its entry in the timeline is missing");
   ExpectProblem("nothing is due then for device d1");
-  ChangeLife(3, [](MessageLife& life) { life.clear_wake_at_ms(); });
+  ChangeLife(2, [](MessageLife& life) { life.clear_wake_at_ms(); });
   ExpectProblem("nothing in the timeline will end or forget it");
 }
 
@@ -452,7 +503,7 @@ TEST_F(CheckTest, Feeds) {
   });
   ExpectProblem("receipts are missing, or twice there");
   ExpectProblem("has a broken id");
-  Change<Feed>(Family::kFeeds, FeedKey(kTeam), [](Feed& f) { f.clear_wake_at_ms(); });
+  Change<Feed>(Family::kTeams, FeedKey(kTeam), [](Feed& f) { f.clear_wake_at_ms(); });
   ExpectProblem("nothing in the timeline will forget its receipts");
   ExpectProblem("nothing is due then for team teamaaaaaa");
 }

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "registry/expiry.h"
 #include "registry/records.h"
 
 namespace bellwire::registry {
@@ -18,6 +19,25 @@ using storage::v1::Device;
 using storage::v1::NowOrNever;
 using storage::v1::Pending;
 using storage::v1::Registration;
+
+namespace {
+
+// REQUIRES: `mail` has a message id.
+MessageRef RefOf(const Envelope& mail) {
+  return {*MessageId::FromBytes(mail.message_id()), mail.registration_id()};
+}
+
+bool IsAbout(const Pending& pending, uint64_t seq, absl::string_view message_id) {
+  return pending.seq() == seq && (seq != 0 || pending.message_id() == message_id);
+}
+bool IsAbout(const Pending& pending, const Envelope& mail) {
+  return IsAbout(pending, mail.seq(), mail.message_id());
+}
+bool IsAbout(const Pending& pending, const MessageRef& message, const MessageLife& life) {
+  return IsAbout(pending, life.seq(), message.message_id.bytes());
+}
+
+}  // namespace
 
 DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
                                      const std::function<uint64_t()>& random)
@@ -143,7 +163,14 @@ void DeviceTransaction::AddRegistration(uint64_t registration_id, Registration r
 }
 
 void DeviceTransaction::DeleteRegistration(uint64_t registration_id) {
-  registrations_.erase(registration_id);
+  const auto it = registrations_.find(registration_id);
+  assert(it != registrations_.end());
+  if (const int64_t wake_at_ms = it->second.record.wake_at_ms(); wake_at_ms != 0) {
+    DeleteTimeline({.time_ms = wake_at_ms,
+                    .kind = TimelineEntry::Kind::kExpiry,
+                    .message = {.registration_id = registration_id}});
+  }
+  registrations_.erase(it);
   overlay_.Delete(Family::kDevices, RegistrationKey(id_, registration_id));
 }
 
@@ -165,10 +192,58 @@ void DeviceTransaction::DeleteApp(absl::string_view app_id) {
   overlay_.Delete(Family::kDevices, AppKey(id_, app_id));
 }
 
+void DeviceTransaction::WakeBy(uint64_t registration_id, int64_t time_ms) {
+  Registration* registration = MutableRegistration(registration_id);
+  TimelineEntry entry{.time_ms = registration->wake_at_ms(),
+                      .kind = TimelineEntry::Kind::kExpiry,
+                      .message = {.registration_id = registration_id}};
+  // One that comes too early finds nothing to do and is armed again: as long as messages come and go, the entry
+  // of the first of them is the only one.
+  if (entry.time_ms != 0 && entry.time_ms <= time_ms) return;
+  if (entry.time_ms != 0) DeleteTimeline(entry);
+  entry.time_ms = time_ms;
+  PutTimeline(entry);
+  registration->set_wake_at_ms(time_ms);
+}
+
+void DeviceTransaction::StartLife(const Envelope& mail) {
+  const auto registration = registrations_.find(mail.registration_id());
+  assert(registration != registrations_.end());
+  const auto publish = [&](push::v1::Step step, int64_t time_ms) {
+    Publish(registration->second.record, mail.registration_id(), mail.message_id(), step, time_ms,
+            "");
+  };
+  publish(push::v1::ACCEPTED, mail.accepted_at_ms());
+  publish(push::v1::STORED, mail.stored_at_ms());
+  // Of a message that waits its record says it all.
+  if (!IsNowOrNever(mail)) return;
+  MessageLife life = NewLife(mail);
+  PutLife(RefOf(mail), &life);
+}
+
+absl::Status DeviceTransaction::ReceiptsMissing(const MessageRef& message) const {
+  return StoreCorruptError(absl::StrCat("the receipts of message ", FormatUuid(message.message_id),
+                                        " of device ", ToHex(id_), " are missing"));
+}
+
 absl::StatusOr<std::optional<MessageLife>> DeviceTransaction::FindLife(const MessageRef& message) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                            FindRegistration(message.registration_id));
+  if (registration != nullptr) {
+    const uint32_t hash = ShortHash(message.message_id);
+    for (const Pending& pending : registration->pending()) {
+      if (pending.message_id_hash() != hash) continue;
+      BELLWIRE_ASSIGN_OR_RETURN(const Envelope mail, ReadPending(message.registration_id, pending));
+      if (mail.message_id() == message.message_id.bytes()) return LifeOf(mail, pending);
+    }
+  }
+  return ReadLife(message);
+}
+
+absl::StatusOr<std::optional<MessageLife>> DeviceTransaction::ReadLife(const MessageRef& message) {
   BELLWIRE_ASSIGN_OR_RETURN(
       std::optional<MessageLife> life,
-      GetRecord<MessageLife>(overlay_, Family::kDevices, LifeKey(id_, message)));
+      GetRecord<MessageLife>(overlay_, Family::kLives, LifeKey(id_, message)));
   if (life.has_value() && life->receipts_size() == 0)
     return StoreCorruptError("a life without receipts");
   return life;
@@ -177,35 +252,55 @@ absl::StatusOr<std::optional<MessageLife>> DeviceTransaction::FindLife(const Mes
 absl::StatusOr<MessageLife> DeviceTransaction::GetLife(const MessageRef& message) {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, FindLife(message));
   if (life.has_value()) return *std::move(life);
-  return StoreCorruptError(absl::StrCat("the receipts of message ", FormatUuid(message.message_id),
-                                        " of device ", ToHex(id_), " are missing"));
+  return ReceiptsMissing(message);
+}
+
+absl::StatusOr<MessageLife> DeviceTransaction::LifeOf(const Envelope& mail) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                            FindRegistration(mail.registration_id()));
+  if (registration == nullptr) return StoreCorruptError("a message without registration");
+  for (const Pending& pending : registration->pending()) {
+    if (IsAbout(pending, mail)) return LifeOf(mail, pending);
+  }
+  return StoreCorruptError("a message that its registration misses");
+}
+
+absl::StatusOr<MessageLife> DeviceTransaction::LifeOf(const Envelope& mail,
+                                                      const Pending& pending) {
+  if (!pending.has_life()) return NewLife(mail);
+  const MessageRef ref = RefOf(mail);
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, ReadLife(ref));
+  if (life.has_value()) return *std::move(life);
+  return ReceiptsMissing(ref);
 }
 
 absl::StatusOr<std::vector<uint64_t>> DeviceTransaction::FindLivesOf(const MessageId& message_id) {
   std::vector<uint64_t> registrations;
-  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(Family::kDevices, LifeFrom(id_, message_id),
-                                         LifeEnd(id_, message_id),
-                                         [&](absl::string_view key, absl::string_view) {
-                                           registrations.push_back(RegistrationOfLifeKey(key));
-                                           return registrations.size() < kMaxRegistrationsPerDevice;
-                                         }));
+  BELLWIRE_RETURN_IF_ERROR(
+      overlay_.Scan(Family::kLives, LifeFrom(id_, message_id), LifeEnd(id_, message_id),
+                    [&](absl::string_view key, absl::string_view) {
+                      registrations.push_back(MessageOfLifeKey(key).registration_id);
+                      return registrations.size() < kMaxRegistrationsPerDevice;
+                    }));
   return registrations;
 }
 
 void DeviceTransaction::PutLife(const MessageRef& message, MessageLife* life) {
-  const int64_t next = NextWakeMs(*life);
-  // An entry that comes too early finds nothing to do and is armed again. To leave it alone saves the
-  // common case, a message that is acknowledged long before it expires, two writes.
-  if (next != 0 && (life->wake_at_ms() == 0 || next < life->wake_at_ms())) {
-    MoveWake(message, life, next);
+  if (HoldsPlace(*life)) {
+    // Its registration sees to its expiry.
+    for (Pending& pending : *MutableRegistration(message.registration_id)->mutable_pending()) {
+      if (IsAbout(pending, message, *life)) pending.set_has_life(true);
+    }
+  } else if (const int64_t latest_ms = LatestWakeMs(*life); latest_ms != 0) {
+    // An entry that comes too early is armed again. So a message that came to its device is given the time when
+    // its receipts are most likely forgotten: two writes less than to wait for its ttl first.
+    const int64_t ended_soon_ms = now_ms_ + absl::ToInt64Milliseconds(kReceiptRetention) +
+                                  absl::ToInt64Milliseconds(kReceiptRetentionSlack);
+    if (life->wake_at_ms() == 0 || life->wake_at_ms() > latest_ms) {
+      MoveWake(message, life, std::min(NextWakeMs(*life), ended_soon_ms));
+    }
   }
-  overlay_.Put(Family::kDevices, LifeKey(id_, message), life->SerializeAsString());
-}
-
-void DeviceTransaction::PutLifeToWakeAt(const MessageRef& message, MessageLife* life,
-                                        int64_t wake_at_ms) {
-  MoveWake(message, life, wake_at_ms);
-  overlay_.Put(Family::kDevices, LifeKey(id_, message), life->SerializeAsString());
+  overlay_.Put(Family::kLives, LifeKey(id_, message), life->SerializeAsString());
 }
 
 void DeviceTransaction::DeleteLife(const MessageRef& message, const MessageLife& life) {
@@ -213,7 +308,7 @@ void DeviceTransaction::DeleteLife(const MessageRef& message, const MessageLife&
     DeleteTimeline(
         {.time_ms = life.wake_at_ms(), .kind = TimelineEntry::Kind::kLife, .message = message});
   }
-  overlay_.Delete(Family::kDevices, LifeKey(id_, message));
+  overlay_.Delete(Family::kLives, LifeKey(id_, message));
 }
 
 void DeviceTransaction::MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms) {
@@ -387,31 +482,48 @@ absl::Status DeviceTransaction::ReleaseDue() {
     const std::optional<MessageId> message_id = MessageId::FromBytes(message.message_id());
     if (!message_id.has_value()) return StoreCorruptError("a scheduled message without id");
     const MessageRef ref{*message_id, message.registration_id()};
-    BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, GetLife(ref));
     BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(ref.registration_id));
     if (found == nullptr) return StoreCorruptError("a scheduled message without registration");
-    message.set_seq(TakeSeq());
-    for (Pending& pending : *MutableRegistration(ref.registration_id)->mutable_pending()) {
-      if (pending.seq() != 0 || pending.message_id() != message.message_id()) continue;
-      pending.set_seq(message.seq());
-      pending.clear_deliver_at_ms();
-      pending.clear_message_id();
+    auto& all = *MutableRegistration(ref.registration_id)->mutable_pending();
+    const auto pending =
+        std::find_if(all.begin(), all.end(), [&](const Pending& p) { return IsAbout(p, message); });
+    if (pending == all.end()) {
+      return StoreCorruptError("a scheduled message that its registration misses");
     }
+    if (IsExpired(message.expires_at_ms(), now_ms_)) {
+      // Nobody looked while it was due. It was never sent, so no acknowledgement can be under way.
+      BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, LifeOf(message, *pending));
+      BELLWIRE_RETURN_IF_ERROR(Record(ref, &life, push::v1::EXPIRED, kExpiredDetail));
+      continue;
+    }
+    message.set_seq(TakeSeq());
+    pending->set_seq(message.seq());
+    pending->clear_deliver_at_ms();
+    pending->clear_message_id();
     overlay_.Delete(Family::kDevices, ScheduledKey(id_, message.deliver_at_ms(), ref));
     AddMail(message);
-    life.set_seq(message.seq());
-    life.set_place(MessageLife::MAILBOX);
-    PutLife(ref, &life);
     released_.push_back(std::move(message));
   }
   mutable_device().set_next_due_at_ms(next_due_at_ms);
   return absl::OkStatus();
 }
 
+void DeviceTransaction::AddPending(const Envelope& mail) {
+  Pending* pending = MutableRegistration(mail.registration_id())->add_pending();
+  pending->set_seq(mail.seq());
+  pending->set_expires_at_ms(mail.expires_at_ms());
+  pending->set_collapse_key(mail.collapse_key());
+  pending->set_message_id_hash(ShortHash(*MessageId::FromBytes(mail.message_id())));
+  if (mail.seq() == 0) {
+    pending->set_deliver_at_ms(mail.deliver_at_ms());
+    pending->set_message_id(mail.message_id());
+  }
+  WakeBy(mail.registration_id(), mail.expires_at_ms());
+}
+
 absl::Status DeviceTransaction::LeavePlace(const MessageRef& message, const MessageLife& life) {
   assert(HoldsPlace(life));
-  const bool in_mailbox = life.place() == MessageLife::MAILBOX;
-  if (in_mailbox) {
+  if (life.place() == MessageLife::MAILBOX) {
     RemoveMail(life.seq());
   } else {
     overlay_.Delete(Family::kDevices, ScheduledKey(id_, life.deliver_at_ms(), message));
@@ -419,25 +531,35 @@ absl::Status DeviceTransaction::LeavePlace(const MessageRef& message, const Mess
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(message.registration_id));
   if (found == nullptr) return StoreCorruptError("a pending message without registration");
   auto& pending = *MutableRegistration(message.registration_id)->mutable_pending();
-  const auto it = std::find_if(pending.begin(), pending.end(), [&](const Pending& p) {
-    return in_mailbox ? p.seq() == life.seq()
-                      : p.seq() == 0 && p.message_id() == message.message_id.bytes();
-  });
+  const auto it = std::find_if(pending.begin(), pending.end(),
+                               [&](const Pending& p) { return IsAbout(p, message, life); });
   if (it == pending.end())
     return StoreCorruptError("a pending message that its registration misses");
   pending.erase(it);
   return absl::OkStatus();
 }
 
-absl::StatusOr<MessageRef> DeviceTransaction::RefOf(uint64_t registration_id,
-                                                    const Pending& pending) {
-  std::optional<MessageId> message_id = MessageId::FromBytes(pending.message_id());
+absl::StatusOr<Envelope> DeviceTransaction::ReadPending(uint64_t registration_id,
+                                                        const Pending& pending) {
+  std::optional<Envelope> mail;
   if (pending.seq() != 0) {
-    BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Envelope> mail, FindMail(pending.seq()));
-    if (mail.has_value()) message_id = MessageId::FromBytes(mail->message_id());
+    BELLWIRE_ASSIGN_OR_RETURN(mail, FindMail(pending.seq()));
+  } else if (const auto message_id = MessageId::FromBytes(pending.message_id())) {
+    const std::string key =
+        ScheduledKey(id_, pending.deliver_at_ms(), {*message_id, registration_id});
+    BELLWIRE_ASSIGN_OR_RETURN(mail, GetRecord<Envelope>(overlay_, Family::kDevices, key));
   }
-  if (!message_id.has_value()) return StoreCorruptError("a pending message that can't be found");
-  return MessageRef{*message_id, registration_id};
+  if (!mail.has_value() || mail->message_id().size() != MessageId::kSize) {
+    return StoreCorruptError("a pending message that can't be found");
+  }
+  return *std::move(mail);
+}
+
+absl::Status DeviceTransaction::EndPending(uint64_t registration_id, const Pending& pending,
+                                           push::v1::Step step, absl::string_view detail) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Envelope mail, ReadPending(registration_id, pending));
+  BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, LifeOf(mail, pending));
+  return Record(RefOf(mail), &life, step, detail);
 }
 
 absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t dropped) {

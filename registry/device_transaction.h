@@ -28,10 +28,12 @@ namespace bellwire::registry {
 //
 // Nothing is seen outside before Finish(); a transaction that is dropped had no effect. Keeps these
 // true, as the operations rely on them:
-//   * a life in MAILBOX or SCHEDULED has its record there and an entry in its registration's
-//     `pending`, and no other life has;
+//   * a message in the mailbox or among the scheduled has an entry in its registration's `pending`, and no
+//     other message has. Its life is written if that entry says so; if not, it is still NewLife of the message;
 //   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
-//   * a life's `wake_at_ms` is its one timeline entry, not later than NextWakeMs.
+//   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first expiry of
+//     what is pending, but for kExpiryGrace;
+//   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than LatestWakeMs.
 //
 // Not thread-safe. Errors of all methods that read: those of KvReader.
 class DeviceTransaction {
@@ -71,23 +73,29 @@ class DeviceTransaction {
   // For changes. REQUIRES: FindRegistration found it.
   storage::v1::Registration* MutableRegistration(uint64_t registration_id);
   void AddRegistration(uint64_t registration_id, storage::v1::Registration registration);
+  // REQUIRES: FindRegistration found it, and nothing is pending.
   void DeleteRegistration(uint64_t registration_id);
   // The living registration of an app; 0: there is none.
   absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
   void PutApp(absl::string_view app_id, uint64_t registration_id);
   void DeleteApp(absl::string_view app_id);
+  // Sees to it that what is pending is looked at by then. REQUIRES: the registration was found.
+  void WakeBy(uint64_t registration_id, int64_t time_ms);
 
   // --- Lives.
 
+  // Begins the life of a message that was just stored, with its first receipts. REQUIRES: as NewLife; its
+  // registration was found; it is in its place.
+  void StartLife(const internal::v1::Envelope& mail);
   absl::StatusOr<std::optional<MessageLife>> FindLife(const MessageRef& message);
   // For a message that must have one: DATA_LOSS if it has not.
   absl::StatusOr<MessageLife> GetLife(const MessageRef& message);
-  // The registrations that have a life of this message id.
+  // Of a message that holds a place, and that was read already.
+  absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail);
+  // The registrations that have a message of this id which waits no more.
   absl::StatusOr<std::vector<uint64_t>> FindLivesOf(const MessageId& message_id);
-  // Writes it, and sees to its timeline entry.
+  // Writes it, and sees to its timeline entry. REQUIRES: FindLife, GetLife or LifeOf found it.
   void PutLife(const MessageRef& message, MessageLife* life);
-  // Writes it, to be looked at at this very time.
-  void PutLifeToWakeAt(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   void DeleteLife(const MessageRef& message, const MessageLife& life);
 
   // Adds a receipt to a life and writes it, and puts it on its way to the team's feed. Every receipt of
@@ -128,17 +136,20 @@ class DeviceTransaction {
       absl::FunctionRef<absl::StatusOr<bool>(const internal::v1::Envelope&)> visit);
 
   void AddScheduled(const internal::v1::Envelope& message);
-  // Gives scheduled messages that are due their place in the mailbox's order: at most
-  // kMaxReleasesPerTransaction.
+  // Gives scheduled messages that are due their place in the mailbox's order, and ends those that have expired
+  // since: at most kMaxReleasesPerTransaction.
   absl::Status ReleaseDue();
   // Those that ReleaseDue released, in order.
   const std::vector<internal::v1::Envelope>& released() const { return released_; }
 
+  // Lists a message in its registration's `pending`. REQUIRES: the registration was found.
+  void AddPending(const internal::v1::Envelope& mail);
   // Takes the message out of the mailbox or from among the scheduled, and its entry from the
   // registration's `pending`; `life` is not changed. REQUIRES: HoldsPlace(life).
   absl::Status LeavePlace(const MessageRef& message, const MessageLife& life);
-  // Which message an entry of `pending` is about.
-  absl::StatusOr<MessageRef> RefOf(uint64_t registration_id, const storage::v1::Pending& pending);
+  // Records a terminal step of a message that holds a place.
+  absl::Status EndPending(uint64_t registration_id, const storage::v1::Pending& pending,
+                          push::v1::Step step, absl::string_view detail);
 
   // Tells the app that `dropped` more of its messages were dropped: a notice that takes the next
   // number, in place of the one that waits already.
@@ -161,6 +172,14 @@ class DeviceTransaction {
     bool changed = false;
   };
 
+  // The message that an entry of `pending` is about.
+  absl::StatusOr<internal::v1::Envelope> ReadPending(uint64_t registration_id,
+                                                     const storage::v1::Pending& pending);
+  absl::Status ReceiptsMissing(const MessageRef& message) const;
+  // The life's own record.
+  absl::StatusOr<std::optional<MessageLife>> ReadLife(const MessageRef& message);
+  absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail,
+                                     const storage::v1::Pending& pending);
   void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   absl::Status UpdateSettled();
   // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as

@@ -6,7 +6,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/limits.h"
-#include "registry/device_transaction.h"
 
 // When a message that waits is over, said once for pages, the sweeper and a full mailbox.
 namespace bellwire::registry {
@@ -20,8 +19,8 @@ inline bool IsExpired(int64_t expires_at_ms, int64_t now_ms) {
 
 // From this time on its end is written. While the device has a session the message may be on its
 // way, and the acknowledgement that comes within the grace tells the truth: EXPIRED would not.
-inline int64_t ExpiryDueMs(const DeviceTransaction& tx, int64_t expires_at_ms) {
-  return expires_at_ms + (tx.connected() ? absl::ToInt64Milliseconds(kExpiryGrace) : 0);
+inline int64_t ExpiryDueMs(int64_t expires_at_ms, bool connected) {
+  return expires_at_ms + (connected ? absl::ToInt64Milliseconds(kExpiryGrace) : 0);
 }
 
 }  // namespace bellwire::registry

@@ -104,25 +104,6 @@ int64_t TimeOfScheduledKey(absl::string_view key) {
   return static_cast<int64_t>(ParseBigEndian64(key.substr(kId + 1, kNumber)));
 }
 
-std::string LifeKey(const DeviceId& device, const MessageRef& message) {
-  std::string key = DeviceKey(device, 'L');
-  AppendMessage(message, &key);
-  return key;
-}
-
-std::string LifeFrom(const DeviceId& device, const MessageId& message_id) {
-  return LifeKey(device, {message_id, 0});
-}
-
-std::string LifeEnd(const DeviceId& device, const MessageId& message_id) {
-  // One byte longer than the last key there can be.
-  return LifeKey(device, {message_id, UINT64_MAX}) + '\0';
-}
-
-uint64_t RegistrationOfLifeKey(absl::string_view key) {
-  return ParseBigEndian64(key.substr(kId + 1 + MessageId::kSize));
-}
-
 std::string RecallKey(const DeviceId& device, const MessageRef& message) {
   std::string key = RecallsFrom(device);
   AppendMessage(message, &key);
@@ -138,6 +119,37 @@ MessageRef MessageOfRecallKey(absl::string_view key) {
           ParseBigEndian64(message.substr(MessageId::kSize))};
 }
 
+std::string LifeKey(const DeviceId& device, const MessageRef& message) {
+  std::string key;
+  key.reserve(kLifeKeySize);
+  key.append(device.bytes().data(), kId);
+  AppendMessage(message, &key);
+  return key;
+}
+
+std::string LifeFrom(const DeviceId& device, const MessageId& message_id) {
+  return LifeKey(device, {message_id, 0});
+}
+
+std::string LifeEnd(const DeviceId& device, const MessageId& message_id) {
+  // One byte longer than the last key there can be.
+  return LifeKey(device, {message_id, UINT64_MAX}) + '\0';
+}
+
+std::string LivesFrom(const DeviceId& device) { return std::string(device.bytes()); }
+
+std::string LivesEnd(const DeviceId& device) {
+  std::array<uint8_t, MessageId::kSize> last;
+  last.fill(0xff);
+  return LifeEnd(device, MessageId(last));
+}
+
+MessageRef MessageOfLifeKey(absl::string_view key) {
+  const absl::string_view message = key.substr(kId);
+  return {*MessageId::FromBytes(message.substr(0, MessageId::kSize)),
+          ParseBigEndian64(message.substr(MessageId::kSize))};
+}
+
 std::string TimelineKey(const TimelineEntry& entry) {
   std::string key = TimelineFrom(entry.time_ms);
   key.append(entry.device.bytes().data(), kId);
@@ -149,6 +161,7 @@ std::string TimelineKey(const TimelineEntry& entry) {
     case TimelineEntry::Kind::kNowOrNever:
       AppendBigEndian64(entry.seq, &key);
       break;
+    case TimelineEntry::Kind::kExpiry:
     case TimelineEntry::Kind::kRegistration:
       AppendBigEndian64(entry.message.registration_id, &key);
       break;
@@ -185,6 +198,7 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key) {
       if (rest.size() != kNumber) return std::nullopt;
       entry.seq = ParseBigEndian64(rest);
       return entry;
+    case TimelineEntry::Kind::kExpiry:
     case TimelineEntry::Kind::kRegistration:
       if (rest.size() != kNumber) return std::nullopt;
       entry.message.registration_id = ParseBigEndian64(rest);

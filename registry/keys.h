@@ -46,11 +46,6 @@ std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms,
 // Before every key of this time and after all of earlier ones.
 std::string ScheduledFrom(const DeviceId& device, int64_t deliver_at_ms);
 int64_t TimeOfScheduledKey(absl::string_view key);
-// All of one message id beside each other.
-std::string LifeKey(const DeviceId& device, const MessageRef& message);  // 'L'
-std::string LifeFrom(const DeviceId& device, const MessageId& message_id);
-std::string LifeEnd(const DeviceId& device, const MessageId& message_id);
-uint64_t RegistrationOfLifeKey(absl::string_view key);
 std::string RecallKey(const DeviceId& device, const MessageRef& message);  // 'C'
 // Before and after all of them.
 std::string RecallsFrom(const DeviceId& device);
@@ -58,12 +53,28 @@ std::string RecallsEnd(const DeviceId& device);
 // REQUIRES: made by RecallKey.
 MessageRef MessageOfRecallKey(absl::string_view key);
 
+// --- Family::kLives: device id (16), message id (16), registration (8).
+
+std::string LifeKey(const DeviceId& device, const MessageRef& message);
+// Before and after all of one message id, which lie beside each other.
+std::string LifeFrom(const DeviceId& device, const MessageId& message_id);
+std::string LifeEnd(const DeviceId& device, const MessageId& message_id);
+// Before and after all of a device.
+std::string LivesFrom(const DeviceId& device);
+std::string LivesEnd(const DeviceId& device);
+// REQUIRES: of the length that LifeKey makes.
+MessageRef MessageOfLifeKey(absl::string_view key);
+inline constexpr size_t kLifeKeySize = DeviceId::kSize + MessageId::kSize + 8;
+
 // --- Family::kTimeline: time (8), device id (16), kind (1), and what it is about.
 
 struct TimelineEntry {
   enum class Kind : char {
-    // The life of a message: it expires, or its receipts are forgotten.
+    // The life of a message that does not wait: it ends for want of word from the device, or its receipts are
+    // forgotten.
     kLife = 'L',
+    // Messages that wait for a registration expire.
+    kExpiry = 'E',
     // A number of a now-or-never message.
     kNowOrNever = 'N',
     // A dead token is forgotten.
@@ -76,7 +87,7 @@ struct TimelineEntry {
   int64_t time_ms = 0;
   DeviceId device;
   Kind kind = Kind::kLife;
-  // kLife: both of it. kRegistration: the registration only.
+  // kLife: both of it. kExpiry, kRegistration: the registration only.
   MessageRef message;
   // kNowOrNever.
   uint64_t seq = 0;
@@ -94,6 +105,9 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key);
 std::string TeamRecordKey(absl::string_view team_id);                         // 'T'
 std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id);  // 'A'
 std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);  // 'K'
+// The team's feed of receipts. Here and not before its blocks: those lie in the order in which they are made, and
+// RocksDB takes what comes in order as it is.
+std::string FeedKey(absl::string_view team_id);  // 'F'
 // Before and after every app, or key, of the team.
 std::string TeamAppsFrom(absl::string_view team_id);
 std::string TeamAppsEnd(absl::string_view team_id);
@@ -123,7 +137,6 @@ std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key);
 
 // --- Family::kFeeds: length of the team id (1), team id, kind (1), and what follows here.
 
-std::string FeedKey(absl::string_view team_id);  // 'F'
 // By the position of its last receipt: the first key from FeedBlockKey(p) on is the block of p.
 std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);  // 'B'
 // After every block of the team.

@@ -25,9 +25,16 @@ TEST(KeysTest, LivesOfOneIdLieBesideEachOther) {
     const std::string key = LifeKey(Device(1), {Message(2), registration});
     EXPECT_LE(LifeFrom(Device(1), Message(2)), key);
     EXPECT_LT(key, LifeEnd(Device(1), Message(2)));
-    EXPECT_EQ(RegistrationOfLifeKey(key), registration);
+    EXPECT_EQ(MessageOfLifeKey(key), (MessageRef{Message(2), registration}));
+    EXPECT_LT(LivesFrom(Device(1)), key);
+    EXPECT_LT(key, LivesEnd(Device(1)));
+    EXPECT_EQ(key.size(), kLifeKeySize);
   }
   EXPECT_LT(LifeEnd(Device(1), Message(2)), LifeFrom(Device(1), Message(3)));
+  std::array<uint8_t, 16> last;
+  last.fill(0xff);
+  EXPECT_LT(LifeKey(Device(1), {MessageId(last), UINT64_MAX}), LivesEnd(Device(1)));
+  EXPECT_LT(LivesEnd(Device(1)), LivesFrom(Device(2)));
 }
 
 TEST(KeysTest, ATeamsRecordsLieTogether) {
@@ -43,13 +50,14 @@ TEST(KeysTest, ATeamsRecordsLieTogether) {
 
 TEST(KeysTest, TimelineKeysParseBack) {
   for (const TimelineEntry::Kind kind :
-       {TimelineEntry::Kind::kLife, TimelineEntry::Kind::kNowOrNever,
+       {TimelineEntry::Kind::kLife, TimelineEntry::Kind::kExpiry, TimelineEntry::Kind::kNowOrNever,
         TimelineEntry::Kind::kRegistration, TimelineEntry::Kind::kScheduled}) {
     TimelineEntry entry;
     entry.time_ms = 1'767'225'600'123;
     entry.device = Device(9);
     entry.kind = kind;
     if (kind == TimelineEntry::Kind::kLife) entry.message = {Message(4), 5};
+    if (kind == TimelineEntry::Kind::kExpiry) entry.message.registration_id = 8;
     if (kind == TimelineEntry::Kind::kRegistration) entry.message.registration_id = 6;
     if (kind == TimelineEntry::Kind::kNowOrNever) entry.seq = 7;
     const std::string key = TimelineKey(entry);

@@ -17,8 +17,11 @@ namespace bellwire::registry {
 
 // The kinds of keys, each ordered by itself. docs/registry_format.md has the layout of each.
 enum class Family : uint8_t {
-  // All records of a device, under its id.
+  // All records of a device, under its id, but for kLives: what every message changes.
   kDevices,
+  // The lives of a device's messages, under its id. Apart, as they stay for days after their messages and are
+  // looked for by ids that nobody has heard of: waiting messages are not moved with them, nor looked through.
+  kLives,
   // All records of a team, under its id.
   kTeams,
   // Who holds an app id or a key id; and the slots of the pool of networks, which nobody owns.
@@ -27,7 +30,7 @@ enum class Family : uint8_t {
   kTimeline,
   // Receipts on their way into a feed: ordered by commit, each entry belonging to the device it names.
   kOutbox,
-  // The feed of receipts of each team, under its id.
+  // The receipts in each team's feed, under its id.
   kFeeds,
 };
 

@@ -82,7 +82,9 @@ auto KvStore::Run(const DeviceId& device, Operation operation)
 absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
   BELLWIRE_RETURN_IF_ERROR(tx.Finish());
-  relay_.Add(outbox_order, device, tx.TakeOutbox());
+  storage::v1::Outbox outbox = tx.TakeOutbox();
+  receipts_made_ += static_cast<size_t>(outbox.receipts_size());
+  relay_.Add(outbox_order, device, std::move(outbox));
   if (!tx.connected()) return absl::OkStatus();
   for (const Envelope& message : tx.released()) {
     released_.push_back({device, tx.device().route(), message});
@@ -231,8 +233,11 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
                                           due.emplace_back(key);
                                           return true;
                                         }));
-  for (const std::string& key : due) {
-    const std::optional<TimelineEntry> entry = ParseTimelineKey(key);
+  // One entry may end all the messages of an app.
+  const size_t max_receipts = receipts_made_ + max_entries;
+  auto next = due.begin();
+  for (; next != due.end() && receipts_made_ < max_receipts; ++next) {
+    const std::optional<TimelineEntry> entry = ParseTimelineKey(*next);
     const absl::Status status =
         entry.has_value() ? WakeEntry(*entry, now_ms) : StoreCorruptError("a timeline entry");
     if (status.ok()) {
@@ -244,7 +249,12 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
     }
   }
   // Past those that failed as well: they are tried again after a restart, and must not keep the others.
-  timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
+  if (next != due.end()) {
+    timeline_from_ = *next;
+    result.more = true;
+  } else {
+    timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
+  }
   return result;
 }
 

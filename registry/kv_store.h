@@ -103,6 +103,8 @@ class KvStore final : public Store {
   // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
   // each of them a walk over what the ones before have deleted.
   std::string timeline_from_;
+  // By device transactions, ever.
+  size_t receipts_made_ = 0;
 };
 
 }  // namespace bellwire::registry

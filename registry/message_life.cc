@@ -56,10 +56,25 @@ bool AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view
   return true;
 }
 
+MessageLife NewLife(const internal::v1::Envelope& mail) {
+  MessageLife life;
+  if (IsNowOrNever(mail)) {
+    life.set_place(MessageLife::NOW_OR_NEVER);
+  } else {
+    life.set_place(mail.seq() != 0 ? MessageLife::MAILBOX : MessageLife::SCHEDULED);
+  }
+  life.set_seq(mail.seq());
+  life.set_content_hash(ContentHash(mail));
+  life.set_accepted_at_ms(mail.accepted_at_ms());
+  life.set_expires_at_ms(mail.expires_at_ms());
+  life.set_deliver_at_ms(mail.deliver_at_ms());
+  AddReceipt(&life, push::v1::ACCEPTED, mail.accepted_at_ms(), "");
+  AddReceipt(&life, push::v1::STORED, mail.stored_at_ms(), "");
+  return life;
+}
+
 int64_t NextWakeMs(const MessageLife& life) {
   switch (life.place()) {
-    case MessageLife::MAILBOX:
-    case MessageLife::SCHEDULED:
     case MessageLife::RECALLING:
       return life.expires_at_ms();
     case MessageLife::DEVICE:
@@ -70,6 +85,12 @@ int64_t NextWakeMs(const MessageLife& life) {
     default:
       return 0;
   }
+}
+
+int64_t LatestWakeMs(const MessageLife& life) {
+  const int64_t slack =
+      life.place() == MessageLife::ENDED ? absl::ToInt64Milliseconds(kReceiptRetentionSlack) : 0;
+  return NextWakeMs(life) + slack;
 }
 
 bool IsNowOrNever(const internal::v1::Envelope& message) {
@@ -95,6 +116,12 @@ std::string ContentHash(const internal::v1::Envelope& message) {
   // Fails only without memory.
   if (EVP_Digest(content.data(), content.size(), digest, &size, sha256, nullptr) != 1) abort();
   return std::string(reinterpret_cast<const char*>(digest), 16);
+}
+
+uint32_t ShortHash(const MessageId& message_id) {
+  const absl::string_view bytes = message_id.bytes();
+  const uint64_t folded = ParseBigEndian64(bytes.substr(0, 8)) ^ ParseBigEndian64(bytes.substr(8));
+  return static_cast<uint32_t>(folded >> 32) ^ static_cast<uint32_t>(folded);
 }
 
 bool IsRetry(const MessageLife& life, const internal::v1::Envelope& message, int64_t now_ms) {

@@ -1,5 +1,9 @@
 #include "registry/message_life.h"
 
+#include <array>
+#include <cstdint>
+
+#include "common/ids.h"
 #include "common/limits.h"
 #include "gtest/gtest.h"
 
@@ -57,13 +61,52 @@ TEST(MessageLifeTest, TheSameSentTwiceIsOne) {
 
 TEST(MessageLifeTest, WakesWhenSomethingIsDue) {
   MessageLife life = Accepted();
+  EXPECT_EQ(NextWakeMs(life), 0);
+  life.set_place(MessageLife::RECALLING);
   EXPECT_EQ(NextWakeMs(life), 61'000);
+  EXPECT_EQ(LatestWakeMs(life), 61'000);
   life.set_place(MessageLife::NOW_OR_NEVER);
   EXPECT_EQ(NextWakeMs(life), 0);
   life.set_place(MessageLife::DEVICE);
   EXPECT_EQ(NextWakeMs(life), 61'000 + absl::ToInt64Milliseconds(kDeviceReportGrace));
   AddReceipt(&life, push::v1::APP_ACKED, 5000, "");
   EXPECT_EQ(NextWakeMs(life), 5000 + absl::ToInt64Milliseconds(kReceiptRetention));
+  EXPECT_EQ(LatestWakeMs(life),
+            NextWakeMs(life) + absl::ToInt64Milliseconds(kReceiptRetentionSlack));
+}
+
+TEST(MessageLifeTest, AMessageTellsItsLifeUntilSomethingHappensToIt) {
+  internal::v1::Envelope mail = Message();
+  mail.set_stored_at_ms(1003);
+  mail.set_seq(7);
+  const MessageLife life = NewLife(mail);
+  EXPECT_EQ(life.place(), MessageLife::MAILBOX);
+  EXPECT_EQ(life.seq(), 7);
+  EXPECT_EQ(life.expires_at_ms(), 61'000);
+  EXPECT_TRUE(IsRetry(life, Message(), 2000));
+  ASSERT_EQ(life.receipts_size(), 2);
+  EXPECT_EQ(life.receipts(0).step(), push::v1::ACCEPTED);
+  EXPECT_EQ(life.receipts(0).time_ms(), 1000);
+  EXPECT_EQ(life.receipts(1).step(), push::v1::STORED);
+  EXPECT_EQ(life.receipts(1).time_ms(), 1003);
+  mail.set_deliver_at_ms(5000);
+  EXPECT_EQ(NewLife(mail).place(), MessageLife::MAILBOX);
+  EXPECT_EQ(NewLife(mail).deliver_at_ms(), 5000);
+  mail.clear_seq();
+  EXPECT_EQ(NewLife(mail).place(), MessageLife::SCHEDULED);
+  mail.clear_deliver_at_ms();
+  mail.set_expires_at_ms(mail.accepted_at_ms());
+  mail.set_seq(8);
+  EXPECT_EQ(NewLife(mail).place(), MessageLife::NOW_OR_NEVER);
+}
+
+TEST(MessageLifeTest, TheShortHashTakesAllOfTheId) {
+  const auto id = [](size_t at) {
+    std::array<uint8_t, 16> bytes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    if (at < bytes.size()) bytes[at] ^= 0x80;
+    return MessageId(bytes);
+  };
+  for (size_t at = 0; at < 16; ++at) EXPECT_NE(ShortHash(id(at)), ShortHash(id(16))) << at;
 }
 
 TEST(MessageLifeTest, ARetryHasTheSameHash) {

@@ -46,12 +46,12 @@ absl::StatusOr<FeedReceipt> Decode(uint64_t position, storage::v1::FeedReceipt s
 
 absl::StatusOr<Feed> ReceiptFeed::Load() const {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Feed> feed,
-                            GetRecord<Feed>(*overlay_, Family::kFeeds, FeedKey(team_id_)));
+                            GetRecord<Feed>(*overlay_, Family::kTeams, FeedKey(team_id_)));
   return std::move(feed).value_or(Feed());
 }
 
 void ReceiptFeed::Save(const Feed& feed) {
-  overlay_->Put(Family::kFeeds, FeedKey(team_id_), feed.SerializeAsString());
+  overlay_->Put(Family::kTeams, FeedKey(team_id_), feed.SerializeAsString());
 }
 
 void ReceiptFeed::WakeAt(Feed* feed, int64_t time_ms) {

@@ -6,8 +6,8 @@
 
 namespace bellwire::registry {
 
-RecordCache::RecordCache(std::unique_ptr<KvEngine> engine, size_t max_bytes)
-    : engine_(std::move(engine)), max_bytes_(max_bytes) {}
+RecordCache::RecordCache(std::unique_ptr<KvEngine> engine, Family family, size_t max_bytes)
+    : engine_(std::move(engine)), family_(family), max_bytes_(max_bytes) {}
 
 absl::StatusOr<std::optional<std::string>> RecordCache::Get(Family family,
                                                             absl::string_view key) const {
@@ -21,7 +21,7 @@ absl::StatusOr<std::optional<std::string>> RecordCache::Get(Family family,
 absl::StatusOr<std::optional<absl::string_view>> RecordCache::View(Family family,
                                                                    absl::string_view key,
                                                                    std::string* storage) const {
-  if (family != Family::kDevices) return engine_->View(family, key, storage);
+  if (family != family_) return engine_->View(family, key, storage);
   if (const std::string* found = Find(key); found != nullptr) return *found;
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<absl::string_view> value,
                             engine_->View(family, key, storage));
@@ -44,7 +44,7 @@ absl::Status RecordCache::Commit(const WriteSet& writes) {
     return status;
   }
   for (const auto& [key, value] : writes) {
-    if (key.family != Family::kDevices) continue;
+    if (key.family != family_) continue;
     if (value.has_value()) {
       Put(key.key, *value);
     } else {

@@ -15,7 +15,7 @@
 
 namespace bellwire::registry {
 
-// An engine in front of another one that remembers the records of kDevices that were read or written last.
+// An engine in front of another one that remembers the records of one family that were read or written last.
 // A device that is sent to has its records read with every message, append and acknowledgement alike, and
 // a look into RocksDB's memtables costs ten times as much as one into a hash table. It holds what the
 // engine below has committed and nothing else: a commit that fails empties it.
@@ -23,9 +23,9 @@ namespace bellwire::registry {
 // Scans go to the engine below. Not thread-safe.
 class RecordCache final : public KvEngine {
  public:
-  // `max_bytes` of keys and values, in two generations: when the younger one is half of that, the older one
+  // `max_bytes` of keys and values of `family`, in two generations: when the younger one is half of that, the older one
   // is forgotten. What is used in time moves to the younger one.
-  RecordCache(std::unique_ptr<KvEngine> engine, size_t max_bytes);
+  RecordCache(std::unique_ptr<KvEngine> engine, Family family, size_t max_bytes);
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
@@ -51,6 +51,7 @@ class RecordCache final : public KvEngine {
   void Clear() const;
 
   const std::unique_ptr<KvEngine> engine_;
+  const Family family_;
   const size_t max_bytes_;
   mutable Records young_;
   mutable Records old_;

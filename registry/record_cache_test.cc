@@ -52,7 +52,7 @@ class RecordCacheTest : public testing::Test {
   }
 
   CountingEngine* const engine_ = new CountingEngine;
-  RecordCache cache_{std::unique_ptr<KvEngine>(engine_), kMaxBytes};
+  RecordCache cache_{std::unique_ptr<KvEngine>(engine_), Family::kDevices, kMaxBytes};
 };
 
 TEST_F(RecordCacheTest, WhatWasWrittenIsNotReadAgain) {

@@ -56,10 +56,8 @@ absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t
   if (found == nullptr) return StoreCorruptError("an app without registration");
   const std::vector<Pending> all(found->pending().begin(), found->pending().end());
   for (const Pending& pending : all) {
-    BELLWIRE_ASSIGN_OR_RETURN(const MessageRef ref, tx.RefOf(id, pending));
-    BELLWIRE_ASSIGN_OR_RETURN(MessageLife life, tx.GetLife(ref));
     BELLWIRE_RETURN_IF_ERROR(
-        tx.Record(ref, &life, push::v1::UNREGISTERED, "the app was removed from the device"));
+        tx.EndPending(id, pending, push::v1::UNREGISTERED, "the app was removed from the device"));
   }
   Registration* registration = tx.MutableRegistration(id);
   if (registration->gap_seq() != 0) {

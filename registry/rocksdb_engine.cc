@@ -32,12 +32,12 @@
 namespace bellwire::registry {
 namespace {
 
-constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kFormatVersion = 3;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
 
 // In the order of Family.
-constexpr std::array<absl::string_view, 6> kFamilyNames = {"devices",  "teams",  "names",
+constexpr std::array<absl::string_view, 7> kFamilyNames = {"devices",  "lives",  "teams", "names",
                                                            "timeline", "outbox", "feeds"};
 
 rocksdb::Slice ToSlice(absl::string_view s) { return {s.data(), s.size()}; }
@@ -171,9 +171,10 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(NewStoreCache());
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   for (const absl::string_view name : kFamilyNames) {
-    families.emplace_back(std::string(name), name == kFamilyNames[0]
+    families.emplace_back(std::string(name), name == "devices"
                                                  ? DevicesFamilyOptions(family_options)
-                                                 : family_options);
+                                             : name == "lives" ? LivesFamilyOptions(family_options)
+                                                               : family_options);
   }
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;

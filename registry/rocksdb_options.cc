@@ -93,13 +93,18 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
 
 rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
   rocksdb::ColumnFamilyOptions options = any_family;
-  // Whether a message id is new needs no search in the memtables either: 1.6 MiB each.
-  options.memtable_prefix_bloom_size_ratio = 0.05;
-  options.memtable_whole_key_filtering = true;
   // One operation writes several records of one device, and the next one the same again: their place in the
   // memtable is remembered by device instead of being searched for each. 250 bytes a device in a memtable.
   options.memtable_insert_with_hint_prefix_extractor.reset(
       rocksdb::NewFixedPrefixTransform(DeviceId::kSize));
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions LivesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
+  rocksdb::ColumnFamilyOptions options = any_family;
+  // Whether a message id is new needs no search in the memtables either: 1.6 MiB each.
+  options.memtable_prefix_bloom_size_ratio = 0.05;
+  options.memtable_whole_key_filtering = true;
   return options;
 }
 

@@ -19,6 +19,8 @@ std::shared_ptr<rocksdb::Cache> NewStoreCache();
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache);
 // The same for the records of devices, whose keys begin with the device's id.
 rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
+// The same for lives, which are mostly asked for in vain.
+rocksdb::ColumnFamilyOptions LivesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
 rocksdb::ReadOptions StoreReadOptions();
 // Synced.
 rocksdb::WriteOptions StoreWriteOptions();

@@ -152,6 +152,7 @@ struct NetworkReport {
 };
 
 struct SweepResult {
+  // Entries of the timeline.
   size_t handled = 0;
   // Whether more is due already.
   bool more = false;
@@ -292,9 +293,9 @@ class Store {
 
   // --- Time.
 
-  // Does at most `max_entries` of what is due by now, oldest first: messages expire or come into
-  // their mailbox, receipts and dead tokens are forgotten. Each entry is a transaction of its own
-  // device; one that fails is logged and left for later.
+  // Does what is due by now, oldest first: messages expire or come into their mailbox, receipts and dead tokens
+  // are forgotten. At most `max_entries` entries of the timeline, and no further one after so many receipts
+  // were made. Each entry is a transaction of its own device; one that fails is logged and left for later.
   virtual absl::StatusOr<SweepResult> Sweep(size_t max_entries) = 0;
 };
 

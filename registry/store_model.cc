@@ -94,6 +94,8 @@ DeviceModel::Appended DeviceModel::Append(const Message& message, int64_t now_ms
       }
     }
     if (message.deliver_at_ms > now_ms) life.place = Place::kScheduled;
+    int64_t& wake_ms = registration->second.wake_ms;
+    if (wake_ms == 0 || message.expires_ms < wake_ms) wake_ms = message.expires_ms;
   }
   if (life.place != Place::kScheduled) life.seq = ++last_seq_;
   lives_.push_back(life);
@@ -129,6 +131,7 @@ void DeviceModel::Acknowledge(uint64_t seq) {
     life.steps.push_back(push::v1::SENT);
     life.steps.push_back(push::v1::AGENT_ACKED);
     life.place = Place::kDevice;
+    Arm(&life, now_ms_);
   }
 }
 
@@ -137,6 +140,8 @@ void DeviceModel::AppAcknowledge(uint64_t registration, int id, Step step) {
   if (life == nullptr || life->place == Place::kScheduled || life->place == Place::kEnded) return;
   if (life->place != Place::kDevice && step != push::v1::RECALLED) {
     life->steps.push_back(push::v1::AGENT_ACKED);
+    life->place = Place::kDevice;
+    Arm(life, now_ms_);
   }
   End(life, step, now_ms_);
 }
@@ -160,13 +165,17 @@ std::optional<push::v1::RecallResponse::Outcome> DeviceModel::Recall(uint64_t re
     End(life, push::v1::RECALLED, now_ms_);
     return push::v1::RecallResponse::RECALLED;
   }
-  if (life->place == Place::kMailbox) life->place = Place::kRecalling;
+  if (life->place == Place::kMailbox) {
+    life->place = Place::kRecalling;
+    Arm(life, now_ms_);
+  }
   return push::v1::RecallResponse::REQUESTED;
 }
 
 void DeviceModel::Sweep(int64_t now_ms) {
   now_ms_ = now_ms;
   ReleaseDue(now_ms);
+  for (auto& [id, registration] : registrations_) SweepPending(id, &registration, now_ms);
   for (Life& life : lives_) {
     if (life.place == Place::kNowOrNever && life.resolvable_until_ms <= now_ms) {
       life.resolvable_until_ms = life.unresolved_until_ms;
@@ -175,34 +184,54 @@ void DeviceModel::Sweep(int64_t now_ms) {
       if (life.place == Place::kNowOrNever) End(&life, push::v1::NOT_CONNECTED, now_ms);
       life.resolvable_until_ms = 0;
     }
-    switch (life.place) {
-      case Place::kMailbox:
-      case Place::kScheduled:
-        if (life.message.expires_ms > now_ms) break;
-        if (std::max(ExpiryMs(life), life.spared_until_ms) <= now_ms) {
-          End(&life, push::v1::EXPIRED, now_ms);
-        } else if (life.spared_until_ms == 0) {
-          life.spared_until_ms = ExpiryMs(life);
-        }
-        break;
-      case Place::kRecalling:
-        if (life.message.expires_ms <= now_ms) End(&life, push::v1::EXPIRED, now_ms);
-        break;
-      case Place::kDevice:
-        if (life.message.expires_ms + Ms(kDeviceReportGrace) <= now_ms) {
-          End(&life,
-              registrations_[life.message.registration].alive ? push::v1::EXPIRED
-                                                              : push::v1::UNREGISTERED,
-              now_ms);
-        }
-        break;
-      default:
-        break;
+    if (life.wake_ms == 0 || life.wake_ms > now_ms) continue;
+    life.wake_ms = 0;
+    if (NextWakeMs(life) > now_ms) {
+      Arm(&life, now_ms);
+    } else if (life.place == Place::kEnded) {
+      life.forgotten = true;
+    } else {
+      const bool alive = registrations_[life.message.registration].alive;
+      End(&life,
+          life.place == Place::kRecalling || alive ? push::v1::EXPIRED : push::v1::UNREGISTERED,
+          now_ms);
     }
   }
-  std::erase_if(lives_, [&](const Life& life) {
-    return life.place == Place::kEnded && life.ended_ms + Ms(kReceiptRetention) <= now_ms;
-  });
+  std::erase_if(lives_, [](const Life& life) { return life.forgotten; });
+}
+
+void DeviceModel::SweepPending(uint64_t id, Registration* registration, int64_t now_ms) {
+  if (registration->wake_ms == 0 || registration->wake_ms > now_ms) return;
+  registration->wake_ms = 0;
+  for (Life* life : Holding(id)) {
+    const int64_t due_ms = ExpiryMs(*life);
+    if (due_ms <= now_ms) {
+      End(life, push::v1::EXPIRED, now_ms);
+    } else if (registration->wake_ms == 0 || due_ms < registration->wake_ms) {
+      registration->wake_ms = due_ms;
+    }
+  }
+}
+
+int64_t DeviceModel::NextWakeMs(const Life& life) {
+  switch (life.place) {
+    case Place::kRecalling:
+      return life.message.expires_ms;
+    case Place::kDevice:
+      return life.message.expires_ms + Ms(kDeviceReportGrace);
+    case Place::kEnded:
+      return life.ended_ms + Ms(kReceiptRetention);
+    default:
+      return 0;
+  }
+}
+
+void DeviceModel::Arm(Life* life, int64_t now_ms) {
+  const int64_t slack_ms = Ms(kReceiptRetentionSlack);
+  const int64_t next_ms = NextWakeMs(*life);
+  const int64_t latest_ms = next_ms + (life->place == Place::kEnded ? slack_ms : 0);
+  if (life->wake_ms != 0 && life->wake_ms <= latest_ms) return;
+  life->wake_ms = std::min(next_ms, now_ms + Ms(kReceiptRetention) + slack_ms);
 }
 
 std::vector<std::string> DeviceModel::Mailbox(int64_t now_ms) {
@@ -252,6 +281,7 @@ void DeviceModel::End(Life* life, Step step, int64_t now_ms) {
   life->steps.push_back(step);
   life->place = Place::kEnded;
   life->ended_ms = now_ms;
+  Arm(life, now_ms);
 }
 
 void DeviceModel::ReleaseDue(int64_t now_ms) {
@@ -267,6 +297,10 @@ void DeviceModel::ReleaseDue(int64_t now_ms) {
            std::tie(b->message.deliver_at_ms, b->message.id, b->message.registration);
   });
   for (Life* life : due) {
+    if (life->message.expires_ms <= now_ms) {
+      End(life, push::v1::EXPIRED, now_ms);
+      continue;
+    }
     life->seq = ++last_seq_;
     life->place = Place::kMailbox;
   }

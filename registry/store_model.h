@@ -33,6 +33,8 @@ class DeviceModel {
     int app = 0;
     admin::v1::OverflowPolicy policy = admin::v1::DROP_OLDEST;
     bool alive = true;
+    // When a sweep looks at what holds a place. 0: nothing does.
+    int64_t wake_ms = 0;
   };
   struct Appended {
     // Empty: accepted, or accepted before.
@@ -75,8 +77,9 @@ class DeviceModel {
     int64_t resolvable_until_ms = 0;
     // ... and if nobody does, it ends then.
     int64_t unresolved_until_ms = 0;
-    // A sweep found it expired while the device had a session, and left it until then.
-    int64_t spared_until_ms = 0;
+    // When a sweep looks at it, once it holds no place any more. 0: never.
+    int64_t wake_ms = 0;
+    bool forgotten = false;
   };
   struct Gap {
     uint64_t seq;
@@ -85,6 +88,9 @@ class DeviceModel {
 
   Life* Find(uint64_t registration, int id);
   void End(Life* life, Step step, int64_t now_ms);
+  static int64_t NextWakeMs(const Life& life);
+  void Arm(Life* life, int64_t now_ms);
+  void SweepPending(uint64_t id, Registration* registration, int64_t now_ms);
   void ReleaseDue(int64_t now_ms);
   void AddGap(uint64_t registration, uint32_t dropped);
   std::vector<Life*> Holding(uint64_t registration);

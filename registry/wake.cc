@@ -1,6 +1,9 @@
 #include "registry/wake.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/limits.h"
@@ -12,6 +15,7 @@ namespace bellwire::registry {
 namespace {
 
 using storage::v1::NowOrNever;
+using storage::v1::Pending;
 using storage::v1::Registration;
 
 // The end of a message that the agent has and did not report on for so long.
@@ -36,15 +40,6 @@ absl::Status WakeLife(DeviceTransaction& tx, const TimelineEntry& entry) {
     return absl::OkStatus();
   }
   switch (life->place()) {
-    case MessageLife::MAILBOX:
-    case MessageLife::SCHEDULED: {
-      const int64_t due_ms = ExpiryDueMs(tx, life->expires_at_ms());
-      if (due_ms > tx.now_ms()) {
-        tx.PutLifeToWakeAt(ref, &*life, due_ms);
-        return absl::OkStatus();
-      }
-      return tx.Record(ref, &*life, push::v1::EXPIRED, kExpiredDetail);
-    }
     case MessageLife::RECALLING:
       // Not RECALLED: it may have come, and the app may have it.
       return tx.Record(ref, &*life, push::v1::EXPIRED,
@@ -57,6 +52,29 @@ absl::Status WakeLife(DeviceTransaction& tx, const TimelineEntry& entry) {
     default:
       return StoreCorruptError("a life that waits for nothing");
   }
+}
+
+absl::Status WakePending(DeviceTransaction& tx, const TimelineEntry& entry) {
+  const uint64_t registration_id = entry.message.registration_id;
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, tx.FindRegistration(registration_id));
+  if (registration == nullptr || registration->wake_at_ms() != entry.time_ms) {
+    return absl::OkStatus();
+  }
+  tx.MutableRegistration(registration_id)->clear_wake_at_ms();
+  // A copy, as ending them changes the list.
+  const std::vector<Pending> all(registration->pending().begin(), registration->pending().end());
+  int64_t next_ms = INT64_MAX;
+  for (const Pending& pending : all) {
+    const int64_t due_ms = ExpiryDueMs(pending.expires_at_ms(), tx.connected());
+    if (due_ms > tx.now_ms()) {
+      next_ms = std::min(next_ms, due_ms);
+    } else {
+      BELLWIRE_RETURN_IF_ERROR(
+          tx.EndPending(registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
+    }
+  }
+  if (next_ms != INT64_MAX) tx.WakeBy(registration_id, next_ms);
+  return absl::OkStatus();
 }
 
 // When the message was stored, by this clock.
@@ -106,6 +124,8 @@ absl::Status Wake(DeviceTransaction& tx, const TimelineEntry& entry) {
   switch (entry.kind) {
     case TimelineEntry::Kind::kLife:
       return WakeLife(tx, entry);
+    case TimelineEntry::Kind::kExpiry:
+      return WakePending(tx, entry);
     case TimelineEntry::Kind::kNowOrNever:
       return WakeNowOrNever(tx, entry.seq);
     case TimelineEntry::Kind::kRegistration:

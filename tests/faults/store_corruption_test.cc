@@ -38,7 +38,7 @@ namespace {
 using registry::Family;
 using registry::RocksDbEngine;
 
-constexpr Family kFamilies[] = {Family::kDevices, Family::kTeams, Family::kNames,
+constexpr Family kFamilies[] = {Family::kDevices, Family::kLives, Family::kNames,
                                 Family::kTimeline};
 
 using Model = std::map<std::pair<Family, std::string>, std::string>;
