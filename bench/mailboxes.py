@@ -40,12 +40,15 @@ def run(bench):
         # Message ids of the gateway's making, and of callers', which the registry has to look for.
         for turn, (metric, flags) in enumerate([("appends_per_second", {}),
                                                 ("appends_of_callers_ids_per_second", {"caller_ids": True})]):
-            for who in bench.contenders(round_number, "full", "empty"):
-                name = f"{who}.{round_number}.{turn}"
+            # There and back: a machine that grows faster or slower meanwhile favours neither.
+            order = bench.contenders(round_number, "full", "empty")
+            for run_number, who in enumerate(order + order[::-1]):
+                name = f"{who}.{round_number}.{turn}.{run_number}"
                 target = full if who == "full" else servers.Bellwire(bench, name)
                 # Devices of their own: a mailbox of 100 is full, and would have to drop one for each.
-                out = load(bench, target, name, devices=fresh, per_device=100, fill=True,
-                           first_device=devices + (2 * round_number + turn) * fresh, **flags)
+                first = devices + (8 * round_number + 4 * turn + run_number) * fresh
+                out = load(bench, target, name, devices=fresh, per_device=100, fill=True, first_device=first,
+                           **flags)
                 rate = out["appends_per_second"]
                 bench.progress(f"{who}, {metric}: {rate:,.0f}")
                 bench.sample(metric, "1/s", rate, *(["empty"] if who == "empty" else []))
