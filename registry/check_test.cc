@@ -193,6 +193,22 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
   EXPECT_EQ(report.counts[static_cast<size_t>(RecordKind::kUnknown)], 0);
 }
 
+TEST_F(CheckTest, ADeadTokenTakesItsTimelineEntryAlong) {
+  // What would expire after its token is forgotten.
+  const uint64_t again = *store_->RegisterApp(kDevice, "com.example.gone");
+  Append(again, 200, "", kMaxDeliverAtAhead, kMaxTtl);
+  ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone", again).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  const uint64_t before = Count(RecordKind::kRegistration);
+  clock_.Advance(kDeadTokenRetention + absl::Hours(1));
+  while (store_->Sweep(1000)->more) {
+  }
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_LT(Count(RecordKind::kRegistration), before);
+  const CheckReport report = Check();
+  EXPECT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what;
+}
+
 TEST_F(CheckTest, AnEmptyStoreIsSound) {
   MemoryEngine empty;
   CheckReport report;

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "google/protobuf/util/time_util.h"
+#include "registry/message_life.h"
 
 namespace bellwire::registry {
 
@@ -262,6 +263,22 @@ TEST_P(StoreContractTest, MessageIdsAreUniquePerTokenOnly) {
   AppAck(chat, 1);
   EXPECT_EQ(Steps(mail, 1), "ACCEPTED STORED SENT AGENT_ACKED");
   EXPECT_EQ(Steps(chat, 1), "ACCEPTED STORED SENT AGENT_ACKED APP_ACKED");
+}
+
+TEST_P(StoreContractTest, IdsWithTheSameShortHashAreKeptApart) {
+  const TokenRef token = Register(Device(1));
+  const MessageId first(std::array<uint8_t, 16>{1, 2, 3, 4, 5, 6, 7, 8});
+  const MessageId second(std::array<uint8_t, 16>{5, 6, 7, 8, 1, 2, 3, 4});
+  ASSERT_EQ(ShortHash(first), ShortHash(second));
+  Envelope message = Message(1);
+  message.set_message_id(std::string(first.bytes()));
+  EXPECT_FALSE(Append(token, message).duplicate);
+  message.set_message_id(std::string(second.bytes()));
+  EXPECT_FALSE(Append(token, message).duplicate);
+  EXPECT_EQ(Append(token, message).seq, 2);
+  ASSERT_TRUE(store().Recall(token, second).ok());
+  EXPECT_EQ(store().GetMessage(token, second)->state(), push::v1::RECALLED);
+  EXPECT_EQ(store().GetMessage(token, first)->state(), push::v1::STORED);
 }
 
 TEST_P(StoreContractTest, ValidateOnlyChecksAndStoresNothing) {
