@@ -12,7 +12,6 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
-#include "registry/expiry.h"
 #include "registry/token.h"
 
 namespace bellwire::registry {
@@ -30,18 +29,6 @@ absl::Status Collapse(DeviceTransaction& tx, const Registration& registration,
     // At most one: this is what keeps it so. A copy, as ending it changes the list.
     return tx.EndPending(registration_id, Pending(pending), push::v1::COLLAPSED,
                          "a newer message has the same collapse key");
-  }
-  return absl::OkStatus();
-}
-
-// Those that hold a place though their ttl is over: the sweeper has not come to them yet.
-absl::Status EndExpired(DeviceTransaction& tx, const Registration& registration,
-                        uint64_t registration_id) {
-  const std::vector<Pending> all(registration.pending().begin(), registration.pending().end());
-  for (const Pending& pending : all) {
-    if (tx.now_ms() < ExpiryDueMs(pending.expires_at_ms(), tx.connected())) continue;
-    BELLWIRE_RETURN_IF_ERROR(
-        tx.EndPending(registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
   }
   return absl::OkStatus();
 }
@@ -64,7 +51,8 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
     return registration.pending_size() >= static_cast<int>(kMaxMailboxMessagesPerApp);
   };
   if (!full()) return absl::OkStatus();
-  BELLWIRE_RETURN_IF_ERROR(EndExpired(tx, registration, registration_id));
+  // The sweeper may not have come to them yet.
+  BELLWIRE_RETURN_IF_ERROR(tx.EndExpired(registration_id).status());
   if (!full()) return absl::OkStatus();
   switch (registration.overflow_policy()) {
     case admin::v1::REFUSE_NEWEST: {
@@ -105,7 +93,7 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
 
   std::optional<MessageLife> earlier;
   if (message_id_is_new) {
-    // With a large store the question takes a third of the writer's time (docs/reliability.md).
+    // The dearest question of an append (docs/decisions/message_ids.md).
     assert(!tx.FindLife(ref).value_or(std::nullopt).has_value());
   } else {
     BELLWIRE_ASSIGN_OR_RETURN(earlier, tx.FindLife(ref));

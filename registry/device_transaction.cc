@@ -562,6 +562,24 @@ absl::Status DeviceTransaction::EndPending(uint64_t registration_id, const Pendi
   return Record(RefOf(mail), &life, step, detail);
 }
 
+absl::StatusOr<int64_t> DeviceTransaction::EndExpired(uint64_t registration_id) {
+  const auto it = registrations_.find(registration_id);
+  assert(it != registrations_.end());
+  // A copy, as ending them changes the list.
+  const auto all = it->second.record.pending();
+  int64_t next_ms = INT64_MAX;
+  for (const Pending& pending : all) {
+    const int64_t due_ms = ExpiryDueMs(pending.expires_at_ms(), connected());
+    if (due_ms > now_ms_) {
+      next_ms = std::min(next_ms, due_ms);
+    } else {
+      BELLWIRE_RETURN_IF_ERROR(
+          EndPending(registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
+    }
+  }
+  return next_ms;
+}
+
 absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t dropped) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(registration_id));
   assert(found != nullptr);

@@ -150,6 +150,9 @@ class DeviceTransaction {
   // Records a terminal step of a message that holds a place.
   absl::Status EndPending(uint64_t registration_id, const storage::v1::Pending& pending,
                           push::v1::Step step, absl::string_view detail);
+  // Ends what holds a place though its ttl is over. Answers when the next of the rest is to be ended, INT64_MAX
+  // if nothing is left. REQUIRES: the registration was found.
+  absl::StatusOr<int64_t> EndExpired(uint64_t registration_id);
 
   // Tells the app that `dropped` more of its messages were dropped: a notice that takes the next
   // number, in place of the one that waits already.

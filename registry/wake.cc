@@ -1,21 +1,17 @@
 #include "registry/wake.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
-#include "registry/expiry.h"
 #include "registry/store_error.h"
 
 namespace bellwire::registry {
 namespace {
 
 using storage::v1::NowOrNever;
-using storage::v1::Pending;
 using storage::v1::Registration;
 
 // The end of a message that the agent has and did not report on for so long.
@@ -61,18 +57,7 @@ absl::Status WakePending(DeviceTransaction& tx, const TimelineEntry& entry) {
     return absl::OkStatus();
   }
   tx.MutableRegistration(registration_id)->clear_wake_at_ms();
-  // A copy, as ending them changes the list.
-  const std::vector<Pending> all(registration->pending().begin(), registration->pending().end());
-  int64_t next_ms = INT64_MAX;
-  for (const Pending& pending : all) {
-    const int64_t due_ms = ExpiryDueMs(pending.expires_at_ms(), tx.connected());
-    if (due_ms > tx.now_ms()) {
-      next_ms = std::min(next_ms, due_ms);
-    } else {
-      BELLWIRE_RETURN_IF_ERROR(
-          tx.EndPending(registration_id, pending, push::v1::EXPIRED, kExpiredDetail));
-    }
-  }
+  BELLWIRE_ASSIGN_OR_RETURN(const int64_t next_ms, tx.EndExpired(registration_id));
   if (next_ms != INT64_MAX) tx.WakeBy(registration_id, next_ms);
   return absl::OkStatus();
 }
