@@ -14,6 +14,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/version.h"
@@ -115,6 +116,7 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
   }
   RaiseDescriptorLimit();
   SilenceGrpcLog();
+  SkipDeadlockDetection();
   signal(SIGPIPE, SIG_IGN);
   const sigset_t set = ShutdownSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -122,6 +124,12 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
 }
 
 void SilenceGrpcLog() { setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0); }
+
+void SkipDeadlockDetection() {
+#ifdef NDEBUG
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
+}
 
 void WaitForShutdownSignal() {
   const sigset_t set = ShutdownSignals();

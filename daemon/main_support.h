@@ -53,14 +53,19 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 
 // Sets up logging, removes a stale ready file, raises the descriptor limit to what the system
-// allows, ignores SIGPIPE, and blocks SIGTERM and SIGINT for WaitForShutdownSignal. REQUIRES: no
-// other thread runs yet (threads inherit the blocked signals).
+// allows, ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForShutdownSignal, and skips the detection of
+// deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
 absl::Status PrepareProcess(const DaemonFlags& flags);
 
 // gRPC logs lines of its own on stderr, which any peer with a broken handshake can cause. Turns them
 // off unless the environment's GRPC_VERBOSITY asks for them. Part of PrepareProcess; REQUIRES: gRPC
 // was not used yet.
 void SilenceGrpcLog();
+
+// Debian builds Abseil with its detection of deadlocks, which takes one lock of the whole process whenever any
+// mutex is locked, gRPC's too: 5 % of the CPU time of a Send. Turns it off, unless this is a debug build: tests
+// keep it. Part of PrepareProcess.
+void SkipDeadlockDetection();
 
 // Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one kills the process at once, so that a
 // drain can be cut short. REQUIRES: PrepareProcess.

@@ -133,7 +133,8 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   }
   BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
-  rocksdb::DBOptions db_options = StoreDbOptions(env);
+  const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
+  rocksdb::DBOptions db_options = StoreDbOptions(env, cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
     db_options.create_if_missing = false;
@@ -168,7 +169,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   }
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(NewStoreCache());
+  const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(cache);
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   for (const absl::string_view name : kFamilyNames) {
     families.emplace_back(std::string(name), name == "devices"

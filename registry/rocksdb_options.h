@@ -10,11 +10,11 @@ namespace bellwire::registry {
 
 // How the store uses RocksDB, each option with its reason (rocksdb_options.cc).
 
-// `env` outlives the database.
-rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env);
 // The cache of one open database, for all of its column families. Not kept when it is opened again:
 // what was read before may not be what lies there now.
 std::shared_ptr<rocksdb::Cache> NewStoreCache();
+// `env` outlives the database. `cache` may be null: memtables are counted as part of it.
+rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env, const std::shared_ptr<rocksdb::Cache>& cache);
 // The same for every column family: bounded memory, a filter for keys that aren't there.
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache);
 // The same for the records of devices, whose keys begin with the device's id.

@@ -103,7 +103,8 @@ class StoreCheck {
     ++report_.table_files;
     uint64_t size = 0;
     if (env_->GetFileSize(path, &size).ok()) report_.table_bytes += size;
-    rocksdb::Options options(StoreDbOptions(env_), StoreColumnFamilyOptions(/*cache=*/nullptr));
+    rocksdb::Options options(StoreDbOptions(env_, /*cache=*/nullptr),
+                             StoreColumnFamilyOptions(/*cache=*/nullptr));
     rocksdb::SstFileReader reader(options);
     absl::Status status = FromRocksDb(reader.Open(path), absl::StrCat("reading ", path));
     if (status.ok()) {

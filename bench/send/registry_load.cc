@@ -21,6 +21,7 @@
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "daemon/data_dir.h"
+#include "daemon/main_support.h"
 #include "nlohmann/json.hpp"
 #include "registry/server.h"
 
@@ -255,5 +256,6 @@ int main(int argc, char** argv) {
   app.add_flag("--caller_ids", flags.caller_ids,
                "As if callers had made the message ids: the registry looks whether it knows them");
   CLI11_PARSE(app, argc, argv);
+  bellwire::SkipDeadlockDetection();
   return bellwire::bench::Run(flags);
 }

@@ -27,6 +27,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "daemon/main_support.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/client_callback.h"
@@ -414,5 +415,6 @@ int main(int argc, char** argv) {
   app.add_option("--warmup_seconds", flags.warmup_seconds, "Not measured")->capture_default_str();
   app.add_option("--seconds", flags.seconds, "Measured")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  bellwire::SkipDeadlockDetection();
   return bellwire::bench::Run(flags);
 }
