@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 
@@ -14,14 +15,27 @@ SEPARATE = ["//cli:bellwire", "//registry:bellwire-registry", "//connector:bellw
 _LOG = ["--log_level", "warning"]
 
 
+def _link_tables(source, target):
+    """Copies a file, if something may ever write into it: RocksDB never changes a table."""
+    if source.endswith(".sst"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
 class Bellwire:
     """One deployment of Bellwire with a data directory of its own. Start what you need."""
 
-    def __init__(self, bench, name="bellwire"):
+    def __init__(self, bench, name="bellwire", copy_of=None):
+        """A new one, or what another one has on disk; that one must not run."""
         self._bench = bench
         self._name = name
         self.data_dir = bench.dir / f"{name}.data"
-        bench.run(f"{name}.init", [bench.program("//cli:bellwire"), "init", "--data_dir", self.data_dir])
+        if copy_of is None:
+            bench.run(f"{name}.init",
+                      [bench.program("//cli:bellwire"), "init", "--data_dir", self.data_dir])
+        else:
+            shutil.copytree(copy_of.data_dir, self.data_dir, copy_function=_link_tables)
         self.ca = self.data_dir / "ca.pem"
         # HOST:PORT of the provider and the device port that were started last.
         self.provider_address = None
