@@ -15,6 +15,7 @@ PROGRAMS = [*servers.SEPARATE, LOAD]
 GOALS = [
     Goal("restart_seconds", value_at_most=10),
     Goal("appends_per_second", peer="empty", ratio_at_least=0.95),
+    Goal("appends_of_callers_ids_per_second", peer="empty", ratio_at_least=0.95),
 ]
 # What a notification of a chat has; the records around it are larger.
 PAYLOAD_BYTES = 64
