@@ -27,4 +27,8 @@ Clock* RealClock() {
   return clock;
 }
 
+absl::Duration ThreadCpuTime() {
+  return absl::Nanoseconds(Read(CLOCK_THREAD_CPUTIME_ID).nanoseconds());
+}
+
 }  // namespace bellwire

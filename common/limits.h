@@ -184,16 +184,17 @@ inline constexpr absl::Duration kLoginTimeout = absl::Seconds(8);
 // Accepted sockets of one listener whose TLS handshake has not begun: all who come back to one shard at once. The
 // kernel's own backlog is smaller, and resets who comes when it is full. 6 KiB each, most of it the kernel's.
 inline constexpr size_t kMaxWaitingSockets = 64 * 1024;
-// Connections of one shard between the start of TLS and Welcome; the rest waits as a socket. At a round trip of
-// half a second it is as many logins as a core can do; and if the peers are what is slow, more at a time would
-// only make each of them slower.
-inline constexpr size_t kMaxLoginsPerShard = 512;
+// Connections of one shard between the start of TLS and Welcome; the rest waits as a socket. At a round trip of a
+// quarter of a second it is as many logins as a core can do. No more, by Little's law: when the shard gives way to
+// Sends, or its peers are slow, and 60 a second get through, the last of so many is done after four seconds, which
+// is half of kLoginTimeout.
+inline constexpr size_t kMaxLoginsPerShard = 256;
 // Of those, handshakes that wait for CPU time: so much that there always is one, and little enough that no
 // deadline passes meanwhile (a step takes half a millisecond).
 inline constexpr size_t kMaxReadyHandshakes = 64;
 // Of those, logins that wait for the registry: a few syncs' worth. More would only wait there instead of here,
 // in front of Sends.
-inline constexpr size_t kMaxBindsPerShard = 256;
+inline constexpr size_t kMaxBindsPerShard = 128;
 // Instead of kLoginTimeout, once there are kMaxLoginsPerShard: several round trips over a slow radio.
 inline constexpr absl::Duration kScarceLoginTimeout = absl::Seconds(3);
 // Added to the agent's promised interval before its silence counts as death.

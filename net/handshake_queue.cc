@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace bellwire::net {
 
-HandshakeQueue::HandshakeQueue(EpollLoop* loop)
+HandshakeQueue::HandshakeQueue(EpollLoop* loop, std::function<absl::Duration()> cpu_time)
     : loop_(loop),
+      cpu_time_(std::move(cpu_time)),
       rest_(loop->NewTimer([this] { RunOne(); })),
       turn_(loop, [this](uint32_t) { RunOne(); }) {
   head_.next_ = head_.previous_ = &head_;
@@ -40,11 +42,11 @@ void HandshakeQueue::RunOne() {
   Place* const first = head_.next_;
   Member* const member = first->member_;
   first->Leave();
-  const MonotonicTime begun = loop_->clock().Monotonic();
+  const absl::Duration begun = cpu_time_();
   member->OnTurn();
-  const MonotonicTime now = loop_->clock().Monotonic();
-  owed_rest_ = now < gives_way_until_
-                   ? owed_rest_ + kRestPerStep * std::min(now - begun, kLongestStep)
+  const absl::Duration took = std::min(cpu_time_() - begun, kLongestStep);
+  owed_rest_ = loop_->clock().Monotonic() < gives_way_until_
+                   ? owed_rest_ + kRestPerStep * (took + kWorkElsewhere)
                    : absl::ZeroDuration();
   if (owed_rest_ >= kShortestRest) {
     // Whether or not somebody waits: the next one may ask at once.

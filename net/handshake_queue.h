@@ -2,6 +2,7 @@
 #define BELLWIRE_NET_HANDSHAKE_QUEUE_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "absl/time/time.h"
@@ -18,7 +19,9 @@ namespace bellwire::net {
 // On the loop's thread. The loop must outlive it, and it everything that was made with it.
 class HandshakeQueue {
  public:
-  explicit HandshakeQueue(EpollLoop* loop);
+  // `cpu_time`: of the loop's thread so far.
+  explicit HandshakeQueue(EpollLoop* loop,
+                          std::function<absl::Duration()> cpu_time = ThreadCpuTime);
   // REQUIRES: no Place is left.
   ~HandshakeQueue();
   HandshakeQueue(const HandshakeQueue&) = delete;
@@ -61,10 +64,13 @@ class HandshakeQueue {
   void GiveWay() { gives_way_until_ = loop_->clock().Monotonic() + kGiveWayTime; }
 
   static constexpr absl::Duration kGiveWayTime = absl::Seconds(1);
-  // Steps rest for so many times their own length while they give way. A handshake is not this loop's work
-  // alone: it is followed by a login, which other threads and processes of the machine have to do with.
+  // Steps rest for so many times their CPU time while they give way, and not for the time of whoever interrupted
+  // them: on a busy machine the crowd would take so much longer that it gives up.
   static constexpr int kRestPerStep = 3;
-  // A step doesn't take longer; what seems to was interrupted by others, and their time is not counted.
+  // Counts as the step's. A handshake is followed by a login, which other threads and processes of the machine have
+  // to do with; that is as much for a resumed one, which costs this loop half of a full one.
+  static constexpr absl::Duration kWorkElsewhere = absl::Microseconds(100);
+  // A step doesn't take longer; what seems to was taken by the host of a virtual machine.
   static constexpr absl::Duration kLongestStep = absl::Milliseconds(1);
   // Rests are put together until they are this long: a loop counts in milliseconds.
   static constexpr absl::Duration kShortestRest = absl::Milliseconds(2);
@@ -73,6 +79,7 @@ class HandshakeQueue {
   void RunOne();
 
   EpollLoop* const loop_;
+  const std::function<absl::Duration()> cpu_time_;
   Place head_{nullptr, nullptr};
   size_t size_ = 0;
   MonotonicTime gives_way_until_;

@@ -12,16 +12,19 @@
 namespace bellwire::net {
 namespace {
 
-// A clock that members move while they work; the loop waits in real time all the same.
+// A clock that members move while they work, or are kept from it; the loop waits in real time all the same.
 class WorkClock final : public Clock {
  public:
-  MonotonicTime Monotonic() const override { return RealClock()->Monotonic() + worked_; }
+  MonotonicTime Monotonic() const override { return RealClock()->Monotonic() + worked_ + lost_; }
   MonotonicTime Boottime() const override { return Monotonic(); }
   absl::Time WallNow() const override { return RealClock()->WallNow(); }
   void Work(absl::Duration d) { worked_ += d; }
+  void BeInterrupted(absl::Duration d) { lost_ += d; }
+  absl::Duration worked() const { return worked_; }
 
  private:
   absl::Duration worked_;
+  absl::Duration lost_;
 };
 
 class HandshakeQueueTest : public testing::Test {
@@ -34,6 +37,7 @@ class HandshakeQueueTest : public testing::Test {
     void OnTurn() override {
       test->turns_.push_back(number);
       test->clock_.Work(test->step_);
+      test->clock_.BeInterrupted(test->interrupted_);
       if (on_turn) on_turn();
     }
     HandshakeQueueTest* const test;
@@ -52,10 +56,11 @@ class HandshakeQueueTest : public testing::Test {
 
   WorkClock clock_;
   EpollLoop loop_{&clock_};
-  HandshakeQueue queue_{&loop_};
+  HandshakeQueue queue_{&loop_, [this] { return clock_.worked(); }};
   std::vector<std::unique_ptr<Handshake>> handshakes_;
   std::vector<int> turns_;
   absl::Duration step_;
+  absl::Duration interrupted_;
 };
 
 TEST_F(HandshakeQueueTest, TheOldestComesFirst) {
@@ -111,6 +116,18 @@ TEST_F(HandshakeQueueTest, GivesWay) {
   EXPECT_GE(took, 39 * step_ * (1 + HandshakeQueue::kRestPerStep));
 }
 
+// What a login sets off elsewhere is no less if its handshake costs nothing here.
+TEST_F(HandshakeQueueTest, GivesWayToWhatFollowsAHandshake) {
+  queue_.GiveWay();
+  for (int i = 0; i < 100; ++i) Add()->place->AskForTurn();
+  const MonotonicTime begun = clock_.Monotonic();
+  EXPECT_TRUE(RunUntilTurns(100));
+  // The last rests are put together, and come after the last step.
+  EXPECT_GE(clock_.Monotonic() - begun,
+            100 * HandshakeQueue::kRestPerStep * HandshakeQueue::kWorkElsewhere -
+                2 * HandshakeQueue::kShortestRest);
+}
+
 TEST_F(HandshakeQueueTest, RestsAlsoIfTheyComeOneByOne) {
   step_ = HandshakeQueue::kLongestStep;
   queue_.GiveWay();
@@ -125,7 +142,16 @@ TEST_F(HandshakeQueueTest, RestsAlsoIfTheyComeOneByOne) {
   EXPECT_GE(clock_.Monotonic() - rests_since, (HandshakeQueue::kRestPerStep - 1) * step_);
 }
 
-TEST_F(HandshakeQueueTest, DoesNotRestForTheTimeOfOthersNorLongerThanAsked) {
+TEST_F(HandshakeQueueTest, DoesNotRestForTheTimeOfOthers) {
+  interrupted_ = absl::Milliseconds(900);
+  for (int i = 0; i < 20; ++i) Add()->on_turn = [this] { queue_.GiveWay(); };
+  for (const auto& handshake : handshakes_) handshake->place->AskForTurn();
+  const MonotonicTime begun = RealClock()->Monotonic();
+  EXPECT_TRUE(RunUntilTurns(20));
+  EXPECT_LT(RealClock()->Monotonic() - begun, HandshakeQueue::kRestPerStep * interrupted_);
+}
+
+TEST_F(HandshakeQueueTest, DoesNotRestLongerThanAsked) {
   step_ = absl::Milliseconds(300);
   queue_.GiveWay();
   for (int i = 0; i < 20; ++i) Add()->place->AskForTurn();
