@@ -105,7 +105,7 @@ TEST_F(HandshakeQueueTest, APlaceMayGoInItsTurnOrBeAskedForAgain) {
   EXPECT_EQ(turns_, (std::vector<int>{0, 1, 1, 1}));
 }
 
-// While others wait, steps get a quarter of the time; the clock here moves by what steps take and by what passes.
+// While others wait, steps get less than a quarter of the time; the clock here moves by what steps take and by what passes.
 TEST_F(HandshakeQueueTest, GivesWay) {
   step_ = absl::Milliseconds(1);
   queue_.GiveWay();
@@ -158,7 +158,7 @@ TEST_F(HandshakeQueueTest, DoesNotRestLongerThanAsked) {
   for (int i = 0; i < 20; ++i) Add()->place->AskForTurn();
   const MonotonicTime begun = RealClock()->Monotonic();
   EXPECT_TRUE(RunUntilTurns(20));
-  // Three rests of 3 ms; after that nobody waits any more.
+  // Three rests of little more than 3 ms; after that nobody waits any more.
   EXPECT_LT(RealClock()->Monotonic() - begun, 3 * step_);
 }
 
