@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/random/random.h"
 #include "absl/synchronization/notification.h"
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "connector/catch_up_plan.h"
@@ -53,7 +54,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         registry_(environment->registry, environment->evictor, inbox_,
                   [this](uint64_t session_id) { return Find(session_id); }),
         session_ids_(index),
-        handshakes_(&loop_),
+        handshakes_(&loop_, ThreadCpuTime),
         flush_(&loop_, [this](uint32_t) { Flush(); }),
         inbox_tick_(loop_.NewTimer([this] { OnInboxTick(); })),
         drain_timer_(loop_.NewTimer([this] { DrainStep(); })),

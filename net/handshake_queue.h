@@ -19,9 +19,8 @@ namespace bellwire::net {
 // On the loop's thread. The loop must outlive it, and it everything that was made with it.
 class HandshakeQueue {
  public:
-  // `cpu_time`: of the loop's thread so far.
-  explicit HandshakeQueue(EpollLoop* loop,
-                          std::function<absl::Duration()> cpu_time = ThreadCpuTime);
+  // `cpu_time`: of the loop's thread so far, such as ThreadCpuTime.
+  HandshakeQueue(EpollLoop* loop, std::function<absl::Duration()> cpu_time);
   // REQUIRES: no Place is left.
   ~HandshakeQueue();
   HandshakeQueue(const HandshakeQueue&) = delete;
