@@ -15,8 +15,11 @@ namespace bellwire::net {
 Socket::~Socket() { close(fd_); }
 
 void Socket::OnEvents(uint32_t events) {
+  if (events == 0) return;
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
-  if ((events & EPOLLIN) != 0 || hung_up_) maybe_readable_ = true;
+  // An edge comes with the state of everything: without EPOLLIN there is nothing to read, until the next edge.
+  maybe_readable_ = (events & EPOLLIN) != 0 || hung_up_;
+  room_again_ = write_refused_ && (events & EPOLLOUT) != 0;
 }
 
 ssize_t Socket::Read(char* buffer, size_t size) {
@@ -39,6 +42,8 @@ ssize_t Socket::Write(const char* data, size_t size, bool more_follows) {
     n = send(fd_, data, size, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
   } while (n < 0 && errno == EINTR);
   if (n < 0) error_ = errno;
+  write_refused_ = n < 0 && error_ == EAGAIN;
+  room_again_ = false;
   return n;
 }
 

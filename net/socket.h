@@ -23,8 +23,10 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   int fd() const { return fd_; }
-  // What FdWatch reported. Must be told before reading.
+  // What FdWatch reported; 0 changes nothing. Must be told before reading.
   void OnEvents(uint32_t events);
+  // Whether the kernel may have something to read, or takes again what it refused to be written.
+  bool may_go_on() const { return maybe_readable_ || room_again_; }
 
   // As recv(2) and send(2), but never EINTR: the number of bytes; from Read 0 at the end; -1 with
   // errno EAGAIN if the kernel is to be waited for, or another error, which status() then tells
@@ -42,6 +44,9 @@ class Socket {
   int error_ = 0;
   // Unknown at first.
   bool maybe_readable_ = true;
+  // The last Write was refused; and since then the kernel said that there is room.
+  bool write_refused_ = false;
+  bool room_again_ = false;
   // The end of the stream is in sight: read until it comes.
   bool hung_up_ = false;
 };

@@ -26,8 +26,9 @@ SocketStream::SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport
   if (handshakes != nullptr) turn_ = std::make_unique<Turn>(handshakes, this);
   const absl::Status status = watch_.Start(transport_->socket().fd());
   if (!status.ok()) failure_ = MakeError(status.code(), kNoResources, status.message());
-  // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge.
-  watch_.Wake();
+  // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge. The server of a
+  // handshake has nothing to do before the kernel tells of the peer's first bytes.
+  if (turn_ == nullptr || !failure_.ok()) watch_.Wake();
 }
 
 SocketStream::~SocketStream() = default;
@@ -88,7 +89,11 @@ void SocketStream::SendTicket(absl::string_view data) {
 void SocketStream::OnReady(uint32_t events) {
   if (state_ == State::kEnded) return;
   transport_->socket().OnEvents(events);
-  if (turn_ != nullptr && failure_.ok()) return turn_->place.AskForTurn();
+  if (turn_ != nullptr && failure_.ok()) {
+    // The first edge tells that there is room to write, which no handshake waits for.
+    if (transport_->socket().may_go_on()) turn_->place.AskForTurn();
+    return;
+  }
   ReadAndWrite();
 }
 

@@ -23,6 +23,7 @@
 #include "net/address.h"
 #include "net/close_reason.h"
 #include "net/epoll_loop.h"
+#include "net/handshake_queue.h"
 #include "net/run_loop_until.h"
 #include "net/test_peer.h"
 #include "net/tls_client.h"
@@ -113,6 +114,32 @@ TEST_F(TlsServerTest, PlainHttp) {
   RawSocket socket(listener_->address());
   socket.Send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(HostileReason(), kPlainHttp);
+}
+
+TEST_F(TlsServerTest, AHandshakeTakesTwoTurnsAndWhoSaysNothingTakesNone) {
+  // Asked for before a turn and after it.
+  int asked = 0;
+  HandshakeQueue queue(&loop_, [&asked] {
+    ++asked;
+    return absl::ZeroDuration();
+  });
+  std::vector<std::unique_ptr<TestPeer>> accepted;
+  auto listener = TlsServer::Listen(&loop_, Identity().ServerContext(), "127.0.0.1:0",
+                                    [&](std::unique_ptr<Stream> stream) {
+                                      accepted.push_back(std::make_unique<TestPeer>());
+                                      accepted.back()->Take(std::move(stream));
+                                    },
+                                    {.handshakes = &queue});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  RawSocket silent((*listener)->address());
+  ASSERT_TRUE(RunUntil([&] { return accepted.size() == 1; }));
+  for (int i = 0; i < 3; ++i) {
+    TestPeer client;
+    client.Take(tls_.Connect((*listener)->address()));
+    ASSERT_TRUE(RunUntil([&] { return client.open && accepted.back()->open; })) << client.status;
+  }
+  EXPECT_EQ(asked, 3 * 2 * 2);
+  accepted.clear();
 }
 
 TEST_F(TlsServerTest, HttpProxyRequest) {
