@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "registry/store.h"
 
-// What every Store promises, as tests (store_contract.cc). An implementation passes them by
+// What every Store promises, as tests (*_contract.cc, a file a subject). An implementation passes them by
 // instantiating StoreContractTest with a factory of its own:
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStoreUnderTest));
