@@ -12,8 +12,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, AnAcceptedMessageIsInTheMailboxAndSurvivesARestart) {
   const TokenRef token = Register(Device(1));
   const AppendResult first = Append(token, Message(1));

@@ -12,7 +12,6 @@ namespace bellwire::registry {
 namespace {
 
 using google::protobuf::util::TimeUtil;
-using Strings = std::vector<std::string>;
 
 TEST_P(StoreContractTest, AcknowledgedMessagesLeaveTheMailbox) {
   const TokenRef token = Register(Device(1));

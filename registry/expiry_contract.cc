@@ -9,8 +9,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, AnExpiredMessageIsNeverServed) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1, absl::Seconds(10)));

@@ -10,8 +10,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, DropOldestKeepsTheNewestAndTellsTheApp) {
   const TokenRef token = Register(Device(1));
   Fill(token, 1, 101);

@@ -10,8 +10,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, NowOrNeverIsNeverInAPage) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));

@@ -11,7 +11,6 @@ namespace bellwire::registry {
 namespace {
 
 using push::v1::RecallResponse;
-using Strings = std::vector<std::string>;
 
 TEST_P(StoreContractTest, WhatCannotHaveReachedTheDeviceIsRecalled) {
   const TokenRef token = Register(Device(1));

@@ -57,8 +57,6 @@ std::vector<std::string> Names(const std::vector<FeedReceipt>& receipts) {
   return names;
 }
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, TheFeedHasEveryStepOfEveryMessageInOrder) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));

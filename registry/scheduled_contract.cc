@@ -8,8 +8,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 Envelope ScheduledAt(Envelope message, int64_t deliver_at_ms) {
   message.set_deliver_at_ms(deliver_at_ms);
   message.set_expires_at_ms(deliver_at_ms + 3'600'000);

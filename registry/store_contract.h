@@ -44,6 +44,8 @@ using StoreFactory = std::function<std::unique_ptr<StoreUnderTest>()>;
 
 class StoreContractTest : public testing::TestWithParam<StoreFactory> {
  protected:
+  using Strings = std::vector<std::string>;
+
   static constexpr char kTeam[] = "teamaaaaaa";
   static constexpr char kOtherTeam[] = "teambbbbbb";
   static constexpr char kApp[] = "com.example.mail";
@@ -74,7 +76,7 @@ class StoreContractTest : public testing::TestWithParam<StoreFactory> {
   void Fill(const TokenRef& token, uint32_t first, uint32_t last);
   BindResult Bind(const DeviceId& device, uint64_t login_number);
   // Everything in the mailbox, in order: "12" for a message (its number), "gap 3" for a notice.
-  std::vector<std::string> Mailbox(const DeviceId& device);
+  Strings Mailbox(const DeviceId& device);
   void Ack(const DeviceId& device, const std::vector<uint64_t>& seqs);
   void AppAck(const TokenRef& token, uint32_t id, Step step = push::v1::APP_ACKED);
   // "ACCEPTED STORED …"

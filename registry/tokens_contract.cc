@@ -11,8 +11,6 @@
 namespace bellwire::registry {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 TEST_P(StoreContractTest, ATokenIsForItsTeam) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));
