@@ -419,7 +419,7 @@ absl::StatusOr<std::optional<Envelope>> DeviceTransaction::FindMail(uint64_t seq
 }
 
 void DeviceTransaction::AddMail(const Envelope& mail) {
-  overlay_.Put(Family::kDevices, MailboxKey(id_, mail.seq()), mail.SerializeAsString());
+  overlay_.PutNew(Family::kDevices, MailboxKey(id_, mail.seq()), mail.SerializeAsString());
   Device& device = mutable_device();
   device.set_mailbox_records(device.mailbox_records() + 1);
 }
@@ -608,7 +608,7 @@ void DeviceTransaction::AddNowOrNever(uint64_t seq, const MessageRef& message, i
   NowOrNever record;
   record.set_registration_id(message.registration_id);
   record.set_message_id(std::string(message.message_id.bytes()));
-  overlay_.Put(Family::kDevices, NowOrNeverKey(id_, seq), record.SerializeAsString());
+  overlay_.PutNew(Family::kDevices, NowOrNeverKey(id_, seq), record.SerializeAsString());
   PutTimeline({.time_ms = until_ms, .kind = TimelineEntry::Kind::kNowOrNever, .seq = seq});
   Device& device = mutable_device();
   device.set_now_or_never_records(device.now_or_never_records() + 1);

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_REGISTRY_KV_ENGINE_H_
 #define BELLWIRE_REGISTRY_KV_ENGINE_H_
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,8 +56,26 @@ struct KvKeyLess {
   }
 };
 
-// What a commit changes: a new value, or nullopt to delete.
-using WriteSet = absl::btree_map<KvKey, std::optional<std::string>, KvKeyLess>;
+// What becomes of a key.
+struct Change {
+  // Deletes the key.
+  Change() = default;
+  // Implicit: a change is its new value, or std::nullopt.
+  template <typename T>
+  requires std::constructible_from<std::optional<std::string>, T &&> Change(T&& new_value)
+      : value(std::forward<T>(new_value)) {}
+
+  // What comes of this change and of a later one of the same key. nullopt: nothing is left to be done.
+  std::optional<Change> FollowedBy(Change later) &&;
+
+  // nullopt: deleted.
+  std::optional<std::string> value;
+  // There was no such key before: where it is deleted again before anything was written, nothing needs to be.
+  bool is_new = false;
+};
+
+// What a commit changes.
+using WriteSet = absl::btree_map<KvKey, Change, KvKeyLess>;
 
 // An ordered view of keys and values: an engine, or staged changes over one (registry/overlay.h).
 class KvReader {
@@ -101,6 +120,13 @@ class KvEngine : public KvReader {
   // process and the power. After an error none of them is seen; they may be seen after a restart.
   virtual absl::Status Commit(const WriteSet& writes) = 0;
 };
+
+inline std::optional<Change> Change::FollowedBy(Change later) && {
+  if (is_new && !later.value.has_value()) return std::nullopt;
+  // New is what was not there before both of them.
+  later.is_new = is_new;
+  return later;
+}
 
 }  // namespace bellwire::registry
 

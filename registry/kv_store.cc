@@ -63,7 +63,7 @@ void KvStore::NoteTimeline() {
   const WriteSet& writes = staged_.writes();
   for (auto it = writes.lower_bound(std::make_pair(Family::kTimeline, absl::string_view()));
        it != writes.end() && it->first.key < timeline_from_; ++it) {
-    if (!it->second.has_value()) continue;
+    if (!it->second.value.has_value()) continue;
     timeline_from_ = it->first.key;
     return;
   }

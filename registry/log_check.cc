@@ -18,8 +18,8 @@ namespace bellwire::registry {
 namespace {
 
 constexpr size_t kTypeOffset = 6;
-// FULL, FIRST, MIDDLE and LAST.
-constexpr uint8_t kFirstType = 1, kLastType = 4;
+// MIDDLE is 3.
+constexpr uint8_t kFull = 1, kFirst = 2, kLast = 4;
 
 uint8_t ByteAt(absl::string_view bytes, size_t i) { return static_cast<uint8_t>(bytes[i]); }
 
@@ -31,6 +31,16 @@ uint32_t StoredCrc(absl::string_view record) {
   uint32_t crc = 0;
   for (size_t i = 4; i-- > 0;) crc = crc << 8 | ByteAt(record, i);
   return crc;
+}
+
+// What the header says.
+size_t DataBytes(absl::string_view record) {
+  return ByteAt(record, 4) | static_cast<size_t>(ByteAt(record, 5)) << 8;
+}
+
+// REQUIRES: all of the record is in `rest`.
+bool ChecksumHolds(absl::string_view rest, size_t data_bytes) {
+  return Mask(ExtendCrc32c(0, rest.substr(kTypeOffset, 1 + data_bytes))) == StoredCrc(rest);
 }
 
 // Whether the record at the start of `rest` is whole, whatever its header says of its length.
@@ -50,15 +60,11 @@ bool LogBlockIsSound(absl::string_view block) {
   const bool is_last = block.size() < kLogBlockBytes;
   absl::string_view rest = block;
   while (rest.size() >= kLogHeaderBytes) {
-    const size_t length = ByteAt(rest, 4) | static_cast<size_t>(ByteAt(rest, 5)) << 8;
+    const size_t length = DataBytes(rest);
     const uint8_t type = ByteAt(rest, kTypeOffset);
     if (type == 0 && rest.find_first_not_of('\0') == absl::string_view::npos) return is_last;
     if (kLogHeaderBytes + length > rest.size()) return is_last && !HoldsForSomeLength(rest);
-    const absl::string_view covered = rest.substr(kTypeOffset, 1 + length);
-    if (type < kFirstType || type > kLastType ||
-        Mask(ExtendCrc32c(0, covered)) != StoredCrc(rest)) {
-      return false;
-    }
+    if (type < kFull || type > kLast || !ChecksumHolds(rest, length)) return false;
     rest.remove_prefix(kLogHeaderBytes + length);
   }
   return is_last || rest.find_first_not_of('\0') == absl::string_view::npos;
@@ -66,7 +72,10 @@ bool LogBlockIsSound(absl::string_view block) {
 
 namespace {
 
-absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
+// Calls `visit` with each block of the file, and how far it begins into it.
+absl::Status ReadBlocks(
+    rocksdb::Env* env, const std::string& path,
+    absl::FunctionRef<absl::Status(absl::string_view block, uint64_t offset)> visit) {
   const std::string doing = absl::StrCat("reading ", path);
   std::unique_ptr<rocksdb::SequentialFile> file;
   const rocksdb::Status opened = env->NewSequentialFile(path, &file, rocksdb::EnvOptions());
@@ -86,12 +95,20 @@ absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
       }
       filled += piece.size();
     }
-    if (!LogBlockIsSound(absl::string_view(buffer.data(), filled))) {
-      return StoreCorruptError(
-          absl::StrCat(path, " is damaged between bytes ", offset, " and ", offset + filled));
-    }
+    BELLWIRE_RETURN_IF_ERROR(visit(absl::string_view(buffer.data(), filled), offset));
     if (filled < kLogBlockBytes) return absl::OkStatus();
   }
+}
+
+absl::Status DamageError(const std::string& path, absl::string_view block, uint64_t offset) {
+  return StoreCorruptError(
+      absl::StrCat(path, " is damaged between bytes ", offset, " and ", offset + block.size()));
+}
+
+absl::Status CheckLog(rocksdb::Env* env, const std::string& path) {
+  return ReadBlocks(env, path, [&](absl::string_view block, uint64_t offset) {
+    return LogBlockIsSound(block) ? absl::OkStatus() : DamageError(path, block, offset);
+  });
 }
 
 }  // namespace
@@ -121,6 +138,26 @@ absl::Status CheckEachLog(rocksdb::Env* env, const std::string& directory,
     if (!status.ok()) on_damage(status);
   }
   return absl::OkStatus();
+}
+
+absl::Status ReadLog(rocksdb::Env* env, const std::string& path,
+                     absl::FunctionRef<absl::Status(absl::string_view record)> visit) {
+  std::string record;
+  return ReadBlocks(env, path, [&](absl::string_view block, uint64_t offset) {
+    absl::string_view rest = block;
+    while (rest.size() >= kLogHeaderBytes && ByteAt(rest, kTypeOffset) != 0) {
+      const size_t length = DataBytes(rest);
+      if (kLogHeaderBytes + length > rest.size()) break;
+      if (!ChecksumHolds(rest, length)) return DamageError(path, block, offset);
+      const uint8_t type = ByteAt(rest, kTypeOffset);
+      const absl::string_view data = rest.substr(kLogHeaderBytes, length);
+      if (type == kFull || type == kFirst) record.clear();
+      absl::StrAppend(&record, data);
+      if (type == kFull || type == kLast) BELLWIRE_RETURN_IF_ERROR(visit(record));
+      rest.remove_prefix(kLogHeaderBytes + length);
+    }
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace bellwire::registry

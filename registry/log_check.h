@@ -45,6 +45,11 @@ absl::Status CheckLogs(rocksdb::Env* env, const std::string& directory);
 absl::Status CheckEachLog(rocksdb::Env* env, const std::string& directory,
                           absl::FunctionRef<void(const absl::Status&)> on_damage);
 
+// Gives every whole record of the log at `path` to `visit`, in order. What is cut off at its end is left out, as RocksDB
+// does. REQUIRES: CheckLogs has passed. Errors: those, and the first of `visit`.
+absl::Status ReadLog(rocksdb::Env* env, const std::string& path,
+                     absl::FunctionRef<absl::Status(absl::string_view record)> visit);
+
 }  // namespace bellwire::registry
 
 #endif  // BELLWIRE_REGISTRY_LOG_CHECK_H_

@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/error.h"
 #include "gtest/gtest.h"
 #include "registry/crc32c.h"
+#include "registry/temporary_directory.h"
 #include "rocksdb/env.h"
 
 namespace bellwire::registry {
@@ -49,6 +52,34 @@ TEST(LogCheckTest, ATornEndIsSound) {
     EXPECT_TRUE(LogBlockIsSound(records.substr(0, size))) << size;
   }
   EXPECT_TRUE(LogBlockIsSound(records + std::string(1000, '\0')));
+}
+
+TEST(LogCheckTest, ReadsWholeRecords) {
+  TemporaryDirectory directory;
+  std::filesystem::create_directory(directory.path());
+  const std::string path = directory.path() + "/000001.log";
+  // The last of the block begins a record that ends in the next one.
+  const std::string block = FullBlock();
+  const std::string begun =
+      block.substr(block.find("yyy"), block.rfind('y') + 1 - block.find("yyy"));
+  const std::string log =
+      block + Record("middle ", 3) + Record("end", 4) + Record("next") + Record("torn off");
+  for (size_t torn = 1; torn < 15; ++torn) {
+    ASSERT_TRUE(
+        rocksdb::WriteStringToFile(rocksdb::Env::Default(), log.substr(0, log.size() - torn), path)
+            .ok());
+    std::vector<std::string> records;
+    ASSERT_TRUE(ReadLog(rocksdb::Env::Default(), path, [&](absl::string_view record) {
+                  records.emplace_back(record);
+                  return absl::OkStatus();
+                }).ok());
+    EXPECT_EQ(records, (std::vector<std::string>{"first", std::string(20'000, 'x'),
+                                                 begun + "middle end", "next"}));
+  }
+  ASSERT_TRUE(rocksdb::WriteStringToFile(rocksdb::Env::Default(), Flipped(log, 80), path).ok());
+  EXPECT_EQ(ErrorReason(ReadLog(rocksdb::Env::Default(), path,
+                                [](absl::string_view) { return absl::OkStatus(); })),
+            "STORE_CORRUPT");
 }
 
 TEST(LogCheckTest, EachFlippedBitIsFound) {

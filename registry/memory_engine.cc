@@ -50,9 +50,9 @@ void MemoryEngine::Crash(Unsynced unsynced) {
 }
 
 void MemoryEngine::Apply(const WriteSet& writes) {
-  for (const auto& [key, value] : writes) {
-    if (value.has_value()) {
-      durable_.insert_or_assign(key, *value);
+  for (const auto& [key, change] : writes) {
+    if (change.value.has_value()) {
+      durable_.insert_or_assign(key, *change.value);
     } else {
       durable_.erase(key);
     }

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "registry/merged_scan.h"
+
 namespace bellwire::registry {
 
 absl::StatusOr<std::optional<std::string>> Overlay::Get(Family family,
                                                         absl::string_view key) const {
   const auto it = writes_.find(std::make_pair(family, key));
-  if (it != writes_.end()) return it->second;
+  if (it != writes_.end()) return it->second.value;
   return base_->Get(family, key);
 }
 
@@ -15,7 +17,8 @@ absl::StatusOr<std::optional<absl::string_view>> Overlay::View(Family family, ab
                                                                std::string* storage) const {
   const auto it = writes_.find(std::make_pair(family, key));
   if (it == writes_.end()) return base_->View(family, key, storage);
-  return it->second.has_value() ? std::optional<absl::string_view>(*it->second) : std::nullopt;
+  const std::optional<std::string>& value = it->second.value;
+  return value.has_value() ? std::optional<absl::string_view>(*value) : std::nullopt;
 }
 
 absl::Status Overlay::Scan(
@@ -23,43 +26,44 @@ absl::Status Overlay::Scan(
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
   auto staged = writes_.lower_bound(std::make_pair(family, from));
   const auto staged_end = writes_.lower_bound(std::make_pair(family, to));
-  bool stopped = false;
-  // Visits what is staged before `limit` (everything, if null); what is staged as deleted is passed by.
-  const auto visit_staged_before = [&](const absl::string_view* limit) {
-    while (!stopped && staged != staged_end && (limit == nullptr || staged->first.key < *limit)) {
-      if (staged->second.has_value() && !visit(staged->first.key, *staged->second)) stopped = true;
-      ++staged;
-    }
+  const auto next_change = [&]() -> std::optional<ChangedKey> {
+    if (staged == staged_end) return std::nullopt;
+    const ChangedKey change{staged->first.key, &staged->second.value};
+    ++staged;
+    return change;
   };
-  const absl::Status status =
-      base_->Scan(family, from, to, [&](absl::string_view key, absl::string_view value) {
-        visit_staged_before(&key);
-        if (stopped) return false;
-        if (staged != staged_end && staged->first.key == key) {
-          if (staged->second.has_value() && !visit(key, *staged->second)) stopped = true;
-          ++staged;
-        } else if (!visit(key, value)) {
-          stopped = true;
-        }
-        return !stopped;
-      });
-  if (!status.ok()) return status;
-  visit_staged_before(nullptr);
-  return absl::OkStatus();
+  return MergedScan(*base_, family, from, to, next_change, visit);
 }
 
 void Overlay::Put(Family family, absl::string_view key, std::string value) {
-  writes_.insert_or_assign(KvKey{family, std::string(key)}, std::move(value));
+  Add(KvKey{family, std::string(key)}, Change(std::move(value)));
+}
+
+void Overlay::PutNew(Family family, absl::string_view key, std::string value) {
+  Change change(std::move(value));
+  change.is_new = true;
+  Add(KvKey{family, std::string(key)}, std::move(change));
 }
 
 void Overlay::Delete(Family family, absl::string_view key) {
-  writes_.insert_or_assign(KvKey{family, std::string(key)}, std::nullopt);
+  Add(KvKey{family, std::string(key)}, Change(std::nullopt));
+}
+
+void Overlay::Add(KvKey key, Change change) {
+  const auto [it, inserted] = writes_.try_emplace(std::move(key), std::move(change));
+  if (inserted) return;
+  std::optional<Change> both = std::move(it->second).FollowedBy(std::move(change));
+  if (both.has_value()) {
+    it->second = *std::move(both);
+  } else {
+    writes_.erase(it);
+  }
 }
 
 void Overlay::MergeInto(Overlay* below) && {
   // Moves whole entries, keys too; what is left has one below already.
   below->writes_.merge(writes_);
-  for (auto& [key, value] : writes_) below->writes_.find(key)->second = std::move(value);
+  for (auto& [key, change] : writes_) below->Add(key, std::move(change));
   writes_.clear();
 }
 

@@ -32,6 +32,8 @@ class Overlay final : public KvReader {
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
 
   void Put(Family family, absl::string_view key, std::string value);
+  // REQUIRES: there is no such key, and if there ever was one its deletion was committed before.
+  void PutNew(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
 
   // Moves the changes into `below`, the base of this overlay.
@@ -42,6 +44,8 @@ class Overlay final : public KvReader {
 
  private:
   const KvReader* const base_;
+  void Add(KvKey key, Change change);
+
   WriteSet writes_;
 };
 

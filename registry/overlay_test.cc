@@ -93,6 +93,30 @@ TEST_F(OverlayTest, NestsAndLeavesNoTraceUnlessMerged) {
             (std::vector<Row>{{"b", "done"}, {"d", "base"}, {"f", "base"}}));
 }
 
+TEST_F(OverlayTest, WhatIsNewAndDeletedAgainLeavesNothing) {
+  Overlay batch(&engine_);
+  batch.PutNew(Family::kDevices, "a", "new");
+  batch.Delete(Family::kDevices, "a");
+  EXPECT_TRUE(batch.writes().empty());
+  batch.PutNew(Family::kDevices, "a", "new");
+  batch.Put(Family::kDevices, "a", "changed");
+  Overlay operation(&batch);
+  operation.Delete(Family::kDevices, "a");
+  EXPECT_FALSE(operation.Get(Family::kDevices, "a")->has_value());
+  std::move(operation).MergeInto(&batch);
+  EXPECT_TRUE(batch.writes().empty());
+  EXPECT_FALSE(batch.Get(Family::kDevices, "a")->has_value());
+}
+
+TEST_F(OverlayTest, WhatIsNewAfterADeletionMustStillBeDeletedBelow) {
+  Overlay batch(&engine_);
+  batch.Delete(Family::kDevices, "b");
+  batch.PutNew(Family::kDevices, "b", "new");
+  batch.Delete(Family::kDevices, "b");
+  ASSERT_EQ(batch.writes().size(), 1u);
+  EXPECT_FALSE(batch.writes().begin()->second.value.has_value());
+}
+
 // Against a plain map, over random changes on two levels.
 TEST_F(OverlayTest, EqualsAPlainMap) {
   std::mt19937 random(1);

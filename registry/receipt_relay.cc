@@ -93,8 +93,8 @@ void ReceiptRelay::Add(uint64_t order, const DeviceId& device, Outbox outbox) {
 
 void ReceiptRelay::Stage() {
   for (const Entry& entry : batch_) {
-    staged_->Put(Family::kOutbox, OutboxKey(entry.order, entry.device),
-                 entry.outbox.SerializeAsString());
+    staged_->PutNew(Family::kOutbox, OutboxKey(entry.order, entry.device),
+                    entry.outbox.SerializeAsString());
     has_records_ = true;
   }
   batch_.clear();

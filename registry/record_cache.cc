@@ -43,10 +43,10 @@ absl::Status RecordCache::Commit(const WriteSet& writes) {
     Clear();
     return status;
   }
-  for (const auto& [key, value] : writes) {
+  for (const auto& [key, change] : writes) {
     if (key.family != family_) continue;
-    if (value.has_value()) {
-      Put(key.key, *value);
+    if (change.value.has_value()) {
+      Put(key.key, *change.value);
     } else {
       Erase(key.key, &young_, &young_bytes_);
       Erase(key.key, &old_, &old_bytes_);

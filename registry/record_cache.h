@@ -15,10 +15,10 @@
 
 namespace bellwire::registry {
 
-// An engine in front of another one that remembers the records of one family that were read or written last.
-// A device that is sent to has its records read with every message, append and acknowledgement alike, and
-// a look into RocksDB's memtables costs ten times as much as one into a hash table. It holds what the
-// engine below has committed and nothing else: a commit that fails empties it.
+// An engine in front of another one that remembers the records of one family that were read or written last: the
+// agent's acknowledgement writes a message's life, the app's reads it a moment later, and a look into RocksDB's
+// memtables costs ten times as much as one into a hash table. It holds what the engine below has committed and
+// nothing else: a commit that fails empties it.
 //
 // Scans go to the engine below. Not thread-safe.
 class RecordCache final : public KvEngine {

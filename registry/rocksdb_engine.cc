@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "common/status_macros.h"
 #include "registry/keys.h"
 #include "registry/log_check.h"
+#include "registry/log_keeper.h"
+#include "registry/recent_log.h"
+#include "registry/recent_writes.h"
 #include "registry/records.h"
 #include "registry/rocksdb_options.h"
 #include "registry/rocksdb_status.h"
@@ -32,7 +36,9 @@
 namespace bellwire::registry {
 namespace {
 
-constexpr uint32_t kFormatVersion = 3;
+constexpr uint32_t kFormatVersion = 4;
+// Its log has no LoggedWrites: all that is to be changed is this number.
+constexpr uint32_t kFormatVersionBeforeRecentWrites = 3;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
 
@@ -82,29 +88,42 @@ class NoLogger final : public rocksdb::Logger {
 
 }  // namespace
 
-// An open RocksDB and the handles of its column families.
-class RocksDbEngine::Database {
+// An open RocksDB, the handles of its column families, and what its tables haven't heard of.
+class RocksDbEngine::Database final : public KvReader {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(const Options& options);
 
-  ~Database() {
+  ~Database() override {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) {
       Check(db_->DestroyColumnFamilyHandle(handle), "closing a column family");
     }
-    Check(db_->Close(), "closing");
+    if (db_ != nullptr) Check(db_->Close(), "closing");
   }
 
   rocksdb::DB* db() { return db_.get(); }
-  rocksdb::ColumnFamilyHandle* handle(Family family) {
-    return handles_[static_cast<size_t>(family) + 1];
-  }
-  // To build a commit in: one buffer for all of them, as large as the largest needed.
-  rocksdb::WriteBatch& batch() { return batch_; }
+  const RecentWrites& recent() const { return recent_; }
+
+  // What is in the tables.
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 absl::string_view key) const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
+
+  // As KvEngine::Commit; after an error the database is good for nothing but to be closed.
+  absl::Status Commit(const WriteSet& writes);
 
  private:
-  // handles[0] is the default column family.
-  Database(std::unique_ptr<rocksdb::DB> db, std::vector<rocksdb::ColumnFamilyHandle*> handles)
-      : db_(std::move(db)), handles_(std::move(handles)) {}
+  Database(const Options& options, const std::shared_ptr<LogKeeper>& keeper)
+      : directory_(options.directory),
+        max_recent_bytes_(options.max_recent_writes_bytes),
+        keeper_(keeper),
+        env_(rocksdb::NewCompositeEnv(keeper)) {}
+
+  // Puts one change into a batch.
+  void Stage(Family family, absl::string_view key, const std::optional<std::string>& value,
+             rocksdb::WriteBatch* batch);
+  absl::Status Recover(bool read_only);
 
   // What fails while closing was durable before, or never promised to be.
   static void Check(const rocksdb::Status& status, absl::string_view doing) {
@@ -114,12 +133,31 @@ class RocksDbEngine::Database {
 
   absl::Status CheckFormat(const Options& options, bool families_missing);
   absl::Status CheckEmpty(const Options& options);
+  // With the version of this program.
+  absl::Status PutFormat(storage::v1::Format format);
 
-  const std::unique_ptr<rocksdb::DB> db_;
-  const std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return handles_[static_cast<size_t>(family) + 1];
+  }
+
+  const std::string directory_;
+  const uint64_t max_recent_bytes_;
+  const std::shared_ptr<LogKeeper> keeper_;
+  const std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;
+  // The first is that of the default column family.
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  RecentWrites recent_{this};
+  // Of the last commit that logged writes for `recent_`, and how much all since the start were.
+  uint64_t last_commit_ = 0;
+  uint64_t logged_bytes_ = 0;
+  // To build a commit in: buffers for all of them, as large as the largest needed.
   rocksdb::WriteBatch batch_{/*reserved_bytes=*/0, /*max_bytes=*/0,
                              StoreWriteOptions().protection_bytes_per_key,
                              /*default_cf_ts_sz=*/0};
+  rocksdb::WriteBatch recent_batch_;
+  storage::v1::LoggedWrites logged_;
+  std::string blob_;
 };
 
 absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database::Open(
@@ -134,7 +172,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
   const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
-  rocksdb::DBOptions db_options = StoreDbOptions(env, cache);
+  std::unique_ptr<Database> database(
+      new Database(options, std::make_shared<LogKeeper>(env->GetFileSystem())));
+  rocksdb::DBOptions db_options = StoreDbOptions(database->env_.get(), cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
     db_options.create_if_missing = false;
@@ -178,15 +218,15 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                                                : family_options);
   }
   rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  auto& handles = database->handles_;
   BELLWIRE_RETURN_IF_ERROR(
       FromRocksDb(options.read_only
                       ? rocksdb::DB::OpenForReadOnly(db_options, directory, families, &handles, &db)
                       : rocksdb::DB::Open(db_options, directory, families, &handles, &db),
                   absl::StrCat("opening ", directory)));
-  std::unique_ptr<Database> database(
-      new Database(std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
+  database->db_.reset(db);
   BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, families_missing));
+  BELLWIRE_RETURN_IF_ERROR(database->Recover(options.read_only));
   return database;
 }
 
@@ -200,15 +240,15 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool f
     if (options.read_only)
       return FormatError(options.directory, "is empty: its making was cut short");
     storage::v1::Format format;
-    format.set_version(kFormatVersion);
     format.set_created_at_ms(ToStoredMs(options.clock->WallNow()));
-    return FromRocksDb(
-        db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey), format.SerializeAsString()),
-        absl::StrCat("writing to ", options.directory));
+    return PutFormat(std::move(format));
   }
   BELLWIRE_RETURN_IF_ERROR(FromRocksDb(found, absl::StrCat("reading ", options.directory)));
   BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Format format,
                             ParseRecord<storage::v1::Format>(bytes));
+  if (format.version() == kFormatVersionBeforeRecentWrites && !families_missing) {
+    return options.read_only ? absl::OkStatus() : PutFormat(format);
+  }
   if (format.version() != kFormatVersion) {
     return FormatError(
         options.directory,
@@ -219,6 +259,13 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool f
     return StoreCorruptError(absl::StrCat(options.directory, " lacks a column family"));
   }
   return absl::OkStatus();
+}
+
+absl::Status RocksDbEngine::Database::PutFormat(storage::v1::Format format) {
+  format.set_version(kFormatVersion);
+  return FromRocksDb(
+      db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey), format.SerializeAsString()),
+      absl::StrCat("writing to ", directory_));
 }
 
 absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
@@ -232,6 +279,99 @@ absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
     BELLWIRE_RETURN_IF_ERROR(
         FromRocksDb(it->status(), absl::StrCat("reading ", options.directory)));
   }
+  return absl::OkStatus();
+}
+
+// Tells the tables what was recent when the store was closed, or died, so that the logs of that time may go.
+absl::Status RocksDbEngine::Database::Recover(bool read_only) {
+  const auto family_of = [this](uint32_t column_family) -> std::optional<Family> {
+    for (size_t i = 1; i < handles_.size(); ++i) {
+      if (handles_[i]->GetID() == column_family) return static_cast<Family>(i - 1);
+    }
+    return std::nullopt;
+  };
+  BELLWIRE_ASSIGN_OR_RETURN(const RecoveredWrites recovered,
+                            RecoverRecentWrites(env_.get(), directory_, family_of));
+  last_commit_ = recovered.last_commit;
+  if (read_only) {
+    for (const auto& [key, change] : recovered.writes) recent_.Add(key, change, LogPlace{});
+    return absl::OkStatus();
+  }
+  batch_.Clear();
+  for (const auto& [key, change] : recovered.writes) {
+    Stage(key.family, key.key, change.value, &batch_);
+  }
+  if (batch_.Count() > 0) {
+    BELLWIRE_RETURN_IF_ERROR(FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
+                                         absl::StrCat("writing to ", directory_)));
+  }
+  keeper_->KeepFrom(keeper_->latest());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> RocksDbEngine::Database::Get(
+    Family family, absl::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(StoreReadOptions(), handle(family), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", directory_)));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::Status RocksDbEngine::Database::Scan(
+    Family family, absl::string_view from, absl::string_view to,
+    absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
+  rocksdb::ReadOptions read_options = StoreReadOptions();
+  const rocksdb::Slice upper_bound = ToSlice(to);
+  read_options.iterate_upper_bound = &upper_bound;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read_options, handle(family)));
+  for (it->Seek(ToSlice(from)); it->Valid(); it->Next()) {
+    if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
+  }
+  return FromRocksDb(it->status(), absl::StrCat("reading ", directory_));
+}
+
+void RocksDbEngine::Database::Stage(Family family, absl::string_view key,
+                                    const std::optional<std::string>& value,
+                                    rocksdb::WriteBatch* batch) {
+  // Fails only where a batch has a limit of bytes, or a key 4 GiB.
+  const rocksdb::Status status = value.has_value()
+                                     ? batch->Put(handle(family), ToSlice(key), *value)
+                                     : batch->Delete(handle(family), ToSlice(key));
+  assert(status.ok());
+  (void)status;
+}
+
+absl::Status RocksDbEngine::Database::Commit(const WriteSet& writes) {
+  batch_.Clear();
+  recent_batch_.Clear();
+  for (const auto& [key, change] : writes) {
+    Stage(key.family, key.key, change.value,
+          RecentWrites::Keeps(key.family) ? &recent_batch_ : &batch_);
+  }
+  const LogPlace place{last_commit_ + 1, keeper_->latest(), logged_bytes_};
+  if (recent_batch_.Count() > 0) {
+    recent_.TakeBefore(
+        logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_),
+        [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
+          Stage(family, key, value, &batch_);
+        });
+    logged_.set_commit(place.commit);
+    logged_.set_oldest_commit(recent_.oldest().value_or(place).commit);
+    logged_.set_writes(recent_batch_.Data());
+    logged_.SerializeToString(&blob_);
+    // After what leaves RecentWrites: it may be written again.
+    (void)batch_.PutLogData(blob_);
+  }
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
+                                       absl::StrCat("writing to ", directory_)));
+  if (recent_batch_.Count() == 0) return absl::OkStatus();
+  for (const auto& [key, change] : writes) {
+    if (RecentWrites::Keeps(key.family)) recent_.Add(key, change, place);
+  }
+  last_commit_ = place.commit;
+  logged_bytes_ += blob_.size();
+  keeper_->KeepFrom(recent_.oldest().value_or(place).file);
   return absl::OkStatus();
 }
 
@@ -269,28 +409,22 @@ absl::StatusOr<RocksDbEngine::Database*> RocksDbEngine::Ready() const {
 
 absl::StatusOr<std::optional<std::string>> RocksDbEngine::Get(Family family,
                                                               absl::string_view key) const {
-  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
-  std::string value;
-  const rocksdb::Status status =
-      database->db()->Get(StoreReadOptions(), database->handle(family), ToSlice(key), &value);
-  if (status.IsNotFound()) return std::optional<std::string>();
-  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(status, absl::StrCat("reading ", options_.directory)));
-  return std::optional<std::string>(std::move(value));
+  BELLWIRE_ASSIGN_OR_RETURN(const Database* database, Ready());
+  return database->recent().Get(family, key);
+}
+
+absl::StatusOr<std::optional<absl::string_view>> RocksDbEngine::View(Family family,
+                                                                     absl::string_view key,
+                                                                     std::string* storage) const {
+  BELLWIRE_ASSIGN_OR_RETURN(const Database* database, Ready());
+  return database->recent().View(family, key, storage);
 }
 
 absl::Status RocksDbEngine::Scan(
     Family family, absl::string_view from, absl::string_view to,
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
-  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
-  rocksdb::ReadOptions read_options = StoreReadOptions();
-  const rocksdb::Slice upper_bound = ToSlice(to);
-  read_options.iterate_upper_bound = &upper_bound;
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database->db()->NewIterator(read_options, database->handle(family)));
-  for (it->Seek(ToSlice(from)); it->Valid(); it->Next()) {
-    if (!visit(ToView(it->key()), ToView(it->value()))) return absl::OkStatus();
-  }
-  return FromRocksDb(it->status(), absl::StrCat("reading ", options_.directory));
+  BELLWIRE_ASSIGN_OR_RETURN(const Database* database, Ready());
+  return database->recent().Scan(family, from, to, visit);
 }
 
 absl::StatusOr<std::vector<RocksDbEngine::TableFile>> RocksDbEngine::TableFiles() const {
@@ -319,19 +453,7 @@ absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
   BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
   // Else each comparison of two keys counts itself, which takes as long as the comparison.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
-  rocksdb::WriteBatch& batch = database->batch();
-  batch.Clear();
-  absl::Status status;
-  for (const auto& [key, value] : writes) {
-    rocksdb::ColumnFamilyHandle* handle = database->handle(key.family);
-    status.Update(FromRocksDb(
-        value.has_value() ? batch.Put(handle, key.key, *value) : batch.Delete(handle, key.key),
-        "building a write"));
-  }
-  if (status.ok()) {
-    status = FromRocksDb(database->db()->Write(StoreWriteOptions(), &batch),
-                         absl::StrCat("writing to ", options_.directory));
-  }
+  const absl::Status status = database->Commit(writes);
   if (status.ok()) return status;
   LogError("store_write_failed", {{"directory", options_.directory}, {"error", status.message()}});
   database_.reset();

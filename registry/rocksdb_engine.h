@@ -1,12 +1,14 @@
 #ifndef BELLWIRE_REGISTRY_ROCKSDB_ENGINE_H_
 #define BELLWIRE_REGISTRY_ROCKSDB_ENGINE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "registry/directory_lock.h"
 #include "registry/kv_engine.h"
 
@@ -18,6 +20,9 @@ namespace bellwire::registry {
 
 // Records on disk, in RocksDB: the engine of the product. docs/registry_format.md describes what lies
 // in the directory and how each option serves "nothing answered OK is lost, nothing corrupt served".
+//
+// A commit is one record of RocksDB's log, and one sync. What it says about short-lived records stays in memory
+// and in the log (registry/recent_writes.h) before RocksDB's tables hear of it, if they ever do.
 //
 // After a failed write nothing that the process believes about the files is trusted any more: the
 // database is closed and opened again, which recovers exactly what a restart would. Until that
@@ -36,6 +41,8 @@ class RocksDbEngine final : public KvEngine {
     // Changes nothing in the directory, not even by recovery: several may read beside each other, and no
     // writer meanwhile. Commit fails.
     bool read_only = false;
+    // Bounds what the tables haven't heard of. Tests reach a smaller bound sooner.
+    uint64_t max_recent_writes_bytes = kMaxRecentWritesBytes;
   };
 
   // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start; and, read-only,
@@ -46,6 +53,8 @@ class RocksDbEngine final : public KvEngine {
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
+  absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+                                                        std::string* storage) const override;
   absl::Status Scan(
       Family family, absl::string_view from, absl::string_view to,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;

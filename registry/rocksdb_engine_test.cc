@@ -9,7 +9,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -33,8 +35,10 @@ class RocksDbEngineTest : public testing::Test {
  protected:
   absl::Status Open() {
     engine_.reset();
-    auto engine =
-        RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_, .env = env_.get()});
+    auto engine = RocksDbEngine::Open({.directory = directory_.path(),
+                                       .clock = &clock_,
+                                       .env = env_.get(),
+                                       .max_recent_writes_bytes = max_recent_writes_bytes_});
     if (!engine.ok()) return engine.status();
     engine_ = *std::move(engine);
     return absl::OkStatus();
@@ -45,8 +49,9 @@ class RocksDbEngineTest : public testing::Test {
   }
 
   // "-": no such key.
-  std::string Get(const std::string& key) {
-    const auto value = engine_->Get(Family::kDevices, key);
+  std::string Get(const std::string& key) { return Get(*engine_, key); }
+  static std::string Get(const RocksDbEngine& engine, const std::string& key) {
+    const auto value = engine.Get(Family::kDevices, key);
     if (!value.ok()) return ErrorReason(value.status());
     return value->value_or("-");
   }
@@ -81,6 +86,29 @@ class RocksDbEngineTest : public testing::Test {
     delete db;
   }
 
+  // What a power cut leaves now: every commit is on disk.
+  std::string Crashed() {
+    const std::string copy = absl::StrCat(crashed_.path(), "/", crashes_++);
+    fs::create_directory(crashed_.path());
+    fs::copy(directory_.path(), copy);
+    return copy;
+  }
+  absl::StatusOr<std::unique_ptr<RocksDbEngine>> OpenCopy(const std::string& copy,
+                                                          bool read_only = false) {
+    return RocksDbEngine::Open({.directory = copy, .clock = &clock_, .read_only = read_only});
+  }
+
+  // Writes until RocksDB has no use any more for the log that it writes now: a table was made of what is in
+  // memory, and then another one, for which it is done with the first.
+  void GrowOutOfTheLog() {
+    const size_t before = Files(".sst").size();
+    for (int i = 0; Files(".sst").size() < before + 2; ++i) {
+      ASSERT_LT(i, 1000);
+      ASSERT_TRUE(
+          engine_->Commit({{{Family::kTeams, absl::StrCat(i)}, std::string(4 << 20, 'x')}}).ok());
+    }
+  }
+
   static void FlipBit(const fs::path& file, size_t offset) {
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekg(static_cast<std::streamoff>(offset));
@@ -91,6 +119,9 @@ class RocksDbEngineTest : public testing::Test {
   }
 
   TemporaryDirectory directory_;
+  TemporaryDirectory crashed_;
+  int crashes_ = 0;
+  uint64_t max_recent_writes_bytes_ = kMaxRecentWritesBytes;
   SimulatedClock clock_;
   std::shared_ptr<FaultFileSystem> faults_ = std::make_shared<FaultFileSystem>();
   std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(faults_);
@@ -167,6 +198,25 @@ TEST_F(RocksDbEngineTest, AnotherFormatVersionIsRefused) {
   EXPECT_NE(status.message().find("version 1"), absl::string_view::npos) << status;
 }
 
+TEST_F(RocksDbEngineTest, AStoreOfVersion3IsTakenOver) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(engine_->Commit({{{Family::kTeams, "a"}, "1"}}).ok());
+  WithDatabase([](rocksdb::DB* db) {
+    storage::v1::Format format;
+    format.set_version(3);
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), "format", format.SerializeAsString()).ok());
+  });
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(**engine_->Get(Family::kTeams, "a"), "1");
+  WithDatabase([](rocksdb::DB* db) {
+    std::string bytes;
+    storage::v1::Format format;
+    ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), "format", &bytes).ok());
+    ASSERT_TRUE(format.ParseFromString(bytes));
+    EXPECT_EQ(format.version(), 4u) << "an older program would not look for recent writes";
+  });
+}
+
 TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {
   ASSERT_TRUE(Open().ok());
   WithDatabase([](rocksdb::DB* db) {
@@ -181,7 +231,7 @@ TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {
 
 TEST_F(RocksDbEngineTest, AForeignDatabaseIsRefused) {
   ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(engine_->Commit({{{Family::kTeams, "a"}, "1"}}).ok());
   WithDatabase(
       [](rocksdb::DB* db) { ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), "format").ok()); });
   EXPECT_EQ(ErrorReason(Open()), "STORE_FORMAT");
@@ -247,6 +297,108 @@ TEST_F(RocksDbEngineTest, AFailedSyncIsNotAnsweredOkAndNothingSyncedIsLost) {
   ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Get("before"), "1");
   EXPECT_EQ(Get("after"), "1");
+}
+
+// --- Recent writes: in the log, and not in the tables yet.
+
+TEST_F(RocksDbEngineTest, ACrashLosesNothingThatTheTablesHaveNotHeardOf) {
+  max_recent_writes_bytes_ = 2000;
+  ASSERT_TRUE(Open().ok());
+  std::mt19937 random(1);
+  std::map<KvKey, std::string, KvKeyLess> model;
+  for (int commit = 0; commit < 300; ++commit) {
+    WriteSet writes;
+    for (size_t n = 1 + random() % 4; n > 0; --n) {
+      constexpr Family kFamilies[] = {Family::kDevices, Family::kOutbox, Family::kLives};
+      KvKey key{kFamilies[random() % 3],
+                absl::StrCat("device ", 100'000'000 + random() % 8, random() % 4)};
+      if (random() % 3 == 0) {
+        model.erase(key);
+        writes[std::move(key)] = std::nullopt;
+      } else {
+        Change change(std::string(random() % 100, static_cast<char>('a' + commit % 26)));
+        change.is_new = model.count(key) + writes.count(key) == 0;
+        model[key] = *change.value;
+        writes[std::move(key)] = std::move(change);
+      }
+    }
+    ASSERT_TRUE(engine_->Commit(writes).ok());
+    if (commit % 10 != 0) continue;
+    const std::string copy = Crashed();
+    // To read only, to write, and to write once more.
+    for (const bool read_only : {true, false, false}) {
+      const auto engine = OpenCopy(copy, read_only);
+      ASSERT_TRUE(engine.ok()) << engine.status();
+      std::map<KvKey, std::string, KvKeyLess> found;
+      for (const Family family : {Family::kDevices, Family::kOutbox, Family::kLives}) {
+        ASSERT_TRUE((*engine)
+                        ->Scan(family, "", "z",
+                               [&](absl::string_view key, absl::string_view value) {
+                                 found[{family, std::string(key)}] = std::string(value);
+                                 return true;
+                               })
+                        .ok());
+      }
+      ASSERT_TRUE(std::equal(model.begin(), model.end(), found.begin(), found.end(),
+                             [](const auto& a, const auto& b) {
+                               return a.first.family == b.first.family &&
+                                      a.first.key == b.first.key && a.second == b.second;
+                             }))
+          << commit << ": " << model.size() << " and " << found.size();
+    }
+    // Now and then the crash is one, and the store goes on from there.
+    if (commit % 100 == 0) {
+      ASSERT_TRUE(Open().ok());
+    }
+  }
+}
+
+TEST_F(RocksDbEngineTest, ALogIsKeptForWhatTheTablesHaveNotHeardOf) {
+  ASSERT_TRUE(Open().ok());
+  // The first log holds the format as well.
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  const fs::path log = Files(".log").back();
+  GrowOutOfTheLog();
+  ASSERT_TRUE(Put("b", "1").ok());
+  EXPECT_TRUE(fs::exists(log));
+  const std::string copy = Crashed();
+  const auto recovered = OpenCopy(copy);
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(Get(**recovered, "a"), "1");
+  EXPECT_EQ(Get(**recovered, "b"), "1");
+}
+
+TEST_F(RocksDbEngineTest, ALogThatIsKeptAndLostIsReported) {
+  ASSERT_TRUE(Open().ok());
+  // The first log holds the format as well.
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  const fs::path log = Files(".log").back();
+  GrowOutOfTheLog();
+  ASSERT_TRUE(Put("b", "1").ok());
+  const std::string copy = Crashed();
+  fs::remove(copy / log.filename());
+  for (const bool read_only : {true, false}) {
+    EXPECT_EQ(ErrorReason(OpenCopy(copy, read_only).status()), "STORE_CORRUPT");
+  }
+}
+
+TEST_F(RocksDbEngineTest, OldLogsGoInTheEnd) {
+  max_recent_writes_bytes_ = 1000;
+  ASSERT_TRUE(Open().ok());
+  // The first log holds the format as well.
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  const fs::path log = Files(".log").back();
+  GrowOutOfTheLog();
+  const MonotonicTime deadline = RealClock()->Monotonic() + absl::Seconds(60);
+  // RocksDB gives it up some time after its tables are there, and the engine with the next commit.
+  for (int i = 0; fs::exists(log); ++i) {
+    ASSERT_LT(RealClock()->Monotonic(), deadline);
+    ASSERT_TRUE(Put(absl::StrCat("other ", i), std::string(600, 'x')).ok());
+  }
+  EXPECT_EQ(Get("a"), "1");
 }
 
 // --- Damage.

@@ -15,9 +15,7 @@
 namespace bellwire::registry {
 namespace {
 
-// The records of the devices that are sent to just now: about 2 KiB each …
-constexpr size_t kDevicesCacheBytes = 32 * 1024 * 1024;
-// … and the lives of messages that came to their device and whose end is awaited: some 300 bytes each.
+// The lives of messages that came to their device and whose end is awaited: some 300 bytes each.
 constexpr size_t kLivesCacheBytes = 16 * 1024 * 1024;
 
 // Declared in the order of need: the writer thread stops first, the store closes last.
@@ -52,9 +50,7 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
           {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
-  return std::make_unique<RegistryServerImpl>(
-      std::make_unique<RecordCache>(std::move(lives), Family::kDevices, kDevicesCacheBytes),
-      std::move(options));
+  return std::make_unique<RegistryServerImpl>(std::move(lives), std::move(options));
 }
 
 }  // namespace bellwire::registry
