@@ -1,5 +1,6 @@
 #include "registry/log_keeper.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -27,16 +28,18 @@ uint64_t LogKeeper::latest() const {
 }
 
 void LogKeeper::KeepFrom(uint64_t number) {
+  absl::MutexLock lock(&mutex_);
+  keep_from_ = std::max(keep_from_, number);
+}
+
+void LogKeeper::DeleteReleased() {
   std::map<uint64_t, std::string> released;
   {
     absl::MutexLock lock(&mutex_);
-    if (number <= keep_from_) return;
-    keep_from_ = number;
-    while (!put_off_.empty() && put_off_.begin()->first < number) {
+    while (!put_off_.empty() && put_off_.begin()->first < keep_from_) {
       released.insert(put_off_.extract(put_off_.begin()));
     }
   }
-  // The oldest first, so that a crash leaves no hole.
   for (const auto& [unused, path] : released) {
     const rocksdb::IOStatus status = target()->DeleteFile(path, rocksdb::IOOptions(), nullptr);
     if (!status.ok() && !status.IsNotFound() && !status.IsPathNotFound()) {
@@ -60,6 +63,7 @@ rocksdb::IOStatus LogKeeper::NewWritableFile(const std::string& path,
 
 rocksdb::IOStatus LogKeeper::DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
                                         rocksdb::IODebugContext* debug) {
+  DeleteReleased();
   if (const auto number = LogNumber(path); number.has_value()) {
     absl::MutexLock lock(&mutex_);
     if (*number >= keep_from_) {

@@ -13,8 +13,8 @@
 namespace bellwire::registry {
 
 // Files, of which RocksDB's logs stay for longer than RocksDB itself needs them: it deletes a log when its tables have
-// what it wrote there, and knows nothing of what lies there for RecentWrites. Such a deletion is put off until
-// KeepFrom allows it.
+// what it wrote there, and knows nothing of what lies there for RecentWrites. Such a deletion is put off until KeepFrom
+// has allowed it and RocksDB deletes another file: in its background, for a log is large and who deletes it waits.
 //
 // Thread-safe: RocksDB deletes from threads of its own.
 class LogKeeper final : public rocksdb::FileSystemWrapper {
@@ -27,8 +27,11 @@ class LogKeeper final : public rocksdb::FileSystemWrapper {
   // The number of the log that was made last; 0: none was.
   uint64_t latest() const;
 
-  // The logs before `number` may go. Never goes back.
+  // The logs before `number` may go. Never goes back. Deletes nothing itself.
   void KeepFrom(uint64_t number);
+
+  // Deletes what was put off and may go now, the oldest first, so that a crash leaves no hole.
+  void DeleteReleased();
 
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,

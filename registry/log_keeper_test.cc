@@ -34,14 +34,25 @@ TEST_F(LogKeeperTest, KeepsLogsUntilTheyMayGo) {
   for (const char* name : {"000004.log", "000007.log", "000009.log"}) Make(name);
   Delete("000004.log");
   Delete("000007.log");
-  EXPECT_TRUE(Exists("000004.log"));
   keeper_.KeepFrom(7);
+  keeper_.KeepFrom(3);
+  EXPECT_TRUE(Exists("000004.log")) << "who allows it does not wait for it";
+  keeper_.DeleteReleased();
   EXPECT_FALSE(Exists("000004.log"));
   EXPECT_TRUE(Exists("000007.log"));
-  keeper_.KeepFrom(3);
   keeper_.KeepFrom(8);
+  keeper_.DeleteReleased();
   EXPECT_FALSE(Exists("000007.log"));
   EXPECT_TRUE(Exists("000009.log")) << "RocksDB has not given it up";
+}
+
+TEST_F(LogKeeperTest, TheNextDeletionTakesAlongWhatMayGo) {
+  for (const char* name : {"000004.log", "000010.sst"}) Make(name);
+  Delete("000004.log");
+  keeper_.KeepFrom(5);
+  EXPECT_TRUE(Exists("000004.log"));
+  Delete("000010.sst");
+  EXPECT_FALSE(Exists("000004.log"));
 }
 
 TEST_F(LogKeeperTest, WhatMayGoGoesAtOnce) {

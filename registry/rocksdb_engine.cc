@@ -306,6 +306,7 @@ absl::Status RocksDbEngine::Database::Recover(bool read_only) {
                                          absl::StrCat("writing to ", directory_)));
   }
   keeper_->KeepFrom(keeper_->latest());
+  keeper_->DeleteReleased();
   return absl::OkStatus();
 }
 
