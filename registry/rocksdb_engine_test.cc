@@ -402,6 +402,30 @@ TEST_F(RocksDbEngineTest, OldLogsGoInTheEnd) {
   EXPECT_EQ(Get("a"), "1");
 }
 
+TEST_F(RocksDbEngineTest, ALogWhoseDeletionFailedBringsNothingBack) {
+  max_recent_writes_bytes_ = 1000;
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "old").ok());
+  const fs::path log = Files(".log").back();
+  const fs::path left = absl::StrCat(crashed_.path(), ".log");
+  fs::copy(log, left);
+  ASSERT_TRUE(Put("a", "new").ok());
+  // Until the tables know the new value, and the logs in which they and the recent writes were told are gone.
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_TRUE(Put(absl::StrCat("other ", i), std::string(600, 'x')).ok());
+    }
+    GrowOutOfTheLog();
+  }
+  ASSERT_FALSE(fs::exists(log));
+  const std::string copy = Crashed();
+  fs::copy(left, copy / log.filename());
+  const auto recovered = OpenCopy(copy);
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(Get(**recovered, "a"), "new");
+}
+
 // --- Damage.
 
 TEST_F(RocksDbEngineTest, ATornEndOfTheLogIsDropped) {
