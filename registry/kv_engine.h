@@ -65,14 +65,26 @@ struct Change {
   requires std::constructible_from<std::optional<std::string>, T &&> Change(T&& new_value)
       : value(std::forward<T>(new_value)) {}
 
-  // What comes of this change and of a later one of the same key. nullopt: nothing is left to be done.
-  std::optional<Change> FollowedBy(Change later) &&;
-
   // nullopt: deleted.
   std::optional<std::string> value;
   // There was no such key before: where it is deleted again before anything was written, nothing needs to be.
   bool is_new = false;
 };
+
+// Adds a change to a map of them. With one of the same key before, what comes of both is left: nothing, if what was new
+// is deleted again.
+template <typename Map>
+void AddChange(typename Map::key_type key, Change change, Map* changes) {
+  const auto [it, inserted] = changes->try_emplace(std::move(key), std::move(change));
+  if (inserted) return;
+  Change& before = it->second;
+  if (before.is_new && !change.value.has_value()) {
+    changes->erase(it);
+  } else {
+    // New is what was not there before both of them.
+    before.value = std::move(change.value);
+  }
+}
 
 // What a commit changes.
 using WriteSet = absl::btree_map<KvKey, Change, KvKeyLess>;
@@ -120,13 +132,6 @@ class KvEngine : public KvReader {
   // process and the power. After an error none of them is seen; they may be seen after a restart.
   virtual absl::Status Commit(const WriteSet& writes) = 0;
 };
-
-inline std::optional<Change> Change::FollowedBy(Change later) && {
-  if (is_new && !later.value.has_value()) return std::nullopt;
-  // New is what was not there before both of them.
-  later.is_new = is_new;
-  return later;
-}
 
 }  // namespace bellwire::registry
 

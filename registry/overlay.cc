@@ -36,34 +36,23 @@ absl::Status Overlay::Scan(
 }
 
 void Overlay::Put(Family family, absl::string_view key, std::string value) {
-  Add(KvKey{family, std::string(key)}, Change(std::move(value)));
+  AddChange(KvKey{family, std::string(key)}, std::move(value), &writes_);
 }
 
 void Overlay::PutNew(Family family, absl::string_view key, std::string value) {
   Change change(std::move(value));
   change.is_new = true;
-  Add(KvKey{family, std::string(key)}, std::move(change));
+  AddChange(KvKey{family, std::string(key)}, std::move(change), &writes_);
 }
 
 void Overlay::Delete(Family family, absl::string_view key) {
-  Add(KvKey{family, std::string(key)}, Change(std::nullopt));
-}
-
-void Overlay::Add(KvKey key, Change change) {
-  const auto [it, inserted] = writes_.try_emplace(std::move(key), std::move(change));
-  if (inserted) return;
-  std::optional<Change> both = std::move(it->second).FollowedBy(std::move(change));
-  if (both.has_value()) {
-    it->second = *std::move(both);
-  } else {
-    writes_.erase(it);
-  }
+  AddChange(KvKey{family, std::string(key)}, std::nullopt, &writes_);
 }
 
 void Overlay::MergeInto(Overlay* below) && {
   // Moves whole entries, keys too; what is left has one below already.
   below->writes_.merge(writes_);
-  for (auto& [key, change] : writes_) below->Add(key, std::move(change));
+  for (auto& [key, change] : writes_) AddChange(key, std::move(change), &below->writes_);
   writes_.clear();
 }
 

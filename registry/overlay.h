@@ -44,8 +44,6 @@ class Overlay final : public KvReader {
 
  private:
   const KvReader* const base_;
-  void Add(KvKey key, Change change);
-
   WriteSet writes_;
 };
 

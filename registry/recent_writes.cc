@@ -101,16 +101,7 @@ void RecentWrites::Add(const KvKey& key, Change change, const LogPlace& place) {
     it = by_prefix_.try_emplace(std::make_pair(key.family, absl::string_view(group->prefix)), group)
              .first;
   }
-  auto& changes = it->second->changes;
-  const auto [entry, inserted] =
-      changes.try_emplace(key.key.substr(prefix.size()), std::move(change));
-  if (inserted) return;
-  std::optional<Change> both = std::move(entry->second).FollowedBy(std::move(change));
-  if (both.has_value()) {
-    entry->second = *std::move(both);
-  } else {
-    changes.erase(entry);
-  }
+  AddChange(key.key.substr(prefix.size()), std::move(change), &it->second->changes);
 }
 
 void RecentWrites::TakeBefore(uint64_t bytes,

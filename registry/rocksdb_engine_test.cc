@@ -109,6 +109,18 @@ class RocksDbEngineTest : public testing::Test {
     }
   }
 
+  // A log that RocksDB is done with, and that alone has what `a` is.
+  fs::path MakeKeptLog() {
+    EXPECT_TRUE(Open().ok());
+    // The first log holds the format as well.
+    EXPECT_TRUE(Open().ok());
+    EXPECT_TRUE(Put("a", "1").ok());
+    const fs::path log = Files(".log").back();
+    GrowOutOfTheLog();
+    EXPECT_TRUE(Put("b", "1").ok());
+    return log;
+  }
+
   static void FlipBit(const fs::path& file, size_t offset) {
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekg(static_cast<std::streamoff>(offset));
@@ -354,13 +366,7 @@ TEST_F(RocksDbEngineTest, ACrashLosesNothingThatTheTablesHaveNotHeardOf) {
 }
 
 TEST_F(RocksDbEngineTest, ALogIsKeptForWhatTheTablesHaveNotHeardOf) {
-  ASSERT_TRUE(Open().ok());
-  // The first log holds the format as well.
-  ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Put("a", "1").ok());
-  const fs::path log = Files(".log").back();
-  GrowOutOfTheLog();
-  ASSERT_TRUE(Put("b", "1").ok());
+  const fs::path log = MakeKeptLog();
   EXPECT_TRUE(fs::exists(log));
   const std::string copy = Crashed();
   const auto recovered = OpenCopy(copy);
@@ -370,13 +376,7 @@ TEST_F(RocksDbEngineTest, ALogIsKeptForWhatTheTablesHaveNotHeardOf) {
 }
 
 TEST_F(RocksDbEngineTest, ALogThatIsKeptAndLostIsReported) {
-  ASSERT_TRUE(Open().ok());
-  // The first log holds the format as well.
-  ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Put("a", "1").ok());
-  const fs::path log = Files(".log").back();
-  GrowOutOfTheLog();
-  ASSERT_TRUE(Put("b", "1").ok());
+  const fs::path log = MakeKeptLog();
   const std::string copy = Crashed();
   fs::remove(copy / log.filename());
   for (const bool read_only : {true, false}) {
