@@ -4,14 +4,11 @@
 #include <thread>
 
 namespace bellwire::bench {
-namespace {
 
 void SleepUntil(MonotonicTime when) {
   const absl::Duration wait = when - RealClock()->Monotonic();
   if (wait > absl::ZeroDuration()) std::this_thread::sleep_for(absl::ToChronoNanoseconds(wait));
 }
-
-}  // namespace
 
 void LoadDriver::Run() {
   measure_from_ = RealClock()->Monotonic() + options_.warmup;
@@ -21,10 +18,17 @@ void LoadDriver::Run() {
   } else {
     for (int i = 0; i < options_.in_flight; ++i) StartUnit();
   }
-  SleepUntil(measure_to_);
+  WaitUntil(measure_to_);
   while (units_done_.load() != units_started_.load()) {
-    SleepUntil(RealClock()->Monotonic() + absl::Milliseconds(2));
+    wait_(RealClock()->Monotonic() + absl::Milliseconds(2));
   }
+}
+
+void LoadDriver::WaitUntil(MonotonicTime when) {
+  // Once at least: a client that is late must not stop hearing.
+  do {
+    wait_(when);
+  } while (RealClock()->Monotonic() < when);
 }
 
 void LoadDriver::RunAtRate() {
@@ -32,7 +36,7 @@ void LoadDriver::RunAtRate() {
   for (int64_t i = 0;; ++i) {
     const MonotonicTime due = began + absl::Seconds(static_cast<double>(i) / options_.rate);
     if (due >= measure_to_) return;
-    SleepUntil(due);
+    WaitUntil(due);
     units_started_.fetch_add(1);
     start_(due, [this, due](int succeeded, int failed) { OnDone(due, succeeded, failed); });
   }

@@ -16,6 +16,9 @@
 
 namespace bellwire::bench {
 
+// A LoadDriver::Wait for clients that have threads of their own.
+void SleepUntil(MonotonicTime when);
+
 // Asks for units of work, closed loop (a number of them in flight) or at a fixed rate, and measures from a
 // time on. A unit is a call, a batch of messages, or a message of a stream. At a fixed rate the latency
 // counts from when a unit was due, so that a server that stalls is not spared the ones behind it. In a
@@ -36,7 +39,12 @@ class LoadDriver {
   // Done of another unit.
   using Start = std::function<void(MonotonicTime began, Done done)>;
 
-  LoadDriver(const Options& options, Start start) : options_(options), start_(std::move(start)) {}
+  // Waits until then, or less long. Called on the thread of Run: a client that has no threads of its own
+  // does its work meanwhile.
+  using Wait = std::function<void(MonotonicTime until)>;
+
+  LoadDriver(const Options& options, Start start, Wait wait)
+      : options_(options), start_(std::move(start)), wait_(std::move(wait)) {}
 
   // Blocks until everything that was started is done.
   void Run();
@@ -50,9 +58,11 @@ class LoadDriver {
   void StartUnit();
   void OnDone(MonotonicTime began, int succeeded, int failed);
   void RunAtRate();
+  void WaitUntil(MonotonicTime when);
 
   const Options options_;
   const Start start_;
+  const Wait wait_;
   MonotonicTime measure_from_;
   MonotonicTime measure_to_;
   std::atomic<int64_t> units_started_{0};

@@ -2,9 +2,6 @@
 // it went. Each payload begins with the time at which it was sent (CLOCK_MONOTONIC, nanoseconds,
 // little-endian), so that a device on the same machine knows how long it took.
 #include <algorithm>
-#include <atomic>
-#include <cstring>
-#include <deque>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -15,149 +12,23 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
-#include "absl/base/thread_annotations.h"
-#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
-#include "bench/load/histogram.h"
+#include "bench/send/backend.h"
 #include "bench/send/load_driver.h"
+#include "bench/send/outcomes.h"
+#include "bench/send/stream_backend.h"
 #include "cli/provider_credentials.h"
 #include "common/clock.h"
-#include "common/error.h"
-#include "common/limits.h"
 #include "daemon/main_support.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/create_channel.h"
 #include "grpcpp/support/client_callback.h"
 #include "nlohmann/json.hpp"
 #include "rpc/credentials.h"
-#include "rpc/grpc_status.h"
 
 namespace bellwire::bench {
 namespace {
-
-struct Flags {
-  std::string server;
-  std::string ca;
-  std::string credentials;
-  std::string tokens;
-  std::string mode = "unary";
-  int batch = 100;
-  int channels = 1;
-  int payload_bytes = 256;
-  double warmup_seconds = 1;
-  double seconds = 5;
-  LoadDriver::Options load;
-};
-
-// Makes the requests: to each token in turn.
-class Requests {
- public:
-  Requests(std::vector<std::string> tokens, int payload_bytes)
-      : tokens_(std::move(tokens)), filler_(static_cast<size_t>(payload_bytes), '\0') {
-    absl::BitGen random;
-    // What can be compressed by nobody.
-    for (char& c : filler_) c = static_cast<char>(absl::Uniform<uint8_t>(random));
-  }
-
-  void Fill(MonotonicTime began, push::v1::SendRequest* request) {
-    request->set_token(tokens_[next_.fetch_add(1, std::memory_order_relaxed) % tokens_.size()]);
-    request->set_priority(push::v1::PRIORITY_HIGH);
-    std::string* payload = request->mutable_payload();
-    *payload = filler_;
-    const int64_t began_ns = began.nanoseconds();
-    std::memcpy(payload->data(), &began_ns, std::min(payload->size(), sizeof(began_ns)));
-  }
-
- private:
-  const std::vector<std::string> tokens_;
-  std::string filler_;
-  std::atomic<uint64_t> next_{0};
-};
-
-// The messages that were refused as a server should: RESOURCE_EXHAUSTED, and when to come back.
-class Refused {
- public:
-  void Add(MonotonicTime began) {
-    const MonotonicTime now = RealClock()->Monotonic();
-    absl::MutexLock lock(&mutex_);
-    latency_.Add(now - began);
-  }
-  void AddTo(nlohmann::json* report) {
-    absl::MutexLock lock(&mutex_);
-    (*report)["refused"] = latency_.count();
-    (*report)["refused_p99_us"] = latency_.Percentile(0.99);
-  }
-
- private:
-  absl::Mutex mutex_;
-  Histogram latency_ ABSL_GUARDED_BY(mutex_);
-};
-Refused* AllRefused() {
-  static Refused* const refused = new Refused;
-  return refused;
-}
-
-// Says once why calls fail; what a bench needs to be repaired.
-void ReportError(const std::string& what) {
-  static std::atomic<bool> said{false};
-  if (!said.exchange(true)) std::cerr << "send_load: " << what << "\n";
-}
-
-void ReportIfFailed(const push::v1::SendResult& result, MonotonicTime began) {
-  if (!result.has_error()) return;
-  const push::v1::SendError& error = result.error();
-  if (error.code() == grpc::StatusCode::RESOURCE_EXHAUSTED && error.has_retry_after()) {
-    return AllRefused()->Add(began);
-  }
-  ReportError(absl::StrCat(error.reason(), ": ", error.message()));
-}
-
-void ReportIfFailed(const grpc::Status& status, MonotonicTime began) {
-  if (status.ok()) return;
-  const absl::Status converted = FromGrpcStatus(status);
-  if (absl::IsResourceExhausted(converted) && RetryAfter(converted).has_value()) {
-    return AllRefused()->Add(began);
-  }
-  ReportError(status.error_message());
-}
-
-class Backend {
- public:
-  Backend(const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-          std::string authorization, Requests* requests)
-      : flags_(flags), authorization_(std::move(authorization)), requests_(requests) {
-    for (int i = 0; i < flags.channels; ++i) {
-      grpc::ChannelArguments arguments;
-      // Else channels to one address share a connection.
-      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-      arguments.SetMaxReceiveMessageSize(kMaxProviderRequestBytes);
-      stubs_.push_back(push::v1::PushService::NewStub(
-          grpc::CreateCustomChannel(flags.server, credentials, arguments)));
-    }
-  }
-  virtual ~Backend() = default;
-  virtual void Start(MonotonicTime began, LoadDriver::Done done) = 0;
-  virtual void Finish() {}
-
- protected:
-  void Authorize(grpc::ClientContext* context) {
-    context->AddMetadata("authorization", authorization_);
-  }
-  push::v1::PushService::Stub* NextStub() {
-    return stubs_[next_stub_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()].get();
-  }
-
-  const Flags& flags_;
-  const std::string authorization_;
-  Requests* const requests_;
-  std::vector<std::unique_ptr<push::v1::PushService::Stub>> stubs_;
-
- private:
-  std::atomic<size_t> next_stub_{0};
-};
 
 class UnaryBackend final : public Backend {
  public:
@@ -217,129 +88,6 @@ class BatchBackend final : public Backend {
   };
 };
 
-// One SendStream: what it is given waits for the write before it. The correlation id is a slot's number.
-class OneStream final
-    : public grpc::ClientBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse> {
- public:
-  // `authorize` puts the credential on the call.
-  OneStream(push::v1::PushService::Stub* stub, const std::string& authorization) {
-    context_.AddMetadata("authorization", authorization);
-    stub->async()->SendStream(&context_, this);
-    StartRead(&response_);
-    StartCall();
-  }
-
-  void Send(Requests* requests, MonotonicTime began, LoadDriver::Done done) {
-    absl::ReleasableMutexLock lock(&mutex_);
-    if (ended_) {
-      lock.Release();
-      return std::move(done)(0, 1);
-    }
-    size_t slot;
-    if (free_.empty()) {
-      slot = waiting_.size();
-      waiting_.emplace_back();
-    } else {
-      slot = free_.back();
-      free_.pop_back();
-    }
-    waiting_[slot] = {began, std::move(done)};
-    push::v1::SendStreamRequest& request = unsent_.emplace_back();
-    request.set_correlation_id(slot);
-    requests->Fill(began, request.mutable_request());
-    WriteNext();
-  }
-
-  // When everything was answered.
-  void Finish() {
-    StartWritesDone();
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&ended_));
-  }
-
- private:
-  struct Waiting {
-    MonotonicTime began;
-    LoadDriver::Done done;
-  };
-
-  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (writing_ || unsent_.empty()) return;
-    writing_ = true;
-    grpc::WriteOptions options;
-    // More follows: it may share a packet.
-    if (unsent_.size() > 1) options.set_buffer_hint();
-    StartWrite(&unsent_.front(), options);
-  }
-
-  void OnWriteDone(bool ok) override {
-    absl::MutexLock lock(&mutex_);
-    writing_ = false;
-    unsent_.pop_front();
-    if (ok) WriteNext();
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    Waiting waiting;
-    {
-      absl::MutexLock lock(&mutex_);
-      const size_t slot = response_.correlation_id();
-      waiting = std::move(waiting_[slot]);
-      free_.push_back(slot);
-    }
-    const bool succeeded = response_.result().has_response();
-    ReportIfFailed(response_.result(), waiting.began);
-    StartRead(&response_);
-    std::move(waiting.done)(succeeded ? 1 : 0, succeeded ? 0 : 1);
-  }
-
-  void OnDone(const grpc::Status& status) override {
-    if (!status.ok()) ReportError(status.error_message());
-    std::vector<Waiting> waiting;
-    {
-      absl::MutexLock lock(&mutex_);
-      waiting.swap(waiting_);
-      ended_ = true;
-    }
-    for (Waiting& w : waiting) {
-      if (w.done) std::move(w.done)(0, 1);
-    }
-  }
-
-  grpc::ClientContext context_;
-  push::v1::SendStreamResponse response_;
-  absl::Mutex mutex_;
-  std::deque<push::v1::SendStreamRequest> unsent_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::vector<size_t> free_ ABSL_GUARDED_BY(mutex_);
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
-class StreamBackend final : public Backend {
- public:
-  StreamBackend(const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                std::string authorization, Requests* requests)
-      : Backend(flags, credentials, std::move(authorization), requests) {
-    for (const auto& stub : stubs_) {
-      streams_.push_back(std::make_unique<OneStream>(stub.get(), authorization_));
-    }
-  }
-
-  void Start(MonotonicTime began, LoadDriver::Done done) override {
-    const size_t stream = next_.fetch_add(1, std::memory_order_relaxed) % streams_.size();
-    streams_[stream]->Send(requests_, began, std::move(done));
-  }
-  void Finish() override {
-    for (const auto& stream : streams_) stream->Finish();
-  }
-
- private:
-  std::vector<std::unique_ptr<OneStream>> streams_;
-  std::atomic<size_t> next_{0};
-};
-
 int Fail(const absl::Status& status) {
   std::cerr << "send_load: " << status << "\n";
   return 1;
@@ -371,15 +119,16 @@ int Run(const Flags& flags) {
     load.in_flight = std::max(1, load.in_flight / flags.batch);
     load.rate /= flags.batch;
   } else {
-    backend = std::make_unique<StreamBackend>(flags, *tls, authorization, &requests);
+    backend = NewStreamBackend(flags, *tls, authorization, &requests);
   }
-  LoadDriver driver(load, [&](MonotonicTime began, LoadDriver::Done done) {
-    backend->Start(began, std::move(done));
-  });
+  LoadDriver driver(
+      load,
+      [&](MonotonicTime began, LoadDriver::Done done) { backend->Start(began, std::move(done)); },
+      [&](MonotonicTime until) { backend->Wait(until); });
   driver.Run();
   backend->Finish();
   nlohmann::json report = driver.Report();
-  AllRefused()->AddTo(&report);
+  AddRefusedTo(&report);
   std::cout << report << std::endl;
   return 0;
 }

@@ -1,0 +1,19 @@
+#ifndef BELLWIRE_BENCH_SEND_STREAM_BACKEND_H_
+#define BELLWIRE_BENCH_SEND_STREAM_BACKEND_H_
+
+#include <memory>
+#include <string>
+
+#include "bench/send/backend.h"
+#include "grpcpp/security/credentials.h"
+
+namespace bellwire::bench {
+
+// Messages of one SendStream per channel. As Backend's constructor.
+std::unique_ptr<Backend> NewStreamBackend(
+    const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    std::string authorization, Requests* requests);
+
+}  // namespace bellwire::bench
+
+#endif  // BELLWIRE_BENCH_SEND_STREAM_BACKEND_H_
