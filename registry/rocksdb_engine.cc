@@ -18,6 +18,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "registry/gradual_deletion.h"
 #include "registry/keys.h"
 #include "registry/log_check.h"
 #include "registry/log_keeper.h"
@@ -172,8 +173,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   BELLWIRE_RETURN_IF_ERROR(CheckLogs(env, directory));
 
   const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
-  std::unique_ptr<Database> database(
-      new Database(options, std::make_shared<LogKeeper>(env->GetFileSystem())));
+  std::unique_ptr<Database> database(new Database(
+      options,
+      std::make_shared<LogKeeper>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
   rocksdb::DBOptions db_options = StoreDbOptions(database->env_.get(), cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
