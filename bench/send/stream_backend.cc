@@ -1,7 +1,6 @@
 #include "bench/send/stream_backend.h"
 
 #include <deque>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -164,8 +163,8 @@ class StreamBackend final : public Backend {
       HandleEvent(
           gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                        gpr_time_from_nanos(absl::ToInt64Nanoseconds(wait - kTick), GPR_TIMESPAN)));
-    } else if (wait > absl::ZeroDuration()) {
-      std::this_thread::sleep_for(absl::ToChronoNanoseconds(wait));
+    } else {
+      SleepUntil(until);
     }
   }
 
