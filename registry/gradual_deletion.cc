@@ -14,7 +14,7 @@ namespace {
 // What fails is left to close, which gives back the rest.
 void Shrink(int file) {
   struct stat status;
-  // Another name: a checkpoint's, or that of a backup.
+  // It has another name, as in a backup of hard links.
   if (fstat(file, &status) != 0 || status.st_nlink != 0) return;
   for (off_t size = status.st_size; size > 0;) {
     size -= std::min(size, static_cast<off_t>(GradualDeletion::kStepBytes));
@@ -28,7 +28,7 @@ void Shrink(int file) {
 rocksdb::IOStatus GradualDeletion::DeleteFile(const std::string& path,
                                               const rocksdb::IOOptions& options,
                                               rocksdb::IODebugContext* debug) {
-  const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   const absl::Cleanup close_file = [file] {
     if (file >= 0) close(file);
   };
