@@ -76,7 +76,9 @@ class Backend {
     }
   }
   virtual ~Backend() = default;
+  // As LoadDriver::Start.
   virtual void Start(MonotonicTime began, LoadDriver::Done done) = 0;
+  // After the last one is done; once.
   virtual void Finish() {}
   // As LoadDriver::Wait.
   virtual void Wait(MonotonicTime until) { SleepUntil(until); }
