@@ -2,13 +2,14 @@
 import time
 
 import load
+import senders
 import servers
 from harness import OURS, BenchError, Goal
 from idle_memory import settle
 
 SUMMARY = "SIGTERM of one of two connectors: its devices move while messages are sent to them"
 PEERS = []
-PROGRAMS = [*servers.SEPARATE, load.PROGRAM]
+PROGRAMS = [*servers.SEPARATE, load.PROGRAM, senders.STEADY_SEND]
 GOALS = [
     Goal("all_moved_s", value_at_most=60),
     Goal("messages_lost", value_at_most=0),
@@ -35,7 +36,7 @@ def drain(bench, round_number, devices):
     tokens = bench.dir / f"tokens{round_number}"
     crowd.ask("register", app="com.example.bench", tokens=tokens)
     settle(registry)
-    sender = bench.start_sender(bellwire.provider_address, bellwire.ca, credentials, tokens, 200)
+    sender = senders.start_steady(bench, bellwire, credentials, tokens, 200)
     time.sleep(2)
     before = sender.ask("report")
 

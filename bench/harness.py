@@ -296,12 +296,6 @@ class Bench:
         """Runs a program to its end; answers its stdout."""
         return self.start(name, argv, piped=True, **options).wait(timeout_s)
 
-    def start_sender(self, server, ca, credentials, tokens, per_second):
-        """A backend that sends at a fixed rate (steady_sender.py); answers its Process."""
-        script = pathlib.Path(__file__).with_name("steady_sender.py")
-        return self.start("steady_sender", ["/usr/bin/python3", script, server, ca, credentials, tokens,
-                                            per_second], piped=True)
-
     def tool(self, name):
         """The path of a program of a Debian package, or None. None means: leave that peer out, and
         happens only where nothing may be installed (--bin_dir, as in the smoke tests)."""

@@ -7,9 +7,17 @@ import servers
 from harness import OURS, BenchError
 
 SEND_LOAD = "//bench/send:send_load"
+STEADY_SEND = "//bench/send:steady_send"
 MQTT_PUBLISH = "//bench/send:mqtt_publish"
 PROGRAMS = [*servers.EMBEDDED, load.PROGRAM, SEND_LOAD, MQTT_PUBLISH]
 PAYLOAD_BYTES = 256
+
+
+def start_steady(bench, bellwire, credentials, tokens, per_second):
+    """A backend that sends at a fixed rate (steady_send --help); answers its Process."""
+    return bench.start("steady_send", [bench.program(STEADY_SEND), "--server", bellwire.provider_address,
+                                       "--ca", bellwire.ca, "--credentials", credentials,
+                                       "--tokens", tokens, "--per_second", per_second], piped=True)
 
 
 class Sent:

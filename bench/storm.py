@@ -1,16 +1,16 @@
 """The day when everybody reconnects at once."""
-import secrets
 import time
 
 import load
 import proc_stats
+import senders
 import servers
 from harness import OURS, Goal
 from idle_memory import settle
 
 SUMMARY = "logins per second, full and resumed, and a killed connector whose devices all come back"
 PEERS = ["openssl"]
-PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP]
+PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP, senders.STEADY_SEND]
 GOALS = [
     Goal("logins_full_per_second", peer="openssl", ratio_at_least=0.85),
     Goal("resumed_to_full", value_at_least=1.5),
@@ -64,22 +64,20 @@ def measure_logins(bench, who, round_number, devices):
 
 def kill_a_connector(bench, round_number, shared_tickets):
     """A connector with all of the devices dies; they come back to another one, which has devices of its
-    own that get messages meanwhile. They resume their TLS sessions if both have the same ticket keys."""
+    own that get messages meanwhile. They resume their TLS sessions, as both have the ticket keys that `bellwire init` made, unless those
+    are taken away: then every handshake is a full one."""
     suffix = "" if shared_tickets else "_full"
     devices, bystanders = (150, 50) if bench.quick else (18000, 500)
     quiet_s = 2 if bench.quick else 10
     bellwire = servers.Bellwire(bench, f"kill{round_number}{suffix}")
-    tickets = []
-    if shared_tickets:
-        file = bench.dir / f"tickets{round_number}"
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(32), encoding="ascii")
-        tickets = ["--ticket_key_file", file]
+    if not shared_tickets:
+        # Then each has random ones of its own.
+        bellwire.data_dir.joinpath("ticket.keys").unlink()
     registry, gateway = bellwire.registry(), bellwire.gateway()
     credentials = bellwire.provider()
-    doomed = bellwire.connector("doomed", *tickets)
+    doomed = bellwire.connector("doomed")
     doomed_address = bellwire.device_address
-    healthy = bellwire.connector("healthy", *tickets)
+    healthy = bellwire.connector("healthy")
     healthy_address = bellwire.device_address
 
     others = load.Load(bench, OURS, [healthy_address], name="load.bystanders")
@@ -90,7 +88,7 @@ def kill_a_connector(bench, round_number, shared_tickets):
     crowd.connect(devices)
     settle(registry)
 
-    sender = bench.start_sender(bellwire.provider_address, bellwire.ca, credentials, tokens, 100)
+    sender = senders.start_steady(bench, bellwire, credentials, tokens, 100)
     time.sleep(1)
     sender.ask("report")
     time.sleep(quiet_s)

@@ -1,18 +1,16 @@
 #ifndef BELLWIRE_BENCH_SEND_BACKEND_H_
 #define BELLWIRE_BENCH_SEND_BACKEND_H_
 
-#include <algorithm>
 #include <atomic>
-#include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/random/random.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "bench/send/load_driver.h"
+#include "bench/send/provider.h"
+#include "bench/send/requests.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "grpcpp/client_context.h"
@@ -22,10 +20,7 @@ namespace bellwire::bench {
 
 // What send_load was asked for.
 struct Flags {
-  std::string server;
-  std::string ca;
-  std::string credentials;
-  std::string tokens;
+  ProviderFlags provider;
   std::string mode = "unary";
   int batch = 100;
   int channels = 1;
@@ -35,44 +30,18 @@ struct Flags {
   LoadDriver::Options load;
 };
 
-// Makes the requests: to each token in turn.
-class Requests {
- public:
-  Requests(std::vector<std::string> tokens, int payload_bytes)
-      : tokens_(std::move(tokens)), filler_(static_cast<size_t>(payload_bytes), '\0') {
-    absl::BitGen random;
-    // What can be compressed by nobody.
-    for (char& c : filler_) c = static_cast<char>(absl::Uniform<uint8_t>(random));
-  }
-
-  void Fill(MonotonicTime began, push::v1::SendRequest* request) {
-    request->set_token(tokens_[next_.fetch_add(1, std::memory_order_relaxed) % tokens_.size()]);
-    request->set_priority(push::v1::PRIORITY_HIGH);
-    std::string* payload = request->mutable_payload();
-    *payload = filler_;
-    const int64_t began_ns = began.nanoseconds();
-    std::memcpy(payload->data(), &began_ns, std::min(payload->size(), sizeof(began_ns)));
-  }
-
- private:
-  const std::vector<std::string> tokens_;
-  std::string filler_;
-  std::atomic<uint64_t> next_{0};
-};
-
 // Sends to one server; how is up to the call that it makes.
 class Backend {
  public:
-  Backend(const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-          std::string authorization, Requests* requests)
-      : flags_(flags), authorization_(std::move(authorization)), requests_(requests) {
+  Backend(const Flags& flags, const Provider& provider, Requests* requests)
+      : flags_(flags), authorization_(provider.authorization), requests_(requests) {
     for (int i = 0; i < flags.channels; ++i) {
       grpc::ChannelArguments arguments;
       // Else channels to one address share a connection.
       arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
       arguments.SetMaxReceiveMessageSize(kMaxProviderRequestBytes);
-      stubs_.push_back(push::v1::PushService::NewStub(
-          grpc::CreateCustomChannel(flags.server, credentials, arguments)));
+      stubs_.push_back(push::v1::PushService::NewStub(grpc::CreateCustomChannel(
+          flags.provider.server, provider.channel_credentials, arguments)));
     }
   }
   virtual ~Backend() = default;

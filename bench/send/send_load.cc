@@ -2,30 +2,26 @@
 // it went. Each payload begins with the time at which it was sent (CLOCK_MONOTONIC, nanoseconds,
 // little-endian), so that a device on the same machine knows how long it took.
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "bench/send/backend.h"
 #include "bench/send/load_driver.h"
 #include "bench/send/outcomes.h"
+#include "bench/send/provider.h"
+#include "bench/send/requests.h"
 #include "bench/send/stream_backend.h"
-#include "cli/provider_credentials.h"
 #include "common/clock.h"
 #include "daemon/main_support.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/client_callback.h"
 #include "nlohmann/json.hpp"
-#include "rpc/credentials.h"
 
 namespace bellwire::bench {
 namespace {
@@ -88,38 +84,27 @@ class BatchBackend final : public Backend {
   };
 };
 
-int Fail(const absl::Status& status) {
-  std::cerr << "send_load: " << status << "\n";
-  return 1;
-}
-
 int Run(const Flags& flags) {
-  std::vector<std::string> tokens;
-  std::ifstream file(flags.tokens);
-  for (std::string line; std::getline(file, line);) tokens.push_back(line);
-  if (tokens.empty()) return Fail(absl::InvalidArgumentError("no tokens in " + flags.tokens));
-  const auto credentials = cli::ReadProviderCredentials(flags.credentials);
-  if (!credentials.ok()) return Fail(credentials.status());
-  const auto jwt = cli::SignProviderJwt(*credentials, RealClock()->WallNow());
-  if (!jwt.ok()) return Fail(jwt.status());
-  const auto tls = ClientTlsCredentials(flags.ca);
-  if (!tls.ok()) return Fail(tls.status());
+  auto provider = Provider::Read(flags.provider);
+  if (!provider.ok()) {
+    std::cerr << "send_load: " << provider.status() << "\n";
+    return 1;
+  }
 
-  Requests requests(std::move(tokens), flags.payload_bytes);
-  const std::string authorization = absl::StrCat("Bearer ", *jwt);
+  Requests requests(std::move(provider->tokens), flags.payload_bytes);
   std::unique_ptr<Backend> backend;
   LoadDriver::Options load = flags.load;
   load.warmup = absl::Seconds(flags.warmup_seconds);
   load.time = absl::Seconds(flags.seconds);
   if (flags.mode == "unary") {
-    backend = std::make_unique<UnaryBackend>(flags, *tls, authorization, &requests);
+    backend = std::make_unique<UnaryBackend>(flags, *provider, &requests);
   } else if (flags.mode == "batch") {
-    backend = std::make_unique<BatchBackend>(flags, *tls, authorization, &requests);
+    backend = std::make_unique<BatchBackend>(flags, *provider, &requests);
     // The flags speak of messages.
     load.in_flight = std::max(1, load.in_flight / flags.batch);
     load.rate /= flags.batch;
   } else {
-    backend = NewStreamBackend(flags, *tls, authorization, &requests);
+    backend = NewStreamBackend(flags, *provider, &requests);
   }
   LoadDriver driver(
       load,
@@ -139,11 +124,7 @@ int Run(const Flags& flags) {
 int main(int argc, char** argv) {
   CLI::App app("send_load: sends to the device tokens of a file as fast as it can, or at a rate");
   bellwire::bench::Flags flags;
-  app.add_option("--server", flags.server, "Provider port, HOST:PORT")->required();
-  app.add_option("--ca", flags.ca, "PEM file of the server's CA")->required();
-  app.add_option("--credentials", flags.credentials, "As `bellwire key create --out` makes it")
-      ->required();
-  app.add_option("--tokens", flags.tokens, "Device tokens, one a line")->required();
+  bellwire::bench::AddProviderFlags(&app, &flags.provider);
   app.add_option("--mode", flags.mode, "Which call")
       ->check(CLI::IsMember({"unary", "batch", "stream"}))
       ->capture_default_str();

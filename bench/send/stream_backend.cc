@@ -139,9 +139,8 @@ class OneStream {
 // every write that ends: at 5,000 messages a second that takes half as much CPU time again.
 class StreamBackend final : public Backend {
  public:
-  StreamBackend(const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                std::string authorization, Requests* requests)
-      : Backend(flags, credentials, std::move(authorization), requests) {
+  StreamBackend(const Flags& flags, const Provider& provider, Requests* requests)
+      : Backend(flags, provider, requests) {
     for (const auto& stub : stubs_) {
       streams_.push_back(std::make_unique<OneStream>(stub.get(), authorization_, &queue_));
     }
@@ -196,10 +195,9 @@ class StreamBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> NewStreamBackend(
-    const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-    std::string authorization, Requests* requests) {
-  return std::make_unique<StreamBackend>(flags, credentials, std::move(authorization), requests);
+std::unique_ptr<Backend> NewStreamBackend(const Flags& flags, const Provider& provider,
+                                          Requests* requests) {
+  return std::make_unique<StreamBackend>(flags, provider, requests);
 }
 
 }  // namespace bellwire::bench

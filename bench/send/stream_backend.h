@@ -2,17 +2,15 @@
 #define BELLWIRE_BENCH_SEND_STREAM_BACKEND_H_
 
 #include <memory>
-#include <string>
 
 #include "bench/send/backend.h"
-#include "grpcpp/security/credentials.h"
+#include "bench/send/provider.h"
 
 namespace bellwire::bench {
 
 // Messages of one SendStream per channel. As Backend's constructor.
-std::unique_ptr<Backend> NewStreamBackend(
-    const Flags& flags, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-    std::string authorization, Requests* requests);
+std::unique_ptr<Backend> NewStreamBackend(const Flags& flags, const Provider& provider,
+                                          Requests* requests);
 
 }  // namespace bellwire::bench
 
