@@ -36,7 +36,8 @@ class GroupCommit {
 
   enum class Urgency {
     kNow,
-    // Nobody waits for its answer: it may keep the next one that is urgent company (WaitForUrgent).
+    // Its answer may come milliseconds later: it keeps others company, and the next one that is urgent
+    // (WaitForUrgent).
     kPatient,
   };
 

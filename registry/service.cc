@@ -170,7 +170,7 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
         }
         return response;
       },
-      std::move(done));
+      std::move(done), GroupCommit::Urgency::kPatient);
 }
 
 void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::UnbindResponse> done) {
