@@ -1,6 +1,8 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,7 +46,16 @@ ssize_t Socket::Write(const char* data, size_t size, bool more_follows) {
   if (n < 0) error_ = errno;
   write_refused_ = n < 0 && error_ == EAGAIN;
   room_again_ = false;
+  kept_ = more_follows;
   return n;
+}
+
+void Socket::SendKept() {
+  if (!kept_) return;
+  kept_ = false;
+  // It is set already; to set it sends what waits (tcp(7)).
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 void Socket::ShutdownWrite() { shutdown(fd_, SHUT_WR); }

@@ -33,6 +33,8 @@ class Socket {
   // too. With `more_follows` the kernel may keep the bytes until the next Write, 0.2 s at most.
   ssize_t Read(char* buffer, size_t size);
   ssize_t Write(const char* data, size_t size, bool more_follows = false);
+  // Nothing follows after all: what the kernel kept, if anything, goes now.
+  void SendKept();
   // Tells the peer that nothing more comes.
   void ShutdownWrite();
 
@@ -47,6 +49,8 @@ class Socket {
   // The last Write was refused; and since then the kernel said that there is room.
   bool write_refused_ = false;
   bool room_again_ = false;
+  // The last Write said that more follows.
+  bool kept_ = false;
   // The end of the stream is in sight: read until it comes.
   bool hung_up_ = false;
 };

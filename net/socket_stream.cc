@@ -109,7 +109,10 @@ void SocketStream::ReadAndWrite() {
     }
   }
   in_turn_ = false;
-  if (state_ != State::kEnded && !failure_.ok() && !loop_->deletions_pending()) End(failure_);
+  // With deletions pending another turn is on its way.
+  if (state_ == State::kEnded || loop_->deletions_pending()) return;
+  transport_->socket().SendKept();
+  if (!failure_.ok()) End(failure_);
 }
 
 bool SocketStream::RunHandshake() {

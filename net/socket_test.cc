@@ -1,7 +1,10 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,6 +57,43 @@ TEST_F(SocketTest, WritingGoesOnWhenThereIsRoomAgain) {
   EXPECT_TRUE(socket_.may_go_on());
   EXPECT_GT(socket_.Write(much.data(), much.size()), 0);
   EXPECT_FALSE(socket_.may_go_on());
+}
+
+// A TCP connection to ourselves.
+std::array<int, 2> TcpPair() {
+  sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof(address);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(bind(listener, any, size), 0);
+  EXPECT_EQ(listen(listener, 1), 0);
+  EXPECT_EQ(getsockname(listener, any, &size), 0);
+  EXPECT_EQ(connect(client, any, size), 0);
+  const int server = accept(listener, nullptr, nullptr);
+  close(listener);
+  return {client, server};
+}
+
+int Unsent(int fd) {
+  int bytes = -1;
+  EXPECT_EQ(ioctl(fd, SIOCOUTQNSD, &bytes), 0);
+  return bytes;
+}
+
+TEST_F(SocketTest, WhatIsFollowedByMoreWaitsForIt) {
+  const std::array<int, 2> pair = TcpPair();
+  Socket socket(pair[0]);
+  ASSERT_EQ(socket.Write("hel", 3, /*more_follows=*/true), 3);
+  EXPECT_EQ(Unsent(pair[0]), 3);
+  ASSERT_EQ(socket.Write("lo", 2), 2);
+  EXPECT_EQ(Unsent(pair[0]), 0);
+  ASSERT_EQ(socket.Write("hel", 3, /*more_follows=*/true), 3);
+  ASSERT_EQ(Unsent(pair[0]), 3);
+  socket.SendKept();
+  EXPECT_EQ(Unsent(pair[0]), 0);
+  close(pair[1]);
 }
 
 TEST_F(SocketTest, TheEndIsReadHoweverOftenEdgesCome) {

@@ -20,7 +20,10 @@ class TestPeer final : public Stream::Delegate {
     this->stream->SetDelegate(this);
   }
 
-  void OnOpen() override { open = true; }
+  void OnOpen() override {
+    open = true;
+    if (!first_words.empty()) stream->Write(first_words);
+  }
   void OnData(absl::string_view data) override {
     received.append(data.data(), data.size());
     ++pieces;
@@ -32,6 +35,8 @@ class TestPeer final : public Stream::Delegate {
     reason = status.ok() ? "OK" : ErrorReason(status);
   }
 
+  // What it says as soon as it may.
+  std::string first_words;
   std::unique_ptr<Stream> stream;
   bool open = false;
   std::string received;

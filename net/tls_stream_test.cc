@@ -1,11 +1,18 @@
 // TLS streams over real sockets: both ends in one loop, on the loopback interface.
 
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "common/simulated_clock.h"
 #include "gtest/gtest.h"
+#include "net/address.h"
 #include "net/close_reason.h"
 #include "net/epoll_loop.h"
 #include "net/run_loop_until.h"
@@ -73,6 +80,35 @@ TEST_F(TlsStreamTest, CarriesBytesBothWaysAndEndsCleanly) {
   RunLoopFor(&loop_, absl::Milliseconds(20));
   EXPECT_EQ(client_.closed, 1);
   EXPECT_EQ(server_.closed, 0) << "it closed by itself";
+}
+
+// The client's descriptor: the only one that is connected to `address`.
+int DescriptorTo(const std::string& address) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    SocketAddress peer;
+    peer.size = sizeof(peer.storage);
+    if (getpeername(fd, peer.get(), &peer.size) == 0 && FormatAddress(peer) == address) return fd;
+  }
+  return -1;
+}
+
+TEST_F(TlsStreamTest, TheEndOfTheHandshakeTravelsWithTheFirstWords) {
+  client_.first_words = "login";
+  client_.Take(tls_.Connect(listener_->address()));
+  ASSERT_TRUE(RunUntil([&] { return server_.received == "login"; })) << client_.status;
+  tcp_info info = {};
+  socklen_t size = sizeof(info);
+  ASSERT_EQ(getsockopt(DescriptorTo(listener_->address()), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  EXPECT_EQ(info.tcpi_data_segs_out, 2u) << "ClientHello; Finished and the words";
+}
+
+TEST_F(TlsStreamTest, TheEndOfTheHandshakeWaitsForNobodyWhoIsSilent) {
+  client_.Take(tls_.Connect(listener_->address()));
+  ASSERT_TRUE(RunUntil([&] { return client_.open; })) << client_.status;
+  int unsent = -1;
+  ASSERT_EQ(ioctl(DescriptorTo(listener_->address()), SIOCOUTQNSD, &unsent), 0);
+  EXPECT_EQ(unsent, 0);
+  EXPECT_TRUE(RunUntil([&] { return server_.open; }));
 }
 
 TEST_F(TlsStreamTest, MegabytesWithBackPressure) {

@@ -27,6 +27,7 @@ class PlainProtocol final : public LoadProtocol {
   void ResetCounts() override { counts_ = LoadCounts(); }
 
   void OnOpen(TlsSwarm*, size_t) override {}
+  bool speaks_first() const override { return false; }
   void OnTicket(TlsSwarm* swarm, size_t member) override { swarm->Ready(member); }
   void OnData(TlsSwarm*, size_t member, absl::string_view) override {
     if (!sent_[member].has_value()) return;

@@ -4,13 +4,13 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "net/socket_bio.h"
 
 namespace bellwire::bench {
 namespace {
@@ -36,6 +36,7 @@ TlsSwarm::TlsSwarm(net::EpollLoop* loop, SwarmProtocol* protocol, Options option
   SSL_CTX_set_verify(ctx_, SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_mode(ctx_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(ctx_, 1);  // As agents do: a record is one read.
   SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx_, OnNewSession);
   SSL_CTX_set_app_data(ctx_, this);
@@ -100,27 +101,29 @@ absl::Status TlsSwarm::Open(size_t member) {
   m.state = State::kHandshake;
   m.started = loop_->clock().Monotonic();
   attempts_.emplace_back(m.started, member);
-  m.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (m.fd < 0) return absl::ErrnoToStatus(errno, "socket");
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "socket");
+  m.connection = std::make_unique<Connection>(fd);
   const int one = 1;
-  setsockopt(m.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  setsockopt(m.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
   const linger reset = {.l_onoff = 1, .l_linger = 0};
-  setsockopt(m.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   sockaddr_in source = {};
   source.sin_family = AF_INET;
   source.sin_addr.s_addr =
       htonl(INADDR_LOOPBACK + 1 + static_cast<uint32_t>(member / kMembersPerAddress));
-  if (bind(m.fd, reinterpret_cast<const sockaddr*>(&source), sizeof(source)) != 0) {
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof(source)) != 0) {
     return absl::ErrnoToStatus(errno, "bind");
   }
   const sockaddr_in& server = servers_[m.server % servers_.size()];
-  if (connect(m.fd, reinterpret_cast<const sockaddr*>(&server), sizeof(server)) != 0 &&
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&server), sizeof(server)) != 0 &&
       errno != EINPROGRESS) {
     return absl::ErrnoToStatus(errno, "connect");
   }
   m.ssl = SSL_new(ctx_);
-  SSL_set_fd(m.ssl, m.fd);
+  BIO* const bio = net::NewSocketBio(&m.connection->tls);
+  SSL_set_bio(m.ssl, bio, bio);
   SSL_set_app_data(m.ssl, reinterpret_cast<void*>(member));
   if (!options_.alpn.empty()) {
     const std::string list =
@@ -134,8 +137,9 @@ absl::Status TlsSwarm::Open(size_t member) {
     SSL_SESSION_free(session);
   }
   SSL_set_connect_state(m.ssl);
-  m.watch = std::make_unique<net::FdWatch>(loop_, [this, member](uint32_t) { OnReady(member); });
-  return m.watch->Start(m.fd);
+  m.watch = std::make_unique<net::FdWatch>(
+      loop_, [this, member](uint32_t events) { OnReady(member, events); });
+  return m.watch->Start(fd);
 }
 
 int TlsSwarm::OnNewSession(SSL* ssl, SSL_SESSION* session) {
@@ -148,23 +152,27 @@ int TlsSwarm::OnNewSession(SSL* ssl, SSL_SESSION* session) {
   return 0;  // "We keep no reference."
 }
 
-void TlsSwarm::OnReady(size_t member) {
+void TlsSwarm::OnReady(size_t member, uint32_t events) {
   Member& m = members_[member];
-  if (m.state == State::kHandshake) {
-    ERR_clear_error();
-    const int code = SSL_do_handshake(m.ssl);
-    if (code != 1) {
-      const int error = SSL_get_error(m.ssl, code);
-      if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
-        Fail(member, OpenSslError());
-      }
-      return;
-    }
-    m.state = State::kLogin;
-    protocol_->OnOpen(this, member);
-  }
+  m.connection->socket.OnEvents(events);
+  if (m.state == State::kHandshake) Handshake(member);
+  if (m.state == State::kHandshake) return;
   if (!m.unsent.empty()) Flush(member);
   Read(member);
+}
+
+void TlsSwarm::Handshake(size_t member) {
+  Member& m = members_[member];
+  m.connection->tls.more_follows = protocol_->speaks_first() && SSL_in_before(m.ssl) == 0;
+  ERR_clear_error();
+  const int code = SSL_do_handshake(m.ssl);
+  m.connection->tls.more_follows = false;
+  if (code == 1) {
+    m.state = State::kLogin;
+    return protocol_->OnOpen(this, member);
+  }
+  const int error = SSL_get_error(m.ssl, code);
+  if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) Fail(member, OpenSslError());
 }
 
 void TlsSwarm::Read(size_t member) {
@@ -236,8 +244,7 @@ void TlsSwarm::Close(size_t member) {
     SSL_free(m.ssl);
     m.ssl = nullptr;
   }
-  if (m.fd >= 0) close(m.fd);
-  m.fd = -1;
+  m.connection.reset();
   m.unsent.clear();
 }
 

@@ -18,6 +18,8 @@
 #include "bench/load/histogram.h"
 #include "common/clock.h"
 #include "net/epoll_loop.h"
+#include "net/socket.h"
+#include "net/tls_connection_state.h"
 
 namespace bellwire::bench {
 
@@ -29,6 +31,8 @@ class SwarmProtocol {
   virtual ~SwarmProtocol() = default;
   // TLS is up: log in, and call swarm->Ready(member) once that has been answered.
   virtual void OnOpen(TlsSwarm* swarm, size_t member) = 0;
+  // Whether OnOpen writes: as an agent's, it shares a packet with the end of the handshake.
+  virtual bool speaks_first() const { return true; }
   // The server sent a session ticket.
   virtual void OnTicket(TlsSwarm* swarm, size_t member) { (void)swarm, (void)member; }
   virtual void OnData(TlsSwarm* swarm, size_t member, absl::string_view data) = 0;
@@ -100,10 +104,16 @@ class TlsSwarm {
 
  private:
   enum class State : uint8_t { kIdle, kQueued, kHandshake, kLogin, kReady };
+  struct Connection {
+    explicit Connection(int fd) : socket(fd), tls(&socket) {}
+    net::Socket socket;
+    net::TlsConnectionState tls;
+  };
   struct Member {
     State state = State::kIdle;
-    int fd = -1;
     uint32_t server = 0;
+    // What `ssl` reads and writes.
+    std::unique_ptr<Connection> connection;
     SSL* ssl = nullptr;
     SSL_SESSION* session = nullptr;
     MonotonicTime started;
@@ -115,7 +125,8 @@ class TlsSwarm {
   static int OnNewSession(SSL* ssl, SSL_SESSION* session);
   void StartNext();
   absl::Status Open(size_t member);
-  void OnReady(size_t member);
+  void OnReady(size_t member, uint32_t events);
+  void Handshake(size_t member);
   void Read(size_t member);
   void Flush(size_t member);
   void Close(size_t member);
