@@ -65,7 +65,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   connector_options.heartbeat_range = options.heartbeat_range;
   connector_options.certificate_path = dir.server_certificate();
   connector_options.private_key_path = dir.server_key();
-  connector_options.ticket_key_path = options.ticket_key_path;
+  connector_options.ticket_key_path = TicketKeyFile(dir, options.ticket_key_path);
   connector_options.internal_address = kEmbeddedConnector;
   connector_options.registry = registry_->api();
   connector_options.clock = options.clock;

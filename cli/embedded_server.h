@@ -29,7 +29,8 @@ class EmbeddedServer {
     std::string device_listen = "0.0.0.0:7444";
     // Threads for device connections. 0: one per processor.
     int shards = 0;
-    // As of ConnectorServer: with it, agents resume their TLS sessions after a restart.
+    // As of ConnectorServer: with it, agents resume their TLS sessions after a restart. Empty: the data
+    // directory's, if it has one.
     std::string ticket_key_path;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;

@@ -1,10 +1,14 @@
 #include "cli/embedded_server.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "absl/strings/match.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "connector/test_agent.h"
+#include "crypto/device_key.h"
 #include "daemon/init_data_dir.h"
 #include "gtest/gtest.h"
 
@@ -54,6 +58,35 @@ TEST_F(EmbeddedServerTest, OneServerPerDirectoryAndTheNextAfterIt) {
   first->reset();
   const auto second = EmbeddedServer::Start(options_);
   EXPECT_TRUE(second.ok()) << second.status();
+}
+
+TEST_F(EmbeddedServerTest, ATicketOutlivesARestart) {
+  Init();
+  auto server = EmbeddedServer::Start(options_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto key = *DeviceKey::Generate();
+  auto agent = connector::TestAgent::ConnectTls((*server)->device_address());
+  ASSERT_NE(agent, nullptr);
+  ASSERT_TRUE(agent->Login(*key, 1).has_value());
+  agent->SendHeartbeat();  // The ticket comes before the answer to this.
+  ASSERT_TRUE(agent->Receive().has_value());
+  SSL_SESSION* const ticket = agent->TakeTicket();
+  ASSERT_NE(ticket, nullptr);
+  agent.reset();
+
+  for (const bool has_keys : {true, false}) {
+    if (!has_keys) {
+      ASSERT_EQ(unlink(DataDir(options_.data_dir).ticket_keys().c_str()), 0);
+    }
+    server->reset();
+    server = EmbeddedServer::Start(options_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    agent = connector::TestAgent::ConnectTls((*server)->device_address(), {.ticket = ticket});
+    ASSERT_NE(agent, nullptr);
+    EXPECT_EQ(agent->resumed(), has_keys);
+    agent.reset();
+  }
+  SSL_SESSION_free(ticket);
 }
 
 TEST_F(EmbeddedServerTest, APortInUseIsAnErrorThatNamesIt) {

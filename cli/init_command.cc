@@ -51,6 +51,7 @@ absl::Status Init(const Flags& flags, CommandContext* context) {
               {"server.pem", absl::StrCat("certificate for ", absl::StrJoin(names, ", "))},
               {"admin.token", "whoever has it manages teams, apps and keys"},
               {"token.keys", "seals device tokens: back it up, without it every token is void"},
+              {"ticket.keys", "lets agents resume TLS sessions at all connectors of a fleet"},
               {"internal/", "certificates of the daemons among themselves"}});
   out.Line();
   out.Line(

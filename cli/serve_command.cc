@@ -71,8 +71,8 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
   command
       ->add_option("--ticket_key_file", flags->server.ticket_key_path,
                    "Secrets for TLS session tickets: with it, agents resume their sessions after a "
-                   "restart, and at "
-                   "other servers that have it. 64 hex digits a line, newest first (0600)")
+                   "restart, and at other servers that have it. 64 hex digits a line, newest first "
+                   "(0600) [DATA_DIR/ticket.keys]")
       ->type_name("FILE");
   command
       ->add_option("--heartbeat_min_seconds", flags->heartbeat_min_seconds,

@@ -100,7 +100,7 @@ absl::Status Run(const Flags& flags) {
   options.registry = registry.get();
   options.directory = connectors.get();
   options.drain_to = flags.drain_to;
-  options.ticket_key_path = flags.ticket_key_file;
+  options.ticket_key_path = TicketKeyFile(data_dir, flags.ticket_key_file);
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
                             ConnectorServer::Start(std::move(options)));
@@ -161,8 +161,8 @@ int main(int argc, char** argv) {
   app.add_option(
          "--ticket_key_file", flags.ticket_key_file,
          "Secrets that the connectors of a fleet share: an agent then resumes its TLS session at "
-         "any of "
-         "them, which spares both a full handshake. 64 hex digits a line, newest first (0600)")
+         "any of them, which spares both a full handshake. 64 hex digits a line, newest first "
+         "(0600) [DATA_DIR/ticket.keys]")
       ->type_name("FILE");
   app.add_option("--heartbeat_min_seconds", flags.heartbeat_min_seconds,
                  "Shortest silence after which agents may send a heartbeat")

@@ -27,4 +27,10 @@ absl::Status CheckInitialised(const DataDir& data_dir) {
   return absl::OkStatus();
 }
 
+std::string TicketKeyFile(const DataDir& data_dir, const std::string& named) {
+  if (!named.empty()) return named;
+  const std::string file = data_dir.ticket_keys();
+  return access(file.c_str(), F_OK) == 0 ? file : std::string();
+}
+
 }  // namespace bellwire

@@ -30,6 +30,8 @@ class DataDir {
   std::string internal_node_key() const { return internal() + "/node.key"; }
   // Sealing keys of device tokens (crypto/token_sealer.h).
   std::string token_keys() const { return path_ + "/token.keys"; }
+  // Secrets of session tickets (net/ticket_keys.h). Directories that are older than it have none.
+  std::string ticket_keys() const { return path_ + "/ticket.keys"; }
   // Bearer token of the admin API, one line.
   std::string admin_token() const { return path_ + "/admin.token"; }
   // The registry's store.
@@ -42,6 +44,10 @@ class DataDir {
 // Whether `bellwire init` made this directory.
 //   FAILED_PRECONDITION NOT_INITIALISED: names what is missing and hints at the command to run
 absl::Status CheckInitialised(const DataDir& data_dir);
+
+// The file of ticket secrets that a server reads: `named` if there is such a flag, else the directory's. Empty: it has
+// none, and tickets are good until the server's end only.
+std::string TicketKeyFile(const DataDir& data_dir, const std::string& named);
 
 }  // namespace bellwire
 

@@ -25,7 +25,7 @@ namespace {
 // A phone whose clock is a day behind must not refuse a new server.
 constexpr absl::Duration kBackdate = absl::Hours(24);
 // 256 bits: nothing to guess.
-constexpr size_t kAdminTokenBytes = 32;
+constexpr size_t kSecretBytes = 32;
 
 bool IsIpAddress(const std::string& name) {
   std::array<char, sizeof(in6_addr)> parsed;
@@ -50,6 +50,14 @@ absl::Status WritePair(const KeyAndCertificate& pair, const std::string& certifi
   return CreateFileAtomically(certificate_path, pair.certificate_pem, FileAccess::kPublic);
 }
 
+// A new secret, a line of hex digits.
+absl::Status WriteSecret(const std::string& path) {
+  std::string secret(kSecretBytes, '\0');
+  FillRandom(secret.data(), secret.size());
+  return CreateFileAtomically(path, absl::StrCat(absl::BytesToHexString(secret), "\n"),
+                              FileAccess::kPrivate);
+}
+
 struct Issued {
   KeyAndCertificate ca;
   KeyAndCertificate leaf;
@@ -69,8 +77,8 @@ absl::Status InitDataDir(const DataDir& data_dir, const std::vector<std::string>
                          absl::Time now) {
   for (const std::string& file :
        {data_dir.ca_certificate(), data_dir.ca_key(), data_dir.server_certificate(),
-        data_dir.server_key(), data_dir.internal(), data_dir.token_keys(), data_dir.admin_token(),
-        data_dir.registry()}) {
+        data_dir.server_key(), data_dir.internal(), data_dir.token_keys(), data_dir.ticket_keys(),
+        data_dir.admin_token(), data_dir.registry()}) {
     if (access(file.c_str(), F_OK) != 0) continue;
     return WithHint(
         MakeError(absl::StatusCode::kAlreadyExists, "ALREADY_INITIALISED",
@@ -104,12 +112,8 @@ absl::Status InitDataDir(const DataDir& data_dir, const std::vector<std::string>
   BELLWIRE_RETURN_IF_ERROR(
       WritePair(inner.leaf, data_dir.internal_node_certificate(), data_dir.internal_node_key()));
   BELLWIRE_RETURN_IF_ERROR(TokenSealer::CreateKeyFile(data_dir.token_keys()));
-
-  std::string secret(kAdminTokenBytes, '\0');
-  FillRandom(secret.data(), secret.size());
-  return CreateFileAtomically(data_dir.admin_token(),
-                              absl::StrCat(absl::BytesToHexString(secret), "\n"),
-                              FileAccess::kPrivate);
+  BELLWIRE_RETURN_IF_ERROR(WriteSecret(data_dir.ticket_keys()));
+  return WriteSecret(data_dir.admin_token());
 }
 
 }  // namespace bellwire

@@ -10,6 +10,7 @@
 #include "crypto/token_sealer.h"
 #include "daemon/main_support.h"
 #include "gtest/gtest.h"
+#include "net/ticket_keys.h"
 #include "rpc/credentials.h"
 
 namespace bellwire {
@@ -39,6 +40,10 @@ TEST(InitDataDirTest, MakesWhatTheDaemonsRead) {
   EXPECT_TRUE(InternalChannelCredentials(dir.internal()).ok());
   EXPECT_TRUE(TokenSealer::FromFile(dir.token_keys()).ok());
   EXPECT_TRUE(ReadPrivateFile(dir.admin_token()).ok());
+  const auto ticket_keys = ReadPrivateFile(dir.ticket_keys());
+  ASSERT_TRUE(ticket_keys.ok()) << ticket_keys.status();
+  const auto secrets = net::ParseTicketSecrets(*ticket_keys);
+  EXPECT_TRUE(secrets.ok()) << secrets.status();
 
   const auto certificate = ReadWholeFile(dir.server_certificate());
   ASSERT_TRUE(certificate.ok());
@@ -47,13 +52,25 @@ TEST(InitDataDirTest, MakesWhatTheDaemonsRead) {
   EXPECT_EQ(*not_after, kNow + kCertificateLifetime);
 }
 
+TEST(TicketKeyFileTest, IsTheNamedOneOrTheDirectorys) {
+  const DataDir dir(NewParent() + "/data"), other(NewParent() + "/data");
+  for (const DataDir& d : {dir, other}) ASSERT_TRUE(InitDataDir(d, {"localhost"}, kNow).ok());
+  EXPECT_EQ(TicketKeyFile(dir, ""), dir.ticket_keys());
+  EXPECT_EQ(TicketKeyFile(dir, "/etc/named"), "/etc/named")
+      << "the server says so if it is not there";
+  EXPECT_NE(*ReadPrivateFile(dir.ticket_keys()), *ReadPrivateFile(other.ticket_keys()));
+  ASSERT_EQ(unlink(dir.ticket_keys().c_str()), 0);
+  EXPECT_EQ(TicketKeyFile(dir, ""), "");
+}
+
 TEST(InitDataDirTest, SecretsAreForTheOwnerOnly) {
   const DataDir dir(NewParent() + "/data");
   ASSERT_TRUE(InitDataDir(dir, {"localhost"}, kNow).ok());
   EXPECT_EQ(Mode(dir.path()), 0700);
   EXPECT_EQ(Mode(dir.internal()), 0700);
-  for (const std::string& secret : {dir.ca_key(), dir.server_key(), dir.internal_ca_key(),
-                                    dir.internal_node_key(), dir.token_keys(), dir.admin_token()}) {
+  for (const std::string& secret :
+       {dir.ca_key(), dir.server_key(), dir.internal_ca_key(), dir.internal_node_key(),
+        dir.token_keys(), dir.ticket_keys(), dir.admin_token()}) {
     EXPECT_EQ(Mode(secret), 0600) << secret;
   }
 }
