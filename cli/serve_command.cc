@@ -21,7 +21,7 @@ struct Flags : DaemonFlags {
 };
 
 absl::Status Serve(const Flags& flags, CommandContext* context) {
-  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),

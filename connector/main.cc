@@ -68,7 +68,7 @@ absl::Status CheckAddresses(const Flags& flags) {
 }
 
 absl::Status Run(const Flags& flags) {
-  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   BELLWIRE_RETURN_IF_ERROR(CheckAddresses(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));

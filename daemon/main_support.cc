@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "daemon/service_manager.h"
+#include "daemon/short_slices.h"
 #include "nlohmann/json.hpp"
 
 namespace bellwire {
@@ -120,6 +121,15 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
   signal(SIGPIPE, SIG_IGN);
   const sigset_t set = ShutdownSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return absl::OkStatus();
+}
+
+absl::Status PrepareServer(const DaemonFlags& flags) {
+  if (absl::Status status = PrepareProcess(flags); !status.ok()) return status;
+  // It runs as well without.
+  if (const absl::Status asked = AskForShortSlices(); !asked.ok()) {
+    LogInfo("long_slices", {{"error", asked.message()}});
+  }
   return absl::OkStatus();
 }
 

@@ -17,7 +17,7 @@
 //     DaemonFlags flags;
 //     AddDaemonFlags(&app, &flags);
 //     if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
-//     if (absl::Status s = PrepareProcess(flags); !s.ok()) return ReportFailure(s);
+//     if (absl::Status s = PrepareServer(flags); !s.ok()) return ReportFailure(s);
 //     … start; on an error return ReportFailure(status) …
 //     if (absl::Status s = WriteReadyFile(flags.ready_file, {{"foo_address", address}}); !s.ok()) {
 //       return ReportFailure(s);
@@ -56,6 +56,9 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 // allows, ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForShutdownSignal, and skips the detection of
 // deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
 absl::Status PrepareProcess(const DaemonFlags& flags);
+
+// PrepareProcess, for a server: asks for short slices (short_slices.h) too, which a phone's battery has no use for.
+absl::Status PrepareServer(const DaemonFlags& flags);
 
 // gRPC logs lines of its own on stderr, which any peer with a broken handshake can cause. Turns them
 // off unless the environment's GRPC_VERBOSITY asks for them. Part of PrepareProcess; REQUIRES: gRPC

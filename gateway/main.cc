@@ -35,7 +35,7 @@ struct Flags : DaemonFlags {
 };
 
 absl::Status Run(const Flags& flags) {
-  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
   BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(data_dir.admin_token()));

@@ -34,7 +34,7 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
 }
 
 absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
-  BELLWIRE_RETURN_IF_ERROR(PrepareProcess(flags));
+  BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
