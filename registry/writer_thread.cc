@@ -20,7 +20,7 @@ constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
 
 // After a smaller one the acknowledgements of what it handed over are on their way, and of a crowd that logs in the
 // next ones. Neither is in a hurry: they share the sync of the next message, if that comes soon, instead of making it
-// wait behind one of their own. Who comes alone finds nobody waiting, and waits for nobody.
+// wait behind one of their own. Who comes later than that finds nobody waiting, and waits for nobody.
 constexpr absl::Duration kUrgentWait = absl::Milliseconds(2);
 
 }  // namespace
