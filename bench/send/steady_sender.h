@@ -29,7 +29,7 @@ class SteadySender {
   // `authorization` is the credential that each call carries; `requests` must outlive it.
   SteadySender(const std::shared_ptr<grpc::Channel>& channel, std::string authorization,
                Requests* requests, double per_second);
-  // Gives up what is not answered yet.
+  // Repeats nothing any more; waits for the calls that are under way, which take seconds at most.
   ~SteadySender();
   SteadySender(const SteadySender&) = delete;
   SteadySender& operator=(const SteadySender&) = delete;
@@ -48,7 +48,7 @@ class SteadySender {
   };
 
   void Run();
-  // Begins what is due. When there is more to begin; never, if nothing is to come.
+  // Begins what is due. Answers until when there is nothing more to begin.
   MonotonicTime StartWhatIsDue();
   void Start(push::v1::SendRequest request);
   void OnAnswered(Call* call);
