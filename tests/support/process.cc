@@ -157,7 +157,7 @@ std::string TempDir::path(const std::string& name) const {
   return name.empty() ? root_ : absl::StrCat(root_, "/", name);
 }
 
-int CountTcpConnections(pid_t pid) {
+std::vector<std::string> TcpConnections(pid_t pid) {
   std::set<std::string> owned;
   std::error_code error;
   const std::filesystem::path proc(absl::StrCat("/proc/", pid));
@@ -165,17 +165,18 @@ int CountTcpConnections(pid_t pid) {
     const std::string target = std::filesystem::read_symlink(fd.path(), error).string();
     if (absl::StartsWith(target, "socket:[")) owned.insert(target.substr(8, target.size() - 9));
   }
-  int count = 0;
+  std::vector<std::string> connections;
   for (const char* table : {"net/tcp", "net/tcp6"}) {
     for (const absl::string_view line : absl::StrSplit(ReadFile((proc / table).string()), '\n')) {
       const std::vector<std::string> columns = absl::StrSplit(line, ' ', absl::SkipEmpty());
-      constexpr size_t kState = 3, kInode = 9;
+      constexpr size_t kLocal = 1, kRemote = 2, kState = 3, kInode = 9;
       if (columns.size() > kInode && columns[kState] == "01" && owned.contains(columns[kInode])) {
-        ++count;
+        connections.push_back(absl::StrCat(columns[kLocal], ">", columns[kRemote], " inode ",
+                                           columns[kInode], " in ", table));
       }
     }
   }
-  return count;
+  return connections;
 }
 
 }  // namespace bellwire::tests

@@ -73,8 +73,9 @@ class TempDir {
   std::string root_;
 };
 
-// Established TCP connections owned by a process (/proc/PID/fd and /proc/PID/net/tcp, tcp6).
-int CountTcpConnections(pid_t pid);
+// Established TCP connections owned by a process (/proc/PID/fd and /proc/PID/net/tcp, tcp6), each as text that tells
+// them apart.
+std::vector<std::string> TcpConnections(pid_t pid);
 
 }  // namespace bellwire::tests
 
