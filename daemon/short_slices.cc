@@ -6,12 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The C library has a type of this name too.
-#define sched_param kernel_sched_param
-#include <linux/sched/types.h>
-#undef sched_param
-
 #include "absl/strings/str_cat.h"
+#include "daemon/sched_attr.h"
 
 namespace bellwire {
 namespace {

@@ -4,13 +4,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The C library has a type of this name too.
-#define sched_param kernel_sched_param
-#include <linux/sched/types.h>
-#undef sched_param
-
 #include <thread>
 
+#include "daemon/sched_attr.h"
 #include "gtest/gtest.h"
 
 namespace bellwire {

@@ -58,19 +58,13 @@ SteadySender::~SteadySender() {
 
 nlohmann::json SteadySender::Report() {
   absl::MutexLock lock(&mutex_);
-  std::vector<absl::Duration> latencies = std::exchange(latencies_, {});
-  std::sort(latencies.begin(), latencies.end());
-  nlohmann::json report = {
-      {"sent", sent_}, {"ok", ok_}, {"repeated", repeated_}, {"calls", latencies.size()}};
-  if (latencies.empty()) return report;
-  const auto percentile = [&](double part) {
-    const auto index = static_cast<size_t>(part * static_cast<double>(latencies.size()));
-    return absl::ToDoubleMicroseconds(latencies[std::min(index, latencies.size() - 1)]);
-  };
-  report["p50_us"] = percentile(0.5);
-  report["p99_us"] = percentile(0.99);
-  report["max_us"] = percentile(1);
-  return report;
+  const Histogram latency = std::exchange(latency_, {});
+  return {{"sent", sent_},
+          {"ok", ok_},
+          {"repeated", repeated_},
+          {"calls", latency.count()},
+          {"p50_us", latency.Percentile(0.5)},
+          {"p99_us", latency.Percentile(0.99)}};
 }
 
 nlohmann::json SteadySender::Stop(absl::Duration timeout) {
@@ -140,7 +134,7 @@ void SteadySender::OnAnswered(Call* call) {
   const bool ok = call->status.ok();
   {
     absl::MutexLock lock(&mutex_);
-    latencies_.push_back(now - call->began);
+    latency_.Add(now - call->began);
     ++(ok ? ok_ : repeated_);
   }
   if (ok) return;

@@ -6,12 +6,12 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
+#include "bench/load/histogram.h"
 #include "bench/send/requests.h"
 #include "common/clock.h"
 #include "grpcpp/channel.h"
@@ -34,7 +34,7 @@ class SteadySender {
   SteadySender(const SteadySender&) = delete;
   SteadySender& operator=(const SteadySender&) = delete;
 
-  // {"sent", "ok", "repeated"} since the start, and {"calls", "p50_us", "p99_us", "max_us"} of the calls that
+  // {"sent", "ok", "repeated"} since the start, and {"calls", "p50_us", "p99_us"} of the calls that
   // ended since the last report. A call's time is counted from its beginning; a message's calls are counted each.
   nlohmann::json Report();
   // No new messages. Answers a Report once every message was answered OK, or {"error"} after `timeout`.
@@ -65,7 +65,7 @@ class SteadySender {
   std::deque<Repeat> repeats_;
 
   absl::Mutex mutex_;
-  std::vector<absl::Duration> latencies_ ABSL_GUARDED_BY(mutex_);
+  Histogram latency_ ABSL_GUARDED_BY(mutex_);
   int64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t ok_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t repeated_ ABSL_GUARDED_BY(mutex_) = 0;
