@@ -1,4 +1,5 @@
 """The day when everybody reconnects at once."""
+import statistics
 import time
 
 import load
@@ -11,6 +12,8 @@ from idle_memory import settle
 SUMMARY = "logins per second, full and resumed, and a killed connector whose devices all come back"
 PEERS = ["openssl"]
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP, senders.STEADY_SEND]
+# Of the crowds, within a round.
+LOGIN_TURNS = 4
 GOALS = [
     Goal("logins_full_per_second", peer="openssl", ratio_at_least=0.85),
     Goal("resumed_to_full", value_at_least=1.5),
@@ -24,42 +27,63 @@ GOALS = [
 def run(bench):
     devices = 100 if bench.quick else 3000
     for round_number in range(bench.rounds):
-        for who in bench.contenders(round_number, OURS, "openssl"):
-            measure_logins(bench, who, round_number, devices)
+        measure_logins(bench, round_number, devices)
         kill_a_connector(bench, round_number, shared_tickets=True)
         kill_a_connector(bench, round_number, shared_tickets=False)
 
 
-def measure_logins(bench, who, round_number, devices):
-    """Logins per second, one after the other and many at a time, into a server that has nothing else to
-    do. Ours is the embedded one: everything that a login needs is in the process."""
-    name = f"logins{round_number}.{who}"
-    bellwire = servers.Bellwire(bench, name)
-    if who == OURS:
-        server, address = bellwire.serve(), bellwire.device_address
-    else:
-        server = bench.start("openssl_loop", [bench.program(load.LOOP), bellwire.data_dir],
-                             piped=True)
-        address = f"127.0.0.1:{server.read_json()['port']}"
-    members = load.Load(bench, who, [address])
-    # A device's first login makes its mailbox: that is not what a storm consists of.
-    members.connect(devices)
-    rates = {}
-    for kind, count, at_once, resume in [("full", devices, 64, 0), ("resumed", devices, 64, 1),
-                                         ("full", devices // 4, 1, 0),
-                                         ("resumed", devices // 4, 1, 1)]:
-        members.ask("abort")
-        settle(server)
-        answer = members.connect(count, at_once=at_once, resume=resume)
-        assert answer["resumed"] == (count if resume else 0), answer
-        rate = count / answer["seconds"]
-        suffix = "_one_by_one" if at_once == 1 else ""
-        rates[kind + suffix] = rate
-        bench.sample(f"logins_{kind}_per_second{suffix}", "1/s", rate, who)
-        bench.progress(f"{who}: {rate:,.0f} {kind} logins per second, {at_once} at a time")
-    bench.sample("resumed_to_full", "×", rates["resumed"] / rates["full"], who)
-    members.stop()
-    server.stop()
+def measure_logins(bench, round_number, devices):
+    """Logins per second, many at a time and one after the other, into a server that has nothing else to
+    do. Ours is the embedded one: everything that a login needs is in the process. The two take turns every
+    few seconds, as a shared machine's speed changes from one minute to the next."""
+    order = bench.contenders(round_number, OURS, "openssl")
+    crowds = {who: LoginCrowd(bench, who, f"logins{round_number}.{who}", devices) for who in order}
+    for kind in "full", "resumed":
+        rates = {who: [] for who in order}
+        for turn in range(LOGIN_TURNS):
+            for who in order if turn % 2 == 0 else reversed(order):
+                rates[who].append(crowds[who].logins_per_second(kind, devices, at_once=64))
+        for who in order:
+            crowds[who].record(kind, statistics.fmean(rates[who]))
+            one_by_one = crowds[who].logins_per_second(kind, devices // 4, at_once=1)
+            crowds[who].record(kind, one_by_one, "_one_by_one")
+    for crowd in crowds.values():
+        crowd.stop()
+
+
+class LoginCrowd:
+    """Devices that log in to a server of theirs."""
+
+    def __init__(self, bench, who, name, devices):
+        self._bench, self._who, self._rates = bench, who, {}
+        bellwire = servers.Bellwire(bench, name)
+        if who == OURS:
+            self._server, address = bellwire.serve(), bellwire.device_address
+        else:
+            self._server = bench.start(
+                "openssl_loop", [bench.program(load.LOOP), bellwire.data_dir], piped=True)
+            address = f"127.0.0.1:{self._server.read_json()['port']}"
+        self._members = load.Load(bench, who, [address])
+        # A device's first login makes its mailbox: that is not what a storm consists of.
+        self._members.connect(devices)
+
+    def logins_per_second(self, kind, count, at_once):
+        self._members.ask("abort")
+        settle(self._server)
+        resume = int(kind == "resumed")
+        answer = self._members.connect(count, at_once=at_once, resume=resume)
+        assert answer["resumed"] == count * resume, answer
+        return count / answer["seconds"]
+
+    def record(self, kind, rate, suffix=""):
+        self._rates[kind + suffix] = rate
+        self._bench.sample(f"logins_{kind}_per_second{suffix}", "1/s", rate, self._who)
+        self._bench.progress(f"{self._who}: {rate:,.0f} {kind} logins per second{suffix.replace('_', ' ')}")
+
+    def stop(self):
+        self._bench.sample("resumed_to_full", "×", self._rates["resumed"] / self._rates["full"], self._who)
+        self._members.stop()
+        self._server.stop()
 
 
 def kill_a_connector(bench, round_number, shared_tickets):

@@ -56,9 +56,13 @@ class HandshakeQueueTest : public testing::Test {
 
   WorkClock clock_;
   EpollLoop loop_{&clock_};
-  HandshakeQueue queue_{&loop_, [this] { return clock_.worked(); }};
+  HandshakeQueue queue_{&loop_, [this] {
+                          ++cpu_time_asked_;
+                          return clock_.worked();
+                        }};
   std::vector<std::unique_ptr<Handshake>> handshakes_;
   std::vector<int> turns_;
+  int cpu_time_asked_ = 0;
   absl::Duration step_;
   absl::Duration interrupted_;
 };
@@ -83,6 +87,13 @@ TEST_F(HandshakeQueueTest, OneStepATurnOfTheLoop) {
   other.Wake();
   EXPECT_TRUE(RunUntilTurns(10));
   for (size_t i = 1; i < seen.size(); ++i) EXPECT_LE(seen[i] - seen[i - 1], 1u);
+}
+
+// It is a system call, twice a step.
+TEST_F(HandshakeQueueTest, AsksForTheTimeOnlyWhileItGivesWay) {
+  for (int i = 0; i < 3; ++i) Add()->place->AskForTurn();
+  EXPECT_TRUE(RunUntilTurns(3));
+  EXPECT_EQ(cpu_time_asked_, 0);
 }
 
 TEST_F(HandshakeQueueTest, WhoIsGoneLosesItsPlace) {

@@ -134,6 +134,7 @@ TEST_F(TlsServerTest, AHandshakeTakesTwoTurnsAndWhoSaysNothingTakesNone) {
   RawSocket silent((*listener)->address());
   ASSERT_TRUE(RunUntil([&] { return accepted.size() == 1; }));
   for (int i = 0; i < 3; ++i) {
+    queue.GiveWay();  // Else nobody asks.
     TestPeer client;
     client.Take(tls_.Connect((*listener)->address()));
     ASSERT_TRUE(RunUntil([&] { return client.open && accepted.back()->open; })) << client.status;

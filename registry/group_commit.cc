@@ -52,10 +52,12 @@ void GroupCommit::Close() {
   closed_ = true;
 }
 
-size_t GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) {
+GroupCommit::Batch GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) {
   Queue batch;
+  bool urgent;
   {
     absl::MutexLock lock(&mutex_);
+    urgent = urgent_;
     if (queue_.size() <= kMaxGroupCommitOperations) {
       batch.swap(queue_);
       urgent_ = false;
@@ -70,7 +72,7 @@ size_t GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) 
   // Reads are answered after the commit too: they may have seen what it makes durable.
   const absl::Status committed = store_->Commit();
   for (const auto& operation : batch) operation->Answer(committed);
-  return batch.size();
+  return {.operations = batch.size(), .urgent = urgent};
 }
 
 bool GroupCommit::WaitForWork(absl::Duration timeout) {

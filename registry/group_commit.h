@@ -58,9 +58,14 @@ class GroupCommit {
   // No more operations from now on; those that wait are still run.
   void Close();
 
-  // Runs one batch: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. How
-  // many; 0: nothing waits. `before_commit` is told how many were run, and may stage more.
-  size_t RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
+  struct Batch {
+    size_t operations = 0;
+    // Whether one of them may have been urgent.
+    bool urgent = false;
+  };
+  // Runs one: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. Without
+  // operations: nothing waits. `before_commit` is told how many were run, and may stage more.
+  Batch RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
   bool WaitForWork(absl::Duration timeout);

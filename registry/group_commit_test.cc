@@ -65,10 +65,10 @@ TEST_F(GroupCommitTest, WhatWaitsSharesOneSyncAndIsAnsweredInOrder) {
   for (const char* id : {"a", "b", "c"}) Put(id);
   Count();
   EXPECT_TRUE(answers_.empty());
-  EXPECT_EQ(group_commit_.RunBatch(), 4);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 4);
   EXPECT_EQ(answers_, (Strings{"a OK", "b OK", "c OK", "count 3"}));
   EXPECT_EQ(engine_.syncs(), 1);
-  EXPECT_EQ(group_commit_.RunBatch(), 0);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 0);
   EXPECT_EQ(engine_.syncs(), 1);
 }
 
@@ -119,8 +119,8 @@ TEST_F(GroupCommitTest, NothingIsAnsweredOkBeforeItsSync) {
 
 TEST_F(GroupCommitTest, ABatchIsBounded) {
   for (size_t i = 0; i < kMaxGroupCommitOperations + 10; ++i) Count();
-  EXPECT_EQ(group_commit_.RunBatch(), kMaxGroupCommitOperations);
-  EXPECT_EQ(group_commit_.RunBatch(), 10);
+  EXPECT_EQ(group_commit_.RunBatch().operations, kMaxGroupCommitOperations);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 10);
 }
 
 TEST_F(GroupCommitTest, AFullQueueAnswersOverloadedAtOnce) {
@@ -134,7 +134,7 @@ TEST_F(GroupCommitTest, AFullQueueAnswersOverloadedAtOnce) {
   EXPECT_TRUE(RetryAfter(refused).has_value());
   group_commit_.RunBatch();
   Put("b");
-  while (group_commit_.RunBatch() != 0) {
+  while (group_commit_.RunBatch().operations != 0) {
   }
   EXPECT_EQ(answers_.back(), "b OK");
 }
@@ -154,7 +154,7 @@ TEST_F(GroupCommitTest, CompanyIsWaitedForUntilItIsThereOrNobodyCanCome) {
   Put("a");
   std::thread other([this] { Put("b"); });
   group_commit_.WaitForCompany(2, absl::InfiniteDuration());
-  EXPECT_EQ(group_commit_.RunBatch(), 2);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 2);
   other.join();
   group_commit_.Close();
   group_commit_.WaitForCompany(1, absl::InfiniteDuration());
@@ -163,7 +163,7 @@ TEST_F(GroupCommitTest, CompanyIsWaitedForUntilItIsThereOrNobodyCanCome) {
 TEST_F(GroupCommitTest, CompanyThatDoesNotComeIsNotWaitedForLonger) {
   Put("a");
   group_commit_.WaitForCompany(2, absl::Microseconds(1));
-  EXPECT_EQ(group_commit_.RunBatch(), 1);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 1);
 }
 
 TEST_F(GroupCommitTest, WhatIsPatientKeepsTheNextUrgentOneCompany) {
@@ -171,7 +171,7 @@ TEST_F(GroupCommitTest, WhatIsPatientKeepsTheNextUrgentOneCompany) {
   std::thread other([this] { Put("a"); });
   group_commit_.WaitForUrgent(absl::InfiniteDuration());
   other.join();
-  EXPECT_EQ(group_commit_.RunBatch(), 2);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 2);
   EXPECT_EQ(engine_.syncs(), 1);
   EXPECT_EQ(answers_, (Strings{"count 0", "a OK"}));
 }
@@ -180,12 +180,14 @@ TEST_F(GroupCommitTest, WhatIsPatientWaitsNoLongerThanItsTime) {
   CountPatiently();
   group_commit_.WaitForUrgent(absl::Microseconds(1));
   EXPECT_TRUE(group_commit_.WaitForWork(absl::InfiniteDuration()));
-  EXPECT_EQ(group_commit_.RunBatch(), 1);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 1);
 }
 
 TEST_F(GroupCommitTest, UrgencyEndsWithItsBatch) {
   Put("a");
-  group_commit_.RunBatch();
+  EXPECT_TRUE(group_commit_.RunBatch().urgent);
+  CountPatiently();
+  EXPECT_FALSE(group_commit_.RunBatch().urgent);
   const MonotonicTime began = RealClock()->Monotonic();
   group_commit_.WaitForUrgent(absl::Milliseconds(1));
   EXPECT_GE(RealClock()->Monotonic() - began, absl::Milliseconds(1));
@@ -218,7 +220,7 @@ TEST_F(GroupCommitTest, AnAnswerMaySubmit) {
   group_commit_.Submit<Team>([](Store& store) { return store.PutTeam(TeamNamed("a")); },
                              [this](absl::StatusOr<Team>) { Put("b"); });
   group_commit_.RunBatch();
-  EXPECT_EQ(group_commit_.RunBatch(), 1);
+  EXPECT_EQ(group_commit_.RunBatch().operations, 1);
   EXPECT_EQ(answers_, (Strings{"b OK"}));
 }
 

@@ -18,10 +18,13 @@ constexpr size_t kRelayAtOnceOperations = 16;
 constexpr size_t kCompanyFromOperations = 32;
 constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
 
-// After a smaller one the acknowledgements of what it handed over are on their way, and of a crowd that logs in the
-// next ones. Neither is in a hurry: they share the sync of the next message, if that comes soon, instead of making it
-// wait behind one of their own. Who comes later than that finds nobody waiting, and waits for nobody.
+// After a smaller one the acknowledgements of what it handed over are on their way. They are in no hurry: they share
+// the sync of the next message, if that comes soon, instead of making it wait behind one of their own. Who comes later
+// than that finds nobody waiting, and waits for nobody.
 constexpr absl::Duration kUrgentWait = absl::Milliseconds(2);
+// After several that were in no hurry themselves more of their kind come: a crowd that logs in. Whoever comes alone,
+// one after the other, waits for nobody.
+constexpr absl::Duration kCrowdWait = absl::Milliseconds(5);
 
 }  // namespace
 
@@ -46,20 +49,22 @@ void WriterThread::Loop() {
     if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
     bool relayed = clock_->Monotonic() >= next_relay;
     bool more = false;
-    const size_t ran = group_commit_->RunBatch([&](size_t operations) {
+    const GroupCommit::Batch ran = group_commit_->RunBatch([&](size_t operations) {
       relayed |= operations >= kRelayAtOnceOperations;
       if (relayed) more = RelayStep();
     });
     const MonotonicTime now = clock_->Monotonic();
     if (relayed) {
       next_relay = more ? now : now + kSweepInterval;
-    } else if (ran > 0) {
+    } else if (ran.operations > 0) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
-    if (ran >= kCompanyFromOperations) {
-      group_commit_->WaitForCompany(ran, kCompanyWait);
-    } else if (ran > 0) {
+    if (ran.operations >= kCompanyFromOperations) {
+      group_commit_->WaitForCompany(ran.operations, kCompanyWait);
+    } else if (ran.urgent) {
       group_commit_->WaitForUrgent(kUrgentWait);
+    } else if (ran.operations > 1) {
+      group_commit_->WaitForUrgent(kCrowdWait);
     }
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;

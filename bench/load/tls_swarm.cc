@@ -194,18 +194,25 @@ void TlsSwarm::Read(size_t member) {
 void TlsSwarm::Write(size_t member, absl::string_view data) {
   Member& m = members_[member];
   if (m.ssl == nullptr) return;
+  if (m.unsent.empty()) data.remove_prefix(WriteSome(member, data));
   m.unsent.append(data.data(), data.size());
-  Flush(member);
 }
 
 void TlsSwarm::Flush(size_t member) {
   Member& m = members_[member];
-  while (!m.unsent.empty()) {
+  m.unsent.erase(0, WriteSome(member, m.unsent));
+}
+
+size_t TlsSwarm::WriteSome(size_t member, absl::string_view data) {
+  size_t written = 0;
+  while (written < data.size()) {
     ERR_clear_error();
-    const int n = SSL_write(m.ssl, m.unsent.data(), static_cast<int>(m.unsent.size()));
-    if (n <= 0) return;  // Blocked until the next edge, or an end that the next read finds.
-    m.unsent.erase(0, static_cast<size_t>(n));
+    const int n = SSL_write(members_[member].ssl, data.data() + written,
+                            static_cast<int>(data.size() - written));
+    if (n <= 0) break;  // Blocked until the next edge, or an end that the next read finds.
+    written += static_cast<size_t>(n);
   }
+  return written;
 }
 
 void TlsSwarm::Ready(size_t member) {

@@ -129,6 +129,8 @@ class TlsSwarm {
   void Handshake(size_t member);
   void Read(size_t member);
   void Flush(size_t member);
+  // How many bytes the connection took.
+  size_t WriteSome(size_t member, absl::string_view data);
   void Close(size_t member);
 
   net::EpollLoop* const loop_;
