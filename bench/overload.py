@@ -8,7 +8,8 @@ SUMMARY = "three times the load that the server can take: how late the accepted 
 PEERS = []
 PROGRAMS = senders.PROGRAMS
 GOALS = [
-    # Flat: refused early, not served late.
+    # Flat: refused early, not served late. From half too much to three times as much; not from the capacity itself,
+    # at which what waits is next to nothing in one run and as much as may wait in another.
     Goal("accepted_p99_growth", value_at_most=2),
     Goal("peak_resident_growth", value_at_most=1.5),
 ]
@@ -29,9 +30,9 @@ def run(bench):
         capacity = rig.send(seconds, warmup, rate=2 * closed_loop, **BATCHES).per_second
         bench.sample("capacity_per_second", "1/s", capacity)
         p99, peak = {}, {}
-        for times in (1, 3):
+        for times in (1, 1.5, 3):
             p99[times], peak[times] = at(bench, rig, times, capacity, seconds, warmup)
-        bench.sample("accepted_p99_growth", "×", p99[3] / p99[1])
+        bench.sample("accepted_p99_growth", "×", p99[3] / p99[1.5])
         bench.sample("peak_resident_growth", "×", peak[3] / peak[1])
         rig.stop()
     bench.note("latency of the accepted: from when they were due to the device; of the refused: to the answer, the start "
