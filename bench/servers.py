@@ -133,6 +133,13 @@ user root
     return process, port
 
 
+def start_openssl_loop(bench, certificate_dir):
+    """Answers (the Process, its address). REQUIRES: PROGRAMS has load.LOOP."""
+    process = bench.start("openssl_loop", [bench.program("//bench:openssl_loop"), certificate_dir],
+                          piped=True)
+    return process, f"127.0.0.1:{process.read_json()['port']}"
+
+
 def start_contender(bench, who, name):
     """Starts the device port of Bellwire as a daemon of its own, or a peer's server, whose certificate is
     the same. Answers (the process to be measured, address, processes behind it), or None if the peer is left
@@ -142,8 +149,6 @@ def start_contender(bench, who, name):
         registry = bellwire.registry()
         return bellwire.connector(), bellwire.device_address, [registry]
     if who == "openssl":
-        process = bench.start("openssl_loop", [bench.program("//bench:openssl_loop"),
-                                               bellwire.data_dir], piped=True)
-        return process, f"127.0.0.1:{process.read_json()['port']}", []
+        return (*start_openssl_loop(bench, bellwire.data_dir), [])
     started = start_mosquitto(bench, bellwire.data_dir)
     return started and (started[0], f"127.0.0.1:{started[1]}", [])

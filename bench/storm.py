@@ -60,9 +60,7 @@ class LoginCrowd:
         if who == OURS:
             self._server, address = bellwire.serve(), bellwire.device_address
         else:
-            self._server = bench.start(
-                "openssl_loop", [bench.program(load.LOOP), bellwire.data_dir], piped=True)
-            address = f"127.0.0.1:{self._server.read_json()['port']}"
+            self._server, address = servers.start_openssl_loop(bench, bellwire.data_dir)
         self._members = load.Load(bench, who, [address])
         # A device's first login makes its mailbox: that is not what a storm consists of.
         self._members.connect(devices)
