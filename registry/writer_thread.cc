@@ -5,6 +5,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "registry/batch_wait.h"
 
 namespace bellwire::registry {
 namespace {
@@ -13,18 +14,19 @@ namespace {
 // their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
 constexpr size_t kRelayAtOnceOperations = 16;
 
-// After such a batch more is on its way: those whose answers it was, and who waits behind them. A moment for
-// it to come saves syncs, each of which costs as much as several operations.
-constexpr size_t kCompanyFromOperations = 32;
-constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
-
-// After a smaller one the acknowledgements of what it handed over are on their way. They are in no hurry: they share
-// the sync of the next message, if that comes soon, instead of making it wait behind one of their own. Who comes later
-// than that finds nobody waiting, and waits for nobody.
-constexpr absl::Duration kUrgentWait = absl::Milliseconds(2);
-// After several that were in no hurry themselves more of their kind come: a crowd that logs in. Whoever comes alone,
-// one after the other, waits for nobody.
-constexpr absl::Duration kCrowdWait = absl::Milliseconds(5);
+void WaitForMore(const GroupCommit::Batch& ran, GroupCommit* queue) {
+  const BatchWait wait = WaitAfter(ran);
+  switch (wait.whom) {
+    case BatchWait::For::kNobody:
+      break;
+    case BatchWait::For::kCompany:
+      queue->WaitForCompany(ran.operations, wait.at_most);
+      break;
+    case BatchWait::For::kUrgent:
+      queue->WaitForUrgent(wait.at_most);
+      break;
+  }
+}
 
 }  // namespace
 
@@ -59,13 +61,7 @@ void WriterThread::Loop() {
     } else if (ran.operations > 0) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
-    if (ran.operations >= kCompanyFromOperations) {
-      group_commit_->WaitForCompany(ran.operations, kCompanyWait);
-    } else if (ran.urgent) {
-      group_commit_->WaitForUrgent(kUrgentWait);
-    } else if (ran.operations > 1) {
-      group_commit_->WaitForUrgent(kCrowdWait);
-    }
+    WaitForMore(ran, group_commit_);
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
     next_relay = std::min(next_relay, now + kRelayInterval);
