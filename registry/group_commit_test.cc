@@ -13,6 +13,7 @@
 #include "common/limits.h"
 #include "common/simulated_clock.h"
 #include "gtest/gtest.h"
+#include "registry/batch_wait.h"
 #include "registry/kv_store.h"
 #include "registry/memory_engine.h"
 #include "registry/shared_engine.h"
@@ -283,6 +284,58 @@ TEST(WriterThreadTest, ConcurrentAppendsShareSyncs) {
     answered.Wait();
   }
   EXPECT_EQ(memory.syncs(), 2) << "one for the first, one for the other 800";
+}
+
+class WaitingWriterTest : public testing::Test {
+ protected:
+  using Urgency = GroupCommit::Urgency;
+
+  absl::Notification* Put(const std::string& id, Urgency urgency) {
+    auto answered = std::make_unique<absl::Notification>();
+    group_commit_.Submit<Team>(
+        [id](Store& store) { return store.PutTeam(TeamNamed(id)); },
+        [answered = answered.get()](absl::StatusOr<Team>) { answered->Notify(); }, urgency);
+    return answers_.emplace_back(std::move(answered)).get();
+  }
+
+  // After a batch of two, to a writer that waits so after each: a patient operation and then `second`. Expects that
+  // the first waits for the second and shares its sync.
+  void ExpectOneSyncForTwo(BatchWait (*wait_after)(const GroupCommit::Batch&), Urgency second) {
+    Put("a", Urgency::kNow);
+    absl::Notification* const begun = Put("b", Urgency::kNow);
+    WriterThread writer(&group_commit_, &store_, &clock_, nullptr, wait_after);
+    begun->WaitForNotification();
+    absl::Notification* const first = Put("c", Urgency::kPatient);
+    // Time for a writer that waits for nobody to take it.
+    EXPECT_FALSE(first->WaitForNotificationWithTimeout(absl::Milliseconds(50)));
+    Put("d", second)->WaitForNotification();
+    first->WaitForNotification();
+    EXPECT_EQ(engine_.syncs(), 2);
+  }
+
+  SimulatedClock clock_;
+  MemoryEngine engine_;
+  KvStore store_{std::make_unique<SharedEngine>(&engine_),
+                 {.clock = &clock_, .random = [] { return uint64_t{1}; }}};
+  std::vector<std::unique_ptr<absl::Notification>> answers_;
+  GroupCommit group_commit_{&store_};
+};
+
+TEST_F(WaitingWriterTest, WaitsForWhoIsUrgentIfToldSo) {
+  ExpectOneSyncForTwo(
+      [](const GroupCommit::Batch&) {
+        return BatchWait{BatchWait::For::kUrgent, absl::InfiniteDuration()};
+      },
+      Urgency::kNow);
+}
+
+TEST_F(WaitingWriterTest, WaitsForAsManyAsTheBatchHadIfToldSo) {
+  ExpectOneSyncForTwo(
+      [](const GroupCommit::Batch& batch) {
+        return BatchWait{batch.operations == 2 ? BatchWait::For::kCompany : BatchWait::For::kNobody,
+                         absl::InfiniteDuration()};
+      },
+      Urgency::kPatient);
 }
 
 TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {

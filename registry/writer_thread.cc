@@ -5,7 +5,6 @@
 
 #include "common/limits.h"
 #include "common/log.h"
-#include "registry/batch_wait.h"
 
 namespace bellwire::registry {
 namespace {
@@ -14,28 +13,16 @@ namespace {
 // their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
 constexpr size_t kRelayAtOnceOperations = 16;
 
-void WaitForMore(const GroupCommit::Batch& ran, GroupCommit* queue) {
-  const BatchWait wait = WaitAfter(ran);
-  switch (wait.whom) {
-    case BatchWait::For::kNobody:
-      break;
-    case BatchWait::For::kCompany:
-      queue->WaitForCompany(ran.operations, wait.at_most);
-      break;
-    case BatchWait::For::kUrgent:
-      queue->WaitForUrgent(wait.at_most);
-      break;
-  }
-}
-
 }  // namespace
 
 WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
-                           absl::AnyInvocable<void()> on_sweep)
+                           absl::AnyInvocable<void()> on_sweep,
+                           BatchWait (*wait_after)(const GroupCommit::Batch& batch))
     : group_commit_(group_commit),
       store_(store),
       clock_(clock),
       on_sweep_(std::move(on_sweep)),
+      wait_after_(wait_after),
       thread_([this] { Loop(); }) {}
 
 WriterThread::~WriterThread() {
@@ -61,11 +48,25 @@ void WriterThread::Loop() {
     } else if (ran.operations > 0) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
-    WaitForMore(ran, group_commit_);
+    WaitForMore(ran);
     if (now < next_sweep) continue;
     next_sweep = SweepStep() ? now : now + kSweepInterval;
     next_relay = std::min(next_relay, now + kRelayInterval);
     if (on_sweep_) on_sweep_();
+  }
+}
+
+void WriterThread::WaitForMore(const GroupCommit::Batch& ran) {
+  const BatchWait wait = wait_after_(ran);
+  switch (wait.whom) {
+    case BatchWait::For::kNobody:
+      break;
+    case BatchWait::For::kCompany:
+      group_commit_->WaitForCompany(ran.operations, wait.at_most);
+      break;
+    case BatchWait::For::kUrgent:
+      group_commit_->WaitForUrgent(wait.at_most);
+      break;
   }
 }
 

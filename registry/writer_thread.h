@@ -5,6 +5,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/clock.h"
+#include "registry/batch_wait.h"
 #include "registry/group_commit.h"
 #include "registry/store.h"
 
@@ -16,9 +17,10 @@ namespace bellwire::registry {
 class WriterThread {
  public:
   // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval or
-  // more often; may be empty.
+  // more often; may be empty. `wait_after` says whom it waits for after each batch.
   WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
-               absl::AnyInvocable<void()> on_sweep = nullptr);
+               absl::AnyInvocable<void()> on_sweep = nullptr,
+               BatchWait (*wait_after)(const GroupCommit::Batch& batch) = WaitAfter);
   // Lets it finish what is queued, and waits for that.
   ~WriterThread();
   WriterThread(const WriterThread&) = delete;
@@ -26,6 +28,7 @@ class WriterThread {
 
  private:
   void Loop();
+  void WaitForMore(const GroupCommit::Batch& ran);
   // Whether more is due.
   bool SweepStep();
   // Stages it, for the next commit. Whether more waits.
@@ -35,6 +38,7 @@ class WriterThread {
   Store* const store_;
   const Clock* const clock_;
   absl::AnyInvocable<void()> on_sweep_;
+  BatchWait (*const wait_after_)(const GroupCommit::Batch& batch);
   std::thread thread_;
 };
 
