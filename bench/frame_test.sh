@@ -1,6 +1,6 @@
 #!/bin/sh
 # The frame of tools/bench with a bench that measures nothing: medians, ratios, verdicts, JSON, plots, and
-# that what a bench started is gone afterwards.
+# that what a bench started has the processor time it is told to, and is gone afterwards.
 set -eu
 cd "$TEST_SRCDIR/$TEST_WORKSPACE"
 tools/bench --help | grep -q "bench/README.md"
@@ -10,7 +10,7 @@ grep -q "there is no bench nowhere" "$TEST_TMPDIR/error"
 /usr/bin/python3 -B - <<'END'
 import json, os, sys, types, xml.dom.minidom
 sys.path.insert(0, "bench")
-import harness, report
+import harness, report, scheduling
 from harness import Goal
 
 module = types.SimpleNamespace(PROGRAMS=[], GOALS=[
@@ -49,6 +49,16 @@ try:
     assert False
 except harness.BenchError as error:
     assert "the reason" in str(error)
+
+processors = os.sched_getaffinity(0)
+scheduling.keep_apart(echo, deaf)
+kept_apart = os.sched_getaffinity(echo.pid), os.sched_getaffinity(deaf.pid)
+assert set.union(*kept_apart) == processors, kept_apart
+assert len(processors) == 1 or not set.intersection(*kept_apart), kept_apart
+scheduling.share(echo, deaf)
+assert os.sched_getaffinity(echo.pid) == os.sched_getaffinity(deaf.pid) == processors
+scheduling.give_way(deaf)
+assert [os.getpriority(os.PRIO_PROCESS, who.pid) for who in (echo, deaf)] == [0, 19]
 
 bench.curve("growth", "Growth", "devices", "bytes", {"ours & theirs": [(1000, 5), (18000, 7.5)]}, log_x=True)
 folder = os.environ["TEST_TMPDIR"]

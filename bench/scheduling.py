@@ -13,6 +13,12 @@ def keep_apart(generator, server):
         _for_each_thread(server, lambda thread: os.sched_setaffinity(thread, others))
 
 
+def share(*processes):
+    """All have all processors from now on."""
+    for process in processes:
+        _for_each_thread(process, lambda thread: os.sched_setaffinity(thread, os.sched_getaffinity(0)))
+
+
 def give_way(process):
     """Little while others have something to do: nice 19."""
     _for_each_thread(process, lambda thread: os.setpriority(os.PRIO_PROCESS, thread, 19))

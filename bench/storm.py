@@ -13,8 +13,12 @@ from idle_memory import settle
 SUMMARY = "logins per second, full and resumed, and a killed connector whose devices all come back"
 PEERS = ["openssl"]
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP, senders.STEADY_SEND]
-# Of the crowds, within a round.
-LOGIN_TURNS = 4
+# Of the crowds, within a round; and of --quick.
+LOGIN_TURNS, QUICK_LOGIN_TURNS = 4, 1
+# Goals are for what one machine makes of all of it. Metrics with these suffixes say what becomes of them if the devices,
+# which are other machines, are kept from the servers' processor time, one way or the other.
+APART = "_apart"
+GIVEN_WAY = "_given_way"
 GOALS = [
     Goal("logins_full_per_second", peer="openssl", ratio_at_least=0.85),
     Goal("resumed_to_full", value_at_least=1.5),
@@ -29,8 +33,11 @@ def run(bench):
     devices = 100 if bench.quick else 3000
     for round_number in range(bench.rounds):
         measure_logins(bench, round_number, devices)
-        kill_a_connector(bench, round_number, shared_tickets=True)
-        kill_a_connector(bench, round_number, shared_tickets=False)
+        # In turns: the machine's speed changes from one minute to the next.
+        ways = [False, True] if round_number % 2 == 0 else [True, False]
+        for shared_tickets in True, False:
+            for crowd_gives_way in ways:
+                kill_a_connector(bench, round_number, shared_tickets, crowd_gives_way)
 
 
 def measure_logins(bench, round_number, devices):
@@ -40,12 +47,15 @@ def measure_logins(bench, round_number, devices):
     order = bench.contenders(round_number, OURS, "openssl")
     crowds = {who: LoginCrowd(bench, who, f"logins{round_number}.{who}", devices) for who in order}
     for kind in "full", "resumed":
-        rates = {who: [] for who in order}
-        for turn in range(LOGIN_TURNS):
-            for who in order if turn % 2 == 0 else reversed(order):
-                rates[who].append(crowds[who].logins_per_second(kind, devices, at_once=64))
+        rates = {(who, apart): [] for who in order for apart in (False, True)}
+        for turn in range(QUICK_LOGIN_TURNS if bench.quick else LOGIN_TURNS):
+            for who, apart in rates if turn % 2 == 0 else reversed(rates):
+                crowds[who].keep_apart(apart)
+                rates[who, apart].append(crowds[who].logins_per_second(kind, devices, at_once=64))
+        for (who, apart), turns in rates.items():
+            crowds[who].record(kind, statistics.fmean(turns), APART if apart else "")
         for who in order:
-            crowds[who].record(kind, statistics.fmean(rates[who]))
+            crowds[who].keep_apart(False)
             one_by_one = crowds[who].logins_per_second(kind, devices // 4, at_once=1)
             crowds[who].record(kind, one_by_one, "_one_by_one")
     for crowd in crowds.values():
@@ -63,9 +73,12 @@ class LoginCrowd:
         else:
             self._server, address = servers.start_openssl_loop(bench, bellwire.data_dir)
         self._members = load.Load(bench, who, [address])
-        scheduling.keep_apart(self._members, self._server)
         # A device's first login makes its mailbox: that is not what a storm consists of.
         self._members.connect(devices)
+
+    def keep_apart(self, apart):
+        """Whether server and devices have processors of their own, from now on."""
+        (scheduling.keep_apart if apart else scheduling.share)(self._members, self._server)
 
     def logins_per_second(self, kind, count, at_once):
         self._members.ask("abort")
@@ -86,11 +99,11 @@ class LoginCrowd:
         self._server.stop()
 
 
-def kill_a_connector(bench, round_number, shared_tickets):
+def kill_a_connector(bench, round_number, shared_tickets, crowd_gives_way):
     """A connector with all of the devices dies; they come back to another one, which has devices of its
     own that get messages meanwhile. They resume their TLS sessions, as both have the ticket keys that `bellwire init` made, unless those
     are taken away: then every handshake is a full one."""
-    suffix = "" if shared_tickets else "_full"
+    suffix = ("" if shared_tickets else "_full") + (GIVEN_WAY if crowd_gives_way else "")
     devices, bystanders = (150, 50) if bench.quick else (18000, 500)
     # As long as the crowd takes: p99 of a third of the Sends is another one from round to round.
     quiet_s = 2 if bench.quick else 30
@@ -111,8 +124,9 @@ def kill_a_connector(bench, round_number, shared_tickets):
     others.ask("register", app="com.example.bench", tokens=tokens)
     crowd = load.Load(bench, OURS, [doomed_address])
     crowd.connect(devices)
-    for devices_elsewhere in others, crowd:
-        scheduling.give_way(devices_elsewhere)
+    if crowd_gives_way:
+        for others_work in others, crowd:
+            scheduling.give_way(others_work)
     settle(registry)
 
     sender = senders.start_steady(bench, bellwire, credentials, tokens, 100)
@@ -128,7 +142,8 @@ def kill_a_connector(bench, round_number, shared_tickets):
     crowd.ask("reconnect", on=1, resume=1, at_once=devices)
     crowd.move_to(healthy_address)
     crowd.ask("counts", reset=1)
-    scheduling.give_way(doomed)
+    if crowd_gives_way:
+        scheduling.give_way(doomed)  # The kernel frees all it had as part of it.
     doomed.kill()
     back = crowd.ask("await", ready=devices, losses=devices, timeout_s=300)
     during = sender.ask("report")
@@ -140,13 +155,14 @@ def kill_a_connector(bench, round_number, shared_tickets):
     peak = proc_stats.peak_resident_bytes(healthy.pid) - resident_before
     grown = proc_stats.user_bytes(healthy.pid) - memory_before
 
-    bench.progress(f"{devices:,} devices back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
-                   f"{back['losses'] - devices} attempts in vain; Sends: p99 "
+    bench.progress(f"{'at nice 19: ' if crowd_gives_way else ''}{devices:,} devices back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
+                   f"{back['losses'] - devices} attempts in vain; Sends' p99 "
                    f"{before['p99_us'] / 1000:.1f} ms before, {during['p99_us'] / 1000:.1f} ms meanwhile")
     bench.sample("all_back_s" + suffix, "s", back["seconds"])
-    bench.sample("attempts_per_device" + suffix, "", back["losses"] / devices)
-    bench.sample("peak_bytes_per_device" + suffix, "B", peak / devices)
-    bench.sample("bytes_per_device_afterwards" + suffix, "B", grown / devices)
+    if not crowd_gives_way:  # Else the same once more.
+        bench.sample("attempts_per_device" + suffix, "", back["losses"] / devices)
+        bench.sample("peak_bytes_per_device" + suffix, "B", peak / devices)
+        bench.sample("bytes_per_device_afterwards" + suffix, "B", grown / devices)
     bench.sample("send_p99_before_ms" + suffix, "ms", before["p99_us"] / 1000)
     bench.sample("send_p99_meanwhile_ms" + suffix, "ms", during["p99_us"] / 1000)
     bench.sample("send_p99_growth" + suffix, "×", during["p99_us"] / before["p99_us"])
