@@ -19,10 +19,6 @@ _TSAN_DEPS = select({
     "//bazel:tsan": ["//bazel/tsan:announcements"],
     "//conditions:default": [],
 })
-_TSAN_DATA = select({
-    "//bazel:tsan": ["//bazel/tsan:suppressions.txt"],
-    "//conditions:default": [],
-})
 
 # Flags that gcc refuses for C.
 _CXX_ONLY = ["-Wnon-virtual-dtor", "-Woverloaded-virtual", "-Wno-overloaded-virtual"]
@@ -44,7 +40,7 @@ def bellwire_cc_test(name, deps = [], data = [], size = "small", **kwargs):
         name = name,
         size = size,
         copts = _COPTS,
-        data = data + _TSAN_DATA,
+        data = data,
         deps = deps + ["@com_google_googletest//:gtest_main"] + _TSAN_DEPS,
         **kwargs
     )
@@ -57,7 +53,7 @@ def bellwire_cc_fuzz_test(name, corpus, deps = [], **kwargs):
         size = "small",
         copts = _COPTS,
         args = ["$(locations %s)" % corpus],
-        data = [corpus] + _TSAN_DATA,
+        data = [corpus],
         linkopts = select({
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
