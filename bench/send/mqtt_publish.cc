@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include "CLI/App.hpp"
@@ -33,6 +34,11 @@ struct Flags {
   double rate = 0;
   double seconds = 5;
   int payload_bytes = 256;
+};
+
+struct Free {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
 };
 
 int Fail(const char* what) {
@@ -77,7 +83,8 @@ bool WriteAll(SSL* ssl, const std::string& bytes) {
 }
 
 int Run(const Flags& flags) {
-  SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+  const std::unique_ptr<SSL_CTX, Free> owned_context(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX* const context = owned_context.get();
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -91,7 +98,8 @@ int Run(const Flags& flags) {
     return Fail("no connection");
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  SSL* const ssl = SSL_new(context);
+  const std::unique_ptr<SSL, Free> owned_ssl(SSL_new(context));
+  SSL* const ssl = owned_ssl.get();
   SSL_set_fd(ssl, fd);
   if (SSL_connect(ssl) != 1) return Fail("no TLS");
   // CONNECT: level 4, clean session, no keep-alive, client "p".
