@@ -183,6 +183,7 @@ TEST_F(RocksDbEngineTest, ASecondProcessIsRefusedUntilTheFirstDies) {
     pause();
     _exit(0);
   }
+  close(started[1]);  // Else a child that died would be waited for.
   char ok = 0;
   ASSERT_EQ(read(started[0], &ok, 1), 1);
   ASSERT_EQ(ok, 1);
