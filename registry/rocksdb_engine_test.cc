@@ -195,7 +195,6 @@ TEST_F(RocksDbEngineTest, ASecondProcessIsRefusedUntilTheFirstDies) {
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(Open().ok());
   close(started[0]);
-  close(started[1]);
 }
 
 TEST_F(RocksDbEngineTest, AnotherFormatVersionIsRefused) {
