@@ -155,7 +155,8 @@ def kill_a_connector(bench, round_number, shared_tickets, crowd_gives_way):
     peak = proc_stats.peak_resident_bytes(healthy.pid) - resident_before
     grown = proc_stats.user_bytes(healthy.pid) - memory_before
 
-    bench.progress(f"{'at nice 19: ' if crowd_gives_way else ''}{devices:,} devices back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
+    nice = ", at nice 19," if crowd_gives_way else ""
+    bench.progress(f"{devices:,} devices{nice} back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
                    f"{back['losses'] - devices} attempts in vain; Sends' p99 "
                    f"{before['p99_us'] / 1000:.1f} ms before, {during['p99_us'] / 1000:.1f} ms meanwhile")
     bench.sample("all_back_s" + suffix, "s", back["seconds"])
