@@ -236,8 +236,9 @@ inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
 inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
 // After a caller's stream to a connector broke, deliveries may be missing, and every session looks into
-// its mailbox. It starts after a time at random between the two, so that the connectors of a fleet don't
-// ask the registry together and what the caller was about to append is there; it is repeated once, after
+// its mailbox; as it does once the connector finds its registry again, which may have forgotten it. It
+// starts after a time at random between the two, so that the connectors of a fleet don't ask the registry
+// together and what the caller was about to append is there; it is repeated once, after
 // kRegistryCallTimeout, for an append that took as long as any may.
 inline constexpr absl::Duration kCatchUpDelayMin = absl::Seconds(1);
 inline constexpr absl::Duration kCatchUpDelayMax = absl::Seconds(3);
@@ -267,6 +268,10 @@ inline constexpr size_t kMaxPostedTasks = 1 << 16;
 inline constexpr size_t kMaxRegistryQueue = 16 * 1024;
 // Operations that share one synced write.
 inline constexpr size_t kMaxGroupCommitOperations = 1024;
+// Logins that were answered and not written: half a minute's on two processors. Each is some 200 bytes.
+inline constexpr size_t kMaxWaitingRoutes = 16 * 1024;
+// Those that any other write takes with it: more than come between two of them, and little beside a sync.
+inline constexpr size_t kMaxWaitingRoutesPerCommit = 32;
 // Deliveries handed to one shard and not yet seen by its thread; beyond it messages wait in the mailbox.
 inline constexpr size_t kMaxShardRequests = 16 * 1024;
 // Threads of one connector: the shard is one byte of the session id.

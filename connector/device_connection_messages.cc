@@ -170,6 +170,7 @@ void DeviceConnection::PullIfWanted() {
   if (!queue_.wants_pull() && !gate_.wants_pull()) return;
   internal::v1::PullRequest pull;
   pull.set_device_id(std::string(device_id_.bytes()));
+  *pull.mutable_route() = MyRoute();
   // By turns if both want one: a cursor that never catches up must not keep back what has waited.
   if (gate_.wants_pull() && (cursor_pulled_last_ || !queue_.wants_pull())) {
     cursor_pulled_last_ = false;

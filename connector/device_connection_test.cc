@@ -285,6 +285,16 @@ TEST(DeviceConnectionTest, ARegistryThatIsAwayShutsTheWindow) {
   EXPECT_EQ(h.host.pulls[0].after_seq(), kSessionWindowMessages);
 }
 
+TEST(DeviceConnectionTest, APullBindsItsSessionAgainIfNeedBe) {
+  H h;
+  h.BringTo(S::kActive);
+  ASSERT_EQ(h.host.binds.size(), 1u);
+  h.connection.CatchUp();
+  ASSERT_EQ(h.host.pulls.size(), 1u);
+  EXPECT_EQ(h.host.pulls[0].route().SerializeAsString(),
+            h.host.binds[0].route().SerializeAsString());
+}
+
 TEST(DeviceConnectionTest, ARegistryThatRefusesEndsTheSession) {
   H h;
   h.BringTo(S::kActive);

@@ -14,15 +14,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "connector/deferred_connector_api.h"
 #include "connector/server.h"
 #include "daemon/data_dir.h"
 #include "daemon/main_support.h"
 #include "net/address.h"
+#include "rpc/channel_watch.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_connector_server.h"
@@ -67,6 +70,15 @@ absl::Status CheckAddresses(const Flags& flags) {
                   "add --advertise_internal_address HOST:PORT");
 }
 
+// A registry that died may have taken the latest Binds with it. When the sessions look into their mailboxes,
+// they are bound again.
+void CatchUp(ConnectorApi* connector) {
+  LogInfo("registry_reconnected");
+  internal::v1::ConnectorRequest request;
+  request.mutable_missed();
+  connector->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
+}
+
 absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   BELLWIRE_RETURN_IF_ERROR(CheckAddresses(flags));
@@ -76,8 +88,9 @@ absl::Status Run(const Flags& flags) {
                             InternalChannelCredentials(data_dir.internal()));
 
   // Destroyed in reverse: the ports first, which use the rest.
-  const std::unique_ptr<RegistryApi> registry =
-      NewGrpcRegistryClient(NewInternalChannel(flags.registry_address, credentials));
+  const std::shared_ptr<grpc::Channel> registry_channel =
+      NewInternalChannel(flags.registry_address, credentials);
+  const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
   const std::unique_ptr<ConnectorDirectory> connectors =
       NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   DeferredConnectorApi api;
@@ -105,6 +118,10 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
                             ConnectorServer::Start(std::move(options)));
   api.Set(server->api());
+  const ChannelWatch registry_watch(registry_channel, [&server, first = true]() mutable {
+    // Nobody was bound before.
+    if (!std::exchange(first, false)) CatchUp(server->api());
+  });
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"device_address", server->device_address()},
                                         {"internal_address", internal_port->address()}}));

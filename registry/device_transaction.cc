@@ -43,11 +43,18 @@ DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int
                                      const std::function<uint64_t()>& random)
     : batch_(batch), overlay_(batch), id_(device), now_ms_(now_ms), random_(random) {}
 
-absl::Status DeviceTransaction::Load() {
+absl::Status DeviceTransaction::Load(const Route* waiting) {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Device> device,
                             GetRecord<Device>(overlay_, Family::kDevices, DeviceRecordKey(id_)));
   exists_ = device.has_value();
-  if (exists_) device_ = *std::move(device);
+  if (!exists_) return absl::OkStatus();
+  device_ = *std::move(device);
+  if (waiting != nullptr && waiting->login_number() > device_.last_login_number()) {
+    // No change of this transaction's: whoever writes the record writes it as well.
+    *device_.mutable_route() = *waiting;
+    device_.set_last_login_number(waiting->login_number());
+    has_unwritten_route_ = true;
+  }
   return absl::OkStatus();
 }
 
@@ -134,9 +141,21 @@ Device& DeviceTransaction::mutable_device() {
   return device_;
 }
 
+bool DeviceTransaction::has_changes() const {
+  return device_changed_ || !overlay_.writes().empty() ||
+         std::any_of(registrations_.begin(), registrations_.end(),
+                     [](const auto& registration) { return registration.second.changed; });
+}
+
 std::optional<Route> DeviceTransaction::route() const {
   if (!device_.has_route()) return std::nullopt;
   return device_.route();
+}
+
+void DeviceTransaction::SetRoute(const Route& route) {
+  Device& device = mutable_device();
+  *device.mutable_route() = route;
+  device.set_last_login_number(route.login_number());
 }
 
 absl::StatusOr<const Registration*> DeviceTransaction::FindRegistration(uint64_t registration_id) {

@@ -44,8 +44,9 @@ class DeviceTransaction {
   DeviceTransaction(const DeviceTransaction&) = delete;
   DeviceTransaction& operator=(const DeviceTransaction&) = delete;
 
-  // Reads the device's own record. Comes first.
-  absl::Status Load();
+  // Reads the device's own record. Comes first. `waiting`: a route that may not have been written yet
+  // (waiting_routes.h), or null. If it is newer than the record's, the device has it.
+  absl::Status Load(const internal::v1::Route* waiting);
 
   // Writes what has changed into the batch, all but the receipts. Comes last, once.
   absl::Status Finish();
@@ -59,12 +60,17 @@ class DeviceTransaction {
 
   // A device without a record looks like one to which nothing has happened.
   bool exists() const { return exists_; }
+  // Whether anything was changed so far.
+  bool has_changes() const;
+  // Whether Load was given a route that the record does not have.
+  bool has_unwritten_route() const { return has_unwritten_route_; }
   const storage::v1::Device& device() const { return device_; }
   // For changes. A device without a record gets one.
   storage::v1::Device& mutable_device();
   bool connected() const { return device_.has_route(); }
   // The session, if there is one.
   std::optional<internal::v1::Route> route() const;
+  void SetRoute(const internal::v1::Route& route);
 
   // --- Registrations. Pointers are good for as long as the transaction.
 
@@ -207,6 +213,7 @@ class DeviceTransaction {
   storage::v1::Device device_;
   bool exists_ = false;
   bool device_changed_ = false;
+  bool has_unwritten_route_ = false;
   bool settled_may_grow_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
   std::vector<internal::v1::Envelope> released_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "registry/acknowledge.h"
@@ -39,6 +40,8 @@ int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
 absl::Status KvStore::Commit() {
   relay_.Stage();
   if (staged_.writes().empty()) return absl::OkStatus();
+  // If they can't be staged, the engine says why.
+  StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();
   const absl::Status status = engine_->Commit(staged_.writes());
   staged_.Clear();
@@ -48,8 +51,10 @@ absl::Status KvStore::Commit() {
     // Whatever the sweeps of this batch have passed is there again.
     timeline_from_.clear();
     relay_.OnCommitFailed();
+    routes_.OnCommitFailed();
     return status;
   }
+  routes_.OnCommitted();
   if (options_.on_due) {
     for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
   }
@@ -69,11 +74,24 @@ void KvStore::NoteTimeline() {
   }
 }
 
+absl::Status KvStore::StageRoutes(size_t max) {
+  return routes_.Stage(max, [this](const DeviceId& device, const Route&) {
+    const absl::Status staged = Run(device, [](DeviceTransaction& tx) {
+      if (tx.has_unwritten_route()) (void)tx.mutable_device();
+      return absl::OkStatus();
+    });
+    if (staged.ok() || absl::IsUnavailable(staged)) return staged;
+    // Its record is damaged; the others must not wait for it.
+    LogError("route_not_written", {{"device", ToHex(device)}, {"error", staged.message()}});
+    return absl::OkStatus();
+  });
+}
+
 template <typename Operation>
 auto KvStore::Run(const DeviceId& device, Operation operation)
     -> decltype(operation(std::declval<DeviceTransaction&>())) {
   DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
-  BELLWIRE_RETURN_IF_ERROR(tx.Load());
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
   auto result = operation(tx);
   if (StatusOf(result).ok()) BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
   return result;
@@ -95,7 +113,7 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
 absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
                                              const AppendOptions& options) {
   DeviceTransaction tx(&staged_, token.device, NowMs(), options_.random);
-  BELLWIRE_RETURN_IF_ERROR(tx.Load());
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
   BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
                             registry::Append(tx, token, message, options.message_id_is_new));
   if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
@@ -120,7 +138,20 @@ absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {
 
 absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& route,
                                          const PageBounds& bounds) {
-  return Run(device, [&](DeviceTransaction& tx) { return registry::Bind(tx, route, bounds); });
+  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
+  BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds));
+  if (!bound.may_wait || !routes_.Add(device, route)) {
+    BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
+  }
+  return std::move(bound.result);
+}
+
+absl::Status KvStore::BindAgain(const DeviceId& device, const Route& route) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    registry::BindAgain(tx, route);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status KvStore::Unbind(const DeviceId& device, const Route& route) {
@@ -224,6 +255,7 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   const int64_t now_ms = NowMs();
   std::vector<std::string> due;
   SweepResult result;
+  BELLWIRE_RETURN_IF_ERROR(StageRoutes(max_entries));
   BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
                                         [&](absl::string_view key, absl::string_view) {
                                           if (due.size() == max_entries) {
@@ -255,6 +287,7 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   } else {
     timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
   }
+  result.more |= routes_.unstaged() > 0;
   return result;
 }
 

@@ -15,11 +15,12 @@
 #include "registry/overlay.h"
 #include "registry/receipt_relay.h"
 #include "registry/store.h"
+#include "registry/waiting_routes.h"
 
 namespace bellwire::registry {
 
 // The store: the domain logic (append.h, page.h, session.h, …) over an engine. Keeps nothing of its
-// own between commits, so that there is nothing to be wrong after a failed one.
+// own between commits but waiting routes, so that there is nothing to be wrong after a failed one.
 //
 // Not thread-safe.
 class KvStore final : public Store {
@@ -47,6 +48,7 @@ class KvStore final : public Store {
   absl::StatusOr<Step> Resolve(const DeviceId& device, uint64_t seq) override;
   absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
                                   const PageBounds& bounds) override;
+  absl::Status BindAgain(const DeviceId& device, const Route& route) override;
   absl::Status Unbind(const DeviceId& device, const Route& route) override;
   absl::StatusOr<Page> Pull(const DeviceId& device, uint64_t after_seq,
                             const PageBounds& bounds) override;
@@ -87,6 +89,8 @@ class KvStore final : public Store {
   auto Run(const DeviceId& device, Operation operation)
       -> decltype(operation(std::declval<DeviceTransaction&>()));
   absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
+  // Stages routes that wait. UNAVAILABLE: not all of them.
+  absl::Status StageRoutes(size_t max);
   absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
   // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may
   // have been set back, or an entry be due at once.
@@ -96,6 +100,7 @@ class KvStore final : public Store {
   Options options_;
   // What the operations since the last commit have done.
   Overlay staged_;
+  WaitingRoutes routes_;
   ReceiptRelay relay_{&staged_};
   // To be handed on after the commit.
   std::vector<Released> released_;

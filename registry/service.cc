@@ -188,9 +188,13 @@ void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::Unb
 void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done)) return;
+  if (request.has_route() && Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::PullResponse>(
       [device = *device,
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
+        if (request.has_route()) {
+          BELLWIRE_RETURN_IF_ERROR(store.BindAgain(device, request.route()));
+        }
         BELLWIRE_ASSIGN_OR_RETURN(Page page,
                                   store.Pull(device, request.after_seq(), BoundsOf(request)));
         internal::v1::PullResponse response;

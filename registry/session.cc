@@ -24,28 +24,37 @@ absl::Status StaleLoginError(const DeviceTransaction& tx) {
       "winning_login_number", number);
 }
 
-absl::StatusOr<BindResult> Bind(DeviceTransaction& tx, const Route& route,
-                                const PageBounds& bounds) {
-  BindResult result;
+absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
+                                 const PageBounds& bounds) {
   const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
-  if (!bound_already) {
-    // Compared with the greatest number ever bound, not with the bound route: a login that is late
-    // must lose even if its successor has gone already.
-    if (route.login_number() <= tx.device().last_login_number()) return StaleLoginError(tx);
-    result.evicted = tx.route();
-    *tx.mutable_device().mutable_route() = route;
-    tx.mutable_device().set_last_login_number(route.login_number());
+  // Compared with the greatest number ever bound, not with the bound route: a login that is late must
+  // lose even if its successor has gone already.
+  if (!bound_already && route.login_number() <= tx.device().last_login_number()) {
+    return StaleLoginError(tx);
   }
-  const auto mailbox_id = MailboxId::FromBytes(tx.device().mailbox_id());
-  if (!mailbox_id.has_value()) return StoreCorruptError("a device without mailbox id");
-  result.mailbox_id = *mailbox_id;
+  BindOutcome outcome;
+  BindResult& result = outcome.result;
   result.settled_seq = tx.device().settled_seq();
   BELLWIRE_ASSIGN_OR_RETURN(result.page, ReadPage(tx, result.settled_seq, bounds));
   BELLWIRE_ASSIGN_OR_RETURN(const auto recalls, tx.RecallNotices());
   for (const auto& [message, seq] : recalls) {
     result.recalls.push_back({message.message_id, message.registration_id, seq});
   }
-  return result;
+  if (!bound_already) {
+    outcome.may_wait = tx.exists() && !tx.has_changes() && tx.device().mailbox_records() == 0 &&
+                       tx.device().now_or_never_records() == 0 && recalls.empty();
+    result.evicted = tx.route();
+    tx.SetRoute(route);
+  }
+  const auto mailbox_id = MailboxId::FromBytes(tx.device().mailbox_id());
+  if (!mailbox_id.has_value()) return StoreCorruptError("a device without mailbox id");
+  result.mailbox_id = *mailbox_id;
+  return outcome;
+}
+
+void BindAgain(DeviceTransaction& tx, const Route& route) {
+  // A device without a record would get another mailbox than the session was told.
+  if (tx.exists() && route.login_number() > tx.device().last_login_number()) tx.SetRoute(route);
 }
 
 void Unbind(DeviceTransaction& tx, const Route& route) {

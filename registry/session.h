@@ -11,9 +11,17 @@ namespace bellwire::registry {
 // says can't be taken for the word of its successor.
 bool SameRoute(const Route& a, const Route& b);
 
+struct BindOutcome {
+  BindResult result;
+  // The route is all that changes, and nothing is handed out that relies on it: it may be written later.
+  bool may_wait = false;
+};
+
 // Store::Bind.
-absl::StatusOr<BindResult> Bind(DeviceTransaction& tx, const Route& route,
-                                const PageBounds& bounds);
+absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
+                                 const PageBounds& bounds);
+// Store::BindAgain.
+void BindAgain(DeviceTransaction& tx, const Route& route);
 // Store::Unbind.
 void Unbind(DeviceTransaction& tx, const Route& route);
 

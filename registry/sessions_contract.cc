@@ -86,6 +86,76 @@ TEST_P(StoreContractTest, AStaleUnbindChangesNothing) {
   EXPECT_EQ(ErrorReason(store().Bind(Device(1), RouteOf(5), Wide()).status()), "STALE_LOGIN");
 }
 
+TEST_P(StoreContractTest, ALoginWithoutMessagesIsWrittenWithTheNextWrite) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  const BindResult newer = Bind(Device(1), 2);
+  ASSERT_TRUE(newer.evicted.has_value()) << "it has its effect at once";
+  EXPECT_EQ(newer.evicted->login_number(), 1);
+  Register(Device(2));
+  Restart();
+  const AppendResult appended = Append(token, Message(1));
+  ASSERT_TRUE(appended.route.has_value());
+  EXPECT_EQ(appended.route->login_number(), 2);
+}
+
+TEST_P(StoreContractTest, ALoginWithoutMessagesIsWrittenByTheSweep) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Sweep();
+  Restart();
+  EXPECT_TRUE(Append(token, Message(1)).route.has_value());
+}
+
+TEST_P(StoreContractTest, WhatALoginIsHandedIsCommittedWithIt) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1));
+  EXPECT_EQ(Bind(Device(1), 1).page.messages.size(), 1);
+  Restart();
+  EXPECT_TRUE(Append(token, Message(2)).route.has_value());
+  // A message that comes while the login waits is handed to it, too.
+  Ack(Device(1), {1, 2});
+  Bind(Device(1), 2);
+  EXPECT_TRUE(Append(token, Message(3)).route.has_value());
+  Restart();
+  const AppendResult appended = Append(token, Message(4));
+  ASSERT_TRUE(appended.route.has_value());
+  EXPECT_EQ(appended.route->login_number(), 2);
+}
+
+TEST_P(StoreContractTest, TheFirstLoginOfADeviceIsWrittenAtOnce) {
+  const MailboxId mailbox = Bind(Device(1), 1).mailbox_id;
+  Restart();
+  EXPECT_EQ(Bind(Device(1), 2).mailbox_id, mailbox) << "the session was told of it";
+}
+
+TEST_P(StoreContractTest, ASessionThatWasForgottenIsBoundAgain) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Restart();
+  ASSERT_FALSE(Append(token, Message(1)).route.has_value()) << "a crash may take a login back";
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(1)).ok());
+  Commit();
+  Restart();
+  EXPECT_TRUE(Append(token, Message(2)).route.has_value());
+}
+
+TEST_P(StoreContractTest, OnlyTheNewestSessionIsBoundAgain) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 5);
+  Bind(Device(1), 6);
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(5)).ok());
+  Commit();
+  EXPECT_EQ(Append(token, Message(1)).route->login_number(), 6);
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(6)).ok());
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(6)).ok());
+  Commit();
+  EXPECT_FALSE(Append(token, Message(2)).route.has_value()) << "it has ended";
+  ASSERT_TRUE(store().BindAgain(Device(9), RouteOf(1)).ok());
+  Commit();
+  EXPECT_FALSE(Bind(Device(9), 1).evicted.has_value()) << "nothing is known of this device";
+}
+
 TEST_P(StoreContractTest, PagesKeepToTheirBounds) {
   const TokenRef token = Register(Device(1));
   for (uint32_t id = 1; id <= 10; ++id) {

@@ -169,6 +169,10 @@ struct SweepResult {
 // read may have seen effects that are not durable yet. This is what lets many operations share one
 // sync (registry/group_commit.h).
 //
+// A Bind that answers an empty mailbox is the one exception: it may be durable only with a later Commit, of
+// anything else or of a Sweep. Whatever is handed to its session is committed with it, or after it; and
+// a session outlives the registry and binds again (BindAgain). Nor does a Commit that fails take it back.
+//
 // Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
 // either the Bind's page holds the message, or the Append's answer holds the new route.
 //
@@ -222,6 +226,9 @@ class Store {
   //   FAILED_PRECONDITION STALE_LOGIN (metadata `winning_login_number`)
   virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
                                           const PageBounds& bounds) = 0;
+  // The same without a page, for a session that a crash may have taken back: nothing if `route` is not newer
+  // than any that was ever bound, or the device unknown.
+  virtual absl::Status BindAgain(const DeviceId& device, const Route& route) = 0;
   // Clears the route if it is this very one (address, incarnation, session, login); otherwise nothing.
   virtual absl::Status Unbind(const DeviceId& device, const Route& route) = 0;
   // The page after `after_seq`.
@@ -295,7 +302,7 @@ class Store {
 
   // Does what is due by now, oldest first: messages expire or come into their mailbox, receipts and dead tokens
   // are forgotten. At most `max_entries` entries of the timeline, and no further one after so many receipts
-  // were made. Each entry is a transaction of its own device; one that fails is logged and left for later.
+  // were made. Stages as many Binds that were not written. Each entry is a transaction of its own device; one that fails is logged and left for later.
   virtual absl::StatusOr<SweepResult> Sweep(size_t max_entries) = 0;
 };
 

@@ -65,6 +65,8 @@ class DeviceModel {
   std::optional<std::vector<Step>> Steps(uint64_t registration, int id) const;
   uint64_t settled_seq() const;
   uint64_t last_seq() const { return last_seq_; }
+  // 0: no session.
+  uint64_t bound_login() const { return bound_login_; }
 
  private:
   enum class Place { kMailbox, kScheduled, kNowOrNever, kRecalling, kDevice, kEnded };

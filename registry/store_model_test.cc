@@ -107,6 +107,7 @@ class Run {
     } else {
       Commit();
       Open();
+      BindAgain();
     }
     Commit();
     if (Pick(20) == 0) Compare();
@@ -144,6 +145,15 @@ class Run {
   }
 
   void Commit() { ASSERT_TRUE(store_->Commit().ok()); }
+
+  // As connectors do after the registry's death.
+  void BindAgain() {
+    for (int device = 0; device < kDevices; ++device) {
+      const uint64_t login = models_[device].bound_login();
+      if (login == 0) continue;
+      ASSERT_TRUE(store_->BindAgain(Device(device), RouteOf(login)).ok());
+    }
+  }
 
   static Route RouteOf(uint64_t login) {
     Route route;

@@ -1,6 +1,7 @@
 // Sessions as the wire sees them: a device spoken by hand (docs/wire_protocol.md), over real processes,
 // in both deployments.
 
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -96,6 +97,38 @@ TEST_P(SessionTest, ALoginThatComesLateIsRefused) {
   const auto push = (*newer)->Next();
   ASSERT_TRUE(push.ok()) << push.status();
   EXPECT_EQ(push->push().payload(), "undisturbed");
+}
+
+// A login without messages is written a little later (docs/decisions/unwritten_logins.md). Here it never was.
+TEST_P(SessionTest, ASessionThatTheRegistryForgotIsBoundAgain) {
+  if (GetParam() == Deployment::kEmbedded) GTEST_SKIP() << "one process: the session dies with it";
+  auto older = Login(1, /*connector=*/0);
+  ASSERT_TRUE(older.ok()) << older.status();
+  const auto token = (*older)->RegisterApp(kMail);
+  ASSERT_TRUE(token.ok()) << token.status();
+
+  const std::string store = fleet_->data_dir() + "/registry";
+  const std::string before = fleet_->path("store-before-the-login");
+  fleet_->registry().Kill();
+  std::filesystem::copy(store, before, std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(fleet_->StartAll().ok());
+  absl::StatusOr<std::unique_ptr<RawDevice>> newer;
+  ASSERT_TRUE(WaitUntil([&] {  // The connector has to find the registry first.
+    newer = Login(2, /*connector=*/1);
+    return newer.ok();
+  })) << newer.status();
+  const auto evicted = (*older)->Next();
+  ASSERT_TRUE(evicted.ok()) << evicted.status();
+  ASSERT_EQ(evicted->go_away().reason(), GoAway::REPLACED);
+  fleet_->registry().Kill();
+  std::filesystem::remove_all(store);
+  std::filesystem::rename(before, store);
+  ASSERT_TRUE(fleet_->StartAll().ok());
+
+  ASSERT_TRUE(provider_.SendReliably(*token, "for the newer").ok());
+  const auto push = (*newer)->Next();
+  ASSERT_TRUE(push.ok()) << push.status();
+  EXPECT_EQ(push->push().payload(), "for the newer");
 }
 
 TEST_P(SessionTest, WhatWasNotAcknowledgedComesAgainInOrder) {

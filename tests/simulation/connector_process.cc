@@ -23,6 +23,9 @@ using connector::SocketConnection;
 using internal::v1::ConnectorRequest;
 using internal::v1::ConnectorResponse;
 
+// How long it takes to notice that the registry is there again.
+constexpr absl::Duration kReconnect = absl::Seconds(2);
+
 // What ShardImpl (connector/shard.cc) is, without a thread, sockets and draining.
 struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Owner {
   explicit Life(ConnectorProcess* process)
@@ -50,6 +53,7 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
         drain_timer(process->loop_->NewTimer([this] { DrainInbox(); })),
         flush_timer(process->loop_->NewTimer([this] { Flush(); })),
         catch_up_timer(process->loop_->NewTimer([this] { CatchUpStep(); })),
+        watch_timer(process->loop_->NewTimer([this] { WatchRegistry(); })),
         inbox(std::make_shared<ShardInbox>([this] {
           drain_timer->Arm(absl::ZeroDuration());
           return true;
@@ -58,6 +62,7 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
               [this](uint64_t session_id) { return Find(session_id); }),
         session_ids(0) {
     service.SetShards({this});
+    WatchRegistry();
     process->network_->Listen(process->address_, [this](std::unique_ptr<net::Stream> stream) {
       const uint64_t session_id = session_ids.Next();
       connections.emplace(
@@ -138,6 +143,16 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
         std::max(absl::ZeroDuration(), *catch_up.next() - process->clock_.Monotonic()));
   }
 
+  // What ChannelWatch is (rpc/channel_watch.h), by asking.
+  void WatchRegistry() {
+    watch_timer->Arm(kReconnect);
+    const uint64_t life = process->registry_life_();
+    if (life == 0 || life == registry_life) return;
+    if (!process->backbone_->Reaches(process->address_, "registry")) return;
+    registry_life = life;
+    CatchUp();
+  }
+
   ConnectorProcess* const process;
   const uint64_t incarnation;
   const std::unique_ptr<RegistryApi> registry_client;
@@ -148,6 +163,9 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
   const std::unique_ptr<net::Timer> drain_timer;
   const std::unique_ptr<net::Timer> flush_timer;
   const std::unique_ptr<net::Timer> catch_up_timer;
+  const std::unique_ptr<net::Timer> watch_timer;
+  // The one that it is connected to.
+  uint64_t registry_life = 0;
   const std::shared_ptr<ShardInbox> inbox;
   connector::RegistryCalls calls;
   connector::SessionIdSource session_ids;
@@ -166,12 +184,14 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
 ConnectorProcess::ConnectorProcess(net::EventLoop* loop, net::SimulatedNetwork* network,
                                    Backbone* backbone, std::string address, uint64_t seed,
                                    std::function<RegistryApi*()> find_registry,
+                                   std::function<uint64_t()> registry_life,
                                    std::function<ConnectorApi*(const std::string&)> find_connector)
     : loop_(loop),
       network_(network),
       backbone_(backbone),
       address_(std::move(address)),
       find_registry_(std::move(find_registry)),
+      registry_life_(std::move(registry_life)),
       find_connector_(std::move(find_connector)),
       random_(seed, address_),
       clock_(&loop->clock()) {}

@@ -19,9 +19,11 @@ namespace bellwire::simulation {
 // listening at `address` of the device network. Single-threaded.
 class ConnectorProcess {
  public:
-  // All must outlive it. `find_registry` and `find_connector` as of the clients in backbone.h.
+  // All must outlive it. `find_registry` and `find_connector` as of the clients in backbone.h;
+  // `registry_life` answers another number after each start of the registry, and 0 while it is down.
   ConnectorProcess(net::EventLoop* loop, net::SimulatedNetwork* network, Backbone* backbone,
                    std::string address, uint64_t seed, std::function<RegistryApi*()> find_registry,
+                   std::function<uint64_t()> registry_life,
                    std::function<ConnectorApi*(const std::string&)> find_connector);
   ~ConnectorProcess();
 
@@ -41,6 +43,7 @@ class ConnectorProcess {
   Backbone* const backbone_;
   const std::string address_;
   const std::function<RegistryApi*()> find_registry_;
+  const std::function<uint64_t()> registry_life_;
   const std::function<ConnectorApi*(const std::string&)> find_connector_;
   Random random_;
   SkewedClock clock_;

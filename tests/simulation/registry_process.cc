@@ -94,7 +94,10 @@ RegistryProcess::RegistryProcess(net::EventLoop* loop, Backbone* backbone,
 
 RegistryProcess::~RegistryProcess() = default;
 
-void RegistryProcess::Start() { life_ = std::make_unique<Life>(this); }
+void RegistryProcess::Start() {
+  ++starts_;
+  life_ = std::make_unique<Life>(this);
+}
 
 void RegistryProcess::Crash(bool in_commit) {
   if (in_commit) {

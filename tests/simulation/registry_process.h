@@ -1,7 +1,10 @@
 #ifndef BELLWIRE_TESTS_SIMULATION_REGISTRY_PROCESS_H_
 #define BELLWIRE_TESTS_SIMULATION_REGISTRY_PROCESS_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "bellwire/push/v1/push.pb.h"
@@ -34,6 +37,8 @@ class RegistryProcess {
   // the disk then has all or nothing.
   void Crash(bool in_commit);
   bool up() const { return life_ != nullptr; }
+  // How many times it was started: which life it is in.
+  uint64_t starts() const { return starts_; }
 
   // Null while it is down.
   RegistryApi* api();
@@ -53,6 +58,7 @@ class RegistryProcess {
   Random random_;
   SkewedClock clock_;
   registry::MemoryEngine disk_;
+  uint64_t starts_ = 0;
   std::unique_ptr<Life> life_;
 };
 

@@ -166,11 +166,12 @@ class World {
 
   void MakeServers() {
     const auto find_registry = [this] { return registry_.api(); };
+    const auto registry_life = [this] { return registry_.up() ? registry_.starts() : 0; };
     const auto find_connector = [this](const std::string& a) { return FindConnector(a); };
     for (int i = 0; i < options_.connectors; ++i) {
       connectors_.push_back(std::make_unique<ConnectorProcess>(
           &loop_, &network_, &backbone_, absl::StrCat("connector-", i), options_.seed,
-          find_registry, find_connector));
+          find_registry, registry_life, find_connector));
     }
     for (int i = 0; i < options_.gateways; ++i) {
       gateways_.push_back(std::make_unique<GatewayProcess>(&loop_, &backbone_, sealer_.get(),
