@@ -150,6 +150,8 @@ class RegistryLoad {
     }
     const uint64_t messages = flags_.devices * flags_.per_device;
     const std::string store = DataDir(flags_.data_dir).registry();
+    // One for each session to be handed: a Bind that hands nothing out waits for others' syncs.
+    calls_.Run(flags_.devices, [&](uint64_t i) { Append(i, /*validate_only=*/false); });
     out["binds_per_second"] = calls_.Run(flags_.devices, [&](uint64_t i) {
       internal::v1::BindRequest request;
       request.set_device_id(Device(i));
