@@ -1,6 +1,7 @@
 // The store over MemoryEngine passes the contract, and loses in a crash what was not synced, and
 // nothing else.
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -81,6 +82,32 @@ TEST_F(MemoryCrashTest, AFailedWriteLeavesNoTrace) {
   under_test_.engine().set_fault(MemoryEngine::Fault::kNone);
   EXPECT_TRUE(store().Commit().ok());
   EXPECT_EQ(Teams(), 1);
+}
+
+TEST_F(MemoryCrashTest, ALoginThatWaitsOutlivesAFailedWrite) {
+  const DeviceId device(std::array<uint8_t, 16>{1});
+  const auto bind = [&](uint64_t login) {
+    Route route;
+    route.set_connector_address("connector");
+    route.set_login_number(login);
+    const absl::StatusOr<BindResult> bound = store().Bind(device, route, {});
+    return bound.ok() && bound->evicted.has_value() ? bound->evicted->login_number() : 0;
+  };
+  EXPECT_EQ(bind(1), 0);
+  ASSERT_TRUE(store().Commit().ok());
+  EXPECT_EQ(bind(2), 1);
+  ASSERT_TRUE(store().Commit().ok());
+  // Now it waits, and a write that takes it along fails.
+  admin::v1::Team team;
+  team.set_team_id("fails");
+  ASSERT_TRUE(store().PutTeam(team).ok());
+  under_test_.engine().set_fault(MemoryEngine::Fault::kBeforeWrite);
+  EXPECT_FALSE(store().Commit().ok());
+  under_test_.engine().set_fault(MemoryEngine::Fault::kNone);
+  ASSERT_TRUE(store().PutTeam(team).ok());
+  ASSERT_TRUE(store().Commit().ok());
+  under_test_.Restart();
+  EXPECT_EQ(bind(3), 2);
 }
 
 TEST_F(MemoryCrashTest, AFailedSyncStopsEverythingUntilTheRestart) {
