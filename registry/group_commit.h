@@ -41,7 +41,7 @@ class GroupCommit {
     kPatient,
   };
 
-  // Queues `operation`. `done` gets what it returned once that is durable, on the owner's thread, and
+  // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the owner's thread, and
   // in the order of the submits. What it returned is given up for an error if the commit fails:
   // nobody knows then. An operation that returns an error leaves the others alone.
   //
