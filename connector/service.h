@@ -16,7 +16,7 @@ class ShardPort {
   virtual ~ShardPort() = default;
   // `done` is called exactly once, on any thread.
   virtual void Submit(internal::v1::ConnectorRequest request, ConnectorApi::ExchangeDone done) = 0;
-  // Deliveries may have got lost: its sessions are to look into their mailboxes.
+  // Deliveries may have got lost, or sessions be forgotten: all are to look into their mailboxes.
   virtual void CatchUp() = 0;
 };
 

@@ -77,6 +77,7 @@ void KvStore::NoteTimeline() {
 absl::Status KvStore::StageRoutes(size_t max) {
   return routes_.Stage(max, [this](const DeviceId& device, const Route&) {
     const absl::Status staged = Run(device, [](DeviceTransaction& tx) {
+      // Nothing is to be changed: the record has the route since it was loaded.
       if (tx.has_unwritten_route()) (void)tx.mutable_device();
       return absl::OkStatus();
     });

@@ -40,6 +40,16 @@ TEST_P(StoreContractTest, AScheduledMessageTakesItsPlaceWhenItIsDue) {
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT AGENT_ACKED");
 }
 
+TEST_P(StoreContractTest, ALoginThatEndsAnOverdueMessageIsWrittenWithIt) {
+  const TokenRef token = Register(Device(1));
+  Append(token, ScheduledAt(Message(1), NowMs() + 60'000));
+  clock().Advance(absl::Hours(2));
+  EXPECT_TRUE(Bind(Device(1), 1).page.messages.empty());
+  Restart();
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED EXPIRED");
+  EXPECT_TRUE(Append(token, Message(2)).route.has_value());
+}
+
 TEST_P(StoreContractTest, WhatIsDueComesIntoPagesEvenIfNobodySweeps) {
   const TokenRef token = Register(Device(1));
   for (uint32_t id = 1; id <= 3; ++id) {

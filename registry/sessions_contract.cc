@@ -153,7 +153,7 @@ TEST_P(StoreContractTest, OnlyTheNewestSessionIsBoundAgain) {
   EXPECT_FALSE(Append(token, Message(2)).route.has_value()) << "it has ended";
   ASSERT_TRUE(store().BindAgain(Device(9), RouteOf(1)).ok());
   Commit();
-  EXPECT_FALSE(Bind(Device(9), 1).evicted.has_value()) << "nothing is known of this device";
+  EXPECT_FALSE(Bind(Device(9), 2).evicted.has_value()) << "nothing is known of this device";
 }
 
 TEST_P(StoreContractTest, PagesKeepToTheirBounds) {
