@@ -123,6 +123,25 @@ TEST_P(StoreContractTest, WhatALoginIsHandedIsCommittedWithIt) {
   EXPECT_EQ(appended.route->login_number(), 2);
 }
 
+TEST_P(StoreContractTest, ALoginThatHearsOfARecallIsWrittenAtOnce) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Append(token, Message(1));
+  ASSERT_TRUE(store().Recall(token, Id(1)).ok());
+  Commit();
+  EXPECT_EQ(Bind(Device(1), 2).recalls.size(), 1);
+  Restart();
+  EXPECT_EQ(Append(token, Message(2)).route->login_number(), 2);
+}
+
+TEST_P(StoreContractTest, ALoginWhileAMessageIsNowOrNeverIsWrittenAtOnce) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1, absl::ZeroDuration()));
+  Bind(Device(1), 1);
+  Restart();
+  EXPECT_TRUE(Append(token, Message(2)).route.has_value());
+}
+
 TEST_P(StoreContractTest, TheFirstLoginOfADeviceIsWrittenAtOnce) {
   const MailboxId mailbox = Bind(Device(1), 1).mailbox_id;
   Restart();
