@@ -23,16 +23,57 @@ _TSAN_DEPS = select({
 # Flags that gcc refuses for C.
 _CXX_ONLY = ["-Wnon-virtual-dtor", "-Woverloaded-virtual", "-Wno-overloaded-virtual"]
 
-def bellwire_cc_library(name, srcs = [], **kwargs):
+def _expand(deps):
+    """Labels of Abseil may be written as absl/strings or absl/strings:cord."""
+    if type(deps) != "list":
+        return deps
+    return ["@com_google_absl//" + d if d.startswith("absl/") else d for d in deps]
+
+def bellwire_unit(
+        name,
+        deps = [],
+        visibility = None,
+        testonly = None,
+        test_deps = [],
+        **kwargs):
+    """One idea: NAME.h, NAME.cc where there is one, and NAME_test.cc where there is one.
+
+    Writes the library `NAME` and the test `NAME_test`. The test sees what the unit sees, and
+    `test_deps`. Other attributes of the test start with `test_`, such as `test_size`."""
+    extra = {}
+    for key, value in kwargs.items():
+        if not key.startswith("test_"):
+            fail("bellwire_unit %s: no attribute %s" % (name, key))
+        extra[key[len("test_"):]] = value
+    bellwire_cc_library(
+        name = name,
+        srcs = native.glob([name + ".cc"]),
+        hdrs = native.glob([name + ".h"]),
+        deps = deps,
+        testonly = testonly,
+        visibility = visibility,
+    )
+    tests = native.glob([name + "_test.cc"])
+    if tests:
+        bellwire_cc_test(
+            name = name + "_test",
+            srcs = tests,
+            deps = [":" + name] + deps + test_deps,
+            **extra
+        )
+    elif test_deps or extra:
+        fail("bellwire_unit %s: there is no %s_test.cc" % (name, name))
+
+def bellwire_cc_library(name, srcs = [], deps = [], **kwargs):
     """A unit of code: one target per idea, visible to its own package unless it says otherwise. Its
     sources are C++, or all of them C."""
     is_c = len(srcs) > 0 and all([src.endswith(".c") for src in srcs])
     copts = [flag for flag in _COPTS if not (is_c and flag in _CXX_ONLY)]
-    cc_library(name = name, srcs = srcs, copts = copts, **kwargs)
+    cc_library(name = name, srcs = srcs, copts = copts, deps = _expand(deps), **kwargs)
 
 def bellwire_cc_binary(name, deps = [], **kwargs):
     """A program."""
-    cc_binary(name = name, copts = _COPTS, deps = deps + _TSAN_DEPS, **kwargs)
+    cc_binary(name = name, copts = _COPTS, deps = _expand(deps) + _TSAN_DEPS, **kwargs)
 
 def bellwire_cc_test(name, deps = [], data = [], size = "small", **kwargs):
     """A GoogleTest program; main() comes from gtest_main."""
@@ -41,7 +82,7 @@ def bellwire_cc_test(name, deps = [], data = [], size = "small", **kwargs):
         size = size,
         copts = _COPTS,
         data = data,
-        deps = deps + ["@com_google_googletest//:gtest_main"] + _TSAN_DEPS,
+        deps = _expand(deps) + ["@com_google_googletest//:gtest_main"] + _TSAN_DEPS,
         **kwargs
     )
 
@@ -58,7 +99,7 @@ def bellwire_cc_fuzz_test(name, corpus, deps = [], **kwargs):
             "//bazel:libfuzzer": ["-fsanitize=fuzzer"],
             "//conditions:default": [],
         }),
-        deps = deps + select({
+        deps = _expand(deps) + select({
             "//bazel:libfuzzer": [],
             "//conditions:default": ["//tests/fuzz:replay_main"],
         }) + _TSAN_DEPS,

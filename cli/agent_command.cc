@@ -4,8 +4,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "cli/command.h"
-#include "daemon/main_support.h"
 #include "device-agent/client/client.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {
@@ -225,7 +225,7 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   CLI::App* network = agent->add_subcommand("network",
                                             "Say which network an interface leads to: what is "
                                             "learned of it is kept apart from others', and "
-                                            "shared (docs/agent.md)");
+                                            "shared (docs/operate/agent.md)");
   network->add_option("--kind", flags->network_kind, "wifi, cellular or ethernet")
       ->check(CLI::IsMember({"wifi", "cellular", "ethernet"}));
   network

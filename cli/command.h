@@ -21,7 +21,7 @@ struct CommandContext {
   // Whether --json was given.
   bool json = false;
   // What the program exits with after the work was done, and after it failed: a command that answers a question
-  // with its exit code says so in its --help. As in daemon/main_support.h.
+  // with its exit code says so in its --help. As in ops/main_support.h.
   int exit_when_done = 0;
   int exit_when_failed = 1;
 };

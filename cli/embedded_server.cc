@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
-#include "daemon/data_dir.h"
+#include "ops/data_dir.h"
 #include "rpc/credentials.h"
 #include "rpc/due_delivery.h"
 #include "rpc/grpc_connector_client.h"

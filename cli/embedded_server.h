@@ -8,11 +8,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "connector/heartbeat_range.h"
-#include "connector/server.h"
+#include "connector/session/heartbeat_range.h"
+#include "connector/shard/server.h"
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
-#include "registry/server.h"
+#include "registry/server/server.h"
 #include "rpc/connector_api.h"
 
 namespace bellwire::cli {
@@ -22,7 +22,7 @@ namespace bellwire::cli {
 class EmbeddedServer {
  public:
   struct Options {
-    // Made by InitDataDir (daemon/init_data_dir.h).
+    // Made by InitDataDir (ops/init_data_dir.h).
     std::string data_dir;
     // "host:port"; port 0 takes a free one.
     std::string provider_listen = "0.0.0.0:7443";

@@ -7,10 +7,10 @@
 #include "absl/strings/match.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "connector/test_agent.h"
+#include "connector/testing/test_agent.h"
 #include "crypto/device_key.h"
-#include "daemon/init_data_dir.h"
 #include "gtest/gtest.h"
+#include "ops/init_data_dir.h"
 
 namespace bellwire::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "cli/command.h"
 #include "common/status_macros.h"
-#include "daemon/data_dir.h"
-#include "daemon/init_data_dir.h"
+#include "ops/data_dir.h"
+#include "ops/init_data_dir.h"
 
 namespace bellwire::cli {
 namespace {

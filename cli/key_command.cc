@@ -12,7 +12,7 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
-#include "daemon/main_support.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "cli/command.h"
 #include "cli/payload.h"
-#include "daemon/main_support.h"
 #include "device-agent/client/client.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {

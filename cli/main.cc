@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/version.h"
-#include "daemon/main_support.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "cli/server_connection.h"
 #include "common/error.h"
 #include "common/status_macros.h"
-#include "daemon/main_support.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include "absl/time/time.h"
 #include "cli/command.h"
 #include "common/status_macros.h"
-#include "daemon/data_dir.h"
-#include "registry/store_check.h"
+#include "ops/data_dir.h"
+#include "registry/check/store_check.h"
 
 namespace bellwire::cli {
 namespace {
@@ -71,7 +71,7 @@ void Print(const registry::StoreCheckReport& report, absl::Duration took, Termin
   }
   out.Line(absl::StrCat(
       "to do: keep a copy of the directory, look at the disk and the memory, and restore the "
-      "backup: docs/operations.md, \"A damaged store\""));
+      "backup: docs/operate/operations.md, \"A damaged store\""));
   out.Line(absl::StrCat(out.Bad("damaged"), "  ", records.problem_count, " problems",
                         report.opened ? ""
                                       : "; the store can't be opened, so its records were not "

@@ -8,7 +8,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "daemon/main_support.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {

@@ -6,10 +6,10 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
-#include "daemon/data_dir.h"
-#include "daemon/main_support.h"
 #include "grpc/support/time.h"
 #include "grpcpp/create_channel.h"
+#include "ops/data_dir.h"
+#include "ops/main_support.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_status.h"
 

@@ -142,7 +142,7 @@ inline constexpr absl::Duration kFeedTrimInterval = absl::Minutes(1);
 // How long a ReadReceipts may wait for receipts, and how many may at a time.
 inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
 inline constexpr size_t kMaxReceiptWaiters = 4096;
-// The pool of what devices learned about networks (registry/network_pool.h): a table of so many slots with so
+// The pool of what devices learned about networks (registry/networks/network_pool.h): a table of so many slots with so
 // many places each, 1.3 GiB if every place were taken with every vote. A million networks fit with hardly
 // a collision.
 inline constexpr uint32_t kNetworkSlots = 1 << 20;
@@ -176,7 +176,7 @@ inline constexpr size_t kMaxShortIdBytes = 64;
 inline constexpr size_t kMaxAddressBytes = 260;
 inline constexpr size_t kMaxAgentVersionBytes = 64;
 
-// --- The device protocol (docs/wire_protocol.md). ---
+// --- The device protocol (docs/reference/wire_protocol.md). ---
 
 // A Push of 4,096 bytes payload with all fields fits well; a peer can make us hold no more than this.
 inline constexpr size_t kMaxFrameBytes = 16 * 1024;

@@ -10,9 +10,9 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/time/time.h"
-#include "daemon/main_support.h"
-#include "daemon/service_manager.h"
-#include "device-agent/agent.h"
+#include "device-agent/core/agent.h"
+#include "ops/main_support.h"
+#include "ops/service_manager.h"
 
 namespace bellwire {
 namespace {
@@ -21,7 +21,7 @@ constexpr char kFooter[] = R"(Example:
   bellwire-agent --server push.example.com:7444 --ca ca.pem
 
 It keeps one connection to the server for all apps of this phone; apps connect to --socket
-(docs/agent_protocol.md). In --state_dir are the key of the device, device.key, which is its identity,
+(docs/reference/agent_protocol.md). In --state_dir are the key of the device, device.key, which is its identity,
 inbox.db, the messages that apps have not taken yet, and networks.state, how long each network lets a
 connection be silent. See how it is: bellwire agent status)";
 
@@ -63,7 +63,7 @@ int Main(int argc, char** argv) {
   app.add_option(
          "--start_app_hook", options.start_app_hook,
          "Program that starts an app which is not running and has messages; run with the app "
-         "id (docs/agent.md)")
+         "id (docs/operate/agent.md)")
       ->type_name("PROGRAM");
   CLI::Option* heartbeat =
       app.add_option("--heartbeat_seconds", heartbeat_seconds,

@@ -10,7 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/error.h"
 #include "common/limits.h"
-#include "gateway/test_gateway.h"
+#include "gateway/testing/test_gateway.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"

@@ -6,8 +6,8 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/status/status.h"
-#include "daemon/main_support.h"
-#include "registry/daemon.h"
+#include "ops/main_support.h"
+#include "registry/server/daemon.h"
 
 int main(int argc, char** argv) {
   CLI::App app(

@@ -12,7 +12,7 @@ namespace bellwire {
 
 // A connector's internal port, as gateways and other connectors see it: one request of
 // bellwire.internal.v1.Connector.Exchange at a time. Implemented by the connector itself
-// (connector/service.h) and by a client that keeps one long-lived gRPC stream
+// (connector/shard/service.h) and by a client that keeps one long-lived gRPC stream
 // (rpc/grpc_connector_client.h). Thread-safe, never blocks.
 class ConnectorApi {
  public:

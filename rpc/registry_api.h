@@ -13,7 +13,7 @@ template <typename Response>
 using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
 // The registry as gateway and connector see it: the methods of bellwire.internal.v1.Registry, which
-// is where they are specified. Implemented by the registry itself (registry/service.h; the calls of
+// is where they are specified. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
 //
 // Errors carry reasons (common/error.h). Methods never block; each implementation bounds what it

@@ -35,7 +35,7 @@ int Main(int argc, char** argv) {
   std::string svg_path;
   CLI::App app(
       "Days of virtual time over mixes of networks: what heartbeats cost, and what they miss; "
-      "Bellwire's policy beside others (docs/heartbeat.md)",
+      "Bellwire's policy beside others (docs/internals/heartbeat.md)",
       "simulate-battery");
   app.add_option("--days", report.days, "Virtual days per run")
       ->check(CLI::Range(2, 3650))

@@ -6,8 +6,8 @@
 
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/network_key.h"
-#include "device-agent/heartbeat_policy.h"
 
 // How others time their heartbeats, written from the published facts, not from their code. For
 // comparison only. Thread-compatible, all of them.

@@ -12,7 +12,7 @@
 #include "bench/battery/rival_policies.h"
 #include "bench/battery/scenario.h"
 #include "common/clock.h"
-#include "device-agent/heartbeat_policy.h"
+#include "device-agent/heartbeat/heartbeat_policy.h"
 
 namespace bellwire::bench {
 

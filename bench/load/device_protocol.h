@@ -17,7 +17,7 @@
 #include "bench/load/tls_swarm.h"
 #include "common/clock.h"
 #include "crypto/device_key.h"
-#include "net/frame_codec.h"
+#include "net/socket/frame_codec.h"
 
 namespace bellwire::bench {
 

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/limits.h"
-#include "net/address.h"
+#include "net/socket/address.h"
 
 namespace bellwire::bench {
 namespace {

@@ -15,7 +15,7 @@
 #include "bench/load/load_protocol.h"
 #include "bench/load/tls_swarm.h"
 #include "common/clock.h"
-#include "net/epoll_loop.h"
+#include "net/loop/epoll_loop.h"
 #include "nlohmann/json.hpp"
 
 namespace bellwire::bench {

@@ -17,8 +17,8 @@
 #include "bench/load/mqtt_protocol.h"
 #include "bench/load/plain_protocol.h"
 #include "common/clock.h"
-#include "daemon/main_support.h"
-#include "net/epoll_loop.h"
+#include "net/loop/epoll_loop.h"
+#include "ops/main_support.h"
 
 namespace bellwire::bench {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "net/socket_bio.h"
+#include "net/tls/socket_bio.h"
 
 namespace bellwire::bench {
 namespace {

@@ -17,9 +17,9 @@
 #include "absl/time/time.h"
 #include "bench/load/histogram.h"
 #include "common/clock.h"
-#include "net/epoll_loop.h"
-#include "net/socket.h"
-#include "net/tls_connection_state.h"
+#include "net/loop/epoll_loop.h"
+#include "net/socket/socket.h"
+#include "net/tls/tls_connection_state.h"
 
 namespace bellwire::bench {
 

@@ -10,8 +10,8 @@
 #include "CLI/Formatter.hpp"
 #include "absl/strings/str_cat.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
-#include "daemon/main_support.h"
 #include "grpcpp/server_builder.h"
+#include "ops/main_support.h"
 #include "rpc/credentials.h"
 
 namespace bellwire::bench {

@@ -20,10 +20,10 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
-#include "daemon/data_dir.h"
-#include "daemon/main_support.h"
 #include "nlohmann/json.hpp"
-#include "registry/server.h"
+#include "ops/data_dir.h"
+#include "ops/main_support.h"
+#include "registry/server/server.h"
 
 namespace bellwire::bench {
 namespace {

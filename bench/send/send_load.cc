@@ -18,10 +18,10 @@
 #include "bench/send/requests.h"
 #include "bench/send/stream_backend.h"
 #include "common/clock.h"
-#include "daemon/main_support.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/client_callback.h"
 #include "nlohmann/json.hpp"
+#include "ops/main_support.h"
 
 namespace bellwire::bench {
 namespace {

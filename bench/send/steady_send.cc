@@ -12,9 +12,9 @@
 #include "bench/send/provider.h"
 #include "bench/send/requests.h"
 #include "bench/send/steady_sender.h"
-#include "daemon/main_support.h"
 #include "grpcpp/create_channel.h"
 #include "nlohmann/json.hpp"
+#include "ops/main_support.h"
 
 namespace bellwire::bench {
 namespace {

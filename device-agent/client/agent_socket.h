@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
-#include "net/frame_codec.h"
+#include "net/socket/frame_codec.h"
 
 namespace bellwire::agent {
 

@@ -15,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
-#include "device-agent/backoff.h"
 #include "device-agent/client/agent_socket.h"
 #include "device-agent/client/handled_deliveries.h"
+#include "device-agent/core/backoff.h"
 
 namespace bellwire::agent {
 namespace {

@@ -13,9 +13,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "device-agent/agent.h"
 #include "device-agent/client/bellwire.h"
 #include "device-agent/client/c_app.h"
+#include "device-agent/core/agent.h"
 #include "device-agent/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"

@@ -13,11 +13,11 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/log.h"
 #include "common/simulated_clock.h"
-#include "device-agent/app_hub.h"
-#include "device-agent/inbox.h"
+#include "device-agent/apps/app_hub.h"
+#include "device-agent/inbox/inbox.h"
 #include "device-agent/testing/temp_dir.h"
-#include "net/frame_codec.h"
-#include "net/simulated_loop.h"
+#include "net/simulated/simulated_loop.h"
+#include "net/socket/frame_codec.h"
 
 namespace {
 

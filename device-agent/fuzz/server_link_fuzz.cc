@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/log.h"
 #include "common/simulated_clock.h"
-#include "device-agent/server_link.h"
+#include "device-agent/core/server_link.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 
-// How the largest safe silence of one network is found; docs/heartbeat.md has the reasoning and
+// How the largest safe silence of one network is found; docs/internals/heartbeat.md has the reasoning and
 // what it measures. Pure functions over a small record; nothing here knows sockets or sessions.
 namespace bellwire::agent {
 

@@ -70,7 +70,7 @@ TEST(IntervalSearchTest, WithoutANatTheRungsAreClimbedWithoutADeadWindow) {
   EXPECT_EQ(phone.dead_windows, 0);
 }
 
-// What docs/heartbeat.md promises, for every time-out there is.
+// What docs/internals/heartbeat.md promises, for every time-out there is.
 TEST(IntervalSearchTest, EveryNatIsLearnedInTwoHoursAndTwoDeadWindows) {
   absl::Duration longest;
   for (int seconds = 30; seconds <= 3600; ++seconds) {

@@ -7,10 +7,10 @@
 
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/interval_search.h"
 #include "device-agent/heartbeat/network_key.h"
 #include "device-agent/heartbeat/network_table.h"
-#include "device-agent/heartbeat_policy.h"
 
 namespace bellwire::agent {
 
@@ -21,7 +21,7 @@ inline constexpr absl::Duration kAliveWithin = absl::Seconds(10);
 // A settled beat is welcome from this part of its interval on.
 inline constexpr double kAlignmentWindow = 7.0 / 8;
 
-// Learns, network by network, the longest silence that the path survives (docs/heartbeat.md).
+// Learns, network by network, the longest silence that the path survives (docs/internals/heartbeat.md).
 // Thread-compatible.
 class LearnedHeartbeat final : public HeartbeatPolicy {
  public:

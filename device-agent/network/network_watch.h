@@ -6,7 +6,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "device-agent/network/network_monitor.h"
-#include "net/epoll_loop.h"
+#include "net/loop/epoll_loop.h"
 
 namespace bellwire::agent {
 

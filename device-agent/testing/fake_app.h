@@ -12,9 +12,9 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/limits.h"
 #include "gtest/gtest.h"
-#include "net/event_loop.h"
-#include "net/frame_codec.h"
-#include "net/stream.h"
+#include "net/loop/event_loop.h"
+#include "net/socket/frame_codec.h"
+#include "net/socket/stream.h"
 
 namespace bellwire::agent {
 

@@ -18,9 +18,9 @@
 #include "crypto/device_key.h"
 #include "device-agent/testing/pushes.h"
 #include "gtest/gtest.h"
-#include "net/event_loop.h"
-#include "net/frame_codec.h"
-#include "net/stream.h"
+#include "net/loop/event_loop.h"
+#include "net/socket/frame_codec.h"
+#include "net/socket/stream.h"
 
 namespace bellwire::agent {
 

@@ -6,7 +6,7 @@
 #include "absl/time/clock.h"
 #include "common/clock.h"
 #include "crypto/certificates.h"
-#include "net/tls_context.h"
+#include "net/tls/tls_context.h"
 
 namespace bellwire::agent {
 

@@ -7,8 +7,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "device-agent/testing/fake_connector.h"
-#include "net/epoll_loop.h"
-#include "net/tls_server.h"
+#include "net/loop/epoll_loop.h"
+#include "net/tls/tls_server.h"
 
 namespace bellwire::agent {
 

@@ -3,7 +3,7 @@
 
     app.py --socket /run/bellwire/agent.sock --app com.example.mail
 
-docs/agent_protocol.md is all it knows. Needs Debian's python3-protobuf and protobuf-compiler."""
+docs/reference/agent_protocol.md is all it knows. Needs Debian's python3-protobuf and protobuf-compiler."""
 import argparse
 import importlib
 import pathlib

@@ -8,9 +8,9 @@
 #include "CLI/Formatter.hpp"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "daemon/data_dir.h"
-#include "daemon/main_support.h"
-#include "registry/daemon.h"
+#include "ops/data_dir.h"
+#include "ops/main_support.h"
+#include "registry/server/daemon.h"
 #include "rocksdb/env.h"
 #include "tests/faults/fragile_file_system.h"
 

@@ -22,9 +22,9 @@
 #include "common/log.h"
 #include "common/simulated_clock.h"
 #include "gtest/gtest.h"
-#include "registry/kv_store.h"
-#include "registry/rocksdb_engine.h"
-#include "registry/store_check.h"
+#include "registry/check/store_check.h"
+#include "registry/engine/rocksdb/rocksdb_engine.h"
+#include "registry/server/kv_store.h"
 #include "tests/faults/fragile_disk.h"
 #include "tests/support/process.h"
 

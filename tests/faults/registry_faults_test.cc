@@ -16,7 +16,7 @@
 #include "common/ids.h"
 #include "crypto/token_sealer.h"
 #include "gtest/gtest.h"
-#include "registry/server.h"
+#include "registry/server/server.h"
 #include "rocksdb/env.h"
 #include "tests/faults/fragile_file_system.h"
 #include "tests/support/process.h"

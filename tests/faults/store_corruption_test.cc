@@ -26,7 +26,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gtest/gtest.h"
-#include "registry/rocksdb_engine.h"
+#include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "rocksdb/env.h"
 #include "tests/faults/fragile_disk.h"
 #include "tests/faults/fragile_file_system.h"
@@ -46,7 +46,7 @@ using Model = std::map<std::pair<Family, std::string>, std::string>;
 // As an exit code.
 enum Verdict { kIntact = 0, kOpenRefused = 1, kReadRefused = 2, kWrong = 3 };
 
-// What RocksDB's own log format says about a record (docs/registry_format.md).
+// What RocksDB's own log format says about a record (docs/reference/registry_format.md).
 constexpr size_t kBlockBytes = 32 * 1024;
 constexpr size_t kHeaderBytes = 7;
 

@@ -1,4 +1,4 @@
-// Sessions as the wire sees them: a device spoken by hand (docs/wire_protocol.md), over real processes,
+// Sessions as the wire sees them: a device spoken by hand (docs/reference/wire_protocol.md), over real processes,
 // in both deployments.
 
 #include <filesystem>

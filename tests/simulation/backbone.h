@@ -13,7 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "net/event_loop.h"
+#include "net/loop/event_loop.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/random.h"

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "common/limits.h"
-#include "connector/catch_up_plan.h"
-#include "connector/registry_calls.h"
-#include "connector/service.h"
-#include "connector/session_id.h"
-#include "connector/shard.h"
-#include "connector/shard_inbox.h"
-#include "connector/socket_connection.h"
+#include "connector/session/session_id.h"
+#include "connector/shard/catch_up_plan.h"
+#include "connector/shard/registry_calls.h"
+#include "connector/shard/service.h"
+#include "connector/shard/shard.h"
+#include "connector/shard/shard_inbox.h"
+#include "connector/shard/socket_connection.h"
 
 namespace bellwire::simulation {
 
@@ -26,7 +26,7 @@ using internal::v1::ConnectorResponse;
 // How long it takes to notice that the registry is there again.
 constexpr absl::Duration kReconnect = absl::Seconds(2);
 
-// What ShardImpl (connector/shard.cc) is, without a thread, sockets and draining.
+// What ShardImpl (connector/shard/shard.cc) is, without a thread, sockets and draining.
 struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Owner {
   explicit Life(ConnectorProcess* process)
       : process(process),

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "net/event_loop.h"
-#include "net/simulated_network.h"
+#include "net/loop/event_loop.h"
+#include "net/simulated/simulated_network.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/backbone.h"

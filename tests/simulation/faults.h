@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "net/event_loop.h"
-#include "net/simulated_network.h"
+#include "net/loop/event_loop.h"
+#include "net/simulated/simulated_network.h"
 #include "tests/simulation/backbone.h"
 #include "tests/simulation/connector_process.h"
 #include "tests/simulation/device.h"

@@ -13,9 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "crypto/token_sealer.h"
-#include "gateway/message_calls.h"
-#include "gateway/send_engine.h"
-#include "net/event_loop.h"
+#include "gateway/send/message_calls.h"
+#include "gateway/send/send_engine.h"
+#include "net/loop/event_loop.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/backbone.h"
@@ -32,7 +32,7 @@ class GatewayProcess {
     explicit Life(GatewayProcess* process);
     ~Life();
 
-    // gateway/ack_wait.h on the simulation's clock.
+    // gateway/send/ack_wait.h on the simulation's clock.
     void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
                     absl::Duration wait, absl::AnyInvocable<void(bool) &&> done);
 

@@ -9,7 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "net/event_loop.h"
+#include "net/loop/event_loop.h"
 
 namespace bellwire::simulation {
 

@@ -3,7 +3,7 @@
 #include "absl/time/time.h"
 #include "common/simulated_clock.h"
 #include "gtest/gtest.h"
-#include "net/simulated_loop.h"
+#include "net/simulated/simulated_loop.h"
 
 namespace bellwire::simulation {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "absl/functional/any_invocable.h"
-#include "net/event_loop.h"
-#include "net/frame_codec.h"
-#include "net/stream.h"
+#include "net/loop/event_loop.h"
+#include "net/socket/frame_codec.h"
+#include "net/socket/stream.h"
 
 namespace bellwire::simulation {
 

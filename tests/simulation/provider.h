@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "bellwire/push/v1/push.pb.h"
-#include "net/event_loop.h"
+#include "net/loop/event_loop.h"
 #include "tests/simulation/backbone.h"
 #include "tests/simulation/gateway_process.h"
 #include "tests/simulation/model.h"

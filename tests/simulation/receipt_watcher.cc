@@ -7,7 +7,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
-#include "gateway/receipt_cursor.h"
+#include "gateway/receipts/receipt_cursor.h"
 
 namespace bellwire::simulation {
 

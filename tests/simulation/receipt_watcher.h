@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "bellwire/internal/v1/internal.pb.h"
-#include "net/event_loop.h"
+#include "net/loop/event_loop.h"
 #include "tests/simulation/backbone.h"
 #include "tests/simulation/gateway_process.h"
 #include "tests/simulation/model.h"
@@ -16,7 +16,7 @@
 
 namespace bellwire::simulation {
 
-// A team's backend that follows its receipts as WatchReceipts gives them (gateway/receipt_stream.h
+// A team's backend that follows its receipts as WatchReceipts gives them (gateway/receipts/receipt_stream.h
 // without gRPC), and writes its cursor down now and then: after a crash it goes on from there.
 // Single-threaded.
 class ReceiptWatcher {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/limits.h"
-#include "registry/shared_engine.h"
+#include "registry/testing/shared_engine.h"
 #include "rpc/registry_methods.h"
 
 namespace bellwire::simulation {
@@ -49,7 +49,7 @@ struct RegistryProcess::Life final : RegistryApi {
     if (group_commit.RunBatch().operations == kMaxGroupCommitOperations) CommitSoon();
     if (!relay_timer->armed()) relay_timer->Arm(kRelayInterval);
   }
-  // With the next commit, as WriterThread does it (registry/writer_thread.cc).
+  // With the next commit, as WriterThread does it (registry/server/writer_thread.cc).
   void Relay() {
     const auto relayed = store.RelayReceipts(kMaxRelayEntries);
     group_commit.RunBatch();

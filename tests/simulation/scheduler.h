@@ -8,7 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
-#include "net/event_loop.h"
+#include "net/loop/event_loop.h"
 
 namespace bellwire::simulation {
 

@@ -14,7 +14,7 @@
 
 namespace bellwire::tests {
 
-// The two ways to run the server (docs/architecture.md); every integration test runs over both.
+// The two ways to run the server (docs/internals/architecture.md); every integration test runs over both.
 enum class Deployment {
   kEmbedded,  // One process: `bellwire serve`.
   kSeparate,  // Two gateways, two connectors, one registry.

@@ -32,7 +32,7 @@ class Process {
                                                         std::vector<std::string> arguments);
   ~Process();
 
-  // Waits for the program's ready file (see daemon/main_support.h) and returns its keys. An error if
+  // Waits for the program's ready file (see ops/main_support.h) and returns its keys. An error if
   // the process ends first; the message holds the end of its log.
   absl::StatusOr<std::map<std::string, std::string>> WaitReady(const std::string& ready_file);
 

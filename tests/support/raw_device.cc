@@ -29,7 +29,7 @@ absl::StatusOr<int> Connect(const sockaddr* address, socklen_t size, int family)
   return fd;
 }
 
-// docs/wire_protocol.md, "Frames".
+// docs/reference/wire_protocol.md, "Frames".
 std::string EncodeFrame(absl::string_view body) {
   std::string out;
   size_t n = body.size();

@@ -52,7 +52,7 @@ class RawConnection {
   SSL* ssl_ = nullptr;
 };
 
-// A device that speaks bellwire.device.v1 by hand, as docs/wire_protocol.md says, apart from the agent's
+// A device that speaks bellwire.device.v1 by hand, as docs/reference/wire_protocol.md says, apart from the agent's
 // code: for sessions that the agent would never have. Not thread-safe.
 class RawDevice {
  public:

@@ -1,0 +1,676 @@
+#include "connector/doors/bellwire/device_connection.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+#include "absl/random/distributions.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "connector/doors/bellwire/frames.h"
+#include "connector/doors/bellwire/login.h"
+
+namespace bellwire::connector {
+
+using device::v1::ConnectorFrame;
+using device::v1::GoAway;
+using internal::v1::ConnectorResponse;
+using internal::v1::Envelope;
+
+namespace {
+
+constexpr absl::string_view kHeartbeat("\0", 1);
+constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
+
+// Errors that pass: the registry is away or full. Anything else says that it refuses what we ask for.
+bool IsTransient(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kUnimplemented:
+      return false;
+    default:
+      return true;
+  }
+}
+
+uint64_t WinningLoginNumber(const absl::Status& status) {
+  uint64_t number = 0;
+  const std::optional<std::string> text = ErrorMetadata(status, "winning_login_number");
+  if (text.has_value() && !absl::SimpleAtoi(*text, &number)) number = 0;
+  return number;
+}
+
+device::v1::AppRegistered::Outcome RegistrationOutcome(const absl::Status& status) {
+  using device::v1::AppRegistered;
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return AppRegistered::OK;
+    case absl::StatusCode::kNotFound:
+      return AppRegistered::UNKNOWN_APP;
+    case absl::StatusCode::kInvalidArgument:
+      return AppRegistered::BAD_APP_ID;
+    case absl::StatusCode::kResourceExhausted:
+      // A full queue of the registry has the same code.
+      return ErrorReason(status) == "LIMIT_REACHED" ? AppRegistered::LIMIT_REACHED
+                                                    : AppRegistered::UNAVAILABLE;
+    default:
+      return AppRegistered::UNAVAILABLE;
+  }
+}
+
+ConnectorFrame AppRemoved(uint32_t request_id, bool ok) {
+  ConnectorFrame frame;
+  frame.mutable_app_removed()->set_request_id(request_id);
+  frame.mutable_app_removed()->set_ok(ok);
+  return frame;
+}
+
+}  // namespace
+
+DeviceConnection::DeviceConnection(ConnectionContext* context, uint64_t session_id,
+                                   ConnectionHost* host)
+    : context_(context),
+      host_(host),
+      session_id_(session_id),
+      decoder_(kMaxPreLoginBytes),
+      window_(context->bytes_in_flight),
+      state_deadline_(Now() + context->login_timeout) {
+  Rearm();
+}
+
+// --- The machine. ---
+
+void DeviceConnection::MoveTo(ConnectionState next) {
+  assert(CanMove(state_, next));
+  state_ = next;
+}
+
+void DeviceConnection::End(CloseReason reason, absl::string_view detail) {
+  if (state_ == ConnectionState::kClosed) return;
+  const ConnectionState ended_in = state_;
+  if (IsBound() && reason != CloseReason::kShutdown) {
+    // Last chance for what the device acknowledged: without a repetition, because what is lost here
+    // is only sent again, and the agent knows it.
+    retry_deadline_ = kNever;
+    ack_told_ = false;
+    TellRegistry();
+    if (reason != CloseReason::kReplaced) {
+      internal::v1::UnbindRequest unbind;
+      unbind.set_device_id(std::string(device_id_.bytes()));
+      *unbind.mutable_route() = MyRoute();
+      host_->Unbind(std::move(unbind));
+    }
+  }
+  MoveTo(ConnectionState::kClosed);
+  waiters_.Answer(ConnectorResponse::NO_SESSION, [](uint64_t) { return true; });
+  for (Pending& p : before_welcome_.Take()) std::move(p.done)(ConnectorResponse::NO_SESSION);
+  host_->Close(CloseRecord{ended_in, reason, std::string(detail)});
+}
+
+void DeviceConnection::EndWithGoAway(GoAway::Reason away, CloseReason reason,
+                                     absl::string_view detail) {
+  // Before TLS is done nobody can read it.
+  if (state_ != ConnectionState::kHandshaking) {
+    ConnectorFrame frame;
+    frame.mutable_go_away()->set_reason(away);
+    frame.mutable_go_away()->set_detail(std::string(detail));
+    Send(frame);
+  }
+  End(reason, detail);
+}
+
+void DeviceConnection::ProtocolError(absl::string_view detail) {
+  EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kProtocolError, detail);
+}
+
+void DeviceConnection::Replaced(uint64_t winning_login_number) {
+  ConnectorFrame frame;
+  frame.mutable_go_away()->set_reason(GoAway::REPLACED);
+  frame.mutable_go_away()->set_winning_login_number(winning_login_number);
+  Send(frame);
+  End(CloseReason::kReplaced, absl::StrCat("by login number ", winning_login_number));
+}
+
+void DeviceConnection::Overloaded(absl::string_view detail) {
+  ConnectorFrame frame;
+  frame.mutable_go_away()->set_reason(GoAway::OVERLOADED);
+  frame.mutable_go_away()->set_retry_after_ms(
+      RandomMs(kOverloadedRetryAfterMin, kOverloadedRetryAfterMax));
+  Send(frame);
+  End(CloseReason::kOverloaded, detail);
+}
+
+void DeviceConnection::LoginTimedOut() {
+  const bool in_tls = state_ == ConnectionState::kHandshaking;
+  EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kLoginTimeout,
+                in_tls ? "TLS did not complete" : "no Login in time");
+}
+
+// --- The transport. ---
+
+void DeviceConnection::OnOpen() {
+  if (state_ != ConnectionState::kHandshaking) return;
+  MoveTo(ConnectionState::kAwaitingLogin);
+}
+
+void DeviceConnection::OnData(absl::string_view data) {
+  if (state_ == ConnectionState::kClosed) return;
+  if (state_ == ConnectionState::kActive) ResetSilence();
+  const absl::Status framing = decoder_.Feed(data, [this](absl::string_view body) {
+    OnFrame(body);
+    return state_ != ConnectionState::kClosed;
+  });
+  if (!framing.ok()) ProtocolError(framing.message());
+}
+
+void DeviceConnection::OnTransportClosed(const absl::Status& status) {
+  if (status.ok()) {
+    End(CloseReason::kPeerClosed, "");
+  } else {
+    End(CloseReason::kTransportError, status.message());
+  }
+}
+
+void DeviceConnection::Send(absl::string_view frames) {
+  if (state_ == ConnectionState::kClosed || frames.empty()) return;
+  host_->Send(frames);
+  if (host_->unsent_bytes() > kMaxSessionWriteBytes) {
+    End(CloseReason::kWriteOverflow, "the peer does not read");
+  }
+}
+
+void DeviceConnection::Send(const ConnectorFrame& frame) {
+  std::string bytes;
+  AppendFrame(frame, &bytes);
+  Send(bytes);
+}
+
+// --- Frames. ---
+
+void DeviceConnection::OnFrame(absl::string_view body) {
+  device::v1::AgentFrame frame;
+  if (!body.empty() && !frame.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    return ProtocolError("a frame is no AgentFrame");
+  }
+  const FrameKind kind = body.empty() ? FrameKind::kHeartbeat : KindOf(frame);
+  switch (RuleFor(state_, kind)) {
+    case FrameRule::kIgnore:
+      return;
+    case FrameRule::kViolation:
+      return ProtocolError(absl::StrCat(Name(kind), " in ", Name(state_)));
+    case FrameRule::kHandle:
+      break;
+  }
+  switch (kind) {
+    case FrameKind::kHeartbeat:
+      return OnHeartbeat();
+    case FrameKind::kLogin:
+      return OnLogin(frame.login());
+    case FrameKind::kAck:
+      return OnAck(frame.ack());
+    case FrameKind::kAppAck:
+      return OnAppAck(frame.app_ack());
+    case FrameKind::kRegisterApp:
+      return OnRegisterApp(frame.register_app());
+    case FrameKind::kRemoveApp:
+      return OnRemoveApp(frame.remove_app());
+    case FrameKind::kActivityChange:
+      return OnActivityChange(frame.activity_change());
+    case FrameKind::kNetworkReport:
+      return OnNetworkReport(frame.network_report());
+    case FrameKind::kUnknown:
+      return;
+  }
+}
+
+void DeviceConnection::OnHeartbeat() {
+  gate_.OpenForNormal();
+  AnswerHeartbeat();
+  PullIfWanted();
+}
+
+void DeviceConnection::AnswerHeartbeat() {
+  if (app_acks_.empty()) return Send(kHeartbeat);
+  // No frame answers an AppAck; this does. So the agent may forget what it told, and a crash of ours
+  // leaves no message without its end.
+  app_acks_before_heartbeat_ = static_cast<uint16_t>(app_acks_.size());
+  if (unanswered_heartbeats_ < UINT8_MAX) ++unanswered_heartbeats_;
+  if (heartbeat_deadline_ == kNever) {
+    heartbeat_deadline_ = Now() + kMaxHeartbeatDelay;
+    Rearm();
+  }
+}
+
+void DeviceConnection::AnswerOldHeartbeats(size_t app_acks_taken) {
+  app_acks_before_heartbeat_ -=
+      static_cast<uint16_t>(std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
+  if (app_acks_before_heartbeat_ > 0 || unanswered_heartbeats_ == 0) return;
+  heartbeat_deadline_ = kNever;
+  Send(std::string(std::exchange(unanswered_heartbeats_, 0), kHeartbeat[0]));
+}
+
+void DeviceConnection::OnLogin(const device::v1::Login& login) {
+  const absl::StatusOr<CheckedLogin> checked = CheckLogin(
+      login, host_->tls_exporter(), host_->resumed_ticket_data(), context_->heartbeat_range);
+  if (!checked.ok()) {
+    if (checked.status().code() == absl::StatusCode::kUnauthenticated) {
+      return EndWithGoAway(GoAway::LOGIN_REFUSED, CloseReason::kLoginRefused,
+                           checked.status().message());
+    }
+    return ProtocolError(checked.status().message());
+  }
+  device_id_ = checked->device_id;
+  login_number_ = checked->login_number;
+  heartbeat_interval_ms_ =
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(checked->heartbeat_interval));
+  gate_.SetActivity(checked->activity);
+  // The radio is up for the login.
+  gate_.OpenForNormal();
+  decoder_.set_max_frame_bytes(kMaxFrameBytes);
+  MoveTo(ConnectionState::kBinding);
+  state_deadline_ = Now() + kBindTimeout;
+  Rearm();
+
+  internal::v1::BindRequest bind;
+  bind.set_device_id(std::string(device_id_.bytes()));
+  *bind.mutable_route() = MyRoute();
+  bind.set_max_bytes(kSessionWindowBytes);
+  bind.set_max_messages(kSessionWindowMessages);
+  if (checked->network.has_value()) *bind.mutable_network() = *checked->network;
+  gate_.passing().AddTo(&bind);
+  host_->Bind(std::move(bind));
+}
+
+void DeviceConnection::OnNetworkReport(const device::v1::NetworkReport& report) {
+  absl::StatusOr<internal::v1::NetworkReport> checked = CheckNetworkReport(report);
+  if (!checked.ok()) return ProtocolError(checked.status().message());
+  // Beyond the bound nothing is lost: the next login tells it again.
+  if (network_reports_ >= kMaxNetworkReports) return;
+  ++network_reports_;
+  internal::v1::ReportNetworkRequest request;
+  request.set_device_id(std::string(device_id_.bytes()));
+  *request.mutable_network() = *std::move(checked);
+  host_->ReportNetwork(std::move(request));
+}
+
+void DeviceConnection::OnActivityChange(const device::v1::ActivityChange& change) {
+  gate_.SetActivity(change.activity());
+  PullIfWanted();
+}
+
+void DeviceConnection::OnAck(const device::v1::Ack& ack) {
+  if (static_cast<size_t>(ack.ranges_size()) > kMaxAckRangesPerFrame) {
+    return ProtocolError("an Ack has too many ranges");
+  }
+  for (const device::v1::SeqRange& range : ack.ranges()) {
+    if (range.first() == 0 || range.first() > range.last()) {
+      return ProtocolError("an Ack has an empty range");
+    }
+  }
+  window_.Acknowledge(ack, [this](uint64_t seq) {
+    waiters_.Answer(ConnectorResponse::DEVICE_ACKED, [seq](uint64_t s) { return s == seq; });
+  });
+  // Acknowledgements that come together go to the registry together.
+  if (window_.HasNews() && !flush_asked_) {
+    flush_asked_ = true;
+    host_->FlushSoon();
+  }
+  PullIfWanted();
+}
+
+void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
+  if (static_cast<size_t>(app_ack.items_size()) > kMaxAppAcksPerFrame) {
+    return ProtocolError("an AppAck has too many items");
+  }
+  for (const device::v1::AppAck::Item& item : app_ack.items()) {
+    if (item.message_id().size() != MessageId::kSize) {
+      return ProtocolError("an AppAck has a bad message_id");
+    }
+  }
+  if (app_acks_.size() + static_cast<size_t>(app_ack.items_size()) > kMaxPendingAppAcks) {
+    return Overloaded("too many app acknowledgements wait for the registry");
+  }
+  for (const device::v1::AppAck::Item& item : app_ack.items()) {
+    internal::v1::AppAckRequest::Item& pending = app_acks_.emplace_back();
+    pending.set_message_id(item.message_id());
+    pending.set_registration_id(item.registration_id());
+    pending.set_step(StepOf(item.outcome()));
+  }
+  if (!app_acks_.empty() && !flush_asked_) {
+    flush_asked_ = true;
+    host_->FlushSoon();
+  }
+}
+
+void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
+  const bool valid = IsValidAppId(request.app_id());
+  const bool can =
+      state_ == ConnectionState::kActive && pending_app_requests_ < kMaxPendingAppRequests;
+  if (!valid || !can) {
+    ConnectorFrame frame;
+    frame.mutable_app_registered()->set_request_id(request.request_id());
+    frame.mutable_app_registered()->set_outcome(valid ? device::v1::AppRegistered::UNAVAILABLE
+                                                      : device::v1::AppRegistered::BAD_APP_ID);
+    // What is no app id is not worth repeating, whatever its length.
+    if (valid) frame.mutable_app_registered()->set_app_id(request.app_id());
+    return Send(frame);
+  }
+  ++pending_app_requests_;
+  internal::v1::RegisterAppRequest register_app;
+  register_app.set_device_id(std::string(device_id_.bytes()));
+  register_app.set_app_id(request.app_id());
+  host_->RegisterApp(request.request_id(), std::move(register_app));
+}
+
+void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
+  // What can't be registered never was.
+  if (!IsValidAppId(request.app_id())) return Send(AppRemoved(request.request_id(), true));
+  if (state_ != ConnectionState::kActive || pending_app_requests_ >= kMaxPendingAppRequests) {
+    return Send(AppRemoved(request.request_id(), false));
+  }
+  ++pending_app_requests_;
+  internal::v1::RemoveAppRequest remove_app;
+  remove_app.set_device_id(std::string(device_id_.bytes()));
+  remove_app.set_app_id(request.app_id());
+  remove_app.set_registration_id(request.registration_id());
+  host_->RemoveApp(request.request_id(), std::move(remove_app));
+}
+
+// --- The registry. ---
+
+internal::v1::Route DeviceConnection::MyRoute() const {
+  internal::v1::Route route;
+  route.set_connector_address(context_->connector_address);
+  route.set_connector_incarnation(context_->connector_incarnation);
+  route.set_session_id(session_id_);
+  route.set_login_number(login_number_);
+  return route;
+}
+
+void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> response) {
+  if (state_ != ConnectionState::kBinding) return;
+  if (!response.ok()) {
+    if (ErrorReason(response.status()) == kStaleLogin) {
+      return Replaced(WinningLoginNumber(response.status()));
+    }
+    return Overloaded(absl::StrCat("no Bind: ", response.status().message()));
+  }
+  MoveTo(ConnectionState::kActive);
+  ResetSilence();
+
+  ConnectorFrame frame;
+  device::v1::Welcome* welcome = frame.mutable_welcome();
+  welcome->set_mailbox_id(response->mailbox_id());
+  welcome->set_settled_seq(response->settled_seq());
+  welcome->set_server_time_ms(WallNowMs(*context_->clock));
+  welcome->set_window_bytes(kSessionWindowBytes);
+  *welcome->mutable_heartbeat_bounds() = Bounds(response->hint_interval_ms());
+  std::string frames;
+  AppendFrame(frame, &frames);
+
+  for (const internal::v1::Recall& recall : response->recalls()) AppendRecall(recall, &frames);
+
+  queue_.SetSettled(response->settled_seq());
+  TakePage(response->page(), &frames);
+  host_->SessionStarted(device_id_, login_number_);
+  host_->SendTicket(device_id_.bytes());
+  Send(frames);
+  Rearm();
+  AnswerPassedWaiters();
+
+  for (Pending& p : before_welcome_.Take()) Deliver(std::move(p.deliver), std::move(p.done));
+  PullIfWanted();
+}
+
+void DeviceConnection::OnPulled(absl::StatusOr<internal::v1::PullResponse> response) {
+  if (state_ != ConnectionState::kActive) return;
+  if (!response.ok()) {
+    if (!IsTransient(response.status())) {
+      return Overloaded(absl::StrCat("no Pull: ", response.status().message()));
+    }
+    if (gate_.is_pulling()) {
+      gate_.PullFailed();
+    } else {
+      queue_.PullFailed();
+    }
+    return RegistryFailed();
+  }
+  std::string frames;
+  if (gate_.is_pulling()) {
+    gate_.FinishPull(response->page(),
+                     [&](const Envelope& message) { Transmit(message, &frames); });
+  } else {
+    TakePage(response->page(), &frames);
+  }
+  RegistryTook();
+  Send(frames);
+  AnswerPassedWaiters();
+  PullIfWanted();
+}
+
+void DeviceConnection::OnFlush() {
+  flush_asked_ = false;
+  TellRegistry();
+}
+
+// One call of each kind at a time: what comes meanwhile goes with the next one.
+void DeviceConnection::TellRegistry() {
+  if (!IsBound() || retry_deadline_ != kNever) return;
+  if (!ack_told_ && window_.HasNews()) {
+    internal::v1::AckRequest ack;
+    ack.set_device_id(std::string(device_id_.bytes()));
+    *ack.mutable_route() = MyRoute();
+    window_.TellRegistry(ack.mutable_items());
+    ack_told_ = true;
+    host_->Ack(std::move(ack));
+  }
+  if (app_acks_told_ == 0 && !app_acks_.empty()) {
+    internal::v1::AppAckRequest app_ack;
+    app_ack.set_device_id(std::string(device_id_.bytes()));
+    for (const internal::v1::AppAckRequest::Item& item : app_acks_) *app_ack.add_items() = item;
+    app_acks_told_ = static_cast<uint16_t>(app_acks_.size());
+    host_->AppAck(std::move(app_ack));
+  }
+}
+
+void DeviceConnection::OnAckTaken(const absl::Status& status) {
+  if (!IsBound()) return;
+  ack_told_ = false;
+  if (ErrorReason(status) == kStaleLogin) {
+    // The acknowledgements count all the same; the session is over.
+    window_.RegistryTook();
+    return Replaced(WinningLoginNumber(status));
+  }
+  if (!status.ok()) {
+    if (!IsTransient(status)) return Overloaded(absl::StrCat("no Ack: ", status.message()));
+    window_.RegistryFailed();
+    return RegistryFailed();
+  }
+  window_.RegistryTook();
+  RegistryTook();
+}
+
+void DeviceConnection::OnAppAckTaken(const absl::Status& status) {
+  if (!IsBound()) return;
+  const size_t told = std::exchange(app_acks_told_, 0);
+  if (!status.ok()) {
+    if (!IsTransient(status)) return Overloaded(absl::StrCat("no AppAck: ", status.message()));
+    return RegistryFailed();
+  }
+  app_acks_.erase(app_acks_.begin(), app_acks_.begin() + told);
+  AnswerOldHeartbeats(told);
+  RegistryTook();
+}
+
+void DeviceConnection::RegistryTook() {
+  registry_failures_ = 0;
+  TellRegistry();
+  PullIfWanted();
+  EndDrainIfDone();
+}
+
+void DeviceConnection::RegistryFailed() {
+  if (retry_deadline_ != kNever) return;
+  const absl::Duration ceiling = std::min(
+      kRegistryRetryMax, kRegistryRetryBase * (1 << std::min<int>(registry_failures_, 10)));
+  if (registry_failures_ < UINT8_MAX) ++registry_failures_;
+  retry_deadline_ = Now() + absl::Milliseconds(RandomMs(ceiling / 2, ceiling));
+  Rearm();
+}
+
+void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view app_id,
+                                       absl::StatusOr<internal::v1::RegisterAppResponse> response) {
+  if (!IsBound()) return;
+  --pending_app_requests_;
+  ConnectorFrame frame;
+  device::v1::AppRegistered* registered = frame.mutable_app_registered();
+  registered->set_request_id(request_id);
+  registered->set_app_id(std::string(app_id));
+  registered->set_outcome(RegistrationOutcome(response.status()));
+  if (response.ok()) {
+    registered->set_registration_id(response->registration_id());
+    registered->set_token(response->token());
+  }
+  Send(frame);
+  EndDrainIfDone();
+}
+
+void DeviceConnection::OnAppRemoved(uint32_t request_id, const absl::Status& status) {
+  if (!IsBound()) return;
+  --pending_app_requests_;
+  Send(AppRemoved(request_id, status.ok()));
+  EndDrainIfDone();
+}
+
+device::v1::HeartbeatBounds DeviceConnection::Bounds(uint32_t hint_interval_ms) const {
+  device::v1::HeartbeatBounds bounds;
+  bounds.set_min_interval_ms(context_->heartbeat_range.min_ms());
+  bounds.set_max_interval_ms(context_->heartbeat_range.max_ms());
+  bounds.set_hint_interval_ms(hint_interval_ms);
+  return bounds;
+}
+
+void DeviceConnection::OnNetworkHint(uint32_t hint_interval_ms) {
+  // Also if there is none: the agent may have another network's.
+  if (state_ != ConnectionState::kActive) return;
+  ConnectorFrame frame;
+  *frame.mutable_heartbeat_bounds() = Bounds(hint_interval_ms);
+  Send(frame);
+}
+
+// --- The server. ---
+
+void DeviceConnection::Drain() {
+  switch (state_) {
+    case ConnectionState::kDraining:
+    case ConnectionState::kClosed:
+      return;
+    case ConnectionState::kHandshaking:
+      return End(CloseReason::kDrained, "");
+    case ConnectionState::kAwaitingLogin:
+    case ConnectionState::kBinding:
+    case ConnectionState::kActive:
+      break;
+  }
+  ConnectorFrame frame;
+  frame.mutable_go_away()->set_reason(GoAway::DRAINING);
+  frame.mutable_go_away()->set_retry_after_ms(RandomMs(kDrainRetryAfterMin, kDrainRetryAfterMax));
+  if (const auto& others = context_->drain_to; !others.empty()) {
+    frame.mutable_go_away()->set_address(
+        others[absl::Uniform<size_t>(context_->random, 0, others.size())]);
+  }
+  Send(frame);
+  if (state_ != ConnectionState::kActive) return End(CloseReason::kDrained, "");
+  MoveTo(ConnectionState::kDraining);
+  state_deadline_ = Now() + kGoAwayLinger;
+  Rearm();
+  TellRegistry();
+  EndDrainIfDone();
+}
+
+void DeviceConnection::EndDrainIfDone() {
+  if (state_ != ConnectionState::kDraining) return;
+  if (window_.empty() && app_acks_.empty() && pending_app_requests_ == 0) {
+    End(CloseReason::kDrained, "");
+  }
+}
+
+void DeviceConnection::Shutdown() { End(CloseReason::kShutdown, ""); }
+
+// --- Time. ---
+
+void DeviceConnection::OnTimer() {
+  armed_for_ = kNever;
+  if (state_ == ConnectionState::kClosed) return;
+  const MonotonicTime now = Now();
+  if (now >= state_deadline_) {
+    switch (state_) {
+      case ConnectionState::kHandshaking:
+      case ConnectionState::kAwaitingLogin:
+        return LoginTimedOut();
+      case ConnectionState::kBinding:
+        return Overloaded("no Bind: no answer in time");
+      case ConnectionState::kActive:
+        return EndWithGoAway(GoAway::SILENT, CloseReason::kSilent, "");
+      case ConnectionState::kDraining:
+        return End(CloseReason::kDrained, "not everything was acknowledged");
+      case ConnectionState::kClosed:
+        return;
+    }
+  }
+  if (now >= heartbeat_deadline_) return Overloaded("no AppAck: not taken in time");
+  if (now >= retry_deadline_) {
+    retry_deadline_ = kNever;
+    TellRegistry();
+  }
+  if (now >= hold_deadline_) {
+    hold_deadline_ = kNever;
+    queue_.StopHolding();
+  }
+  if (now >= normal_deadline_) {
+    normal_deadline_ = kNever;
+    gate_.OpenForNormal();
+  }
+  if (now >= report_deadline_) {
+    internal::v1::ReportSentRequest report;
+    const bool more = window_.ReportSlow(report.mutable_items());
+    report_deadline_ = more ? now + kReportSentAfter : kNever;
+    if (report.items_size() > 0) {
+      report.set_device_id(std::string(device_id_.bytes()));
+      host_->ReportSent(std::move(report));
+    }
+  }
+  PullIfWanted();
+  Rearm();
+}
+
+void DeviceConnection::OnLoginOverdue() {
+  assert(state_ == ConnectionState::kHandshaking || state_ == ConnectionState::kAwaitingLogin);
+  LoginTimedOut();
+}
+
+void DeviceConnection::ResetSilence() {
+  state_deadline_ = Now() + absl::Milliseconds(heartbeat_interval_ms_) + kSilenceGrace;
+}
+
+void DeviceConnection::Rearm() {
+  const MonotonicTime next = std::min({state_deadline_, hold_deadline_, report_deadline_,
+                                       retry_deadline_, heartbeat_deadline_, normal_deadline_});
+  if (next >= armed_for_) return;
+  armed_for_ = next;
+  host_->ArmTimer(next);
+}
+
+uint32_t DeviceConnection::RandomMs(absl::Duration min, absl::Duration max) {
+  return absl::Uniform(absl::IntervalClosed, context_->random,
+                       static_cast<uint32_t>(absl::ToInt64Milliseconds(min)),
+                       static_cast<uint32_t>(absl::ToInt64Milliseconds(max)));
+}
+
+}  // namespace bellwire::connector

@@ -1,0 +1,232 @@
+#ifndef BELLWIRE_CONNECTOR_DOORS_BELLWIRE_DEVICE_CONNECTION_H_
+#define BELLWIRE_CONNECTOR_DOORS_BELLWIRE_DEVICE_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bellwire/device/v1/device.pb.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "connector/doors/bellwire/connection_host.h"
+#include "connector/doors/bellwire/connection_state.h"
+#include "connector/session/ack_waiters.h"
+#include "connector/session/delivery_queue.h"
+#include "connector/session/gauge.h"
+#include "connector/session/heartbeat_range.h"
+#include "connector/session/idle_vector.h"
+#include "connector/session/priority_gate.h"
+#include "connector/session/sent_window.h"
+#include "net/socket/frame_codec.h"
+#include "rpc/connector_api.h"
+
+namespace bellwire::connector {
+
+// What the connections of one shard share. Outlives them.
+struct ConnectionContext {
+  const Clock* clock;
+  // Randomises when agents are to come back. Used on the shard's thread only.
+  absl::BitGenRef random;
+  // This connector in a Route.
+  std::string connector_address;
+  uint64_t connector_incarnation;
+  absl::Duration login_timeout = kLoginTimeout;
+  HeartbeatRange heartbeat_range;
+  // Payload bytes sent and not acknowledged.
+  Gauge* bytes_in_flight;
+  // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a drain.
+  // Empty: agents come back to where they are configured to.
+  std::vector<std::string> drain_to = {};
+};
+
+// One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the
+// connector's side, as a state machine (connector/doors/bellwire/connection_state.h has its tables) that takes
+// bytes, answers of the registry, deliveries and timers, and acts through a ConnectionHost. It touches
+// no socket and no clock but the one passed in.
+//
+// What it guarantees to the device: a message is sent once per session, those of one priority in the order
+// of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is to wait for an active
+// device or the radio (priority_gate.h), never more unacknowledged than the window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
+// came before it. To the registry: every acknowledgement of the device is handed over, repeated until
+// it is taken or the session ends. To gateways: every delivery is answered once.
+//
+// Single-threaded. An input in kClosed does nothing, or is answered NO_SESSION. Small when idle: no
+// buffer, queue or list holds heap memory while nothing is under way.
+class DeviceConnection {
+ public:
+  using Outcome = internal::v1::ConnectorResponse::Outcome;
+
+  // A connection was accepted; TLS is about to start. `session_id` is unique in this process.
+  // `context` and `host` must outlive the connection.
+  DeviceConnection(ConnectionContext* context, uint64_t session_id, ConnectionHost* host);
+  DeviceConnection(const DeviceConnection&) = delete;
+  DeviceConnection& operator=(const DeviceConnection&) = delete;
+
+  ConnectionState state() const { return state_; }
+  uint64_t session_id() const { return session_id_; }
+  // From kBinding on.
+  const DeviceId& device_id() const { return device_id_; }
+  uint64_t login_number() const { return login_number_; }
+
+  // --- The transport. ---
+
+  // TLS is done.
+  void OnOpen();
+  void OnData(absl::string_view data);
+  // It ended: OK for a clean end of the peer, or why.
+  void OnTransportClosed(const absl::Status& status);
+
+  // --- Time. ---
+
+  void OnTimer();
+  void OnFlush();
+  // Somebody else needs its place: as if the time for a login were over. REQUIRES: not bound, nor binding.
+  void OnLoginOverdue();
+
+  // --- The registry's answers. ---
+
+  void OnBound(absl::StatusOr<internal::v1::BindResponse> response);
+  void OnPulled(absl::StatusOr<internal::v1::PullResponse> response);
+  void OnAckTaken(const absl::Status& status);
+  void OnAppAckTaken(const absl::Status& status);
+  void OnAppRegistered(uint32_t request_id, absl::string_view app_id,
+                       absl::StatusOr<internal::v1::RegisterAppResponse> response);
+  void OnAppRemoved(uint32_t request_id, const absl::Status& status);
+  // 0: there is none.
+  void OnNetworkHint(uint32_t hint_interval_ms);
+
+  // --- Gateways and other connectors. ---
+
+  // Hands over a message; `done` is called once, at the latest when the session ends.
+  void Deliver(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
+  // A delivery for this session was refused before it came here.
+  void NoteMissedDelivery(uint64_t seq);
+  // Deliveries may have got lost on their way here: looks into the mailbox.
+  void CatchUp();
+  // TAKEN, also if this session is the newer one and stays; NO_SESSION if there is none.
+  Outcome Evict(const internal::v1::Evict& evict);
+  Outcome Recall(const internal::v1::Recall& recall);
+
+  // --- The server. ---
+
+  // Sends the agent away in good order: it closes itself, at the latest after kGoAwayLinger.
+  void Drain();
+  // Closes at once, without a word.
+  void Shutdown();
+
+ private:
+  // --- The machine. ---
+  void MoveTo(ConnectionState next);
+  void End(CloseReason reason, absl::string_view detail);
+  void EndWithGoAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
+  void ProtocolError(absl::string_view detail);
+  void Replaced(uint64_t winning_login_number);
+  void Overloaded(absl::string_view detail);
+  void LoginTimedOut();
+  bool IsBound() const {
+    return state_ == ConnectionState::kActive || state_ == ConnectionState::kDraining;
+  }
+
+  // --- Frames. ---
+  void OnFrame(absl::string_view body);
+  void OnHeartbeat();
+  void AnswerHeartbeat();
+  void OnLogin(const device::v1::Login& login);
+  void OnNetworkReport(const device::v1::NetworkReport& report);
+  device::v1::HeartbeatBounds Bounds(uint32_t hint_interval_ms) const;
+  void OnActivityChange(const device::v1::ActivityChange& change);
+  void OnAck(const device::v1::Ack& ack);
+  void OnAppAck(const device::v1::AppAck& app_ack);
+  void OnRegisterApp(const device::v1::RegisterApp& request);
+  void OnRemoveApp(const device::v1::RemoveApp& request);
+  void Send(absl::string_view frames);
+  void Send(const device::v1::ConnectorFrame& frame);
+
+  // --- Messages. ---
+  void DeliverNowOrNever(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
+  void DeliverInTurn(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
+  void Transmit(const internal::v1::Envelope& message, std::string* frames);
+  // A message's turn has come: it goes to the device, or the gate keeps it.
+  void TakeTurn(const internal::v1::Envelope& message, std::string* frames);
+  void TakeReadyTurns(std::string* frames);
+  void TakePage(const internal::v1::Page& page, std::string* frames);
+  bool HasRoomInTurn(const internal::v1::Envelope& message) const;
+  void AnswerPassedWaiters();
+  // After everything that may have moved the cursor, the gate or the window.
+  void PullIfWanted();
+  void LimitNormalWait();
+
+  // --- The registry. ---
+  internal::v1::Route MyRoute() const;
+  void TellRegistry();
+  void RegistryTook();
+  void RegistryFailed();
+  void AnswerOldHeartbeats(size_t app_acks_taken);
+  void EndDrainIfDone();
+
+  // --- Time. ---
+  MonotonicTime Now() const { return context_->clock->Monotonic(); }
+  void ResetSilence();
+  void Rearm();
+  uint32_t RandomMs(absl::Duration min, absl::Duration max);
+
+  static constexpr MonotonicTime kNever = MonotonicTime::FromNanoseconds(INT64_MAX);
+
+  ConnectionContext* const context_;
+  ConnectionHost* const host_;
+  const uint64_t session_id_;
+  DeviceId device_id_;
+  uint64_t login_number_ = 0;
+
+  net::FrameDecoder decoder_;
+  DeliveryQueue queue_;
+  PriorityGate gate_;
+  SentWindow window_;
+  AckWaiters waiters_;
+  // Now-or-never messages that came before Welcome. At most kMaxNowOrNeverInFlight.
+  struct Pending {
+    internal::v1::Deliver deliver;
+    ConnectorApi::ExchangeDone done;
+  };
+  IdleVector<Pending> before_welcome_;
+  // The first app_acks_told_ of them are with the registry. At most kMaxPendingAppAcks.
+  IdleVector<internal::v1::AppAckRequest::Item> app_acks_;
+
+  // The end of the state: login, Bind, silence, or the last acknowledgements of a drain.
+  MonotonicTime state_deadline_;
+  // When early deliveries, slow acknowledgements and the registry are looked after; kNever: not at all.
+  MonotonicTime hold_deadline_ = kNever;
+  MonotonicTime report_deadline_ = kNever;
+  MonotonicTime retry_deadline_ = kNever;
+  // When an unanswered heartbeat has waited too long for the registry.
+  MonotonicTime heartbeat_deadline_ = kNever;
+  // When a NORMAL message has waited long enough for the radio.
+  MonotonicTime normal_deadline_ = kNever;
+  // What the host's timer is armed for. Later deadlines don't move it: most of them move on before.
+  MonotonicTime armed_for_ = kNever;
+
+  uint32_t heartbeat_interval_ms_ = 0;
+  uint16_t app_acks_told_ = 0;
+  // How many of app_acks_ came before the last unanswered heartbeat.
+  uint16_t app_acks_before_heartbeat_ = 0;
+  uint8_t unanswered_heartbeats_ = 0;
+  uint16_t pending_app_requests_ = 0;
+  uint8_t registry_failures_ = 0;
+  uint8_t network_reports_ = 0;
+  ConnectionState state_ = ConnectionState::kHandshaking;
+  bool cursor_pulled_last_ = false;
+  bool ack_told_ = false;
+  bool flush_asked_ = false;
+};
+
+}  // namespace bellwire::connector
+
+#endif  // BELLWIRE_CONNECTOR_DOORS_BELLWIRE_DEVICE_CONNECTION_H_

@@ -1,0 +1,133 @@
+#include "connector/shard/server.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "connector/shard/service.h"
+#include "connector/shard/shard.h"
+#include "crypto/file_util.h"
+#include "net/tls/ticket_keys.h"
+#include "net/tls/tls_context.h"
+
+namespace bellwire::connector {
+
+namespace {
+
+absl::StatusOr<std::vector<net::TicketSecret>> ReadTicketSecrets(const std::string& path) {
+  if (path.empty()) return std::vector<net::TicketSecret>();
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string text, ReadPrivateFile(path));
+  auto secrets = net::ParseTicketSecrets(text);
+  if (secrets.ok()) return secrets;
+  return MakeError(secrets.status().code(), ErrorReason(secrets.status()),
+                   absl::StrCat(path, ": ", secrets.status().message()));
+}
+
+class ConnectorServerImpl final : public ConnectorServer {
+ public:
+  explicit ConnectorServerImpl(const Options& options)
+      : incarnation_(RandomUint64()),
+        service_(options.internal_address, incarnation_, options.directory) {
+    environment_.clock = options.clock != nullptr ? options.clock : RealClock();
+    environment_.registry = options.registry;
+    environment_.evictor = &service_;
+    environment_.connector_address = options.internal_address;
+    environment_.connector_incarnation = incarnation_;
+    environment_.login_timeout = options.login_timeout;
+    environment_.drain_to = options.drain_to;
+    environment_.heartbeat_range = options.heartbeat_range;
+    environment_.max_connections_per_shard = options.max_connections_per_shard;
+  }
+
+  ~ConnectorServerImpl() override {
+    // All threads first, then the shards: they call each other.
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
+  }
+
+  absl::Status Init(const Options& options) {
+    net::TlsServerContext::Options tls;
+    absl::StatusOr<std::string> certificate = ReadWholeFile(options.certificate_path);
+    if (!certificate.ok()) return certificate.status();
+    absl::StatusOr<std::string> key = ReadPrivateFile(options.private_key_path);
+    if (!key.ok()) return key.status();
+    tls.certificate_pem = *std::move(certificate);
+    tls.private_key_pem = *std::move(key);
+    tls.clock = environment_.clock;
+    BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(options.ticket_key_path));
+    absl::StatusOr<std::shared_ptr<net::TlsServerContext>> context =
+        net::TlsServerContext::Create(tls);
+    if (!context.ok()) return context.status();
+    environment_.tls = *std::move(context);
+
+    int shards = options.shards;
+    if (shards == 0) shards = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    if (shards < 0 || shards > kMaxShards) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "BAD_SHARDS",
+                       absl::StrCat("shards must be 0 to ", kMaxShards, ", not ", shards));
+    }
+    const HeartbeatRange& range = options.heartbeat_range;
+    if (range.min <= absl::ZeroDuration() || range.max < range.min ||
+        range.max > kMaxHeartbeatInterval) {
+      return MakeError(absl::StatusCode::kInvalidArgument, "BAD_HEARTBEAT_RANGE",
+                       absl::StrCat("heartbeats of ", absl::FormatDuration(range.min), " to ",
+                                    absl::FormatDuration(range.max), " can't be had: at most ",
+                                    absl::FormatDuration(kMaxHeartbeatInterval),
+                                    ", and not less than the minimum"));
+    }
+    // With port 0 the first one finds the port that all of them share.
+    std::string address = options.device_listen;
+    std::vector<ShardPort*> ports;
+    for (int index = 0; index < shards; ++index) {
+      absl::StatusOr<std::unique_ptr<Shard>> shard = Shard::Listen(&environment_, index, address);
+      if (!shard.ok()) return shard.status();
+      address = (*shard)->address();
+      ports.push_back(shard->get());
+      shards_.push_back(*std::move(shard));
+    }
+    service_.SetShards(std::move(ports));
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->Run();
+    LogInfo("connector_started", {{"device_address", address},
+                                  {"internal_address", options.internal_address},
+                                  {"shards", shards}});
+    return absl::OkStatus();
+  }
+
+  ConnectorApi* api() override { return &service_; }
+  std::string device_address() const override { return shards_.front()->address(); }
+
+  void Drain(absl::Duration time) override {
+    const MonotonicTime end = environment_.clock->Monotonic() + time;
+    LogInfo("drain_started", {{"connections", environment_.connections.value()},
+                              {"time", absl::FormatDuration(time)}});
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->StartDrain(time);
+    bool complete = true;
+    for (const std::unique_ptr<Shard>& shard : shards_) {
+      complete &= shard->WaitDrained(end - environment_.clock->Monotonic());
+    }
+    LogInfo("drain_ended", {{"complete", complete ? "true" : "false"},
+                            {"connections", environment_.connections.value()}});
+  }
+
+ private:
+  const uint64_t incarnation_;
+  ConnectorService service_;
+  ShardEnvironment environment_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ConnectorServer>> ConnectorServer::Start(Options options) {
+  auto server = std::make_unique<ConnectorServerImpl>(options);
+  const absl::Status started = server->Init(options);
+  if (!started.ok()) return started;
+  return server;
+}
+
+}  // namespace bellwire::connector

@@ -1,0 +1,77 @@
+#ifndef BELLWIRE_CONNECTOR_SHARD_SERVER_H_
+#define BELLWIRE_CONNECTOR_SHARD_SERVER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "connector/session/heartbeat_range.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::connector {
+
+// The device side of Bellwire: listens for agents, holds the one long connection of each and hands
+// them what gateways deliver. Everything it knows is lost with it, and nothing is missed: messages
+// stay in the registry until the device has acknowledged them.
+//
+// Thread-safe after Start.
+class ConnectorServer {
+ public:
+  struct Options {
+    // "host:port" to accept agents on; port 0 takes a free one.
+    std::string device_listen;
+    // Threads, each with its own loop, listener and connections. 0: one per processor.
+    int shards = 0;
+    // PEM files of the certificate that agents check, and its key.
+    std::string certificate_path;
+    std::string private_key_path;
+    // Secrets that the connectors of a fleet share, so that agents resume their TLS sessions at any of them
+    // (net/tls/ticket_keys.h has the format). Empty: tickets are good here and until a restart.
+    std::string ticket_key_path;
+    // "host:port" of the internal port: what gateways find in a Route. In one process any name that
+    // the gateway's ConnectorDirectory knows as local.
+    std::string internal_address;
+    // Device addresses, "host:port", of other connectors that take this one's agents when it drains,
+    // each about as many. Empty: they come back to where they are configured to.
+    std::vector<std::string> drain_to;
+    // Not owned; must outlive the server.
+    RegistryApi* registry = nullptr;
+    // Where other connectors are, to tell them that a device came here. Not owned. Null: there are
+    // none. Sessions of this connector are reached without it.
+    ConnectorDirectory* directory = nullptr;
+    // Not owned. Null: RealClock().
+    const Clock* clock = nullptr;
+    // From accept to a complete Login. Tests of half-open connections make it shorter.
+    absl::Duration login_timeout = kLoginTimeout;
+    // What agents are told to keep their heartbeat within.
+    HeartbeatRange heartbeat_range;
+    // A shard drops what it accepts beyond it.
+    size_t max_connections_per_shard = kMaxConnectionsPerShard;
+  };
+
+  // Listens from the return on.
+  //   INVALID_ARGUMENT BAD_SHARDS, BAD_HEARTBEAT_RANGE · errors of crypto/file_util.h for the PEM files, and of
+  //   net/tls/tls_context.h for what is in them; BAD_TICKET_KEY_FILE · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
+  static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
+
+  // Closes every connection at once. Nothing calls the registry or the directory afterwards.
+  virtual ~ConnectorServer() = default;
+
+  // What the internal port serves. Lives as long as this object.
+  virtual ConnectorApi* api() = 0;
+  // "host:port" with the real port.
+  virtual std::string device_address() const = 0;
+  // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what it
+  // had acknowledged is handed to the registry, its route is cleared. Returns when no connection is
+  // left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of the caller's.
+  virtual void Drain(absl::Duration time) = 0;
+};
+
+}  // namespace bellwire::connector
+
+#endif  // BELLWIRE_CONNECTOR_SHARD_SERVER_H_

@@ -1,0 +1,72 @@
+#ifndef BELLWIRE_CONNECTOR_SHARD_SHARD_H_
+#define BELLWIRE_CONNECTOR_SHARD_SHARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "connector/session/evictor.h"
+#include "connector/session/gauge.h"
+#include "connector/session/heartbeat_range.h"
+#include "connector/shard/device_table.h"
+#include "connector/shard/service.h"
+#include "net/tls/tls_context.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::connector {
+
+// What all shards of one connector share. Thread-safe parts; outlives the shards.
+struct ShardEnvironment {
+  const Clock* clock;
+  RegistryApi* registry;
+  Evictor* evictor;
+  std::shared_ptr<net::TlsServerContext> tls;
+  std::string connector_address;
+  uint64_t connector_incarnation;
+  absl::Duration login_timeout;
+  std::vector<std::string> drain_to;
+  HeartbeatRange heartbeat_range;
+  size_t max_connections_per_shard;
+
+  DeviceTable devices;
+  // Open connections; bytes sent and not acknowledged.
+  Gauge connections;
+  Gauge bytes_in_flight;
+};
+
+// A thread with a loop, a listener and the connections that it accepted. Everything of a connection
+// happens on this thread; what other threads have for it comes through Submit.
+class Shard : public ShardPort {
+ public:
+  // Listens on `address`, beside the shard with index 0 if it isn't that; port 0 takes a free one.
+  // `index` goes into the ids of its sessions. Errors as net::TlsServer::Listen.
+  static absl::StatusOr<std::unique_ptr<Shard>> Listen(ShardEnvironment* environment, int index,
+                                                       absl::string_view address);
+
+  // REQUIRES: stopped, or never run.
+  ~Shard() override = default;
+
+  // "host:port" with the real port.
+  virtual const std::string& address() const = 0;
+  // Starts the thread. Call it once.
+  virtual void Run() = 0;
+  // Closes everything at once and joins the thread. Who waits for an answer gets NO_SESSION, as
+  // everybody does who comes later.
+  virtual void Stop() = 0;
+
+  // Thread-safe, as Submit is.
+
+  // Stops accepting and sends every agent away within `time`.
+  virtual void StartDrain(absl::Duration time) = 0;
+  // Waits until a drain is over, no connection is left and the registry has answered everything.
+  // False if it takes longer than `time`.
+  virtual bool WaitDrained(absl::Duration time) = 0;
+};
+
+}  // namespace bellwire::connector
+
+#endif  // BELLWIRE_CONNECTOR_SHARD_SHARD_H_

@@ -1,0 +1,64 @@
+#include "connector/shard/socket_connection.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/log.h"
+
+namespace bellwire::connector {
+
+SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
+                                   std::unique_ptr<net::Stream> stream)
+    : shared_(shared),
+      counted_(&shared->environment->connections),
+      login_(std::make_unique<LoginAdmission::Login>(shared->logins, session_id,
+                                                     shared->loop->clock().Monotonic())),
+      stream_(std::move(stream)),
+      timer_(shared->loop->NewTimer([this] { core_.OnTimer(); })),
+      core_(shared->context, session_id, this) {
+  stream_->SetDelegate(this);
+}
+
+void SocketConnection::ArmTimer(MonotonicTime deadline) {
+  timer_->Arm(std::max(absl::ZeroDuration(), deadline - shared_->loop->clock().Monotonic()));
+}
+
+void SocketConnection::Bind(internal::v1::BindRequest request) {
+  login_->AwaitRegistry(shared_->loop->clock().Monotonic());
+  shared_->registry->Bind(std::move(request));
+}
+
+void SocketConnection::SessionStarted(const DeviceId& device_id, uint64_t login_number) {
+  login_.reset();
+  LogInfo("session_started", {{"device", ToHex(device_id)},
+                              {"session", core_.session_id()},
+                              {"login", login_number},
+                              {"peer", stream_->peer_name()}});
+  ShardEnvironment* const environment = shared_->environment;
+  const std::optional<uint64_t> loser =
+      environment->devices.Claim(device_id, core_.session_id(), login_number);
+  if (!loser.has_value() || *loser == core_.session_id()) return;
+  internal::v1::Route route;
+  route.set_connector_address(environment->connector_address);
+  route.set_connector_incarnation(environment->connector_incarnation);
+  route.set_session_id(*loser);
+  environment->evictor->Evict(route, device_id, login_number);
+}
+
+void SocketConnection::Close(const CloseRecord& record) {
+  const bool had_session = !core_.device_id().is_zero();
+  LogInfo("connection_closed", {{"peer", stream_->peer_name()},
+                                {"device", had_session ? ToHex(core_.device_id()) : ""},
+                                {"session", core_.session_id()},
+                                {"state", Name(record.state)},
+                                {"reason", Name(record.reason)},
+                                {"detail", record.detail}});
+  if (had_session) shared_->environment->devices.Release(core_.device_id(), core_.session_id());
+  login_.reset();
+  timer_->Cancel();
+  stream_->Close();
+  shared_->owner->Remove(this);
+}
+
+}  // namespace bellwire::connector

@@ -1,0 +1,255 @@
+#include "connector/testing/fake_registry.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/error.h"
+
+namespace bellwire::connector {
+
+namespace {
+
+bool SameRoute(const internal::v1::Route& a, const internal::v1::Route& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+template <typename Response>
+void Unimplemented(Done<Response> done) {
+  std::move(done)(absl::UnimplementedError("not a connector's call"));
+}
+
+}  // namespace
+
+template <typename Response, typename Effect>
+void FakeRegistry::Serve(absl::string_view device_id, Done<Response> done, Effect effect) {
+  absl::StatusOr<Response> response =
+      MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "down");
+  {
+    absl::MutexLock lock(&mutex_);
+    ++calls_;
+    if (!down_) response = effect(devices_[std::string(device_id)]);
+    changed_.SignalAll();
+  }
+  std::move(done)(std::move(response));
+}
+
+FakeRegistry::Appended FakeRegistry::AddMessage(const DeviceId& device, absl::string_view payload,
+                                                bool now_or_never) {
+  absl::MutexLock lock(&mutex_);
+  Device& records = devices_[std::string(device.bytes())];
+  Appended appended;
+  appended.message.set_seq(++records.last_seq);
+  appended.message.set_message_id(std::string(NewMessageId().bytes()));
+  appended.message.set_registration_id(1);
+  appended.message.set_payload(std::string(payload));
+  appended.message.set_accepted_at_ms(1000);
+  appended.message.set_expires_at_ms(now_or_never ? 1000 : 2000);
+  if (!now_or_never) records.mailbox[records.last_seq] = appended.message;
+  appended.route = records.route;
+  return appended;
+}
+
+void FakeRegistry::set_down(bool down) {
+  absl::MutexLock lock(&mutex_);
+  down_ = down;
+}
+
+std::optional<internal::v1::Route> FakeRegistry::RouteOf(const DeviceId& device) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = devices_.find(std::string(device.bytes()));
+  return it == devices_.end() ? std::nullopt : it->second.route;
+}
+
+void FakeRegistry::SetRoute(const DeviceId& device, const internal::v1::Route& route) {
+  absl::MutexLock lock(&mutex_);
+  Device& records = devices_[std::string(device.bytes())];
+  records.route = route;
+  records.last_login_number = route.login_number();
+}
+
+size_t FakeRegistry::MailboxSize(const DeviceId& device) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = devices_.find(std::string(device.bytes()));
+  return it == devices_.end() ? 0 : it->second.mailbox.size();
+}
+
+std::vector<uint64_t> FakeRegistry::AckedSeqs(const DeviceId& device) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = devices_.find(std::string(device.bytes()));
+  return it == devices_.end() ? std::vector<uint64_t>() : it->second.acked;
+}
+
+size_t FakeRegistry::calls() const {
+  absl::MutexLock lock(&mutex_);
+  return calls_;
+}
+
+bool FakeRegistry::WaitUntil(absl::AnyInvocable<bool() const> condition,
+                             absl::Duration limit) const {
+  const absl::Time deadline = RealClock()->WallNow() + limit;
+  for (;;) {
+    const size_t calls_before = calls();
+    if (condition()) return true;
+    absl::MutexLock lock(&mutex_);
+    while (calls_ == calls_before) {
+      if (changed_.WaitWithDeadline(&mutex_, deadline)) return false;
+    }
+  }
+}
+
+void FakeRegistry::FillPage(const Device& device, uint64_t after, uint32_t max_bytes,
+                            uint32_t max_messages, PrioritySet priorities,
+                            internal::v1::Page* page) {
+  page->set_complete_to_seq(device.last_seq);
+  size_t bytes = 0;
+  for (auto it = device.mailbox.upper_bound(after); it != device.mailbox.end(); ++it) {
+    if (!priorities.Contains(PriorityOf(it->second))) {
+      internal::v1::PassedOver* passed_over = page->add_passed_over();
+      passed_over->set_priority(PriorityOf(it->second));
+      passed_over->set_first_seq(it->first);
+      passed_over->set_last_seq(it->first);
+      continue;
+    }
+    bytes += it->second.payload().size();
+    if (page->messages_size() > 0 &&
+        (bytes > max_bytes || static_cast<uint32_t>(page->messages_size()) >= max_messages)) {
+      page->set_more(true);
+      page->set_complete_to_seq(it->first - 1);
+      return;
+    }
+    *page->add_messages() = it->second;
+  }
+}
+
+void FakeRegistry::Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [&request](Device& device) -> absl::StatusOr<internal::v1::BindResponse> {
+          const internal::v1::Route& route = request.route();
+          const bool same = device.route.has_value() && SameRoute(*device.route, route);
+          if (route.login_number() <= device.last_login_number && !same) {
+            return WithMetadata(
+                MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN", "stale"),
+                "winning_login_number", absl::StrCat(device.last_login_number));
+          }
+          internal::v1::BindResponse response;
+          response.set_mailbox_id("mailbox of device");
+          response.mutable_mailbox_id()->resize(MailboxId::kSize);
+          response.set_settled_seq(device.mailbox.empty() ? device.last_seq
+                                                          : device.mailbox.begin()->first - 1);
+          if (device.route.has_value() && !same) *response.mutable_evicted() = *device.route;
+          FillPage(device, response.settled_seq(), request.max_bytes(), request.max_messages(),
+                   PrioritySet::Of(request.priorities()), response.mutable_page());
+          device.route = route;
+          device.last_login_number = route.login_number();
+          return response;
+        });
+}
+
+void FakeRegistry::Unbind(internal::v1::UnbindRequest request,
+                          Done<internal::v1::UnbindResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    if (device.route.has_value() && SameRoute(*device.route, request.route())) {
+      device.route.reset();
+    }
+    return internal::v1::UnbindResponse();
+  });
+}
+
+void FakeRegistry::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    internal::v1::PullResponse response;
+    FillPage(device, request.after_seq(), request.max_bytes(), request.max_messages(),
+             PrioritySet::Of(request.priorities()), response.mutable_page());
+    return response;
+  });
+}
+
+void FakeRegistry::Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    for (const auto& item : request.items()) {
+      device.mailbox.erase(item.seq());
+      device.acked.push_back(item.seq());
+    }
+    return internal::v1::AckResponse();
+  });
+}
+
+void FakeRegistry::AppAck(internal::v1::AppAckRequest request,
+                          Done<internal::v1::AppAckResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [](Device&) { return internal::v1::AppAckResponse(); });
+}
+
+void FakeRegistry::ReportSent(internal::v1::ReportSentRequest request,
+                              Done<internal::v1::ReportSentResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [](Device&) { return internal::v1::ReportSentResponse(); });
+}
+
+void FakeRegistry::ReportNetwork(internal::v1::ReportNetworkRequest request,
+                                 Done<internal::v1::ReportNetworkResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [](Device&) { return internal::v1::ReportNetworkResponse(); });
+}
+
+void FakeRegistry::RegisterApp(internal::v1::RegisterAppRequest request,
+                               Done<internal::v1::RegisterAppResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device&) {
+    internal::v1::RegisterAppResponse response;
+    response.set_registration_id(1);
+    response.set_token(absl::StrCat("token of ", request.app_id()));
+    return response;
+  });
+}
+
+void FakeRegistry::RemoveApp(internal::v1::RemoveAppRequest request,
+                             Done<internal::v1::RemoveAppResponse> done) {
+  Serve(request.device_id(), std::move(done),
+        [](Device&) { return internal::v1::RemoveAppResponse(); });
+}
+
+void FakeRegistry::Append(internal::v1::AppendRequest, Done<internal::v1::AppendResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::Resolve(internal::v1::ResolveRequest, Done<internal::v1::ResolveResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::GetMessage(internal::v1::GetMessageRequest,
+                              Done<internal::v1::GetMessageResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::Recall(internal::v1::RecallRequest, Done<internal::v1::RecallResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::GetKey(internal::v1::GetKeyRequest, Done<admin::v1::Key> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::PutTeam(admin::v1::Team, Done<admin::v1::Team> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::PutApp(admin::v1::App, Done<admin::v1::App> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::PutKey(admin::v1::Key, Done<admin::v1::Key> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListAppsResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::ListKeys(admin::v1::ListKeysRequest, Done<admin::v1::ListKeysResponse> done) {
+  Unimplemented(std::move(done));
+}
+void FakeRegistry::ReadReceipts(internal::v1::ReadReceiptsRequest,
+                                Done<internal::v1::ReadReceiptsResponse> done) {
+  Unimplemented(std::move(done));
+}
+
+void FakeRegistry::RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> done) {
+  Unimplemented(std::move(done));
+}
+
+}  // namespace bellwire::connector

@@ -1,0 +1,102 @@
+#include "connector/testing/server_harness.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/clock.h"
+#include "crypto/certificates.h"
+#include "crypto/file_util.h"
+
+namespace bellwire::connector {
+
+using internal::v1::ConnectorRequest;
+using internal::v1::ConnectorResponse;
+
+namespace {
+
+// An address whose connector is no more.
+class NoConnector final : public ConnectorApi {
+ public:
+  void Exchange(ConnectorRequest, ExchangeDone done) override {
+    std::move(done)(ConnectorResponse::NO_SESSION);
+  }
+};
+
+}  // namespace
+
+ServerHarness::ServerHarness()
+    : key_(*DeviceKey::Generate()),
+      certificate_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".pem")),
+      private_key_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".key")) {
+  const Validity validity{RealClock()->WallNow() - absl::Hours(1),
+                          RealClock()->WallNow() + absl::Hours(24)};
+  const auto ca = MakeCertificateAuthority("test", validity);
+  EXPECT_TRUE(ca.ok()) << ca.status();
+  LeafRequest request;
+  request.common_name = "localhost";
+  request.dns_names = {"localhost"};
+  request.server = true;
+  request.validity = validity;
+  const auto leaf = IssueCertificate(*ca, request);
+  EXPECT_TRUE(leaf.ok()) << leaf.status();
+  EXPECT_TRUE(
+      CreateFileAtomically(certificate_path_, leaf->certificate_pem, FileAccess::kPublic).ok());
+  EXPECT_TRUE(CreateFileAtomically(private_key_path_, leaf->key_pem, FileAccess::kPrivate).ok());
+}
+
+ConnectorServer::Options ServerHarness::Complete(ConnectorServer::Options options) {
+  options.device_listen = "127.0.0.1:0";
+  if (options.shards == 0) options.shards = 2;
+  options.certificate_path = certificate_path_;
+  options.private_key_path = private_key_path_;
+  options.internal_address = absl::StrCat("connector-", servers_.size());
+  options.registry = &registry_;
+  options.directory = this;
+  return options;
+}
+
+ConnectorServer* ServerHarness::StartServer(ConnectorServer::Options options) {
+  options = Complete(std::move(options));
+  absl::StatusOr<std::unique_ptr<ConnectorServer>> server = ConnectorServer::Start(options);
+  EXPECT_TRUE(server.ok()) << server.status();
+  return (servers_[options.internal_address] = *std::move(server)).get();
+}
+
+void ServerHarness::StopServer(ConnectorServer* server) {
+  for (auto& [address, owned] : servers_) {
+    if (owned.get() == server) owned.reset();
+  }
+}
+
+std::shared_ptr<ConnectorApi> ServerHarness::Find(absl::string_view address) {
+  const auto it = servers_.find(std::string(address));
+  if (it == servers_.end() || it->second == nullptr) return std::make_shared<NoConnector>();
+  return std::shared_ptr<ConnectorApi>(it->second->api(), [](ConnectorApi*) {});
+}
+
+ConnectorResponse::Outcome ServerHarness::Push(const DeviceId& device, absl::string_view payload,
+                                               bool now_or_never) {
+  const FakeRegistry::Appended appended = registry_.AddMessage(device, payload, now_or_never);
+  if (!appended.route.has_value()) return ConnectorResponse::NO_SESSION;
+  ConnectorRequest request;
+  *request.mutable_route() = *appended.route;
+  request.set_device_id(std::string(device.bytes()));
+  *request.mutable_deliver()->mutable_message() = appended.message;
+  request.mutable_deliver()->set_wait_for_ack(now_or_never);
+  return Exchange(std::move(request));
+}
+
+ConnectorResponse::Outcome ServerHarness::Exchange(ConnectorRequest request) {
+  ConnectorResponse::Outcome outcome = ConnectorResponse::OUTCOME_UNSPECIFIED;
+  absl::Notification answered;
+  Find(request.route().connector_address())
+      ->Exchange(std::move(request), [&](ConnectorResponse::Outcome o) {
+        outcome = o;
+        answered.Notify();
+      });
+  EXPECT_TRUE(answered.WaitForNotificationWithTimeout(TestAgent::kPatience));
+  return outcome;
+}
+
+}  // namespace bellwire::connector

@@ -1,0 +1,91 @@
+#ifndef BELLWIRE_DEVICE_AGENT_APPS_APP_CONNECTION_H_
+#define BELLWIRE_DEVICE_AGENT_APPS_APP_CONNECTION_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "device-agent/apps/app_owner.h"
+#include "net/loop/event_loop.h"
+#include "net/socket/frame_codec.h"
+#include "net/socket/stream.h"
+
+namespace bellwire::agent {
+
+// One app's connection to the agent: frames in and out, and where the conversation stands. What is
+// allowed and what it means is AppHub's business. Single-threaded.
+//
+//   kNew ──Hello──▶ kNamed ──Register──▶ kRegistering ──(the token is there)──▶ kRegistered
+//     │               ▲                       │                                    │
+//     │               └──────────────────── Unregister ◀──────────────────────────┘
+//     └── any error ──▶ kClosed
+class AppConnection final : public net::Stream::Delegate {
+ public:
+  enum class State { kNew, kNamed, kRegistering, kRegistered, kClosed };
+
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // From now on it can be sent something.
+    virtual void OnAppOpen(AppConnection* connection) = 0;
+    virtual void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) = 0;
+    // What was written is gone: there is room again.
+    virtual void OnAppDrained(AppConnection* connection) = 0;
+    // The last call, once; the connection must not be destroyed inside.
+    virtual void OnAppClosed(AppConnection* connection) = 0;
+  };
+
+  // `who` is who the kernel says the app is. It is closed if it doesn't name itself within
+  // kLoginTimeout. The others must outlive the connection.
+  AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who, net::EventLoop* loop,
+                Owner* owner);
+
+  void Send(const v1::AgentFrame& frame);
+  // Tells the app what is wrong; the connection stays.
+  void SendError(v1::Error::Code code, absl::string_view message);
+  // The same, and closes.
+  void Fail(v1::Error::Code code, absl::string_view message);
+  // Closes without a word.
+  void Close();
+
+  // Hello: from now on it speaks for this app. Empty: for none, it only wants the status.
+  void Name(absl::string_view app_id);
+  void set_state(State state) { state_ = state; }
+
+  State state() const { return state_; }
+  const AppOwner& who() const { return who_; }
+  const std::string& app_id() const { return app_id_; }
+  // Whether the app reads what it is sent.
+  bool has_room() const;
+
+  // Given on this connection and not taken (on our disk) yet; and the last one given.
+  absl::flat_hash_set<uint64_t> unacked;
+  uint64_t last_given = 0;
+
+ private:
+  void OnOpen() override { owner_->OnAppOpen(this); }
+  void OnData(absl::string_view data) override;
+  void OnDrained() override;
+  void OnClosed(const absl::Status& status) override;
+
+  const std::unique_ptr<net::Stream> stream_;
+  const AppOwner who_;
+  Owner* const owner_;
+  const std::unique_ptr<net::Timer> hello_timer_;
+  net::FrameDecoder decoder_;
+  State state_ = State::kNew;
+  std::string app_id_;
+  // Written since the last bytes came in: nobody makes us answer much faster than he reads.
+  size_t answered_bytes_ = 0;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_APPS_APP_CONNECTION_H_

@@ -1,0 +1,114 @@
+#ifndef BELLWIRE_DEVICE_AGENT_APPS_APP_HUB_H_
+#define BELLWIRE_DEVICE_AGENT_APPS_APP_HUB_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "device-agent/apps/app_connection.h"
+#include "device-agent/inbox/inbox.h"
+#include "net/loop/event_loop.h"
+#include "net/socket/stream.h"
+
+namespace bellwire::agent {
+
+// The apps' side of the agent (docs/reference/agent_protocol.md): who may speak for which app, one connection
+// for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
+//
+// An app id belongs to who registered it first (app_owner.h), until it is unregistered; nobody else
+// reads its messages or learns its token, root neither. Single-threaded.
+class AppHub final : private AppConnection::Owner {
+ public:
+  // What the hub needs of the rest of the agent.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // This app has no token: ask the server. OnRegistered or OnRefused follow some day.
+    virtual void WantToken(const std::string& app_id, const AppOwner& owner) = 0;
+    // The app that waited for its token has gone.
+    virtual void UnwantToken(const std::string& app_id) = 0;
+    // The app is connected now, and may take its messages.
+    virtual void OnAppConnected(const std::string& app_id) = 0;
+    // It went, and there are messages that it has not taken.
+    virtual void OnAppLeft(const std::string& app_id) = 0;
+    // How often the app was started since it last took a message.
+    virtual int StartsOf(const std::string& app_id) = 0;
+    // The app is to be forgotten; on disk when it answers OK.
+    virtual absl::Status Unregister(const std::string& app_id) = 0;
+    // The app acknowledged these: to be committed, then OnCommitted.
+    virtual void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) = 0;
+    // Whether a person uses the phone, as whoever may know says.
+    virtual void SetActivity(v1::Activity activity) = 0;
+    // What an interface leads to, as the system says. INVALID_ARGUMENT: it makes no sense.
+    virtual absl::Status SetNetwork(const v1::SetNetwork& request) = 0;
+    // Everything but the apps.
+    virtual void FillStatus(v1::Status* status) = 0;
+  };
+
+  // `agent_uid` is whom the agent runs as: like root, it may ask for everybody's status and say
+  // whether the phone is used and which network it is in. All must outlive the hub.
+  AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner);
+
+  // Closes all connections; the agent is going down.
+  void CloseAll();
+
+  // An app connected; `who` as the kernel says (peer_identity.h).
+  void Accept(std::unique_ptr<net::Stream> stream, AppOwner who);
+
+  // The inbox has a token for the app.
+  void OnRegistered(const std::string& app_id);
+  // The server won't register it.
+  void OnRefused(const std::string& app_id, v1::Error::Code code, absl::string_view message);
+  // The inbox has something new for the app.
+  void Deliver(const std::string& app_id);
+  // What OnTaken told is on disk.
+  void OnCommitted(const std::vector<InboxBatch::Taken>& taken);
+
+  // Whether the app is connected.
+  bool IsConnected(absl::string_view app_id) const { return by_app_.contains(app_id); }
+  size_t connections() const { return connections_.size(); }
+
+ private:
+  void OnAppOpen(AppConnection* connection) override;
+  void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) override;
+  void OnAppDrained(AppConnection* connection) override;
+  void OnAppClosed(AppConnection* connection) override;
+
+  void OnHello(AppConnection* connection, const v1::Hello& hello);
+  void OnRegister(AppConnection* connection);
+  void OnUnregister(AppConnection* connection);
+  void OnAck(AppConnection* connection, const v1::Ack& ack);
+  void OnStatusRequest(AppConnection* connection);
+  void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
+  void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);
+  // Whether it speaks for the phone and not only for an app.
+  bool IsPrivileged(const AppConnection& connection) const;
+  void SendToken(AppConnection* connection, const std::string& token);
+  // Gives the app what is due, as far as its window and its socket have room.
+  void Pump(AppConnection* connection);
+  AppConnection* Find(absl::string_view app_id);
+
+  net::EventLoop* const loop_;
+  Inbox* const inbox_;
+  const uid_t agent_uid_;
+  Owner* const owner_;
+  absl::flat_hash_map<AppConnection*, std::unique_ptr<AppConnection>> connections_;
+  // Those that speak for an app.
+  absl::flat_hash_map<std::string, AppConnection*> by_app_;
+  // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection
+  // neither.
+  absl::flat_hash_map<std::string, absl::flat_hash_set<uint64_t>> taken_;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_APPS_APP_HUB_H_

@@ -1,0 +1,277 @@
+#include "device-agent/core/agent.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "crypto/device_key.h"
+#include "crypto/file_util.h"
+#include "device-agent/apps/hook_runner.h"
+#include "device-agent/apps/peer_identity.h"
+#include "device-agent/core/agent_core.h"
+#include "device-agent/core/release_code.h"
+#include "device-agent/core/state_directory.h"
+#include "device-agent/heartbeat/default_route.h"
+#include "device-agent/heartbeat/heartbeat_policy.h"
+#include "device-agent/heartbeat/learned_heartbeat.h"
+#include "device-agent/heartbeat/network_names.h"
+#include "device-agent/inbox/inbox.h"
+#include "device-agent/network/network_watch.h"
+#include "net/loop/boottime_alarm.h"
+#include "net/loop/epoll_loop.h"
+#include "net/socket/unix_stream.h"
+#include "net/tls/tls_client.h"
+#include "net/tls/tls_context.h"
+
+namespace bellwire::agent {
+namespace {
+
+constexpr size_t kSha256Bytes = 32;
+// A phone that gets messages all the time needs its code all the time.
+constexpr absl::Duration kReleaseInterval = absl::Seconds(20);
+
+bool IsHex(absl::string_view text) {
+  return text.find_first_not_of("0123456789abcdefABCDEF") == absl::string_view::npos;
+}
+
+absl::StatusOr<std::shared_ptr<net::TlsClientContext>> MakeTlsContext(const AgentOptions& options) {
+  net::TlsClientContext::Options tls;
+  if (options.ca_path.empty() == options.pin_sha256_hex.empty()) {
+    return absl::InvalidArgumentError(
+        "say how the server proves itself: either --ca FILE or --pin SHA256");
+  }
+  if (!options.ca_path.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(tls.ca_pem, ReadWholeFile(options.ca_path));
+  } else {
+    if (options.pin_sha256_hex.size() != 2 * kSha256Bytes || !IsHex(options.pin_sha256_hex)) {
+      return absl::InvalidArgumentError("a pin is a SHA-256 in hex: 64 characters");
+    }
+    tls.pin_sha256 = absl::HexStringToBytes(options.pin_sha256_hex);
+  }
+  return net::TlsClientContext::Create(tls);
+}
+
+// What is known about networks only saves energy: a file that is damaged or can't be written is a
+// warning.
+NetworkTable LoadNetworks(const std::string& path) {
+  absl::StatusOr<std::string> bytes = ReadWholeFile(path);
+  if (!bytes.ok()) {
+    if (!absl::IsNotFound(bytes.status())) {
+      LogWarning("networks_not_read", {{"error", bytes.status().message()}});
+    }
+    return NetworkTable();
+  }
+  absl::StatusOr<NetworkTable> table = NetworkTable::Parse(*bytes);
+  if (table.ok()) return *std::move(table);
+  LogWarning("networks_not_read", {{"error", table.status().message()}});
+  return NetworkTable();
+}
+
+std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std::string path,
+                                               const NetworkNames* names) {
+  if (options.heartbeat_interval.has_value()) {
+    return std::make_unique<FixedHeartbeat>(*options.heartbeat_interval);
+  }
+  NetworkTable known = LoadNetworks(path);
+  auto save = [path = std::move(path)](const std::string& state) {
+    const absl::Status s = ReplaceFileAtomically(path, state, FileAccess::kPrivate);
+    if (!s.ok()) LogWarning("networks_not_saved", {{"error", s.message()}});
+  };
+  return std::make_unique<LearnedHeartbeat>(
+      LearnedHeartbeat::Options{.clock = RealClock(),
+                                .known = std::move(known),
+                                .network = [names] { return names->Complete(ReadDefaultRoute()); },
+                                .save = std::move(save),
+                                .share = options.share_networks});
+}
+
+class AgentImpl final : public Agent {
+ public:
+  AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
+            std::unique_ptr<Inbox> inbox, std::shared_ptr<net::TlsClientContext> tls,
+            const AgentOptions& options)
+      : state_(std::move(state)),
+        key_(std::move(key)),
+        inbox_(std::move(inbox)),
+        device_id_(ToHex(key_->device_id())),
+        socket_path_(options.socket_path),
+        loop_(RealClock(), net::Suspend::kBetweenTurns),
+        tls_(&loop_, std::move(tls)),
+        hooks_(&loop_, options.start_app_hook,
+               [this](const std::string& app_id) { core_.OnAppStartEnded(app_id); }),
+        heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"), &network_names_)),
+        network_watch_(WatchNetwork()),
+        clock_watch_(WatchClock()),
+        core_(&loop_, inbox_.get(), key_.get(), heartbeat_.get(), random_,
+              {.servers = options.servers,
+               .dial = [this, name = options.server_name](
+                           const std::string& address) { return tls_.Connect(address, name); },
+               .network = network_watch_ != nullptr ? &network_watch_->monitor() : nullptr,
+               .new_wakeup_timer =
+                   [this](absl::AnyInvocable<void()> on_fire) {
+                     return NewWakeupTimer(std::move(on_fire));
+                   },
+               .agent_uid = geteuid(),
+               .start_app = StartApp(options.start_app_hook),
+               .set_network =
+                   [this](const v1::SetNetwork& request) {
+                     return TakeNetworkName(request, ReadDefaultRoute().interface, &network_names_);
+                   },
+               .on_wake = [this] { OnWake(); },
+               .reconnect_max = options.reconnect_max}),
+        watchdog_interval_(options.watchdog_interval),
+        watchdog_(options.watchdog),
+        watchdog_timer_(loop_.NewTimer([this] { OnWake(); })) {}
+
+  absl::Status Listen(mode_t mode) {
+    auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
+      absl::StatusOr<AppOwner> who = IdentifyPeer(peer);
+      if (!who.ok()) {
+        LogInfo("app_refused", {{"uid", peer.uid}, {"why", who.status().message()}});
+        return;
+      }
+      core_.AcceptApp(std::move(stream), *std::move(who));
+    };
+    BELLWIRE_ASSIGN_OR_RETURN(
+        listener_, net::UnixListener::Listen(&loop_, socket_path_, mode, std::move(on_accept)));
+    return absl::OkStatus();
+  }
+
+  void Run() override {
+    LogInfo("agent_running", {{"device", device_id_}, {"socket", socket_path()}});
+    core_.Start();
+    OnWake();
+    loop_.Run();
+    LogInfo("agent_stopped");
+  }
+
+  void Stop() override {
+    const bool posted = loop_.Post([this] {
+      listener_.reset();
+      watchdog_timer_->Cancel();
+      core_.Stop();
+      // After this turn, at whose end the streams send what is left.
+      loop_.Stop();
+    });
+    if (!posted) loop_.Stop();
+  }
+
+  const std::string& socket_path() const override { return socket_path_; }
+  const std::string& device_id() const override { return device_id_; }
+
+ private:
+  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp(const std::string& hook) {
+    if (hook.empty()) return nullptr;
+    return [this](const std::string& app_id, uid_t uid) { return hooks_.Run(app_id, uid); };
+  }
+
+  // The loop runs, and is awake. Not on every event: a busy phone has many of them.
+  void OnWake() {
+    const MonotonicTime awake = loop_.clock().Monotonic();
+    const bool idle = core_.link().state() == ServerLink::State::kReady;
+    // With the first session, and then with beats: whatever ran in between runs seldom.
+    if (idle && (!released_.has_value() || awake - *released_ >= kReleaseInterval)) {
+      released_ = awake;
+      ReleaseCode();
+    }
+    if (watchdog_interval_ == absl::InfiniteDuration()) return;
+    const MonotonicTime now = loop_.clock().Monotonic();
+    if (watchdog_told_.has_value() && now - *watchdog_told_ < watchdog_interval_ / 8) return;
+    watchdog_told_ = now;
+    watchdog_();
+    watchdog_timer_->Arm(watchdog_interval_ / 2);
+  }
+
+  // What the machine does not offer or permit is said once; the agent works on without it.
+  std::unique_ptr<NetworkWatch> WatchNetwork() {
+    auto watch = NetworkWatch::Start(&loop_, [this] { core_.OnNetworkChanged(); });
+    if (watch.ok()) return *std::move(watch);
+    LogWarning("network_not_watched", {{"error", watch.status().message()},
+                                       {"consequence", "a lost network is found by heartbeats"}});
+    return nullptr;
+  }
+  std::unique_ptr<net::ClockWatch> WatchClock() {
+    auto watch = net::ClockWatch::Start(&loop_, [this] { core_.OnClockChanged(); });
+    if (watch.ok()) return *std::move(watch);
+    LogWarning("suspend_not_watched", {{"error", watch.status().message()},
+                                       {"consequence", "a suspend is noticed with the next beat"}});
+    return nullptr;
+  }
+  std::unique_ptr<net::Timer> NewWakeupTimer(absl::AnyInvocable<void()> on_fire) {
+    auto alarm = net::BoottimeAlarm::New(&loop_, std::move(on_fire));
+    if (!alarm.ok()) {
+      // Only if there are no descriptors left: then there will be no connection either.
+      LogError("no_alarm", {{"error", alarm.status().message()}});
+      std::abort();
+    }
+    if (const absl::Status& wakes = (*alarm)->wakes_the_machine(); !wakes.ok()) {
+      LogInfo("phone_not_woken", {{"why", wakes.message()},
+                                  {"consequence", "beats wait for a suspended phone to wake up"}});
+    } else if (!loop_.holds_off_suspend()) {
+      LogInfo("suspend_not_held_off",
+              {{"why", "CAP_BLOCK_SUSPEND is missing, or this kernel never suspends"},
+               {"consequence", "a phone that was woken for a beat may sleep before it is sent"}});
+    }
+    return *std::move(alarm);
+  }
+
+  const std::unique_ptr<StateDirectory> state_;
+  const std::unique_ptr<DeviceKey> key_;
+  const std::unique_ptr<Inbox> inbox_;
+  const std::string device_id_;
+  const std::string socket_path_;
+  absl::BitGen random_;
+  net::EpollLoop loop_;
+  net::TlsClient tls_;
+  HookRunner hooks_;
+  NetworkNames network_names_;
+  const std::unique_ptr<HeartbeatPolicy> heartbeat_;
+  // Null: the machine has none.
+  const std::unique_ptr<NetworkWatch> network_watch_;
+  const std::unique_ptr<net::ClockWatch> clock_watch_;
+  AgentCore core_;
+  const absl::Duration watchdog_interval_;
+  const std::function<void()> watchdog_;
+  const std::unique_ptr<net::Timer> watchdog_timer_;
+  std::optional<MonotonicTime> watchdog_told_;
+  // ReleaseCode() ran.
+  std::optional<MonotonicTime> released_;
+  std::unique_ptr<net::UnixListener> listener_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
+  if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
+  if (!options.start_app_hook.empty() && access(options.start_app_hook.c_str(), X_OK) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("--start_app_hook ", options.start_app_hook,
+                                                   " is no program that can be run"));
+  }
+  if (options.state_dir.empty()) return absl::InvalidArgumentError("no --state_dir given");
+  if (options.heartbeat_interval.has_value() &&
+      *options.heartbeat_interval <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("the heartbeat interval must be positive");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsClientContext> tls, MakeTlsContext(options));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
+                            StateDirectory::Lock(options.state_dir));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKey> key,
+                            DeviceKey::LoadOrCreate(state->PathOf("device.key")));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Inbox> inbox,
+                            Inbox::Open(state->PathOf("inbox.db"), RealClock()));
+  auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
+                                           std::move(tls), options);
+  BELLWIRE_RETURN_IF_ERROR(agent->Listen(options.socket_mode));
+  return agent;
+}
+
+}  // namespace bellwire::agent

@@ -1,0 +1,818 @@
+// The whole agent but for real sockets: a fake connector and fake apps over simulated streams.
+
+#include "device-agent/core/agent_core.h"
+
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/simulated_clock.h"
+#include "device-agent/testing/fake_app.h"
+#include "device-agent/testing/fake_connector.h"
+#include "device-agent/testing/temp_dir.h"
+#include "gtest/gtest.h"
+#include "net/simulated/simulated_loop.h"
+#include "net/simulated/simulated_network.h"
+
+namespace bellwire::agent {
+namespace {
+
+using device::v1::AppRegistered;
+using Strings = std::vector<std::string>;
+
+constexpr char kMail[] = "com.example.mail";
+constexpr char kChat[] = "com.example.chat";
+constexpr char kServer[] = "server:7444";
+constexpr char kAgent[] = "agent.sock";
+constexpr uid_t kAgentUid = 900;
+constexpr uid_t kUser = 1000;
+constexpr absl::Duration kSoon = absl::Seconds(1);
+
+class AgentCoreTest : public testing::Test {
+ protected:
+  AgentCoreTest() {
+    network_.Listen(kServer, [this](std::unique_ptr<net::Stream> stream) {
+      server_.Accept(std::move(stream));
+    });
+    network_.Listen(kAgent, [this](std::unique_ptr<net::Stream> stream) {
+      if (core_ != nullptr) core_->AcceptApp(std::move(stream), who_);
+    });
+    StartAgent();
+    Run(kSoon);
+  }
+  ~AgentCoreTest() override {
+    KillAgent();
+    server_.Drop();
+    // Deletions follow a callback; the streams must go before their network does.
+    loop_.Post([] {});
+    loop_.RunUntilIdle();
+  }
+
+  void StartAgent() {
+    auto inbox = Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+    ASSERT_TRUE(inbox.ok()) << inbox.status();
+    inbox_ = *std::move(inbox);
+    core_ = std::make_unique<AgentCore>(
+        &loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
+        AgentCore::Options{
+            .servers = {kServer},
+            .dial = [this](const std::string& address) { return network_.Connect(address); },
+            .agent_uid = kAgentUid,
+            .start_app = StartApp()});
+    core_->Start();
+  }
+  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp() {
+    if (!started_.has_value()) return nullptr;
+    return [this](const std::string& app_id, uid_t uid) {
+      EXPECT_EQ(uid, kUser);
+      started_->push_back(app_id);
+      loop_.Post([this, app_id] { core_->OnAppStartEnded(app_id); });
+      return true;
+    };
+  }
+  // Without a chance to say or write anything.
+  void KillAgent() {
+    core_.reset();
+    inbox_.reset();
+  }
+
+  std::unique_ptr<FakeApp> App(const std::string& app_id, bool acks = true, AppOwner who = kUser) {
+    who_ = std::move(who);
+    auto app = std::make_unique<FakeApp>(&loop_, network_.Connect(kAgent), app_id, acks);
+    Run(absl::Milliseconds(20));
+    return app;
+  }
+
+  void Run(absl::Duration d) { loop_.RunFor(d); }
+  void RunUntilReady() {
+    ASSERT_TRUE(loop_.RunUntil([this] { return server_.ready(); }, absl::Minutes(20)));
+    Run(absl::Milliseconds(20));
+  }
+  uint64_t IdOf(const std::string& app_id) { return server_.RegistrationIdOf(app_id); }
+
+  static Strings Messages(uint64_t first, uint64_t last) {
+    Strings result;
+    for (uint64_t n = first; n <= last; ++n) result.push_back(absl::StrCat("message ", n));
+    return result;
+  }
+
+  SimulatedClock clock_;
+  net::SimulatedLoop loop_{&clock_};
+  net::SimulatedNetwork network_{&loop_, 1};
+  std::mt19937_64 random_{3};
+  TempDir dir_;
+  std::unique_ptr<DeviceKey> key_ = *DeviceKey::Generate();
+  FixedHeartbeat heartbeat_{absl::Minutes(4)};
+  FakeConnector server_{&loop_};
+  AppOwner who_ = kUser;
+  // Apps that were started; empty: none can be.
+  std::optional<Strings> started_;
+  std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<AgentCore> core_;
+};
+
+TEST_F(AgentCoreTest, AMessageReachesItsAppAndIsReported) {
+  ASSERT_TRUE(server_.ready());
+  auto app = App(kMail);
+  EXPECT_EQ(app->tokens, Strings{server_.TokenOf(kMail)});
+  EXPECT_EQ(app->inbox_id, inbox_->inbox_id());
+  server_.Push(1, IdOf(kMail));
+  server_.Push(2, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got, Messages(1, 2));
+  EXPECT_EQ(app->deliveries[0].message_id(), "b1000000-0000-0000-0000-000000000001");
+  EXPECT_EQ(server_.unacked(), 0u);
+  EXPECT_EQ(server_.app_acks, (Strings{"1:TAKEN", "2:TAKEN"}));
+  EXPECT_EQ(inbox_->waiting(), 0u);
+}
+
+TEST_F(AgentCoreTest, AllAppsShareOneConnection) {
+  auto mail = App(kMail);
+  auto chat = App(kChat);
+  auto news = App("com.example.news");
+  server_.Push(1, IdOf(kMail));
+  server_.Push(2, IdOf(kChat));
+  server_.Push(3, IdOf("com.example.news"));
+  Run(kSoon);
+  EXPECT_EQ(mail->got, Messages(1, 1));
+  EXPECT_EQ(chat->got, Messages(2, 2));
+  EXPECT_EQ(news->got, Messages(3, 3));
+  EXPECT_EQ(server_.connections, 1);
+}
+
+TEST_F(AgentCoreTest, ADayCostsTheSameForOneAppAndForFifty) {
+  std::vector<uint64_t> beats;
+  std::vector<uint64_t> bytes;
+  for (const int n : {1, 10, 50}) {
+    KillAgent();
+    StartAgent();
+    RunUntilReady();
+    std::vector<std::unique_ptr<FakeApp>> apps;
+    for (int i = 0; i < n; ++i) apps.push_back(App(absl::StrCat("com.example.app", i)));
+    ASSERT_EQ(apps.back()->tokens.size(), 1u);
+    const ServerLink::Counters before = core_->link().counters();
+    Run(absl::Hours(24));
+    beats.push_back(core_->link().counters().heartbeats_sent - before.heartbeats_sent);
+    bytes.push_back(core_->link().counters().bytes_sent - before.bytes_sent);
+  }
+  EXPECT_GE(beats[0], 359u) << "one every 4 minutes";
+  EXPECT_EQ(beats, std::vector<uint64_t>(3, beats[0]));
+  EXPECT_EQ(bytes, std::vector<uint64_t>(3, beats[0])) << "a byte a beat";
+}
+
+TEST_F(AgentCoreTest, AMessageWaitsForItsApp) {
+  App(kMail)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(server_.unacked(), 0u) << "the agent has it: the server need not keep it";
+  EXPECT_TRUE(server_.app_acks.empty());
+  auto app = App(kMail);
+  EXPECT_EQ(app->got, Messages(1, 1));
+  EXPECT_FALSE(app->deliveries[0].redelivered());
+}
+
+// The simulation found it (seed 101): what had expired when its turn came was shown after what came later.
+TEST_F(AgentCoreTest, WhatWasPassedOverDoesNotComeWhenTheClockIsSetBack) {
+  App(kMail)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(absl::Minutes(30));
+  server_.Push(2, IdOf(kMail));
+  Run(kSoon);
+  clock_.JumpWall(absl::Minutes(45));
+  auto app = App(kMail, /*acks=*/false);
+  EXPECT_EQ(app->got, Strings{"message 2"});
+  app->Close();
+  clock_.JumpWall(-absl::Minutes(45));
+  auto again = App(kMail);
+  EXPECT_EQ(again->got, Strings{"message 2"});
+  Run(absl::Minutes(5));
+  EXPECT_EQ(server_.app_acks, (Strings{"1:EXPIRED", "2:TAKEN"}));
+}
+
+TEST_F(AgentCoreTest, WithoutAServerTheTokenOfARegisteredAppIsThere) {
+  App(kMail)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  network_.StopListening(kServer);
+  server_.Drop();
+  Run(kSoon);
+  auto app = App(kMail);
+  EXPECT_EQ(app->tokens, Strings{server_.TokenOf(kMail)});
+  EXPECT_EQ(app->got, Messages(1, 1));
+  auto other = App(kChat);
+  Run(kSoon);
+  EXPECT_TRUE(other->tokens.empty()) << "this one has to wait";
+  network_.Listen(kServer,
+                  [this](std::unique_ptr<net::Stream> s) { server_.Accept(std::move(s)); });
+  RunUntilReady();
+  Run(kSoon);
+  EXPECT_EQ(other->tokens, Strings{server_.TokenOf(kChat)});
+  EXPECT_EQ(server_.app_acks, Strings{"1:TAKEN"}) << "what happened meanwhile is told";
+}
+
+TEST_F(AgentCoreTest, WhatWasNotAcknowledgedComesAgainAndIsDropped) {
+  auto app = App(kMail);
+  server_.takes_acks = false;
+  for (uint64_t seq = 1; seq <= 5; ++seq) server_.Push(seq, IdOf(kMail));
+  Run(kSoon);
+  server_.takes_acks = true;
+  server_.Drop();
+  RunUntilReady();
+  server_.Push(6, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got, Messages(1, 6));
+  EXPECT_EQ(server_.unacked(), 0u) << "duplicates are acknowledged all the same";
+}
+
+TEST_F(AgentCoreTest, AnAppThatDoesNotAcknowledgeGetsItAgainOnItsNextConnection) {
+  auto app = App(kMail, /*acks=*/false);
+  for (uint64_t seq = 1; seq <= 3; ++seq) server_.Push(seq, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got, Messages(1, 3));
+  app->Ack(app->deliveries[1].delivery_id());
+  Run(kSoon);
+  app->Close();
+  Run(kSoon);
+  auto again = App(kMail);
+  EXPECT_EQ(again->got, (Strings{"message 1", "message 3"}));
+  EXPECT_TRUE(again->deliveries[0].redelivered());
+  Run(kSoon);
+  EXPECT_EQ(server_.app_acks, (Strings{"2:TAKEN", "1:TAKEN", "3:TAKEN"}));
+}
+
+TEST_F(AgentCoreTest, AnAppsWindowIsBounded) {
+  auto app = App(kMail, /*acks=*/false);
+  for (uint64_t seq = 1; seq <= kAppWindowMessages + 10; ++seq) server_.Push(seq, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got.size(), kAppWindowMessages);
+  EXPECT_EQ(server_.unacked(), 0u);
+  app->Ack(app->deliveries[0].delivery_id());
+  app->Ack(app->deliveries[1].delivery_id());
+  Run(kSoon);
+  EXPECT_EQ(app->got, Messages(1, kAppWindowMessages + 2));
+}
+
+// kill -9 of the agent at every moment of a stream of messages: nothing is lost, and what is
+// delivered again is what the app had not been confirmed.
+TEST_F(AgentCoreTest, KilledAgainAndAgainItLosesNothing) {
+  auto app = App(kMail);
+  Strings got;
+  uint64_t seq = 0;
+  for (int round = 0; round < 30; ++round) {
+    for (int i = 0; i < 4; ++i) server_.Push(++seq, IdOf(kMail));
+    Run(absl::Milliseconds(round % 7));
+    KillAgent();
+    Run(kSoon);
+    got.insert(got.end(), app->got.begin(), app->got.end());
+    StartAgent();
+    app = App(kMail);
+    RunUntilReady();
+  }
+  Run(absl::Minutes(1));
+  got.insert(got.end(), app->got.begin(), app->got.end());
+  // Dropping what was delivered twice (its delivery was not acknowledged to disk) leaves all, in
+  // order.
+  Strings once;
+  for (const std::string& message : got) {
+    if (std::find(once.begin(), once.end(), message) == once.end()) once.push_back(message);
+  }
+  EXPECT_EQ(once, Messages(1, seq));
+  EXPECT_EQ(server_.unacked(), 0u);
+  EXPECT_EQ(inbox_->waiting(), 0u);
+}
+
+TEST_F(AgentCoreTest, ARestartKeepsTokenAndMailbox) {
+  App(kMail)->Close();
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  auto app = App(kMail);
+  EXPECT_EQ(app->tokens, Strings{server_.TokenOf(kMail)});
+  EXPECT_EQ(server_.app_requests, Strings{absl::StrCat("register ", kMail)}) << "asked once only";
+  ASSERT_EQ(server_.logins.size(), 2u);
+  EXPECT_LT(server_.logins[0].login_number(), server_.logins[1].login_number());
+  EXPECT_EQ(server_.logins[1].mailbox_id(), server_.mailbox_id.bytes());
+}
+
+TEST_F(AgentCoreTest, ANewServerGivesNewTokensByItself) {
+  auto app = App(kMail);
+  App(kChat)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  server_.Replace();
+  RunUntilReady();
+  EXPECT_EQ(app->tokens.size(), 2u);
+  EXPECT_EQ(app->tokens.back(), server_.TokenOf(kMail));
+  // Also for the app that is not running; and sequence numbers begin anew.
+  EXPECT_EQ(inbox_->Find(kChat)->token, server_.TokenOf(kChat));
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got, (Strings{"message 1", "message 1"}));
+}
+
+// --- Who may do what. ---
+
+TEST_F(AgentCoreTest, AnAppIdBelongsToWhoRegisteredIt) {
+  App(kMail)->Close();
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  for (const uid_t uid : {kUser + 1, uid_t{0}, kAgentUid}) {
+    auto thief = App(kMail, true, uid);
+    EXPECT_EQ(thief->errors, std::vector{v1::Error::PERMISSION_DENIED}) << uid;
+    EXPECT_TRUE(thief->closed());
+    EXPECT_TRUE(thief->tokens.empty());
+    EXPECT_TRUE(thief->got.empty());
+  }
+  KillAgent();
+  StartAgent();
+  auto thief = App(kMail, true, kUser + 1);
+  EXPECT_EQ(thief->errors, std::vector{v1::Error::PERMISSION_DENIED}) << "also after a restart";
+  EXPECT_EQ(App(kMail)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AnAppIdBelongsToItsSandboxToo) {
+  const AppOwner owner(kUser, "flatpak:com.example.mail");
+  App(kMail, true, owner);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  for (const AppOwner& thief : {AppOwner(kUser), AppOwner(kUser, "flatpak:com.example.evil"),
+                                AppOwner(kUser + 1, "flatpak:com.example.mail")}) {
+    auto app = App(kMail, true, thief);
+    EXPECT_EQ(app->errors, std::vector{v1::Error::PERMISSION_DENIED}) << thief.sandbox;
+    EXPECT_EQ(app->got, Strings{});
+  }
+  EXPECT_EQ(App(kMail, true, owner)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AnAppThatIsNotRunningIsStarted) {
+  started_.emplace();
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  auto mail = App(kMail);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{}) << "it runs";
+  mail->Close();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{}) << "nothing waits for it";
+  server_.Push(2, IdOf(kMail));
+  server_.Push(3, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail});
+  mail = App(kMail);
+  EXPECT_EQ(mail->got, Messages(2, 3));
+  Run(kSoon);
+  mail->Close();
+  server_.Push(4, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(*started_, (Strings{kMail, kMail})) << "it took what it was started for";
+}
+
+TEST_F(AgentCoreTest, AnAppThatDiesOnItsMessagesIsStartedAgainWithABeat) {
+  started_.emplace();
+  KillAgent();
+  StartAgent();
+  RunUntilReady();
+  auto mail = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  mail->Close();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail}) << "it left something behind";
+  Run(absl::Minutes(3));
+  EXPECT_EQ(started_->size(), 1u) << "nobody is woken for that";
+  Run(absl::Minutes(2));
+  EXPECT_EQ(started_->size(), 2u) << "with the beat";
+  auto root = App("", true, 0);
+  root->AskForStatus();
+  Run(kSoon);
+  ASSERT_EQ(root->statuses.size(), 1u);
+  EXPECT_EQ(root->statuses[0].apps(0).starts(), 2u);
+  // And after a restart of the phone.
+  started_->clear();
+  KillAgent();
+  StartAgent();
+  Run(kSoon);
+  EXPECT_EQ(*started_, Strings{kMail});
+}
+
+TEST_F(AgentCoreTest, WhoIsConnectedHoldsTheIdEvenBeforeThereIsAToken) {
+  server_.Drop();
+  network_.StopListening(kServer);
+  auto first = App(kMail);
+  auto second = App(kMail, true, kUser + 1);
+  EXPECT_EQ(second->errors, std::vector{v1::Error::PERMISSION_DENIED});
+  EXPECT_FALSE(first->closed());
+}
+
+TEST_F(AgentCoreTest, ANewerConnectionOfTheSameAppTakesOver) {
+  auto first = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  auto second = App(kMail);
+  EXPECT_EQ(first->errors, std::vector{v1::Error::SESSION_REPLACED});
+  EXPECT_TRUE(first->closed());
+  EXPECT_EQ(second->got, Messages(1, 1));
+  server_.Push(2, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(second->got, Messages(1, 2));
+}
+
+// The old connection's acknowledgement and the new one's Register arrive in the same turn of the
+// loop.
+TEST_F(AgentCoreTest, WhatWasTakenOnTheOldConnectionDoesNotComeOnTheNewOne) {
+  auto first = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  auto second = std::make_unique<FakeApp>(&loop_, network_.Connect(kAgent), "");
+  Run(kSoon);
+  v1::AppFrame hello;
+  hello.mutable_hello()->set_app_id(kMail);
+  first->Ack(first->deliveries[0].delivery_id());
+  second->Send(hello);
+  second->Register();
+  Run(kSoon);
+  EXPECT_TRUE(second->got.empty());
+  EXPECT_EQ(server_.app_acks, Strings{"1:TAKEN"});
+}
+
+TEST_F(AgentCoreTest, StatusShowsEverybodyOnlyToRootAndTheAgentsUser) {
+  auto mail = App(kMail);
+  auto chat = App(kChat, true, kUser + 1);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  auto apps_seen_by = [this](uid_t uid) {
+    auto app = App("", true, uid);
+    app->AskForStatus();
+    Run(absl::Milliseconds(20));
+    EXPECT_EQ(app->statuses.size(), 1u);
+    return app->statuses.empty() ? -1 : app->statuses[0].apps_size();
+  };
+  EXPECT_EQ(apps_seen_by(0), 2);
+  EXPECT_EQ(apps_seen_by(kAgentUid), 2);
+  EXPECT_EQ(apps_seen_by(kUser), 1);
+  EXPECT_EQ(apps_seen_by(kUser + 7), 0);
+
+  mail->AskForStatus();
+  Run(absl::Milliseconds(20));
+  ASSERT_EQ(mail->statuses.size(), 1u);
+  const v1::Status& status = mail->statuses[0];
+  EXPECT_EQ(status.connection(), v1::Status::CONNECTED);
+  EXPECT_EQ(status.server_address(), kServer);
+  EXPECT_EQ(status.device_id(), ToHex(key_->device_id()));
+  EXPECT_EQ(status.heartbeat_interval_ms(), 240'000u);
+  EXPECT_GT(status.connected_since_ms(), 0);
+  EXPECT_EQ(status.last_error(), "");
+  EXPECT_EQ(status.apps(0).app_id(), kMail);
+  EXPECT_TRUE(status.apps(0).connected());
+}
+
+// --- Activity. ---
+
+TEST_F(AgentCoreTest, ThePowerManagerSaysWhetherThePhoneIsUsed) {
+  ASSERT_EQ(server_.logins.size(), 1u);
+  EXPECT_EQ(server_.logins[0].activity(), device::v1::ACTIVE) << "nobody said anything";
+  // Before Hello, as root and as the agent's user.
+  auto manager = App("", true, 0);
+  manager->SetActivity(v1::IDLE);
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(manager->activities_set, 2);
+  EXPECT_EQ(server_.activities, (std::vector<device::v1::Activity>{device::v1::IDLE}))
+      << "what it knows costs no radio";
+  manager->AskForStatus();
+  Run(absl::Milliseconds(20));
+  ASSERT_EQ(manager->statuses.size(), 1u);
+  EXPECT_EQ(manager->statuses[0].activity(), v1::IDLE);
+
+  // It goes with the next login.
+  server_.Drop();
+  Run(kSoon);
+  RunUntilReady();
+  ASSERT_EQ(server_.logins.size(), 2u);
+  EXPECT_EQ(server_.logins[1].activity(), device::v1::IDLE);
+  EXPECT_EQ(server_.activities.size(), 1u);
+
+  auto other_manager = App("", true, kAgentUid);
+  other_manager->SetActivity(v1::ACTIVITY_UNSPECIFIED);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(server_.activities.size(), 2u);
+  EXPECT_EQ(server_.activities.back(), device::v1::ACTIVE);
+}
+
+TEST_F(AgentCoreTest, AnAppHasNoSayInWhetherThePhoneIsUsed) {
+  auto app = App(kMail);
+  app->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(app->errors, (std::vector<v1::Error::Code>{v1::Error::PERMISSION_DENIED}));
+  EXPECT_TRUE(app->closed());
+  EXPECT_TRUE(server_.activities.empty());
+}
+
+TEST_F(AgentCoreTest, AnActivitySaidDuringTheLoginIsTold) {
+  auto manager = App("", true, 0);
+  server_.answers_logins = false;
+  server_.Drop();
+  ASSERT_TRUE(loop_.RunUntil([this] { return server_.logins.size() == 2; }, absl::Minutes(1)));
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  EXPECT_TRUE(server_.activities.empty());
+  EXPECT_EQ(server_.logins[1].activity(), device::v1::ACTIVE);
+  server_.AnswerLogin();
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(server_.activities, (std::vector<device::v1::Activity>{device::v1::IDLE}));
+}
+
+// A LOW message waits, and everything after it leaves holes that only its acknowledgement closes.
+TEST_F(AgentCoreTest, TooManyHolesMakeThePhoneActive) {
+  auto manager = App("", true, 0);
+  manager->SetActivity(v1::IDLE);
+  Run(absl::Milliseconds(20));
+  InboxBatch holes;
+  for (uint64_t n = 1; n < kManySeenRanges; ++n) {
+    device::v1::Gap gap;
+    gap.set_seq(10 + 2 * n);
+    gap.set_registration_id(1);
+    holes.incoming.emplace_back(gap);
+  }
+  ASSERT_TRUE(inbox_->Apply(holes).ok());
+  ASSERT_EQ(inbox_->seen_ranges(), kManySeenRanges - 1);
+  server_.Push(5, 1);
+  Run(kSoon);
+  EXPECT_EQ(server_.activities,
+            (std::vector<device::v1::Activity>{device::v1::IDLE, device::v1::ACTIVE}));
+  manager->AskForStatus();
+  Run(absl::Milliseconds(20));
+  EXPECT_EQ(manager->statuses[0].activity(), v1::IDLE) << "as it was told";
+  server_.Drop();
+  Run(kSoon);
+  RunUntilReady();
+  EXPECT_EQ(server_.logins.back().activity(), device::v1::ACTIVE);
+}
+
+// --- Registration. ---
+
+TEST_F(AgentCoreTest, AnUnknownAppHearsSoAndMayAskAgain) {
+  server_.register_outcome = AppRegistered::UNKNOWN_APP;
+  auto app = App(kMail);
+  EXPECT_EQ(app->errors, std::vector{v1::Error::UNKNOWN_APP});
+  EXPECT_FALSE(app->closed());
+  EXPECT_EQ(inbox_->Find(kMail), nullptr) << "nobody owns what the server does not know";
+  server_.register_outcome = AppRegistered::OK;
+  app->Register();
+  Run(kSoon);
+  EXPECT_EQ(app->tokens.size(), 1u);
+}
+
+TEST_F(AgentCoreTest, AServerThatCannotJustNowIsAskedAgain) {
+  server_.register_outcome = AppRegistered::UNAVAILABLE;
+  auto app = App(kMail);
+  Run(absl::Minutes(2));
+  EXPECT_TRUE(app->errors.empty());
+  EXPECT_GT(server_.app_requests.size(), 2u);
+  EXPECT_LT(server_.app_requests.size(), 30u) << "but not all the time";
+  server_.register_outcome = AppRegistered::OK;
+  Run(kReconnectMax);
+  EXPECT_EQ(app->tokens.size(), 1u);
+}
+
+TEST_F(AgentCoreTest, UnregisterKillsTokenAndBacklog) {
+  auto app = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  app->Unregister();
+  Run(kSoon);
+  EXPECT_EQ(app->unregistered, 1);
+  EXPECT_EQ(server_.app_requests,
+            (Strings{absl::StrCat("register ", kMail), absl::StrCat("remove ", kMail)}));
+  EXPECT_EQ(server_.app_acks, Strings{"1:UNREGISTERED"});
+  EXPECT_EQ(inbox_->waiting(), 0u);
+  // Another user may have the id now.
+  app->Close();
+  Run(kSoon);
+  EXPECT_EQ(App(kMail, true, kUser + 1)->tokens.size(), 1u);
+}
+
+TEST_F(AgentCoreTest, ARemovalSurvivesRestartsAndGoesBeforeANewRegistration) {
+  auto app = App(kMail);
+  server_.removes = false;
+  app->Unregister();
+  Run(kSoon);
+  EXPECT_EQ(app->unregistered, 1) << "it is on disk; the server may take its time";
+  KillAgent();
+  Run(kSoon);
+  server_.app_requests.clear();
+  StartAgent();
+  app = App(kMail);
+  RunUntilReady();
+  Run(kSoon);
+  EXPECT_TRUE(app->tokens.empty());
+  server_.removes = true;
+  Run(kReconnectMax);
+  EXPECT_EQ(app->tokens.size(), 1u);
+  ASSERT_GE(server_.app_requests.size(), 2u);
+  EXPECT_EQ(server_.app_requests[server_.app_requests.size() - 2], absl::StrCat("remove ", kMail));
+  EXPECT_EQ(server_.app_requests.back(), absl::StrCat("register ", kMail));
+}
+
+// --- The server's connection. ---
+
+TEST_F(AgentCoreTest, AReportThatALostConnectionSwallowedIsRepeated) {
+  auto app = App(kMail);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  server_.app_acks.clear();
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_EQ(server_.app_acks, Strings{"1:TAKEN"}) << "no heartbeat has confirmed it";
+  Run(absl::Minutes(5));
+  EXPECT_GE(server_.heartbeats, 1);
+  server_.app_acks.clear();
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_TRUE(server_.app_acks.empty());
+}
+
+TEST_F(AgentCoreTest, ManyReportsAskWhetherTheyArrived) {
+  auto app = App(kMail);
+  constexpr uint64_t kMessages = kMaxUnconfirmedAppAcks + 50;
+  for (uint64_t seq = 1; seq <= kMessages; ++seq) {
+    server_.Push(seq, IdOf(kMail));
+    if (seq % 40 == 0) Run(absl::Milliseconds(20));
+  }
+  Run(kSoon);
+  EXPECT_EQ(server_.app_acks.size(), kMessages);
+  EXPECT_EQ(server_.heartbeats, 1);
+}
+
+TEST_F(AgentCoreTest, ABlackHoleIsNoticedAndLeft) {
+  auto app = App(kMail);
+  Run(absl::Minutes(1));
+  network_.BlackHole(server_.stream());
+  server_.Push(1, IdOf(kMail));
+  Run(absl::Minutes(4) + kHeartbeatAckTimeout + kReconnectBase + kSoon);
+  EXPECT_EQ(app->got, Messages(1, 1));
+  EXPECT_EQ(server_.connections, 2);
+}
+
+TEST_F(AgentCoreTest, NonsenseFromTheServerEndsTheSessionAndNothingElse) {
+  auto app = App(kMail);
+  device::v1::Push bad = TestPush(1, IdOf(kMail), clock_);
+  bad.set_message_id("short");
+  device::v1::ConnectorFrame frame;
+  *frame.mutable_push() = bad;
+  server_.Send(frame);
+  Run(absl::Milliseconds(20));
+  EXPECT_FALSE(server_.ready());
+  RunUntilReady();
+  server_.Push(2, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(app->got, Messages(2, 2));
+}
+
+TEST_F(AgentCoreTest, AFullDiskAcknowledgesNothingAndRecovers) {
+  auto app = App(kMail);
+  Database* db = inbox_->database();
+  ASSERT_TRUE(db->LimitPages(db->pages()).ok());
+  for (uint64_t seq = 1; seq <= 40; ++seq) {
+    device::v1::Push push = TestPush(seq, IdOf(kMail), clock_);
+    push.set_payload(std::string(kMaxPayloadBytes, static_cast<char>('a' + seq % 26)));
+    server_.Push(push);
+  }
+  Run(kSoon);
+  EXPECT_GT(server_.unacked(), 0u);
+  const size_t connections = static_cast<size_t>(server_.connections);
+  Run(absl::Minutes(2));
+  EXPECT_GT(server_.connections, static_cast<int>(connections)) << "it tries again";
+  ASSERT_TRUE(db->LimitPages(1'000'000).ok());
+  Run(absl::Minutes(10));
+  EXPECT_EQ(app->got.size(), 40u);
+  EXPECT_EQ(server_.unacked(), 0u);
+}
+
+// --- Apps that misbehave. ---
+
+TEST_F(AgentCoreTest, HostileBytesCloseThatConnectionOnly) {
+  auto good = App(kMail);
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 40; ++round) {
+    auto bad = App(round % 2 == 0 ? "" : kChat, false, kUser + 1);
+    std::string bytes(1 + random() % 3000, '\0');
+    for (char& c : bytes) c = static_cast<char>(random());
+    // Whatever frame this began, what follows is none.
+    bytes.append(kMaxFrameBytes + 8, '\xff');
+    bad->SendBytes(bytes);
+    Run(absl::Milliseconds(20));
+    EXPECT_TRUE(bad->closed());
+  }
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(good->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, FramesOutOfOrderAreRefused) {
+  auto no_hello = App("");
+  no_hello->Register();
+  Run(kSoon);
+  EXPECT_EQ(no_hello->errors, std::vector{v1::Error::PROTOCOL_ERROR});
+  EXPECT_TRUE(no_hello->closed());
+
+  auto twice = App(kMail);
+  twice->Hello();
+  Run(kSoon);
+  EXPECT_EQ(twice->errors, std::vector{v1::Error::PROTOCOL_ERROR});
+
+  auto bad_id = App("mail");
+  EXPECT_EQ(bad_id->errors, std::vector{v1::Error::BAD_APP_ID});
+  EXPECT_TRUE(bad_id->closed());
+
+  auto too_many = App(kMail);
+  v1::AppFrame ack;
+  for (size_t i = 0; i <= kMaxAppAcksPerFrame; ++i) ack.mutable_ack()->add_delivery_ids(i);
+  too_many->Send(ack);
+  Run(kSoon);
+  EXPECT_EQ(too_many->errors, std::vector{v1::Error::PROTOCOL_ERROR});
+}
+
+TEST_F(AgentCoreTest, WhoDoesNotNameItselfIsClosedInTime) {
+  auto silent = App("");
+  Run(kLoginTimeout - absl::Seconds(1));
+  EXPECT_FALSE(silent->closed());
+  Run(absl::Seconds(2));
+  EXPECT_TRUE(silent->closed());
+}
+
+TEST_F(AgentCoreTest, ConnectionsAreBounded) {
+  std::vector<std::unique_ptr<FakeApp>> apps;
+  for (size_t i = 0; i < kMaxAppConnections; ++i) {
+    apps.push_back(std::make_unique<FakeApp>(&loop_, network_.Connect(kAgent), ""));
+  }
+  Run(absl::Milliseconds(100));
+  auto one_more = App("");
+  EXPECT_EQ(one_more->errors, std::vector{v1::Error::LIMIT_REACHED});
+  EXPECT_TRUE(one_more->closed());
+  Run(kLoginTimeout);
+  EXPECT_EQ(App(kMail)->tokens.size(), 1u) << "there is room again";
+}
+
+TEST_F(AgentCoreTest, AnAppThatDoesNotReadCostsABoundedAmount) {
+  auto app = App(kMail, /*acks=*/false);
+  app->stream()->PauseReading();
+  std::string requests;
+  v1::AppFrame request;
+  request.mutable_status_request();
+  for (int i = 0; i < 200'000; ++i) net::AppendFrame(request.SerializeAsString(), &requests);
+  app->SendBytes(requests);
+  Run(kSoon);
+  app->stream()->ResumeReading();
+  Run(kSoon);
+  EXPECT_TRUE(app->closed());
+}
+
+TEST_F(AgentCoreTest, StopKeepsWhatWasTaken) {
+  auto app = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  app->Ack(app->deliveries[0].delivery_id());
+  Run(absl::Milliseconds(1));
+  core_->Stop();
+  Run(kSoon);
+  EXPECT_TRUE(app->closed());
+  EXPECT_FALSE(server_.ready());
+  EXPECT_EQ(inbox_->waiting(), 0u);
+}
+
+// Loss, delay, pieces and resets: everything arrives, once, in order.
+TEST_F(AgentCoreTest, ABadNetwork) {
+  net::SimulatedNetwork::LinkOptions bad;
+  bad.latency = absl::Milliseconds(80);
+  bad.jitter = absl::Milliseconds(400);
+  bad.max_read_bytes = 37;
+  bad.reset_probability = 0.01;
+  bad.stall_probability = 0.02;
+  auto app = App(kMail);
+  network_.set_link_options(bad);
+  server_.Drop();
+  constexpr uint64_t kMessages = 300;
+  for (uint64_t seq = 1; seq <= kMessages; ++seq) {
+    server_.Push(seq, IdOf(kMail));
+    Run(absl::Seconds(2));
+  }
+  network_.set_link_options({});
+  ASSERT_TRUE(loop_.RunUntil([&] { return app->got.size() >= kMessages && server_.unacked() == 0; },
+                             absl::Hours(2)))
+      << app->got.size();
+  EXPECT_EQ(app->got, Messages(1, kMessages));
+  EXPECT_GT(server_.connections, 2);
+}
+
+}  // namespace
+}  // namespace bellwire::agent

@@ -1,0 +1,96 @@
+#ifndef BELLWIRE_DEVICE_AGENT_CORE_REGISTRAR_H_
+#define BELLWIRE_DEVICE_AGENT_CORE_REGISTRAR_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/agent/v1/agent.pb.h"
+#include "bellwire/device/v1/device.pb.h"
+#include "common/clock.h"
+#include "device-agent/apps/app_owner.h"
+#include "device-agent/core/backoff.h"
+#include "device-agent/inbox/inbox.h"
+
+namespace bellwire::agent {
+
+// Gets tokens for apps from the server and tells it which apps are gone, whenever there is a
+// session. Removals are on disk and outlive restarts; wishes for tokens live as long as their apps'
+// connections. Never asks for an app while its removal is not confirmed, so the two can't overtake
+// each other. Pure and single-threaded.
+class Registrar {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // To the server; there is a session.
+    virtual void SendRequest(const device::v1::AgentFrame& frame) = 0;
+    // The inbox has a token for the app.
+    virtual void OnRegistered(const std::string& app_id) = 0;
+    virtual void OnRefused(const std::string& app_id, v1::Error::Code code,
+                           absl::string_view message) = 0;
+  };
+
+  // All must outlive the registrar.
+  Registrar(const Clock* clock, Inbox* inbox, absl::BitGenRef random, Owner* owner);
+
+  // The app, which is `owner`'s, waits for a token. May call OnRefused from inside.
+  void Want(const std::string& app_id, const AppOwner& owner);
+  // It does not wait any more.
+  void Unwant(const std::string& app_id);
+  // Forgets the app (Inbox::Unregister), and whatever was asked for it.
+  absl::Status Unregister(const std::string& app_id);
+
+  // A session began: also asks for the tokens that a change of server voided.
+  void OnSessionStart();
+  void OnSessionEnd();
+  // Answers of the server. An error means that the session can't go on: our disk fails, or the
+  // answer is nonsense.
+  absl::Status OnAppRegistered(const device::v1::AppRegistered& answer);
+  absl::Status OnAppRemoved(const device::v1::AppRemoved& answer);
+
+  // The server asked us to wait until then; OnDeadline asks again.
+  std::optional<MonotonicTime> deadline() const;
+  void OnDeadline();
+
+ private:
+  struct Wish {
+    AppOwner owner;
+    // 0: not asked yet.
+    uint32_t request_id = 0;
+    // Unregistered after it was asked: the token dies as soon as it is there …
+    bool withdrawn = false;
+    // … and the app has asked for another one since.
+    bool wanted_again = false;
+  };
+  struct Request {
+    std::string app_id;
+    bool removal = false;
+  };
+
+  // Asks what may be asked now.
+  void Pump();
+  void Ask(const std::string& app_id, bool removal, uint32_t* request_id);
+  void RetryLater();
+
+  const Clock* const clock_;
+  Inbox* const inbox_;
+  Owner* const owner_;
+  Backoff backoff_;
+  bool in_session_ = false;
+  std::optional<MonotonicTime> retry_at_;
+  uint32_t last_request_id_ = 0;
+  std::map<std::string, Wish> wants_;
+  // Unanswered; at most kMaxPendingAppRequests.
+  std::map<uint32_t, Request> requests_;
+};
+
+}  // namespace bellwire::agent
+
+#endif  // BELLWIRE_DEVICE_AGENT_CORE_REGISTRAR_H_

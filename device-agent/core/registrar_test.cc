@@ -1,0 +1,220 @@
+#include "device-agent/core/registrar.h"
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/limits.h"
+#include "common/simulated_clock.h"
+#include "device-agent/testing/temp_dir.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::agent {
+namespace {
+
+using device::v1::AppRegistered;
+
+constexpr char kMail[] = "com.example.mail";
+constexpr uid_t kUser = 1000;
+
+class RegistrarTest : public testing::Test, private Registrar::Owner {
+ protected:
+  struct Asked {
+    uint32_t request_id;
+    std::string what;  // "register com.example.mail"
+  };
+
+  AppRegistered Ok(uint32_t request_id, uint64_t registration_id = 1) {
+    AppRegistered answer;
+    answer.set_request_id(request_id);
+    answer.set_outcome(AppRegistered::OK);
+    answer.set_registration_id(registration_id);
+    answer.set_token("token");
+    return answer;
+  }
+  device::v1::AppRemoved Removed(uint32_t request_id) {
+    device::v1::AppRemoved answer;
+    answer.set_request_id(request_id);
+    answer.set_ok(true);
+    return answer;
+  }
+  // What was asked since the last call, such as "register a, remove b".
+  std::string NewlyAsked() {
+    std::string result;
+    for (; told_ < asked_.size(); ++told_) {
+      absl::StrAppend(&result, result.empty() ? "" : ", ", asked_[told_].what);
+    }
+    return result;
+  }
+  uint32_t LastRequest() const { return asked_.back().request_id; }
+
+  SimulatedClock clock_;
+  TempDir dir_;
+  std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+  std::mt19937_64 random_{1};
+  Registrar registrar_{&clock_, inbox_.get(), random_, this};
+  std::vector<Asked> asked_;
+  std::vector<std::string> registered_;
+  std::vector<v1::Error::Code> refused_;
+  // Of the last removal.
+  uint64_t removed_registration_ = 0;
+
+ private:
+  void SendRequest(const device::v1::AgentFrame& frame) override {
+    if (frame.has_register_app()) {
+      asked_.push_back(
+          {frame.register_app().request_id(), "register " + frame.register_app().app_id()});
+    } else {
+      asked_.push_back({frame.remove_app().request_id(), "remove " + frame.remove_app().app_id()});
+      removed_registration_ = frame.remove_app().registration_id();
+    }
+  }
+  void OnRegistered(const std::string& app_id) override { registered_.push_back(app_id); }
+  void OnRefused(const std::string&, v1::Error::Code code, absl::string_view) override {
+    refused_.push_back(code);
+  }
+
+  size_t told_ = 0;
+};
+
+TEST_F(RegistrarTest, AsksOnceThereIsASession) {
+  registrar_.Want(kMail, kUser);
+  registrar_.Want(kMail, kUser);
+  EXPECT_EQ(NewlyAsked(), "");
+  registrar_.OnSessionStart();
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
+  EXPECT_EQ(registered_, std::vector<std::string>{kMail});
+  EXPECT_EQ(inbox_->Find(kMail)->owner, kUser);
+}
+
+TEST_F(RegistrarTest, AsksAgainInTheNextSession) {
+  registrar_.OnSessionStart();
+  registrar_.Want(kMail, kUser);
+  const uint32_t first = LastRequest();
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart();
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail, register com.example.mail");
+  EXPECT_NE(LastRequest(), first);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(first)).ok());
+  EXPECT_TRUE(registered_.empty()) << "an answer to nobody";
+}
+
+TEST_F(RegistrarTest, WhoHasGoneIsNotAskedFor) {
+  registrar_.Want(kMail, kUser);
+  registrar_.Unwant(kMail);
+  registrar_.OnSessionStart();
+  EXPECT_EQ(NewlyAsked(), "");
+}
+
+TEST_F(RegistrarTest, UnansweredRequestsAreBounded) {
+  registrar_.OnSessionStart();
+  for (size_t i = 0; i < kMaxPendingAppRequests + 5; ++i) {
+    registrar_.Want(absl::StrCat("com.example.app", i), kUser);
+  }
+  EXPECT_EQ(asked_.size(), kMaxPendingAppRequests);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(asked_[0].request_id)).ok());
+  EXPECT_EQ(asked_.size(), kMaxPendingAppRequests + 1);
+}
+
+TEST_F(RegistrarTest, AppsAreBounded) {
+  for (size_t i = 0; i < kMaxAppsPerDevice; ++i) {
+    registrar_.Want(absl::StrCat("com.example.app", i), kUser);
+  }
+  EXPECT_TRUE(refused_.empty());
+  registrar_.Want(kMail, kUser);
+  EXPECT_EQ(refused_, std::vector{v1::Error::LIMIT_REACHED});
+}
+
+TEST_F(RegistrarTest, ARefusalIsTold) {
+  registrar_.OnSessionStart();
+  for (const auto& [outcome, code] :
+       {std::pair(AppRegistered::UNKNOWN_APP, v1::Error::UNKNOWN_APP),
+        std::pair(AppRegistered::LIMIT_REACHED, v1::Error::LIMIT_REACHED),
+        std::pair(AppRegistered::BAD_APP_ID, v1::Error::BAD_APP_ID)}) {
+    registrar_.Want(kMail, kUser);
+    AppRegistered answer;
+    answer.set_request_id(LastRequest());
+    answer.set_outcome(outcome);
+    ASSERT_TRUE(registrar_.OnAppRegistered(answer).ok());
+    EXPECT_EQ(refused_.back(), code);
+    EXPECT_EQ(inbox_->Find(kMail), nullptr);
+  }
+}
+
+TEST_F(RegistrarTest, UnavailableIsRetriedWithBackOff) {
+  registrar_.OnSessionStart();
+  registrar_.Want(kMail, kUser);
+  for (int i = 0; i < 5; ++i) {
+    AppRegistered answer;
+    answer.set_request_id(LastRequest());
+    answer.set_outcome(AppRegistered::UNAVAILABLE);
+    const size_t before = asked_.size();
+    ASSERT_TRUE(registrar_.OnAppRegistered(answer).ok());
+    ASSERT_TRUE(registrar_.deadline().has_value());
+    EXPECT_EQ(asked_.size(), before);
+    clock_.Advance(*registrar_.deadline() - clock_.Monotonic());
+    registrar_.OnDeadline();
+    EXPECT_EQ(asked_.size(), before + 1);
+    EXPECT_FALSE(registrar_.deadline().has_value());
+  }
+}
+
+TEST_F(RegistrarTest, AnAnswerWithoutATokenEndsTheSession) {
+  registrar_.OnSessionStart();
+  registrar_.Want(kMail, kUser);
+  AppRegistered answer = Ok(LastRequest());
+  answer.clear_token();
+  EXPECT_FALSE(registrar_.OnAppRegistered(answer).ok());
+}
+
+TEST_F(RegistrarTest, ARemovalGoesBeforeANewRegistration) {
+  ASSERT_TRUE(inbox_->Register(kMail, {kUser, 1, "token"}).ok());
+  registrar_.OnSessionStart();
+  ASSERT_TRUE(registrar_.Unregister(kMail).ok());
+  registrar_.Want(kMail, kUser + 1);
+  EXPECT_EQ(NewlyAsked(), "remove com.example.mail");
+  EXPECT_EQ(removed_registration_, 1u) << "the one that ends, and no later one";
+  ASSERT_TRUE(registrar_.OnAppRemoved(Removed(LastRequest())).ok());
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 2)).ok());
+  EXPECT_EQ(inbox_->Find(kMail)->owner, kUser + 1);
+}
+
+TEST_F(RegistrarTest, UnregisteredWhileItWasAskedForTheTokenDiesAtOnce) {
+  registrar_.OnSessionStart();
+  registrar_.Want(kMail, kUser);
+  ASSERT_TRUE(registrar_.Unregister(kMail).ok());
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
+  EXPECT_TRUE(registered_.empty());
+  EXPECT_EQ(inbox_->Find(kMail), nullptr);
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail, remove com.example.mail");
+}
+
+TEST_F(RegistrarTest, UnregisteredAndWantedAgainWhileItWasAskedFor) {
+  registrar_.OnSessionStart();
+  registrar_.Want(kMail, kUser);
+  ASSERT_TRUE(registrar_.Unregister(kMail).ok());
+  registrar_.Want(kMail, kUser);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail, remove com.example.mail");
+  ASSERT_TRUE(registrar_.OnAppRemoved(Removed(LastRequest())).ok());
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 2)).ok());
+  EXPECT_EQ(registered_.size(), 1u);
+}
+
+TEST_F(RegistrarTest, TokensThatAServerChangeVoidedAreAskedForByItself) {
+  ASSERT_TRUE(inbox_->Register(kMail, {kUser, 1, "token"}).ok());
+  registrar_.OnSessionStart();
+  EXPECT_EQ(NewlyAsked(), "");
+  registrar_.OnSessionEnd();
+  ASSERT_TRUE(inbox_->EnterMailbox(NewMailboxId(), 0).ok());
+  registrar_.OnSessionStart();
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+}
+
+}  // namespace
+}  // namespace bellwire::agent

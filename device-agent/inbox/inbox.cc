@@ -1,0 +1,280 @@
+#include "device-agent/inbox/inbox.h"
+
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+
+namespace bellwire::agent {
+namespace {
+
+using device::v1::AppAck;
+
+absl::Status Damaged(const std::string& path, const absl::Status& cause) {
+  return MakeError(
+      absl::StatusCode::kDataLoss, "DATABASE_DAMAGED",
+      absl::StrCat(path, " is damaged (", cause.message(),
+                   "). Move it away, with its -wal file, and start again: device.key keeps"
+                   " the tokens of all apps; messages that waited in this file are lost"));
+}
+
+}  // namespace
+
+Inbox::Inbox(std::unique_ptr<Database> db, std::unique_ptr<InboxStatements> statements,
+             const Clock* clock)
+    : db_(std::move(db)), sql_(std::move(statements)), clock_(clock) {}
+
+Inbox::~Inbox() {
+  // So that `redelivered` is right after an orderly stop. Nothing depends on it.
+  Transact([] { return absl::OkStatus(); }).IgnoreError();
+}
+
+absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const std::string& path, const Clock* clock) {
+  auto open = [&]() -> absl::StatusOr<std::unique_ptr<Inbox>> {
+    BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path));
+    BELLWIRE_RETURN_IF_ERROR(PrepareInboxSchema(db.get()));
+    BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<InboxStatements> statements,
+                              InboxStatements::Prepare(db.get()));
+    std::unique_ptr<Inbox> inbox(new Inbox(std::move(db), std::move(statements), clock));
+    BELLWIRE_RETURN_IF_ERROR(inbox->Load());
+    return inbox;
+  };
+  absl::StatusOr<std::unique_ptr<Inbox>> inbox = open();
+  if (absl::IsDataLoss(inbox.status())) return Damaged(path, inbox.status());
+  return inbox;
+}
+
+absl::Status Inbox::Load() {
+  State state;
+  auto each = [](Statement& statement, auto row) -> absl::Status {
+    statement.Reset();
+    for (;;) {
+      BELLWIRE_ASSIGN_OR_RETURN(const bool more, statement.Step());
+      if (!more) return absl::OkStatus();
+      row(statement);
+    }
+  };
+  BELLWIRE_RETURN_IF_ERROR(each(sql_->all_meta, [&state](const Statement& row) {
+    if (row.Bytes(0) == "inbox_id") state.inbox_id = std::string(row.Bytes(1));
+    if (row.Bytes(0) == "login_number") state.login_number = Unsigned(row.Int(1));
+    if (row.Bytes(0) == "mailbox_id") state.mailbox_id = MailboxId::FromBytes(row.Bytes(1));
+  }));
+  std::vector<SeqTracker::Range> seen;
+  BELLWIRE_RETURN_IF_ERROR(each(sql_->all_seen, [&seen](const Statement& row) {
+    seen.push_back({Unsigned(row.Int(0)), Unsigned(row.Int(1))});
+  }));
+  absl::c_sort(seen, [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const SeqTracker::Range& range : seen) state.seen.Restore(range);
+  BELLWIRE_RETURN_IF_ERROR(each(sql_->all_apps, [this, &state](const Statement& row) {
+    const std::string app_id(row.Bytes(0));
+    Registration registration{AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))),
+                              Unsigned(row.Int(2)), std::string(row.Bytes(3))};
+    const uint64_t given = Unsigned(row.Int(4));
+    given_.try_emplace(registration.registration_id,
+                       Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
+    state.app_of.emplace(registration.registration_id, app_id);
+    state.registrations.emplace(app_id, std::move(registration));
+  }));
+  BELLWIRE_RETURN_IF_ERROR(each(sql_->all_removals, [&state](const Statement& row) {
+    state.removals.emplace(std::string(row.Bytes(0)), Unsigned(row.Int(1)));
+  }));
+  BELLWIRE_RETURN_IF_ERROR(each(sql_->count_items, [&state](const Statement& row) {
+    state.waiting.emplace(Unsigned(row.Int(0)), static_cast<size_t>(row.Int(1)));
+  }));
+  state_ = std::move(state);
+  loaded_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Inbox::Transact(absl::FunctionRef<absl::Status()> change) {
+  if (!loaded_) BELLWIRE_RETURN_IF_ERROR(Load());
+  absl::Status status = [&]() -> absl::Status {
+    BELLWIRE_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(db_.get()));
+    BELLWIRE_RETURN_IF_ERROR(change());
+    BELLWIRE_RETURN_IF_ERROR(WriteGiven());
+    return transaction.Commit();
+  }();
+  if (status.ok()) return status;
+  for (auto& [registration_id, given] : given_) given.dirty = true;
+  loaded_ = false;
+  if (absl::Status reload = Load(); !reload.ok()) {
+    LogError("inbox_unreadable", {{"error", reload.message()}});
+  }
+  return status;
+}
+
+// --- Sessions. ---
+
+absl::StatusOr<uint64_t> Inbox::NextLoginNumber() {
+  BELLWIRE_RETURN_IF_ERROR(RaiseLoginNumber(state_.login_number + 1));
+  return state_.login_number;
+}
+
+absl::Status Inbox::RaiseLoginNumber(uint64_t number) {
+  if (number <= state_.login_number) return absl::OkStatus();
+  return Transact([this, number]() -> absl::Status {
+    state_.login_number = number;
+    return sql_->put_meta.Reset().BindText("login_number").BindInt(Signed(number)).Run();
+  });
+}
+
+absl::StatusOr<bool> Inbox::EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq) {
+  const bool changed = state_.mailbox_id != mailbox_id;
+  BELLWIRE_RETURN_IF_ERROR(Transact([&]() -> absl::Status {
+    if (changed) {
+      state_.mailbox_id = mailbox_id;
+      BELLWIRE_RETURN_IF_ERROR(
+          sql_->put_meta.Reset().BindText("mailbox_id").BindBlob(mailbox_id.bytes()).Run());
+      state_.seen.Clear();
+      BELLWIRE_RETURN_IF_ERROR(sql_->clear_seen.Reset().Run());
+      for (auto& [app_id, registration] : state_.registrations) registration.token.clear();
+      BELLWIRE_RETURN_IF_ERROR(sql_->void_tokens.Reset().Run());
+    }
+    return WriteSeen(state_.seen.Settle(settled_seq));
+  }));
+  return changed;
+}
+
+// --- Registrations. ---
+
+const Registration* Inbox::Find(absl::string_view app_id) const {
+  const auto it = state_.registrations.find(app_id);
+  return it == state_.registrations.end() ? nullptr : &it->second;
+}
+
+absl::Status Inbox::Register(absl::string_view app_id, const Registration& registration) {
+  const auto other = state_.app_of.find(registration.registration_id);
+  if (other != state_.app_of.end() && other->second != app_id) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "REGISTRATION_ID_TAKEN",
+                     "the server gave two apps the same registration id");
+  }
+  return Transact([&]() -> absl::Status {
+    Registration now = registration;
+    if (const Registration* before = Find(app_id); before != nullptr) {
+      now.owner = before->owner;
+      const uint64_t old_id = before->registration_id;
+      if (old_id != now.registration_id) {
+        BELLWIRE_RETURN_IF_ERROR(sql_->move_items.Reset()
+                                     .BindInt(Signed(now.registration_id))
+                                     .BindInt(Signed(old_id))
+                                     .Run());
+        if (const auto it = state_.waiting.find(old_id); it != state_.waiting.end()) {
+          const size_t moved = it->second;
+          state_.waiting.erase(it);
+          state_.waiting[now.registration_id] += moved;
+        }
+        if (const auto it = given_.find(old_id); it != given_.end()) {
+          const Given moved = it->second;
+          given_.erase(it);
+          given_[now.registration_id] = moved;
+        }
+        state_.app_of.erase(old_id);
+      }
+    }
+    const Given& given = given_[now.registration_id];
+    BELLWIRE_RETURN_IF_ERROR(sql_->put_app.Reset()
+                                 .BindText(app_id)
+                                 .BindInt(now.owner.uid)
+                                 .BindInt(Signed(now.registration_id))
+                                 .BindText(now.token)
+                                 .BindInt(Signed(given.marked_up_to))
+                                 .BindText(now.owner.sandbox)
+                                 .Run());
+    state_.app_of[now.registration_id] = std::string(app_id);
+    state_.registrations[std::string(app_id)] = std::move(now);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Inbox::VoidToken(absl::string_view app_id) {
+  const auto it = state_.registrations.find(app_id);
+  if (it == state_.registrations.end() || it->second.token.empty()) return absl::OkStatus();
+  return Transact([&]() -> absl::Status {
+    it->second.token.clear();
+    return sql_->void_token.Reset().BindText(app_id).Run();
+  });
+}
+
+absl::Status Inbox::Unregister(absl::string_view app_id) {
+  const Registration* registration = Find(app_id);
+  if (registration == nullptr) return absl::OkStatus();
+  const uint64_t registration_id = registration->registration_id;
+  BELLWIRE_RETURN_IF_ERROR(Transact([&]() -> absl::Status {
+    std::vector<std::string> messages;
+    size_t dropped = 0;
+    sql_->drop_items.Reset().BindInt(Signed(registration_id));
+    for (;;) {
+      BELLWIRE_ASSIGN_OR_RETURN(const bool row, sql_->drop_items.Step());
+      if (!row) break;
+      ++dropped;
+      if (!sql_->drop_items.IsNull(0)) messages.emplace_back(sql_->drop_items.Bytes(0));
+    }
+    if (dropped > 0) CountDown(registration_id, dropped);
+    for (const std::string& message_id : messages) {
+      BELLWIRE_RETURN_IF_ERROR(QueueAppAck(message_id, registration_id, AppAck::UNREGISTERED));
+    }
+    BELLWIRE_RETURN_IF_ERROR(sql_->erase_app.Reset().BindText(app_id).Run());
+    state_.app_of.erase(registration_id);
+    state_.registrations.erase(state_.registrations.find(app_id));
+    state_.removals[std::string(app_id)] = registration_id;
+    return sql_->put_removal.Reset().BindText(app_id).BindInt(Signed(registration_id)).Run();
+  }));
+  given_.erase(registration_id);
+  return absl::OkStatus();
+}
+
+std::vector<std::string> Inbox::PendingRemovals() const {
+  std::vector<std::string> result;
+  for (const auto& [app_id, registration_id] : state_.removals) result.push_back(app_id);
+  return result;
+}
+
+absl::Status Inbox::FinishRemoval(absl::string_view app_id) {
+  return Transact([&]() -> absl::Status {
+    if (const auto it = state_.removals.find(app_id); it != state_.removals.end()) {
+      state_.removals.erase(it);
+    }
+    return sql_->erase_removal.Reset().BindText(app_id).Run();
+  });
+}
+
+// --- What the server is to be told. ---
+
+absl::StatusOr<std::vector<QueuedAppAck>> Inbox::AppAcks(int64_t after, size_t limit) const {
+  std::vector<QueuedAppAck> result;
+  Statement& row = sql_->app_acks.Reset().BindInt(after).BindInt(static_cast<int64_t>(limit));
+  for (;;) {
+    BELLWIRE_ASSIGN_OR_RETURN(const bool more, row.Step());
+    if (!more) return result;
+    QueuedAppAck ack;
+    ack.id = row.Int(0);
+    ack.item.set_message_id(std::string(row.Bytes(1)));
+    ack.item.set_registration_id(Unsigned(row.Int(2)));
+    ack.item.set_outcome(static_cast<AppAck::Outcome>(row.Int(3)));
+    result.push_back(std::move(ack));
+  }
+}
+
+absl::Status Inbox::ForgetAppAcks(int64_t id) {
+  return Transact([&] { return sql_->forget_app_acks.Reset().BindInt(id).Run(); });
+}
+
+// --- For people. ---
+
+size_t Inbox::waiting(absl::string_view app_id) const {
+  const Registration* registration = Find(app_id);
+  if (registration == nullptr) return 0;
+  const auto it = state_.waiting.find(registration->registration_id);
+  return it == state_.waiting.end() ? 0 : it->second;
+}
+
+size_t Inbox::waiting() const {
+  size_t sum = 0;
+  for (const auto& [registration_id, n] : state_.waiting) sum += n;
+  return sum;
+}
+
+}  // namespace bellwire::agent

@@ -1,0 +1,242 @@
+// AdminService as `bellwire team|app|key` meet it: over gRPC and TLS.
+
+#include "gateway/admin/admin_service.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "crypto/provider_key.h"
+#include "gateway/testing/test_gateway.h"
+#include "gtest/gtest.h"
+#include "rpc/grpc_status.h"
+
+namespace bellwire::gateway {
+namespace {
+
+class AdminServiceTest : public ::testing::Test {
+ protected:
+  AdminServiceTest() {
+    gateway_.registry.put_team = [](const admin::v1::Team& team) { return team; };
+    gateway_.registry.put_app = [](const admin::v1::App& app) { return app; };
+    gateway_.registry.put_key = [](const admin::v1::Key& key) { return key; };
+  }
+
+  template <typename Method, typename Request, typename Response>
+  absl::Status Call(Method method, const Request& request, Response* response) {
+    return FromGrpcStatus(
+        (gateway_.admin()->*method)(gateway_.AdminContext().get(), request, response));
+  }
+
+  absl::Status CreateTeam(const std::string& name, admin::v1::Team* team) {
+    admin::v1::CreateTeamRequest request;
+    request.set_name(name);
+    return Call(&admin::v1::AdminService::Stub::CreateTeam, request, team);
+  }
+  absl::Status CreateApp(const std::string& app_id, admin::v1::OverflowPolicy policy,
+                         admin::v1::App* app) {
+    admin::v1::CreateAppRequest request;
+    request.set_team_id("teamteam22");
+    request.set_app_id(app_id);
+    request.set_overflow_policy(policy);
+    return Call(&admin::v1::AdminService::Stub::CreateApp, request, app);
+  }
+  absl::Status CreateKey(const std::string& public_key_pem,
+                         admin::v1::CreateKeyResponse* response) {
+    admin::v1::CreateKeyRequest request;
+    request.set_team_id("teamteam22");
+    request.set_public_key_pem(public_key_pem);
+    return Call(&admin::v1::AdminService::Stub::CreateKey, request, response);
+  }
+
+  TestGateway gateway_;
+};
+
+void ExpectInvalid(const absl::Status& status, absl::string_view reason, absl::string_view field) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(ErrorReason(status), reason) << status;
+  EXPECT_EQ(ErrorField(status).value_or(""), field) << status;
+}
+
+bool IsShortId(const std::string& id) {
+  return id.size() == 10 &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string::npos;
+}
+
+TEST_F(AdminServiceTest, EveryMethodWantsTheAdminToken) {
+  using Stub = admin::v1::AdminService::Stub;
+  const auto reason_without = [this](auto method, auto request, auto response) {
+    grpc::ClientContext context;
+    const absl::Status status =
+        FromGrpcStatus((gateway_.admin()->*method)(&context, request, &response));
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << status;
+    return ErrorReason(status);
+  };
+  const auto reason_with_wrong = [this](auto method, auto request, auto response) {
+    const auto context = gateway_.ContextWith("the admin tokem");
+    const absl::Status status =
+        FromGrpcStatus((gateway_.admin()->*method)(context.get(), request, &response));
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << status;
+    return ErrorReason(status);
+  };
+  const auto check = [&](auto method, auto request, auto response) {
+    EXPECT_EQ(reason_without(method, request, response), "MISSING_CREDENTIAL");
+    EXPECT_EQ(reason_with_wrong(method, request, response), "BAD_CREDENTIAL");
+  };
+  namespace v1 = admin::v1;
+  check(&Stub::CreateTeam, v1::CreateTeamRequest(), v1::Team());
+  check(&Stub::ListTeams, v1::ListTeamsRequest(), v1::ListTeamsResponse());
+  check(&Stub::CreateApp, v1::CreateAppRequest(), v1::App());
+  check(&Stub::ListApps, v1::ListAppsRequest(), v1::ListAppsResponse());
+  check(&Stub::CreateKey, v1::CreateKeyRequest(), v1::CreateKeyResponse());
+  check(&Stub::ListKeys, v1::ListKeysRequest(), v1::ListKeysResponse());
+  check(&Stub::RevokeKey, v1::RevokeKeyRequest(), v1::Key());
+}
+
+TEST_F(AdminServiceTest, AProvidersJwtAdministersNothing) {
+  admin::v1::ListTeamsResponse response;
+  const absl::Status status = FromGrpcStatus(gateway_.admin()->ListTeams(
+      gateway_.Context().get(), admin::v1::ListTeamsRequest(), &response));
+  EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL");
+}
+
+TEST_F(AdminServiceTest, CreateTeamMakesAnId) {
+  admin::v1::Team team;
+  const absl::Status status = CreateTeam("Mail", &team);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(IsShortId(team.team_id())) << team.team_id();
+  EXPECT_EQ(team.name(), "Mail");
+  EXPECT_EQ(team.create_time().seconds(), absl::ToUnixSeconds(gateway_.clock.WallNow()));
+}
+
+TEST_F(AdminServiceTest, CreateTeamWantsAName) {
+  admin::v1::Team team;
+  ExpectInvalid(CreateTeam("", &team), "BAD_NAME", "name");
+  ExpectInvalid(CreateTeam(std::string(kMaxTeamNameBytes + 1, 'n'), &team), "BAD_NAME", "name");
+  EXPECT_TRUE(CreateTeam(std::string(kMaxTeamNameBytes, 'n'), &team).ok());
+}
+
+TEST_F(AdminServiceTest, CreateApp) {
+  admin::v1::App app;
+  const absl::Status status =
+      CreateApp("com.example.mail", admin::v1::OVERFLOW_POLICY_UNSPECIFIED, &app);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(app.app_id(), "com.example.mail");
+  EXPECT_EQ(app.team_id(), "teamteam22");
+  EXPECT_EQ(app.overflow_policy(), admin::v1::DROP_OLDEST);
+  ASSERT_TRUE(CreateApp("com.example.mail", admin::v1::REFUSE_NEWEST, &app).ok());
+  EXPECT_EQ(app.overflow_policy(), admin::v1::REFUSE_NEWEST);
+
+  for (const char* bad : {"", "mail", "com..mail", "com.example mail"}) {
+    ExpectInvalid(CreateApp(bad, admin::v1::DROP_ALL, &app), "BAD_APP_ID", "app_id");
+  }
+  ExpectInvalid(CreateApp("com.example.mail", static_cast<admin::v1::OverflowPolicy>(9), &app),
+                "BAD_OVERFLOW_POLICY", "overflow_policy");
+}
+
+TEST_F(AdminServiceTest, CreateKeyMakesAPairAndShowsItOnce) {
+  admin::v1::Key stored;
+  gateway_.registry.put_key = [&stored](const admin::v1::Key& key) {
+    stored = key;
+    return key;
+  };
+  admin::v1::CreateKeyResponse response;
+  const absl::Status status = CreateKey("", &response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(IsShortId(response.key().key_id()));
+  EXPECT_EQ(response.key().team_id(), "teamteam22");
+  EXPECT_TRUE(absl::StrContains(response.private_key_pem(), "PRIVATE KEY"));
+  EXPECT_TRUE(absl::StrContains(response.key().public_key_pem(), "PUBLIC KEY"));
+  EXPECT_FALSE(absl::StrContains(stored.DebugString(), "PRIVATE"));
+}
+
+TEST_F(AdminServiceTest, CreateKeyTakesTheCallersOwn) {
+  const std::string own = GenerateProviderKeyPair()->public_key_pem;
+  admin::v1::CreateKeyResponse response;
+  ASSERT_TRUE(CreateKey(own, &response).ok());
+  EXPECT_EQ(response.key().public_key_pem(), own);
+  EXPECT_EQ(response.private_key_pem(), "");
+
+  ExpectInvalid(CreateKey("not a key", &response), "BAD_PUBLIC_KEY", "public_key_pem");
+  ExpectInvalid(CreateKey(GenerateProviderKeyPair()->private_key_pem, &response), "BAD_PUBLIC_KEY",
+                "public_key_pem");
+  ExpectInvalid(CreateKey(std::string(kMaxPublicKeyPemBytes + 1, 'x'), &response), "BAD_PUBLIC_KEY",
+                "public_key_pem");
+}
+
+TEST_F(AdminServiceTest, TheRegistrysErrorsPass) {
+  gateway_.registry.put_app = [](const admin::v1::App&) -> absl::StatusOr<admin::v1::App> {
+    return MakeError(absl::StatusCode::kAlreadyExists, "APP_EXISTS", "taken");
+  };
+  gateway_.registry.put_key = [](const admin::v1::Key&) -> absl::StatusOr<admin::v1::Key> {
+    return MakeError(absl::StatusCode::kNotFound, "TEAM_NOT_FOUND", "no such team");
+  };
+  gateway_.registry.revoke_key =
+      [](const admin::v1::RevokeKeyRequest&) -> absl::StatusOr<admin::v1::Key> {
+    return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", "no such key");
+  };
+  gateway_.registry.put_team = [](const admin::v1::Team&) -> absl::StatusOr<admin::v1::Team> {
+    return absl::UnavailableError("down");
+  };
+  admin::v1::App app;
+  EXPECT_EQ(ErrorReason(CreateApp("com.example.mail", admin::v1::DROP_ALL, &app)), "APP_EXISTS");
+  admin::v1::CreateKeyResponse key_response;
+  EXPECT_EQ(ErrorReason(CreateKey("", &key_response)), "TEAM_NOT_FOUND");
+  EXPECT_EQ(key_response.private_key_pem(), "");
+  admin::v1::Key key;
+  EXPECT_EQ(ErrorReason(Call(&admin::v1::AdminService::Stub::RevokeKey,
+                             admin::v1::RevokeKeyRequest(), &key)),
+            "KEY_NOT_FOUND");
+  admin::v1::Team team;
+  EXPECT_EQ(ErrorReason(CreateTeam("Mail", &team)), "REGISTRY_UNAVAILABLE");
+}
+
+TEST_F(AdminServiceTest, ListsAndRevocationPassThrough) {
+  gateway_.registry.list_teams = [](const admin::v1::ListTeamsRequest&) {
+    admin::v1::ListTeamsResponse response;
+    response.add_teams()->set_team_id("one");
+    return response;
+  };
+  gateway_.registry.list_apps = [](const admin::v1::ListAppsRequest& request) {
+    admin::v1::ListAppsResponse response;
+    response.add_apps()->set_app_id("app of " + request.team_id());
+    return response;
+  };
+  gateway_.registry.list_keys = [](const admin::v1::ListKeysRequest& request) {
+    admin::v1::ListKeysResponse response;
+    response.add_keys()->set_key_id("key of " + request.team_id());
+    return response;
+  };
+  gateway_.registry.revoke_key = [](const admin::v1::RevokeKeyRequest& request) {
+    admin::v1::Key key;
+    key.set_key_id(request.key_id());
+    key.mutable_revoke_time()->set_seconds(1);
+    return key;
+  };
+  using Stub = admin::v1::AdminService::Stub;
+  admin::v1::ListTeamsResponse teams;
+  ASSERT_TRUE(Call(&Stub::ListTeams, admin::v1::ListTeamsRequest(), &teams).ok());
+  EXPECT_EQ(teams.teams(0).team_id(), "one");
+  admin::v1::ListAppsRequest apps_request;
+  apps_request.set_team_id("t");
+  admin::v1::ListAppsResponse apps;
+  ASSERT_TRUE(Call(&Stub::ListApps, apps_request, &apps).ok());
+  EXPECT_EQ(apps.apps(0).app_id(), "app of t");
+  admin::v1::ListKeysRequest keys_request;
+  keys_request.set_team_id("t");
+  admin::v1::ListKeysResponse keys;
+  ASSERT_TRUE(Call(&Stub::ListKeys, keys_request, &keys).ok());
+  EXPECT_EQ(keys.keys(0).key_id(), "key of t");
+  admin::v1::RevokeKeyRequest revoke;
+  revoke.set_key_id("k");
+  admin::v1::Key key;
+  ASSERT_TRUE(Call(&Stub::RevokeKey, revoke, &key).ok());
+  EXPECT_EQ(key.key_id(), "k");
+  EXPECT_TRUE(key.has_revoke_time());
+}
+
+}  // namespace
+}  // namespace bellwire::gateway

@@ -1,0 +1,85 @@
+#include "gateway/auth/authenticator.h"
+
+#include <memory>
+#include <utility>
+
+#include "common/error.h"
+#include "common/limits.h"
+#include "gateway/auth/jwt.h"
+#include "openssl/sha.h"
+
+namespace bellwire::gateway {
+namespace {
+
+// Made-up ids need not reach the registry: NewShortId makes ten of these.
+bool LooksLikeKeyId(absl::string_view id) {
+  return id.size() == 10 &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == absl::string_view::npos;
+}
+
+absl::StatusOr<ProviderIdentity> Verify(absl::string_view jwt, const JwtClaims& claims,
+                                        const SigningKey& key) {
+  if (absl::Status verified = VerifyJwt(jwt, key.public_key_pem); !verified.ok()) return verified;
+  if (claims.team_id != key.team_id) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
+                     "The JWT's iss is not the team that its signing key belongs to.");
+  }
+  ProviderIdentity identity;
+  identity.team_id = key.team_id;
+  identity.expires_at = claims.issued_at + kMaxJwtAge;
+  identity.recheck_at = key.fresh_until;
+  return identity;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(KeyCache* keys, const Clock* clock)
+    : keys_(keys), clock_(clock), verified_(kMaxCachedJwts) {}
+
+void Authenticator::Authenticate(absl::string_view jwt, Done done) {
+  Digest digest;
+  SHA256(reinterpret_cast<const unsigned char*>(jwt.data()), jwt.size(), digest.data());
+  {
+    absl::ReleasableMutexLock lock(&mu_);
+    const ProviderIdentity* known = verified_.Find(digest, clock_->Monotonic());
+    if (known != nullptr && known->IsFresh(*clock_)) {
+      ProviderIdentity identity = *known;
+      lock.Release();
+      std::move(done)(std::move(identity));
+      return;
+    }
+  }
+
+  absl::StatusOr<JwtClaims> claims = ParseJwt(jwt);
+  if (!claims.ok()) {
+    std::move(done)(claims.status());
+    return;
+  }
+  if (absl::Status age = CheckJwtAge(claims->issued_at, clock_->WallNow()); !age.ok()) {
+    std::move(done)(std::move(age));
+    return;
+  }
+  if (!LooksLikeKeyId(claims->key_id)) {
+    std::move(done)(MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
+                              "The JWT's kid is not a key id of this server."));
+    return;
+  }
+  // Not `claims->key_id`: the callback owns the claims, and may run within Get.
+  const std::string key_id = claims->key_id;
+  keys_->Get(key_id, [this, digest, jwt = std::string(jwt), claims = *std::move(claims),
+                      done = std::move(done)](
+                         absl::StatusOr<std::shared_ptr<const SigningKey>> key) mutable {
+    if (!key.ok()) {
+      std::move(done)(key.status());
+      return;
+    }
+    absl::StatusOr<ProviderIdentity> identity = Verify(jwt, claims, **key);
+    if (identity.ok()) {
+      absl::MutexLock lock(&mu_);
+      verified_.Put(digest, *identity, identity->recheck_at);
+    }
+    std::move(done)(std::move(identity));
+  });
+}
+
+}  // namespace bellwire::gateway

@@ -1,0 +1,166 @@
+#include "gateway/auth/authenticator.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "common/simulated_clock.h"
+#include "crypto/provider_key.h"
+#include "gateway/auth/key_cache.h"
+#include "gateway/testing/fake_registry.h"
+#include "gateway/testing/jwt_for_testing.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::gateway {
+namespace {
+
+constexpr char kTeam[] = "teamteam22";
+constexpr char kKeyId[] = "abcdefghij";
+constexpr char kOtherTeamsKeyId[] = "jihgfedcba";
+
+class AuthenticatorTest : public ::testing::Test {
+ protected:
+  AuthenticatorTest()
+      : key_(*GenerateProviderKeyPair()),
+        other_teams_key_(*GenerateProviderKeyPair()),
+        keys_(&registry_, &clock_),
+        authenticator_(&keys_, &clock_) {
+    registry_.get_key =
+        [this](const internal::v1::GetKeyRequest& request) -> absl::StatusOr<admin::v1::Key> {
+      ++fetches_;
+      admin::v1::Key key;
+      key.set_key_id(request.key_id());
+      if (request.key_id() == kKeyId) {
+        key.set_team_id(kTeam);
+        key.set_public_key_pem(key_.public_key_pem);
+        if (revoked_) key.mutable_revoke_time()->set_seconds(1);
+      } else if (request.key_id() == kOtherTeamsKeyId) {
+        key.set_team_id("otherteam2");
+        key.set_public_key_pem(other_teams_key_.public_key_pem);
+      } else {
+        return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", "no such key");
+      }
+      return key;
+    };
+  }
+
+  JwtPartsForTesting Parts() {
+    JwtPartsForTesting parts;
+    parts.key_id = kKeyId;
+    parts.team_id = kTeam;
+    parts.issued_at = clock_.WallNow();
+    return parts;
+  }
+
+  absl::StatusOr<ProviderIdentity> Authenticate(absl::string_view jwt) {
+    absl::StatusOr<ProviderIdentity> result = absl::UnknownError("no answer");
+    authenticator_.Authenticate(jwt, [&result](absl::StatusOr<ProviderIdentity> identity) {
+      result = std::move(identity);
+    });
+    return result;
+  }
+
+  std::string Reason(absl::string_view jwt) {
+    const absl::Status status = Authenticate(jwt).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << status;
+    return ErrorReason(status);
+  }
+
+  const ProviderKeyPair key_;
+  const ProviderKeyPair other_teams_key_;
+  SimulatedClock clock_;
+  FakeRegistry registry_;
+  int fetches_ = 0;
+  bool revoked_ = false;
+  KeyCache keys_;
+  Authenticator authenticator_;
+};
+
+TEST_F(AuthenticatorTest, KnowsTheTeam) {
+  const auto identity = Authenticate(SignJwtForTesting(Parts(), key_.private_key_pem));
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(identity->team_id, kTeam);
+  EXPECT_TRUE(identity->IsFresh(clock_));
+}
+
+TEST_F(AuthenticatorTest, RefusesAnotherKeysSignature) {
+  EXPECT_EQ(Reason(SignJwtForTesting(Parts(), other_teams_key_.private_key_pem)), "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, AKeySpeaksForItsOwnTeamOnly) {
+  JwtPartsForTesting parts = Parts();
+  parts.key_id = kOtherTeamsKeyId;
+  EXPECT_EQ(Reason(SignJwtForTesting(parts, other_teams_key_.private_key_pem)), "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, RefusesUnknownKeysAndAsksOnlyForWhatMayBeOne) {
+  JwtPartsForTesting parts = Parts();
+  parts.key_id = "zzzzzzzzzz";
+  EXPECT_EQ(Reason(SignJwtForTesting(parts, key_.private_key_pem)), "BAD_CREDENTIAL");
+  EXPECT_EQ(fetches_, 1);
+  for (const char* id : {"../../etc", "zzzzzzzzzzz", "ZZZZZZZZZZ"}) {
+    parts.key_id = id;
+    EXPECT_EQ(Reason(SignJwtForTesting(parts, key_.private_key_pem)), "BAD_CREDENTIAL");
+  }
+  EXPECT_EQ(fetches_, 1);
+}
+
+TEST_F(AuthenticatorTest, ExpiresWhileItIsRemembered) {
+  const std::string jwt = SignJwtForTesting(Parts(), key_.private_key_pem);
+  ASSERT_TRUE(Authenticate(jwt).ok());
+  clock_.JumpWall(kMaxJwtAge + absl::Seconds(1));
+  EXPECT_EQ(Reason(jwt), "EXPIRED_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, ExpiryIsSeenInAnIdentityToo) {
+  const auto identity = Authenticate(SignJwtForTesting(Parts(), key_.private_key_pem));
+  ASSERT_TRUE(identity.ok());
+  clock_.JumpWall(kMaxJwtAge);
+  EXPECT_FALSE(identity->IsFresh(clock_));
+}
+
+TEST_F(AuthenticatorTest, RefusesTheFuture) {
+  JwtPartsForTesting parts = Parts();
+  parts.issued_at = clock_.WallNow() + kMaxJwtClockSkew + absl::Seconds(1);
+  EXPECT_EQ(Reason(SignJwtForTesting(parts, key_.private_key_pem)), "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, ARevokedKeyEndsWhatWasRemembered) {
+  const std::string jwt = SignJwtForTesting(Parts(), key_.private_key_pem);
+  const auto identity = Authenticate(jwt);
+  ASSERT_TRUE(identity.ok());
+  revoked_ = true;
+  clock_.Advance(kMaxKeyAge);
+  EXPECT_FALSE(identity->IsFresh(clock_));
+  EXPECT_EQ(Reason(jwt), "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, AskingAgainKeepsALivingKey) {
+  const std::string jwt = SignJwtForTesting(Parts(), key_.private_key_pem);
+  ASSERT_TRUE(Authenticate(jwt).ok());
+  ASSERT_TRUE(Authenticate(jwt).ok());
+  EXPECT_EQ(fetches_, 1);
+  clock_.Advance(kMaxKeyAge);
+  const auto identity = Authenticate(jwt);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_TRUE(identity->IsFresh(clock_));
+  EXPECT_EQ(fetches_, 2);
+}
+
+TEST_F(AuthenticatorTest, ABadSignatureIsNeverRemembered) {
+  const std::string jwt = SignJwtForTesting(Parts(), other_teams_key_.private_key_pem);
+  EXPECT_EQ(Reason(jwt), "BAD_CREDENTIAL");
+  EXPECT_EQ(Reason(jwt), "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, RefusesGarbageWithoutAsking) {
+  EXPECT_EQ(Reason(""), "BAD_CREDENTIAL");
+  EXPECT_EQ(Reason("a.b.c"), "BAD_CREDENTIAL");
+  EXPECT_EQ(Reason(std::string(kMaxJwtBytes + 1, 'a')), "BAD_CREDENTIAL");
+  EXPECT_EQ(fetches_, 0);
+}
+
+}  // namespace
+}  // namespace bellwire::gateway

@@ -1,0 +1,112 @@
+#include "gateway/auth/jwt.h"
+
+#include <jwt.h>
+
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/error.h"
+#include "common/limits.h"
+
+namespace bellwire::gateway {
+namespace {
+
+struct JwtDeleter {
+  void operator()(jwt_t* jwt) const { jwt_free(jwt); }
+};
+struct FreeDeleter {
+  void operator()(char* text) const { std::free(text); }
+};
+using JwtPtr = std::unique_ptr<jwt_t, JwtDeleter>;
+
+absl::Status Bad(absl::string_view message) {
+  return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL", message);
+}
+
+// Three parts of base64url without padding, none of them empty. libjwt's decoder is lenient, and
+// writes past its buffer if a part is empty: nothing else reaches it.
+bool IsCompactJws(absl::string_view jwt) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(jwt, '.');
+  if (parts.size() != 3) return false;
+  for (const absl::string_view part : parts) {
+    if (part.empty() || part.size() % 4 == 1) return false;
+    for (const char c : part) {
+      const bool base64url = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') || c == '-' || c == '_';
+      if (!base64url) return false;
+    }
+  }
+  return true;
+}
+
+// With an empty key libjwt only parses, and then says JWT_ALG_NONE whatever the header says.
+JwtPtr Decode(absl::string_view jwt, absl::string_view key) {
+  jwt_t* decoded = nullptr;
+  const int error =
+      jwt_decode(&decoded, std::string(jwt).c_str(),
+                 key.empty() ? nullptr : reinterpret_cast<const unsigned char*>(key.data()),
+                 static_cast<int>(key.size()));
+  if (error != 0) return nullptr;
+  return JwtPtr(decoded);
+}
+
+absl::string_view OrEmpty(const char* text) { return text == nullptr ? "" : text; }
+
+}  // namespace
+
+absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
+  if (jwt.size() > kMaxJwtBytes) {
+    return Bad(absl::StrCat("The JWT has ", jwt.size(), " bytes; at most ", kMaxJwtBytes,
+                            " are read. It needs alg, kid, iss and iat only."));
+  }
+  if (!IsCompactJws(jwt)) return Bad("The credential is not a JWT (header.claims.signature).");
+  const JwtPtr decoded = Decode(jwt, "");
+  if (decoded == nullptr) return Bad("The JWT's header or claims are malformed.");
+
+  // An attacker chooses `alg`: HS256 would make a secret of the public key, `none` asks for
+  // nothing.
+  if (OrEmpty(jwt_get_header(decoded.get(), "alg")) != "ES256") {
+    return Bad("The JWT's alg is not ES256, the only one taken.");
+  }
+  const std::unique_ptr<char, FreeDeleter> crit(jwt_get_headers_json(decoded.get(), "crit"));
+  if (crit != nullptr) return Bad("The JWT has critical header parameters (crit); none are known.");
+
+  JwtClaims claims;
+  claims.key_id = std::string(OrEmpty(jwt_get_header(decoded.get(), "kid")));
+  if (claims.key_id.empty()) return Bad("The JWT's header has no kid, the id of the signing key.");
+  claims.team_id = std::string(OrEmpty(jwt_get_grant(decoded.get(), "iss")));
+  if (claims.team_id.empty()) return Bad("The JWT has no claim iss, the id of the team.");
+  const std::unique_ptr<char, FreeDeleter> iat(jwt_get_grants_json(decoded.get(), "iat"));
+  double issued_at_s;
+  if (iat == nullptr || !absl::SimpleAtod(iat.get(), &issued_at_s)) {
+    return Bad("The JWT has no claim iat, a number of seconds since the Unix epoch.");
+  }
+  claims.issued_at = absl::UnixEpoch() + absl::Seconds(issued_at_s);
+  return claims;
+}
+
+absl::Status CheckJwtAge(absl::Time issued_at, absl::Time now) {
+  if (issued_at > now + kMaxJwtClockSkew) {
+    return Bad(absl::StrCat("The JWT's iat is ", absl::FormatDuration(issued_at - now),
+                            " in the future: check the clock of the signing machine."));
+  }
+  if (issued_at < now - kMaxJwtAge) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "EXPIRED_CREDENTIAL",
+                     "The JWT's iat is more than one hour ago: sign a new one.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyJwt(absl::string_view jwt, absl::string_view public_key_pem) {
+  const JwtPtr decoded = Decode(jwt, public_key_pem);
+  if (decoded == nullptr || jwt_get_alg(decoded.get()) != JWT_ALG_ES256) {
+    return Bad("The JWT's signature is not by the key that its kid names.");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace bellwire::gateway

@@ -1,0 +1,38 @@
+#ifndef BELLWIRE_GATEWAY_AUTH_JWT_H_
+#define BELLWIRE_GATEWAY_AUTH_JWT_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+// The JWTs that providers prove themselves with (RFC 7519), ES256 only. libjwt does the work; this
+// keeps it to the one algorithm and the one form. Pure functions.
+//
+// Errors are UNAUTHENTICATED BAD_CREDENTIAL unless they say otherwise, and never show the JWT.
+namespace bellwire::gateway {
+
+// What a JWT claims. Proves nothing before VerifyJwt.
+struct JwtClaims {
+  std::string key_id;    // Header `kid`.
+  std::string team_id;   // Claim `iss`.
+  absl::Time issued_at;  // Claim `iat`; a fraction of a second is fine (RFC 7519, NumericDate).
+};
+
+// Refuses what is malformed, larger than kMaxJwtBytes, not ES256, or has critical header
+// parameters (`crit`): it could mean anything to its maker.
+absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt);
+
+// BAD_CREDENTIAL if `issued_at` is more than kMaxJwtClockSkew ahead, EXPIRED_CREDENTIAL if it is
+// more than kMaxJwtAge ago.
+absl::Status CheckJwtAge(absl::Time issued_at, absl::Time now);
+
+// Whether the private half of `public_key_pem` (SubjectPublicKeyInfo, P-256) signed it.
+// REQUIRES: ParseJwt took it.
+absl::Status VerifyJwt(absl::string_view jwt, absl::string_view public_key_pem);
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_AUTH_JWT_H_

@@ -1,0 +1,209 @@
+#include "gateway/auth/jwt.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "crypto/provider_key.h"
+#include "gateway/testing/jwt_for_testing.h"
+#include "gtest/gtest.h"
+#include "openssl/evp.h"
+#include "openssl/pem.h"
+
+namespace bellwire::gateway {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'767'225'600);
+
+ProviderKeyPair NewKey() {
+  absl::StatusOr<ProviderKeyPair> key = GenerateProviderKeyPair();
+  EXPECT_TRUE(key.ok()) << key.status();
+  return *std::move(key);
+}
+
+std::string PrivatePem(EVP_PKEY* key) {
+  BIO* bio = BIO_new(BIO_s_mem());
+  PEM_write_bio_PKCS8PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);
+  std::string pem(data, static_cast<size_t>(size));
+  BIO_free(bio);
+  EVP_PKEY_free(key);
+  return pem;
+}
+
+JwtPartsForTesting GoodParts() {
+  JwtPartsForTesting parts;
+  parts.key_id = "abcdefghij";
+  parts.team_id = "teamteam22";
+  parts.issued_at = kNow;
+  return parts;
+}
+
+void ExpectBad(const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << status;
+  EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL") << status;
+}
+
+std::string Encode(absl::string_view header, absl::string_view claims,
+                   absl::string_view signature) {
+  return absl::StrCat(absl::WebSafeBase64Escape(header), ".", absl::WebSafeBase64Escape(claims),
+                      ".", absl::WebSafeBase64Escape(signature));
+}
+
+TEST(JwtTest, ReadsAndVerifies) {
+  const ProviderKeyPair key = NewKey();
+  const std::string jwt = SignJwtForTesting(GoodParts(), key.private_key_pem);
+  const absl::StatusOr<JwtClaims> claims = ParseJwt(jwt);
+  ASSERT_TRUE(claims.ok()) << claims.status();
+  EXPECT_EQ(claims->key_id, "abcdefghij");
+  EXPECT_EQ(claims->team_id, "teamteam22");
+  EXPECT_EQ(claims->issued_at, kNow);
+  EXPECT_TRUE(VerifyJwt(jwt, key.public_key_pem).ok());
+}
+
+TEST(JwtTest, RefusesAnotherKeysSignature) {
+  const std::string jwt = SignJwtForTesting(GoodParts(), NewKey().private_key_pem);
+  ASSERT_TRUE(ParseJwt(jwt).ok());
+  ExpectBad(VerifyJwt(jwt, NewKey().public_key_pem));
+  ExpectBad(VerifyJwt(jwt, "not a key"));
+  ExpectBad(VerifyJwt(jwt, ""));
+}
+
+TEST(JwtTest, RefusesChangedClaims) {
+  const ProviderKeyPair key = NewKey();
+  const std::string jwt = SignJwtForTesting(GoodParts(), key.private_key_pem);
+  JwtPartsForTesting other = GoodParts();
+  other.team_id = "otherteam2";
+  const std::string other_jwt = SignJwtForTesting(other, key.private_key_pem);
+  const std::vector<std::string> parts = absl::StrSplit(jwt, '.');
+  const std::vector<std::string> other_parts = absl::StrSplit(other_jwt, '.');
+  ExpectBad(
+      VerifyJwt(absl::StrCat(parts[0], ".", other_parts[1], ".", parts[2]), key.public_key_pem));
+}
+
+TEST(JwtTest, RefusesEveryOtherAlgorithm) {
+  const ProviderKeyPair key = NewKey();
+  JwtPartsForTesting parts = GoodParts();
+
+  parts.algorithm = "none";
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, "")).status());
+
+  // The public key as an HMAC secret: what an attacker has.
+  for (const char* hmac : {"HS256", "HS384", "HS512"}) {
+    parts.algorithm = hmac;
+    const std::string jwt = SignJwtForTesting(parts, key.public_key_pem);
+    ExpectBad(ParseJwt(jwt).status());
+    ExpectBad(VerifyJwt(jwt, key.public_key_pem));
+  }
+
+  parts.algorithm = "RS256";
+  const std::string rsa = SignJwtForTesting(parts, PrivatePem(EVP_RSA_gen(2048)));
+  ExpectBad(ParseJwt(rsa).status());
+
+  parts.algorithm = "ES384";
+  const std::string p384 = SignJwtForTesting(parts, PrivatePem(EVP_EC_gen("P-384")));
+  ExpectBad(ParseJwt(p384).status());
+
+  ExpectBad(
+      ParseJwt(Encode(R"({"alg":"es256","kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
+  ExpectBad(
+      ParseJwt(Encode(R"({"alg":["ES256"],"kid":"k"})", R"({"iss":"t","iat":1})", "x")).status());
+}
+
+TEST(JwtTest, AnUnsignedJwtThatSaysEs256IsNotVerified) {
+  const std::string jwt =
+      Encode(R"({"alg":"ES256","kid":"k"})", R"({"iss":"t","iat":1})", std::string(64, '\0'));
+  ASSERT_TRUE(ParseJwt(jwt).ok());
+  ExpectBad(VerifyJwt(jwt, NewKey().public_key_pem));
+}
+
+TEST(JwtTest, RefusesWhatIsMissing) {
+  const std::string key = NewKey().private_key_pem;
+  JwtPartsForTesting parts = GoodParts();
+  parts.key_id.clear();
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+  parts = GoodParts();
+  parts.team_id.clear();
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+  parts = GoodParts();
+  parts.issued_at = absl::InfinitePast();
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+  parts.extra_claims_json = R"({"iat":"1767225600"})";
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+  parts.extra_claims_json = R"({"iat":null})";
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+}
+
+// Python's time.time(), for one.
+TEST(JwtTest, TakesFractionsOfASecond) {
+  JwtPartsForTesting parts = GoodParts();
+  parts.issued_at = absl::InfinitePast();
+  parts.extra_claims_json = R"({"iat":1767225600.5})";
+  const auto claims = ParseJwt(SignJwtForTesting(parts, NewKey().private_key_pem));
+  ASSERT_TRUE(claims.ok()) << claims.status();
+  EXPECT_EQ(claims->issued_at, kNow + absl::Milliseconds(500));
+}
+
+TEST(JwtTest, RefusesCriticalHeaders) {
+  JwtPartsForTesting parts = GoodParts();
+  parts.extra_headers_json = R"({"crit":["b64"],"b64":false})";
+  ExpectBad(ParseJwt(SignJwtForTesting(parts, NewKey().private_key_pem)).status());
+}
+
+TEST(JwtTest, IgnoresOtherClaims) {
+  const ProviderKeyPair key = NewKey();
+  JwtPartsForTesting parts = GoodParts();
+  parts.extra_claims_json = R"({"aud":"x","exp":1})";
+  const std::string jwt = SignJwtForTesting(parts, key.private_key_pem);
+  EXPECT_TRUE(ParseJwt(jwt).ok());
+  EXPECT_TRUE(VerifyJwt(jwt, key.public_key_pem).ok());
+}
+
+TEST(JwtTest, RefusesMalformedOnes) {
+  for (const char* bad :
+       {"", ".", "..", "...", "a.b", "a.b.c", "aaaa.bbbb.", ".aaaa.bbbb", "aaaa..bbbb",
+        "aaaa.bbbb.cccc", "aaaa.bbbb.cccc.dddd", "aa=a.bbbb.cccc", "aaaa.bb b.cccc"}) {
+    ExpectBad(ParseJwt(bad).status());
+  }
+  ExpectBad(ParseJwt(absl::string_view("aaaa.bbbb.ccc\0", 14)).status());
+  ExpectBad(ParseJwt(Encode("[]", "[]", "x")).status());
+  ExpectBad(ParseJwt(Encode(R"("alg")", R"({"iss":"t","iat":1})", "x")).status());
+}
+
+TEST(JwtTest, RefusesOversizedOnes) {
+  JwtPartsForTesting parts = GoodParts();
+  parts.extra_claims_json = absl::StrCat(R"({"x":")", std::string(kMaxJwtBytes, 'x'), R"("})");
+  const absl::Status status = ParseJwt(SignJwtForTesting(parts, NewKey().private_key_pem)).status();
+  ExpectBad(status);
+  EXPECT_TRUE(absl::StrContains(status.message(), "at most")) << status;
+}
+
+TEST(JwtTest, Age) {
+  EXPECT_TRUE(CheckJwtAge(kNow, kNow).ok());
+  EXPECT_TRUE(CheckJwtAge(kNow - kMaxJwtAge, kNow).ok());
+  EXPECT_TRUE(CheckJwtAge(kNow + kMaxJwtClockSkew, kNow).ok());
+  const absl::Status expired = CheckJwtAge(kNow - kMaxJwtAge - absl::Seconds(1), kNow);
+  EXPECT_EQ(expired.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(ErrorReason(expired), "EXPIRED_CREDENTIAL");
+  ExpectBad(CheckJwtAge(kNow + kMaxJwtClockSkew + absl::Seconds(1), kNow));
+}
+
+TEST(JwtTest, AbsurdTimesAreOnlyExpiredOrInTheFuture) {
+  for (const char* iat : {"-9223372036854775808", "9223372036854775807", "0", "1e300", "-1e300"}) {
+    const absl::StatusOr<JwtClaims> claims = ParseJwt(Encode(
+        R"({"alg":"ES256","kid":"k"})", absl::StrCat(R"({"iss":"t","iat":)", iat, "}"), "x"));
+    ASSERT_TRUE(claims.ok()) << claims.status();
+    EXPECT_FALSE(CheckJwtAge(claims->issued_at, kNow).ok());
+  }
+}
+
+}  // namespace
+}  // namespace bellwire::gateway

@@ -1,0 +1,91 @@
+#include "gateway/auth/key_cache.h"
+
+#include <utility>
+
+#include "common/error.h"
+#include "common/limits.h"
+#include "gateway/send/registry_error.h"
+
+namespace bellwire::gateway {
+namespace {
+
+using KeyOrError = absl::StatusOr<std::shared_ptr<const SigningKey>>;
+
+KeyOrError Interpret(absl::StatusOr<admin::v1::Key> fetched, MonotonicTime began) {
+  if (absl::IsNotFound(fetched.status())) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
+                     "There is no signing key of the id that the JWT's kid names.");
+  }
+  if (!fetched.ok()) return FromRegistryError(fetched.status());
+  if (fetched->has_revoke_time()) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
+                     "The signing key that the JWT's kid names was revoked.");
+  }
+  auto key = std::make_shared<SigningKey>();
+  key->team_id = fetched->team_id();
+  key->public_key_pem = fetched->public_key_pem();
+  key->fresh_until = began + kMaxKeyAge;
+  return KeyOrError(std::move(key));
+}
+
+}  // namespace
+
+KeyCache::KeyCache(RegistryApi* registry, const Clock* clock)
+    : registry_(registry), clock_(clock), keys_(kMaxCachedKeys), unknown_(kMaxCachedUnknownKeys) {}
+
+void KeyCache::Get(absl::string_view key_id, Done done) {
+  const MonotonicTime now = clock_->Monotonic();
+  KeyOrError known = std::shared_ptr<const SigningKey>();
+  {
+    absl::MutexLock lock(&mu_);
+    if (const auto* key = keys_.Find(key_id, now)) {
+      known = *key;
+    } else if (const absl::Status* why = unknown_.Find(key_id, now)) {
+      known = *why;
+    } else if (waiters_ >= kMaxKeyWaiters) {
+      known = Overloaded("calls that wait for their signing key");
+    } else if (const auto fetch = fetches_.find(key_id); fetch != fetches_.end()) {
+      fetch->second.push_back(std::move(done));
+      ++waiters_;
+      return;
+    } else if (fetches_.size() >= kMaxKeyFetches) {
+      known = Overloaded("look-ups of signing keys");
+    } else {
+      fetches_[std::string(key_id)].push_back(std::move(done));
+      ++waiters_;
+    }
+  }
+  const bool fetch = known.ok() && *known == nullptr;
+  if (!fetch) {
+    std::move(done)(std::move(known));
+    return;
+  }
+
+  internal::v1::GetKeyRequest request;
+  request.set_key_id(std::string(key_id));
+  registry_->GetKey(std::move(request), [this, id = std::string(key_id),
+                                         began = now](absl::StatusOr<admin::v1::Key> fetched) {
+    OnFetched(id, began, std::move(fetched));
+  });
+}
+
+void KeyCache::OnFetched(const std::string& key_id, MonotonicTime began,
+                         absl::StatusOr<admin::v1::Key> fetched) {
+  const KeyOrError key = Interpret(std::move(fetched), began);
+  std::vector<Done> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    if (key.ok()) {
+      keys_.Put(key_id, *key, (*key)->fresh_until);
+    } else if (absl::IsUnauthenticated(key.status())) {
+      unknown_.Put(key_id, key.status(), clock_->Monotonic() + kMaxUnknownKeyAge);
+    }
+    const auto fetch = fetches_.find(key_id);
+    waiting = std::move(fetch->second);
+    fetches_.erase(fetch);
+    waiters_ -= waiting.size();
+  }
+  for (Done& done : waiting) std::move(done)(key);
+}
+
+}  // namespace bellwire::gateway

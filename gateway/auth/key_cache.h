@@ -1,0 +1,66 @@
+#ifndef BELLWIRE_GATEWAY_AUTH_KEY_CACHE_H_
+#define BELLWIRE_GATEWAY_AUTH_KEY_CACHE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock.h"
+#include "gateway/auth/expiring_cache.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::gateway {
+
+// A team's signing key, as the registry knew it less than kMaxKeyAge ago.
+struct SigningKey {
+  std::string team_id;
+  std::string public_key_pem;
+  // Ask again from here on: it may have been revoked.
+  MonotonicTime fresh_until;
+};
+
+// Signing keys by key id (`kid`), fetched from the registry and kept for kMaxKeyAge, counted from
+// when the fetch began: a key that is revoked is refused at most that long after. Ids that are no
+// key are remembered too, apart and shortly. However many ask, one fetch per id is in flight.
+//
+// Thread-safe. Must outlive its callbacks; touches nothing of itself after the last of them.
+class KeyCache {
+ public:
+  // Called exactly once, on any thread, possibly before Get returns. Errors:
+  //   UNAUTHENTICATED BAD_CREDENTIAL: no such key, or it was revoked
+  //   UNAVAILABLE REGISTRY_UNAVAILABLE: the registry does not answer
+  //   RESOURCE_EXHAUSTED OVERLOADED: kMaxKeyFetches or kMaxKeyWaiters is reached
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const SigningKey>>) &&>;
+
+  // Neither is owned; both outlive the cache.
+  KeyCache(RegistryApi* registry, const Clock* clock);
+  KeyCache(const KeyCache&) = delete;
+  KeyCache& operator=(const KeyCache&) = delete;
+
+  void Get(absl::string_view key_id, Done done);
+
+ private:
+  void OnFetched(const std::string& key_id, MonotonicTime began,
+                 absl::StatusOr<admin::v1::Key> fetched);
+
+  RegistryApi* const registry_;
+  const Clock* const clock_;
+  absl::Mutex mu_;
+  ExpiringCache<std::string, std::shared_ptr<const SigningKey>> keys_ ABSL_GUARDED_BY(mu_);
+  // Why it is no key.
+  ExpiringCache<std::string, absl::Status> unknown_ ABSL_GUARDED_BY(mu_);
+  // Who waits, by the key id that is being fetched.
+  absl::flat_hash_map<std::string, std::vector<Done>> fetches_ ABSL_GUARDED_BY(mu_);
+  size_t waiters_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_AUTH_KEY_CACHE_H_

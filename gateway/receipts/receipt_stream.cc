@@ -1,0 +1,190 @@
+#include "gateway/receipts/receipt_stream.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "gateway/auth/bearer_token.h"
+#include "gateway/receipts/receipt_cursor.h"
+#include "gateway/send/registry_error.h"
+#include "rpc/grpc_status.h"
+
+namespace bellwire::gateway {
+
+using internal::v1::ReadReceiptsResponse;
+
+ReceiptStream* ReceiptStream::New(const Environment& environment,
+                                  const grpc::CallbackServerContext& context,
+                                  const push::v1::WatchReceiptsRequest& request) {
+  std::shared_ptr<ReceiptStream> stream(new ReceiptStream(environment, request.cursor()));
+  stream->self_ = stream;
+  stream->Open(context);
+  return stream.get();  // gRPC calls OnDone only after it got the reactor.
+}
+
+void ReceiptStream::Open(const grpc::CallbackServerContext& context) {
+  if (!environment_.drain->Add(shared_from_this())) {
+    OnDrain();
+    return;
+  }
+  const absl::StatusOr<absl::string_view> jwt = BearerToken(context.client_metadata());
+  if (!jwt.ok()) {
+    End(jwt.status());
+    return;
+  }
+  jwt_ = std::string(*jwt);
+  Authenticate();
+}
+
+void ReceiptStream::Authenticate() {
+  environment_.authenticator->Authenticate(
+      jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
+        if (!identity.ok()) {
+          self->End(identity.status());
+          return;
+        }
+        self->identity_ = *std::move(identity);
+        if (self->begun_) {
+          self->Read();
+        } else {
+          self->Begin();
+        }
+      });
+}
+
+void ReceiptStream::Begin() {
+  begun_ = true;
+  from_now_ = cursor_.empty();
+  if (!from_now_) {
+    const absl::StatusOr<uint64_t> position = DecodeReceiptCursor(identity_.team_id, cursor_);
+    if (!position.ok()) {
+      End(position.status());
+      return;
+    }
+    position_ = *position;
+  }
+  Read();
+}
+
+void ReceiptStream::Read() {
+  if (ended()) return;
+  // A stream may outlive its JWT and its key, and must not.
+  if (!identity_.IsFresh(*environment_.clock)) {
+    Authenticate();
+    return;
+  }
+  internal::v1::ReadReceiptsRequest request;
+  request.set_team_id(identity_.team_id);
+  request.set_after_position(position_);
+  request.set_from_now(from_now_);
+  request.set_max_receipts(kMaxFeedBlockReceipts);
+  request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
+  environment_.registry->ReadReceipts(
+      std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
+        self->OnRead(std::move(read));
+      });
+}
+
+void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
+  if (!read.ok()) {
+    End(FromRegistryError(read.status()));
+    return;
+  }
+  position_ = read->next_position();
+  if (std::exchange(from_now_, false)) {
+    response_.Clear();
+    response_.set_cursor(EncodeReceiptCursor(identity_.team_id, position_));
+    Write();
+    return;
+  }
+  if (read->receipts_size() == 0) {
+    Read();
+    return;
+  }
+  piece_ = *std::move(read);
+  next_ = 0;
+  WriteNext();
+}
+
+void ReceiptStream::WriteNext() {
+  internal::v1::FeedReceipt& receipt = *piece_.mutable_receipts(next_++);
+  const std::optional<DeviceId> device = DeviceId::FromBytes(receipt.device_id());
+  const std::optional<MessageId> message = MessageId::FromBytes(receipt.message_id());
+  if (!device.has_value() || (!message.has_value() && !receipt.message_id().empty())) {
+    End(FromRegistryError(absl::InternalError("the registry answered a receipt of nothing")));
+    return;
+  }
+  response_.Clear();
+  response_.set_token(environment_.sealer->Seal({.device_id = *device,
+                                                 .registration_id = receipt.registration_id(),
+                                                 .app_tag = AppTag(receipt.app_id())}));
+  if (message.has_value()) response_.set_message_id(FormatUuid(*message));
+  response_.set_app_id(std::move(*receipt.mutable_app_id()));
+  *response_.mutable_receipt() = std::move(*receipt.mutable_receipt());
+  response_.set_cursor(EncodeReceiptCursor(identity_.team_id, receipt.position()));
+  Write();
+}
+
+void ReceiptStream::Write() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_) return;
+    writing_ = true;
+  }
+  // Without a buffer hint: it would hold the first write back together with the initial metadata, and
+  // nothing else happens on such a stream that would let them go.
+  StartWrite(&response_);
+}
+
+void ReceiptStream::OnWriteDone(bool ok) {
+  bool finish = false;
+  absl::Status end;
+  {
+    absl::MutexLock lock(&mu_);
+    writing_ = false;
+    finish = ended_;
+    end = end_;
+  }
+  if (finish) {
+    Finish(ToGrpcStatus(end));
+  } else if (!ok) {
+    End(absl::CancelledError());
+  } else if (next_ < piece_.receipts_size()) {
+    WriteNext();
+  } else {
+    Read();
+  }
+}
+
+void ReceiptStream::OnCancel() { End(absl::CancelledError()); }
+
+void ReceiptStream::OnDrain() {
+  End(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                "This gateway is shutting down. Watch again, from the last cursor."));
+}
+
+void ReceiptStream::OnDone() {
+  environment_.drain->Remove(this);
+  const std::shared_ptr<ReceiptStream> last = std::move(self_);
+}
+
+void ReceiptStream::End(absl::Status why) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_) return;
+    ended_ = true;
+    end_ = why;
+    if (writing_) return;  // OnWriteDone finishes.
+  }
+  Finish(ToGrpcStatus(why));
+}
+
+bool ReceiptStream::ended() {
+  absl::MutexLock lock(&mu_);
+  return ended_;
+}
+
+}  // namespace bellwire::gateway

@@ -1,0 +1,80 @@
+#include "gateway/send/message_calls.h"
+
+#include <string>
+#include <utility>
+
+#include "common/ids.h"
+#include "gateway/send/registry_error.h"
+#include "gateway/send/validator.h"
+
+namespace bellwire::gateway {
+namespace {
+
+// A (token, message id) as GetMessage and Recall name a message.
+struct MessageName {
+  TokenContents token;
+  MessageId message_id;
+};
+
+template <typename Request>
+absl::StatusOr<MessageName> ParseMessageName(const Request& request, const TokenSealer& sealer) {
+  absl::StatusOr<TokenContents> token = OpenToken(request.token(), sealer);
+  if (!token.ok()) return token.status();
+  absl::StatusOr<MessageId> message_id = ValidateMessageId(request.message_id());
+  if (!message_id.ok()) return message_id.status();
+  return MessageName{*token, *message_id};
+}
+
+// For internal.v1.GetMessageRequest and RecallRequest.
+template <typename InternalRequest>
+InternalRequest ToInternal(const MessageName& name, absl::string_view team_id) {
+  InternalRequest request;
+  request.set_device_id(std::string(name.token.device_id.bytes()));
+  request.set_registration_id(name.token.registration_id);
+  request.set_team_id(std::string(team_id));
+  request.set_message_id(std::string(name.message_id.bytes()));
+  return request;
+}
+
+}  // namespace
+
+void MessageCalls::GetMessage(absl::string_view team_id, const push::v1::GetMessageRequest& request,
+                              Done<push::v1::GetMessageResponse> done) const {
+  const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
+  if (!name.ok()) return std::move(done)(name.status());
+  registry_->GetMessage(
+      ToInternal<internal::v1::GetMessageRequest>(*name, team_id),
+      [done = std::move(done)](absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
+        if (!got.ok()) return std::move(done)(FromRegistryError(got.status()));
+        std::move(done)(std::move(*got->mutable_message()));
+      });
+}
+
+void MessageCalls::Recall(absl::string_view team_id, const push::v1::RecallRequest& request,
+                          Done<push::v1::RecallResponse> done) const {
+  const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
+  if (!name.ok()) return std::move(done)(name.status());
+  registry_->Recall(
+      ToInternal<internal::v1::RecallRequest>(*name, team_id),
+      [connectors = connectors_, name = *name,
+       done = std::move(done)](absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {
+        if (!recalled.ok()) return std::move(done)(FromRegistryError(recalled.status()));
+        if (recalled->outcome() == push::v1::RecallResponse::REQUESTED && recalled->has_route()) {
+          internal::v1::ConnectorRequest tell;
+          *tell.mutable_route() = recalled->route();
+          tell.set_device_id(std::string(name.token.device_id.bytes()));
+          tell.mutable_recall()->set_message_id(std::string(name.message_id.bytes()));
+          tell.mutable_recall()->set_registration_id(name.token.registration_id);
+          tell.mutable_recall()->set_seq(recalled->seq());
+          // If this gets lost the next session hears of it from the registry. Whether the app had it,
+          // only the agent knows, and it says so in the message's receipts.
+          connectors->Find(recalled->route().connector_address())
+              ->Exchange(std::move(tell), [](internal::v1::ConnectorResponse::Outcome) {});
+        }
+        push::v1::RecallResponse response;
+        response.set_outcome(recalled->outcome());
+        std::move(done)(std::move(response));
+      });
+}
+
+}  // namespace bellwire::gateway

@@ -1,0 +1,43 @@
+#ifndef BELLWIRE_GATEWAY_SEND_MESSAGE_CALLS_H_
+#define BELLWIRE_GATEWAY_SEND_MESSAGE_CALLS_H_
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "crypto/token_sealer.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::gateway {
+
+// GetMessage and Recall behind their authentication: opens the token, asks the registry, and with a
+// recall tells the device's connector. Stateless.
+//
+// Thread-safe, never blocks. Touches nothing of itself once a call has been made.
+class MessageCalls {
+ public:
+  // Not owned; they outlive the calls.
+  MessageCalls(const TokenSealer* sealer, RegistryApi* registry, ConnectorDirectory* connectors)
+      : sealer_(sealer), registry_(registry), connectors_(connectors) {}
+
+  // Called exactly once, on any thread, possibly before the method returns. Errors as push.proto
+  // names them: BAD_DEVICE_TOKEN, BAD_MESSAGE_ID, and the registry's.
+  template <typename Response>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
+
+  // `team_id` is authenticated.
+  void GetMessage(absl::string_view team_id, const push::v1::GetMessageRequest& request,
+                  Done<push::v1::GetMessageResponse> done) const;
+  void Recall(absl::string_view team_id, const push::v1::RecallRequest& request,
+              Done<push::v1::RecallResponse> done) const;
+
+ private:
+  const TokenSealer* const sealer_;
+  RegistryApi* const registry_;
+  ConnectorDirectory* const connectors_;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_SEND_MESSAGE_CALLS_H_

@@ -1,0 +1,96 @@
+#include "gateway/send/message_calls.h"
+
+#include <optional>
+#include <string>
+
+#include "common/error.h"
+#include "common/ids.h"
+#include "gateway/testing/fake_connectors.h"
+#include "gateway/testing/fake_registry.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::gateway {
+namespace {
+
+constexpr char kTeam[] = "abcdefghij";
+constexpr char kId[] = "11111111-2222-4333-8444-555555555555";
+
+class MessageCallsTest : public testing::Test {
+ protected:
+  MessageCallsTest()
+      : sealer_(TokenSealer::ForTesting()), calls_(sealer_.get(), &registry_, &connectors_) {}
+
+  push::v1::RecallRequest RecallOf(const std::string& token) {
+    push::v1::RecallRequest request;
+    request.set_token(token);
+    request.set_message_id(kId);
+    return request;
+  }
+  std::string Token() { return sealer_->Seal({.registration_id = 7}); }
+  absl::StatusOr<push::v1::RecallResponse> Recall(const push::v1::RecallRequest& request) {
+    std::optional<absl::StatusOr<push::v1::RecallResponse>> answer;
+    calls_.Recall(kTeam, request, [&answer](auto result) { answer = std::move(result); });
+    return *answer;
+  }
+
+  const std::unique_ptr<TokenSealer> sealer_;
+  FakeRegistry registry_;
+  FakeConnectors connectors_;
+  MessageCalls calls_;
+};
+
+TEST_F(MessageCallsTest, RecallTellsTheConnectorOfADeviceThatMayHaveTheMessage) {
+  registry_.recall = [](const internal::v1::RecallRequest& request) {
+    EXPECT_EQ(request.team_id(), kTeam);
+    EXPECT_EQ(request.registration_id(), 7u);
+    internal::v1::RecallResponse response;
+    response.set_outcome(push::v1::RecallResponse::REQUESTED);
+    response.mutable_route()->set_connector_address("connector:1");
+    return response;
+  };
+  EXPECT_EQ(Recall(RecallOf(Token()))->outcome(), push::v1::RecallResponse::REQUESTED);
+  ASSERT_EQ(connectors_.requests().size(), 1u);
+  const FakeConnectors::Request told = connectors_.requests()[0];
+  EXPECT_EQ(told.address, "connector:1");
+  EXPECT_EQ(told.request.recall().registration_id(), 7u);
+  EXPECT_EQ(FormatUuid(*MessageId::FromBytes(told.request.recall().message_id())), kId);
+}
+
+TEST_F(MessageCallsTest, RecallOfWhatIsGoneTellsNobody) {
+  registry_.recall = [](const internal::v1::RecallRequest&) {
+    internal::v1::RecallResponse response;
+    response.set_outcome(push::v1::RecallResponse::RECALLED);
+    response.mutable_route()->set_connector_address("connector:1");
+    return response;
+  };
+  EXPECT_EQ(Recall(RecallOf(Token()))->outcome(), push::v1::RecallResponse::RECALLED);
+  EXPECT_TRUE(connectors_.requests().empty());
+}
+
+TEST_F(MessageCallsTest, WhatIsMalformedReachesNobody) {
+  registry_.recall = [](const internal::v1::RecallRequest&) {
+    ADD_FAILURE();
+    return internal::v1::RecallResponse();
+  };
+  EXPECT_EQ(ErrorReason(Recall(RecallOf("00")).status()), "BAD_DEVICE_TOKEN");
+  push::v1::RecallRequest request = RecallOf(Token());
+  request.set_message_id("one");
+  EXPECT_EQ(ErrorReason(Recall(request).status()), "BAD_MESSAGE_ID");
+}
+
+TEST_F(MessageCallsTest, GetMessagePassesOnWhatTheRegistrySays) {
+  registry_.get_message = [](const internal::v1::GetMessageRequest& request)
+      -> absl::StatusOr<internal::v1::GetMessageResponse> {
+    EXPECT_EQ(request.team_id(), kTeam);
+    return MakeError(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", "no such message");
+  };
+  push::v1::GetMessageRequest request;
+  request.set_token(Token());
+  request.set_message_id(kId);
+  absl::Status status;
+  calls_.GetMessage(kTeam, request, [&status](auto result) { status = result.status(); });
+  EXPECT_EQ(ErrorReason(status), "MESSAGE_NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace bellwire::gateway

@@ -1,0 +1,80 @@
+#ifndef BELLWIRE_GATEWAY_SEND_SEND_ENGINE_H_
+#define BELLWIRE_GATEWAY_SEND_SEND_ENGINE_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "crypto/token_sealer.h"
+#include "gateway/send/ack_wait.h"
+#include "gateway/send/adaptive_limit.h"
+#include "gateway/send/admission.h"
+#include "rpc/connector_api.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::gateway {
+
+// The one way of a message through a gateway, whether it came by Send, SendBatch or SendStream:
+//   admit → validate → open the token → Append at the registry → hand over to the device's
+//   connector → answer.
+// The answer is OK only after the registry has made the message durable. Handing over is an
+// attempt: whatever becomes of it, the message waits in its mailbox. Only a ttl-zero message is
+// different: it waits for the device's acknowledgement, and is resolved as NOT_CONNECTED without
+// one.
+//
+// Thread-safe, never blocks. Must outlive its callbacks; touches nothing of itself after one.
+class SendEngine {
+ public:
+  struct Options {
+    // Not owned; they outlive the engine.
+    const TokenSealer* sealer = nullptr;
+    RegistryApi* registry = nullptr;
+    ConnectorDirectory* connectors = nullptr;
+    const Clock* clock = nullptr;
+    // How long a ttl-zero message waits for the device; on the machine's monotonic clock.
+    absl::Duration now_or_never_wait = kNowOrNeverWait;
+    // Who waits; a simulation puts its own clock here. Safe to call from several threads at a time.
+    std::function<AckWaitFunction> wait_for_ack = WaitForAck;
+    size_t max_sends = kMaxGatewaySends;
+    // Of those, how many may wait for the registry: as many as it serves in time.
+    AdaptiveLimit::Options append_limit = {};
+    size_t max_now_or_never_sends = kMaxNowOrNeverSends;
+  };
+
+  // Called exactly once, on any thread, possibly before Send returns. Errors as push.proto names
+  // them for Send, from BAD_DEVICE_TOKEN on.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<push::v1::SendResponse>) &&>;
+
+  explicit SendEngine(const Options& options);
+  SendEngine(const SendEngine&) = delete;
+  SendEngine& operator=(const SendEngine&) = delete;
+
+  // `team_id` is authenticated.
+  void Send(absl::string_view team_id, push::v1::SendRequest request, Done done);
+
+ private:
+  struct PendingSend;
+
+  void OnAppended(std::unique_ptr<PendingSend> send,
+                  absl::StatusOr<internal::v1::AppendResponse> appended);
+  void OnNowOrNeverAppended(std::unique_ptr<PendingSend> send,
+                            internal::v1::AppendResponse appended);
+  void Resolve(std::unique_ptr<PendingSend> send, uint64_t seq);
+
+  const Options options_;
+  Admission sends_;
+  AdaptiveLimit append_limit_;
+  Admission appends_;
+  Admission now_or_never_sends_;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_SEND_SEND_ENGINE_H_

@@ -1,0 +1,390 @@
+#include "gateway/send/send_engine.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "common/simulated_clock.h"
+#include "gateway/testing/fake_connectors.h"
+#include "gateway/testing/fake_registry.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::gateway {
+namespace {
+
+using internal::v1::AppendRequest;
+using internal::v1::AppendResponse;
+using internal::v1::ConnectorResponse;
+using push::v1::SendRequest;
+using push::v1::SendResponse;
+
+constexpr char kTeam[] = "teamteam22";
+constexpr char kConnector[] = "connector:7446";
+constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+
+class SendEngineTest : public ::testing::Test {
+ protected:
+  SendEngineTest() : sealer_(TokenSealer::ForTesting()) {
+    contents_.device_id = *DeviceId::FromBytes("0123456789abcdef");
+    contents_.registration_id = 42;
+    appended_.set_seq(7);
+    appended_.set_state(push::v1::STORED);
+    appended_.mutable_route()->set_connector_address(kConnector);
+    appended_.mutable_route()->set_session_id(99);
+    registry_.append = [this](const AppendRequest& request) -> absl::StatusOr<AppendResponse> {
+      appends_.push_back(request);
+      if (!append_error_.ok()) return append_error_;
+      return appended_;
+    };
+    registry_.resolve = [this](const internal::v1::ResolveRequest& request)
+        -> absl::StatusOr<internal::v1::ResolveResponse> {
+      resolves_.push_back(request);
+      if (!resolve_error_.ok()) return resolve_error_;
+      internal::v1::ResolveResponse response;
+      response.set_state(resolved_state_);
+      return response;
+    };
+    options_.sealer = sealer_.get();
+    options_.registry = &registry_;
+    options_.connectors = &connectors_;
+    options_.clock = &clock_;
+    options_.now_or_never_wait = absl::Hours(1);
+  }
+
+  SendRequest Request() {
+    SendRequest request;
+    request.set_token(sealer_->Seal(contents_));
+    request.set_payload("hello");
+    return request;
+  }
+
+  SendRequest NowOrNever() {
+    SendRequest request = Request();
+    request.mutable_ttl();
+    return request;
+  }
+
+  // Sends and waits for the answer.
+  absl::StatusOr<SendResponse> Send(SendRequest request) {
+    SendEngine engine(options_);
+    absl::Notification done;
+    absl::StatusOr<SendResponse> result = absl::UnknownError("no answer");
+    engine.Send(kTeam, std::move(request), [&](absl::StatusOr<SendResponse> response) {
+      result = std::move(response);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+
+  SendResponse::Outcome Outcome(SendRequest request) {
+    const absl::StatusOr<SendResponse> response = Send(std::move(request));
+    EXPECT_TRUE(response.ok()) << response.status();
+    return response.ok() ? response->outcome() : SendResponse::OUTCOME_UNSPECIFIED;
+  }
+
+  const std::unique_ptr<TokenSealer> sealer_;
+  SimulatedClock clock_;
+  FakeRegistry registry_;
+  FakeConnectors connectors_;
+  TokenContents contents_;
+  AppendResponse appended_;
+  absl::Status append_error_;
+  absl::Status resolve_error_;
+  push::v1::Step resolved_state_ = push::v1::NOT_CONNECTED;
+  std::vector<AppendRequest> appends_;
+  std::vector<internal::v1::ResolveRequest> resolves_;
+  SendEngine::Options options_;
+};
+
+TEST_F(SendEngineTest, AppendsTheWholeMessage) {
+  SendRequest request = Request();
+  request.set_message_id(kUuid);
+  request.set_collapse_key("inbox");
+  request.mutable_ttl()->set_seconds(60);
+  request.set_priority(push::v1::PRIORITY_HIGH);
+  const absl::StatusOr<SendResponse> response = Send(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->message_id(), kUuid);
+  EXPECT_EQ(response->outcome(), SendResponse::ACCEPTED);
+  EXPECT_FALSE(response->duplicate());
+
+  ASSERT_EQ(appends_.size(), 1u);
+  const AppendRequest& append = appends_[0];
+  EXPECT_EQ(append.device_id(), "0123456789abcdef");
+  EXPECT_EQ(append.registration_id(), 42u);
+  EXPECT_EQ(append.team_id(), kTeam);
+  EXPECT_FALSE(append.validate_only());
+  EXPECT_FALSE(append.message_id_is_new()) << "the caller may have sent it before";
+  EXPECT_EQ(append.message().seq(), 0u);
+  EXPECT_EQ(append.message().message_id(), std::string(ParseUuid(kUuid)->bytes()));
+  EXPECT_EQ(append.message().registration_id(), 42u);
+  EXPECT_EQ(append.message().payload(), "hello");
+  EXPECT_EQ(append.message().collapse_key(), "inbox");
+  EXPECT_EQ(append.message().priority(), push::v1::PRIORITY_HIGH);
+  const int64_t now_ms = absl::ToUnixMillis(clock_.WallNow());
+  EXPECT_EQ(append.message().accepted_at_ms(), now_ms);
+  EXPECT_EQ(append.message().expires_at_ms(), now_ms + 60'000);
+  EXPECT_EQ(append.message().deliver_at_ms(), 0);
+}
+
+TEST_F(SendEngineTest, HandsOverToTheRouteOfTheCommit) {
+  ASSERT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
+  const auto requests = connectors_.requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].address, kConnector);
+  EXPECT_EQ(requests[0].request.route().session_id(), 99u);
+  EXPECT_EQ(requests[0].request.device_id(), "0123456789abcdef");
+  EXPECT_FALSE(requests[0].request.deliver().wait_for_ack());
+  EXPECT_EQ(requests[0].request.deliver().message().seq(), 7u);
+  EXPECT_EQ(requests[0].request.deliver().message().payload(), "hello");
+}
+
+TEST_F(SendEngineTest, NothingIsHandedOverBeforeTheCommit) {
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  bool answered = false;
+  engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse>) { answered = true; });
+  EXPECT_FALSE(answered);
+  EXPECT_TRUE(connectors_.requests().empty());
+  registry_.ReleaseAnswers();
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(connectors_.requests().size(), 1u);
+}
+
+TEST_F(SendEngineTest, ACallersSilenceOfTheConnectorIsNoConcernOfANormalMessage) {
+  for (const std::optional<FakeConnectors::Outcome> outcome :
+       {std::optional<FakeConnectors::Outcome>(),
+        {ConnectorResponse::NO_SESSION},
+        {ConnectorResponse::OVERLOADED}}) {
+    connectors_.SetOutcome(outcome);
+    EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
+  }
+}
+
+TEST_F(SendEngineTest, WithoutARouteItWaitsInTheMailbox) {
+  appended_.clear_route();
+  EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
+  EXPECT_TRUE(connectors_.requests().empty());
+}
+
+TEST_F(SendEngineTest, BeforeItsTimeItIsNotHandedOver) {
+  appended_.set_seq(0);
+  SendRequest request = Request();
+  request.mutable_deliver_at()->set_seconds(absl::ToUnixSeconds(clock_.WallNow()) + 3600);
+  EXPECT_EQ(Outcome(request), SendResponse::ACCEPTED);
+  EXPECT_EQ(appends_[0].message().deliver_at_ms(),
+            absl::ToUnixMillis(clock_.WallNow()) + 3'600'000);
+  EXPECT_TRUE(connectors_.requests().empty());
+}
+
+TEST_F(SendEngineTest, MakesAMessageIdWhereThereIsNone) {
+  const auto first = Send(Request());
+  const auto second = Send(Request());
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_TRUE(ParseUuid(first->message_id()).has_value());
+  EXPECT_NE(first->message_id(), second->message_id());
+  ASSERT_EQ(appends_.size(), 2u);
+  EXPECT_TRUE(appends_[0].message_id_is_new());
+}
+
+TEST_F(SendEngineTest, ARetryUnderWayIsHandedOverAgain) {
+  appended_.set_duplicate(true);
+  const auto response = Send(Request());
+  ASSERT_TRUE(response.ok());
+  EXPECT_TRUE(response->duplicate());
+  EXPECT_EQ(response->outcome(), SendResponse::ACCEPTED);
+  EXPECT_EQ(connectors_.requests().size(), 1u);
+}
+
+TEST_F(SendEngineTest, ARetryThatArrivedIsNot) {
+  appended_.set_duplicate(true);
+  appended_.set_state(push::v1::AGENT_ACKED);
+  EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
+  EXPECT_TRUE(connectors_.requests().empty());
+}
+
+TEST_F(SendEngineTest, ValidateOnlyStoresAndSendsNothing) {
+  SendRequest request = Request();
+  request.set_validate_only(true);
+  const auto response = Send(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->outcome(), SendResponse::VALID);
+  EXPECT_EQ(response->message_id(), "");
+  ASSERT_EQ(appends_.size(), 1u);
+  EXPECT_TRUE(appends_[0].validate_only());
+  EXPECT_TRUE(connectors_.requests().empty());
+
+  request.set_message_id(kUuid);
+  EXPECT_EQ(Send(request)->message_id(), kUuid);
+}
+
+TEST_F(SendEngineTest, WhatIsInvalidReachesNoStorage) {
+  SendRequest request = Request();
+  request.set_token("abc");
+  EXPECT_EQ(ErrorReason(Send(request).status()), "BAD_DEVICE_TOKEN");
+  request = Request();
+  request.set_payload(std::string(kMaxPayloadBytes + 1, 'x'));
+  EXPECT_EQ(ErrorReason(Send(request).status()), "PAYLOAD_TOO_LARGE");
+  EXPECT_TRUE(appends_.empty());
+}
+
+TEST_F(SendEngineTest, RegistryErrorsPass) {
+  append_error_ = MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "gone");
+  EXPECT_EQ(ErrorReason(Send(Request()).status()), "UNREGISTERED");
+  append_error_ = absl::UnavailableError("down");
+  EXPECT_EQ(ErrorReason(Send(Request()).status()), "REGISTRY_UNAVAILABLE");
+  EXPECT_TRUE(connectors_.requests().empty());
+}
+
+TEST_F(SendEngineTest, NowOrNeverWaitsForTheAck) {
+  connectors_.SetOutcome(ConnectorResponse::DEVICE_ACKED);
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+  EXPECT_TRUE(connectors_.requests()[0].request.deliver().wait_for_ack());
+  EXPECT_EQ(appends_[0].message().expires_at_ms(), appends_[0].message().accepted_at_ms());
+  EXPECT_TRUE(resolves_.empty());
+}
+
+TEST_F(SendEngineTest, NowOrNeverWithoutASessionIsResolved) {
+  for (const auto outcome :
+       {ConnectorResponse::NO_SESSION, ConnectorResponse::OVERLOADED, ConnectorResponse::TAKEN}) {
+    resolves_.clear();
+    connectors_.SetOutcome(outcome);
+    EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
+    ASSERT_EQ(resolves_.size(), 1u);
+    EXPECT_EQ(resolves_[0].device_id(), "0123456789abcdef");
+    EXPECT_EQ(resolves_[0].seq(), 7u);
+  }
+}
+
+TEST_F(SendEngineTest, NowOrNeverWithoutARouteIsResolvedAtOnce) {
+  appended_.clear_route();
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
+  EXPECT_TRUE(connectors_.requests().empty());
+  EXPECT_EQ(resolves_.size(), 1u);
+}
+
+TEST_F(SendEngineTest, NowOrNeverEndsWhenTheDeviceIsSilent) {
+  connectors_.SetOutcome(std::nullopt);
+  options_.now_or_never_wait = absl::Milliseconds(1);
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
+  EXPECT_EQ(resolves_.size(), 1u);
+}
+
+TEST_F(SendEngineTest, NowOrNeverThatWasAckedAfterAll) {
+  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
+  resolved_state_ = push::v1::AGENT_ACKED;
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+}
+
+TEST_F(SendEngineTest, NowOrNeverThatCantBeResolvedIsNotAnsweredOk) {
+  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
+  resolve_error_ = absl::UnavailableError("down");
+  EXPECT_EQ(ErrorReason(Send(NowOrNever()).status()), "REGISTRY_UNAVAILABLE");
+}
+
+// The simulation found it (seed 7): a wall clock that jumps makes the registry forget early.
+TEST_F(SendEngineTest, NowOrNeverThatTheRegistryHasForgottenIsToBeRetried) {
+  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
+  resolve_error_ = MakeError(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", "no such message");
+  const absl::Status status = Send(NowOrNever()).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE");
+}
+
+TEST_F(SendEngineTest, ARetryOfNowOrNeverIsAnsweredAsItEnded) {
+  appended_.set_duplicate(true);
+  appended_.set_state(push::v1::NOT_CONNECTED);
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
+  appended_.set_state(push::v1::APP_ACKED);
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+  EXPECT_TRUE(connectors_.requests().empty());
+  EXPECT_TRUE(resolves_.empty());
+
+  appended_.set_state(push::v1::STORED);
+  connectors_.SetOutcome(ConnectorResponse::DEVICE_ACKED);
+  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+}
+
+TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
+  options_.max_sends = 2;
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  int accepted = 0;
+  int overloaded = 0;
+  for (int i = 0; i < 3; ++i) {
+    engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse> response) {
+      accepted += response.ok();
+      overloaded += ErrorReason(response.status()) == "OVERLOADED" &&
+                    RetryAfter(response.status()).has_value();
+    });
+  }
+  EXPECT_EQ(overloaded, 1);
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(accepted, 2);
+  engine.Send(kTeam, Request(),
+              [&](absl::StatusOr<SendResponse> response) { accepted += response.ok(); });
+  EXPECT_EQ(accepted, 3);
+}
+
+TEST_F(SendEngineTest, RefusesWhatTheRegistryCantServeInTime) {
+  options_.append_limit.min = 1;
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  int accepted = 0;
+  int overloaded = 0;
+  const auto send = [&] {
+    engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse> response) {
+      accepted += response.ok();
+      overloaded += ErrorReason(response.status()) == "OVERLOADED" &&
+                    RetryAfter(response.status()).has_value();
+    });
+  };
+  // Two windows, in each of which one is served, and far too late.
+  for (int i = 0; i < 4; ++i) {
+    send();
+    clock_.Advance(10 * kAppendLatencyTarget);
+    registry_.ReleaseAnswers();
+    registry_.HoldAnswers();
+  }
+  EXPECT_EQ(accepted, 4);
+  send();
+  send();
+  EXPECT_EQ(overloaded, 1);
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(accepted, 5);
+}
+
+TEST_F(SendEngineTest, SilentDevicesDontTakeTheWholeGateway) {
+  options_.max_now_or_never_sends = 1;
+  connectors_.SetOutcome(std::nullopt);
+  SendEngine engine(options_);
+  absl::Notification delivered;
+  engine.Send(kTeam, NowOrNever(), [&](absl::StatusOr<SendResponse> response) {
+    EXPECT_TRUE(response.ok());
+    delivered.Notify();
+  });
+  bool overloaded = false;
+  engine.Send(kTeam, NowOrNever(), [&](absl::StatusOr<SendResponse> response) {
+    overloaded = ErrorReason(response.status()) == "OVERLOADED";
+  });
+  EXPECT_TRUE(overloaded);
+  EXPECT_EQ(appends_.size(), 1u);
+  bool accepted = false;
+  engine.Send(kTeam, Request(),
+              [&](absl::StatusOr<SendResponse> response) { accepted = response.ok(); });
+  EXPECT_TRUE(accepted);
+  connectors_.AnswerSilent(ConnectorResponse::DEVICE_ACKED);
+  delivered.WaitForNotification();
+}
+
+}  // namespace
+}  // namespace bellwire::gateway

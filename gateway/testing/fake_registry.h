@@ -1,0 +1,179 @@
+#ifndef BELLWIRE_GATEWAY_TESTING_FAKE_REGISTRY_H_
+#define BELLWIRE_GATEWAY_TESTING_FAKE_REGISTRY_H_
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "rpc/registry_api.h"
+
+namespace bellwire::gateway {
+
+// A registry that answers what the test says: a function per method, UNIMPLEMENTED where there is
+// none. They run one at a time, on the caller's thread, and so do the answers, unless the test
+// holds them back. Thread-safe, but set the functions before the registry is used.
+class FakeRegistry final : public RegistryApi {
+ public:
+  template <typename Request, typename Response>
+  using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
+
+  Handler<internal::v1::AppendRequest, internal::v1::AppendResponse> append;
+  Handler<internal::v1::ResolveRequest, internal::v1::ResolveResponse> resolve;
+  Handler<internal::v1::GetMessageRequest, internal::v1::GetMessageResponse> get_message;
+  Handler<internal::v1::RecallRequest, internal::v1::RecallResponse> recall;
+  Handler<internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse> read_receipts;
+  Handler<internal::v1::GetKeyRequest, admin::v1::Key> get_key;
+  Handler<admin::v1::Team, admin::v1::Team> put_team;
+  Handler<admin::v1::App, admin::v1::App> put_app;
+  Handler<admin::v1::Key, admin::v1::Key> put_key;
+  Handler<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> list_teams;
+  Handler<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> list_apps;
+  Handler<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> list_keys;
+  Handler<admin::v1::RevokeKeyRequest, admin::v1::Key> revoke_key;
+
+  // From now on calls wait for ReleaseAnswers.
+  void HoldAnswers() {
+    absl::MutexLock lock(&mu_);
+    holding_ = true;
+  }
+  // Returns once so many calls wait.
+  void WaitForHeld(size_t calls) {
+    absl::MutexLock lock(&mu_);
+    const auto enough = [this, calls] {
+      mu_.AssertHeld();
+      return held_.size() >= calls;
+    };
+    mu_.Await(absl::Condition(&enough));
+  }
+  size_t held() {
+    absl::MutexLock lock(&mu_);
+    return held_.size();
+  }
+  // Answers those that wait, in the order in which they came, on this thread; further ones are
+  // answered at once.
+  void ReleaseAnswers() {
+    std::vector<absl::AnyInvocable<void() &&>> held;
+    {
+      absl::MutexLock lock(&mu_);
+      holding_ = false;
+      held.swap(held_);
+    }
+    for (auto& answer : held) std::move(answer)();
+  }
+
+  void Append(internal::v1::AppendRequest request,
+              Done<internal::v1::AppendResponse> done) override {
+    Answer(append, std::move(request), std::move(done));
+  }
+  void Resolve(internal::v1::ResolveRequest request,
+               Done<internal::v1::ResolveResponse> done) override {
+    Answer(resolve, std::move(request), std::move(done));
+  }
+  void GetMessage(internal::v1::GetMessageRequest request,
+                  Done<internal::v1::GetMessageResponse> done) override {
+    Answer(get_message, std::move(request), std::move(done));
+  }
+  void Recall(internal::v1::RecallRequest request,
+              Done<internal::v1::RecallResponse> done) override {
+    Answer(recall, std::move(request), std::move(done));
+  }
+  void ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                    Done<internal::v1::ReadReceiptsResponse> done) override {
+    Answer(read_receipts, std::move(request), std::move(done));
+  }
+  void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) override {
+    Answer(get_key, std::move(request), std::move(done));
+  }
+  void PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) override {
+    Answer(put_team, std::move(request), std::move(done));
+  }
+  void PutApp(admin::v1::App request, Done<admin::v1::App> done) override {
+    Answer(put_app, std::move(request), std::move(done));
+  }
+  void PutKey(admin::v1::Key request, Done<admin::v1::Key> done) override {
+    Answer(put_key, std::move(request), std::move(done));
+  }
+  void ListTeams(admin::v1::ListTeamsRequest request,
+                 Done<admin::v1::ListTeamsResponse> done) override {
+    Answer(list_teams, std::move(request), std::move(done));
+  }
+  void ListApps(admin::v1::ListAppsRequest request,
+                Done<admin::v1::ListAppsResponse> done) override {
+    Answer(list_apps, std::move(request), std::move(done));
+  }
+  void ListKeys(admin::v1::ListKeysRequest request,
+                Done<admin::v1::ListKeysResponse> done) override {
+    Answer(list_keys, std::move(request), std::move(done));
+  }
+  void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) override {
+    Answer(revoke_key, std::move(request), std::move(done));
+  }
+
+  // What only connectors call.
+  void Bind(internal::v1::BindRequest, Done<internal::v1::BindResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void Unbind(internal::v1::UnbindRequest, Done<internal::v1::UnbindResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void Pull(internal::v1::PullRequest, Done<internal::v1::PullResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void Ack(internal::v1::AckRequest, Done<internal::v1::AckResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void AppAck(internal::v1::AppAckRequest, Done<internal::v1::AppAckResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void ReportSent(internal::v1::ReportSentRequest,
+                  Done<internal::v1::ReportSentResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void ReportNetwork(internal::v1::ReportNetworkRequest,
+                     Done<internal::v1::ReportNetworkResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void RegisterApp(internal::v1::RegisterAppRequest,
+                   Done<internal::v1::RegisterAppResponse> done) override {
+    Refuse(std::move(done));
+  }
+  void RemoveApp(internal::v1::RemoveAppRequest,
+                 Done<internal::v1::RemoveAppResponse> done) override {
+    Refuse(std::move(done));
+  }
+
+ private:
+  template <typename Response>
+  static void Refuse(Done<Response> done) {
+    std::move(done)(absl::UnimplementedError("not in the fake registry"));
+  }
+
+  template <typename Request, typename Response>
+  void Answer(const Handler<Request, Response>& handler, Request request, Done<Response> done) {
+    absl::StatusOr<Response> response = absl::UnimplementedError("the test set no handler");
+    {
+      absl::MutexLock lock(&mu_);
+      if (handler) response = handler(request);
+      if (holding_) {
+        held_.push_back([done = std::move(done), response = std::move(response)]() mutable {
+          std::move(done)(std::move(response));
+        });
+        return;
+      }
+    }
+    std::move(done)(std::move(response));
+  }
+
+  absl::Mutex mu_;
+  bool holding_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<absl::AnyInvocable<void() &&>> held_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_TESTING_FAKE_REGISTRY_H_

@@ -1,0 +1,66 @@
+#include "net/socket/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cstring>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+
+namespace bellwire::net {
+
+absl::StatusOr<HostPort> ParseHostPort(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  uint32_t port;
+  if (colon != absl::string_view::npos && absl::SimpleAtoi(text.substr(colon + 1), &port) &&
+      port <= UINT16_MAX) {
+    absl::string_view host = text.substr(0, colon);
+    const bool brackets = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+    if (brackets) host = host.substr(1, host.size() - 2);
+    if (brackets || host.find_first_of(":[]") == absl::string_view::npos) {
+      return HostPort{std::string(host), static_cast<uint16_t>(port)};
+    }
+  }
+  return MakeError(
+      absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+      absl::StrCat("\"", text, "\" is not host:port (an IPv6 address needs brackets)"));
+}
+
+std::optional<SocketAddress> NumericAddress(const std::string& host, uint16_t port) {
+  SocketAddress address;
+  sockaddr_in v4 = {};
+  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    memcpy(&address.storage, &v4, sizeof(v4));
+    address.size = sizeof(v4);
+    return address;
+  }
+  sockaddr_in6 v6 = {};
+  if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    memcpy(&address.storage, &v6, sizeof(v6));
+    address.size = sizeof(v6);
+    return address;
+  }
+  return std::nullopt;
+}
+
+std::string FormatAddress(const SocketAddress& address) {
+  char host[INET6_ADDRSTRLEN] = "";
+  if (address.family() == AF_INET) {
+    sockaddr_in v4;
+    memcpy(&v4, &address.storage, sizeof(v4));
+    inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host));
+    return absl::StrCat(host, ":", ntohs(v4.sin_port));
+  }
+  sockaddr_in6 v6;
+  memcpy(&v6, &address.storage, sizeof(v6));
+  inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
+  return absl::StrCat("[", host, "]:", ntohs(v6.sin6_port));
+}
+
+}  // namespace bellwire::net

@@ -1,0 +1,39 @@
+#ifndef BELLWIRE_NET_SOCKET_ADDRESS_H_
+#define BELLWIRE_NET_SOCKET_ADDRESS_H_
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace bellwire::net {
+
+// "host:port" in its parts. An IPv6 address stands in brackets, which are taken off.
+struct HostPort {
+  std::string host;  // May be empty.
+  uint16_t port;
+};
+// INVALID_ARGUMENT BAD_ADDRESS
+absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);
+
+// An IPv4 or IPv6 socket address.
+struct SocketAddress {
+  sockaddr_storage storage = {};
+  socklen_t size = 0;
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+  int family() const { return storage.ss_family; }
+};
+// From a numeric host; nullopt if it is a name.
+std::optional<SocketAddress> NumericAddress(const std::string& host, uint16_t port);
+// "1.2.3.4:5" or "[::1]:5".
+std::string FormatAddress(const SocketAddress& address);
+
+}  // namespace bellwire::net
+
+#endif  // BELLWIRE_NET_SOCKET_ADDRESS_H_

@@ -1,0 +1,54 @@
+#ifndef BELLWIRE_OPS_DATA_DIR_H_
+#define BELLWIRE_OPS_DATA_DIR_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+
+namespace bellwire {
+
+// The layout of a server's data directory: where each file is. `bellwire init` makes it
+// (ops/init_data_dir.h), the daemons read from it. Immutable.
+class DataDir {
+ public:
+  explicit DataDir(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+
+  // What providers and agents trust, and what issued the certificate below.
+  std::string ca_certificate() const { return path_ + "/ca.pem"; }
+  std::string ca_key() const { return path_ + "/ca.key"; }
+  // Of the provider port and the device port.
+  std::string server_certificate() const { return path_ + "/server.pem"; }
+  std::string server_key() const { return path_ + "/server.key"; }
+  // Mutual TLS between the daemons: rpc/credentials.h reads it.
+  std::string internal() const { return path_ + "/internal"; }
+  std::string internal_ca_certificate() const { return internal() + "/ca.pem"; }
+  std::string internal_ca_key() const { return internal() + "/ca.key"; }
+  std::string internal_node_certificate() const { return internal() + "/node.pem"; }
+  std::string internal_node_key() const { return internal() + "/node.key"; }
+  // Sealing keys of device tokens (crypto/token_sealer.h).
+  std::string token_keys() const { return path_ + "/token.keys"; }
+  // Secrets of session tickets (net/tls/ticket_keys.h). Directories that are older than it have none.
+  std::string ticket_keys() const { return path_ + "/ticket.keys"; }
+  // Bearer token of the admin API, one line.
+  std::string admin_token() const { return path_ + "/admin.token"; }
+  // The registry's store.
+  std::string registry() const { return path_ + "/registry"; }
+
+ private:
+  std::string path_;
+};
+
+// Whether `bellwire init` made this directory.
+//   FAILED_PRECONDITION NOT_INITIALISED: names what is missing and hints at the command to run
+absl::Status CheckInitialised(const DataDir& data_dir);
+
+// The file of ticket secrets that a server reads: `named` if there is such a flag, else the directory's. Empty: it has
+// none, and tickets are good until the server's end only.
+std::string TicketKeyFile(const DataDir& data_dir, const std::string& named);
+
+}  // namespace bellwire
+
+#endif  // BELLWIRE_OPS_DATA_DIR_H_

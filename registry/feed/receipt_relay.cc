@@ -1,0 +1,126 @@
+#include "registry/feed/receipt_relay.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/engine/records.h"
+#include "registry/feed/receipt_feed.h"
+#include "registry/keys/keys.h"
+
+namespace bellwire::registry {
+
+using storage::v1::Outbox;
+using storage::v1::OutboxReceipt;
+
+namespace {
+
+// In the order of the team's id, so that a simulation repeats itself.
+using ReceiptsOfTeams = absl::btree_map<std::string, std::vector<storage::v1::FeedReceipt>>;
+
+void AddTo(ReceiptsOfTeams* of_team, const DeviceId& device, const Outbox& outbox) {
+  for (const OutboxReceipt& receipt : outbox.receipts()) {
+    storage::v1::FeedReceipt& to = (*of_team)[receipt.team_id()].emplace_back();
+    to.set_device_id(std::string(device.bytes()));
+    to.set_registration_id(receipt.registration_id());
+    to.set_app_id(receipt.app_id());
+    to.set_message_id(receipt.message_id());
+    *to.mutable_receipt() = receipt.receipt();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms) {
+  // Before anything is moved: an empty outbox doesn't tell what its last entry was, and what came below
+  // `from_` would never be seen.
+  BELLWIRE_RETURN_IF_ERROR(LoadOrder());
+  RelayResult result;
+  std::vector<std::string> moved;
+  std::string last;
+  ReceiptsOfTeams of_team;
+  size_t entries = 0;
+  if (has_records_) {
+    BELLWIRE_RETURN_IF_ERROR(staged_->Scan(
+        Family::kOutbox, from_, OutboxEnd(), [&](absl::string_view key, absl::string_view value) {
+          if (entries == max_entries) {
+            result.more = true;
+            return false;
+          }
+          ++entries;
+          last = std::string(key);
+          const std::optional<OutboxEntry> entry = ParseOutboxKey(key);
+          absl::StatusOr<Outbox> outbox = ParseRecord<Outbox>(value);
+          if (!entry.has_value() || !outbox.ok()) {
+            LogError("relay_failed", {{"device", entry.has_value() ? ToHex(entry->device) : ""},
+                                      {"error", "a damaged outbox entry"}});
+            return true;
+          }
+          AddTo(&of_team, entry->device, *outbox);
+          moved.emplace_back(key);
+          return true;
+        }));
+  }
+  const bool all_records_seen = !result.more;
+  const size_t of_batch = all_records_seen ? std::min(batch_.size(), max_entries - entries) : 0;
+  for (size_t i = 0; i < of_batch; ++i) AddTo(&of_team, batch_[i].device, batch_[i].outbox);
+  result.more |= of_batch < batch_.size();
+  if (entries + of_batch == 0) return result;
+  // All of the feeds or none, or a retry would repeat the ones that worked.
+  Overlay step(staged_);
+  for (auto& [team_id, receipts] : of_team) {
+    BELLWIRE_RETURN_IF_ERROR(ReceiptFeed(&step, team_id).Append(std::move(receipts), now_ms));
+    result.teams.push_back(team_id);
+  }
+  std::move(step).MergeInto(staged_);
+  for (const std::string& key : moved) staged_->Delete(Family::kOutbox, key);
+  batch_.erase(batch_.begin(), batch_.begin() + static_cast<ptrdiff_t>(of_batch));
+  result.moved = moved.size() + of_batch;
+  if (entries > 0) from_ = last + '\0';
+  has_records_ = !all_records_seen;
+  return result;
+}
+
+void ReceiptRelay::Add(uint64_t order, const DeviceId& device, Outbox outbox) {
+  if (outbox.receipts_size() > 0) batch_.push_back({order, device, std::move(outbox)});
+}
+
+void ReceiptRelay::Stage() {
+  for (const Entry& entry : batch_) {
+    staged_->PutNew(Family::kOutbox, OutboxKey(entry.order, entry.device),
+                    entry.outbox.SerializeAsString());
+    has_records_ = true;
+  }
+  batch_.clear();
+}
+
+void ReceiptRelay::OnCommitFailed() {
+  has_records_ = true;
+  from_.clear();
+}
+
+absl::StatusOr<uint64_t> ReceiptRelay::NextOrder() {
+  BELLWIRE_RETURN_IF_ERROR(LoadOrder());
+  return next_order_++;
+}
+
+absl::Status ReceiptRelay::LoadOrder() {
+  if (next_order_ != 0) return absl::OkStatus();
+  uint64_t last = 0;
+  BELLWIRE_RETURN_IF_ERROR(staged_->Scan(Family::kOutbox, "", OutboxEnd(),
+                                         [&](absl::string_view key, absl::string_view) {
+                                           const auto entry = ParseOutboxKey(key);
+                                           if (entry.has_value()) last = entry->order;
+                                           return true;
+                                         }));
+  next_order_ = last + 1;
+  return absl::OkStatus();
+}
+
+}  // namespace bellwire::registry

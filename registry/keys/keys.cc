@@ -1,0 +1,271 @@
+#include "registry/keys/keys.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/limits.h"
+
+namespace bellwire::registry {
+namespace {
+
+constexpr size_t kId = DeviceId::kSize;
+constexpr size_t kNumber = 8;
+
+std::string DeviceKey(const DeviceId& device, char kind) {
+  std::string key;
+  // Of all but the keys with an app id, the longest.
+  key.reserve(kId + 1 + kNumber + MessageId::kSize + kNumber);
+  key.append(device.bytes().data(), kId);
+  key.push_back(kind);
+  return key;
+}
+
+void AppendMessage(const MessageRef& message, std::string* out) {
+  out->append(message.message_id.bytes().data(), MessageId::kSize);
+  AppendBigEndian64(message.registration_id, out);
+}
+
+std::string TeamKey(absl::string_view team_id, char kind) {
+  std::string key(1, static_cast<char>(team_id.size()));
+  key.append(team_id.data(), team_id.size());
+  key.push_back(kind);
+  return key;
+}
+
+std::string WithName(std::string key, absl::string_view name) {
+  key.append(name.data(), name.size());
+  return key;
+}
+
+}  // namespace
+
+void AppendBigEndian64(uint64_t value, std::string* out) {
+  std::array<char, kNumber> bytes;
+  for (char& byte : bytes) {
+    byte = static_cast<char>(value >> 56);
+    value <<= 8;
+  }
+  out->append(bytes.data(), bytes.size());
+}
+
+uint64_t ParseBigEndian64(absl::string_view bytes) {
+  uint64_t value = 0;
+  for (const char c : bytes) value = value << 8 | static_cast<uint8_t>(c);
+  return value;
+}
+
+int64_t ToStoredMs(absl::Time time) { return std::max<int64_t>(0, absl::ToUnixMillis(time)); }
+
+std::string DeviceRecordKey(const DeviceId& device) { return DeviceKey(device, 'D'); }
+
+std::string AppKey(const DeviceId& device, absl::string_view app_id) {
+  return WithName(DeviceKey(device, 'A'), app_id);
+}
+
+std::string RegistrationKey(const DeviceId& device, uint64_t registration_id) {
+  std::string key = DeviceKey(device, 'R');
+  AppendBigEndian64(registration_id, &key);
+  return key;
+}
+
+std::string MailboxKey(const DeviceId& device, uint64_t seq) {
+  std::string key = DeviceKey(device, 'M');
+  AppendBigEndian64(seq, &key);
+  return key;
+}
+
+std::string MailboxEnd(const DeviceId& device) { return DeviceKey(device, 'M' + 1); }
+
+uint64_t SeqOfMailboxKey(absl::string_view key) { return ParseBigEndian64(key.substr(kId + 1)); }
+
+std::string NowOrNeverKey(const DeviceId& device, uint64_t seq) {
+  std::string key = DeviceKey(device, 'N');
+  AppendBigEndian64(seq, &key);
+  return key;
+}
+
+std::string NowOrNeverEnd(const DeviceId& device) { return DeviceKey(device, 'N' + 1); }
+
+uint64_t SeqOfNowOrNeverKey(absl::string_view key) { return SeqOfMailboxKey(key); }
+
+std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms, const MessageRef& message) {
+  std::string key = ScheduledFrom(device, deliver_at_ms);
+  AppendMessage(message, &key);
+  return key;
+}
+
+std::string ScheduledFrom(const DeviceId& device, int64_t deliver_at_ms) {
+  std::string key = DeviceKey(device, 'S');
+  AppendBigEndian64(static_cast<uint64_t>(deliver_at_ms), &key);
+  return key;
+}
+
+int64_t TimeOfScheduledKey(absl::string_view key) {
+  return static_cast<int64_t>(ParseBigEndian64(key.substr(kId + 1, kNumber)));
+}
+
+std::string RecallKey(const DeviceId& device, const MessageRef& message) {
+  std::string key = RecallsFrom(device);
+  AppendMessage(message, &key);
+  return key;
+}
+
+std::string RecallsFrom(const DeviceId& device) { return DeviceKey(device, 'C'); }
+std::string RecallsEnd(const DeviceId& device) { return DeviceKey(device, 'C' + 1); }
+
+MessageRef MessageOfRecallKey(absl::string_view key) {
+  const absl::string_view message = key.substr(kId + 1);
+  return {*MessageId::FromBytes(message.substr(0, MessageId::kSize)),
+          ParseBigEndian64(message.substr(MessageId::kSize))};
+}
+
+std::string LifeKey(const DeviceId& device, const MessageRef& message) {
+  std::string key;
+  key.reserve(kLifeKeySize);
+  key.append(device.bytes().data(), kId);
+  AppendMessage(message, &key);
+  return key;
+}
+
+std::string LifeFrom(const DeviceId& device, const MessageId& message_id) {
+  return LifeKey(device, {message_id, 0});
+}
+
+std::string LifeEnd(const DeviceId& device, const MessageId& message_id) {
+  // One byte longer than the last key there can be.
+  return LifeKey(device, {message_id, UINT64_MAX}) + '\0';
+}
+
+std::string LivesFrom(const DeviceId& device) { return std::string(device.bytes()); }
+
+std::string LivesEnd(const DeviceId& device) {
+  std::array<uint8_t, MessageId::kSize> last;
+  last.fill(0xff);
+  return LifeEnd(device, MessageId(last));
+}
+
+MessageRef MessageOfLifeKey(absl::string_view key) {
+  const absl::string_view message = key.substr(kId);
+  return {*MessageId::FromBytes(message.substr(0, MessageId::kSize)),
+          ParseBigEndian64(message.substr(MessageId::kSize))};
+}
+
+std::string TimelineKey(const TimelineEntry& entry) {
+  std::string key = TimelineFrom(entry.time_ms);
+  key.append(entry.device.bytes().data(), kId);
+  key.push_back(static_cast<char>(entry.kind));
+  switch (entry.kind) {
+    case TimelineEntry::Kind::kLife:
+      AppendMessage(entry.message, &key);
+      break;
+    case TimelineEntry::Kind::kNowOrNever:
+      AppendBigEndian64(entry.seq, &key);
+      break;
+    case TimelineEntry::Kind::kExpiry:
+    case TimelineEntry::Kind::kRegistration:
+      AppendBigEndian64(entry.message.registration_id, &key);
+      break;
+    case TimelineEntry::Kind::kScheduled:
+      break;
+    case TimelineEntry::Kind::kFeed:
+      key += entry.team_id;
+      break;
+  }
+  return key;
+}
+
+std::string TimelineFrom(int64_t time_ms) {
+  std::string key;
+  AppendBigEndian64(static_cast<uint64_t>(time_ms), &key);
+  return key;
+}
+
+std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key) {
+  constexpr size_t kHead = kNumber + kId + 1;
+  if (key.size() < kHead) return std::nullopt;
+  TimelineEntry entry;
+  entry.time_ms = static_cast<int64_t>(ParseBigEndian64(key.substr(0, kNumber)));
+  entry.device = *DeviceId::FromBytes(key.substr(kNumber, kId));
+  entry.kind = static_cast<TimelineEntry::Kind>(key[kHead - 1]);
+  const absl::string_view rest = key.substr(kHead);
+  switch (entry.kind) {
+    case TimelineEntry::Kind::kLife:
+      if (rest.size() != MessageId::kSize + kNumber) return std::nullopt;
+      entry.message = {*MessageId::FromBytes(rest.substr(0, MessageId::kSize)),
+                       ParseBigEndian64(rest.substr(MessageId::kSize))};
+      return entry;
+    case TimelineEntry::Kind::kNowOrNever:
+      if (rest.size() != kNumber) return std::nullopt;
+      entry.seq = ParseBigEndian64(rest);
+      return entry;
+    case TimelineEntry::Kind::kExpiry:
+    case TimelineEntry::Kind::kRegistration:
+      if (rest.size() != kNumber) return std::nullopt;
+      entry.message.registration_id = ParseBigEndian64(rest);
+      return entry;
+    case TimelineEntry::Kind::kScheduled:
+      if (!rest.empty()) return std::nullopt;
+      return entry;
+    case TimelineEntry::Kind::kFeed:
+      if (rest.empty()) return std::nullopt;
+      entry.team_id = std::string(rest);
+      return entry;
+  }
+  return std::nullopt;
+}
+
+std::string TeamRecordKey(absl::string_view team_id) { return TeamKey(team_id, 'T'); }
+std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id) {
+  return WithName(TeamAppsFrom(team_id), app_id);
+}
+std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id) {
+  return WithName(TeamKeysFrom(team_id), key_id);
+}
+std::string TeamAppsFrom(absl::string_view team_id) { return TeamKey(team_id, 'A'); }
+std::string TeamAppsEnd(absl::string_view team_id) { return TeamKey(team_id, 'A' + 1); }
+std::string TeamKeysFrom(absl::string_view team_id) { return TeamKey(team_id, 'K'); }
+std::string TeamKeysEnd(absl::string_view team_id) { return TeamKey(team_id, 'K' + 1); }
+std::string TeamEnd(absl::string_view team_id) { return TeamKey(team_id, 'T' + 1); }
+
+std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id); }
+std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
+
+std::string NetworkSlotKey(const NetworkId& network) {
+  uint32_t slot = 0;
+  for (const char c : network.bytes().substr(0, 4)) slot = slot << 8 | static_cast<uint8_t>(c);
+  slot %= kNetworkSlots;
+  std::string key = "N";
+  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(slot >> shift));
+  return key;
+}
+
+std::string OutboxKey(uint64_t order, const DeviceId& device) {
+  std::string key;
+  AppendBigEndian64(order, &key);
+  key.append(device.bytes().data(), kId);
+  return key;
+}
+
+std::string OutboxEnd() { return std::string(kNumber + kId + 1, '\xff'); }
+
+std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key) {
+  if (key.size() != kNumber + kId) return std::nullopt;
+  return OutboxEntry{ParseBigEndian64(key.substr(0, kNumber)),
+                     *DeviceId::FromBytes(key.substr(kNumber))};
+}
+
+std::string FeedKey(absl::string_view team_id) { return TeamKey(team_id, 'F'); }
+
+std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position) {
+  std::string key = TeamKey(team_id, 'B');
+  AppendBigEndian64(last_position, &key);
+  return key;
+}
+
+std::string FeedBlocksEnd(absl::string_view team_id) { return TeamKey(team_id, 'B' + 1); }
+
+uint64_t PositionOfFeedBlockKey(absl::string_view key) {
+  return ParseBigEndian64(key.substr(key.size() - kNumber));
+}
+
+}  // namespace bellwire::registry

@@ -1,0 +1,149 @@
+#ifndef BELLWIRE_REGISTRY_KEYS_KEYS_H_
+#define BELLWIRE_REGISTRY_KEYS_KEYS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/ids.h"
+
+// The bytes of every key (docs/reference/registry_format.md). Numbers are big-endian, so that byte order is
+// their order.
+namespace bellwire::registry {
+
+void AppendBigEndian64(uint64_t value, std::string* out);
+// REQUIRES: bytes.size() == 8.
+uint64_t ParseBigEndian64(absl::string_view bytes);
+
+// A time as keys and records hold it: milliseconds since the Unix epoch, not before it.
+int64_t ToStoredMs(absl::Time time);
+
+// A message of one app on one device.
+struct MessageRef {
+  MessageId message_id;
+  uint64_t registration_id = 0;
+  friend auto operator<=>(const MessageRef&, const MessageRef&) = default;
+};
+
+// --- Family::kDevices: device id (16), kind (1), and what follows here.
+
+std::string DeviceRecordKey(const DeviceId& device);                            // 'D'
+std::string AppKey(const DeviceId& device, absl::string_view app_id);           // 'A'
+std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);  // 'R'
+// Messages and gap notices, in the order of seq.
+std::string MailboxKey(const DeviceId& device, uint64_t seq);  // 'M'
+// After the last of them.
+std::string MailboxEnd(const DeviceId& device);
+uint64_t SeqOfMailboxKey(absl::string_view key);
+std::string NowOrNeverKey(const DeviceId& device, uint64_t seq);  // 'N'
+std::string NowOrNeverEnd(const DeviceId& device);
+uint64_t SeqOfNowOrNeverKey(absl::string_view key);
+// In the order of deliver_at.
+std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms,
+                         const MessageRef& message);  // 'S'
+// Before every key of this time and after all of earlier ones.
+std::string ScheduledFrom(const DeviceId& device, int64_t deliver_at_ms);
+int64_t TimeOfScheduledKey(absl::string_view key);
+std::string RecallKey(const DeviceId& device, const MessageRef& message);  // 'C'
+// Before and after all of them.
+std::string RecallsFrom(const DeviceId& device);
+std::string RecallsEnd(const DeviceId& device);
+// REQUIRES: made by RecallKey.
+MessageRef MessageOfRecallKey(absl::string_view key);
+
+// --- Family::kLives: device id (16), message id (16), registration (8).
+
+std::string LifeKey(const DeviceId& device, const MessageRef& message);
+// Before and after all of one message id, which lie beside each other.
+std::string LifeFrom(const DeviceId& device, const MessageId& message_id);
+std::string LifeEnd(const DeviceId& device, const MessageId& message_id);
+// Before and after all of a device.
+std::string LivesFrom(const DeviceId& device);
+std::string LivesEnd(const DeviceId& device);
+// REQUIRES: of the length that LifeKey makes.
+MessageRef MessageOfLifeKey(absl::string_view key);
+inline constexpr size_t kLifeKeySize = DeviceId::kSize + MessageId::kSize + 8;
+
+// --- Family::kTimeline: time (8), device id (16), kind (1), and what it is about.
+
+struct TimelineEntry {
+  enum class Kind : char {
+    // The life of a message that does not wait: it ends for want of word from the device, or its receipts are
+    // forgotten.
+    kLife = 'L',
+    // Messages that wait for a registration expire.
+    kExpiry = 'E',
+    // A number of a now-or-never message.
+    kNowOrNever = 'N',
+    // A dead token is forgotten.
+    kRegistration = 'R',
+    // Scheduled messages are due.
+    kScheduled = 'S',
+    // The oldest receipts of a team's feed are forgotten.
+    kFeed = 'F',
+  };
+  int64_t time_ms = 0;
+  DeviceId device;
+  Kind kind = Kind::kLife;
+  // kLife: both of it. kExpiry, kRegistration: the registration only.
+  MessageRef message;
+  // kNowOrNever.
+  uint64_t seq = 0;
+  // kFeed, in which `device` is all zeros.
+  std::string team_id;
+};
+std::string TimelineKey(const TimelineEntry& entry);
+// Before every key of this time and after all of earlier ones.
+std::string TimelineFrom(int64_t time_ms);
+// nullopt for what TimelineKey did not make.
+std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key);
+
+// --- Family::kTeams: length of the team id (1), team id, kind (1), and what follows here.
+
+std::string TeamRecordKey(absl::string_view team_id);                         // 'T'
+std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id);  // 'A'
+std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);  // 'K'
+// The team's feed of receipts. Here and not before its blocks: those lie in the order in which they are made, and
+// RocksDB takes what comes in order as it is.
+std::string FeedKey(absl::string_view team_id);  // 'F'
+// Before and after every app, or key, of the team.
+std::string TeamAppsFrom(absl::string_view team_id);
+std::string TeamAppsEnd(absl::string_view team_id);
+std::string TeamKeysFrom(absl::string_view team_id);
+std::string TeamKeysEnd(absl::string_view team_id);
+// After all records of the team.
+std::string TeamEnd(absl::string_view team_id);
+
+// --- Family::kNames: kind (1), name.
+
+std::string AppNameKey(absl::string_view app_id);  // 'A'
+std::string KeyNameKey(absl::string_view key_id);  // 'K'
+// The network's slot of the pool: its number (4), below kNetworkSlots.
+std::string NetworkSlotKey(const NetworkId& network);  // 'N'
+
+// --- Family::kOutbox: order of the commit (8), device id (16).
+
+std::string OutboxKey(uint64_t order, const DeviceId& device);
+// After every key of the family.
+std::string OutboxEnd();
+struct OutboxEntry {
+  uint64_t order = 0;
+  DeviceId device;
+};
+// nullopt for what OutboxKey did not make.
+std::optional<OutboxEntry> ParseOutboxKey(absl::string_view key);
+
+// --- Family::kFeeds: length of the team id (1), team id, kind (1), and what follows here.
+
+// By the position of its last receipt: the first key from FeedBlockKey(p) on is the block of p.
+std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);  // 'B'
+// After every block of the team.
+std::string FeedBlocksEnd(absl::string_view team_id);
+// REQUIRES: made by FeedBlockKey.
+uint64_t PositionOfFeedBlockKey(absl::string_view key);
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_KEYS_KEYS_H_

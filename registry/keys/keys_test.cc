@@ -1,0 +1,84 @@
+#include "registry/keys/keys.h"
+
+#include <array>
+
+#include "gtest/gtest.h"
+
+namespace bellwire::registry {
+namespace {
+
+DeviceId Device(uint8_t n) { return DeviceId(std::array<uint8_t, 16>{n}); }
+MessageId Message(uint8_t n) { return MessageId(std::array<uint8_t, 16>{n}); }
+
+TEST(KeysTest, NumbersSortAsBytes) {
+  EXPECT_LT(MailboxKey(Device(1), 255), MailboxKey(Device(1), 256));
+  EXPECT_LT(MailboxKey(Device(1), UINT64_MAX), MailboxEnd(Device(1)));
+  EXPECT_EQ(SeqOfMailboxKey(MailboxKey(Device(1), 0x0102030405060708)), 0x0102030405060708u);
+  const std::string scheduled = ScheduledKey(Device(1), 77, {Message(255), UINT64_MAX});
+  EXPECT_EQ(TimeOfScheduledKey(scheduled), 77);
+  EXPECT_LT(ScheduledFrom(Device(1), 77), scheduled);
+  EXPECT_LT(scheduled, ScheduledFrom(Device(1), 78));
+}
+
+TEST(KeysTest, LivesOfOneIdLieBesideEachOther) {
+  for (const uint64_t registration : {uint64_t{0}, uint64_t{1}, UINT64_MAX}) {
+    const std::string key = LifeKey(Device(1), {Message(2), registration});
+    EXPECT_LE(LifeFrom(Device(1), Message(2)), key);
+    EXPECT_LT(key, LifeEnd(Device(1), Message(2)));
+    EXPECT_EQ(MessageOfLifeKey(key), (MessageRef{Message(2), registration}));
+    EXPECT_LT(LivesFrom(Device(1)), key);
+    EXPECT_LT(key, LivesEnd(Device(1)));
+    EXPECT_EQ(key.size(), kLifeKeySize);
+  }
+  EXPECT_LT(LifeEnd(Device(1), Message(2)), LifeFrom(Device(1), Message(3)));
+  std::array<uint8_t, 16> last;
+  last.fill(0xff);
+  EXPECT_LT(LifeKey(Device(1), {MessageId(last), UINT64_MAX}), LivesEnd(Device(1)));
+  EXPECT_LT(LivesEnd(Device(1)), LivesFrom(Device(2)));
+}
+
+TEST(KeysTest, ATeamsRecordsLieTogether) {
+  // No team id is a prefix of another's keys.
+  EXPECT_LT(TeamEnd("team"), TeamAppKey("team2", "a.b"));
+  for (const std::string& key :
+       {TeamAppKey("team", "a.b"), TeamKeyKey("team", "k"), TeamRecordKey("team")}) {
+    EXPECT_LT(key, TeamEnd("team"));
+  }
+  EXPECT_LT(TeamAppKey("team", "\xff"), TeamAppsEnd("team"));
+  EXPECT_LT(TeamAppsEnd("team"), TeamKeysFrom("team"));
+}
+
+TEST(KeysTest, TimelineKeysParseBack) {
+  for (const TimelineEntry::Kind kind :
+       {TimelineEntry::Kind::kLife, TimelineEntry::Kind::kExpiry, TimelineEntry::Kind::kNowOrNever,
+        TimelineEntry::Kind::kRegistration, TimelineEntry::Kind::kScheduled}) {
+    TimelineEntry entry;
+    entry.time_ms = 1'767'225'600'123;
+    entry.device = Device(9);
+    entry.kind = kind;
+    if (kind == TimelineEntry::Kind::kLife) entry.message = {Message(4), 5};
+    if (kind == TimelineEntry::Kind::kExpiry) entry.message.registration_id = 8;
+    if (kind == TimelineEntry::Kind::kRegistration) entry.message.registration_id = 6;
+    if (kind == TimelineEntry::Kind::kNowOrNever) entry.seq = 7;
+    const std::string key = TimelineKey(entry);
+    EXPECT_LT(TimelineFrom(entry.time_ms), key);
+    EXPECT_LT(key, TimelineFrom(entry.time_ms + 1));
+    const auto parsed = ParseTimelineKey(key);
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(parsed->time_ms, entry.time_ms);
+    EXPECT_EQ(parsed->device, entry.device);
+    EXPECT_EQ(parsed->kind, entry.kind);
+    EXPECT_EQ(parsed->message, entry.message);
+    EXPECT_EQ(parsed->seq, entry.seq);
+    EXPECT_FALSE(ParseTimelineKey(key + "x").has_value());
+    EXPECT_FALSE(ParseTimelineKey(key.substr(0, 24)).has_value());
+  }
+}
+
+TEST(KeysTest, TimesBeforeTheEpochAreTheEpoch) {
+  EXPECT_EQ(ToStoredMs(absl::FromUnixMillis(-5)), 0);
+  EXPECT_EQ(ToStoredMs(absl::FromUnixMillis(5)), 5);
+}
+
+}  // namespace
+}  // namespace bellwire::registry

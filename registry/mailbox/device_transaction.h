@@ -1,0 +1,225 @@
+#ifndef BELLWIRE_REGISTRY_MAILBOX_DEVICE_TRANSACTION_H_
+#define BELLWIRE_REGISTRY_MAILBOX_DEVICE_TRANSACTION_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/node_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "common/ids.h"
+#include "registry/engine/overlay.h"
+#include "registry/keys/keys.h"
+#include "registry/mailbox/message_life.h"
+
+namespace bellwire::registry {
+
+// One operation on the records of one device: typed access to them, and what several operations have
+// in common. It can't name a key of another device, which is how the rule "a transaction touches one
+// device" is kept. Timeline entries belong to the device they are about.
+//
+// Nothing is seen outside before Finish(); a transaction that is dropped had no effect. Keeps these
+// true, as the operations rely on them:
+//   * a message in the mailbox or among the scheduled has an entry in its registration's `pending`, and no
+//     other message has. Its life is written if that entry says so; if not, it is still NewLife of the message;
+//   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
+//   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first expiry of
+//     what is pending, but for kExpiryGrace;
+//   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than LatestWakeMs.
+//
+// Not thread-safe. Errors of all methods that read: those of KvReader.
+class DeviceTransaction {
+ public:
+  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it.
+  DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
+                    const std::function<uint64_t()>& random);
+  DeviceTransaction(const DeviceTransaction&) = delete;
+  DeviceTransaction& operator=(const DeviceTransaction&) = delete;
+
+  // Reads the device's own record. Comes first. `waiting`: a route that may not have been written yet
+  // (waiting_routes.h), or null. If it is newer than the record's, the device has it.
+  absl::Status Load(const internal::v1::Route* waiting);
+
+  // Writes what has changed into the batch, all but the receipts. Comes last, once.
+  absl::Status Finish();
+  // The receipts, for the outbox.
+  storage::v1::Outbox TakeOutbox() { return std::move(outbox_); }
+
+  int64_t now_ms() const { return now_ms_; }
+  uint64_t Random() { return random_(); }
+
+  // --- The device.
+
+  // A device without a record looks like one to which nothing has happened.
+  bool exists() const { return exists_; }
+  // Whether anything was changed so far.
+  bool has_changes() const;
+  // Whether Load was given a route that the record does not have.
+  bool has_unwritten_route() const { return has_unwritten_route_; }
+  const storage::v1::Device& device() const { return device_; }
+  // For changes. A device without a record gets one.
+  storage::v1::Device& mutable_device();
+  bool connected() const { return device_.has_route(); }
+  // The session, if there is one.
+  std::optional<internal::v1::Route> route() const;
+  void SetRoute(const internal::v1::Route& route);
+
+  // --- Registrations. Pointers are good for as long as the transaction.
+
+  // nullptr: there is none.
+  absl::StatusOr<const storage::v1::Registration*> FindRegistration(uint64_t registration_id);
+  // For changes. REQUIRES: FindRegistration found it.
+  storage::v1::Registration* MutableRegistration(uint64_t registration_id);
+  void AddRegistration(uint64_t registration_id, storage::v1::Registration registration);
+  // REQUIRES: FindRegistration found it, and nothing is pending.
+  void DeleteRegistration(uint64_t registration_id);
+  // The living registration of an app; 0: there is none.
+  absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
+  void PutApp(absl::string_view app_id, uint64_t registration_id);
+  void DeleteApp(absl::string_view app_id);
+  // Sees to it that what is pending is looked at by then. REQUIRES: the registration was found.
+  void WakeBy(uint64_t registration_id, int64_t time_ms);
+
+  // --- Lives.
+
+  // Begins the life of a message that was just stored, with its first receipts. REQUIRES: as NewLife; its
+  // registration was found; it is in its place.
+  void StartLife(const internal::v1::Envelope& mail);
+  absl::StatusOr<std::optional<MessageLife>> FindLife(const MessageRef& message);
+  // For a message that must have one: DATA_LOSS if it has not.
+  absl::StatusOr<MessageLife> GetLife(const MessageRef& message);
+  // Of a message that holds a place, and that was read already.
+  absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail);
+  // The registrations that have a message of this id which waits no more.
+  absl::StatusOr<std::vector<uint64_t>> FindLivesOf(const MessageId& message_id);
+  // Writes it, and sees to its timeline entry. REQUIRES: FindLife, GetLife or LifeOf found it.
+  void PutLife(const MessageRef& message, MessageLife* life);
+  void DeleteLife(const MessageRef& message, const MessageLife& life);
+
+  // Adds a receipt to a life and writes it, and puts it on its way to the team's feed. Every receipt of
+  // the registry passes here. A terminal step takes the message out of the place it holds.
+  // `time_ms`: when it happened, if not now.
+  absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                      absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
+  // The same for a step that others follow: the life is not written. REQUIRES: `step` is not terminal, and
+  // Record comes next.
+  absl::Status Note(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                    int64_t time_ms);
+
+  // Sees to it that every session is told of the recall, until the life ends: Record takes the notice away.
+  // Nothing if there is one already. `life` is changed and written.
+  //   RESOURCE_EXHAUSTED LIMIT_REACHED: kMaxRecallNotices of this device wait for its word
+  absl::Status AddRecallNotice(const MessageRef& message, MessageLife* life);
+  struct Recalled {
+    MessageRef message;
+    uint64_t seq = 0;
+  };
+  absl::StatusOr<std::vector<Recalled>> RecallNotices();
+
+  // Tells the team's feed that the token of this registration died now. REQUIRES: it was found.
+  void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
+
+  // --- The mailbox.
+
+  // The next number of the mailbox's order.
+  uint64_t TakeSeq();
+  // nullopt: settled, or never was.
+  absl::StatusOr<std::optional<internal::v1::Envelope>> FindMail(uint64_t seq);
+  // REQUIRES: mail.seq() is from TakeSeq.
+  void AddMail(const internal::v1::Envelope& mail);
+  void RemoveMail(uint64_t seq);
+  // Visits mail after `after_seq` in order, until `visit` returns false.
+  absl::Status ScanMail(
+      uint64_t after_seq,
+      absl::FunctionRef<absl::StatusOr<bool>(const internal::v1::Envelope&)> visit);
+
+  void AddScheduled(const internal::v1::Envelope& message);
+  // Gives scheduled messages that are due their place in the mailbox's order, and ends those that have expired
+  // since: at most kMaxReleasesPerTransaction.
+  absl::Status ReleaseDue();
+  // Those that ReleaseDue released, in order.
+  const std::vector<internal::v1::Envelope>& released() const { return released_; }
+
+  // Lists a message in its registration's `pending`. REQUIRES: the registration was found.
+  void AddPending(const internal::v1::Envelope& mail);
+  // Takes the message out of the mailbox or from among the scheduled, and its entry from the
+  // registration's `pending`; `life` is not changed. REQUIRES: HoldsPlace(life).
+  absl::Status LeavePlace(const MessageRef& message, const MessageLife& life);
+  // Records a terminal step of a message that holds a place.
+  absl::Status EndPending(uint64_t registration_id, const storage::v1::Pending& pending,
+                          push::v1::Step step, absl::string_view detail);
+  // Ends what holds a place though its ttl is over. Answers when the next of the rest is to be ended, INT64_MAX
+  // if nothing is left. REQUIRES: the registration was found.
+  absl::StatusOr<int64_t> EndExpired(uint64_t registration_id);
+
+  // Tells the app that `dropped` more of its messages were dropped: a notice that takes the next
+  // number, in place of the one that waits already.
+  absl::Status AddGap(uint64_t registration_id, uint32_t dropped);
+
+  absl::StatusOr<std::optional<storage::v1::NowOrNever>> FindNowOrNever(uint64_t seq);
+  // Kept, and its message awaited, until `until_ms`.
+  void AddNowOrNever(uint64_t seq, const MessageRef& message, int64_t until_ms);
+  void DeleteNowOrNever(uint64_t seq);
+
+  // --- Time.
+
+  // `entry.device` is filled in.
+  void PutTimeline(TimelineEntry entry);
+  void DeleteTimeline(TimelineEntry entry);
+
+ private:
+  struct LoadedRegistration {
+    storage::v1::Registration record;
+    bool changed = false;
+  };
+
+  // The message that an entry of `pending` is about.
+  absl::StatusOr<internal::v1::Envelope> ReadPending(uint64_t registration_id,
+                                                     const storage::v1::Pending& pending);
+  absl::Status ReceiptsMissing(const MessageRef& message) const;
+  // The life's own record.
+  absl::StatusOr<std::optional<MessageLife>> ReadLife(const MessageRef& message);
+  absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail,
+                                     const storage::v1::Pending& pending);
+  void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
+  absl::Status UpdateSettled();
+  // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as
+  // always, and cheaper than to look.
+  std::optional<uint64_t> FirstLoadedMail() const;
+  // The first number that was taken back before the device acknowledged it, and that the device said nothing
+  // of since: were it settled, the device could not tell whether it has had it. UINT64_MAX: there is none.
+  absl::StatusOr<uint64_t> FirstRecalling();
+  absl::Status TakeReceipt(const MessageRef& message, MessageLife* life, push::v1::Step step,
+                           absl::string_view detail, int64_t time_ms);
+  // To the outbox. `message_id`: empty for the token itself.
+  void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
+               absl::string_view message_id, push::v1::Step step, int64_t time_ms,
+               absl::string_view detail);
+
+  Overlay* const batch_;
+  Overlay overlay_;
+  const DeviceId id_;
+  const int64_t now_ms_;
+  const std::function<uint64_t()>& random_;
+
+  storage::v1::Device device_;
+  bool exists_ = false;
+  bool device_changed_ = false;
+  bool has_unwritten_route_ = false;
+  bool settled_may_grow_ = false;
+  absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
+  std::vector<internal::v1::Envelope> released_;
+  storage::v1::Outbox outbox_;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_MAILBOX_DEVICE_TRANSACTION_H_

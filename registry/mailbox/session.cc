@@ -1,0 +1,66 @@
+#include "registry/mailbox/session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "registry/engine/store_error.h"
+#include "registry/mailbox/page.h"
+
+namespace bellwire::registry {
+
+bool SameRoute(const Route& a, const Route& b) {
+  return a.connector_address() == b.connector_address() &&
+         a.connector_incarnation() == b.connector_incarnation() &&
+         a.session_id() == b.session_id() && a.login_number() == b.login_number();
+}
+
+absl::Status StaleLoginError(const DeviceTransaction& tx) {
+  const std::string number = absl::StrCat(tx.device().last_login_number());
+  return WithMetadata(
+      MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN",
+                absl::StrCat("a newer login of this device, number ", number, ", has won")),
+      "winning_login_number", number);
+}
+
+absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
+                                 const PageBounds& bounds) {
+  const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
+  // Compared with the greatest number ever bound, not with the bound route: a login that is late must
+  // lose even if its successor has gone already.
+  if (!bound_already && route.login_number() <= tx.device().last_login_number()) {
+    return StaleLoginError(tx);
+  }
+  BindOutcome outcome;
+  BindResult& result = outcome.result;
+  result.settled_seq = tx.device().settled_seq();
+  BELLWIRE_ASSIGN_OR_RETURN(result.page, ReadPage(tx, result.settled_seq, bounds));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto recalls, tx.RecallNotices());
+  for (const auto& [message, seq] : recalls) {
+    result.recalls.push_back({message.message_id, message.registration_id, seq});
+  }
+  if (!bound_already) {
+    outcome.may_wait = tx.exists() && !tx.has_changes() && tx.device().mailbox_records() == 0 &&
+                       tx.device().now_or_never_records() == 0 && recalls.empty();
+    result.evicted = tx.route();
+    tx.SetRoute(route);
+  }
+  const auto mailbox_id = MailboxId::FromBytes(tx.device().mailbox_id());
+  if (!mailbox_id.has_value()) return StoreCorruptError("a device without mailbox id");
+  result.mailbox_id = *mailbox_id;
+  return outcome;
+}
+
+void BindAgain(DeviceTransaction& tx, const Route& route) {
+  // A device without a record would get another mailbox than the session was told.
+  if (tx.exists() && route.login_number() > tx.device().last_login_number()) tx.SetRoute(route);
+}
+
+void Unbind(DeviceTransaction& tx, const Route& route) {
+  if (!tx.connected() || !SameRoute(tx.device().route(), route)) return;
+  tx.mutable_device().clear_route();
+  tx.mutable_device().set_sent_up_to_seq(tx.device().last_seq());
+}
+
+}  // namespace bellwire::registry

@@ -1,0 +1,46 @@
+#include "registry/mailbox/token.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+
+namespace bellwire::registry {
+
+using storage::v1::Registration;
+
+absl::StatusOr<const Registration*> FindToken(DeviceTransaction& tx, const TokenRef& token) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                            tx.FindRegistration(token.registration_id));
+  if (registration == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, "UNREGISTERED",
+                     "the token is not known: its app was removed long ago, or it is of another "
+                     "server. Forget it.");
+  }
+  // Before anything else is said about it.
+  if (registration->team_id() != token.team_id) {
+    return MakeError(absl::StatusCode::kPermissionDenied, "TOKEN_NOT_FOR_TEAM",
+                     "the token belongs to an app of another team");
+  }
+  return registration;
+}
+
+absl::StatusOr<const Registration*> FindLivingToken(DeviceTransaction& tx, const TokenRef& token) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindToken(tx, token));
+  if (registration->removed_at_ms() != 0) {
+    const std::string when =
+        absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMillis(registration->removed_at_ms()),
+                         absl::UTCTimeZone());
+    return WithMetadata(
+        MakeError(
+            absl::StatusCode::kNotFound, "UNREGISTERED",
+            absl::StrCat("the app was removed from its device at ", when,
+                         ". Forget the token; if the app is installed again it gets a new one.")),
+        "unregistered_at", when);
+  }
+  return registration;
+}
+
+}  // namespace bellwire::registry

@@ -1,0 +1,25 @@
+#ifndef BELLWIRE_REGISTRY_MAILBOX_TOKEN_H_
+#define BELLWIRE_REGISTRY_MAILBOX_TOKEN_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bellwire/storage/v1/storage.pb.h"
+#include "registry/mailbox/device_transaction.h"
+#include "registry/server/store.h"
+
+namespace bellwire::registry {
+
+// The registration that `token` names, living or dead, if the team may use it.
+//   NOT_FOUND UNREGISTERED: a token that never lived here, or was forgotten.
+//   PERMISSION_DENIED TOKEN_NOT_FOR_TEAM
+absl::StatusOr<const storage::v1::Registration*> FindToken(DeviceTransaction& tx,
+                                                           const TokenRef& token);
+
+// As FindToken, and the token must live.
+//   NOT_FOUND UNREGISTERED with metadata `unregistered_at`: it is dead.
+absl::StatusOr<const storage::v1::Registration*> FindLivingToken(DeviceTransaction& tx,
+                                                                 const TokenRef& token);
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_MAILBOX_TOKEN_H_

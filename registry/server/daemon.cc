@@ -1,0 +1,72 @@
+#include "registry/server/daemon.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/status_macros.h"
+#include "crypto/token_sealer.h"
+#include "ops/data_dir.h"
+#include "registry/server/server.h"
+#include "rpc/connector_api.h"
+#include "rpc/credentials.h"
+#include "rpc/due_delivery.h"
+#include "rpc/grpc_connector_client.h"
+#include "rpc/grpc_registry_server.h"
+#include "rpc/internal_port.h"
+
+namespace bellwire::registry {
+
+void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
+  app->add_option("--data_dir", flags->data_dir, "Made by `bellwire init`")
+      ->type_name("DIR")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->required();
+  app->add_option("--listen", flags->listen,
+                  "Where gateways and connectors connect, HOST:PORT; port 0 takes a free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  AddDaemonFlags(app, flags);
+}
+
+absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
+  BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
+  const DataDir data_dir(flags.data_dir);
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
+                            TokenSealer::FromFile(data_dir.token_keys()));
+
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
+                            InternalChannelCredentials(data_dir.internal()));
+
+  // Destroyed in reverse: the port first, which uses the rest.
+  const std::unique_ptr<ConnectorDirectory> connectors =
+      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
+  RegistryServer::Options options;
+  options.data_dir = data_dir.registry();
+  options.sealer = sealer.get();
+  options.clock = RealClock();
+  options.env = env;
+  options.on_due = [&connectors](const DeviceId& device, const internal::v1::Route& route,
+                                 const internal::v1::Envelope& message) {
+    DeliverDue(connectors.get(), device, route, message);
+  };
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
+                            RegistryServer::Start(std::move(options)));
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(NewGrpcRegistryService(server->api()));
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<InternalPort> port,
+      InternalPort::Open(flags.listen, data_dir.internal(), std::move(services)));
+  BELLWIRE_RETURN_IF_ERROR(
+      WriteReadyFile(flags.ready_file, {{"internal_address", port->address()}}));
+  WaitForShutdownSignal();
+  port->Close();
+  return absl::OkStatus();
+}
+
+}  // namespace bellwire::registry

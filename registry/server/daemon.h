@@ -1,0 +1,32 @@
+#ifndef BELLWIRE_REGISTRY_SERVER_DAEMON_H_
+#define BELLWIRE_REGISTRY_SERVER_DAEMON_H_
+
+#include <string>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "ops/main_support.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace bellwire::registry {
+
+// What the mains of bellwire-registry and of its twin on a failing disk (tests/faults) share.
+
+struct RegistryFlags : DaemonFlags {
+  std::string data_dir;
+  std::string listen = "127.0.0.1:7445";
+};
+
+// Adds the flags above, those of every daemon included. `flags` outlives `app`.
+void AddRegistryFlags(CLI::App* app, RegistryFlags* flags);
+
+// Serves until SIGTERM or SIGINT. `env` is where faults are injected into the store's files; null: the
+// machine's files. Not owned.
+absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env);
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SERVER_DAEMON_H_

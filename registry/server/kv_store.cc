@@ -1,0 +1,295 @@
+#include "registry/server/kv_store.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/catalogue/catalogue.h"
+#include "registry/engine/store_error.h"
+#include "registry/feed/receipt_feed.h"
+#include "registry/keys/keys.h"
+#include "registry/mailbox/acknowledge.h"
+#include "registry/mailbox/append.h"
+#include "registry/mailbox/message_query.h"
+#include "registry/mailbox/page.h"
+#include "registry/mailbox/recall.h"
+#include "registry/mailbox/registration.h"
+#include "registry/mailbox/session.h"
+#include "registry/mailbox/wake.h"
+#include "registry/networks/network_pool.h"
+
+namespace bellwire::registry {
+namespace {
+
+absl::Status StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+absl::Status StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
+}  // namespace
+
+KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
+    : engine_(std::move(engine)), options_(std::move(options)), staged_(engine_.get()) {}
+
+int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
+
+absl::Status KvStore::Commit() {
+  relay_.Stage();
+  if (staged_.writes().empty()) return absl::OkStatus();
+  // If they can't be staged, the engine says why.
+  StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
+  NoteTimeline();
+  const absl::Status status = engine_->Commit(staged_.writes());
+  staged_.Clear();
+  std::vector<Released> released = std::exchange(released_, {});
+  const std::vector<std::string> grown_feeds = std::exchange(grown_feeds_, {});
+  if (!status.ok()) {
+    // Whatever the sweeps of this batch have passed is there again.
+    timeline_from_.clear();
+    relay_.OnCommitFailed();
+    routes_.OnCommitFailed();
+    return status;
+  }
+  routes_.OnCommitted();
+  if (options_.on_due) {
+    for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
+  }
+  if (options_.on_receipts) {
+    for (const std::string& team_id : grown_feeds) options_.on_receipts(team_id);
+  }
+  return absl::OkStatus();
+}
+
+void KvStore::NoteTimeline() {
+  const WriteSet& writes = staged_.writes();
+  for (auto it = writes.lower_bound(std::make_pair(Family::kTimeline, absl::string_view()));
+       it != writes.end() && it->first.key < timeline_from_; ++it) {
+    if (!it->second.value.has_value()) continue;
+    timeline_from_ = it->first.key;
+    return;
+  }
+}
+
+absl::Status KvStore::StageRoutes(size_t max) {
+  return routes_.Stage(max, [this](const DeviceId& device, const Route&) {
+    const absl::Status staged = Run(device, [](DeviceTransaction& tx) {
+      // Nothing is to be changed: the record has the route since it was loaded.
+      if (tx.has_unwritten_route()) (void)tx.mutable_device();
+      return absl::OkStatus();
+    });
+    if (staged.ok() || absl::IsUnavailable(staged)) return staged;
+    // Its record is damaged; the others must not wait for it.
+    LogError("route_not_written", {{"device", ToHex(device)}, {"error", staged.message()}});
+    return absl::OkStatus();
+  });
+}
+
+template <typename Operation>
+auto KvStore::Run(const DeviceId& device, Operation operation)
+    -> decltype(operation(std::declval<DeviceTransaction&>())) {
+  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
+  auto result = operation(tx);
+  if (StatusOf(result).ok()) BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
+  return result;
+}
+
+absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
+  BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  storage::v1::Outbox outbox = tx.TakeOutbox();
+  receipts_made_ += static_cast<size_t>(outbox.receipts_size());
+  relay_.Add(outbox_order, device, std::move(outbox));
+  if (!tx.connected()) return absl::OkStatus();
+  for (const Envelope& message : tx.released()) {
+    released_.push_back({device, tx.device().route(), message});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
+                                             const AppendOptions& options) {
+  DeviceTransaction tx(&staged_, token.device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
+  BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
+                            registry::Append(tx, token, message, options.message_id_is_new));
+  if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+  BELLWIRE_RETURN_IF_ERROR(outcome.refused);
+  return std::move(outcome.result);
+}
+
+absl::StatusOr<push::v1::GetMessageResponse> KvStore::GetMessage(const TokenRef& token,
+                                                                 const MessageId& message) {
+  return Run(token.device,
+             [&](DeviceTransaction& tx) { return registry::GetMessage(tx, token, message); });
+}
+
+absl::StatusOr<RecallResult> KvStore::Recall(const TokenRef& token, const MessageId& message) {
+  return Run(token.device,
+             [&](DeviceTransaction& tx) { return registry::Recall(tx, token, message); });
+}
+
+absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::Resolve(tx, seq); });
+}
+
+absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& route,
+                                         const PageBounds& bounds) {
+  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
+  BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds));
+  if (!bound.may_wait || !routes_.Add(device, route)) {
+    BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
+  }
+  return std::move(bound.result);
+}
+
+absl::Status KvStore::BindAgain(const DeviceId& device, const Route& route) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    registry::BindAgain(tx, route);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status KvStore::Unbind(const DeviceId& device, const Route& route) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    registry::Unbind(tx, route);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<Page> KvStore::Pull(const DeviceId& device, uint64_t after_seq,
+                                   const PageBounds& bounds) {
+  return Run(device, [&](DeviceTransaction& tx) { return ReadPage(tx, after_seq, bounds); });
+}
+
+absl::Status KvStore::Acknowledge(const DeviceId& device, const Route& route,
+                                  const std::vector<AckItem>& items) {
+  absl::Status stale;
+  BELLWIRE_RETURN_IF_ERROR(Run(device, [&](DeviceTransaction& tx) -> absl::Status {
+    if (!tx.connected() || !SameRoute(tx.device().route(), route)) stale = StaleLoginError(tx);
+    return registry::Acknowledge(tx, items);
+  }));
+  return stale;
+}
+
+absl::Status KvStore::AppAcknowledge(const DeviceId& device, const std::vector<AppAckItem>& items) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::AppAcknowledge(tx, items); });
+}
+
+absl::Status KvStore::ReportSent(const DeviceId& device, const std::vector<AckItem>& items) {
+  return Run(device, [&](DeviceTransaction& tx) { return registry::ReportSent(tx, items); });
+}
+
+absl::StatusOr<uint64_t> KvStore::RegisterApp(const DeviceId& device, absl::string_view app_id) {
+  BELLWIRE_ASSIGN_OR_RETURN(const admin::v1::App app, Catalogue(&staged_).GetApp(app_id));
+  return Run(device, [&](DeviceTransaction& tx) { return registry::RegisterApp(tx, app); });
+}
+
+absl::Status KvStore::RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                uint64_t registration_id) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    return registry::RemoveApp(tx, app_id, registration_id);
+  });
+}
+
+absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
+  return Catalogue(&staged_).PutTeam(team);
+}
+
+absl::StatusOr<admin::v1::App> KvStore::PutApp(const admin::v1::App& app) {
+  return Catalogue(&staged_).PutApp(app);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::PutKey(const admin::v1::Key& key) {
+  return Catalogue(&staged_).PutKey(key);
+}
+
+absl::StatusOr<std::vector<admin::v1::Team>> KvStore::ListTeams() {
+  return Catalogue(&staged_).ListTeams();
+}
+
+absl::StatusOr<std::vector<admin::v1::App>> KvStore::ListApps(absl::string_view team_id) {
+  return Catalogue(&staged_).ListApps(team_id);
+}
+
+absl::StatusOr<std::vector<admin::v1::Key>> KvStore::ListKeys(absl::string_view team_id) {
+  return Catalogue(&staged_).ListKeys(team_id);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::GetKey(absl::string_view key_id) {
+  return Catalogue(&staged_).GetKey(key_id);
+}
+
+absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
+  return Catalogue(&staged_).RevokeKey(key_id, NowMs());
+}
+
+absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
+                                               std::optional<uint64_t> after, size_t max_receipts) {
+  return ReceiptFeed(&staged_, team_id).Read(after, max_receipts);
+}
+
+absl::StatusOr<RelayResult> KvStore::RelayReceipts(size_t max_entries) {
+  BELLWIRE_ASSIGN_OR_RETURN(RelayResult result, relay_.Run(max_entries, NowMs()));
+  grown_feeds_.insert(grown_feeds_.end(), result.teams.begin(), result.teams.end());
+  return result;
+}
+
+absl::StatusOr<absl::Duration> KvStore::ReportNetwork(const DeviceId& device,
+                                                      const NetworkReport& report) {
+  return registry::ReportNetwork(&staged_, device, report, NowMs());
+}
+
+absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
+  if (entry.kind == TimelineEntry::Kind::kFeed) {
+    return ReceiptFeed(&staged_, entry.team_id).Trim(entry.time_ms, now_ms);
+  }
+  return Run(entry.device, [&](DeviceTransaction& tx) { return Wake(tx, entry); });
+}
+
+absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
+  const int64_t now_ms = NowMs();
+  std::vector<std::string> due;
+  SweepResult result;
+  BELLWIRE_RETURN_IF_ERROR(StageRoutes(max_entries));
+  BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
+                                        [&](absl::string_view key, absl::string_view) {
+                                          if (due.size() == max_entries) {
+                                            result.more = true;
+                                            return false;
+                                          }
+                                          due.emplace_back(key);
+                                          return true;
+                                        }));
+  // One entry may end all the messages of an app.
+  const size_t max_receipts = receipts_made_ + max_entries;
+  auto next = due.begin();
+  for (; next != due.end() && receipts_made_ < max_receipts; ++next) {
+    const std::optional<TimelineEntry> entry = ParseTimelineKey(*next);
+    const absl::Status status =
+        entry.has_value() ? WakeEntry(*entry, now_ms) : StoreCorruptError("a timeline entry");
+    if (status.ok()) {
+      ++result.handled;
+    } else {
+      LogError("sweep_failed", {{"device", entry.has_value() ? ToHex(entry->device) : ""},
+                                {"error", status.message()}});
+      if (absl::IsUnavailable(status)) return status;
+    }
+  }
+  // Past those that failed as well: they are tried again after a restart, and must not keep the others.
+  if (next != due.end()) {
+    timeline_from_ = *next;
+    result.more = true;
+  } else {
+    timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
+  }
+  result.more |= routes_.unstaged() > 0;
+  return result;
+}
+
+}  // namespace bellwire::registry

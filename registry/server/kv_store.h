@@ -1,0 +1,117 @@
+#ifndef BELLWIRE_REGISTRY_SERVER_KV_STORE_H_
+#define BELLWIRE_REGISTRY_SERVER_KV_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/clock.h"
+#include "registry/engine/kv_engine.h"
+#include "registry/engine/overlay.h"
+#include "registry/feed/receipt_relay.h"
+#include "registry/mailbox/device_transaction.h"
+#include "registry/server/store.h"
+#include "registry/server/waiting_routes.h"
+
+namespace bellwire::registry {
+
+// The store: the domain logic (append.h, page.h, session.h, …) over an engine. Keeps nothing of its
+// own between commits but waiting routes, so that there is nothing to be wrong after a failed one.
+//
+// Not thread-safe.
+class KvStore final : public Store {
+ public:
+  struct Options {
+    // Wall time. Not owned; outlives the store.
+    const Clock* clock = nullptr;
+    // Makes mailbox ids and registration ids: RandomUint64, or a simulation's.
+    std::function<uint64_t()> random;
+    // As in RegistryServer::Options. May be empty.
+    absl::AnyInvocable<void(const DeviceId& device, const Route& route, const Envelope& message)>
+        on_due;
+    // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
+    absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
+  };
+
+  KvStore(std::unique_ptr<KvEngine> engine, Options options);
+
+  absl::Status Commit() override;
+  absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
+                                      const AppendOptions& options) override;
+  absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
+                                                          const MessageId& message) override;
+  absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) override;
+  absl::StatusOr<Step> Resolve(const DeviceId& device, uint64_t seq) override;
+  absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
+                                  const PageBounds& bounds) override;
+  absl::Status BindAgain(const DeviceId& device, const Route& route) override;
+  absl::Status Unbind(const DeviceId& device, const Route& route) override;
+  absl::StatusOr<Page> Pull(const DeviceId& device, uint64_t after_seq,
+                            const PageBounds& bounds) override;
+  absl::Status Acknowledge(const DeviceId& device, const Route& route,
+                           const std::vector<AckItem>& items) override;
+  absl::Status AppAcknowledge(const DeviceId& device,
+                              const std::vector<AppAckItem>& items) override;
+  absl::Status ReportSent(const DeviceId& device, const std::vector<AckItem>& items) override;
+  absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device, absl::string_view app_id) override;
+  absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
+                         uint64_t registration_id) override;
+  absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) override;
+  absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) override;
+  absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) override;
+  absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() override;
+  absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) override;
+  absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) override;
+  absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) override;
+  absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) override;
+  absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
+                                        size_t max_receipts) override;
+  absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
+  absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
+                                               const NetworkReport& report) override;
+  absl::StatusOr<SweepResult> Sweep(size_t max_entries) override;
+
+ private:
+  struct Released {
+    DeviceId device;
+    Route route;
+    Envelope message;
+  };
+
+  int64_t NowMs() const;
+  // Runs `operation` as one transaction of the device and answers what it answers; with an error
+  // nothing of it stays.
+  template <typename Operation>
+  auto Run(const DeviceId& device, Operation operation)
+      -> decltype(operation(std::declval<DeviceTransaction&>()));
+  absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
+  // Stages routes that wait. UNAVAILABLE: not all of them.
+  absl::Status StageRoutes(size_t max);
+  absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
+  // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may
+  // have been set back, or an entry be due at once.
+  void NoteTimeline();
+
+  const std::unique_ptr<KvEngine> engine_;
+  Options options_;
+  // What the operations since the last commit have done.
+  Overlay staged_;
+  WaitingRoutes routes_;
+  ReceiptRelay relay_{&staged_};
+  // To be handed on after the commit.
+  std::vector<Released> released_;
+  std::vector<std::string> grown_feeds_;
+  // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
+  // each of them a walk over what the ones before have deleted.
+  std::string timeline_from_;
+  // By device transactions, ever.
+  size_t receipts_made_ = 0;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SERVER_KV_STORE_H_

@@ -1,0 +1,56 @@
+#include "registry/server/server.h"
+
+#include <utility>
+
+#include "common/ids.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "registry/engine/record_cache.h"
+#include "registry/engine/rocksdb/rocksdb_engine.h"
+#include "registry/server/group_commit.h"
+#include "registry/server/kv_store.h"
+#include "registry/server/service.h"
+#include "registry/server/writer_thread.h"
+
+namespace bellwire::registry {
+namespace {
+
+// The lives of messages that came to their device and whose end is awaited: some 300 bytes each.
+constexpr size_t kLivesCacheBytes = 16 * 1024 * 1024;
+
+// Declared in the order of need: the writer thread stops first, the store closes last.
+class RegistryServerImpl final : public RegistryServer {
+ public:
+  RegistryServerImpl(std::unique_ptr<KvEngine> engine, Options options)
+      : store_(
+            std::move(engine),
+            {.clock = options.clock,
+             .random = RandomUint64,
+             .on_due = std::move(options.on_due),
+             .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
+        group_commit_(&store_),
+        service_(&group_commit_, options.sealer, options.clock),
+        writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
+
+  RegistryApi* api() override { return &service_; }
+
+ private:
+  KvStore store_;
+  GroupCommit group_commit_;
+  Service service_;
+  WriterThread writer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options options) {
+  BELLWIRE_ASSIGN_OR_RETURN(
+      std::unique_ptr<RocksDbEngine> engine,
+      RocksDbEngine::Open(
+          {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
+  LogInfo("store_opened", {{"directory", options.data_dir}});
+  auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
+  return std::make_unique<RegistryServerImpl>(std::move(lives), std::move(options));
+}
+
+}  // namespace bellwire::registry

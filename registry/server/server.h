@@ -1,0 +1,61 @@
+#ifndef BELLWIRE_REGISTRY_SERVER_SERVER_H_
+#define BELLWIRE_REGISTRY_SERVER_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "common/clock.h"
+#include "common/ids.h"
+#include "crypto/token_sealer.h"
+#include "rpc/registry_api.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace bellwire::registry {
+
+// The token registry over a RocksDB store, without a port: `bellwire serve` calls api() in its own
+// process, bellwire-registry puts gRPC in front of it (rpc/grpc_registry_server.h).
+//
+// Thread-safe.
+class RegistryServer {
+ public:
+  struct Options {
+    // Directory of the store (DATA_DIR/registry); made if it does not exist. One process at a time.
+    std::string data_dir;
+    // Seals the tokens of RegisterApp. Not owned; outlives the server.
+    const TokenSealer* sealer = nullptr;
+    // Wall time of receipts and expiry. Not owned; outlives the server.
+    const Clock* clock = nullptr;
+    // Where faults are injected into the store's files. Not owned; outlives the server. Null: the
+    // machine's files.
+    rocksdb::Env* env = nullptr;
+    // Called when a message with `deliver_at` has come into its mailbox, after the commit, with the
+    // route as of the commit (not at all if there is none): hand it over as after an Append. On the
+    // writer's thread: must not block. May be empty: then sessions find it in their next page.
+    absl::AnyInvocable<void(const DeviceId& device, const internal::v1::Route& route,
+                            const internal::v1::Envelope& message)>
+        on_due;
+  };
+
+  // Opens the store, recovering what was durable.
+  //   FAILED_PRECONDITION STORE_LOCKED: another process has the directory open.
+  //   FAILED_PRECONDITION STORE_FORMAT: the store is of another version, or no store of ours.
+  //   DATA_LOSS STORE_CORRUPT: the store is damaged; see docs/reference/registry_format.md.
+  //   UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be made, read or written.
+  static absl::StatusOr<std::unique_ptr<RegistryServer>> Start(Options options);
+
+  // Answers what is queued, then closes the store. Nothing may call api() any more.
+  virtual ~RegistryServer() = default;
+
+  // Lives as long as this object.
+  virtual RegistryApi* api() = 0;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SERVER_SERVER_H_

@@ -1,0 +1,295 @@
+// The registry as its callers see it: over its port, with its thread, on disk.
+
+#include "registry/server/server.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "gtest/gtest.h"
+#include "registry/testing/temporary_directory.h"
+
+namespace bellwire::registry {
+namespace {
+
+using internal::v1::AppendRequest;
+using internal::v1::AppendResponse;
+using internal::v1::BindRequest;
+using internal::v1::BindResponse;
+
+class RegistryServerTest : public testing::Test {
+ protected:
+  RegistryServerTest() { Start(); }
+
+  void Start() {
+    server_.reset();
+    RegistryServer::Options options;
+    options.data_dir = directory_.path();
+    options.sealer = sealer_.get();
+    options.clock = RealClock();
+    options.on_due = [this](const DeviceId&, const internal::v1::Route& route,
+                            const internal::v1::Envelope& message) {
+      due_route_ = route;
+      due_message_ = message;
+      due_.Notify();
+    };
+    auto server = RegistryServer::Start(std::move(options));
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  // Calls a method and waits for its answer.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(void (RegistryApi::*method)(Request, Done<Response>),
+                                Request request) {
+    absl::StatusOr<Response> result;
+    absl::Notification answered;
+    (server_->api()->*method)(std::move(request), [&](absl::StatusOr<Response> response) {
+      result = std::move(response);
+      answered.Notify();
+    });
+    answered.WaitForNotification();
+    return result;
+  }
+
+  // A token of com.example.mail on the device.
+  TokenContents Register(uint8_t device) {
+    admin::v1::Team team;
+    team.set_team_id("team");
+    team.set_name("A team");
+    EXPECT_TRUE(Call(&RegistryApi::PutTeam, team).ok());
+    admin::v1::App app;
+    app.set_team_id("team");
+    app.set_app_id("com.example.mail");
+    EXPECT_TRUE(Call(&RegistryApi::PutApp, app).ok());
+    internal::v1::RegisterAppRequest request;
+    request.set_device_id(DeviceBytes(device));
+    request.set_app_id("com.example.mail");
+    const auto response = Call(&RegistryApi::RegisterApp, request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    const auto token = sealer_->Open(response->token());
+    EXPECT_TRUE(token.has_value());
+    EXPECT_EQ(token->registration_id, response->registration_id());
+    return *token;
+  }
+
+  static std::string DeviceBytes(uint8_t n) { return std::string(15, 'd') + static_cast<char>(n); }
+
+  static AppendRequest Append(const TokenContents& token, uint32_t n) {
+    AppendRequest request;
+    request.set_device_id(std::string(token.device_id.bytes()));
+    request.set_registration_id(token.registration_id);
+    request.set_team_id("team");
+    std::string id(16, '\0');
+    id.replace(0, sizeof(n), reinterpret_cast<const char*>(&n), sizeof(n));
+    request.mutable_message()->set_message_id(id);
+    request.mutable_message()->set_accepted_at_ms(WallNowMs(*RealClock()));
+    request.mutable_message()->set_expires_at_ms(WallNowMs(*RealClock()) + 3'600'000);
+    return request;
+  }
+
+  static internal::v1::Route RouteOf(uint64_t login) {
+    internal::v1::Route route;
+    route.set_connector_address("connector:7446");
+    route.set_connector_incarnation(1);
+    route.set_session_id(login);
+    route.set_login_number(login);
+    return route;
+  }
+
+  static BindRequest Bind(const TokenContents& token, uint64_t login) {
+    BindRequest request;
+    request.set_device_id(std::string(token.device_id.bytes()));
+    *request.mutable_route() = RouteOf(login);
+    request.set_max_bytes(1 << 20);
+    request.set_max_messages(1000);
+    return request;
+  }
+
+  TemporaryDirectory directory_;
+  const std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
+  absl::Notification due_;
+  internal::v1::Route due_route_;
+  internal::v1::Envelope due_message_;
+  std::unique_ptr<RegistryServer> server_;
+};
+
+TEST_F(RegistryServerTest, AMessageLivesThroughARestartAndReachesItsEnd) {
+  const TokenContents token = Register(1);
+  EXPECT_EQ(token.app_tag, AppTag("com.example.mail"));
+  const auto appended = Call(&RegistryApi::Append, Append(token, 1));
+  ASSERT_TRUE(appended.ok()) << appended.status();
+  EXPECT_EQ(appended->seq(), 1);
+  EXPECT_FALSE(appended->has_route());
+  Start();
+  EXPECT_EQ(Register(1), token);
+  const auto bound = Call(&RegistryApi::Bind, Bind(token, 1));
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->mailbox_id().size(), 16);
+  ASSERT_EQ(bound->page().messages_size(), 1);
+  EXPECT_EQ(bound->page().complete_to_seq(), 1);
+
+  internal::v1::ReportSentRequest sent;
+  sent.set_device_id(std::string(token.device_id.bytes()));
+  sent.add_items()->set_seq(1);
+  sent.mutable_items(0)->set_sent_at_ms(WallNowMs(*RealClock()));
+  EXPECT_TRUE(Call(&RegistryApi::ReportSent, sent).ok());
+  internal::v1::AckRequest ack;
+  ack.set_device_id(sent.device_id());
+  *ack.mutable_route() = RouteOf(1);
+  *ack.add_items() = sent.items(0);
+  EXPECT_TRUE(Call(&RegistryApi::Ack, ack).ok());
+  internal::v1::AppAckRequest app_ack;
+  app_ack.set_device_id(sent.device_id());
+  app_ack.add_items()->set_message_id(bound->page().messages(0).message_id());
+  app_ack.mutable_items(0)->set_registration_id(token.registration_id);
+  app_ack.mutable_items(0)->set_step(push::v1::APP_ACKED);
+  EXPECT_TRUE(Call(&RegistryApi::AppAck, app_ack).ok());
+  internal::v1::PullRequest pull;
+  pull.set_device_id(sent.device_id());
+  EXPECT_EQ(Call(&RegistryApi::Pull, pull)->page().messages_size(), 0);
+
+  internal::v1::GetMessageRequest get;
+  get.set_device_id(sent.device_id());
+  get.set_registration_id(token.registration_id);
+  get.set_team_id("team");
+  get.set_message_id(bound->page().messages(0).message_id());
+  const auto message = Call(&RegistryApi::GetMessage, get);
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_EQ(message->message().state(), push::v1::APP_ACKED);
+  EXPECT_EQ(message->message().receipts_size(), 5);
+  EXPECT_TRUE(message->message().device_connected());
+
+  internal::v1::RecallRequest recall;
+  recall.set_device_id(sent.device_id());
+  recall.set_registration_id(token.registration_id);
+  recall.set_team_id("team");
+  recall.set_message_id(get.message_id());
+  EXPECT_EQ(Call(&RegistryApi::Recall, recall)->outcome(), push::v1::RecallResponse::TOO_LATE);
+  internal::v1::UnbindRequest unbind;
+  unbind.set_device_id(sent.device_id());
+  *unbind.mutable_route() = RouteOf(1);
+  EXPECT_TRUE(Call(&RegistryApi::Unbind, unbind).ok());
+  EXPECT_FALSE(Call(&RegistryApi::GetMessage, get)->message().device_connected());
+  internal::v1::RemoveAppRequest remove;
+  remove.set_device_id(sent.device_id());
+  remove.set_app_id("com.example.mail");
+  EXPECT_TRUE(Call(&RegistryApi::RemoveApp, remove).ok());
+  EXPECT_EQ(ErrorReason(Call(&RegistryApi::Append, Append(token, 2)).status()), "UNREGISTERED");
+}
+
+TEST_F(RegistryServerTest, KeysAreServedByTheirId) {
+  Register(1);
+  admin::v1::Key key;
+  key.set_team_id("team");
+  key.set_key_id("key");
+  key.set_public_key_pem("pem");
+  EXPECT_TRUE(Call(&RegistryApi::PutKey, key).ok());
+  internal::v1::GetKeyRequest get;
+  get.set_key_id("key");
+  EXPECT_EQ(Call(&RegistryApi::GetKey, get)->team_id(), "team");
+  admin::v1::RevokeKeyRequest revoke;
+  revoke.set_key_id("key");
+  EXPECT_TRUE(Call(&RegistryApi::RevokeKey, revoke)->has_revoke_time());
+  admin::v1::ListKeysRequest list_keys;
+  list_keys.set_team_id("team");
+  EXPECT_EQ(Call(&RegistryApi::ListKeys, list_keys)->keys_size(), 1);
+  admin::v1::ListAppsRequest list_apps;
+  list_apps.set_team_id("team");
+  EXPECT_EQ(Call(&RegistryApi::ListApps, list_apps)->apps_size(), 1);
+  EXPECT_EQ(Call(&RegistryApi::ListTeams, admin::v1::ListTeamsRequest())->teams_size(), 1);
+}
+
+TEST_F(RegistryServerTest, ABadRequestIsRefusedAtOnce) {
+  AppendRequest request;
+  request.set_device_id("short");
+  const auto refused = Call(&RegistryApi::Append, request);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ErrorField(refused.status()), "device_id");
+  internal::v1::ResolveRequest resolve;
+  EXPECT_EQ(ErrorField(Call(&RegistryApi::Resolve, resolve).status()), "device_id");
+}
+
+TEST_F(RegistryServerTest, ASecondServerOnTheDirectoryIsRefused) {
+  RegistryServer::Options options;
+  options.data_dir = directory_.path();
+  options.sealer = sealer_.get();
+  options.clock = RealClock();
+  EXPECT_EQ(ErrorReason(RegistryServer::Start(std::move(options)).status()), "STORE_LOCKED");
+}
+
+TEST_F(RegistryServerTest, WhatComesDueIsHandedOnWithoutAnybodyAsking) {
+  const TokenContents token = Register(1);
+  ASSERT_TRUE(Call(&RegistryApi::Bind, Bind(token, 1)).ok());
+  AppendRequest request = Append(token, 1);
+  request.mutable_message()->set_deliver_at_ms(request.message().accepted_at_ms() + 200);
+  EXPECT_EQ(Call(&RegistryApi::Append, request)->seq(), 0);
+  due_.WaitForNotification();
+  EXPECT_EQ(due_route_.session_id(), 1);
+  EXPECT_EQ(due_message_.seq(), 1);
+  EXPECT_EQ(due_message_.message_id(), request.message().message_id());
+}
+
+// Sees which of two threads' operations the registry put first, and checks that both were told the
+// same: either the page holds the message, or the append's answer holds the new route.
+TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
+  constexpr uint32_t kRounds = 3000;
+  const TokenContents token = Register(1);
+  int in_page = 0;
+  int in_answer = 0;
+  std::atomic<uint32_t> round = 0;
+  std::atomic<uint32_t> bound = 0;
+  absl::StatusOr<BindResponse> page;
+  // Runs the binds, one a round, as near to the appends as two threads get.
+  std::thread binder([&] {
+    for (uint32_t n = 1; n <= kRounds; ++n) {
+      while (round.load() != n) std::this_thread::yield();
+      page = Call(&RegistryApi::Bind, Bind(token, n));
+      bound.store(n);
+    }
+  });
+  for (uint32_t n = 1; n <= kRounds; ++n) {
+    round.store(n);
+    const absl::StatusOr<AppendResponse> appended = Call(&RegistryApi::Append, Append(token, n));
+    while (bound.load() != n) std::this_thread::yield();
+    EXPECT_TRUE(appended.ok() && page.ok());
+    if (!appended.ok() || !page.ok()) continue;
+    const bool message_in_page = page->page().messages_size() == 1;
+    const bool route_in_answer = appended->has_route() && appended->route().login_number() == n;
+    EXPECT_NE(message_in_page, route_in_answer) << "round " << n;
+    in_page += message_in_page ? 1 : 0;
+    in_answer += route_in_answer ? 1 : 0;
+
+    internal::v1::AckRequest ack;
+    ack.set_device_id(std::string(token.device_id.bytes()));
+    *ack.mutable_route() = RouteOf(n);
+    ack.add_items()->set_seq(appended->seq());
+    ack.mutable_items(0)->set_sent_at_ms(WallNowMs(*RealClock()));
+    ASSERT_TRUE(Call(&RegistryApi::Ack, ack).ok());
+  }
+  binder.join();
+  EXPECT_GT(in_page, 0) << "both orders came up";
+  EXPECT_GT(in_answer, 0) << "both orders came up";
+}
+
+TEST_F(RegistryServerTest, ItAnswersWhatIsQueuedBeforeItStops) {
+  const TokenContents token = Register(1);
+  std::atomic<int> answered = 0;
+  for (uint32_t n = 1; n <= 100; ++n) {
+    server_->api()->Append(Append(token, n), [&](absl::StatusOr<AppendResponse> response) {
+      EXPECT_TRUE(response.ok()) << response.status();
+      ++answered;
+    });
+  }
+  server_.reset();
+  EXPECT_EQ(answered, 100);
+}
+
+}  // namespace
+}  // namespace bellwire::registry

@@ -1,0 +1,408 @@
+#include "registry/server/service.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "google/protobuf/util/time_util.h"
+#include "registry/server/request_decoder.h"
+#include "registry/server/store.h"
+
+namespace bellwire::registry {
+namespace {
+
+template <typename T>
+bool Refuse(const absl::StatusOr<T>& decoded, auto& done) {
+  if (decoded.ok()) return false;
+  std::move(done)(decoded.status());
+  return true;
+}
+
+bool Refuse(const absl::Status& checked, auto& done) {
+  if (checked.ok()) return false;
+  std::move(done)(checked);
+  return true;
+}
+
+PageBounds BoundsOf(const auto& request) {
+  return {.max_bytes = request.max_bytes(),
+          .max_messages = request.max_messages(),
+          .priorities = PrioritySet::Of(request.priorities())};
+}
+
+internal::v1::Page ToProto(Page page) {
+  internal::v1::Page proto;
+  for (Envelope& message : page.messages) *proto.add_messages() = std::move(message);
+  proto.set_complete_to_seq(page.complete_to_seq);
+  proto.set_more(page.more);
+  for (const PassedOver& passed_over : page.passed_over) {
+    internal::v1::PassedOver* entry = proto.add_passed_over();
+    entry->set_priority(passed_over.priority);
+    entry->set_first_seq(passed_over.first_seq);
+    entry->set_last_seq(passed_over.last_seq);
+  }
+  return proto;
+}
+
+internal::v1::FeedReceipt ToProto(FeedReceipt receipt) {
+  internal::v1::FeedReceipt proto;
+  proto.set_position(receipt.position);
+  proto.set_device_id(std::string(receipt.device.bytes()));
+  proto.set_registration_id(receipt.registration_id);
+  proto.set_app_id(std::move(receipt.app_id));
+  if (receipt.message_id.has_value()) {
+    proto.set_message_id(std::string(receipt.message_id->bytes()));
+  }
+  proto.mutable_receipt()->set_step(receipt.step);
+  *proto.mutable_receipt()->mutable_time() =
+      google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(receipt.time));
+  proto.mutable_receipt()->set_detail(std::move(receipt.detail));
+  return proto;
+}
+
+// What others learned on the network. A hint is worth no login: without one the device learns by itself.
+uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkReport& network) {
+  const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(network);
+  const absl::StatusOr<absl::Duration> hint =
+      report.ok() ? store.ReportNetwork(device, *report) : report.status();
+  if (hint.ok()) return static_cast<uint32_t>(absl::ToInt64Milliseconds(*hint));
+  LogWarning("no_network_hint", {{"error", hint.status().message()}});
+  return 0;
+}
+
+}  // namespace
+
+void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::AppendResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  if (Refuse(token, done) || Refuse(CheckMessage(request.message()), done)) return;
+  group_commit_->Submit<internal::v1::AppendResponse>(
+      [token = *std::move(token),
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(AppendResult result,
+                                  store.Append(token, request.message(),
+                                               {.validate_only = request.validate_only(),
+                                                .message_id_is_new = request.message_id_is_new()}));
+        internal::v1::AppendResponse response;
+        response.set_seq(result.seq);
+        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
+        response.set_duplicate(result.duplicate);
+        response.set_state(result.state);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Resolve(internal::v1::ResolveRequest request,
+                      Done<internal::v1::ResolveResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done)) return;
+  group_commit_->Submit<internal::v1::ResolveResponse>(
+      [device = *device,
+       seq = request.seq()](Store& store) -> absl::StatusOr<internal::v1::ResolveResponse> {
+        internal::v1::ResolveResponse response;
+        BELLWIRE_ASSIGN_OR_RETURN(const Step state, store.Resolve(device, seq));
+        response.set_state(state);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::GetMessage(internal::v1::GetMessageRequest request,
+                         Done<internal::v1::GetMessageResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
+  if (Refuse(token, done) || Refuse(message, done)) return;
+  group_commit_->Submit<internal::v1::GetMessageResponse>(
+      [token = *std::move(token),
+       message = *message](Store& store) -> absl::StatusOr<internal::v1::GetMessageResponse> {
+        internal::v1::GetMessageResponse response;
+        BELLWIRE_ASSIGN_OR_RETURN(*response.mutable_message(), store.GetMessage(token, message));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Recall(internal::v1::RecallRequest request, Done<internal::v1::RecallResponse> done) {
+  absl::StatusOr<TokenRef> token = DecodeToken(request);
+  const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
+  if (Refuse(token, done) || Refuse(message, done)) return;
+  group_commit_->Submit<internal::v1::RecallResponse>(
+      [token = *std::move(token),
+       message = *message](Store& store) -> absl::StatusOr<internal::v1::RecallResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(RecallResult result, store.Recall(token, message));
+        internal::v1::RecallResponse response;
+        response.set_outcome(result.outcome);
+        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
+        response.set_seq(result.seq);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::BindResponse>(
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(BindResult result,
+                                  store.Bind(device, request.route(), BoundsOf(request)));
+        internal::v1::BindResponse response;
+        response.set_mailbox_id(std::string(result.mailbox_id.bytes()));
+        response.set_settled_seq(result.settled_seq);
+        *response.mutable_page() = ToProto(std::move(result.page));
+        if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
+        if (request.has_network()) {
+          response.set_hint_interval_ms(Hint(store, device, request.network()));
+        }
+        for (const RecalledMessage& recalled : result.recalls) {
+          internal::v1::Recall* recall = response.add_recalls();
+          recall->set_message_id(std::string(recalled.message_id.bytes()));
+          recall->set_registration_id(recalled.registration_id);
+          recall->set_seq(recalled.seq);
+        }
+        return response;
+      },
+      std::move(done), GroupCommit::Urgency::kPatient);
+}
+
+void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::UnbindResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::UnbindResponse>(
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, request.route()));
+        return internal::v1::UnbindResponse();
+      },
+      std::move(done));
+}
+
+void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done)) return;
+  if (request.has_route() && Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::PullResponse>(
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
+        if (request.has_route()) {
+          BELLWIRE_RETURN_IF_ERROR(store.BindAgain(device, request.route()));
+        }
+        BELLWIRE_ASSIGN_OR_RETURN(Page page,
+                                  store.Pull(device, request.after_seq(), BoundsOf(request)));
+        internal::v1::PullResponse response;
+        *response.mutable_page() = ToProto(std::move(page));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done) || Refuse(items, done)) {
+    return;
+  }
+  group_commit_->Submit<internal::v1::AckResponse>(
+      [device = *device, route = request.route(),
+       items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AckResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.Acknowledge(device, route, items));
+        return internal::v1::AckResponse();
+      },
+      std::move(done), GroupCommit::Urgency::kPatient);
+}
+
+void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::AppAckResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AppAckItem>> items = DecodeAppAckItems(request.items());
+  if (Refuse(device, done) || Refuse(items, done)) return;
+  group_commit_->Submit<internal::v1::AppAckResponse>(
+      [device = *device,
+       items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AppAckResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.AppAcknowledge(device, items));
+        return internal::v1::AppAckResponse();
+      },
+      std::move(done), GroupCommit::Urgency::kPatient);
+}
+
+void Service::ReportSent(internal::v1::ReportSentRequest request,
+                         Done<internal::v1::ReportSentResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
+  if (Refuse(device, done) || Refuse(items, done)) return;
+  group_commit_->Submit<internal::v1::ReportSentResponse>(
+      [device = *device, items = *std::move(items)](
+          Store& store) -> absl::StatusOr<internal::v1::ReportSentResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
+        return internal::v1::ReportSentResponse();
+      },
+      std::move(done), GroupCommit::Urgency::kPatient);
+}
+
+void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
+                            Done<internal::v1::ReportNetworkResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(request.network());
+  if (Refuse(device, done) || Refuse(report, done)) return;
+  group_commit_->Submit<internal::v1::ReportNetworkResponse>(
+      [device = *device,
+       report = *report](Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(const absl::Duration hint, store.ReportNetwork(device, report));
+        internal::v1::ReportNetworkResponse response;
+        response.set_hint_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(hint)));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::RegisterApp(internal::v1::RegisterAppRequest request,
+                          Done<internal::v1::RegisterAppResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  group_commit_->Submit<internal::v1::RegisterAppResponse>(
+      [device = *device, app_id = request.app_id(),
+       sealer = sealer_](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(const uint64_t registration_id,
+                                  store.RegisterApp(device, app_id));
+        internal::v1::RegisterAppResponse response;
+        response.set_registration_id(registration_id);
+        // Sealing is deterministic: a living registration keeps its token without storing it.
+        response.set_token(sealer->Seal(
+            {.device_id = device, .registration_id = registration_id, .app_tag = AppTag(app_id)}));
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::RemoveApp(internal::v1::RemoveAppRequest request,
+                        Done<internal::v1::RemoveAppResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  group_commit_->Submit<internal::v1::RemoveAppResponse>(
+      [device = *device, app_id = request.app_id(), registration_id = request.registration_id()](
+          Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id, registration_id));
+        return internal::v1::RemoveAppResponse();
+      },
+      std::move(done));
+}
+
+Service::~Service() { receipt_waiters_.WakeAll(); }
+
+void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
+                           Done<internal::v1::ReadReceiptsResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done) || Refuse(CheckReadReceipts(request), done)) {
+    return;
+  }
+  group_commit_->Submit<internal::v1::ReadReceiptsResponse>(
+      [request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(
+            FeedPage page,
+            store.ReadReceipts(request.team_id(),
+                               request.from_now()
+                                   ? std::nullopt
+                                   : std::optional<uint64_t>(request.after_position()),
+                               std::min<size_t>(request.max_receipts(), kMaxFeedBlockReceipts)));
+        internal::v1::ReadReceiptsResponse response;
+        for (FeedReceipt& receipt : page.receipts) {
+          *response.add_receipts() = ToProto(std::move(receipt));
+        }
+        response.set_next_position(page.next_position);
+        return response;
+      },
+      [this, request,
+       done = std::move(done)](absl::StatusOr<internal::v1::ReadReceiptsResponse> read) mutable {
+        const bool wait =
+            read.ok() && read->receipts_size() == 0 && !request.from_now() && request.wait_ms() > 0;
+        if (!wait) {
+          std::move(done)(std::move(read));
+          return;
+        }
+        // On the writer's thread, as is every growth of a feed: none can be missed in between.
+        const MonotonicTime until =
+            clock_->Monotonic() + std::min(absl::Milliseconds(request.wait_ms()), kMaxReceiptWait);
+        request.set_wait_ms(0);
+        const std::string team_id = request.team_id();
+        receipt_waiters_.Park(team_id, until,
+                              [this, request = std::move(request),
+                               done = std::move(done)](absl::Status admitted) mutable {
+                                if (Refuse(admitted, done)) return;
+                                ReadReceipts(std::move(request), std::move(done));
+                              });
+      });
+}
+
+void Service::GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKeyId(request.key_id()), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key_id = request.key_id()](Store& store) { return store.GetKey(key_id); }, std::move(done));
+}
+
+void Service::PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) {
+  if (Refuse(CheckTeam(request), done)) return;
+  group_commit_->Submit<admin::v1::Team>(
+      [team = std::move(request)](Store& store) { return store.PutTeam(team); }, std::move(done));
+}
+
+void Service::PutApp(admin::v1::App request, Done<admin::v1::App> done) {
+  if (Refuse(CheckApp(request), done)) return;
+  group_commit_->Submit<admin::v1::App>(
+      [app = std::move(request)](Store& store) { return store.PutApp(app); }, std::move(done));
+}
+
+void Service::PutKey(admin::v1::Key request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKey(request), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key = std::move(request)](Store& store) { return store.PutKey(key); }, std::move(done));
+}
+
+void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
+  group_commit_->Submit<admin::v1::ListTeamsResponse>(
+      [](Store& store) -> absl::StatusOr<admin::v1::ListTeamsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Team> teams, store.ListTeams());
+        admin::v1::ListTeamsResponse response;
+        for (admin::v1::Team& team : teams) *response.add_teams() = std::move(team);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::ListApps(admin::v1::ListAppsRequest request, Done<admin::v1::ListAppsResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::ListAppsResponse>(
+      [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListAppsResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::App> apps, store.ListApps(team_id));
+        admin::v1::ListAppsResponse response;
+        for (admin::v1::App& app : apps) *response.add_apps() = std::move(app);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::ListKeys(admin::v1::ListKeysRequest request, Done<admin::v1::ListKeysResponse> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::ListKeysResponse>(
+      [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListKeysResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Key> keys, store.ListKeys(team_id));
+        admin::v1::ListKeysResponse response;
+        for (admin::v1::Key& key : keys) *response.add_keys() = std::move(key);
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) {
+  if (Refuse(CheckKeyId(request.key_id()), done)) return;
+  group_commit_->Submit<admin::v1::Key>(
+      [key_id = request.key_id()](Store& store) { return store.RevokeKey(key_id); },
+      std::move(done));
+}
+
+}  // namespace bellwire::registry

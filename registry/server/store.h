@@ -1,0 +1,311 @@
+#ifndef BELLWIRE_REGISTRY_SERVER_STORE_H_
+#define BELLWIRE_REGISTRY_SERVER_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bellwire/admin/v1/admin.pb.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "common/ids.h"
+#include "rpc/priority.h"
+
+namespace bellwire::registry {
+
+using internal::v1::Envelope;
+using internal::v1::Route;
+using push::v1::Step;
+
+// A device token, opened, and the team that uses it.
+struct TokenRef {
+  DeviceId device;
+  uint64_t registration_id = 0;
+  std::string team_id;
+};
+
+struct AppendOptions {
+  // Check everything, have no effect.
+  bool validate_only = false;
+  // Whoever calls has just made the message id, and calls once: it is not looked for. That it is unknown is
+  // the caller's to know: one that is known would lose the life it has.
+  bool message_id_is_new = false;
+};
+
+struct AppendResult {
+  // The message's place in the mailbox's order; 0 while it waits for its deliver_at.
+  uint64_t seq = 0;
+  // As of the commit.
+  std::optional<Route> route;
+  // The message was accepted before, and nothing has changed.
+  bool duplicate = false;
+  // The latest step of the message.
+  Step state = push::v1::STEP_UNSPECIFIED;
+};
+
+struct RecallResult {
+  push::v1::RecallResponse::Outcome outcome = push::v1::RecallResponse::OUTCOME_UNSPECIFIED;
+  // Whom to tell, if the outcome is REQUESTED and the device has a session.
+  std::optional<Route> route;
+  // The message's place in the mailbox's order, if the outcome is REQUESTED.
+  uint64_t seq = 0;
+};
+
+// A message that was taken back and that the agent may have.
+struct RecalledMessage {
+  MessageId message_id;
+  uint64_t registration_id = 0;
+  uint64_t seq = 0;
+};
+
+// What one page is to hold, at most. At least one message comes if there is one, whatever max_bytes says.
+struct PageBounds {
+  // Of payload.
+  size_t max_bytes = 0;
+  size_t max_messages = 0;
+  // Messages of these only.
+  PrioritySet priorities = PrioritySet::All();
+};
+
+// Messages of one priority that a page left out, because it was not asked for.
+struct PassedOver {
+  push::v1::Priority priority = push::v1::PRIORITY_NORMAL;
+  uint64_t first_seq = 0;
+  uint64_t last_seq = 0;
+};
+
+struct Page {
+  // In the order of seq, none expired, none now-or-never.
+  std::vector<Envelope> messages;
+  // Every message up to here is in this page, settled, or passed over.
+  uint64_t complete_to_seq = 0;
+  // Whether there is more after complete_to_seq.
+  bool more = false;
+  // What waits up to complete_to_seq: each priority once. Nothing expired is among the first and last.
+  std::vector<PassedOver> passed_over;
+};
+
+struct BindResult {
+  MailboxId mailbox_id;
+  uint64_t settled_seq = 0;
+  Page page;
+  std::optional<Route> evicted;
+  // What the device's word is awaited on.
+  std::vector<RecalledMessage> recalls;
+};
+
+struct AckItem {
+  uint64_t seq = 0;
+  // When it was written to the session.
+  absl::Time sent_at;
+};
+
+struct AppAckItem {
+  MessageId message_id;
+  // 0: every message of this id that the device has acknowledged.
+  uint64_t registration_id = 0;
+  // APP_ACKED, EXPIRED, COLLAPSED, OVERFLOWED, RECALLED or UNREGISTERED.
+  Step step = push::v1::STEP_UNSPECIFIED;
+};
+
+// One receipt in the feed of a team.
+struct FeedReceipt {
+  uint64_t position = 0;
+  // Whose token it is about.
+  DeviceId device;
+  uint64_t registration_id = 0;
+  std::string app_id;
+  // nullopt: about the token itself, which died (UNREGISTERED).
+  std::optional<MessageId> message_id;
+  Step step = push::v1::STEP_UNSPECIFIED;
+  absl::Time time;
+  std::string detail;
+};
+
+struct FeedPage {
+  // In the order of position, without holes.
+  std::vector<FeedReceipt> receipts;
+  // Read on after this one.
+  uint64_t next_position = 0;
+};
+
+struct RelayResult {
+  // Outbox entries.
+  size_t moved = 0;
+  // Those whose feeds have grown.
+  std::vector<std::string> teams;
+  // Whether more waits.
+  bool more = false;
+};
+
+// What a device tells of the network that it is in.
+struct NetworkReport {
+  NetworkId network;
+  // The longest silence that it is known to allow. Zero: not known yet.
+  absl::Duration interval;
+};
+
+struct SweepResult {
+  // Entries of the timeline.
+  size_t handled = 0;
+  // Whether more is due already.
+  bool more = false;
+};
+
+// The registry's memory, at the level of the domain: what bellwire.internal.v1.Registry promises,
+// one method each, with typed and validated arguments. KvStore (registry/server/kv_store.h) is the only
+// implementation of the logic; it runs over RocksDB or memory (registry/engine/kv_engine.h). An existing
+// replicated store could take its place: registry/testing/store_contract.h is what it would have to pass.
+//
+// Staging. A method's effects are seen by every later call at once, and become durable with the
+// next Commit(), all together; a method that answers an error has no effect, unless it says so.
+// Whoever calls must not pass an answer on before the Commit() that covers it was OK: even a plain
+// read may have seen effects that are not durable yet. This is what lets many operations share one
+// sync (registry/server/group_commit.h).
+//
+// A Bind that answers an empty mailbox is the one exception: it may be durable only with a later Commit, of
+// anything else or of a Sweep. Whatever is handed to its session is committed with it, or after it; and
+// a session outlives the registry and binds again (BindAgain). Nor does a Commit that fails take it back.
+//
+// Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
+// either the Bind's page holds the message, or the Append's answer holds the new route.
+//
+// Scope. Each method reads and writes the records of one device, of one team or of one network, besides
+// looking up who owns a name (an app id, a key id).
+//
+// Errors. Besides those named at each method: UNAVAILABLE REGISTRY_UNAVAILABLE (the store can't be
+// read or written now) and DATA_LOSS STORE_CORRUPT (a record it needs is damaged; nothing damaged is
+// ever answered).
+//
+// Not thread-safe: one thread at a time.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Makes what is staged durable, all or nothing; free if nothing is. On an error nothing of it is
+  // seen any more, and it is unknown whether it will be after a restart: UNAVAILABLE.
+  virtual absl::Status Commit() = 0;
+
+  // --- Messages. Errors of the first three about the token:
+  //   NOT_FOUND UNREGISTERED (metadata `unregistered_at`, RFC 3339, if the token is dead; a token
+  //   that never lived here, or was forgotten, has none) · PERMISSION_DENIED TOKEN_NOT_FOR_TEAM
+
+  // Takes a message (without seq). If its id is unknown for this token: replaces a pending message of
+  // its collapse key, makes room as the app's policy says, gives it the next seq, and records
+  // ACCEPTED and STORED. If the id is known and the content the same (receipts tell, for at least
+  // kIdempotencyWindow), answers `duplicate` and what has become of it.
+  //   ALREADY_EXISTS MESSAGE_ID_REUSED: known id, different content.
+  //   RESOURCE_EXHAUSTED MAILBOX_FULL: the policy is REFUSE_NEWEST. The app still gets a gap notice,
+  //   which is the one effect of this error.
+  virtual absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
+                                              const AppendOptions& options) = 0;
+  // The life of a message.
+  //   NOT_FOUND MESSAGE_NOT_FOUND
+  virtual absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
+                                                                  const MessageId& message) = 0;
+  // Takes a message back. One that can't have reached the device ends RECALLED; one that may have
+  // leaves the mailbox, and the device's word on it is awaited (REQUESTED): each Bind names it until then. The
+  // first end that the registry hears of stands: what the app has taken ends APP_ACKED though it was recalled.
+  //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxRecallNotices; nothing happened)
+  virtual absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) = 0;
+  // Ends a now-or-never message as NOT_CONNECTED, if the device has not acknowledged it first, and
+  // answers its latest step. Repeatable for a while after kNowOrNeverWait.
+  //   NOT_FOUND MESSAGE_NOT_FOUND
+  virtual absl::StatusOr<Step> Resolve(const DeviceId& device, uint64_t seq) = 0;
+
+  // --- Sessions.
+
+  // Makes `route` the device's route if its login number is greater than any that was ever bound, and
+  // answers the first page. The very route that is bound already only gets the page again.
+  //   FAILED_PRECONDITION STALE_LOGIN (metadata `winning_login_number`)
+  virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
+                                          const PageBounds& bounds) = 0;
+  // The same without a page, for a session that a crash may have taken back: nothing if `route` is not newer
+  // than any that was ever bound, or the device unknown.
+  virtual absl::Status BindAgain(const DeviceId& device, const Route& route) = 0;
+  // Clears the route if it is this very one (address, incarnation, session, login); otherwise nothing.
+  virtual absl::Status Unbind(const DeviceId& device, const Route& route) = 0;
+  // The page after `after_seq`.
+  virtual absl::StatusOr<Page> Pull(const DeviceId& device, uint64_t after_seq,
+                                    const PageBounds& bounds) = 0;
+  // These are on the device's disk: they leave the mailbox. Unknown numbers are settled already.
+  //   FAILED_PRECONDITION STALE_LOGIN: `route` is not the bound one. Has its effect all the same.
+  virtual absl::Status Acknowledge(const DeviceId& device, const Route& route,
+                                   const std::vector<AckItem>& items) = 0;
+  // How these messages ended on the device. What has ended before stays as it is.
+  virtual absl::Status AppAcknowledge(const DeviceId& device,
+                                      const std::vector<AppAckItem>& items) = 0;
+  // These were written to a session and not acknowledged soon.
+  virtual absl::Status ReportSent(const DeviceId& device, const std::vector<AckItem>& items) = 0;
+
+  // --- Registrations.
+
+  // The living registration of the app on the device, made if there is none.
+  //   NOT_FOUND UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice,
+  //   kMaxRegistrationsPerDevice)
+  virtual absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device,
+                                               absl::string_view app_id) = 0;
+  // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end
+  // UNREGISTERED. None, or another one, which stays: OK.
+  virtual absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                 uint64_t registration_id) = 0;
+
+  // --- Teams. Putting the very same record again is OK and changes nothing (a retry).
+
+  //   ALREADY_EXISTS TEAM_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxTeams)
+  virtual absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) = 0;
+  //   NOT_FOUND TEAM_NOT_FOUND · ALREADY_EXISTS APP_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED
+  virtual absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) = 0;
+  //   NOT_FOUND TEAM_NOT_FOUND · ALREADY_EXISTS KEY_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED
+  virtual absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) = 0;
+  // Lists are always in the same order.
+  virtual absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() = 0;
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) = 0;
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) = 0;
+  // Revoked keys too.
+  //   NOT_FOUND KEY_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) = 0;
+  // Sets revoke_time, once.
+  //   NOT_FOUND KEY_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) = 0;
+
+  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team:
+  // at least once, those of one message in their order, kept for kReceiptRetention.
+
+  // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but where the
+  // feed ends now.
+  //   OUT_OF_RANGE CURSOR_TOO_OLD: some of them have been forgotten
+  //   INVALID_ARGUMENT BAD_CURSOR: the feed never came so far
+  virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
+                                                std::optional<uint64_t> after,
+                                                size_t max_receipts) = 0;
+  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds.
+  virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;
+
+  // --- Networks.
+
+  // Notes what the device has learned about a network, if it has: one vote per device and network, which
+  // counts for kNetworkVoteRetention. Answers what other devices learned there; zero: fewer than
+  // kMinHintVotes of them told. What is kept of it is bounded, whatever devices tell.
+  virtual absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
+                                                       const NetworkReport& report) = 0;
+
+  // --- Time.
+
+  // Does what is due by now, oldest first: messages expire or come into their mailbox, receipts and dead tokens
+  // are forgotten. At most `max_entries` entries of the timeline, and no further one after so many receipts
+  // were made. Stages as many Binds that were not written. Each entry is a transaction of its own device; one that fails is logged and left for later.
+  virtual absl::StatusOr<SweepResult> Sweep(size_t max_entries) = 0;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SERVER_STORE_H_

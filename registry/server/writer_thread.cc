@@ -1,0 +1,86 @@
+#include "registry/server/writer_thread.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/log.h"
+
+namespace bellwire::registry {
+namespace {
+
+// After a batch of so many operations their receipts go into the feeds with it: they make records worth
+// their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
+constexpr size_t kRelayAtOnceOperations = 16;
+
+}  // namespace
+
+WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
+                           absl::AnyInvocable<void()> on_sweep,
+                           BatchWait (*wait_after)(const GroupCommit::Batch& batch))
+    : group_commit_(group_commit),
+      store_(store),
+      clock_(clock),
+      on_sweep_(std::move(on_sweep)),
+      wait_after_(wait_after),
+      thread_([this] { Loop(); }) {}
+
+WriterThread::~WriterThread() {
+  group_commit_->Close();
+  thread_.join();
+}
+
+void WriterThread::Loop() {
+  MonotonicTime next_sweep = clock_->Monotonic();
+  MonotonicTime next_relay = next_sweep;
+  while (true) {
+    const absl::Duration until_next = std::min(next_sweep, next_relay) - clock_->Monotonic();
+    if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
+    bool relayed = clock_->Monotonic() >= next_relay;
+    bool more = false;
+    const GroupCommit::Batch ran = group_commit_->RunBatch([&](size_t operations) {
+      relayed |= operations >= kRelayAtOnceOperations;
+      if (relayed) more = RelayStep();
+    });
+    const MonotonicTime now = clock_->Monotonic();
+    if (relayed) {
+      next_relay = more ? now : now + kSweepInterval;
+    } else if (ran.operations > 0) {
+      next_relay = std::min(next_relay, now + kRelayInterval);
+    }
+    WaitForMore(ran);
+    if (now < next_sweep) continue;
+    next_sweep = SweepStep() ? now : now + kSweepInterval;
+    next_relay = std::min(next_relay, now + kRelayInterval);
+    if (on_sweep_) on_sweep_();
+  }
+}
+
+void WriterThread::WaitForMore(const GroupCommit::Batch& ran) {
+  const BatchWait wait = wait_after_(ran);
+  switch (wait.whom) {
+    case BatchWait::For::kNobody:
+      break;
+    case BatchWait::For::kCompany:
+      group_commit_->WaitForCompany(ran.operations, wait.at_most);
+      break;
+    case BatchWait::For::kUrgent:
+      group_commit_->WaitForUrgent(wait.at_most);
+      break;
+  }
+}
+
+bool WriterThread::RelayStep() {
+  const absl::StatusOr<RelayResult> relayed = store_->RelayReceipts(kMaxRelayEntries);
+  if (!relayed.ok()) LogWarning("relay_postponed", {{"error", relayed.status().message()}});
+  return relayed.ok() && relayed->more;
+}
+
+bool WriterThread::SweepStep() {
+  const absl::StatusOr<SweepResult> swept = store_->Sweep(kMaxSweepEntries);
+  const absl::Status status = swept.ok() ? store_->Commit() : swept.status();
+  if (!status.ok()) LogWarning("sweep_postponed", {{"error", status.message()}});
+  return status.ok() && swept->more;
+}
+
+}  // namespace bellwire::registry

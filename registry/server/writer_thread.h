@@ -1,0 +1,47 @@
+#ifndef BELLWIRE_REGISTRY_SERVER_WRITER_THREAD_H_
+#define BELLWIRE_REGISTRY_SERVER_WRITER_THREAD_H_
+
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+#include "common/clock.h"
+#include "registry/server/batch_wait.h"
+#include "registry/server/group_commit.h"
+#include "registry/server/store.h"
+
+namespace bellwire::registry {
+
+// The one thread that uses the store: runs batches as they come and, between them, sweeps away what is
+// due, a bounded step each kSweepInterval or as long as more is due. What batches add to the feeds of
+// receipts it moves there with the next batch, so that both share a sync, or when it is idle.
+class WriterThread {
+ public:
+  // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval or
+  // more often; may be empty. `wait_after` says whom it waits for after each batch.
+  WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
+               absl::AnyInvocable<void()> on_sweep = nullptr,
+               BatchWait (*wait_after)(const GroupCommit::Batch& batch) = WaitAfter);
+  // Lets it finish what is queued, and waits for that.
+  ~WriterThread();
+  WriterThread(const WriterThread&) = delete;
+  WriterThread& operator=(const WriterThread&) = delete;
+
+ private:
+  void Loop();
+  void WaitForMore(const GroupCommit::Batch& ran);
+  // Whether more is due.
+  bool SweepStep();
+  // Stages it, for the next commit. Whether more waits.
+  bool RelayStep();
+
+  GroupCommit* const group_commit_;
+  Store* const store_;
+  const Clock* const clock_;
+  absl::AnyInvocable<void()> on_sweep_;
+  BatchWait (*const wait_after_)(const GroupCommit::Batch& batch);
+  std::thread thread_;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_SERVER_WRITER_THREAD_H_

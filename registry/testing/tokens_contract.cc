@@ -1,0 +1,122 @@
+// What a Store promises of tokens: for whom they are, and how they die. Part of StoreContractTest.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "registry/testing/store_contract.h"
+
+namespace bellwire::registry {
+namespace {
+
+TEST_P(StoreContractTest, ATokenIsForItsTeam) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1));
+  const TokenRef stolen{token.device, token.registration_id, kOtherTeam};
+  EXPECT_EQ(ErrorReason(store().Append(stolen, Message(2), {}).status()), "TOKEN_NOT_FOR_TEAM");
+  EXPECT_EQ(ErrorReason(store().GetMessage(stolen, Id(1)).status()), "TOKEN_NOT_FOR_TEAM");
+  EXPECT_EQ(ErrorReason(store().Recall(stolen, Id(1)).status()), "TOKEN_NOT_FOR_TEAM");
+}
+
+TEST_P(StoreContractTest, ATokenThatNeverLivedIsUnregistered) {
+  const TokenRef token{Device(1), 77, kTeam};
+  const absl::Status status = store().Append(token, Message(1), {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
+  EXPECT_FALSE(ErrorMetadata(status, "unregistered_at").has_value());
+}
+
+TEST_P(StoreContractTest, RegisteringAgainGivesTheSameRegistration) {
+  const TokenRef token = Register(Device(1));
+  Restart();
+  EXPECT_EQ(Register(Device(1)).registration_id, token.registration_id);
+  EXPECT_NE(Register(Device(2)).registration_id, token.registration_id);
+  EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), "com.example.unknown").status()),
+            "UNKNOWN_APP");
+}
+
+TEST_P(StoreContractTest, ARemovedAppsTokenIsDeadAndItsMessagesEnd) {
+  const TokenRef token = Register(Device(1));
+  const TokenRef other = Register(Device(1), kApp2);
+  Append(token, Message(1));
+  Append(other, Message(2));
+  Envelope scheduled = Message(3);
+  scheduled.set_deliver_at_ms(NowMs() + 5000);
+  Append(token, scheduled);
+  Append(token, Message(4));
+  Ack(Device(1), {3});
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+  Commit();
+  Restart();
+  EXPECT_EQ(Mailbox(Device(1)), (Strings{"2"}));
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED UNREGISTERED");
+  EXPECT_EQ(Steps(token, 3), "ACCEPTED STORED UNREGISTERED");
+  // The device has this one, and may still say what became of it.
+  EXPECT_EQ(Steps(token, 4), "ACCEPTED STORED SENT AGENT_ACKED");
+  AppAck(token, 4, push::v1::UNREGISTERED);
+  EXPECT_EQ(Steps(token, 4), "ACCEPTED STORED SENT AGENT_ACKED UNREGISTERED");
+
+  const absl::Status status = store().Append(token, Message(5), {}).status();
+  EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
+  EXPECT_EQ(ErrorMetadata(status, "unregistered_at"), "2026-01-01T00:00:00+00:00");
+  // Installed again: another life, another token.
+  EXPECT_NE(Register(Device(1)).registration_id, token.registration_id);
+  EXPECT_EQ(ErrorReason(store().Append(token, Message(5), {}).status()), "UNREGISTERED");
+  EXPECT_TRUE(store().RemoveApp(Device(1), "com.example.unknown", 0).ok());
+}
+
+// The simulation found it: a removal that was held up between connector and registry came after the app
+// had been removed and registered again through another session.
+TEST_P(StoreContractTest, ALateRemovalDoesNotEndALaterRegistration) {
+  const TokenRef first = Register(Device(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
+  const TokenRef second = Register(Device(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
+  Append(second, Message(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, second.registration_id).ok());
+  EXPECT_EQ(ErrorReason(store().Append(second, Message(2), {}).status()), "UNREGISTERED");
+}
+
+TEST_P(StoreContractTest, ADeadTokenIsRememberedForItsTimeAndThenForgotten) {
+  const TokenRef token = Register(Device(1));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+  Commit();
+  clock().Advance(kDeadTokenRetention - absl::Seconds(1));
+  Sweep();
+  EXPECT_TRUE(
+      ErrorMetadata(store().Append(token, Message(1), {}).status(), "unregistered_at").has_value());
+  clock().Advance(absl::Seconds(2));
+  Sweep();
+  const absl::Status status = store().Append(token, Message(1), {}).status();
+  EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
+  EXPECT_FALSE(ErrorMetadata(status, "unregistered_at").has_value());
+}
+
+TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
+  for (size_t i = 0; i <= kMaxAppsPerDevice; ++i) {
+    PutApp(absl::StrCat("com.example.app", i), admin::v1::DROP_OLDEST);
+    const absl::StatusOr<uint64_t> id =
+        store().RegisterApp(Device(1), absl::StrCat("com.example.app", i));
+    EXPECT_EQ(id.ok(), i < kMaxAppsPerDevice);
+    EXPECT_EQ(ErrorReason(id.status()), i < kMaxAppsPerDevice ? "" : "LIMIT_REACHED");
+  }
+  ASSERT_TRUE(store().RemoveApp(Device(1), "com.example.app0", 0).ok());
+  EXPECT_TRUE(
+      store().RegisterApp(Device(1), absl::StrCat("com.example.app", kMaxAppsPerDevice)).ok());
+}
+
+TEST_P(StoreContractTest, DeadTokensOfOneDeviceAreLimited) {
+  for (size_t i = 0; i < kMaxRegistrationsPerDevice; ++i) {
+    ASSERT_TRUE(store().RegisterApp(Device(1), kApp).ok());
+    ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+  }
+  EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), kApp).status()), "LIMIT_REACHED");
+  clock().Advance(kDeadTokenRetention + absl::Seconds(1));
+  Sweep();
+  EXPECT_TRUE(store().RegisterApp(Device(1), kApp).ok());
+}
+
+}  // namespace
+}  // namespace bellwire::registry
