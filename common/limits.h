@@ -182,24 +182,53 @@ inline constexpr size_t kMaxAgentVersionBytes = 64;
 inline constexpr size_t kMaxFrameBytes = 16 * 1024;
 // Bytes of received, not yet parsed data held for a peer that has not logged in (beyond TLS).
 inline constexpr size_t kMaxPreLoginBytes = 8 * 1024;
-// From accept to a complete Login.
+// What a peer may take from accept to a complete Login. Time that we let it wait doesn't count.
 inline constexpr absl::Duration kLoginTimeout = absl::Seconds(8);
+// A device's Login comes in one piece, or a few. So many calls of read for it are more than any
+// network makes of it, and bound what a peer costs that sends it byte by byte.
+inline constexpr size_t kMaxPreLoginPieces = 512;
+// Encrypted bytes that a peer may send before its TLS handshake is done. A ClientHello with a
+// ticket and a post-quantum key share has 2 KiB; whoever sends it in one-byte records needs 23
+// times as many.
+inline constexpr size_t kMaxHandshakeBytes = 32 * 1024;
+// TLS KeyUpdates that a peer may send on one connection: each costs us two derived keys. TLS
+// libraries send one after 2^24 records or 128 GiB, which no session reaches.
+inline constexpr int kMaxTlsKeyUpdates = 32;
+// Encrypted bytes and reads that one connection may take before others have their turn: 64 small
+// records cost less than one step of a handshake.
+inline constexpr size_t kMaxTlsBytesPerTurn = 64 * 1024;
+inline constexpr int kMaxTlsReadsPerTurn = 64;
 // Accepted sockets of one listener whose TLS handshake has not begun: all who come back to one shard at once. The
 // kernel's own backlog is smaller, and resets who comes when it is full. 6 KiB each, most of it the kernel's.
 inline constexpr size_t kMaxWaitingSockets = 64 * 1024;
-// Connections of one shard between the start of TLS and Welcome; the rest waits as a socket. At a round trip of a
+// Of the process's descriptors (ulimit -n), so many and one in kDescriptorReservePart are left to
+// everything but the device port: RocksDB's files, the connections of providers and daemons, its
+// own loops. 480 of 1,024 and 18,863 of 20,000 are the device port's.
+inline constexpr size_t kDescriptorReserve = 512;
+inline constexpr size_t kDescriptorReservePart = 32;
+// Handshakes of one shard that wait for their peer or for us; the rest waits as a socket. At a round trip of a
 // quarter of a second it is as many logins as a core can do. No more, by Little's law: when the shard gives way to
 // Sends, or its peers are slow, and 60 a second get through, the last of so many is done after four seconds, which
-// is half of kLoginTimeout.
+// is half of kLoginTimeout. When next to nobody gets through, only kMaxUnfinishedLogins bounds them.
 inline constexpr size_t kMaxLoginsPerShard = 256;
+// Connections of one shard between the start of TLS and Login, in whatever state: 40 MiB, with
+// OpenSSL's buffers. Beyond it the oldest of the peer that has the most makes room.
+inline constexpr size_t kMaxUnfinishedLogins = 1024;
 // Of those, handshakes that wait for CPU time: so much that there always is one, and little enough that no
 // deadline passes meanwhile (a step takes half a millisecond).
 inline constexpr size_t kMaxReadyHandshakes = 64;
 // Of those, logins that wait for the registry: a few syncs' worth. More would only wait there instead of here,
 // in front of Sends.
 inline constexpr size_t kMaxBindsPerShard = 128;
-// Instead of kLoginTimeout, once there are kMaxLoginsPerShard: several round trips over a slow radio.
+// Instead of kLoginTimeout, once there are kMaxUnfinishedLogins: several round trips over a slow radio.
 inline constexpr absl::Duration kScarceLoginTimeout = absl::Seconds(3);
+// The same, from the end of TLS: a Login needs no round trip, so only a lost packet delays it.
+inline constexpr absl::Duration kScarceLoginPause = absl::Seconds(1);
+// Log lines about connections of one shard in one kConnectionLogInterval: about those that never had
+// a session, and about sessions. What is beyond them is counted by kind, in one line.
+inline constexpr absl::Duration kConnectionLogInterval = absl::Seconds(10);
+inline constexpr int kMaxStrangerLogLines = 5;
+inline constexpr int kMaxSessionLogLines = 500;
 // Added to the agent's promised interval before its silence counts as death.
 inline constexpr absl::Duration kSilenceGrace = absl::Seconds(60);
 // What agents are told to keep their heartbeat within; a connector may be told otherwise.
@@ -379,7 +408,8 @@ static_assert(kMaxReceiptWait < kRegistryCallTimeout,
               "a wait for receipts ends before its call is given up");
 static_assert(kMinHintVotes <= kMaxNetworkVotes, "a hint is possible");
 static_assert(kMaxReadyHandshakes < kMaxLoginsPerShard && kMaxBindsPerShard < kMaxLoginsPerShard &&
-                  kScarceLoginTimeout < kLoginTimeout,
+                  kMaxLoginsPerShard < kMaxUnfinishedLogins &&
+                  kScarceLoginPause < kScarceLoginTimeout && kScarceLoginTimeout < kLoginTimeout,
               "each bound of logins can be reached");
 static_assert(kProbeAckTimeout < kHeartbeatAckTimeout && kMaxHeartbeatDelay < kHeartbeatAckTimeout,
               "a probe finds more than an ordinary beat would");

@@ -29,6 +29,8 @@ absl::string_view ReasonName(GoAway::Reason reason) {
       return "SILENT";
     case GoAway::OVERLOADED:
       return "OVERLOADED";
+    case GoAway::LOGIN_TIMEOUT:
+      return "LOGIN_TIMEOUT";
     default:
       return "UNSPECIFIED";
   }

@@ -74,13 +74,13 @@ ConnectorFrame AppRemoved(uint32_t request_id, bool ok) {
 }  // namespace
 
 DeviceConnection::DeviceConnection(ConnectionContext* context, uint64_t session_id,
-                                   ConnectionHost* host)
+                                   ConnectionHost* host, absl::Duration silent_for)
     : context_(context),
       host_(host),
       session_id_(session_id),
       decoder_(kMaxPreLoginBytes),
       window_(context->bytes_in_flight),
-      state_deadline_(Now() + context->login_timeout) {
+      state_deadline_(Now() + (context->login_timeout - silent_for)) {
   Rearm();
 }
 
@@ -137,19 +137,27 @@ void DeviceConnection::Replaced(uint64_t winning_login_number) {
   End(CloseReason::kReplaced, absl::StrCat("by login number ", winning_login_number));
 }
 
+void DeviceConnection::SendAway(GoAway::Reason away, CloseReason reason,
+                                absl::string_view detail) {
+  // Before TLS is done nobody can read it.
+  if (state_ != ConnectionState::kHandshaking) {
+    ConnectorFrame frame;
+    frame.mutable_go_away()->set_reason(away);
+    frame.mutable_go_away()->set_retry_after_ms(
+        RandomMs(kOverloadedRetryAfterMin, kOverloadedRetryAfterMax));
+    Send(frame);
+  }
+  End(reason, detail);
+}
+
 void DeviceConnection::Overloaded(absl::string_view detail) {
-  ConnectorFrame frame;
-  frame.mutable_go_away()->set_reason(GoAway::OVERLOADED);
-  frame.mutable_go_away()->set_retry_after_ms(
-      RandomMs(kOverloadedRetryAfterMin, kOverloadedRetryAfterMax));
-  Send(frame);
-  End(CloseReason::kOverloaded, detail);
+  SendAway(GoAway::OVERLOADED, CloseReason::kOverloaded, detail);
 }
 
 void DeviceConnection::LoginTimedOut() {
   const bool in_tls = state_ == ConnectionState::kHandshaking;
-  EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kLoginTimeout,
-                in_tls ? "TLS did not complete" : "no Login in time");
+  SendAway(GoAway::LOGIN_TIMEOUT, CloseReason::kLoginTimeout,
+           in_tls ? "TLS did not complete" : "no Login in time");
 }
 
 // --- The transport. ---
@@ -162,6 +170,9 @@ void DeviceConnection::OnOpen() {
 void DeviceConnection::OnData(absl::string_view data) {
   if (state_ == ConnectionState::kClosed) return;
   if (state_ == ConnectionState::kActive) ResetSilence();
+  if (state_ == ConnectionState::kAwaitingLogin && ++pre_login_pieces_ > kMaxPreLoginPieces) {
+    return ProtocolError("the Login came in too many pieces");
+  }
   const absl::Status framing = decoder_.Feed(data, [this](absl::string_view body) {
     OnFrame(body);
     return state_ != ConnectionState::kClosed;
@@ -652,7 +663,7 @@ void DeviceConnection::OnTimer() {
 
 void DeviceConnection::OnLoginOverdue() {
   assert(state_ == ConnectionState::kHandshaking || state_ == ConnectionState::kAwaitingLogin);
-  LoginTimedOut();
+  Overloaded("others wait for its place");
 }
 
 void DeviceConnection::ResetSilence() {

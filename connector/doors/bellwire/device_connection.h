@@ -65,8 +65,10 @@ class DeviceConnection {
   using Outcome = internal::v1::ConnectorResponse::Outcome;
 
   // A connection was accepted; TLS is about to start. `session_id` is unique in this process.
-  // `context` and `host` must outlive the connection.
-  DeviceConnection(ConnectionContext* context, uint64_t session_id, ConnectionHost* host);
+  // `context` and `host` must outlive the connection. The peer took `silent_for` to say anything,
+  // which counts as part of its time for a login.
+  DeviceConnection(ConnectionContext* context, uint64_t session_id, ConnectionHost* host,
+                   absl::Duration silent_for = absl::ZeroDuration());
   DeviceConnection(const DeviceConnection&) = delete;
   DeviceConnection& operator=(const DeviceConnection&) = delete;
 
@@ -88,7 +90,7 @@ class DeviceConnection {
 
   void OnTimer();
   void OnFlush();
-  // Somebody else needs its place: as if the time for a login were over. REQUIRES: not bound, nor binding.
+  // Somebody else needs its place: it is told OVERLOADED. REQUIRES: not bound, nor binding.
   void OnLoginOverdue();
 
   // --- The registry's answers. ---
@@ -129,6 +131,8 @@ class DeviceConnection {
   void EndWithGoAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
   void ProtocolError(absl::string_view detail);
   void Replaced(uint64_t winning_login_number);
+  // With when to come back.
+  void SendAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
   void Overloaded(absl::string_view detail);
   void LoginTimedOut();
   bool IsBound() const {
@@ -221,6 +225,8 @@ class DeviceConnection {
   uint16_t pending_app_requests_ = 0;
   uint8_t registry_failures_ = 0;
   uint8_t network_reports_ = 0;
+  // Calls of OnData before a good Login.
+  uint16_t pre_login_pieces_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;
   bool cursor_pulled_last_ = false;
   bool ack_told_ = false;

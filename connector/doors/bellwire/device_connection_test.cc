@@ -166,7 +166,29 @@ TEST(DeviceConnectionTest, HandshakeAndLoginShareOneTimeout) {
   other.connection.OnOpen();
   other.Advance(kLoginTimeout / 2);
   ExpectClosed(other, CloseReason::kLoginTimeout);
-  EXPECT_EQ(other.LastGoAway().reason(), GoAway::PROTOCOL_ERROR);
+  EXPECT_EQ(other.LastGoAway().reason(), GoAway::LOGIN_TIMEOUT) << "it broke no rule";
+  EXPECT_GT(other.LastGoAway().retry_after_ms(), 0u);
+}
+
+TEST(DeviceConnectionTest, WhoMakesRoomForOthersIsToldSo) {
+  H h;
+  h.connection.OnOpen();
+  h.connection.OnLoginOverdue();
+  ExpectClosed(h, CloseReason::kOverloaded);
+  EXPECT_EQ(h.LastGoAway().reason(), GoAway::OVERLOADED);
+  EXPECT_GT(h.LastGoAway().retry_after_ms(), 0u);
+}
+
+TEST(DeviceConnectionTest, ALoginInThousandsOfPiecesIsCutShort) {
+  H h;
+  h.connection.OnOpen();
+  // The length of a frame of 8,000 bytes, and its bytes one by one.
+  h.connection.OnData("\xc0");
+  h.connection.OnData("\x3e");
+  for (size_t i = 2; i < kMaxPreLoginPieces; ++i) h.connection.OnData("x");
+  EXPECT_FALSE(h.host.closed.has_value());
+  h.connection.OnData("x");
+  ExpectClosed(h, CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, BindTimesOut) {

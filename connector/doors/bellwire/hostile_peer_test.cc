@@ -77,8 +77,8 @@ TEST_F(HostilePeerTest, HalfOpenForEver) {
   half_frame->Write("\x7f\x0a");
   EXPECT_TRUE(silent_tcp->WaitRawClosed());
   EXPECT_TRUE(half_hello->WaitRawClosed());
-  EXPECT_EQ(LastWords(silent_tls.get()).reason(), GoAway::PROTOCOL_ERROR);
-  EXPECT_EQ(LastWords(half_frame.get()).reason(), GoAway::PROTOCOL_ERROR);
+  EXPECT_EQ(LastWords(silent_tls.get()).reason(), GoAway::LOGIN_TIMEOUT);
+  EXPECT_EQ(LastWords(half_frame.get()).reason(), GoAway::LOGIN_TIMEOUT);
 }
 
 TEST_F(HostilePeerTest, RandomBytesInsideTls) {

@@ -184,6 +184,11 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kMaxFrameBytes, 16384u);
   EXPECT_EQ(kMaxPreLoginBytes, 8192u);
   EXPECT_EQ(kLoginTimeout, absl::Seconds(8));
+  EXPECT_EQ(kScarceLoginTimeout, absl::Seconds(3));
+  EXPECT_EQ(kScarceLoginPause, absl::Seconds(1));
+  EXPECT_EQ(kMaxHandshakeBytes, 32u * 1024);
+  EXPECT_EQ(kMaxPreLoginPieces, 512u);
+  EXPECT_EQ(kMaxTlsKeyUpdates, 32);
   EXPECT_EQ(kSilenceGrace, absl::Seconds(60));
   EXPECT_EQ(kMinHeartbeatInterval, absl::Seconds(10));
   EXPECT_EQ(kMaxHeartbeatInterval, absl::Minutes(60));
