@@ -76,6 +76,78 @@ inline constexpr absl::Duration kProviderHandshakeTimeout = absl::Seconds(10);
 // How long the calls that run at SIGTERM may go on.
 inline constexpr absl::Duration kGatewayDrainGrace = absl::Seconds(15);
 
+// --- The HTTP listener of a gateway (gateway/doors/http). ---
+
+// Connections of one listener: 24 KiB each for TLS and HTTP/2. It takes no more than one in
+// kHttpDescriptorPart of the process's descriptors, so that devices and files have the others.
+inline constexpr size_t kMaxHttpConnections = 4096;
+inline constexpr size_t kHttpDescriptorPart = 32;
+// What one connection counts for beside its requests: OpenSSL's state, nghttp2's, two HPACK tables.
+inline constexpr size_t kHttpConnectionBytes = 24 * 1024;
+// What one request counts for beside its head and body: the call, and nghttp2's stream.
+inline constexpr size_t kHttpRequestBytes = 2 * 1024;
+// All connections of one listener, with what they have sent and not yet been served, and what they
+// were answered and have not read. Less than half of the smallest box that runs `bellwire serve`,
+// and full connections take half of that. Beyond the half of it, each peer has its fair share.
+inline constexpr size_t kMaxHttpMemoryBytes = 192 * 1024 * 1024;
+// The head of one request, each field as RFC 9113, 6.5.2 counts it: a JWT, and what proxies and
+// tracers add. A longer head is answered 431, or RESOURCE_EXHAUSTED; one of four times as much ends
+// the connection.
+inline constexpr size_t kMaxHttpHeadBytes = 16 * 1024;
+inline constexpr size_t kMaxHttpHopelessHeadBytes = 4 * kMaxHttpHeadBytes;
+// CONTINUATION frames of one head: the longest head that is taken fits in two frames.
+inline constexpr size_t kMaxHttpContinuations = 8;
+// Entries of one SETTINGS frame: there are eight settings.
+inline constexpr size_t kMaxHttpSettings = 32;
+// Answers to SETTINGS and PING that wait for a peer that doesn't read.
+inline constexpr size_t kMaxHttpOutboundAcks = 256;
+// Requests at a time on one connection; further ones wait in its client.
+inline constexpr uint32_t kMaxHttpStreams = 1024;
+// Requests that one connection begins before others have their turn: below a millisecond of work.
+inline constexpr int kMaxHttpRequestsPerTurn = 32;
+// What a peer may send ahead on one stream, and on one connection: several MiB a second over any
+// round trip, and all that a call without a credential makes us hold.
+inline constexpr int32_t kHttpStreamWindowBytes = 256 * 1024;
+inline constexpr int32_t kHttpConnectionWindowBytes = 1024 * 1024;
+// Streams of one connection that end by a reset of either side. A client whose deadline passes
+// resets all that it has under way, so the burst is kMaxHttpStreams; each answer earns another one.
+// Beyond it the connection ends with ENHANCE_YOUR_CALM (CVE-2023-44487, rapid reset).
+inline constexpr double kHttpResetBurst = 1024;
+inline constexpr double kHttpResetsPerSecond = 100;
+// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones. Each
+// request and each DATA frame that we send earns some: clients update windows and measure the path.
+inline constexpr double kHttpControlFrameBurst = 2048;
+inline constexpr double kHttpControlFramesPerSecond = 100;
+inline constexpr double kHttpControlFramesPerRequest = 8;
+// A body that was begun may pause so long, and must come at this rate over all: a phone line's.
+inline constexpr absl::Duration kHttpBodyGrace = absl::Seconds(20);
+inline constexpr int64_t kHttpBodyBytesPerSecond = 8 * 1024;
+// An answer that is complete and that its peer takes nothing of for so long is dropped; and so is a
+// connection that takes none of our bytes.
+inline constexpr absl::Duration kHttpWriteStall = absl::Seconds(60);
+// Bytes of one connection handed to its socket and not taken, and bytes of one stream written and not
+// framed; beyond either, nothing more is produced.
+inline constexpr size_t kHttpWriteBufferBytes = 64 * 1024;
+inline constexpr size_t kHttpStreamBufferBytes = 64 * 1024;
+// Bytes that one connection is given before others have their turn.
+inline constexpr size_t kMaxHttpBytesPerTurn = 128 * 1024;
+// From accept to the peer's first SETTINGS, or the first line of HTTP/1.
+inline constexpr absl::Duration kHttpHandshakeTimeout = absl::Seconds(10);
+// A connection without a request for so long is closed; its client opens another when it needs one.
+inline constexpr absl::Duration kHttpIdleTimeout = absl::Hours(1);
+// A peer that was silent for so long is asked for a sign of life (PING), and has this long to give
+// one. Finds dead providers, and keeps the NAT entries of those that pause between two Sends.
+inline constexpr absl::Duration kHttpKeepaliveInterval = absl::Seconds(120);
+inline constexpr absl::Duration kHttpKeepaliveTimeout = absl::Seconds(20);
+// How long a drain waits for the answer to its PING before it refuses new requests.
+inline constexpr absl::Duration kHttpDrainNotice = absl::Seconds(1);
+// Health.Watch and reflection need no credential: so many of their streams on one connection, and so
+// long between two questions of reflection.
+inline constexpr size_t kMaxOpenStreamsPerConnection = 16;
+inline constexpr absl::Duration kReflectionIdleTimeout = absl::Minutes(1);
+// Answers of one reflection stream: each of our files has a name, and a tool asks for each once.
+inline constexpr int kMaxReflectionAnswers = 1024;
+
 // --- Mailbox and receipts (design: "Life of a message"). ---
 
 inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
@@ -398,6 +470,10 @@ static_assert(kMaxSendStreamInFlight <= kMinGatewayAppends &&
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
 static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
+static_assert(kMaxJwtBytes < kMaxHttpHeadBytes, "a JWT fits in a head");
+static_assert(kMaxHttpConnections * kHttpConnectionBytes <= kMaxHttpMemoryBytes / 2,
+              "idle connections leave room for requests");
+static_assert(kHttpStreamWindowBytes <= kHttpConnectionWindowBytes, "a stream can use its window");
 static_assert(kMaxSeenRanges >= kMaxMailboxMessagesPerApp * kMaxAppsPerDevice,
               "an honest server can't make an agent run out of ranges");
 static_assert(kMaxPageScan > kMaxPageMessages, "a page can be filled");
