@@ -41,6 +41,7 @@ bool LingeringClose::Step() {
     transport_->FinishWriting();
   }
   // Past the transport: nobody wants to know what comes now. One piece a turn, for fairness.
+  transport_->socket().AllowReading(Socket::kNoLimit);
   const ssize_t n = transport_->socket().Read(loop_->scratch().data(), loop_->scratch().size());
   if (n > 0) watch_.Wake();
   return n > 0 || (n < 0 && errno == EAGAIN);

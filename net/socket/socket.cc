@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/error.h"
@@ -25,15 +26,17 @@ void Socket::OnEvents(uint32_t events) {
 }
 
 ssize_t Socket::Read(char* buffer, size_t size) {
-  if (!maybe_readable_) {
+  if (!maybe_readable_ || allowance_ == 0) {
     errno = EAGAIN;
     return -1;
   }
+  size = std::min<size_t>(size, allowance_);
   ssize_t n;
   do {
     n = recv(fd_, buffer, size, 0);
   } while (n < 0 && errno == EINTR);
   if (n < 0) error_ = errno;
+  if (n > 0 && allowance_ != kNoLimit) allowance_ -= static_cast<uint32_t>(n);
   if (!hung_up_ && (n < 0 || static_cast<size_t>(n) < size)) maybe_readable_ = n == 0;
   return n;
 }

@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "net/socket/descriptor_budget.h"
 
 namespace bellwire::net {
 
@@ -23,10 +25,20 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   int fd() const { return fd_; }
+  // The descriptor counts for a budget, until it is closed.
+  void Count(DescriptorBudget::Unit unit) { counted_ = std::move(unit); }
+  const DescriptorBudget::Unit& counted() const { return counted_; }
   // What FdWatch reported; 0 changes nothing. Must be told before reading.
   void OnEvents(uint32_t events);
   // Whether the kernel may have something to read, or takes again what it refused to be written.
   bool may_go_on() const { return maybe_readable_ || room_again_; }
+
+  // From now on Read gives `bytes`, and then EAGAIN although there may be more: what one peer sends
+  // must not keep a loop from the others. Starts without a limit.
+  void AllowReading(uint32_t bytes) { allowance_ = bytes; }
+  // Read stopped for that reason: go on in a later turn.
+  bool read_stopped() const { return allowance_ == 0 && maybe_readable_; }
+  static constexpr uint32_t kNoLimit = UINT32_MAX;
 
   // As recv(2) and send(2), but never EINTR: the number of bytes; from Read 0 at the end; -1 with
   // errno EAGAIN if the kernel is to be waited for, or another error, which status() then tells
@@ -43,7 +55,10 @@ class Socket {
 
  private:
   const int fd_;
+  // Given back once it is closed.
+  DescriptorBudget::Unit counted_;
   int error_ = 0;
+  uint32_t allowance_ = kNoLimit;
   // Unknown at first.
   bool maybe_readable_ = true;
   // The last Write was refused; and since then the kernel said that there is room.

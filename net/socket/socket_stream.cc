@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "common/limits.h"
 #include "net/socket/close_reason.h"
 #include "net/socket/lingering_close.h"
 #include "net/socket/tcp_socket.h"
@@ -12,8 +13,6 @@ namespace {
 
 // As much as a TLS record holds: nothing is gained by collecting more.
 constexpr size_t kFlushBytes = 16 * 1024;
-// What one stream may read before others get their turn.
-constexpr size_t kReadBytesPerTurn = 64 * 1024;
 
 }  // namespace
 
@@ -51,7 +50,11 @@ void SocketStream::Close() {
   state_ = State::kEnded;
   watch_.Stop();
   turn_.reset();
-  if (was_open && failure_.ok()) {
+  // Lingering is a kindness that costs a descriptor. While they are scarce the last words go to the
+  // kernel, and the rest is its business.
+  const bool scarce = transport_->socket().counted().scarce();
+  if (was_open && failure_.ok() && scarce && out_.empty()) transport_->FinishWriting();
+  if (was_open && failure_.ok() && !scarce) {
     LingeringClose::Start(loop_, std::move(transport_), std::move(out_));
   }
   transport_.reset();
@@ -99,6 +102,7 @@ void SocketStream::OnReady(uint32_t events) {
 
 void SocketStream::ReadAndWrite() {
   in_turn_ = true;
+  transport_->socket().AllowReading(kMaxTlsBytesPerTurn);
   // Reading comes before writing: what a peer said before it reset the connection still counts.
   if ((state_ == State::kOpen || (failure_.ok() && RunHandshake())) && ReadAll()) {
     const bool was_blocked = blocked_;
@@ -134,7 +138,7 @@ bool SocketStream::RunHandshake() {
 }
 
 bool SocketStream::ReadAll() {
-  size_t budget = kReadBytesPerTurn;
+  int reads = 0;
   while (!paused_) {
     const absl::Span<char> buffer = loop_->scratch();
     Transport::Result result = transport_->Read(buffer);
@@ -142,13 +146,13 @@ bool SocketStream::ReadAll() {
       case Transport::Result::kDone:
         delegate_->OnData(absl::string_view(buffer.data(), result.bytes));
         if (Interrupted()) return false;
-        if (result.bytes >= budget) {
+        if (++reads >= kMaxTlsReadsPerTurn) {
           watch_.Wake();
           return true;
         }
-        budget -= result.bytes;
         break;
       case Transport::Result::kBlocked:
+        if (transport_->socket().read_stopped()) watch_.Wake();
         return true;
       case Transport::Result::kEnd:
         transport_->FinishWriting();

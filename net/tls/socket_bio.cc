@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "common/limits.h"
+
 namespace bellwire::net {
 namespace {
 
@@ -21,7 +23,16 @@ int Write(BIO* bio, const char* data, int size) {
 int Read(BIO* bio, char* buffer, int size) {
   BIO_clear_retry_flags(bio);
   BIO_clear_flags(bio, BIO_FLAGS_IN_EOF);
-  const ssize_t n = ConnectionOf(bio)->socket->Read(buffer, static_cast<size_t>(size));
+  TlsConnectionState* const connection = ConnectionOf(bio);
+  if (connection->excess != nullptr) return -1;
+  const ssize_t n = connection->socket->Read(buffer, static_cast<size_t>(size));
+  if (n > 0 && !connection->open) {
+    connection->handshake_bytes += static_cast<uint32_t>(n);
+    if (connection->handshake_bytes > kMaxHandshakeBytes) {
+      connection->excess = "the TLS handshake is too long";
+      return -1;
+    }
+  }
   if (n < 0 && errno == EAGAIN) BIO_set_retry_read(bio);
   if (n == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return static_cast<int>(n);

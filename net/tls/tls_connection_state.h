@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,13 @@ struct TlsConnectionState {
   bool more_follows = false;
   // Client: where new sessions go. Null: nowhere.
   TlsSessionSlot* session_slot = nullptr;
+  // The handshake is done.
+  bool open = false;
+  // Received: bytes before the end of the handshake, and KeyUpdates.
+  uint32_t handshake_bytes = 0;
+  int key_updates = 0;
+  // What the peer did too much of: nothing more is read from it. A static text, or null.
+  const char* excess = nullptr;
   // Set when a callback refused the peer's application protocols; a static text.
   const char* alpn_refusal = nullptr;
 

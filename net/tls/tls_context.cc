@@ -16,6 +16,7 @@
 
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/limits.h"
 #include "net/tls/tls_connection_state.h"
 
 namespace bellwire::net {
@@ -51,6 +52,19 @@ absl::Status InvalidArgument(absl::string_view reason, absl::string_view message
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
 }
 
+// Counts the peer's KeyUpdates. OpenSSL would take any number of them within one read.
+void OnMessage(int sent, int, int content_type, const void* message, size_t size, SSL* ssl, void*) {
+  if (sent != 0 || content_type != SSL3_RT_HANDSHAKE || size == 0 ||
+      *static_cast<const unsigned char*>(message) != SSL3_MT_KEY_UPDATE) {
+    return;
+  }
+  TlsConnectionState* const connection = TlsConnectionState::Of(ssl);
+  if (++connection->key_updates <= kMaxTlsKeyUpdates) return;
+  connection->excess = "the peer sent too many TLS KeyUpdates";
+  // What was read already is thrown away.
+  SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 SSL_CTX* NewContext(const SSL_METHOD* method) {
   SSL_CTX* const ctx = SSL_CTX_new(method);
   SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
@@ -64,6 +78,7 @@ SSL_CTX* NewContext(const SSL_METHOD* method) {
   // One system call a packet instead of two: header and body come together.
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_max_early_data(ctx, 0);
+  SSL_CTX_set_msg_callback(ctx, OnMessage);
   return ctx;
 }
 

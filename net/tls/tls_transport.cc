@@ -134,6 +134,7 @@ Transport::Result TlsTransport::Handshake() {
     return Result::Failed(Refused(kWrongAlpn, "the server chose no application protocol (ALPN)"));
   }
   open_ = true;
+  state_.open = true;
   if (SSL_is_server(ssl_) && SSL_session_reused(ssl_)) {
     // Now, because the next ticket's data is going to replace it; and only of the session that was
     // really resumed, whatever else the client offered.
@@ -200,6 +201,11 @@ void TlsTransport::ForgetTicket() {
 }
 
 Transport::Result TlsTransport::Failure(int code) {
+  if (state_.excess != nullptr) {
+    failed_ = true;
+    ERR_clear_error();
+    return Result::Failed(Refused(kTlsError, state_.excess));
+  }
   switch (SSL_get_error(ssl_, code)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
