@@ -73,8 +73,24 @@ inline constexpr int kMaxProviderMetadataBytes = 16 * 1024;
 inline constexpr size_t kMaxProviderMemoryBytes = 512 * 1024 * 1024;
 // From accept to the end of the TLS handshake: longer is a dead or hostile peer.
 inline constexpr absl::Duration kProviderHandshakeTimeout = absl::Seconds(10);
+// Clients may ping this often, also without a call. gRPC's keepalive of 10 s, the shortest that its
+// clients recommend, fits with all the jitter of a network.
+inline constexpr absl::Duration kMinProviderPing = absl::Seconds(5);
+// Fields of one message of a batch: it has 8, and tomorrow some more. A parser makes 16 bytes of
+// memory or more of a field of two bytes.
+inline constexpr size_t kMaxFieldsPerMessage = 64;
+// Reflection streams at a time; the oldest makes room for the next. Tools need one for a moment.
+inline constexpr size_t kMaxReflectionStreams = 64;
+// Wrong admin tokens that are answered as such in a row; further ones one per interval.
+inline constexpr size_t kMaxWrongAdminTokens = 10;
+inline constexpr absl::Duration kWrongAdminTokenInterval = absl::Seconds(1);
 // How long the calls that run at SIGTERM may go on.
 inline constexpr absl::Duration kGatewayDrainGrace = absl::Seconds(15);
+// The last part of that time: ttl-zero Sends stop waiting for their devices, and ask the registry
+// how they ended. That is one commit, with room for a slow disk.
+inline constexpr absl::Duration kDrainResolveTime = absl::Milliseconds(500);
+// After it: what is still unanswered is told SHUTTING_DOWN, and the answers go out.
+inline constexpr absl::Duration kDrainFlushTime = absl::Milliseconds(250);
 
 // --- The HTTP listener of a gateway (gateway/doors/http). ---
 
