@@ -181,14 +181,20 @@ inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(36 * 24);
 inline constexpr size_t kMaxReceiptsPerMessage = 32;
 // Apps registered on one device: hundreds are real, more is a bug or an attack.
 inline constexpr size_t kMaxAppsPerDevice = 512;
-// Registrations of one device, living and dead: an app that registers and removes in a loop must not
-// fill the disk with dead tokens. They go after kDeadTokenRetention.
+// Registrations of one device, living and dead. Dead ones go after kDeadTokenRetention, or when the bound
+// is reached: the oldest first, a quarter of them at once, so that the search for them is rare.
 inline constexpr size_t kMaxRegistrationsPerDevice = 2048;
+// Of those, dead ones of one app: a reinstallation every day of kDeadTokenRetention, and more. An app that
+// registers and removes in a loop pushes out its own dead tokens, and no other app's. Half of them go at once.
+inline constexpr size_t kMaxDeadRegistrationsPerApp = 64;
 // What MAILBOX_FULL asks a provider to wait: places come free when the phone is back.
 inline constexpr absl::Duration kMailboxFullRetryAfter = absl::Minutes(1);
 // While the device has a session, a message that runs out of ttl may be on its way: its end is
 // written this much later, so that the acknowledgement under way counts. It is not sent any more.
 inline constexpr absl::Duration kExpiryGrace = absl::Seconds(10);
+// A full mailbox drops nothing that was handed to a session so short a time ago: the device may have it. By
+// then it is acknowledged, or the connector has said that it was sent (kReportSentAfter).
+inline constexpr absl::Duration kHandOverGrace = absl::Seconds(5);
 // A message that the agent has and says nothing more about ends this long after its ttl.
 inline constexpr absl::Duration kDeviceReportGrace = kReceiptRetention;
 // Under its number a now-or-never message can be resolved for so long after the gateway's wait.
@@ -344,6 +350,13 @@ inline constexpr int kMaxNetworkReports = 16;
 inline constexpr size_t kMaxPendingAppRequests = 64;
 // App acknowledgements of one session that wait for the registry: four frames' worth.
 inline constexpr size_t kMaxPendingAppAcks = 4 * kMaxAppAcksPerFrame;
+// With so many of them a session is not read from: what one TLS record of 16 KiB may bring at most, 20 bytes
+// each, still fits.
+inline constexpr size_t kPauseAtAppAcks = kMaxPendingAppAcks - kMaxFrameBytes / 20;
+// A login's number is greater than the device's last one by at most this: whatever an agent counts in, even
+// microseconds since 1970, it takes thousands of such steps to use the numbers up. One step with the greatest
+// number there is would lock the device out for good.
+inline constexpr uint64_t kMaxLoginNumberStep = uint64_t{1} << 53;
 // A heartbeat's answer waits so long for the registry to take the app acknowledgements before it; well
 // below kHeartbeatAckTimeout, so that no agent takes a slow registry for a dead path.
 inline constexpr absl::Duration kMaxHeartbeatDelay = absl::Seconds(30);
@@ -493,6 +506,14 @@ static_assert(kHttpStreamWindowBytes <= kHttpConnectionWindowBytes, "a stream ca
 static_assert(kMaxSeenRanges >= kMaxMailboxMessagesPerApp * kMaxAppsPerDevice,
               "an honest server can't make an agent run out of ranges");
 static_assert(kMaxPageScan > kMaxPageMessages, "a page can be filled");
+static_assert(kSessionWindowMessages < kMaxMailboxMessagesPerApp,
+              "a full mailbox holds something that is not on its way to the device");
+static_assert(kReportSentAfter < kHandOverGrace,
+              "whatever was handed over is acknowledged or reported by the end of the grace");
+static_assert(kMaxAppsPerDevice + kMaxDeadRegistrationsPerApp < kMaxRegistrationsPerDevice,
+              "a living app always finds a dead one to take the place of");
+static_assert(0 < kPauseAtAppAcks && kPauseAtAppAcks < kMaxPendingAppAcks && kMaxPendingAppAcks <= kMaxAckItems,
+              "a paused session fits in one call");
 static_assert(kSessionWindowBytes <= kMaxPageBytes, "one page fills a window");
 static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
               "the relay is as fast as what feeds it");
