@@ -36,19 +36,27 @@ inline constexpr int kMaxProviderRequestBytes = 6 * 1024 * 1024;
 
 // --- A gateway. ---
 
-// Sends that one gateway has accepted and not answered: what the registry's queue holds, and at
-// 6 KiB each 96 MiB. Beyond it the answer is OVERLOADED at once: waiting would only make it late.
+// Calls of one gateway that wait for the registry: what its queue holds, and at 6 KiB each 96 MiB.
+// Beyond it the answer is OVERLOADED at once: waiting would only make it late. Teams share these
+// places by dynamic thresholds (gateway/send/team_places.h), as they share the registry's queue.
 inline constexpr size_t kMaxGatewaySends = 16 * 1024;
-// Of those, Sends that wait for the registry: as many as it serves within the target, which an
-// overloaded gateway's answers take then. Several syncs and a round trip fit well. The minimum lets one
-// stream or batch through a registry of any speed.
+// How many of them one team may have: as many as the registry serves for it within the target, which
+// the answers to a team that overdoes it take then. Several syncs and a round trip fit well. The
+// minimum lets one stream or batch through a registry of any speed; the teams that are active share it.
 inline constexpr absl::Duration kAppendLatencyTarget = absl::Milliseconds(50);
 inline constexpr size_t kMinGatewayAppends = 1024;
-// Of those, ttl-zero Sends: devices that don't answer hold theirs for kNowOrNeverWait, and must not
-// take the whole gateway.
+// Ttl-zero Sends at a time: devices that don't answer hold theirs for kNowOrNeverWait. Shared by teams
+// as above, so that one whose devices are silent takes half of them at most.
 inline constexpr size_t kMaxNowOrNeverSends = 4 * 1024;
+// Receipt streams of one gateway, shared by teams as above, and those of one team: one for each of its
+// backends, and many times more than it needs. Each new receipt costs every one of them a read.
+inline constexpr size_t kMaxReceiptStreams = 4096;
+inline constexpr size_t kMaxReceiptStreamsPerTeam = 64;
 // What OVERLOADED asks a provider to wait: several times what a full queue takes to drain.
 inline constexpr absl::Duration kOverloadedRetryAfter = absl::Seconds(1);
+// What QUOTA_EXCEEDED asks a provider to wait: ttl-zero Sends end within this time, and receipt streams
+// when the provider ends them.
+inline constexpr absl::Duration kQuotaRetryAfter = kNowOrNeverWait;
 // A signing key is looked up again when it is this old: a revocation bites within that time.
 inline constexpr absl::Duration kMaxKeyAge = absl::Seconds(30);
 // A key id that is unknown is asked for again after this: a key just made is soon usable.
@@ -217,10 +225,14 @@ inline constexpr size_t kMaxPageScan = 1024;
 // Items of one Ack, AppAck or ReportSent: several frames' worth of a device.
 inline constexpr size_t kMaxAckItems = 1024;
 // Due messages that come into their mailbox in one transaction; the rest comes with the next one.
-inline constexpr size_t kMaxReleasesPerTransaction = 64;
-// Due entries that one sweep step handles between two batches, and how long the writer rests
-// between sweeps when nothing more is due. Also how late a deliver_at may be.
+// Small, since whoever calls meanwhile waits for it.
+inline constexpr size_t kMaxReleasesPerTransaction = 16;
+// Due entries that one sweep step handles with a batch: as many as the batch has operations, so that
+// sweeps keep up with what is sent and take half of the writer's time at most; between these two. The
+// least is what somebody who calls an idle registry may have to wait for, about a millisecond.
+inline constexpr size_t kMinSweepEntries = 16;
 inline constexpr size_t kMaxSweepEntries = 256;
+// How long the writer rests between sweeps when nothing more is due. Also how late a deliver_at may be.
 inline constexpr absl::Duration kSweepInterval = absl::Seconds(1);
 // Receipts reach their feed this long after their commit, with the next commit: the relay's writes share
 // its sync, and the longer they wait the more of them share one record.
@@ -233,7 +245,8 @@ inline constexpr size_t kMaxFeedBlockReceipts = 256;
 // minute is soon enough, and record by record would be a wake-up each.
 inline constexpr size_t kMaxFeedTrimBlocks = 256;
 inline constexpr absl::Duration kFeedTrimInterval = absl::Minutes(1);
-// How long a ReadReceipts may wait for receipts, and how many may at a time.
+// How long a ReadReceipts may wait for receipts, and how many may at a time: of all teams, who share
+// these places (a team may have as many as are free), and kMaxReceiptStreamsPerTeam of one.
 inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
 inline constexpr size_t kMaxReceiptWaiters = 4096;
 // The pool of what devices learned about networks (registry/networks/network_pool.h): a table of so many slots with so
@@ -394,10 +407,18 @@ inline constexpr absl::Duration kMaxNormalWait = absl::Minutes(15);
 
 // Work posted to one event loop from other threads and not yet run.
 inline constexpr size_t kMaxPostedTasks = 1 << 16;
-// Requests that wait for the registry's writer thread: at 20,000 appends/s half a second's worth.
+// Requests that wait for the registry's writer thread, of teams and of devices each: at 20,000
+// appends/s most of a second's worth. Teams share theirs (common/fair_queue.h).
 inline constexpr size_t kMaxRegistryQueue = 16 * 1024;
-// Operations that share one synced write.
+// Look-ups of signing keys that wait there, for nobody knows whom: several gateways' worth.
+inline constexpr size_t kMaxRegistryKeyLookUps = 1024;
+// Operations that share one synced write: a larger batch costs less, and makes all who come meanwhile
+// wait for it. The second holds while more than one team calls.
 inline constexpr size_t kMaxGroupCommitOperations = 1024;
+inline constexpr size_t kMaxSharedGroupCommitOperations = 256;
+// A batch of so many ends once a team has been served that had nothing waiting before: it doesn't wait
+// for others' backlog. Not sooner, or each newcomer would cost a sync.
+inline constexpr size_t kMinGroupCommitOperations = 64;
 // Logins that were answered and not written: half a minute's on two processors. Each is some 200 bytes.
 inline constexpr size_t kMaxWaitingRoutes = 16 * 1024;
 // Those that any other write takes with it: more than come between two of them, and little beside a sync.
@@ -519,6 +540,10 @@ static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,
               "the relay is as fast as what feeds it");
 static_assert(kMaxReceiptWait < kRegistryCallTimeout,
               "a wait for receipts ends before its call is given up");
+static_assert(kMinGroupCommitOperations < kMaxSharedGroupCommitOperations &&
+                  kMaxSharedGroupCommitOperations < kMaxGroupCommitOperations &&
+                  kMinSweepEntries < kMaxSweepEntries,
+              "a batch and a sweep may be ended early");
 static_assert(kMinHintVotes <= kMaxNetworkVotes, "a hint is possible");
 static_assert(kMaxReadyHandshakes < kMaxLoginsPerShard && kMaxBindsPerShard < kMaxLoginsPerShard &&
                   kMaxLoginsPerShard < kMaxUnfinishedLogins &&
