@@ -59,6 +59,11 @@ std::string FormatAddress(const SocketAddress& address) {
   }
   sockaddr_in6 v6;
   memcpy(&v6, &address.storage, sizeof(v6));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    // An IPv4 peer of a listener for both families.
+    inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, host, sizeof(host));
+    return absl::StrCat(host, ":", ntohs(v6.sin6_port));
+  }
   inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
   return absl::StrCat("[", host, "]:", ntohs(v6.sin6_port));
 }

@@ -131,8 +131,10 @@ TEST_F(TlsServerTest, AHandshakeTakesTwoTurnsAndWhoSaysNothingTakesNone) {
                                     },
                                     {.handshakes = &queue});
   ASSERT_TRUE(listener.ok()) << listener.status();
-  RawSocket silent((*listener)->address());
+  RawSocket half((*listener)->address());
+  half.Send("\x16");
   ASSERT_TRUE(RunUntil([&] { return accepted.size() == 1; }));
+  ASSERT_TRUE(RunUntil([&] { return std::exchange(asked, 0) == 0; }));
   for (int i = 0; i < 3; ++i) {
     queue.GiveWay();  // Else nobody asks.
     TestPeer client;
@@ -166,6 +168,7 @@ TEST_F(TlsServerTest, RandomBytes) {
     {
       RawSocket socket(listener_->address());
       socket.Send(noise);
+      ASSERT_TRUE(RunUntil([&] { return accepted_.size() > 1; }));
       // Ends here, should OpenSSL be waiting for the rest of a record.
       shutdown(socket.fd(), SHUT_WR);
       EXPECT_NE(HostileReason(), "OK");
@@ -192,8 +195,23 @@ TEST_F(TlsServerTest, Tls12Only) {
 }
 
 TEST_F(TlsServerTest, GoneInTheHandshake) {
-  { RawSocket socket(listener_->address()); }
+  RawSocket socket(listener_->address());
+  socket.Send("\x16\x03\x01\x01");
+  ASSERT_TRUE(RunUntil([&] { return accepted_.size() > 1; }));
+  shutdown(socket.fd(), SHUT_WR);
   EXPECT_EQ(HostileReason(), kClosedInHandshake);
+}
+
+// It costs a descriptor until its time is over, and nothing else.
+TEST_F(TlsServerTest, WhoSaysNothingIsNoConnection) {
+  int silent = 0;
+  auto listener = TlsServer::Listen(
+      &loop_, Identity().ServerContext(), "127.0.0.1:0", [](std::unique_ptr<Stream>) { FAIL(); },
+      {.silent_timeout = absl::Milliseconds(20),
+       .on_lost = [&](WaitingRoom::Loss loss) { silent += loss == WaitingRoom::Loss::kSilent; }});
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  RawSocket one((*listener)->address()), two((*listener)->address());
+  EXPECT_TRUE(RunUntil([&] { return silent == 2; }));
 }
 
 TEST_F(TlsServerTest, HalfOpenUntilTheOwnerClosesIt) {
@@ -245,6 +263,7 @@ TEST(TlsServerListenTest, SeveralLoopsShareAPort) {
   std::vector<std::unique_ptr<RawSocket>> sockets;
   for (int i = 0; i < 64; ++i) {
     sockets.push_back(std::make_unique<RawSocket>(listeners[0]->address()));
+    sockets.back()->Send("hello");
   }
   ASSERT_TRUE(RunLoopUntil(&loop, [&] { return accepted[0] + accepted[1] == 64; }));
   EXPECT_GT(accepted[0], 0);
@@ -315,7 +334,59 @@ int OpenDescriptors() {
   return static_cast<int>(std::distance(begin(descriptors), end(descriptors)));
 }
 
-// What is beyond the bound costs the process nothing, and has its turn later.
+TEST(TlsServerListenTest, WithoutAHostItListensOnEveryAddress) {
+  EpollLoop loop(RealClock());
+  for (const char* address : {":0", "[::]:0"}) {
+    const auto listener = TlsServer::Listen(&loop, Identity().ServerContext(), address,
+                                            [](std::unique_ptr<Stream>) {});
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    const uint16_t port = ParseHostPort((*listener)->address())->port;
+    for (const char* host : {"127.0.0.1", "::1"}) {
+      const SocketAddress target = *NumericAddress(host, port);
+      const int fd = socket(target.family(), SOCK_STREAM, 0);
+      if (fd < 0 && errno == EAFNOSUPPORT) continue;  // A machine without IPv6.
+      EXPECT_EQ(connect(fd, target.get(), target.size), 0) << host << " at " << address;
+      close(fd);
+    }
+  }
+}
+
+// Nobody behind the same address takes the place of who resumes.
+TEST(TlsServerWaitingTest, AValidTicketCountsForItself) {
+  EpollLoop loop(RealClock());
+  std::vector<PeerKey> peers;
+  TestPeer server, client;
+  const auto listener = TlsServer::Listen(
+      &loop, Identity().ServerContext(), "127.0.0.1:0",
+      TlsServer::OnArrival([&](std::unique_ptr<Stream> stream, const Arrival& arrival) {
+        peers.push_back(arrival.peer);
+        server.Take(std::move(stream));
+      }),
+      TlsServer::Options());
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  TlsClient tls(&loop, Identity().ClientContext());
+  const auto connect = [&] {
+    client = TestPeer();
+    server = TestPeer();
+    client.Take(tls.Connect((*listener)->address()));
+    ASSERT_TRUE(RunLoopUntil(&loop, [&] { return client.open && server.open; }));
+  };
+  connect();
+  server.stream->SendTicket("device 7");
+  ASSERT_TRUE(RunLoopUntil(&loop, [&] { return tls.has_ticket(); }));
+  connect();
+  EXPECT_EQ(server.stream->resumed_ticket_data(), "device 7");
+  connect();
+  tls.ForgetTicket();
+  connect();
+  const PeerKey loopback = PeerKey::OfAddress(*NumericAddress("127.0.0.1", 1));
+  EXPECT_EQ(peers[0], loopback);
+  EXPECT_FALSE(peers[1] == loopback);
+  EXPECT_EQ(peers[2], peers[1]);
+  EXPECT_EQ(peers[3], loopback);
+}
+
+// Beyond the bound the newest of whoever has the most is closed.
 TEST(TlsServerWaitingTest, OnlySoManySocketsWait) {
   EpollLoop loop(RealClock());
   bool may_start = false;
@@ -333,12 +404,17 @@ TEST(TlsServerWaitingTest, OnlySoManySocketsWait) {
   std::array<TestPeer, 5> clients;
   for (TestPeer& client : clients) client.Take(tls.Connect((*listener)->address()));
   RunLoopFor(&loop, 5 * kStartRetry);
-  EXPECT_EQ(OpenDescriptors(), before + 5 + 2);
+  ASSERT_TRUE(RunLoopUntil(&loop, [&] {
+    return std::count_if(clients.begin(), clients.end(),
+                         [](const TestPeer& c) { return c.closed > 0; }) == 3;
+  }));
+  EXPECT_EQ(OpenDescriptors(), before + 2 + 2);
   may_start = true;
   EXPECT_TRUE(RunLoopUntil(&loop, [&] {
-    return std::all_of(clients.begin(), clients.end(), [](const TestPeer& c) { return c.open; });
+    return std::count_if(clients.begin(), clients.end(),
+                         [](const TestPeer& c) { return c.open; }) == 2;
   }));
-  EXPECT_EQ(accepted.size(), 5u);
+  EXPECT_EQ(accepted.size(), 2u);
 }
 
 // Who waits when the listener goes hears of it.
