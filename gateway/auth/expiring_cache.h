@@ -28,6 +28,12 @@ class ExpiringCache {
     return &it->second->value;
   }
 
+  // Whether there is an entry, expired or not.
+  template <typename K>
+  bool Contains(const K& key) const {
+    return index_.contains(key);
+  }
+
   // Replaces what was there.
   void Put(Key key, Value value, MonotonicTime expires_at) {
     if (const auto it = index_.find(key); it != index_.end()) {

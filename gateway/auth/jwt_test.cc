@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -75,6 +76,25 @@ TEST(JwtTest, RefusesAnotherKeysSignature) {
   ExpectBad(VerifyJwt(jwt, NewKey().public_key_pem));
   ExpectBad(VerifyJwt(jwt, "not a key"));
   ExpectBad(VerifyJwt(jwt, ""));
+}
+
+// The last digit of a signature stands for two bits of it, and four that are no part of it.
+TEST(JwtTest, NoOtherTextIsTheSameCredential) {
+  constexpr absl::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const ProviderKeyPair key = NewKey();
+  const std::string jwt = SignJwtForTesting(GoodParts(), key.private_key_pem);
+  const std::vector<std::string> parts = absl::StrSplit(jwt, '.');
+  for (size_t changed = 0; changed < parts.size(); ++changed) {
+    int taken = 0;
+    for (const char digit : kDigits) {
+      std::vector<std::string> other = parts;
+      other[changed].back() = digit;
+      const std::string text = absl::StrJoin(other, ".");
+      taken += ParseJwt(text).ok() && VerifyJwt(text, key.public_key_pem).ok();
+    }
+    EXPECT_EQ(taken, 1) << "part " << changed;
+  }
 }
 
 TEST(JwtTest, RefusesChangedClaims) {

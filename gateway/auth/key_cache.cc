@@ -38,21 +38,27 @@ void KeyCache::Get(absl::string_view key_id, Done done) {
   KeyOrError known = std::shared_ptr<const SigningKey>();
   {
     absl::MutexLock lock(&mu_);
+    // A key of ours that grew old. Anybody can make up the others.
+    const bool renewal = keys_.Contains(key_id);
+    size_t& waiters = renewal ? renewal_waiters_ : waiters_;
     if (const auto* key = keys_.Find(key_id, now)) {
       known = *key;
     } else if (const absl::Status* why = unknown_.Find(key_id, now)) {
       known = *why;
-    } else if (waiters_ >= kMaxKeyWaiters) {
+    } else if (waiters >= kMaxKeyWaiters) {
       known = Overloaded("calls that wait for their signing key");
     } else if (const auto fetch = fetches_.find(key_id); fetch != fetches_.end()) {
-      fetch->second.push_back(std::move(done));
-      ++waiters_;
+      fetch->second.waiting.push_back(std::move(done));
+      ++(fetch->second.renewal ? renewal_waiters_ : waiters_);
       return;
-    } else if (fetches_.size() >= kMaxKeyFetches) {
+    } else if (!renewal && first_fetches_ >= kMaxKeyFetches) {
       known = Overloaded("look-ups of signing keys");
     } else {
-      fetches_[std::string(key_id)].push_back(std::move(done));
-      ++waiters_;
+      Fetch& begun = fetches_[std::string(key_id)];
+      begun.renewal = renewal;
+      begun.waiting.push_back(std::move(done));
+      ++waiters;
+      if (!renewal) ++first_fetches_;
     }
   }
   const bool fetch = known.ok() && *known == nullptr;
@@ -81,9 +87,11 @@ void KeyCache::OnFetched(const std::string& key_id, MonotonicTime began,
       unknown_.Put(key_id, key.status(), clock_->Monotonic() + kMaxUnknownKeyAge);
     }
     const auto fetch = fetches_.find(key_id);
-    waiting = std::move(fetch->second);
+    waiting = std::move(fetch->second.waiting);
+    const bool renewal = fetch->second.renewal;
     fetches_.erase(fetch);
-    waiters_ -= waiting.size();
+    (renewal ? renewal_waiters_ : waiters_) -= waiting.size();
+    if (!renewal) --first_fetches_;
   }
   for (Done& done : waiting) std::move(done)(key);
 }

@@ -30,13 +30,17 @@ struct SigningKey {
 // when the fetch began: a key that is revoked is refused at most that long after. Ids that are no
 // key are remembered too, apart and shortly. However many ask, one fetch per id is in flight.
 //
+// Anybody can make up key ids. An id that was a key before is fetched again whatever else is being
+// fetched: it is only the others that share kMaxKeyFetches, and their calls kMaxKeyWaiters.
+//
 // Thread-safe. Must outlive its callbacks; touches nothing of itself after the last of them.
 class KeyCache {
  public:
   // Called exactly once, on any thread, possibly before Get returns. Errors:
   //   UNAUTHENTICATED BAD_CREDENTIAL: no such key, or it was revoked
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the registry does not answer
-  //   RESOURCE_EXHAUSTED OVERLOADED: kMaxKeyFetches or kMaxKeyWaiters is reached
+  //   RESOURCE_EXHAUSTED OVERLOADED: the id was no key so far and kMaxKeyFetches of that kind are in
+  //     flight; or kMaxKeyWaiters wait for ids of its kind
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const SigningKey>>) &&>;
 
   // Neither is owned; both outlive the cache.
@@ -47,6 +51,12 @@ class KeyCache {
   void Get(absl::string_view key_id, Done done);
 
  private:
+  struct Fetch {
+    // It was a key before.
+    bool renewal = false;
+    std::vector<Done> waiting;
+  };
+
   void OnFetched(const std::string& key_id, MonotonicTime began,
                  absl::StatusOr<admin::v1::Key> fetched);
 
@@ -56,8 +66,12 @@ class KeyCache {
   ExpiringCache<std::string, std::shared_ptr<const SigningKey>> keys_ ABSL_GUARDED_BY(mu_);
   // Why it is no key.
   ExpiringCache<std::string, absl::Status> unknown_ ABSL_GUARDED_BY(mu_);
-  // Who waits, by the key id that is being fetched.
-  absl::flat_hash_map<std::string, std::vector<Done>> fetches_ ABSL_GUARDED_BY(mu_);
+  // By the key id that is being fetched.
+  absl::flat_hash_map<std::string, Fetch> fetches_ ABSL_GUARDED_BY(mu_);
+  // Fetches that are no renewals.
+  size_t first_fetches_ ABSL_GUARDED_BY(mu_) = 0;
+  // Who waits for renewals, and for the others.
+  size_t renewal_waiters_ ABSL_GUARDED_BY(mu_) = 0;
   size_t waiters_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -134,6 +134,25 @@ TEST_F(KeyCacheTest, FetchesAreBounded) {
   EXPECT_TRUE(Get("one too many").ok());
 }
 
+// What a stranger with made-up key ids would like to reach.
+TEST_F(KeyCacheTest, AKeyThatGrewOldIsRenewedBesideAnyFloodOfMadeUpIds) {
+  EXPECT_TRUE(Get("k").ok());
+  clock_.Advance(kMaxKeyAge);
+  registry_.HoldAnswers();
+  size_t answered = 0;
+  const auto count = [&answered](KeyOrError key) { answered += key.ok(); };
+  for (size_t i = 0; i < kMaxKeyFetches; ++i) cache_.Get(absl::StrCat("made up ", i), count);
+  for (size_t i = kMaxKeyFetches; i < kMaxKeyWaiters; ++i) cache_.Get("made up 0", count);
+  EXPECT_EQ(ErrorReason(Get("made up 0").status()), "OVERLOADED");
+  answered = 0;
+  for (int i = 0; i < 3; ++i) cache_.Get("k", count);
+  EXPECT_EQ(answered, 0u);
+  EXPECT_EQ(registry_.held(), kMaxKeyFetches + 1);
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(answered, kMaxKeyWaiters + 3);
+  EXPECT_TRUE(Get("made up 0").ok());
+}
+
 TEST_F(KeyCacheTest, WaitersAreBounded) {
   registry_.HoldAnswers();
   size_t answered = 0;
