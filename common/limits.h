@@ -266,6 +266,9 @@ inline constexpr absl::Duration kNetworkVoteRetention = absl::Hours(45 * 24);
 inline constexpr absl::Duration kNetworkVoteRefresh = absl::Hours(7 * 24);
 // After a failed write the store is opened again at most this often.
 inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
+// Less room on its disk, and the store is not opened: a start writes some 100 KiB beside what it
+// replays.
+inline constexpr uint64_t kMinStoreRoomBytes = 256 * 1024;
 // So much is logged from the first of a device's latest writes on, by all devices, before RocksDB's tables hear of
 // them. Bounds the memory that they take and the log that is kept for them. 32 MiB were no faster than 8.
 inline constexpr uint64_t kMaxRecentWritesBytes = 16 * 1024 * 1024;

@@ -23,6 +23,8 @@ WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock*
       clock_(clock),
       on_sweep_(std::move(on_sweep)),
       wait_after_(wait_after),
+      relays_postponed_(clock),
+      sweeps_postponed_(clock),
       thread_([this] { Loop(); }) {}
 
 WriterThread::~WriterThread() {
@@ -72,14 +74,22 @@ void WriterThread::WaitForMore(const GroupCommit::Batch& ran) {
 
 bool WriterThread::RelayStep() {
   const absl::StatusOr<RelayResult> relayed = store_->RelayReceipts(kMaxRelayEntries);
-  if (!relayed.ok()) LogWarning("relay_postponed", {{"error", relayed.status().message()}});
+  if (!relayed.ok()) {
+    if (const auto unsaid = relays_postponed_.Take()) {
+      LogWarning("relay_postponed", {{"error", relayed.status().message()}, {"unsaid", *unsaid}});
+    }
+  }
   return relayed.ok() && relayed->more;
 }
 
 bool WriterThread::SweepStep() {
   const absl::StatusOr<SweepResult> swept = store_->Sweep(kMaxSweepEntries);
   const absl::Status status = swept.ok() ? store_->Commit() : swept.status();
-  if (!status.ok()) LogWarning("sweep_postponed", {{"error", status.message()}});
+  if (!status.ok()) {
+    if (const auto unsaid = sweeps_postponed_.Take()) {
+      LogWarning("sweep_postponed", {{"error", status.message()}, {"unsaid", *unsaid}});
+    }
+  }
   return status.ok() && swept->more;
 }
 

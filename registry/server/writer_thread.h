@@ -5,6 +5,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/clock.h"
+#include "common/log_limit.h"
 #include "registry/server/batch_wait.h"
 #include "registry/server/group_commit.h"
 #include "registry/server/store.h"
@@ -39,6 +40,9 @@ class WriterThread {
   const Clock* const clock_;
   absl::AnyInvocable<void()> on_sweep_;
   BatchWait (*const wait_after_)(const GroupCommit::Batch& batch);
+  // A store that stays unavailable fails each interval.
+  LogLimit relays_postponed_;
+  LogLimit sweeps_postponed_;
   std::thread thread_;
 };
 

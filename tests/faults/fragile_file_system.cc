@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/io_status.h"
 
@@ -163,14 +162,14 @@ class FragileFileSystem final : public rocksdb::FileSystem {
     return IOStatus::OK();
   }
 
-  IOStatus NewLogger(const std::string& path, const IOOptions& options,
-                     std::shared_ptr<rocksdb::Logger>* result, IODebugContext* debug) override {
-    return machine_->NewLogger(path, options, result, debug);
+  IOStatus NewLogger(const std::string& path, const IOOptions&, std::shared_ptr<rocksdb::Logger>*,
+                     IODebugContext*) override {
+    return IOStatus::NotSupported("RocksDB is to write no log of its own", path);
   }
 
   IOStatus FileExists(const std::string& path, const IOOptions& options,
                       IODebugContext* debug) override {
-    if (IsRoot(path) || IsDiary(path)) return machine_->FileExists(path, options, debug);
+    if (IsRoot(path)) return machine_->FileExists(path, options, debug);
     return disk_->Exists(path) ? IOStatus::OK() : IOStatus::NotFound(path);
   }
   IOStatus GetChildren(const std::string& path, const IOOptions&, std::vector<std::string>* result,
@@ -179,14 +178,11 @@ class FragileFileSystem final : public rocksdb::FileSystem {
     *result = disk_->List();
     return IOStatus::OK();
   }
-  IOStatus DeleteFile(const std::string& path, const IOOptions& options,
-                      IODebugContext* debug) override {
-    if (IsDiary(path)) return machine_->DeleteFile(path, options, debug);
+  IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
     return ToIOStatus(disk_->Remove(path), path);
   }
-  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
-                      IODebugContext* debug) override {
-    if (IsDiary(from)) return machine_->RenameFile(from, to, options, debug);
+  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&,
+                      IODebugContext*) override {
     return ToIOStatus(disk_->Rename(from, to), from);
   }
   IOStatus Truncate(const std::string& path, size_t size, const IOOptions&,
@@ -251,12 +247,6 @@ class FragileFileSystem final : public rocksdb::FileSystem {
   // RocksDB writes it with a slash at times.
   bool IsRoot(const std::string& path) const {
     return path == disk_->root() || path == disk_->root() + "/";
-  }
-
-  // RocksDB's info log, LOG and LOG.old.*. No promise rests on it, and its writer in RocksDB does not
-  // survive a failed write.
-  bool IsDiary(const std::string& path) const {
-    return absl::StartsWith(path, disk_->root() + "/LOG");
   }
 
   FragileDisk* const disk_;

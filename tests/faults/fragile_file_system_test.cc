@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "registry/engine/rocksdb/rocksdb_log.h"
 #include "rocksdb/db.h"
 #include "tests/support/process.h"
 
@@ -25,6 +26,7 @@ class FragileFileSystemTest : public testing::Test {
     rocksdb::Options options;
     options.env = env_.get();
     options.create_if_missing = true;
+    options.info_log = std::make_shared<registry::RocksDbLog>(/*clock=*/nullptr);
     options.write_buffer_size = 64 * 1024;
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     options.track_and_verify_wals_in_manifest = true;

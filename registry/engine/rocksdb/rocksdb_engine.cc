@@ -1,7 +1,6 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,6 +23,7 @@
 #include "registry/engine/rocksdb/log_check.h"
 #include "registry/engine/rocksdb/log_keeper.h"
 #include "registry/engine/rocksdb/recent_log.h"
+#include "registry/engine/rocksdb/rocksdb_log.h"
 #include "registry/engine/rocksdb/rocksdb_options.h"
 #include "registry/engine/rocksdb/rocksdb_status.h"
 #include "registry/engine/store_error.h"
@@ -80,12 +80,16 @@ absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& 
   return present;
 }
 
-// RocksDB's diary of a store that is only read.
-class NoLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
+// An attempt to open without room leaves new files behind, and fails all the same.
+absl::Status CheckRoom(rocksdb::Env* env, const std::string& directory) {
+  uint64_t free_bytes = 0;
+  if (!env->GetFreeSpace(directory, &free_bytes).ok() || free_bytes >= kMinStoreRoomBytes) {
+    return absl::OkStatus();
+  }
+  return StoreUnavailableError(
+      absl::StrCat("the disk is full: ", free_bytes / 1024, " KiB are free for the store ",
+                   directory, ", which needs ", kMinStoreRoomBytes / 1024, " KiB to be opened"));
+}
 
 }  // namespace
 
@@ -165,6 +169,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
     const Options& options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   const std::string& directory = options.directory;
+  if (!options.read_only) BELLWIRE_RETURN_IF_ERROR(CheckRoom(env, directory));
   BELLWIRE_ASSIGN_OR_RETURN(const FilesPresent files, LookForFiles(env, directory));
   if (!files.current && (files.log || files.table)) {
     // To RocksDB that looks like an empty directory: it would start over on top of the data.
@@ -181,8 +186,8 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
     db_options.create_if_missing = false;
     db_options.create_missing_column_families = false;
-    db_options.info_log = std::make_shared<NoLogger>();
   }
+  db_options.info_log = std::make_shared<RocksDbLog>(options.read_only ? nullptr : options.clock);
   bool families_missing = false;
   if (files.current) {
     std::vector<std::string> present;
@@ -389,7 +394,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options optio
 }
 
 RocksDbEngine::RocksDbEngine(Options options, std::unique_ptr<DirectoryLock> lock)
-    : options_(std::move(options)), lock_(std::move(lock)) {}
+    : options_(std::move(options)), lock_(std::move(lock)), failures_(options_.clock) {}
 
 RocksDbEngine::~RocksDbEngine() = default;
 
@@ -401,8 +406,11 @@ absl::StatusOr<RocksDbEngine::Database*> RocksDbEngine::Ready() const {
   if (!database.ok()) {
     next_attempt_ = now + kStoreReopenInterval;
     last_error_ = StoreUnavailableError(database.status().message());
-    LogError("store_reopen_failed",
-             {{"directory", options_.directory}, {"error", database.status().message()}});
+    if (const auto unsaid = failures_.Take()) {
+      LogError("store_reopen_failed", {{"directory", options_.directory},
+                                       {"error", database.status().message()},
+                                       {"unsaid", *unsaid}});
+    }
     return last_error_;
   }
   LogInfo("store_reopened", {{"directory", options_.directory}});
@@ -458,7 +466,10 @@ absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   const absl::Status status = database->Commit(writes);
   if (status.ok()) return status;
-  LogError("store_write_failed", {{"directory", options_.directory}, {"error", status.message()}});
+  if (const auto unsaid = failures_.Take()) {
+    LogError("store_write_failed",
+             {{"directory", options_.directory}, {"error", status.message()}, {"unsaid", *unsaid}});
+  }
   database_.reset();
   next_attempt_ = options_.clock->Monotonic() + kStoreReopenInterval;
   last_error_ = StoreUnavailableError(status.message());

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "common/log_limit.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/rocksdb/directory_lock.h"
 
@@ -84,6 +85,8 @@ class RocksDbEngine final : public KvEngine {
   mutable std::unique_ptr<Database> database_;
   mutable MonotonicTime next_attempt_;
   mutable absl::Status last_error_;
+  // A disk that stays full fails once a second.
+  mutable LogLimit failures_;
 };
 
 }  // namespace bellwire::registry

@@ -311,6 +311,51 @@ TEST_F(RocksDbEngineTest, AFailedSyncIsNotAnsweredOkAndNothingSyncedIsLost) {
   EXPECT_EQ(Get("after"), "1");
 }
 
+// Wherever the disk begins to fail, in a start, a commit or a close: the process lives, keeps what it
+// answered OK, and goes on when the disk is well again.
+TEST_F(RocksDbEngineTest, WhateverChangeOfTheDiskFailsNothingThatWasAnsweredOkIsLost) {
+  using Fault = FaultFileSystem::Fault;
+  // Not each, for time; the three faults begin at different ones.
+  constexpr uint64_t kStep = 11;
+  for (const Fault fault : {Fault::kNoSpace, Fault::kSyncFails, Fault::kReadOnly}) {
+    bool reached = true;
+    for (uint64_t changes = static_cast<uint64_t>(fault) % kStep; reached; changes += kStep) {
+      engine_.reset();
+      fs::remove_all(directory_.path());
+      ASSERT_LT(changes, 2000u);
+      faults_->SetFaultAfter(fault, changes);
+      const uint64_t before = faults_->changes();
+      std::vector<std::string> kept;
+      for (int start = 0; start < 3; ++start) {
+        if (const absl::Status opened = Open(); !opened.ok()) {
+          ASSERT_TRUE(absl::IsUnavailable(opened)) << opened;
+          continue;
+        }
+        for (int i = 0; i < 4; ++i) {
+          const std::string key = absl::StrCat("key", start, i);
+          const absl::Status put = Put(key, std::string(3000, 'x'));
+          if (put.ok()) {
+            kept.push_back(key);
+          } else {
+            ASSERT_TRUE(absl::IsUnavailable(put)) << put;
+          }
+          clock_.Advance(kStoreReopenInterval);
+        }
+      }
+      reached = faults_->changes() - before > changes;
+      faults_->set_fault(Fault::kNone);
+      const absl::Status opened = Open();
+      ASSERT_TRUE(opened.ok()) << opened << "; fault " << static_cast<int>(fault) << " after "
+                               << changes;
+      ASSERT_TRUE(Put("after", "1").ok());
+      for (const std::string& key : kept) {
+        ASSERT_EQ(Get(key), std::string(3000, 'x'))
+            << key << "; fault " << static_cast<int>(fault) << " after " << changes;
+      }
+    }
+  }
+}
+
 // --- Recent writes: in the log, and not in the tables yet.
 
 TEST_F(RocksDbEngineTest, ACrashLosesNothingThatTheTablesHaveNotHeardOf) {

@@ -59,11 +59,6 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env, const std::shared_ptr<rocks
   // Smooths the writing back of flushes and compactions, so that a sync of the log does not wait behind
   // hundreds of megabytes of theirs.
   options.bytes_per_sync = kMiB;
-
-  // RocksDB's own diary, for whoever looks into the directory.
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.max_log_file_size = 4 * kMiB;
-  options.keep_log_file_num = 4;
   return options;
 }
 
