@@ -102,10 +102,16 @@ inline constexpr absl::Duration kDrainFlushTime = absl::Milliseconds(250);
 
 // --- The HTTP listener of a gateway (gateway/doors/http). ---
 
-// Connections of one listener: 24 KiB each for TLS and HTTP/2. It takes no more than one in
-// kHttpDescriptorPart of the process's descriptors, so that devices and files have the others.
+// Connections of one listener: 24 KiB each for TLS and HTTP/2. Of the process's descriptors it takes
+// no more than so many and one in kHttpDescriptorPart: half of what the device port leaves.
 inline constexpr size_t kMaxHttpConnections = 4096;
-inline constexpr size_t kHttpDescriptorPart = 32;
+inline constexpr size_t kHttpDescriptors = 256;
+inline constexpr size_t kHttpDescriptorPart = 64;
+// Threads of one listener: a core serves some 20,000 calls a second.
+inline constexpr int kMaxHttpThreads = 8;
+// Log lines about connections that we ended or refused; those beyond are counted.
+inline constexpr double kHttpLogBurst = 20;
+inline constexpr double kHttpLogLinesPerSecond = 1;
 // What one connection counts for beside its requests: OpenSSL's state, nghttp2's, two HPACK tables.
 inline constexpr size_t kHttpConnectionBytes = 24 * 1024;
 // What one request counts for beside its head and body: the call, and nghttp2's stream.

@@ -75,6 +75,10 @@ std::string SocketStream::resumed_ticket_data() const {
   return transport_ != nullptr ? transport_->resumed_ticket_data() : std::string();
 }
 
+std::string SocketStream::alpn() const {
+  return transport_ != nullptr ? transport_->alpn() : std::string();
+}
+
 std::string SocketStream::local_host() const {
   return transport_ != nullptr ? LocalHost(transport_->socket().fd()) : std::string();
 }

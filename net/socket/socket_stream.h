@@ -35,6 +35,7 @@ class SocketStream final : public Stream {
   std::string tls_exporter() const override;
   std::string resumed_ticket_data() const override;
   void SendTicket(absl::string_view data) override;
+  std::string alpn() const override;
   std::string local_host() const override;
   std::optional<bool> peer_received_all() const override;
   std::string peer_name() const override { return peer_name_; }

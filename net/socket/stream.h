@@ -63,6 +63,8 @@ class Stream {
   // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted; together with what
   // is written next, so better before than after a Write.
   virtual void SendTicket(absl::string_view data) { (void)data; }
+  // The application protocol that TLS agreed on (ALPN). Empty: none, or no TLS. Valid after OnOpen.
+  virtual std::string alpn() const { return std::string(); }
   // The numeric address of our end, without port. Empty if there is none (a Unix socket), or not yet.
   virtual std::string local_host() const { return std::string(); }
   // Whether the peer's kernel has acknowledged everything that was written: then the path is alive,

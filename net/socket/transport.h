@@ -52,6 +52,7 @@ class Transport {
   virtual std::string tls_exporter() { return std::string(); }
   virtual std::string resumed_ticket_data() { return std::string(); }
   virtual void SendTicket(absl::string_view data) { (void)data; }
+  virtual std::string alpn() { return std::string(); }
 
  private:
   Socket socket_;

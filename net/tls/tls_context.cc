@@ -35,6 +35,16 @@ constexpr char kCipherSuites[] =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr char kGroups[] = "X25519:P-256";
 
+// The protocol list that a server for the web chooses from.
+constexpr unsigned char kWebAlpnList[] =
+    "\x02h2"
+    "\x08http/1.1";
+constexpr unsigned int kWebAlpnListBytes = sizeof(kWebAlpnList) - 1;
+static_assert(kWebAlpnListBytes == kAlpnHttp2.size() + kAlpnHttp1.size() + 2);
+
+// Of TLS 1.2: with forward secrecy and authenticated encryption only (RFC 9113, 9.2.2).
+constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
 struct FreeBio {
   void operator()(BIO* bio) const { BIO_free(bio); }
 };
@@ -102,6 +112,17 @@ int SelectAlpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
     return SSL_TLSEXT_ERR_OK;
   }
   TlsConnectionState::Of(ssl)->alpn_refusal = "the client offers other application protocols only";
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int SelectWebAlpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
+                  const unsigned char* offered, unsigned int offered_size, void*) {
+  if (SSL_select_next_proto(const_cast<unsigned char**>(out), out_size, kWebAlpnList,
+                            kWebAlpnListBytes, offered,
+                            offered_size) == OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_OK;
+  }
+  TlsConnectionState::Of(ssl)->alpn_refusal = "the client offers neither h2 nor http/1.1";
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
@@ -228,16 +249,34 @@ absl::StatusOr<std::shared_ptr<TlsServerContext>> TlsServerContext::Create(const
 }
 
 TlsServerContext::TlsServerContext(SSL_CTX* ctx, const Options& options)
-    : ctx_(ctx), ticket_keys_(options.clock, options.ticket_secrets) {
+    : ctx_(ctx),
+      audience_(options.audience),
+      ticket_keys_(options.clock, options.ticket_secrets) {
   SSL_CTX_set_app_data(ctx, &ticket_keys_);
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_client_hello_cb(ctx, OnClientHello, nullptr);
-  SSL_CTX_set_alpn_select_cb(ctx, SelectAlpn, nullptr);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(ctx, 0);
-  SSL_CTX_set_timeout(ctx, absl::ToInt64Seconds(kTicketLifetime));
-  SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, TicketKeyCallback);
-  SSL_CTX_set_session_ticket_cb(ctx, OnTicketMade, OnTicketRead, nullptr);
+  if (audience_ == TlsAudience::kWeb) {
+    SetUpForWeb();
+  } else {
+    SetUpForDevices();
+  }
+}
+
+void TlsServerContext::SetUpForDevices() {
+  SSL_CTX_set_client_hello_cb(ctx_, OnClientHello, nullptr);
+  SSL_CTX_set_alpn_select_cb(ctx_, SelectAlpn, nullptr);
+  SSL_CTX_set_timeout(ctx_, absl::ToInt64Seconds(kTicketLifetime));
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx_, TicketKeyCallback);
+  SSL_CTX_set_session_ticket_cb(ctx_, OnTicketMade, OnTicketRead, nullptr);
+}
+
+void TlsServerContext::SetUpForWeb() {
+  SSL_CTX_set_min_proto_version(ctx_, TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(ctx_, kTls12Ciphers);
+  SSL_CTX_set_alpn_select_cb(ctx_, SelectWebAlpn, nullptr);
+  // Renegotiation is a handshake's work for the asking, and forbidden in HTTP/2 (RFC 9113, 9.2.1).
+  SSL_CTX_set_options(ctx_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
 }
 
 TlsServerContext::~TlsServerContext() { SSL_CTX_free(ctx_); }

@@ -12,13 +12,20 @@
 #include "common/clock.h"
 #include "net/tls/ticket_keys.h"
 
-// What the TLS connections of a process have in common. TLS 1.3 only, ALPN kAlpn only, no early
-// data, no session cache; resumption works by stateless tickets that the server sends when its
-// owner asks (Stream::SendTicket). Thread-safe, and shared by all loops of a process; streams keep
-// what they need of it alive.
+// What the TLS connections of a process have in common. For devices: TLS 1.3 only, ALPN kAlpn only, no
+// early data, no session cache; resumption works by stateless tickets that the server sends when its
+// owner asks (Stream::SendTicket). For the web: TLS 1.2 too, HTTP/2 or HTTP/1.1 or no ALPN at all, and no
+// resumption. Thread-safe, and shared by all loops of a process; streams keep what they need of it
+// alive.
 namespace bellwire::net {
 
 inline constexpr absl::string_view kAlpn = "bellwire/1";
+// What a server for the web chooses, in this order.
+inline constexpr absl::string_view kAlpnHttp2 = "h2";
+inline constexpr absl::string_view kAlpnHttp1 = "http/1.1";
+
+// Who connects.
+enum class TlsAudience { kDevices, kWeb };
 
 class TlsServerContext {
  public:
@@ -30,6 +37,7 @@ class TlsServerContext {
     const Clock* clock = nullptr;
     // As of TicketKeys: with them, tickets are good at every server that has them.
     std::vector<TicketSecret> ticket_secrets;
+    TlsAudience audience = TlsAudience::kDevices;
   };
   // INVALID_ARGUMENT BAD_CERTIFICATE or BAD_PRIVATE_KEY: not PEM, or not a pair.
   static absl::StatusOr<std::shared_ptr<TlsServerContext>> Create(const Options& options);
@@ -39,11 +47,16 @@ class TlsServerContext {
 
   SSL_CTX* ssl_ctx() const { return ctx_; }
   TicketKeys& ticket_keys() { return ticket_keys_; }
+  TlsAudience audience() const { return audience_; }
 
  private:
   TlsServerContext(SSL_CTX* ctx, const Options& options);
 
+  void SetUpForDevices();
+  void SetUpForWeb();
+
   SSL_CTX* const ctx_;
+  const TlsAudience audience_;
   TicketKeys ticket_keys_;
 };
 

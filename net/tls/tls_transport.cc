@@ -40,7 +40,7 @@ absl::Status StatusOfError(unsigned long error, long verify_result) {
     case SSL_R_NO_PROTOCOLS_AVAILABLE:
     case SSL_R_VERSION_TOO_LOW:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-      return Refused(kTlsVersion, "only TLS 1.3 is spoken here, and the peer doesn't");
+      return Refused(kTlsVersion, "the peer speaks older versions of TLS only");
     case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
       return Refused(kWrongAlpn, absl::StrCat("the server doesn't offer ", kAlpn));
     case SSL_R_CERTIFICATE_VERIFY_FAILED:
@@ -71,7 +71,9 @@ bool IsFor(const std::string& name, SSL_SESSION* session) {
 std::unique_ptr<TlsTransport> TlsTransport::Server(std::shared_ptr<TlsServerContext> context,
                                                    int fd) {
   SSL_CTX* const ctx = context->ssl_ctx();
+  const bool for_web = context->audience() == TlsAudience::kWeb;
   std::unique_ptr<TlsTransport> transport(new TlsTransport(std::move(context), ctx, fd));
+  transport->any_alpn_ = for_web;
   SSL_set_accept_state(transport->ssl_);
   return transport;
 }
@@ -126,10 +128,7 @@ Transport::Result TlsTransport::Handshake() {
   const int code = SSL_do_handshake(ssl_);
   state_.more_follows = false;
   if (code != 1) return Failure(code);
-  const unsigned char* alpn;
-  unsigned int alpn_size;
-  SSL_get0_alpn_selected(ssl_, &alpn, &alpn_size);
-  if (absl::string_view(reinterpret_cast<const char*>(alpn), alpn_size) != kAlpn) {
+  if (!any_alpn_ && alpn() != kAlpn) {
     failed_ = true;
     return Result::Failed(Refused(kWrongAlpn, "the server chose no application protocol (ALPN)"));
   }
@@ -176,6 +175,13 @@ std::string TlsTransport::tls_exporter() {
     return std::string();
   }
   return value;
+}
+
+std::string TlsTransport::alpn() {
+  const unsigned char* alpn = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_, &alpn, &size);
+  return std::string(reinterpret_cast<const char*>(alpn), size);
 }
 
 void TlsTransport::SendTicket(absl::string_view data) {

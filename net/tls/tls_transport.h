@@ -14,7 +14,7 @@
 
 namespace bellwire::net {
 
-// TLS 1.3 over a socket: all that there is of OpenSSL's connections. Errors carry the reasons of
+// TLS over a socket: all that there is of OpenSSL's connections. Errors carry the reasons of
 // close_reason.h.
 class TlsTransport final : public Transport {
  public:
@@ -35,6 +35,7 @@ class TlsTransport final : public Transport {
     return resumed_ticket_data_ != nullptr ? *resumed_ticket_data_ : std::string();
   }
   void SendTicket(absl::string_view data) override;
+  std::string alpn() override;
 
  private:
   TlsTransport(std::shared_ptr<void> context, SSL_CTX* ctx, int fd);
@@ -49,6 +50,8 @@ class TlsTransport final : public Transport {
   TlsConnectionState state_;
   // Null: not resumed.
   std::unique_ptr<const std::string> resumed_ticket_data_;
+  // For devices the application protocol is kAlpn, or else there is no connection.
+  bool any_alpn_ = false;
   bool open_ = false;
   // After a fatal error OpenSSL forbids every further call.
   bool failed_ = false;

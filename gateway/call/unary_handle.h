@@ -1,0 +1,61 @@
+#ifndef BELLWIRE_GATEWAY_CALL_UNARY_HANDLE_H_
+#define BELLWIRE_GATEWAY_CALL_UNARY_HANDLE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/error.h"
+#include "gateway/call/rpc_call.h"
+
+namespace bellwire::gateway {
+
+// A call with one request and one response. Whoever holds the last reference without an answer
+// answers INTERNAL. Thread-safe.
+template <typename Request, typename Response>
+class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Request, Response>> {
+ public:
+  explicit UnaryHandle(std::shared_ptr<RpcCall> call) : call_(std::move(call)) {}
+  ~UnaryHandle() {
+    if (!finished_) call_->Finish(absl::InternalError("The call was dropped."));
+  }
+  UnaryHandle(const UnaryHandle&) = delete;
+  UnaryHandle& operator=(const UnaryHandle&) = delete;
+
+  const http::HeaderList& metadata() const { return call_->metadata(); }
+  const std::string& peer() const { return call_->peer(); }
+
+  // Asks for the request. `then` isn't called if there is none: the call is answered then.
+  void Receive(absl::AnyInvocable<void(Request request) &&> then) {
+    call_->Read(&request_,
+                [self = this->shared_from_this(), then = std::move(then)](bool ok) mutable {
+                  if (ok) {
+                    std::move(then)(std::move(self->request_));
+                  } else {
+                    self->Finish(MakeError(absl::StatusCode::kInvalidArgument, "MISSING_REQUEST",
+                                           "The call has no request message."));
+                  }
+                });
+  }
+
+  // Once.
+  void Finish(absl::StatusOr<Response> response) {
+    finished_ = true;
+    if (!response.ok()) return call_->Finish(std::move(response).status());
+    response_ = *std::move(response);
+    call_->Finish(absl::OkStatus(), &response_, this->shared_from_this());
+  }
+
+ private:
+  const std::shared_ptr<RpcCall> call_;
+  bool finished_ = false;
+  Request request_;
+  Response response_;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_CALL_UNARY_HANDLE_H_

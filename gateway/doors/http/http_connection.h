@@ -1,0 +1,95 @@
+#ifndef BELLWIRE_GATEWAY_DOORS_HTTP_HTTP_CONNECTION_H_
+#define BELLWIRE_GATEWAY_DOORS_HTTP_HTTP_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/clock.h"
+#include "gateway/doors/http/door.h"
+#include "gateway/doors/http/fair_shares.h"
+#include "gateway/doors/http/h2_connection.h"
+#include "gateway/doors/http/memory_account.h"
+#include "net/loop/epoll_loop.h"
+#include "net/socket/stream.h"
+
+namespace bellwire::http {
+
+// One accepted connection: its stream, the version of HTTP that it speaks (by ALPN, or by its first
+// bytes), and its turns on the loop. HTTP/1 is told that only HTTP/2 is served. On the loop's thread.
+class HttpConnection final : public net::Stream::Delegate, public H2Connection::Host {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // The connection is over: destroy it later. Always the last call. `reason` says why we ended it;
+    // empty: the peer did.
+    virtual void Remove(HttpConnection* connection, absl::string_view reason) = 0;
+    // Flush() it at the end of what the thread is doing.
+    virtual void FlushSoon(HttpConnection* connection) = 0;
+  };
+
+  // What all connections of a thread share; outlives them.
+  struct Shared {
+    net::EpollLoop* loop = nullptr;
+    Owner* owner = nullptr;
+    const std::vector<Door*>* doors = nullptr;
+    FairShares* memory = nullptr;
+    std::shared_ptr<CallThread> thread;
+  };
+
+  // `stream` was just accepted; `place` is the connection's among all of its listener.
+  HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream, absl::string_view peer,
+                 std::unique_ptr<FairShares::Member> place);
+
+  void Flush();
+  void Drain();
+  // Whatever is not answered by now never is. It closes as soon as the peer took what is written.
+  void EndExchanges();
+  // At once.
+  void Close();
+
+  const net::Stream& stream() const { return *stream_; }
+
+  // --- net::Stream::Delegate ---
+  void OnOpen() override;
+  void OnData(absl::string_view data) override;
+  void OnDrained() override { Flush(); }
+  void OnClosed(const absl::Status& status) override;
+
+  // --- H2Connection::Host ---
+  void OnChanged() override;
+
+ private:
+  enum class Protocol : uint8_t { kUnknown, kHttp2, kHttp1 };
+
+  void Recognise(absl::string_view data);
+  void StartHttp2();
+  void Feed(absl::string_view data);
+  void OnMore();
+  void OnTimer();
+  void ArmTimer();
+  void RefuseHttp1();
+  void End(absl::string_view reason);
+
+  const Shared* const shared_;
+  const std::unique_ptr<net::Stream> stream_;
+  const std::unique_ptr<FairShares::Member> place_;
+  MemoryAccount memory_;
+  Protocol protocol_ = Protocol::kUnknown;
+  bool ended_ = false;
+  bool flushing_ = false;
+  // The peer's bytes that wait for their turn.
+  std::string pending_;
+  std::unique_ptr<H2Connection> http2_;
+  const std::unique_ptr<net::Timer> timer_;
+  MonotonicTime timer_at_;
+  net::FdWatch more_;
+};
+
+}  // namespace bellwire::http
+
+#endif  // BELLWIRE_GATEWAY_DOORS_HTTP_HTTP_CONNECTION_H_
