@@ -1,15 +1,13 @@
 #include "gateway/doors/http/fair_shares.h"
 
-#include <netinet/in.h>
-
 #include <cassert>
 
 namespace bellwire::http {
 
-FairShares::Member::Member(FairShares* shares, absl::string_view peer)
-    : shares_(shares), peer_([shares, peer] {
+FairShares::Member::Member(FairShares* shares, const net::PeerKey& peer)
+    : shares_(shares), peer_([shares, &peer] {
         absl::MutexLock lock(&shares->mutex_);
-        Peers::value_type& entry = *shares->peers_.try_emplace(std::string(peer)).first;
+        Peers::value_type& entry = *shares->peers_.try_emplace(peer).first;
         ++entry.second.members;
         return &entry;
       }()) {}
@@ -18,7 +16,7 @@ FairShares::Member::~Member() {
   absl::MutexLock lock(&shares_->mutex_);
   shares_->taken_ -= taken_;
   peer_->second.taken -= taken_;
-  if (--peer_->second.members == 0) shares_->peers_.erase(peer_->first);
+  if (--peer_->second.members == 0) shares_->peers_.erase(net::PeerKey(peer_->first));
 }
 
 bool FairShares::Member::Take(size_t amount) {
@@ -46,22 +44,6 @@ void FairShares::Member::Give(size_t amount) {
   shares_->taken_ -= amount;
   peer_->second.taken -= amount;
   taken_ -= amount;
-}
-
-std::string PeerKey(const net::SocketAddress& address) {
-  constexpr size_t kPrefixBytes = 8;
-  constexpr size_t kIpv4Offset = 12;
-  if (address.family() == AF_INET) {
-    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr;
-    return std::string(reinterpret_cast<const char*>(&ipv4), sizeof(ipv4));
-  }
-  if (address.family() == AF_INET6) {
-    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr;
-    const char* const bytes = reinterpret_cast<const char*>(&ipv6);
-    if (IN6_IS_ADDR_V4MAPPED(&ipv6)) return std::string(bytes + kIpv4Offset, 4);
-    return std::string(bytes, kPrefixBytes);
-  }
-  return std::string();
 }
 
 }  // namespace bellwire::http

@@ -2,13 +2,11 @@
 #define BELLWIRE_GATEWAY_DOORS_HTTP_FAIR_SHARES_H_
 
 #include <cstddef>
-#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/node_hash_map.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "net/socket/address.h"
+#include "net/socket/peer_key.h"
 
 namespace bellwire::http {
 
@@ -36,7 +34,7 @@ class FairShares {
     size_t taken = 0;
     size_t members = 0;
   };
-  using Peers = absl::node_hash_map<std::string, PeerUse>;
+  using Peers = absl::node_hash_map<net::PeerKey, PeerUse>;
 
   const size_t capacity_;
   mutable absl::Mutex mutex_;
@@ -47,8 +45,7 @@ class FairShares {
 // Destroying it gives everything back. Single-threaded.
 class FairShares::Member {
  public:
-  // `peer`: as PeerKey says.
-  Member(FairShares* shares, absl::string_view peer);
+  Member(FairShares* shares, const net::PeerKey& peer);
   ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -67,10 +64,6 @@ class FairShares::Member {
   Peers::value_type* const peer_;
   size_t taken_ = 0;
 };
-
-// Who counts as one peer: an IPv4 address, or the /64 of an IPv6 address, which is what one customer
-// of a provider gets. Addresses of either kind that name the same IPv4 host are the same.
-std::string PeerKey(const net::SocketAddress& address);
 
 }  // namespace bellwire::http
 

@@ -21,7 +21,7 @@ constexpr absl::string_view kHttp1Body =
 }  // namespace
 
 HttpConnection::HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream,
-                               absl::string_view peer, std::unique_ptr<FairShares::Member> place)
+                               const net::PeerKey& peer, std::unique_ptr<FairShares::Member> place)
     : shared_(shared),
       stream_(std::move(stream)),
       place_(std::move(place)),

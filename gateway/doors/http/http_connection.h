@@ -42,8 +42,8 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   };
 
   // `stream` was just accepted; `place` is the connection's among all of its listener.
-  HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream, absl::string_view peer,
-                 std::unique_ptr<FairShares::Member> place);
+  HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream,
+                 const net::PeerKey& peer, std::unique_ptr<FairShares::Member> place);
 
   void Flush();
   void Drain();

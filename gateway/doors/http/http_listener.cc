@@ -115,11 +115,11 @@ class HttpShard final : public HttpConnection::Owner {
   }
 
   // Any thread. Counts at once, so that the next one goes elsewhere.
-  void Add(OwnedFd fd, std::string peer_name, std::string peer,
+  void Add(OwnedFd fd, std::string peer_name, const net::PeerKey& peer,
            std::unique_ptr<FairShares::Member> place) {
     count_.fetch_add(1, std::memory_order_relaxed);
-    thread_->Post([this, fd = std::move(fd), peer_name = std::move(peer_name),
-                   peer = std::move(peer), place = std::move(place)]() mutable {
+    thread_->Post([this, fd = std::move(fd), peer_name = std::move(peer_name), peer,
+                   place = std::move(place)]() mutable {
       auto connection = std::make_unique<HttpConnection>(
           &shared_,
           net::AcceptTls(&loop_, common_->Tls(), fd.Release(), std::move(peer_name), &handshakes_),
@@ -260,7 +260,7 @@ class HttpListenerImpl final : public HttpListener {
   void Accepted(int fd, const net::SocketAddress& address) {
     OwnedFd owned(fd);
     std::string peer_name = net::FormatAddress(address);
-    std::string peer = PeerKey(address);
+    const net::PeerKey peer = net::PeerKey::OfAddress(address);
     auto place = std::make_unique<FairShares::Member>(&common_.places, peer);
     if (!place->Take(1)) {
       common_.log.Write("http_connection_refused", peer_name, "too_many_connections");
@@ -274,7 +274,7 @@ class HttpListenerImpl final : public HttpListener {
         std::min_element(shards_.begin(), shards_.end(), [](const auto& a, const auto& b) {
           return a->connections() < b->connections();
         })->get();
-    shard->Add(std::move(owned), std::move(peer_name), std::move(peer), std::move(place));
+    shard->Add(std::move(owned), std::move(peer_name), peer, std::move(place));
   }
 
   bool WaitForNone(absl::Duration time) {

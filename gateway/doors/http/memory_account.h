@@ -3,7 +3,6 @@
 
 #include <cstddef>
 
-#include "absl/strings/string_view.h"
 #include "gateway/doors/http/fair_shares.h"
 
 namespace bellwire::http {
@@ -15,7 +14,7 @@ class MemoryAccount {
   static constexpr size_t kStep = 16 * 1024;
 
   // `shares` outlives the account.
-  MemoryAccount(FairShares* shares, absl::string_view peer) : member_(shares, peer) {}
+  MemoryAccount(FairShares* shares, const net::PeerKey& peer) : member_(shares, peer) {}
 
   // False: the peer has its share already.
   bool Add(size_t bytes) {

@@ -99,7 +99,7 @@ class H2Harness final : public H2Connection::Host {
 
  private:
   void MakeConnection() {
-    account = std::make_unique<MemoryAccount>(&shares_, "peer");
+    account = std::make_unique<MemoryAccount>(&shares_, net::PeerKey());
     connection = std::make_unique<H2Connection>(H2Connection::Environment{.clock = &clock,
                                                                           .doors = &doors_,
                                                                           .memory = account.get(),
