@@ -510,9 +510,18 @@ inline constexpr size_t kMaxInboxBatch = 256;
 // AppAcks sent since the last answered heartbeat; at the bound a heartbeat asks whether they arrived, and
 // the rest waits for its answer.
 inline constexpr size_t kMaxUnconfirmedAppAcks = 2 * kMaxAppAcksPerFrame;
-// Apps connected to one agent at a time, and unsent bytes held for one of them.
+// Apps connected to one agent at a time.
 inline constexpr size_t kMaxAppConnections = 512;
-inline constexpr size_t kMaxAppWriteBytes = 256 * 1024;
+// Descriptors that an agent keeps from apps: its connection, its inbox, hooks, timers.
+inline constexpr size_t kAgentDescriptorReserve = 64;
+// What the kernel keeps for an app that doesn't read (it doubles it), and what is read from an app
+// and written to it at a time. With a frame each way this bounds what one connection costs, some 70
+// KiB, and all of them together.
+inline constexpr size_t kAppSocketBytes = 8 * 1024;
+inline constexpr size_t kAppPieceBytes = 4 * 1024;
+// Unsent bytes at which an app is closed. It is given nothing more, and asked for nothing more, as
+// long as there are any: so only frames that nobody asked for come here.
+inline constexpr size_t kMaxAppWriteBytes = 64 * 1024;
 // Deliveries to one app that it has not acknowledged; the rest waits in the inbox.
 inline constexpr size_t kAppWindowMessages = 64;
 
@@ -542,7 +551,8 @@ static_assert(kReportSentAfter < kHandOverGrace,
               "whatever was handed over is acknowledged or reported by the end of the grace");
 static_assert(kMaxAppsPerDevice + kMaxDeadRegistrationsPerApp < kMaxRegistrationsPerDevice,
               "a living app always finds a dead one to take the place of");
-static_assert(0 < kPauseAtAppAcks && kPauseAtAppAcks < kMaxPendingAppAcks && kMaxPendingAppAcks <= kMaxAckItems,
+static_assert(0 < kPauseAtAppAcks && kPauseAtAppAcks < kMaxPendingAppAcks &&
+                  kMaxPendingAppAcks <= kMaxAckItems,
               "a paused session fits in one call");
 static_assert(kSessionWindowBytes <= kMaxPageBytes, "one page fills a window");
 static_assert(kMaxRelayEntries >= kMaxGroupCommitOperations + kMaxSweepEntries,

@@ -2,9 +2,7 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/limits.h"
-#include "common/log.h"
 
 namespace bellwire::agent {
 
@@ -24,9 +22,8 @@ void AppConnection::Send(const v1::AgentFrame& frame) {
   if (state_ == State::kClosed) return;
   std::string bytes;
   net::AppendFrame(frame.SerializeAsString(), &bytes);
-  answered_bytes_ += bytes.size();
-  if (stream_->buffered_bytes() + answered_bytes_ > 2 * kMaxAppWriteBytes) {
-    LogWarning("app_closed", {{"app", app_id_}, {"why", "it does not read its answers"}});
+  if (stream_->buffered_bytes() + bytes.size() > kMaxAppWriteBytes) {
+    owner_->OnAppRefused(*this, v1::Error::CODE_UNSPECIFIED, "it does not read what it is sent");
     return Close();
   }
   stream_->Write(bytes);
@@ -41,7 +38,7 @@ void AppConnection::SendError(v1::Error::Code code, absl::string_view message) {
 
 void AppConnection::Fail(v1::Error::Code code, absl::string_view message) {
   if (state_ == State::kClosed) return;
-  LogInfo("app_refused", {{"app", app_id_}, {"uid", who_.uid}, {"code", code}, {"why", message}});
+  owner_->OnAppRefused(*this, code, message);
   SendError(code, message);
   Close();
 }
@@ -50,7 +47,8 @@ void AppConnection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   hello_timer_->Cancel();
-  stream_->Close();
+  // Who doesn't read doesn't get last words: they would wait with the descriptor for another second.
+  if (has_room()) stream_->Close();
   owner_->OnAppClosed(this);
 }
 
@@ -60,14 +58,15 @@ void AppConnection::Name(absl::string_view app_id) {
   if (!app_id.empty()) hello_timer_->Cancel();
 }
 
-bool AppConnection::has_room() const {
-  return stream_->buffered_bytes() + kMaxFrameBytes <= kMaxAppWriteBytes;
-}
+void AppConnection::OnData(absl::string_view data) { TakeFrames(&decoder_, data); }
 
-void AppConnection::OnData(absl::string_view data) {
-  answered_bytes_ = 0;
-  const absl::Status status = decoder_.Feed(data, [this](absl::string_view body) {
+void AppConnection::TakeFrames(net::FrameDecoder* decoder, absl::string_view data) {
+  const absl::Status status = decoder->Feed(data, [this](absl::string_view body) {
     if (body.empty()) return true;
+    if (!held_.empty() || !has_room()) {
+      net::AppendFrame(body, &held_);
+      return true;
+    }
     v1::AppFrame frame;
     if (!frame.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
       Fail(v1::Error::PROTOCOL_ERROR, "a frame is no AppFrame");
@@ -76,11 +75,20 @@ void AppConnection::OnData(absl::string_view data) {
     }
     return state_ != State::kClosed;
   });
-  answered_bytes_ = 0;
   if (!status.ok()) Fail(v1::Error::PROTOCOL_ERROR, status.message());
+  if (state_ != State::kClosed && !held_.empty()) stream_->PauseReading();
 }
 
-void AppConnection::OnDrained() { owner_->OnAppDrained(this); }
+void AppConnection::OnDrained() {
+  if (!held_.empty()) {
+    const std::string held = std::exchange(held_, std::string());
+    net::FrameDecoder decoder(kMaxFrameBytes);
+    TakeFrames(&decoder, held);
+    if (state_ == State::kClosed) return;
+    if (held_.empty()) stream_->ResumeReading();
+  }
+  owner_->OnAppDrained(this);
+}
 
 void AppConnection::OnClosed(const absl::Status&) {
   state_ = State::kClosed;

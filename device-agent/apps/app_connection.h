@@ -38,6 +38,9 @@ class AppConnection final : public net::Stream::Delegate {
     virtual void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) = 0;
     // What was written is gone: there is room again.
     virtual void OnAppDrained(AppConnection* connection) = 0;
+    // It is told what is wrong and closed: for the log.
+    virtual void OnAppRefused(const AppConnection& connection, v1::Error::Code code,
+                              absl::string_view why) = 0;
     // The last call, once; the connection must not be destroyed inside.
     virtual void OnAppClosed(AppConnection* connection) = 0;
   };
@@ -62,8 +65,9 @@ class AppConnection final : public net::Stream::Delegate {
   State state() const { return state_; }
   const AppOwner& who() const { return who_; }
   const std::string& app_id() const { return app_id_; }
-  // Whether the app reads what it is sent.
-  bool has_room() const;
+  // Whether the app has read what it was sent, as far as we can tell. While it hasn't, it is given
+  // nothing and its requests wait: in the kernel, but for the few that were read already.
+  bool has_room() const { return stream_->buffered_bytes() == 0; }
 
   // Given on this connection and not taken (on our disk) yet; and the last one given.
   absl::flat_hash_set<uint64_t> unacked;
@@ -74,6 +78,8 @@ class AppConnection final : public net::Stream::Delegate {
   void OnData(absl::string_view data) override;
   void OnDrained() override;
   void OnClosed(const absl::Status& status) override;
+  // Hands the frames in `data` to the owner, or holds them until there is room.
+  void TakeFrames(net::FrameDecoder* decoder, absl::string_view data);
 
   const std::unique_ptr<net::Stream> stream_;
   const AppOwner who_;
@@ -82,8 +88,8 @@ class AppConnection final : public net::Stream::Delegate {
   net::FrameDecoder decoder_;
   State state_ = State::kNew;
   std::string app_id_;
-  // Written since the last bytes came in: nobody makes us answer much faster than he reads.
-  size_t answered_bytes_ = 0;
+  // Frames that were read and wait for room. Reading is paused while there are any.
+  std::string held_;
 };
 
 }  // namespace bellwire::agent

@@ -8,35 +8,66 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "device-agent/apps/fair_share.h"
+#include "net/socket/frame_codec.h"
 
 namespace bellwire::agent {
 namespace {
 
 constexpr uid_t kRoot = 0;
 // Read from disk at a time: bounds the memory that one app's backlog takes.
-constexpr size_t kItemsAtATime = 8;
+constexpr size_t kItemsAtATime = 4;
+constexpr absl::string_view kTooManyConnections =
+    "too many apps of this user, or of all, are connected to this agent";
 
 using State = AppConnection::State;
 
 }  // namespace
 
-AppHub::AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner)
-    : loop_(loop), inbox_(inbox), agent_uid_(agent_uid), owner_(owner) {}
+AppHub::AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner,
+               size_t max_connections)
+    : loop_(loop),
+      inbox_(inbox),
+      agent_uid_(agent_uid),
+      owner_(owner),
+      max_connections_(max_connections),
+      refusals_(&loop->clock()),
+      failures_(&loop->clock()) {}
 
 void AppHub::CloseAll() {
   while (!connections_.empty()) connections_.begin()->first->Close();
 }
 
+bool AppHub::Admit(uid_t uid) {
+  const auto own = std::count_if(connections_.begin(), connections_.end(),
+                                 [uid](const auto& c) { return c.first->who().uid == uid; });
+  if (MayTakePlace(max_connections_, connections_.size(), static_cast<size_t>(own))) return true;
+  LogRefusal("", uid, v1::Error::LIMIT_REACHED, kTooManyConnections);
+  return false;
+}
+
+std::string AppHub::NotAdmitted() {
+  v1::AgentFrame frame;
+  frame.mutable_error()->set_code(v1::Error::LIMIT_REACHED);
+  frame.mutable_error()->set_message(std::string(kTooManyConnections));
+  std::string bytes;
+  net::AppendFrame(frame.SerializeAsString(), &bytes);
+  return bytes;
+}
+
 void AppHub::Accept(std::unique_ptr<net::Stream> stream, AppOwner who) {
+  const bool admitted = Admit(who.uid);
   AppConnection::Owner* const self = this;
   auto owned = std::make_unique<AppConnection>(std::move(stream), std::move(who), loop_, self);
   AppConnection* const connection = owned.get();
   connections_.emplace(connection, std::move(owned));
+  if (!admitted) refused_.insert(connection);
 }
 
 void AppHub::OnAppOpen(AppConnection* connection) {
-  if (connections_.size() <= kMaxAppConnections) return;
-  connection->Fail(v1::Error::LIMIT_REACHED, "too many apps are connected to this agent");
+  if (refused_.erase(connection) > 0) {
+    connection->Fail(v1::Error::LIMIT_REACHED, kTooManyConnections);
+  }
 }
 
 // --- Frames of apps. ---
@@ -113,7 +144,7 @@ void AppHub::OnRegister(AppConnection* connection) {
 void AppHub::OnUnregister(AppConnection* connection) {
   const std::string& app_id = connection->app_id();
   if (absl::Status s = owner_->Unregister(app_id); !s.ok()) {
-    LogError("unregister_failed", {{"app", app_id}, {"error", s.message()}});
+    LogFailure("unregister_failed", app_id, s);
     return connection->SendError(v1::Error::INTERNAL,
                                  "the agent can't write to its disk: try again");
   }
@@ -244,18 +275,19 @@ void AppHub::Pump(AppConnection* connection) {
     // What has expired is passed over for good: if the clock is set back, it must not come after what the
     // app is given now.
     if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
-      LogError("expired_not_dropped", {{"error", dropped.status().message()}});
+      LogFailure("expired_not_dropped", app_id, dropped.status());
       return connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");
     }
     const size_t limit = std::min(kItemsAtATime, kAppWindowMessages - connection->unacked.size());
     absl::StatusOr<std::vector<InboxItem>> items =
         inbox_->Items(app_id, connection->last_given, limit);
     if (!items.ok()) {
-      LogError("inbox_unreadable", {{"app", app_id}, {"error", items.status().message()}});
+      LogFailure("inbox_unreadable", app_id, items.status());
       return connection->Fail(v1::Error::INTERNAL, "the agent can't read its disk");
     }
     const auto uncommitted = taken_.find(app_id);
     for (InboxItem& item : *items) {
+      if (!connection->has_room()) return;
       connection->last_given = item.delivery_id;
       if (uncommitted != taken_.end() && uncommitted->second.contains(item.delivery_id)) continue;
       v1::AgentFrame frame;
@@ -284,6 +316,26 @@ void AppHub::Pump(AppConnection* connection) {
 
 void AppHub::OnAppDrained(AppConnection* connection) { Pump(connection); }
 
+void AppHub::OnAppRefused(const AppConnection& connection, v1::Error::Code code,
+                          absl::string_view why) {
+  LogRefusal(connection.app_id(), connection.who().uid, code, why);
+}
+
+void AppHub::LogRefusal(absl::string_view app_id, uid_t uid, v1::Error::Code code,
+                        absl::string_view why) {
+  if (const auto unsaid = refusals_.Take()) {
+    LogInfo("app_refused",
+            {{"app", app_id}, {"uid", uid}, {"code", code}, {"why", why}, {"unsaid", *unsaid}});
+  }
+}
+
+void AppHub::LogFailure(absl::string_view event, absl::string_view app_id,
+                        const absl::Status& error) {
+  if (const auto unsaid = failures_.Take()) {
+    LogError(event, {{"app", app_id}, {"error", error.message()}, {"unsaid", *unsaid}});
+  }
+}
+
 void AppHub::OnAppClosed(AppConnection* connection) {
   const auto it = by_app_.find(connection->app_id());
   if (it != by_app_.end() && it->second == connection) {
@@ -292,6 +344,7 @@ void AppHub::OnAppClosed(AppConnection* connection) {
     owner_->UnwantToken(connection->app_id());
     if (inbox_->waiting(connection->app_id()) > 0) owner_->OnAppLeft(connection->app_id());
   }
+  refused_.erase(connection);
   const auto owned = connections_.find(connection);
   loop_->DeleteLater(std::move(owned->second));
   connections_.erase(owned);

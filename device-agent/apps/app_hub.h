@@ -14,6 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
+#include "common/limits.h"
+#include "common/log_limit.h"
 #include "device-agent/apps/app_connection.h"
 #include "device-agent/inbox/inbox.h"
 #include "net/loop/event_loop.h"
@@ -56,11 +58,16 @@ class AppHub final : private AppConnection::Owner {
 
   // `agent_uid` is whom the agent runs as: like root, it may ask for everybody's status and say
   // whether the phone is used and which network it is in. All must outlive the hub.
-  AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner);
+  AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner,
+         size_t max_connections = kMaxAppConnections);
 
   // Closes all connections; the agent is going down.
   void CloseAll();
 
+  // Whether an app of this user may connect. Says in the log that it may not.
+  bool Admit(uid_t uid);
+  // What to tell who may not: one frame.
+  static std::string NotAdmitted();
   // An app connected; `who` as the kernel says (peer_identity.h).
   void Accept(std::unique_ptr<net::Stream> stream, AppOwner who);
 
@@ -81,6 +88,8 @@ class AppHub final : private AppConnection::Owner {
   void OnAppOpen(AppConnection* connection) override;
   void OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) override;
   void OnAppDrained(AppConnection* connection) override;
+  void OnAppRefused(const AppConnection& connection, v1::Error::Code code,
+                    absl::string_view why) override;
   void OnAppClosed(AppConnection* connection) override;
 
   void OnHello(AppConnection* connection, const v1::Hello& hello);
@@ -90,6 +99,8 @@ class AppHub final : private AppConnection::Owner {
   void OnStatusRequest(AppConnection* connection);
   void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
   void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);
+  void LogRefusal(absl::string_view app_id, uid_t uid, v1::Error::Code code, absl::string_view why);
+  void LogFailure(absl::string_view event, absl::string_view app_id, const absl::Status& error);
   // Whether it speaks for the phone and not only for an app.
   bool IsPrivileged(const AppConnection& connection) const;
   void SendToken(AppConnection* connection, const std::string& token);
@@ -101,7 +112,13 @@ class AppHub final : private AppConnection::Owner {
   Inbox* const inbox_;
   const uid_t agent_uid_;
   Owner* const owner_;
+  const size_t max_connections_;
+  // What apps can cause as often as they like.
+  LogLimit refusals_;
+  LogLimit failures_;
   absl::flat_hash_map<AppConnection*, std::unique_ptr<AppConnection>> connections_;
+  // Those that are to be told so as soon as they are open.
+  absl::flat_hash_set<AppConnection*> refused_;
   // Those that speak for an app.
   absl::flat_hash_map<std::string, AppConnection*> by_app_;
   // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection

@@ -1,5 +1,6 @@
 #include "device-agent/core/agent.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -12,9 +13,11 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "common/status_macros.h"
 #include "crypto/device_key.h"
 #include "crypto/file_util.h"
+#include "device-agent/apps/app_hub.h"
 #include "device-agent/apps/hook_runner.h"
 #include "device-agent/apps/peer_identity.h"
 #include "device-agent/core/agent_core.h"
@@ -94,6 +97,18 @@ std::unique_ptr<HeartbeatPolicy> MakeHeartbeat(const AgentOptions& options, std:
                                 .share = options.share_networks});
 }
 
+// Apps must not take the descriptors that the agent itself needs.
+size_t MaxAppConnections() {
+  rlimit descriptors;
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return kMaxAppConnections;
+  if (descriptors.rlim_cur >= kMaxAppConnections + kAgentDescriptorReserve) {
+    return kMaxAppConnections;
+  }
+  return descriptors.rlim_cur > 2 * kAgentDescriptorReserve
+             ? descriptors.rlim_cur - kAgentDescriptorReserve
+             : descriptors.rlim_cur / 2;
+}
+
 class AgentImpl final : public Agent {
  public:
   AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
@@ -121,6 +136,7 @@ class AgentImpl final : public Agent {
                      return NewWakeupTimer(std::move(on_fire));
                    },
                .agent_uid = geteuid(),
+               .max_app_connections = MaxAppConnections(),
                .start_app = StartApp(options.start_app_hook),
                .set_network =
                    [this](const v1::SetNetwork& request) {
@@ -136,13 +152,24 @@ class AgentImpl final : public Agent {
     auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
       absl::StatusOr<AppOwner> who = IdentifyPeer(peer);
       if (!who.ok()) {
-        LogInfo("app_refused", {{"uid", peer.uid}, {"why", who.status().message()}});
+        if (const auto unsaid = refusals_.Take()) {
+          LogInfo("app_refused",
+                  {{"uid", peer.uid}, {"why", who.status().message()}, {"unsaid", *unsaid}});
+        }
         return;
       }
       core_.AcceptApp(std::move(stream), *std::move(who));
     };
     BELLWIRE_ASSIGN_OR_RETURN(
-        listener_, net::UnixListener::Listen(&loop_, socket_path_, mode, std::move(on_accept)));
+        listener_,
+        net::UnixListener::Listen(
+            &loop_, socket_path_, mode, std::move(on_accept),
+            {.kernel_bytes = kAppSocketBytes,
+             .piece_bytes = kAppPieceBytes,
+             .refuse = [this](const net::PeerCredentials& peer) -> std::optional<std::string> {
+               if (core_.AdmitApp(peer.uid)) return std::nullopt;
+               return AppHub::NotAdmitted();
+             }}));
     return absl::OkStatus();
   }
 
@@ -245,6 +272,7 @@ class AgentImpl final : public Agent {
   std::optional<MonotonicTime> watchdog_told_;
   // ReleaseCode() ran.
   std::optional<MonotonicTime> released_;
+  LogLimit refusals_{RealClock()};
   std::unique_ptr<net::UnixListener> listener_;
 };
 

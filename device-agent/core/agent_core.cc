@@ -66,7 +66,7 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       registrar_(&loop->clock(), inbox, random, this),
       meter_(loop->clock().Boottime()),
       starter_(&loop->clock(), [this](const std::string& app_id) { return StartApp(app_id); }),
-      hub_(loop, inbox, options_.agent_uid, this) {}
+      hub_(loop, inbox, options_.agent_uid, this, options_.max_app_connections) {}
 
 AgentCore::~AgentCore() { *alive_ = false; }
 

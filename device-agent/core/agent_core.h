@@ -57,6 +57,8 @@ class AgentCore final : private ServerLink::Owner,
         new_wakeup_timer;
     // Whom the agent runs as.
     uid_t agent_uid = 0;
+    // Apps connected at a time.
+    size_t max_app_connections = kMaxAppConnections;
     // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
     // it can't be tried. Empty: apps are not started.
     absl::AnyInvocable<bool(const std::string& app_id, uid_t app_uid)> start_app;
@@ -80,6 +82,8 @@ class AgentCore final : private ServerLink::Owner,
   // Commits what has arrived and closes all connections.
   void Stop();
 
+  // Whether an app of this user may connect now; AppHub::NotAdmitted() is for who may not.
+  bool AdmitApp(uid_t uid) { return hub_.Admit(uid); }
   // An app connected; `who` is who the kernel says it is.
   void AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who);
   // What start_app began is done.

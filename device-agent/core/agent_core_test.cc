@@ -759,6 +759,8 @@ TEST_F(AgentCoreTest, ConnectionsAreBounded) {
   auto one_more = App("");
   EXPECT_EQ(one_more->errors, std::vector{v1::Error::LIMIT_REACHED});
   EXPECT_TRUE(one_more->closed());
+  auto other = App(kChat, true, kUser + 1);
+  EXPECT_EQ(other->tokens.size(), 1u) << "one user's connections leave room for another's app";
   Run(kLoginTimeout);
   EXPECT_EQ(App(kMail)->tokens.size(), 1u) << "there is room again";
 }
@@ -769,12 +771,18 @@ TEST_F(AgentCoreTest, AnAppThatDoesNotReadCostsABoundedAmount) {
   std::string requests;
   v1::AppFrame request;
   request.mutable_status_request();
-  for (int i = 0; i < 200'000; ++i) net::AppendFrame(request.SerializeAsString(), &requests);
+  constexpr size_t kRequests = 5000;
+  for (size_t i = 0; i < kRequests; ++i) net::AppendFrame(request.SerializeAsString(), &requests);
   app->SendBytes(requests);
+  server_.Push(1, IdOf(kMail));
   Run(kSoon);
+  EXPECT_EQ(inbox_->waiting(), 1u);
+  // Its requests waited, and none is lost.
   app->stream()->ResumeReading();
   Run(kSoon);
-  EXPECT_TRUE(app->closed());
+  EXPECT_FALSE(app->closed());
+  EXPECT_EQ(app->statuses.size(), kRequests);
+  EXPECT_EQ(app->got, Messages(1, 1));
 }
 
 TEST_F(AgentCoreTest, StopKeepsWhatWasTaken) {

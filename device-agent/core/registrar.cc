@@ -7,6 +7,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "device-agent/apps/fair_share.h"
 
 namespace bellwire::agent {
 
@@ -16,16 +17,27 @@ Registrar::Registrar(const Clock* clock, Inbox* inbox, absl::BitGenRef random, O
     : clock_(clock),
       inbox_(inbox),
       owner_(owner),
+      registered_(clock),
       backoff_(kReconnectBase, kReconnectMax, random) {}
 
 void Registrar::Want(const std::string& app_id, const AppOwner& owner) {
   const bool known = inbox_->Find(app_id) != nullptr || wants_.contains(app_id);
-  if (!known && inbox_->registrations().size() + wants_.size() >= kMaxAppsPerDevice) {
-    return owner_->OnRefused(app_id, v1::Error::LIMIT_REACHED, "too many apps on this phone");
+  if (!known && !HasPlaceFor(owner.uid)) {
+    return owner_->OnRefused(app_id, v1::Error::LIMIT_REACHED,
+                             "too many apps of this user, or of all, are on this phone");
   }
   Wish& want = wants_.try_emplace(app_id, Wish{.owner = owner}).first->second;
   if (want.withdrawn) want.wanted_again = true;
   Pump();
+}
+
+bool Registrar::HasPlaceFor(uid_t uid) const {
+  const auto& registered = inbox_->registrations();
+  const auto is_own = [uid](const auto& app) { return app.second.owner.uid == uid; };
+  const auto own = std::count_if(registered.begin(), registered.end(), is_own) +
+                   std::count_if(wants_.begin(), wants_.end(), is_own);
+  return MayTakePlace(kMaxAppsPerDevice, registered.size() + wants_.size(),
+                      static_cast<size_t>(own));
 }
 
 void Registrar::Unwant(const std::string& app_id) {
@@ -94,7 +106,9 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
         if (wanted.wanted_again) wants_[app_id] = Wish{.owner = wanted.owner};
         BELLWIRE_RETURN_IF_ERROR(inbox_->Unregister(app_id));
       } else {
-        LogInfo("app_registered", {{"app", app_id}});
+        if (const auto unsaid = registered_.Take()) {
+          LogInfo("app_registered", {{"app", app_id}, {"unsaid", *unsaid}});
+        }
         owner_->OnRegistered(app_id);
       }
       Pump();

@@ -14,6 +14,7 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "bellwire/device/v1/device.pb.h"
 #include "common/clock.h"
+#include "common/log_limit.h"
 #include "device-agent/apps/app_owner.h"
 #include "device-agent/core/backoff.h"
 #include "device-agent/inbox/inbox.h"
@@ -74,6 +75,8 @@ class Registrar {
     bool removal = false;
   };
 
+  // Whether this user may have another app on this phone.
+  bool HasPlaceFor(uid_t uid) const;
   // Asks what may be asked now.
   void Pump();
   void Ask(const std::string& app_id, bool removal, uint32_t* request_id);
@@ -82,6 +85,8 @@ class Registrar {
   const Clock* const clock_;
   Inbox* const inbox_;
   Owner* const owner_;
+  // An app may register and unregister as often as it likes.
+  LogLimit registered_;
   Backoff backoff_;
   bool in_session_ = false;
   std::optional<MonotonicTime> retry_at_;

@@ -119,13 +119,20 @@ TEST_F(RegistrarTest, UnansweredRequestsAreBounded) {
   EXPECT_EQ(asked_.size(), kMaxPendingAppRequests + 1);
 }
 
-TEST_F(RegistrarTest, AppsAreBounded) {
-  for (size_t i = 0; i < kMaxAppsPerDevice; ++i) {
-    registrar_.Want(absl::StrCat("com.example.app", i), kUser);
+TEST_F(RegistrarTest, AppsOfOneUserLeaveRoomForThoseOfOthers) {
+  size_t own = 0;
+  while (refused_.empty() && own <= kMaxAppsPerDevice) {
+    registrar_.Want(absl::StrCat("com.example.app", own++), kUser);
+  }
+  EXPECT_EQ(refused_, std::vector{v1::Error::LIMIT_REACHED});
+  EXPECT_GT(own, kMaxAppsPerDevice * 3 / 4) << "a phone with one user has nearly all";
+  refused_.clear();
+  for (int i = 0; i < 10; ++i) {
+    registrar_.Want(absl::StrCat("com.example.other", i), AppOwner(kUser + 1));
   }
   EXPECT_TRUE(refused_.empty());
-  registrar_.Want(kMail, kUser);
-  EXPECT_EQ(refused_, std::vector{v1::Error::LIMIT_REACHED});
+  registrar_.Want(kMail, AppOwner(kUser, "flatpak:org.example.Mail"));
+  EXPECT_EQ(refused_, std::vector{v1::Error::LIMIT_REACHED}) << "a sandbox is no other user";
 }
 
 TEST_F(RegistrarTest, ARefusalIsTold) {

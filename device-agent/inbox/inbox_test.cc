@@ -494,6 +494,8 @@ TEST_F(InboxTest, AFullDiskChangesNothingAndHeals) {
   }
   const auto applied = inbox_->Apply(batch);
   EXPECT_EQ(ErrorReason(applied.status()), "DISK_FULL") << applied.status();
+  EXPECT_NE(applied.status().message().find("inbox.db"), absl::string_view::npos)
+      << "it says where: " << applied.status();
   EXPECT_EQ(Waiting(kMail), "message 1");
   EXPECT_EQ(inbox_->waiting(), 1u);
 

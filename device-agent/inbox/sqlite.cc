@@ -15,7 +15,9 @@ namespace bellwire::agent {
 namespace {
 
 absl::Status ErrorOf(sqlite3* db, int code) {
-  const std::string what = absl::StrCat("SQLite: ", sqlite3_errmsg(db));
+  const char* file = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
+  const std::string what =
+      absl::StrCat(file != nullptr ? file : "SQLite", ": ", sqlite3_errmsg(db));
   switch (code & 0xff) {
     case SQLITE_FULL:
       return MakeError(absl::StatusCode::kResourceExhausted, "DISK_FULL", what);

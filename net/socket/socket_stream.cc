@@ -36,7 +36,7 @@ void SocketStream::Write(absl::string_view data) {
   if (state_ == State::kEnded || !failure_.ok()) return;
   out_.Append(data);
   if (state_ != State::kOpen || blocked_) return;
-  if (out_.size() >= kFlushBytes) {
+  if (out_.size() >= (local_piece_ > 0 ? local_piece_ : kFlushBytes)) {
     Flush();
   } else if (!in_turn_) {
     watch_.Wake();
@@ -53,8 +53,9 @@ void SocketStream::Close() {
   // Lingering is a kindness that costs a descriptor. While they are scarce the last words go to the
   // kernel, and the rest is its business.
   const bool scarce = transport_->socket().counted().scarce();
-  if (was_open && failure_.ok() && scarce && out_.empty()) transport_->FinishWriting();
-  if (was_open && failure_.ok() && !scarce) {
+  const bool cut = scarce || (local_piece_ > 0 && out_.empty());
+  if (was_open && failure_.ok() && cut && out_.empty()) transport_->FinishWriting();
+  if (was_open && failure_.ok() && !cut) {
     LingeringClose::Start(loop_, std::move(transport_), std::move(out_));
   }
   transport_.reset();
@@ -144,7 +145,8 @@ bool SocketStream::RunHandshake() {
 bool SocketStream::ReadAll() {
   int reads = 0;
   while (!paused_) {
-    const absl::Span<char> buffer = loop_->scratch();
+    absl::Span<char> buffer = loop_->scratch();
+    if (local_piece_ > 0) buffer = buffer.subspan(0, local_piece_);
     Transport::Result result = transport_->Read(buffer);
     switch (result.kind) {
       case Transport::Result::kDone:

@@ -26,6 +26,11 @@ class SocketStream final : public Stream {
                HandshakeQueue* handshakes = nullptr);
   ~SocketStream() override;
 
+  // The peer is a program of this machine, and none to be trusted: at most so many bytes are read
+  // and written at a time. What the kernel has taken it gets after Close, which doesn't wait for it.
+  // REQUIRES: nothing was read or written yet.
+  void ForLocalPeer(size_t bytes_at_a_time) { local_piece_ = bytes_at_a_time; }
+
   void SetDelegate(Delegate* delegate) override { delegate_ = delegate; }
   void Write(absl::string_view data) override;
   size_t buffered_bytes() const override { return blocked_ ? out_.size() : 0; }
@@ -74,6 +79,8 @@ class SocketStream final : public Stream {
   absl::Status failure_;
   State state_ = State::kHandshake;
   bool paused_ = false;
+  // 0: the peer is not local.
+  size_t local_piece_ = 0;
   // The kernel took less than it was given.
   bool blocked_ = false;
   // ReadAndWrite is running: it flushes at its end.

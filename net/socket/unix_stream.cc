@@ -78,12 +78,13 @@ class UnixListenerImpl final : public UnixListener {
  public:
   // `file` is the socket file made.
   UnixListenerImpl(EpollLoop* loop, std::string path, const struct stat& file, int fd,
-                   OnAccept on_accept)
+                   OnAccept on_accept, UnixListenerOptions options)
       : loop_(loop),
         path_(std::move(path)),
         device_(file.st_dev),
         inode_(file.st_ino),
         on_accept_(std::move(on_accept)),
+        options_(std::move(options)),
         acceptor_(loop, fd, [this](int fd, const SocketAddress&) { Accepted(fd); }) {}
 
   ~UnixListenerImpl() override {
@@ -104,15 +105,29 @@ class UnixListenerImpl final : public UnixListener {
       close(fd);  // Whoever can't be named isn't served.
       return;
     }
+    if (options_.refuse) {
+      const std::optional<std::string> refused =
+          options_.refuse({credentials.uid, credentials.gid, credentials.pid});
+      if (refused.has_value()) {
+        // A new socket has room for it, and the peer gets it although the socket is closed.
+        (void)send(fd, refused->data(), refused->size(), MSG_NOSIGNAL);
+        close(fd);
+        return;
+      }
+    }
+    if (options_.kernel_bytes > 0) {
+      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options_.kernel_bytes, sizeof(options_.kernel_bytes));
+    }
     const std::optional<int> pidfd = PidFd(fd, credentials.pid);
     if (!pidfd.has_value()) {
       close(fd);  // It is gone already.
       return;
     }
     const PeerCredentials peer{credentials.uid, credentials.gid, credentials.pid, *pidfd};
-    on_accept_(std::make_unique<SocketStream>(loop_, std::make_unique<PlainTransport>(fd),
-                                              absl::StrCat("uid ", peer.uid, " pid ", peer.pid)),
-               peer);
+    auto stream = std::make_unique<SocketStream>(loop_, std::make_unique<PlainTransport>(fd),
+                                                 absl::StrCat("uid ", peer.uid, " pid ", peer.pid));
+    stream->ForLocalPeer(options_.piece_bytes);
+    on_accept_(std::move(stream), peer);
     if (*pidfd >= 0) close(*pidfd);
   }
 
@@ -135,6 +150,7 @@ class UnixListenerImpl final : public UnixListener {
   const dev_t device_;
   const ino_t inode_;
   OnAccept on_accept_;
+  UnixListenerOptions options_;
   Acceptor acceptor_;
 };
 
@@ -142,8 +158,8 @@ class UnixListenerImpl final : public UnixListener {
 
 absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(EpollLoop* loop,
                                                                    absl::string_view path,
-                                                                   mode_t mode,
-                                                                   OnAccept on_accept) {
+                                                                   mode_t mode, OnAccept on_accept,
+                                                                   UnixListenerOptions options) {
   const absl::StatusOr<sockaddr_un> address = UnixAddress(path);
   if (!address.ok()) return address.status();
   const std::string file(path);
@@ -160,7 +176,8 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(EpollLoop* lo
     close(fd);
     return status;
   }
-  auto listener = std::make_unique<UnixListenerImpl>(loop, file, made, fd, std::move(on_accept));
+  auto listener = std::make_unique<UnixListenerImpl>(loop, file, made, fd, std::move(on_accept),
+                                                     std::move(options));
   if (absl::Status status = listener->Start(); !status.ok()) return status;
   return listener;
 }

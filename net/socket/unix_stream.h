@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -26,6 +28,17 @@ struct PeerCredentials {
   int pidfd = -1;
 };
 
+// For peers that aren't trusted.
+struct UnixListenerOptions {
+  // What the kernel keeps of what a peer doesn't read. 0: as much as it likes.
+  int kernel_bytes = 0;
+  // What is read from a peer and written to it at a time. 0: as much as there is.
+  size_t piece_bytes = 0;
+  // Asked before anything is made for a peer; its pidfd is -1. A text: the peer is told that, and
+  // closed. May be empty.
+  absl::AnyInvocable<std::optional<std::string>(const PeerCredentials& peer)> refuse = nullptr;
+};
+
 // Accepts connections on a path of the file system. On the loop's thread, or before the loop runs.
 class UnixListener {
  public:
@@ -40,7 +53,8 @@ class UnixListener {
   //   UNAVAILABLE CANNOT_LISTEN: no permission, no such directory, …
   static absl::StatusOr<std::unique_ptr<UnixListener>> Listen(EpollLoop* loop,
                                                               absl::string_view path, mode_t mode,
-                                                              OnAccept on_accept);
+                                                              OnAccept on_accept,
+                                                              UnixListenerOptions options = {});
 
   // Stops listening and removes the socket file, unless another one took its place. Accepted
   // streams live on.
