@@ -25,8 +25,8 @@ class EmbeddedServer {
     // Made by InitDataDir (ops/init_data_dir.h).
     std::string data_dir;
     // "host:port"; port 0 takes a free one.
-    std::string provider_listen = "0.0.0.0:7443";
-    std::string device_listen = "0.0.0.0:7444";
+    std::string provider_listen = "[::]:7443";
+    std::string device_listen = "[::]:7444";
     // Threads for device connections. 0: one per processor.
     int shards = 0;
     // As of ConnectorServer: with it, agents resume their TLS sessions after a restart. Empty: the data

@@ -37,7 +37,7 @@ namespace {
 
 struct Flags : DaemonFlags {
   std::string data_dir;
-  std::string listen = "0.0.0.0:7444";
+  std::string listen = "[::]:7444";
   std::string internal_listen = "127.0.0.1:7446";
   std::string advertise_internal_address;
   std::string registry_address;

@@ -29,7 +29,7 @@ namespace {
 
 struct Flags : DaemonFlags {
   std::string data_dir;
-  std::string listen = "0.0.0.0:7443";
+  std::string listen = "[::]:7443";
   std::string registry_address;
   int drain_seconds = static_cast<int>(absl::ToInt64Seconds(kGatewayDrainGrace));
 };

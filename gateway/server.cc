@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/host_port.h"
 #include "common/log.h"
 #include "gateway/admin/admin_service.h"
 #include "gateway/auth/authenticator.h"
@@ -81,11 +82,8 @@ class GatewayServerImpl final : public GatewayServer {
 
   absl::Status Listen(const std::string& listen,
                       const std::shared_ptr<grpc::ServerCredentials>& credentials) {
-    const size_t colon = listen.rfind(':');
-    if (colon == std::string::npos) {
-      return MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-                       absl::StrCat("The listen address \"", listen, "\" is not host:port."));
-    }
+    const absl::StatusOr<HostPort> parts = ParseHostPort(listen);
+    if (!parts.ok()) return parts.status();
     EnableHealthAndReflection();
     grpc::ServerBuilder builder;
     SetBounds(&builder);
@@ -100,7 +98,7 @@ class GatewayServerImpl final : public GatewayServer {
           absl::StrCat("Can't listen on ", listen,
                        ": another process may have the port, or the host is not of this machine."));
     }
-    address_ = absl::StrCat(listen.substr(0, colon), ":", port);
+    address_ = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
     LogInfo("gateway_listening", {{"address", address_}});
     return absl::OkStatus();
   }

@@ -13,9 +13,11 @@
 
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/error.h"
+#include "common/host_port.h"
 #include "common/log.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
@@ -45,6 +47,23 @@ sigset_t ShutdownSignals() {
 
 absl::Status FileError(absl::string_view what, const std::string& path) {
   return absl::UnavailableError(absl::StrCat(what, " ", path, ": ", strerror(errno)));
+}
+
+// Options that take HOST:PORT refuse what is none, such as port 99999. Addresses with a scheme are
+// left to whoever knows what to do about it.
+void CheckAddresses(CLI::App* app) {
+  const auto is_address = [](const CLI::Option* option) {
+    return option->get_type_name() == "HOST:PORT";
+  };
+  for (CLI::Option* option : app->get_options(is_address)) {
+    option->check(CLI::Validator(
+        [](std::string& text) {
+          if (text.empty() || absl::StrContains(text, "://")) return std::string();
+          return std::string(ParseHostPort(text).status().message());
+        },
+        /*validator_desc=*/""));
+  }
+  for (CLI::App* command : app->get_subcommands(nullptr)) CheckAddresses(command);
 }
 
 // The innermost subcommand that the command line named, or the program itself.
@@ -81,6 +100,7 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
 }
 
 std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv) {
+  CheckAddresses(app);
   // CLI11 reports by exception; this is where they end.
   try {
     app->parse(argc, argv);

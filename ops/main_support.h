@@ -48,7 +48,7 @@ struct DaemonFlags {
 // --log_json, --ready_file and --version. `flags` must outlive the parse.
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 
-// Parses the command line. A value means: exit with it now (help or version was printed, or the
+// Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit with it now (help or version was printed, or the
 // error and where to find help).
 std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
 

@@ -33,6 +33,23 @@ TEST(ReadyFileTest, HoldsTheFieldsAndThePid) {
   EXPECT_EQ(json["pid"], getpid());
 }
 
+TEST(ParseFlagsTest, AnAddressIsOneWhereverItIsAskedFor) {
+  for (const auto& [text, exit_code] :
+       std::vector<std::pair<std::string, std::optional<int>>>{{"127.0.0.1:99999", kExitUsage},
+                                                               {"127.0.0.1:-1", kExitUsage},
+                                                               {"127.0.0.1", kExitUsage},
+                                                               {"127.0.0.1:65535", std::nullopt},
+                                                               {"[::]:0", std::nullopt}}) {
+    CLI::App app("test", "test");
+    std::string of_program, of_command;
+    app.add_option("--internal", of_program)->type_name("HOST:PORT");
+    CLI::App* const command = app.add_subcommand("serve");
+    command->add_option("--listen", of_command)->type_name("HOST:PORT");
+    EXPECT_EQ(Parse(&app, {"serve", "--listen", text}), exit_code) << text;
+    EXPECT_EQ(Parse(&app, {"--internal", text}), exit_code) << text;
+  }
+}
+
 TEST(ReadyFileTest, NoPathWritesNothing) { EXPECT_TRUE(WriteReadyFile("", {}).ok()); }
 
 TEST(ReadyFileTest, SaysWhichFileItCouldNotWrite) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/host_port.h"
 #include "common/status_macros.h"
 #include "grpc/support/time.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -25,6 +26,7 @@ absl::string_view HostOf(absl::string_view address) {
 absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
     const std::string& listen, const std::string& internal_dir,
     std::vector<std::unique_ptr<grpc::Service>> services) {
+  BELLWIRE_RETURN_IF_ERROR(ParseHostPort(listen).status());
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials, InternalServerCredentials(internal_dir));
   std::unique_ptr<InternalPort> port(new InternalPort);
   port->services_ = std::move(services);

@@ -20,7 +20,7 @@ class InternalPort {
  public:
   // Listens on `listen` ("host:port"; port 0 takes a free one) with the certificates in
   // `internal_dir` (DATA_DIR/internal). What the services call must outlive the port.
-  //   UNAVAILABLE CANNOT_LISTEN · errors of rpc/credentials.h
+  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN · errors of rpc/credentials.h
   static absl::StatusOr<std::unique_ptr<InternalPort>> Open(
       const std::string& listen, const std::string& internal_dir,
       std::vector<std::unique_ptr<grpc::Service>> services);

@@ -5,28 +5,9 @@
 
 #include <cstring>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/error.h"
 
 namespace bellwire::net {
-
-absl::StatusOr<HostPort> ParseHostPort(absl::string_view text) {
-  const size_t colon = text.rfind(':');
-  uint32_t port;
-  if (colon != absl::string_view::npos && absl::SimpleAtoi(text.substr(colon + 1), &port) &&
-      port <= UINT16_MAX) {
-    absl::string_view host = text.substr(0, colon);
-    const bool brackets = host.size() >= 2 && host.front() == '[' && host.back() == ']';
-    if (brackets) host = host.substr(1, host.size() - 2);
-    if (brackets || host.find_first_of(":[]") == absl::string_view::npos) {
-      return HostPort{std::string(host), static_cast<uint16_t>(port)};
-    }
-  }
-  return MakeError(
-      absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-      absl::StrCat("\"", text, "\" is not host:port (an IPv6 address needs brackets)"));
-}
 
 std::optional<SocketAddress> NumericAddress(const std::string& host, uint16_t port) {
   SocketAddress address;

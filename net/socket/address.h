@@ -7,18 +7,12 @@
 #include <optional>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "common/host_port.h"
 
 namespace bellwire::net {
 
-// "host:port" in its parts. An IPv6 address stands in brackets, which are taken off.
-struct HostPort {
-  std::string host;  // May be empty.
-  uint16_t port;
-};
-// INVALID_ARGUMENT BAD_ADDRESS
-absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);
+using ::bellwire::HostPort;
+using ::bellwire::ParseHostPort;
 
 // An IPv4 or IPv6 socket address.
 struct SocketAddress {
@@ -31,7 +25,7 @@ struct SocketAddress {
 };
 // From a numeric host; nullopt if it is a name.
 std::optional<SocketAddress> NumericAddress(const std::string& host, uint16_t port);
-// "1.2.3.4:5" or "[::1]:5".
+// "1.2.3.4:5" or "[::1]:5". An IPv4 address that is mapped into IPv6 is written as IPv4.
 std::string FormatAddress(const SocketAddress& address);
 
 }  // namespace bellwire::net
