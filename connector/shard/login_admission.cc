@@ -1,6 +1,6 @@
 #include "connector/shard/login_admission.h"
 
-#include "absl/time/time.h"
+#include <utility>
 
 namespace bellwire::connector {
 
@@ -10,22 +10,32 @@ constexpr absl::Duration kSecond = absl::Seconds(1);
 
 }  // namespace
 
-LoginAdmission::Login::Login(LoginAdmission* admission, uint64_t session_id, MonotonicTime now)
+LoginAdmission::Login::Login(LoginAdmission* admission, uint64_t session_id,
+                             const net::PeerKey& peer, MonotonicTime now)
     : admission_(admission),
-      waiting_(admission->at_peers_.insert(admission->at_peers_.end(), {session_id, now})) {}
+      session_id_(session_id),
+      peer_(peer),
+      line_(&admission->in_tls_),
+      entry_(line_->Add(peer, {session_id, now})) {}
 
 LoginAdmission::Login::~Login() {
-  if (at_registry_) {
-    --admission_->at_registry_;
+  if (line_ != nullptr) {
+    line_->Remove(entry_);
   } else {
-    admission_->at_peers_.erase(waiting_);
+    --admission_->at_registry_;
   }
 }
 
+void LoginAdmission::Login::AwaitLogin(MonotonicTime now) {
+  if (line_ != &admission_->in_tls_) return;
+  line_->Remove(entry_);
+  line_ = &admission_->without_login_;
+  entry_ = line_->Add(peer_, {session_id_, now});
+}
+
 void LoginAdmission::Login::AwaitRegistry(MonotonicTime now) {
-  if (at_registry_) return;
-  at_registry_ = true;
-  admission_->at_peers_.erase(waiting_);
+  if (line_ == nullptr) return;
+  std::exchange(line_, nullptr)->Remove(entry_);
   ++admission_->at_registry_;
   const absl::Duration age = now - admission_->second_began_;
   if (age >= kSecond) {
@@ -36,14 +46,24 @@ void LoginAdmission::Login::AwaitRegistry(MonotonicTime now) {
   ++admission_->logins_now_;
 }
 
-std::optional<uint64_t> LoginAdmission::Overdue(MonotonicTime now) const {
-  if (size() < kMaxLoginsPerShard || at_peers_.empty()) return std::nullopt;
-  const Waiting& oldest = at_peers_.front();
-  if (now - oldest.since < kScarceLoginTimeout) return std::nullopt;
-  if (now - second_began_ < 2 * kSecond && logins_now_ + logins_before_ >= kGettingThrough) {
-    return std::nullopt;
+std::optional<uint64_t> LoginAdmission::Dispensable(MonotonicTime now) {
+  const auto is_older = [now](const Line::Entry* entry, absl::Duration age) {
+    return now - entry->value.since >= age;
+  };
+  if (!without_login_.empty()) {
+    for (const Line::Entry* entry : {without_login_.OldestOfLargest(), without_login_.Oldest()}) {
+      if (is_older(entry, kScarceLoginPause)) return entry->value.session_id;
+    }
   }
-  return oldest.session_id;
+  if (in_tls_.empty()) return std::nullopt;
+  const Line::Entry* const of_largest = in_tls_.OldestOfLargest();
+  if (in_tls_.LargestSize() * in_tls_.peers() > in_tls_.size() &&
+      is_older(of_largest, kScarceLoginPause)) {
+    return of_largest->value.session_id;
+  }
+  const Line::Entry* const oldest = in_tls_.Oldest();
+  if (is_older(oldest, kScarceLoginTimeout)) return oldest->value.session_id;
+  return std::nullopt;
 }
 
 }  // namespace bellwire::connector

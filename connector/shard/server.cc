@@ -1,6 +1,9 @@
 #include "connector/shard/server.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,6 +16,7 @@
 #include "connector/shard/service.h"
 #include "connector/shard/shard.h"
 #include "crypto/file_util.h"
+#include "net/socket/descriptor_budget.h"
 #include "net/tls/ticket_keys.h"
 #include "net/tls/tls_context.h"
 
@@ -29,11 +33,20 @@ absl::StatusOr<std::vector<net::TicketSecret>> ReadTicketSecrets(const std::stri
                    absl::StrCat(path, ": ", secrets.status().message()));
 }
 
+size_t DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur;
+}
+
 class ConnectorServerImpl final : public ConnectorServer {
  public:
   explicit ConnectorServerImpl(const Options& options)
       : incarnation_(RandomUint64()),
-        service_(options.internal_address, incarnation_, options.directory) {
+        service_(options.internal_address, incarnation_, options.directory),
+        descriptors_(options.max_descriptors > 0
+                         ? options.max_descriptors
+                         : net::DescriptorBudget::DeviceShare(DescriptorLimit())) {
     environment_.clock = options.clock != nullptr ? options.clock : RealClock();
     environment_.registry = options.registry;
     environment_.evictor = &service_;
@@ -43,6 +56,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.drain_to = options.drain_to;
     environment_.heartbeat_range = options.heartbeat_range;
     environment_.max_connections_per_shard = options.max_connections_per_shard;
+    environment_.descriptors = &descriptors_;
   }
 
   ~ConnectorServerImpl() override {
@@ -94,7 +108,8 @@ class ConnectorServerImpl final : public ConnectorServer {
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Run();
     LogInfo("connector_started", {{"device_address", address},
                                   {"internal_address", options.internal_address},
-                                  {"shards", shards}});
+                                  {"shards", shards},
+                                  {"max_connections", descriptors_.capacity()}});
     return absl::OkStatus();
   }
 
@@ -117,6 +132,8 @@ class ConnectorServerImpl final : public ConnectorServer {
  private:
   const uint64_t incarnation_;
   ConnectorService service_;
+  // Outlives the shards' sockets.
+  net::DescriptorBudget descriptors_;
   ShardEnvironment environment_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };

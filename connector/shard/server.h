@@ -50,6 +50,9 @@ class ConnectorServer {
     absl::Duration login_timeout = kLoginTimeout;
     // What agents are told to keep their heartbeat within.
     HeartbeatRange heartbeat_range;
+    // Sockets of the device port, in whatever state. 0: what the process's limit of open files leaves
+    // to it (net/socket/descriptor_budget.h).
+    size_t max_descriptors = 0;
     // A shard drops what it accepts beyond it.
     size_t max_connections_per_shard = kMaxConnectionsPerShard;
   };

@@ -1,8 +1,8 @@
 #include "connector/shard/server.h"
 
-#include <sys/resource.h>
-
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -213,18 +213,72 @@ TEST_F(ServerTest, ABadTicketKeyFileIsNamed) {
   EXPECT_TRUE(absl::StrContains(status.message(), path)) << status;
 }
 
-// As many as hold all places, and say nothing: the honest one gets in all the same.
-TEST_F(ServerTest, HalfOpenConnectionsMakeRoom) {
-  rlimit descriptors;
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
-  descriptors.rlim_cur = descriptors.rlim_max;
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
-  ConnectorServer* server = StartServer({.shards = 1});
-  std::vector<std::unique_ptr<TestAgent>> half_open;
-  for (size_t i = 0; i < kMaxLoginsPerShard; ++i) {
-    half_open.push_back(TestAgent::ConnectTcp(server->device_address()));
+// Somebody opens sockets and says nothing, more of them than there are descriptors, and goes on.
+TEST_F(ServerTest, SilentSocketsLockNobodyOut) {
+  ConnectorServer* server = StartServer({.shards = 1, .max_descriptors = 300});
+  std::deque<std::unique_ptr<TestAgent>> silent;
+  const auto open = [&] {
+    silent.push_back(TestAgent::ConnectTcp(server->device_address()));
+    if (silent.size() > 500) silent.pop_front();
+  };
+  for (int i = 0; i < 1000; ++i) open();
+  std::vector<std::unique_ptr<TestAgent>> honest;
+  for (uint64_t login = 1; login <= 20; ++login) {
+    for (int i = 0; i < 10; ++i) open();
+    honest.push_back(LogIn(server, login));
   }
-  LogIn(server, 1);
+  // The process's own descriptors are not used up: far fewer than the sockets that came.
+  EXPECT_TRUE(silent.front()->WaitRawClosed());
+}
+
+// Peers that finish TLS and never log in have their time, and nobody waits for it to pass.
+TEST_F(ServerTest, PeersThatNeverLogInTakeNobodysTurn) {
+  ConnectorServer* server = StartServer({.shards = 1, .login_timeout = absl::Minutes(5)});
+  std::vector<std::unique_ptr<TestAgent>> idle;
+  for (size_t i = 0; i < 2 * kMaxLoginsPerShard; ++i) {
+    idle.push_back(TestAgent::ConnectTls(server->device_address()));
+    ASSERT_NE(idle.back(), nullptr);
+  }
+  const auto agent = LogIn(server, 1);
+  for (const auto& peer : idle) {
+    EXPECT_FALSE(peer->IsClosed()) << "there was room for all";
+  }
+}
+
+// The same, beyond all bounds: the oldest of them is told why it goes.
+TEST_F(ServerTest, TheOldestWithoutALoginMakesRoomAndIsToldSo) {
+  ConnectorServer* server =
+      StartServer({.shards = 1, .login_timeout = absl::Minutes(5), .max_descriptors = 40});
+  std::vector<std::unique_ptr<TestAgent>> idle;
+  for (size_t i = 0; i < 40; ++i) {
+    idle.push_back(TestAgent::ConnectTls(server->device_address()));
+    ASSERT_NE(idle.back(), nullptr);
+  }
+  // Until the first is a second old, newcomers are turned away; they come back, as agents do.
+  std::unique_ptr<TestAgent> agent;
+  std::optional<ConnectorFrame> welcome;
+  for (int attempt = 0; attempt < 10'000 && !welcome.has_value(); ++attempt) {
+    agent = TestAgent::ConnectTls(server->device_address());
+    if (agent != nullptr) welcome = agent->Login(*key_, 1);
+  }
+  ASSERT_TRUE(welcome.has_value() && welcome->has_welcome());
+  const auto last_words = idle.front()->Receive();
+  ASSERT_TRUE(last_words.has_value());
+  EXPECT_EQ(last_words->go_away().reason(), GoAway::OVERLOADED);
+  EXPECT_GT(last_words->go_away().retry_after_ms(), 0u);
+  EXPECT_FALSE(idle.back()->IsClosed());
+}
+
+// 32 of them are more than any honest peer sends.
+TEST_F(ServerTest, AKeyUpdateFloodEndsItsConnection) {
+  ConnectorServer* server = StartServer({.login_timeout = absl::Minutes(5)});
+  const auto flooding = TestAgent::ConnectTls(server->device_address());
+  flooding->SendKeyUpdates(10 * kMaxTlsKeyUpdates);
+  EXPECT_TRUE(flooding->WaitClosed());
+  // In a session too.
+  const auto agent = LogIn(server, 1);
+  agent->SendKeyUpdates(10 * kMaxTlsKeyUpdates);
+  EXPECT_TRUE(agent->WaitClosed());
 }
 
 TEST_F(ServerTest, ARecordedLoginIsWorthNothingOnAnotherConnection) {

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "connector/session/session_id.h"
 #include "connector/shard/catch_up_plan.h"
+#include "connector/shard/connection_log.h"
 #include "connector/shard/drain_plan.h"
 #include "connector/shard/login_admission.h"
 #include "connector/shard/registry_calls.h"
@@ -54,6 +55,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         registry_(environment->registry, environment->evictor, inbox_,
                   [this](uint64_t session_id) { return Find(session_id); }),
         session_ids_(index),
+        log_(environment->clock),
         handshakes_(&loop_, ThreadCpuTime),
         flush_(&loop_, [this](uint32_t) { Flush(); }),
         inbox_tick_(loop_.NewTimer([this] { OnInboxTick(); })),
@@ -63,10 +65,17 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   absl::Status ListenOn(absl::string_view address, net::PortShare share) {
     absl::StatusOr<std::unique_ptr<net::TlsServer>> listener = net::TlsServer::Listen(
         &loop_, environment_->tls, address,
-        [this](std::unique_ptr<net::Stream> stream) { OnAccept(std::move(stream)); },
-        {.share = share, .handshakes = &handshakes_, .may_start = [this] {
-           return MayStartLogin();
-         }});
+        net::TlsServer::OnArrival(
+            [this](std::unique_ptr<net::Stream> stream, const net::Arrival& arrival) {
+              OnAccept(std::move(stream), arrival);
+            }),
+        {.share = share,
+         .handshakes = &handshakes_,
+         .may_start = [this] { return MayStartLogin(); },
+         .silent_timeout = environment_->login_timeout,
+         .descriptors = environment_->descriptors,
+         .make_room = [this] { return EndOne(logins_.Dispensable(Now())); },
+         .on_lost = [this](net::WaitingRoom::Loss loss) { OnSocketLost(loss); }});
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
@@ -125,23 +134,52 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   }
 
  private:
-  void OnAccept(std::unique_ptr<net::Stream> stream) {
+  MonotonicTime Now() const { return environment_->clock->Monotonic(); }
+
+  void OnAccept(std::unique_ptr<net::Stream> stream, const net::Arrival& arrival) {
     if (connections_.size() >= environment_->max_connections_per_shard) {
-      LogWarning(
-          "connection_refused",
-          {{"peer", stream->peer_name()}, {"reason", "too_many_connections"}, {"shard", index_}});
+      if (log_.MayTellOfStranger(ConnectionLog::kTooMany)) {
+        LogWarning("connection_refused", {{"peer", stream->peer_name()},
+                                          {"reason", ConnectionLog::kTooMany},
+                                          {"shard", index_}});
+      }
       return;
     }
     const uint64_t session_id = session_ids_.Next();
-    connections_.emplace(
-        session_id, std::make_unique<SocketConnection>(&shared_, session_id, std::move(stream)));
+    connections_.emplace(session_id, std::make_unique<SocketConnection>(
+                                         &shared_, session_id, std::move(stream), arrival));
   }
 
   bool MayStartLogin() {
-    while (const auto overdue = logins_.Overdue(environment_->clock->Monotonic())) {
-      Find(*overdue)->OnLoginOverdue();
+    while (EndOne(logins_.Overdue(Now()))) {
     }
-    return logins_.HasRoom(handshakes_.size());
+    return logins_.HasRoom(handshakes_.size(), Now());
+  }
+
+  // Ends that connection, which makes room for others. False if there is none.
+  bool EndOne(std::optional<uint64_t> session_id) {
+    if (!session_id.has_value()) return false;
+    Find(*session_id)->OnLoginOverdue();
+    return true;
+  }
+
+  void OnSocketLost(net::WaitingRoom::Loss loss) {
+    switch (loss) {
+      case net::WaitingRoom::Loss::kGone:
+        return log_.Count(ConnectionLog::kProbe);
+      case net::WaitingRoom::Loss::kSilent:
+        return log_.Count(ConnectionLog::kSilentSocket);
+      case net::WaitingRoom::Loss::kNoRoom:
+        return log_.Count(ConnectionLog::kNoRoom);
+    }
+  }
+
+  void TellOfConnections() {
+    const std::optional<std::string> untold = log_.Summary();
+    if (!untold.has_value() || untold->empty()) return;
+    LogInfo("connections_not_listed", {{"shard", index_},
+                                       {"seconds", absl::ToInt64Seconds(kConnectionLogInterval)},
+                                       {"counts", *untold}});
   }
 
   DeviceConnection* Find(uint64_t session_id) {
@@ -171,6 +209,7 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 
   void OnInboxTick() {
     DrainInbox();
+    TellOfConnections();
     inbox_tick_->Arm(kInboxTick);
   }
 
@@ -253,12 +292,14 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
   RegistryCalls registry_;
   SessionIdSource session_ids_;
   LoginAdmission logins_;
+  ConnectionLog log_;
   const SocketConnection::Shared shared_{.owner = this,
                                          .environment = environment_,
                                          .context = &context_,
                                          .registry = &registry_,
                                          .logins = &logins_,
-                                         .loop = &loop_};
+                                         .loop = &loop_,
+                                         .log = &log_};
   net::HandshakeQueue handshakes_;
   net::FdWatch flush_;
   std::unique_ptr<net::Timer> inbox_tick_;

@@ -14,6 +14,7 @@
 #include "connector/session/heartbeat_range.h"
 #include "connector/shard/device_table.h"
 #include "connector/shard/service.h"
+#include "net/socket/descriptor_budget.h"
 #include "net/tls/tls_context.h"
 #include "rpc/registry_api.h"
 
@@ -31,6 +32,8 @@ struct ShardEnvironment {
   std::vector<std::string> drain_to;
   HeartbeatRange heartbeat_range;
   size_t max_connections_per_shard;
+  // Of all sockets of the device port. Null: they are not counted.
+  net::DescriptorBudget* descriptors = nullptr;
 
   DeviceTable devices;
   // Open connections; bytes sent and not acknowledged.

@@ -9,15 +9,20 @@
 namespace bellwire::connector {
 
 SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
-                                   std::unique_ptr<net::Stream> stream)
+                                   std::unique_ptr<net::Stream> stream, const net::Arrival& arrival)
     : shared_(shared),
       counted_(&shared->environment->connections),
-      login_(std::make_unique<LoginAdmission::Login>(shared->logins, session_id,
+      login_(std::make_unique<LoginAdmission::Login>(shared->logins, session_id, arrival.peer,
                                                      shared->loop->clock().Monotonic())),
       stream_(std::move(stream)),
       timer_(shared->loop->NewTimer([this] { core_.OnTimer(); })),
-      core_(shared->context, session_id, this) {
+      core_(shared->context, session_id, this, arrival.silent_for) {
   stream_->SetDelegate(this);
+}
+
+void SocketConnection::OnOpen() {
+  login_->AwaitLogin(shared_->loop->clock().Monotonic());
+  core_.OnOpen();
 }
 
 void SocketConnection::ArmTimer(MonotonicTime deadline) {
@@ -31,10 +36,12 @@ void SocketConnection::Bind(internal::v1::BindRequest request) {
 
 void SocketConnection::SessionStarted(const DeviceId& device_id, uint64_t login_number) {
   login_.reset();
-  LogInfo("session_started", {{"device", ToHex(device_id)},
-                              {"session", core_.session_id()},
-                              {"login", login_number},
-                              {"peer", stream_->peer_name()}});
+  if (shared_->log == nullptr || shared_->log->MayTellOfSession(ConnectionLog::kSessionStarted)) {
+    LogInfo("session_started", {{"device", ToHex(device_id)},
+                                {"session", core_.session_id()},
+                                {"login", login_number},
+                                {"peer", stream_->peer_name()}});
+  }
   ShardEnvironment* const environment = shared_->environment;
   const std::optional<uint64_t> loser =
       environment->devices.Claim(device_id, core_.session_id(), login_number);
@@ -48,12 +55,17 @@ void SocketConnection::SessionStarted(const DeviceId& device_id, uint64_t login_
 
 void SocketConnection::Close(const CloseRecord& record) {
   const bool had_session = !core_.device_id().is_zero();
-  LogInfo("connection_closed", {{"peer", stream_->peer_name()},
-                                {"device", had_session ? ToHex(core_.device_id()) : ""},
-                                {"session", core_.session_id()},
-                                {"state", Name(record.state)},
-                                {"reason", Name(record.reason)},
-                                {"detail", record.detail}});
+  const absl::string_view reason = Name(record.reason);
+  const bool was_welcome = login_ == nullptr;
+  if (shared_->log == nullptr || (was_welcome ? shared_->log->MayTellOfSession(reason)
+                                              : shared_->log->MayTellOfStranger(reason))) {
+    LogInfo("connection_closed", {{"peer", stream_->peer_name()},
+                                  {"device", had_session ? ToHex(core_.device_id()) : ""},
+                                  {"session", core_.session_id()},
+                                  {"state", Name(record.state)},
+                                  {"reason", reason},
+                                  {"detail", record.detail}});
+  }
   if (had_session) shared_->environment->devices.Release(core_.device_id(), core_.session_id());
   login_.reset();
   timer_->Cancel();

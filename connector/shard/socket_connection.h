@@ -8,11 +8,13 @@
 #include "connector/doors/bellwire/connection_host.h"
 #include "connector/doors/bellwire/device_connection.h"
 #include "connector/session/gauge.h"
+#include "connector/shard/connection_log.h"
 #include "connector/shard/login_admission.h"
 #include "connector/shard/registry_calls.h"
 #include "connector/shard/shard.h"
 #include "net/loop/event_loop.h"
 #include "net/socket/stream.h"
+#include "net/tls/tls_server.h"
 
 namespace bellwire::connector {
 
@@ -38,14 +40,17 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
     RegistryCalls* registry;
     LoginAdmission* logins;
     net::EventLoop* loop;
+    // Null: everything is logged.
+    ConnectionLog* log = nullptr;
   };
 
-  SocketConnection(const Shared* shared, uint64_t session_id, std::unique_ptr<net::Stream> stream);
+  SocketConnection(const Shared* shared, uint64_t session_id, std::unique_ptr<net::Stream> stream,
+                   const net::Arrival& arrival = {});
 
   DeviceConnection& core() { return core_; }
 
   // --- net::Stream::Delegate ---
-  void OnOpen() override { core_.OnOpen(); }
+  void OnOpen() override;
   void OnData(absl::string_view data) override { core_.OnData(data); }
   void OnClosed(const absl::Status& status) override { core_.OnTransportClosed(status); }
 

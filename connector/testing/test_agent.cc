@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -128,6 +129,18 @@ std::optional<device::v1::ConnectorFrame> TestAgent::Receive() {
   device::v1::ConnectorFrame frame;
   DieUnless(frame.ParseFromString(body), "not a ConnectorFrame");
   return frame;
+}
+
+void TestAgent::SendKeyUpdates(int times) {
+  for (int i = 0; i < times; ++i) {
+    if (SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return;
+    if (SSL_do_handshake(ssl_) != 1) return;
+  }
+}
+
+bool TestAgent::IsClosed() const {
+  pollfd poll_fd = {.fd = fd_, .events = POLLRDHUP, .revents = 0};
+  return poll(&poll_fd, 1, /*timeout=*/0) > 0;
 }
 
 bool TestAgent::WaitClosed() {

@@ -48,6 +48,10 @@ class TestAgent {
   void SendHeartbeat() { Write(absl::string_view("\0", 1)); }
   // The next frame; nullopt if the connection ended. A heartbeat is a frame without a body.
   std::optional<device::v1::ConnectorFrame> Receive();
+  // Asks for new keys so many times, or until the connection ends. Reads nothing.
+  void SendKeyUpdates(int times);
+  // Whether the peer has closed the TCP connection, as far as is known now. Takes nothing from it.
+  bool IsClosed() const;
   // Whether the connection ends; frames before the end are skipped.
   bool WaitClosed();
 
