@@ -4,6 +4,13 @@
 set -eu
 units=$(dirname "$0")
 server=$units/../../cli/systemd/bellwire.service
+# No unit takes the whole machine with it, or leaves secrets in a core file.
+for unit in "$units/bellwire-agent.service" "$units/bellwire-app@.service" "$server"; do
+  for setting in '^TasksMax=[0-9]' '^MemoryMax=[0-9]' '^LimitCORE=0$'; do
+    grep -q "$setting" "$unit" || { echo "$unit: no line $setting"; exit 1; }
+  done
+done
+
 if ! command -v systemd-analyze >/dev/null; then
   echo "SKIPPED: systemd-analyze is not installed"
   exit 0
