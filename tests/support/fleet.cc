@@ -71,6 +71,9 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const
                                  .program = "gateway/bellwire-gateway",
                                  .arguments = data_dir,
                                  .listens = {{"--listen", "provider_address"}}});
+      std::vector<std::string>& arguments = fleet->members_.back().arguments;
+      arguments.insert(arguments.end(), options.more_gateway_arguments.begin(),
+                       options.more_gateway_arguments.end());
     }
   }
   for (Member& member : fleet->members_) {

@@ -30,6 +30,8 @@ class Fleet {
     std::string device_host = "127.0.0.1";
     // For what holds the device port.
     std::vector<std::string> more_connector_arguments;
+    // For the gateways of kSeparate.
+    std::vector<std::string> more_gateway_arguments;
   };
   static absl::StatusOr<std::unique_ptr<Fleet>> Start(Deployment deployment) {
     return Start(deployment, Options());
