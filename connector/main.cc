@@ -25,6 +25,7 @@
 #include "net/socket/address.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "ops/watchdog.h"
 #include "rpc/channel_watch.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_connector_client.h"
@@ -125,6 +126,14 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"device_address", server->device_address()},
                                         {"internal_address", internal_port->address()}}));
+  std::vector<Watchdog::Listener> listeners;
+  listeners.push_back({.name = "internal_port", .responds = [&](absl::Duration patience) {
+                         return internal_port->Responds(patience);
+                       }});
+  listeners.push_back({.name = "device_port", .responds = [&](absl::Duration patience) {
+                         return server->Responds(patience);
+                       }});
+  const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal();
   server->Drain(absl::Seconds(flags.drain_seconds));
   internal_port->Close();

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "common/host_port.h"
 #include "common/status_macros.h"
 #include "grpc/support/time.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -26,23 +25,27 @@ absl::string_view HostOf(absl::string_view address) {
 absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
     const std::string& listen, const std::string& internal_dir,
     std::vector<std::unique_ptr<grpc::Service>> services) {
-  BELLWIRE_RETURN_IF_ERROR(ParseHostPort(listen).status());
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials, InternalServerCredentials(internal_dir));
   std::unique_ptr<InternalPort> port(new InternalPort);
   port->services_ = std::move(services);
   grpc::EnableDefaultHealthCheckService(true);
+  BELLWIRE_ASSIGN_OR_RETURN(port->acceptor_, PortAcceptor::Listen(listen));
   grpc::ServerBuilder builder;
-  int bound = 0;
-  builder.AddListeningPort(listen, credentials, &bound);
+  port->connections_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   for (const auto& service : port->services_) builder.RegisterService(service.get());
   ConfigureInternalServer(&builder);
   port->server_ = builder.BuildAndStart();
-  if (port->server_ == nullptr || bound == 0) {
-    return MakeError(
-        absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
-        absl::StrCat("cannot listen on ", listen, ": another process may use the port"));
+  if (port->server_ == nullptr) {
+    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                     absl::StrCat("cannot serve on ", listen));
   }
-  port->address_ = absl::StrCat(HostOf(listen), ":", bound);
+  port->acceptor_->Start([raw = port.get()](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = raw->acceptor_->fd();
+    connection.fd = fd;
+    raw->connections_->HandleNewConnection(&connection);
+  });
   return port;
 }
 
@@ -50,6 +53,8 @@ InternalPort::~InternalPort() { Close(); }
 
 void InternalPort::Close() {
   if (server_ == nullptr) return;
+  // First: gRPC keeps connections that it gets later, and serves them no more.
+  acceptor_->Stop();
   server_->Shutdown(gpr_time_from_seconds(kGraceSeconds, GPR_TIMESPAN));
   server_.reset();
 }

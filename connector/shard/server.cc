@@ -116,6 +116,11 @@ class ConnectorServerImpl final : public ConnectorServer {
   ConnectorApi* api() override { return &service_; }
   std::string device_address() const override { return shards_.front()->address(); }
 
+  bool Responds(absl::Duration patience) override {
+    return std::all_of(shards_.begin(), shards_.end(),
+                       [patience](const auto& shard) { return shard->Responds(patience); });
+  }
+
   void Drain(absl::Duration time) override {
     const MonotonicTime end = environment_.clock->Monotonic() + time;
     LogInfo("drain_started", {{"connections", environment_.connections.value()},

@@ -69,6 +69,8 @@ class ConnectorServer {
   virtual ConnectorApi* api() = 0;
   // "host:port" with the real port.
   virtual std::string device_address() const = 0;
+  // Whether every thread that accepts agents goes round within `patience`; for a watchdog.
+  virtual bool Responds(absl::Duration patience) = 0;
   // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what it
   // had acknowledged is handed to the registry, its route is cleared. Returns when no connection is
   // left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of the caller's.

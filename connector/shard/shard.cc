@@ -119,6 +119,13 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
     return drained_.WaitForNotificationWithTimeout(std::max(time, absl::ZeroDuration()));
   }
 
+  bool Responds(absl::Duration patience) override {
+    // Shared: the answer may come when nobody waits any more.
+    const auto gone_round = std::make_shared<absl::Notification>();
+    inbox_->AddAnswer([gone_round] { gone_round->Notify(); });
+    return gone_round->WaitForNotificationWithTimeout(patience);
+  }
+
   // --- SocketConnection::Owner ---
 
   void Remove(SocketConnection* connection) override {

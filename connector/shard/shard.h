@@ -68,6 +68,8 @@ class Shard : public ShardPort {
   // Waits until a drain is over, no connection is left and the registry has answered everything.
   // False if it takes longer than `time`.
   virtual bool WaitDrained(absl::Duration time) = 0;
+  // Whether the thread goes round within `patience`. Not for that thread.
+  virtual bool Responds(absl::Duration patience) = 0;
 };
 
 }  // namespace bellwire::connector

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
 #include "ops/data_dir.h"
+#include "ops/watchdog.h"
 #include "registry/server/server.h"
 #include "rpc/connector_api.h"
 #include "rpc/credentials.h"
@@ -64,6 +65,11 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
       InternalPort::Open(flags.listen, data_dir.internal(), std::move(services)));
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"internal_address", port->address()}}));
+  std::vector<Watchdog::Listener> listeners;
+  listeners.push_back({.name = "internal_port", .responds = [&port](absl::Duration patience) {
+                         return port->Responds(patience);
+                       }});
+  const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal();
   port->Close();
   return absl::OkStatus();
