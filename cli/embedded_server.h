@@ -50,6 +50,10 @@ class EmbeddedServer {
   std::string provider_address() const { return gateway_->address(); }
   std::string device_address() const { return connector_->device_address(); }
 
+  // For a watchdog: whether each port still accepts, seen within `patience`.
+  bool ProviderPortResponds(absl::Duration patience) { return gateway_->Responds(patience); }
+  bool DevicePortResponds(absl::Duration patience) { return connector_->Responds(patience); }
+
   // Lets calls finish and sends the agents away: `time` at most for each of the two. Call it at
   // most once.
   void Drain(absl::Duration time);

@@ -1,5 +1,7 @@
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -9,6 +11,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "ops/main_support.h"
+#include "ops/watchdog.h"
 
 namespace bellwire::cli {
 namespace {
@@ -33,6 +36,14 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   LogInfo("serving", {{"provider_address", server->provider_address()},
                       {"device_address", server->device_address()},
                       {"data_dir", options.data_dir}});
+  std::vector<Watchdog::Listener> listeners;
+  listeners.push_back({.name = "provider_port", .responds = [&](absl::Duration patience) {
+                         return server->ProviderPortResponds(patience);
+                       }});
+  listeners.push_back({.name = "device_port", .responds = [&](absl::Duration patience) {
+                         return server->DevicePortResponds(patience);
+                       }});
+  const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal();
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();

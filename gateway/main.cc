@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -20,6 +21,7 @@
 #include "gateway/server.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "ops/watchdog.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_registry_client.h"
@@ -33,6 +35,14 @@ struct Flags : DaemonFlags {
   std::string registry_address;
   int drain_seconds = static_cast<int>(absl::ToInt64Seconds(kGatewayDrainGrace));
 };
+
+std::vector<Watchdog::Listener> ListenersOf(GatewayServer& server) {
+  std::vector<Watchdog::Listener> listeners;
+  listeners.push_back({.name = "provider_port", .responds = [&server](absl::Duration patience) {
+                         return server.Responds(patience);
+                       }});
+  return listeners;
+}
 
 absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
@@ -63,6 +73,7 @@ absl::Status Run(const Flags& flags) {
                             GatewayServer::Start(std::move(options)));
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"provider_address", server->address()}}));
+  const Watchdog watchdog(ListenersOf(*server));
   WaitForShutdownSignal();
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "gateway/server.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -72,8 +73,7 @@ TEST(GatewayServerTest, AnswersReflection) {
       gateway.NewChannel(), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
       "\x3a\x01*" /* list_services: "*" */, &response);
   ASSERT_TRUE(status.ok()) << status.error_message();
-  for (const char* service : {"bellwire.push.v1.PushService", "bellwire.admin.v1.AdminService",
-                              "grpc.health.v1.Health"}) {
+  for (const char* service : {"bellwire.push.v1.PushService", "grpc.health.v1.Health"}) {
     EXPECT_TRUE(absl::StrContains(response, service)) << response;
   }
 }
@@ -109,7 +109,7 @@ TEST(GatewayServerTest, ATakenPortIsAnError) {
   options.listen = gateway.server->address();
   const absl::Status status = GatewayServer::Start(options).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_EQ(ErrorReason(status), "CANT_LISTEN");
+  EXPECT_EQ(ErrorReason(status), "CANNOT_LISTEN");
 }
 
 TEST(GatewayServerTest, RefusesOversizedRequests) {
@@ -137,6 +137,116 @@ TEST(GatewayServerTest, ADrainLetsASendFinish) {
   EXPECT_EQ(
       CallRaw(gateway.NewChannel(), "/grpc.health.v1.Health/Check", "", &ignored).error_code(),
       grpc::StatusCode::UNAVAILABLE);
+}
+
+// A provider that retries UNAVAILABLE loses nothing.
+void ExpectShuttingDown(const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_EQ(ErrorReason(status), "SHUTTING_DOWN") << status;
+}
+
+TEST(GatewayServerTest, CallsThatComeWhileItDrainsHearWhy) {
+  TestGateway gateway;
+  push::v1::SendResponse response;
+  ASSERT_TRUE(gateway.Send(gateway.Message(), &response).ok());
+  gateway.registry.HoldAnswers();
+  absl::Status status;
+  std::thread sender([&] {
+    push::v1::SendResponse held;
+    status = gateway.Send(gateway.Message(), &held);
+  });
+  gateway.registry.WaitForHeld(1);
+  std::thread drain([&] { gateway.server->Drain(absl::InfiniteDuration()); });
+  // The drain has begun when streams end.
+  const auto context = gateway.Context();
+  const auto stream = gateway.push()->SendStream(context.get());
+  push::v1::SendStreamResponse ignored;
+  EXPECT_FALSE(stream->Read(&ignored));
+  ExpectShuttingDown(FromGrpcStatus(stream->Finish()));
+  ExpectShuttingDown(gateway.Send(gateway.Message(), &response));
+  push::v1::SendBatchRequest batch;
+  *batch.add_requests() = gateway.Message();
+  push::v1::SendBatchResponse results;
+  ExpectShuttingDown(
+      FromGrpcStatus(gateway.push()->SendBatch(gateway.Context().get(), batch, &results)));
+  admin::v1::ListTeamsResponse teams;
+  ExpectShuttingDown(
+      FromGrpcStatus(gateway.admin()->ListTeams(gateway.AdminContext().get(), {}, &teams)));
+  gateway.registry.ReleaseAnswers();
+  sender.join();
+  drain.join();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(GatewayServerTest, WhatIsUnansweredWhenADrainIsOverHearsWhy) {
+  TestGateway gateway;
+  push::v1::SendResponse response;
+  ASSERT_TRUE(gateway.Send(gateway.Message(), &response).ok());
+  gateway.registry.HoldAnswers();
+  absl::Status send, batch, stream, admin;
+  std::thread sender([&] { send = gateway.Send(gateway.Message(), &response); });
+  std::thread batcher([&] {
+    push::v1::SendBatchRequest request;
+    *request.add_requests() = gateway.Message();
+    push::v1::SendBatchResponse results;
+    batch = FromGrpcStatus(gateway.push()->SendBatch(gateway.Context().get(), request, &results));
+  });
+  std::thread streamer([&] {
+    const auto context = gateway.Context();
+    const auto call = gateway.push()->SendStream(context.get());
+    push::v1::SendStreamRequest request;
+    *request.mutable_request() = gateway.Message();
+    call->Write(request);
+    push::v1::SendStreamResponse result;
+    EXPECT_FALSE(call->Read(&result));
+    stream = FromGrpcStatus(call->Finish());
+  });
+  std::thread administrator([&] {
+    admin::v1::ListTeamsResponse teams;
+    admin = FromGrpcStatus(gateway.admin()->ListTeams(gateway.AdminContext().get(), {}, &teams));
+  });
+  gateway.registry.WaitForHeld(4);
+  gateway.server->Drain(absl::Milliseconds(10));
+  for (std::thread* thread : {&sender, &batcher, &streamer, &administrator}) thread->join();
+  for (const absl::Status& status : {send, batch, stream, admin}) ExpectShuttingDown(status);
+  // Late answers find nobody, and everything still there.
+  gateway.registry.ReleaseAnswers();
+}
+
+TEST(GatewayServerTest, ATtlZeroSendDoesNotOutlastADrain) {
+  TestGateway gateway(/*now_or_never_wait=*/absl::Hours(1));
+  gateway.registry.resolve = [](const internal::v1::ResolveRequest&) {
+    internal::v1::ResolveResponse resolved;
+    resolved.set_state(push::v1::NOT_CONNECTED);
+    return resolved;
+  };
+  gateway.connectors.SetOutcome(std::nullopt);
+  absl::Status status;
+  push::v1::SendResponse response;
+  std::thread sender([&] {
+    push::v1::SendRequest request = gateway.Message();
+    request.mutable_ttl();
+    status = gateway.Send(request, &response);
+  });
+  gateway.connectors.WaitForRequests(1);
+  gateway.server->Drain(absl::Milliseconds(100));
+  sender.join();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.outcome(), push::v1::SendResponse::NOT_CONNECTED);
+}
+
+// It would be inflated before anything looks at its size.
+TEST(GatewayServerTest, RefusesCompressedRequests) {
+  TestGateway gateway;
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    const auto context = gateway.Context();
+    context->set_compression_algorithm(algorithm);
+    push::v1::SendRequest request = gateway.Message();
+    request.set_payload(std::string(kMaxPayloadBytes, 'x'));
+    push::v1::SendResponse response;
+    EXPECT_EQ(gateway.push()->Send(context.get(), request, &response).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+  }
 }
 
 TEST(GatewayServerTest, DrainsOnce) {

@@ -1,12 +1,14 @@
 #ifndef BELLWIRE_GATEWAY_ADMIN_ADMIN_SERVICE_H_
 #define BELLWIRE_GATEWAY_ADMIN_ADMIN_SERVICE_H_
 
-#include <string>
+#include <memory>
 
-#include "absl/status/status.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
+#include "gateway/admin/admin_credential.h"
+#include "gateway/doors/grpc/drain_signal.h"
+#include "gateway/doors/grpc/unary_call.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -16,9 +18,10 @@ namespace bellwire::gateway {
 // (shut the grpc::Server down first).
 class AdminService final : public admin::v1::AdminService::CallbackService {
  public:
-  // `registry` and `clock` are not owned; they outlive the service. REQUIRES: `admin_token` is not
-  // empty.
-  AdminService(std::string admin_token, RegistryApi* registry, const Clock* clock);
+  // None is owned. They outlive the service, and its calls.
+  AdminService(AdminCredential* credential, DrainSignal* drain, RegistryApi* registry,
+               const Clock* clock)
+      : credential_(credential), drain_(drain), registry_(registry), clock_(clock) {}
 
   grpc::ServerUnaryReactor* CreateTeam(grpc::CallbackServerContext* context,
                                        const admin::v1::CreateTeamRequest* request,
@@ -43,10 +46,12 @@ class AdminService final : public admin::v1::AdminService::CallbackService {
                                       admin::v1::Key* response) override;
 
  private:
-  // UNAUTHENTICATED MISSING_CREDENTIAL or BAD_CREDENTIAL.
-  absl::Status CheckCredential(const grpc::CallbackServerContext& context) const;
+  // A call that came in. It is answered already if the server drains, or without the admin token:
+  //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL · those of AdminCredential
+  std::shared_ptr<UnaryCall> Open(const grpc::CallbackServerContext& context) const;
 
-  const std::string admin_token_;
+  AdminCredential* const credential_;
+  DrainSignal* const drain_;
   RegistryApi* const registry_;
   const Clock* const clock_;
 };

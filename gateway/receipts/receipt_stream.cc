@@ -161,10 +161,7 @@ void ReceiptStream::OnWriteDone(bool ok) {
 
 void ReceiptStream::OnCancel() { End(absl::CancelledError()); }
 
-void ReceiptStream::OnDrain() {
-  End(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                "This gateway is shutting down. Watch again, from the last cursor."));
-}
+void ReceiptStream::OnDrain() { End(ShuttingDown("Watch again, from the last cursor.")); }
 
 void ReceiptStream::OnDone() {
   environment_.drain->Remove(this);

@@ -53,10 +53,12 @@ class ReceiptStream final : public grpc::ServerWriteReactor<push::v1::WatchRecei
   void OnCancel() override;
   void OnDone() override;
   void OnDrain() override;
+  // It ended when the drain began. A watcher that doesn't take the last receipt is cut off.
+  void OnDrainOver() override {}
 
  private:
   ReceiptStream(const Environment& environment, std::string cursor)
-      : environment_(environment), cursor_(std::move(cursor)) {}
+      : environment_(environment), hold_(environment.drain->Hold()), cursor_(std::move(cursor)) {}
 
   void Open(const grpc::CallbackServerContext& context);
   void Authenticate();
@@ -71,6 +73,8 @@ class ReceiptStream final : public grpc::ServerWriteReactor<push::v1::WatchRecei
   bool ended();
 
   const Environment environment_;
+  // The environment lives as long as this does.
+  const std::shared_ptr<void> hold_;
   // Set until OnDone.
   std::shared_ptr<ReceiptStream> self_;
 

@@ -1,6 +1,8 @@
 #ifndef BELLWIRE_GATEWAY_SEND_ACK_WAIT_H_
 #define BELLWIRE_GATEWAY_SEND_ACK_WAIT_H_
 
+#include <memory>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.pb.h"
@@ -16,6 +18,21 @@ void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
                 absl::Duration wait, absl::AnyInvocable<void(bool acked) &&> done);
 
 using AckWaitFunction = decltype(WaitForAck);
+
+// Waits that can be ended all together, so that a server can go. Thread-safe. It may be destroyed before its waits are over.
+class AckWaits {
+ public:
+  AckWaits();
+  // As WaitForAck; after EndAll the connector is asked, and not waited for.
+  void Wait(ConnectorApi* connector, internal::v1::ConnectorRequest request, absl::Duration wait,
+            absl::AnyInvocable<void(bool acked) &&> done);
+  // Calls each `done` that was not called yet, with false.
+  void EndAll();
+
+ private:
+  struct Live;
+  const std::shared_ptr<Live> live_;
+};
 
 }  // namespace bellwire::gateway
 

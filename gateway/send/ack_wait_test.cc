@@ -59,5 +59,43 @@ TEST(AckWaitTest, ALaterAnswerEndsIt) {
   EXPECT_TRUE(done.HasBeenNotified());
 }
 
+TEST(AckWaitsTest, EndTogether) {
+  FakeConnectors connectors;
+  connectors.SetOutcome(std::nullopt);
+  AckWaits waits;
+  int ended = 0;
+  const auto wait = [&] {
+    waits.Wait(connectors.Find("a").get(), ConnectorRequest(), kForever, [&](bool acked) {
+      EXPECT_FALSE(acked);
+      ++ended;
+    });
+  };
+  wait();
+  wait();
+  EXPECT_EQ(ended, 0);
+  waits.EndAll();
+  EXPECT_EQ(ended, 2);
+  waits.EndAll();
+  EXPECT_EQ(ended, 2);
+  // A delivery that is made now is made all the same.
+  wait();
+  EXPECT_EQ(ended, 3);
+  EXPECT_EQ(connectors.requests().size(), 3u);
+  connectors.AnswerSilent(ConnectorResponse::DEVICE_ACKED);  // Too late, and harmless.
+}
+
+TEST(AckWaitsTest, AnAckThatCameIsNotForgotten) {
+  FakeConnectors connectors;
+  connectors.SetOutcome(std::nullopt);
+  AckWaits waits;
+  int acks = 0;
+  waits.Wait(connectors.Find("a").get(), ConnectorRequest(), kForever,
+             [&](bool acked) { acks += acked; });
+  connectors.AnswerSilent(ConnectorResponse::DEVICE_ACKED);
+  EXPECT_EQ(acks, 1);
+  waits.EndAll();
+  EXPECT_EQ(acks, 1);
+}
+
 }  // namespace
 }  // namespace bellwire::gateway

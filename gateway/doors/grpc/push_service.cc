@@ -6,14 +6,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "common/error.h"
-#include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
 #include "gateway/doors/grpc/send_stream.h"
 #include "gateway/receipts/receipt_stream.h"
+#include "gateway/send/batch_check.h"
 #include "gateway/send/send_result.h"
-#include "rpc/grpc_status.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/proto_buffer_reader.h"
 
 namespace bellwire::gateway {
 namespace {
@@ -21,79 +21,93 @@ namespace {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-// Finishes a batch with its last result. Results are written by several threads at a time, each its
-// own element; `missing` orders them before Finish.
+// Answers a batch with its last result. Results are written by several threads at a time, each its
+// own element; `missing` orders them before the answer.
 struct Batch {
-  ServerUnaryReactor* call;
-  push::v1::SendBatchResponse* response;
+  std::shared_ptr<UnaryCall> call;
+  grpc::ByteBuffer* answer;
+  push::v1::SendBatchResponse response;
   std::atomic<int> missing;
 };
+
+void AnswerBatch(Batch& batch) {
+  batch.call->Answer(absl::OkStatus(), [&batch] {
+    bool own = false;
+    grpc::SerializationTraits<push::v1::SendBatchResponse>::Serialize(batch.response, batch.answer,
+                                                                      &own);
+  });
+}
+
+// The batch in `bytes`, unless parsing would cost more than a batch is worth.
+absl::StatusOr<push::v1::SendBatchRequest> ParseBatch(const grpc::ByteBuffer& bytes) {
+  // The reader takes no more than a reference to each slice.
+  grpc::ByteBuffer copy(bytes);
+  grpc::ProtoBufferReader scanned(&copy);
+  if (absl::Status status = CheckBatch(&scanned); !status.ok()) return status;
+  grpc::ProtoBufferReader parsed(&copy);
+  push::v1::SendBatchRequest request;
+  if (!request.ParseFromZeroCopyStream(&parsed)) return MalformedBatch();
+  return request;
+}
 
 }  // namespace
 
 ServerUnaryReactor* PushService::ForTeam(
     CallbackServerContext* context,
-    absl::AnyInvocable<void(ServerUnaryReactor* call, std::string team_id) &&> serve) {
-  ServerUnaryReactor* const call = context->DefaultReactor();
+    absl::AnyInvocable<void(std::shared_ptr<UnaryCall> call, std::string team_id) &&> serve) {
+  std::shared_ptr<UnaryCall> call = UnaryCall::New(environment_.drain);
+  ServerUnaryReactor* const reactor = call.get();
+  if (call->answered()) return reactor;
   const absl::StatusOr<absl::string_view> jwt = BearerToken(context->client_metadata());
   if (!jwt.ok()) {
-    call->Finish(ToGrpcStatus(jwt.status()));
-    return call;
+    call->Answer(jwt.status());
+    return reactor;
   }
   environment_.authenticator->Authenticate(
-      *jwt, [call, serve = std::move(serve)](absl::StatusOr<ProviderIdentity> identity) mutable {
+      *jwt, [call = std::move(call),
+             serve = std::move(serve)](absl::StatusOr<ProviderIdentity> identity) mutable {
+        if (call->answered()) return;  // And so the request is gone.
         if (identity.ok()) {
-          std::move(serve)(call, std::move(identity->team_id));
+          std::move(serve)(std::move(call), std::move(identity->team_id));
         } else {
-          call->Finish(ToGrpcStatus(identity.status()));
+          call->Answer(identity.status());
         }
       });
-  return call;
+  return reactor;
 }
 
 ServerUnaryReactor* PushService::Send(CallbackServerContext* context,
                                       const push::v1::SendRequest* request,
                                       push::v1::SendResponse* response) {
-  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    environment_.engine->Send(team_id, *request,
-                              [call, response](absl::StatusOr<push::v1::SendResponse> result) {
-                                if (result.ok()) *response = *std::move(result);
-                                call->Finish(ToGrpcStatus(result.status()));
-                              });
+  return ForTeam(context, [engine = environment_.engine, request, response](
+                              std::shared_ptr<UnaryCall> call, std::string team_id) {
+    engine->Send(team_id, *request,
+                 [call = std::move(call), response](absl::StatusOr<push::v1::SendResponse> result) {
+                   call->Answer(result.status(), [&] { *response = *std::move(result); });
+                 });
   });
 }
 
 ServerUnaryReactor* PushService::SendBatch(CallbackServerContext* context,
-                                           const push::v1::SendBatchRequest* request,
-                                           push::v1::SendBatchResponse* response) {
-  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    const int size = request->requests_size();
-    if (size == 0) {
-      return call->Finish(
-          ToGrpcStatus(WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_EMPTY",
-                                           "The batch has no messages."),
-                                 "requests")));
-    }
-    if (static_cast<size_t>(size) > kMaxBatchMessages) {
-      return call->Finish(ToGrpcStatus(
-          WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
-                              absl::StrCat("The batch has ", size, " messages; at most ",
-                                           kMaxBatchMessages, " are allowed. Nothing was sent.")),
-                    "requests")));
-    }
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* response) {
+  return ForTeam(context, [engine = environment_.engine, request, response](
+                              std::shared_ptr<UnaryCall> call, std::string team_id) {
+    absl::StatusOr<push::v1::SendBatchRequest> messages = ParseBatch(*request);
+    if (!messages.ok()) return call->Answer(messages.status());
+    const int size = messages->requests_size();
     auto batch = std::make_shared<Batch>();
-    batch->call = call;
-    batch->response = response;
+    batch->call = std::move(call);
+    batch->answer = response;
     batch->missing = size;
-    response->mutable_results()->Reserve(size);
-    for (int i = 0; i < size; ++i) response->add_results();
-    // The requests stay alive as long as there is a result missing, so to the end of this loop.
+    batch->response.mutable_results()->Reserve(size);
+    for (int i = 0; i < size; ++i) batch->response.add_results();
     for (int i = 0; i < size; ++i) {
-      environment_.engine->Send(
-          team_id, request->requests(i), [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
-            *batch->response->mutable_results(i) = ToSendResult(std::move(result));
-            if (batch->missing.fetch_sub(1) == 1) batch->call->Finish(grpc::Status::OK);
-          });
+      engine->Send(team_id, std::move(*messages->mutable_requests(i)),
+                   [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
+                     *batch->response.mutable_results(i) = ToSendResult(std::move(result));
+                     if (batch->missing.fetch_sub(1) == 1) AnswerBatch(*batch);
+                   });
     }
   });
 }
@@ -110,24 +124,26 @@ PushService::SendStream(CallbackServerContext* context) {
 ServerUnaryReactor* PushService::GetMessage(CallbackServerContext* context,
                                             const push::v1::GetMessageRequest* request,
                                             push::v1::GetMessageResponse* response) {
-  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    message_calls_.GetMessage(team_id, *request,
-                              [call, response](absl::StatusOr<push::v1::GetMessageResponse> got) {
-                                if (got.ok()) *response = *std::move(got);
-                                call->Finish(ToGrpcStatus(got.status()));
-                              });
+  return ForTeam(context, [calls = message_calls_, request, response](
+                              std::shared_ptr<UnaryCall> call, std::string team_id) {
+    calls.GetMessage(
+        team_id, *request,
+        [call = std::move(call), response](absl::StatusOr<push::v1::GetMessageResponse> got) {
+          call->Answer(got.status(), [&] { *response = *std::move(got); });
+        });
   });
 }
 
 ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
                                         const push::v1::RecallRequest* request,
                                         push::v1::RecallResponse* response) {
-  return ForTeam(context, [this, request, response](ServerUnaryReactor* call, std::string team_id) {
-    message_calls_.Recall(team_id, *request,
-                          [call, response](absl::StatusOr<push::v1::RecallResponse> recalled) {
-                            if (recalled.ok()) *response = *std::move(recalled);
-                            call->Finish(ToGrpcStatus(recalled.status()));
-                          });
+  return ForTeam(context, [calls = message_calls_, request, response](
+                              std::shared_ptr<UnaryCall> call, std::string team_id) {
+    calls.Recall(
+        team_id, *request,
+        [call = std::move(call), response](absl::StatusOr<push::v1::RecallResponse> recalled) {
+          call->Answer(recalled.status(), [&] { *response = *std::move(recalled); });
+        });
   });
 }
 

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_GATEWAY_DOORS_GRPC_PUSH_SERVICE_H_
 #define BELLWIRE_GATEWAY_DOORS_GRPC_PUSH_SERVICE_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -10,6 +11,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/doors/grpc/drain_signal.h"
+#include "gateway/doors/grpc/unary_call.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "rpc/connector_api.h"
@@ -20,7 +22,11 @@ namespace bellwire::gateway {
 // bellwire.push.v1.PushService on gRPC's callback API: authenticates each call, and passes it on.
 // Every error that leaves it carries its reason. Thread-safe; outlives its calls (shut the
 // grpc::Server down first).
-class PushService final : public push::v1::PushService::CallbackService {
+//
+// A batch is taken as bytes: it is parsed only for a team that is known, and only if that costs no
+// more than a batch is worth (gateway/send/batch_check.h).
+class PushService final : public push::v1::PushService::WithRawCallbackMethod_SendBatch<
+                              push::v1::PushService::CallbackService> {
  public:
   // Not owned; they outlive the service.
   struct Environment {
@@ -41,8 +47,8 @@ class PushService final : public push::v1::PushService::CallbackService {
                                  const push::v1::SendRequest* request,
                                  push::v1::SendResponse* response) override;
   grpc::ServerUnaryReactor* SendBatch(grpc::CallbackServerContext* context,
-                                      const push::v1::SendBatchRequest* request,
-                                      push::v1::SendBatchResponse* response) override;
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse>* SendStream(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
@@ -55,11 +61,11 @@ class PushService final : public push::v1::PushService::CallbackService {
       grpc::CallbackServerContext* context, const push::v1::WatchReceiptsRequest* request) override;
 
  private:
-  // Finishes `context`'s call with the error of its credential, or calls `serve` with the team, who
-  // then finishes it.
+  // Answers `context`'s call with the error of its credential, or calls `serve` with the team, who
+  // then answers it. `serve` may run after this service is gone.
   grpc::ServerUnaryReactor* ForTeam(
       grpc::CallbackServerContext* context,
-      absl::AnyInvocable<void(grpc::ServerUnaryReactor* call, std::string team_id) &&> serve);
+      absl::AnyInvocable<void(std::shared_ptr<UnaryCall> call, std::string team_id) &&> serve);
 
   const Environment environment_;
   const MessageCalls message_calls_;

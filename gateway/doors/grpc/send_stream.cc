@@ -11,11 +11,9 @@
 namespace bellwire::gateway {
 namespace {
 
-absl::Status ShuttingDown() {
-  return MakeError(
-      absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-      "This gateway is shutting down. Open a new stream and send what was not answered "
-      "again, with the same message ids.");
+absl::Status GoElsewhere() {
+  return ShuttingDown(
+      "Open a new stream and send what was not answered again, with the same message ids.");
 }
 
 }  // namespace
@@ -29,7 +27,7 @@ SendStream* SendStream::New(const Environment& environment,
 }
 
 void SendStream::Open(const grpc::CallbackServerContext& context) {
-  if (!environment_.drain->Add(shared_from_this())) End(ShuttingDown());
+  if (!environment_.drain->Add(shared_from_this())) End(GoElsewhere());
   const absl::StatusOr<absl::string_view> jwt = BearerToken(context.client_metadata());
   if (!jwt.ok()) {
     End(jwt.status());
@@ -85,10 +83,13 @@ void SendStream::HandleMessage() {
 
 void SendStream::SendMessage() {
   const uint64_t correlation_id = message_.correlation_id();
+  bool abandoned = false;
   {
     absl::MutexLock lock(&mu_);
-    ++unanswered_;
+    abandoned = broken_;
+    if (!abandoned) ++unanswered_;
   }
+  if (abandoned) return DoneHandling();
   environment_.engine->Send(
       identity_.team_id, std::move(*message_.mutable_request()),
       [self = shared_from_this(), correlation_id](absl::StatusOr<push::v1::SendResponse> result) {
@@ -137,7 +138,21 @@ void SendStream::OnWriteDone(bool ok) {
 }
 
 void SendStream::OnDrain() {
-  End(ShuttingDown());
+  End(GoElsewhere());
+  Proceed();
+}
+
+void SendStream::OnDrainOver() {
+  End(GoElsewhere());
+  {
+    absl::MutexLock lock(&mu_);
+    broken_ = true;
+    // The write under way keeps its result.
+    while (results_.size() > (writing_ ? 1 : 0)) {
+      results_.pop_back();
+      --unanswered_;
+    }
+  }
   Proceed();
 }
 
@@ -180,7 +195,9 @@ void SendStream::Proceed() {
     absl::MutexLock lock(&mu_);
     --starting_;
     // A read may still be waiting if it was not the client that ended the stream: gRPC ends it.
-    if (!ended_ || starting_ > 0 || handling_ || writing_ || unanswered_ > 0 || finished_) return;
+    if (!ended_ || starting_ > 0 || writing_ || finished_) return;
+    // Those that the engine owes us are waited for, unless nobody else does.
+    if (!broken_ && (handling_ || unanswered_ > 0)) return;
     finished_ = true;
     end = end_;
   }

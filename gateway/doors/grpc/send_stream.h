@@ -30,6 +30,7 @@ namespace bellwire::gateway {
 //   - its JWT expired or its key was revoked (checked with the next message): UNAUTHENTICATED;
 //   - the server drains: UNAVAILABLE SHUTTING_DOWN, at once, though the client has not half-closed;
 //   - the client is gone: results are dropped, what was accepted stays accepted.
+// When a drain is over it ends at once: SHUTTING_DOWN is the answer to whatever has none.
 //
 // Owns itself until gRPC is done with it, and while the engine or the authenticator owes it a
 // callback. Thread-safe inside; gRPC is never called under the lock, for it may call back at once.
@@ -54,9 +55,11 @@ class SendStream final
   void OnWriteDone(bool ok) override;
   void OnDone() override;
   void OnDrain() override;
+  void OnDrainOver() override;
 
  private:
-  explicit SendStream(const Environment& environment) : environment_(environment) {}
+  explicit SendStream(const Environment& environment)
+      : environment_(environment), hold_(environment.drain->Hold()) {}
 
   void Open(const grpc::CallbackServerContext& context);
   void HandleMessage();
@@ -69,6 +72,8 @@ class SendStream final
   void Proceed();
 
   const Environment environment_;
+  // The environment lives as long as this does.
+  const std::shared_ptr<void> hold_;
   // Set until OnDone.
   std::shared_ptr<SendStream> self_;
 
@@ -91,7 +96,8 @@ class SendStream final
   // No message is taken any more, because of end_.
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mu_);
-  // A write failed: the client is gone.
+  // Nobody waits for results any more: a write failed, so that the client is gone, or a drain is
+  // over.
   bool broken_ ABSL_GUARDED_BY(mu_) = false;
   // Read, and the result not yet written.
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
