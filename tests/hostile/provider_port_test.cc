@@ -447,6 +447,24 @@ TEST_P(ProviderPortTest, OthersAreServedInBoundedMemory) {
                       << attack.max_more_threads << " threads";
 }
 
+// What is no attack: the keepalive that gRPC's clients recommend, on a connection without a call.
+TEST(ProviderPortKeepaliveTest, PingsEverySixSecondsAreWelcome) {
+  auto fleet = Fleet::Start(Deployment::kEmbedded);
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  const Arena arena((*fleet)->provider_address(), (*fleet)->ca_file());
+  const std::unique_ptr<Http2Peer> peer = arena.Connect();
+  ASSERT_NE(peer, nullptr);
+  // gRPC forgives two pings too many.
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(peer->Write(Frame(FrameType::kPing, 0, 0, "12345678"), kImpatience));
+    const MonotonicTime next = RealClock()->Monotonic() + absl::Seconds(6);
+    while (RealClock()->Monotonic() < next) {
+      ASSERT_TRUE(peer->Read(next - RealClock()->Monotonic()));
+      ASSERT_FALSE(peer->goaway());
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Attacks, ProviderPortTest, testing::ValuesIn(Attacks()),
                          [](const auto& info) { return info.param.name; });
 
