@@ -7,20 +7,40 @@
 #include "common/limits.h"
 
 namespace bellwire::registry {
+namespace {
+
+absl::Status CrowdedError() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                absl::StrCat(kMaxReceiptWaiters, " places to wait for receipts are shared out")),
+      kOverloadedRetryAfter);
+}
+
+absl::Status QuotaError() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED",
+                absl::StrCat("the team waits for receipts ", kMaxReceiptStreamsPerTeam,
+                             " times already: end some of its streams of receipts")),
+      kQuotaRetryAfter);
+}
+
+}  // namespace
 
 void ReceiptWaiters::Park(const std::string& team_id, MonotonicTime until, Waiter waiter) {
+  bool crowded = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (size_ < kMaxReceiptWaiters) {
+    const auto it = of_team_.find(team_id);
+    const size_t held = it == of_team_.end() ? 0 : it->second.size();
+    // What is free is left to all alike: a newcomer finds room.
+    crowded = held >= kMaxReceiptWaiters - size_;
+    if (!crowded && held < kMaxReceiptStreamsPerTeam) {
       ++size_;
       of_team_[team_id].push_back({until, std::move(waiter)});
       return;
     }
   }
-  std::move(waiter)(
-      WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                               absl::StrCat(kMaxReceiptWaiters, " wait for receipts already")),
-                     kOverloadedRetryAfter));
+  std::move(waiter)(crowded ? CrowdedError() : QuotaError());
 }
 
 void ReceiptWaiters::Wake(const std::string& team_id) {

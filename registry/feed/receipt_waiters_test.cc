@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
@@ -53,14 +54,28 @@ TEST_F(ReceiptWaitersTest, AWaitEndsAtItsTime) {
   EXPECT_EQ(Woken().size(), 1u);
 }
 
-TEST_F(ReceiptWaitersTest, WaitersAreLimitedAndPlacesComeFree) {
-  for (size_t i = 0; i < kMaxReceiptWaiters; ++i) Park("a", absl::Seconds(5));
+TEST_F(ReceiptWaitersTest, ATeamHasItsBoundAndPlacesComeFree) {
+  for (size_t i = 0; i < kMaxReceiptStreamsPerTeam; ++i) Park("a", absl::Seconds(5));
   EXPECT_EQ(Woken(), Strings());
+  Park("a", absl::Seconds(5));
+  EXPECT_EQ(Woken(), (Strings{"QUOTA_EXCEEDED"}));
   Park("b", absl::Seconds(5));
-  EXPECT_EQ(Woken(), (Strings{"OVERLOADED"}));
+  EXPECT_EQ(Woken(), Strings());
   waiters_.Wake("a");
-  EXPECT_EQ(Woken().size(), kMaxReceiptWaiters);
-  Park("b", absl::Seconds(5));
+  EXPECT_EQ(Woken().size(), kMaxReceiptStreamsPerTeam);
+  Park("a", absl::Seconds(5));
+  EXPECT_EQ(Woken(), Strings());
+  waiters_.WakeAll();
+}
+
+TEST_F(ReceiptWaitersTest, TeamsThatTakeAllTheyGetLeaveRoomForAnother) {
+  for (size_t i = 0; i < kMaxReceiptWaiters; ++i) {
+    Park(absl::StrCat(i % (kMaxReceiptWaiters / kMaxReceiptStreamsPerTeam)), absl::Seconds(5));
+  }
+  const Strings refused = Woken();
+  EXPECT_FALSE(refused.empty());
+  EXPECT_EQ(refused.front(), "OVERLOADED");
+  Park("newcomer", absl::Seconds(5));
   EXPECT_EQ(Woken(), Strings());
   waiters_.WakeAll();
 }

@@ -1,7 +1,6 @@
 #include "registry/server/group_commit.h"
 
-#include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "common/error.h"
 #include "common/limits.h"
@@ -10,10 +9,14 @@
 namespace bellwire::registry {
 namespace {
 
+// Between two looks whether a team has just become active: a part of a millisecond, and about one.
+constexpr size_t kOperationsAtATime = 16;
+constexpr size_t kAnswersAtATime = 64;
+
 absl::Status OverloadedError() {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED", "the registry's queue is full"),
-      kOverloadedRetryAfter);
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                                  "its share of the registry's queue is full"),
+                        kOverloadedRetryAfter);
 }
 
 absl::Status ClosedError() { return StoreUnavailableError("it is shutting down"); }
@@ -22,25 +25,25 @@ absl::Status ClosedError() { return StoreUnavailableError("it is shutting down")
 
 GroupCommit::~GroupCommit() {
   Close();
-  Queue rest;
+  std::vector<Queue::Taken> rest;
   {
     absl::MutexLock lock(&mutex_);
-    rest.swap(queue_);
+    while (!queue_.empty()) rest.push_back(Pop());
   }
-  for (const auto& operation : rest) operation->Answer(ClosedError());
+  for (const Queue::Taken& taken : rest) taken.item->Answer(ClosedError());
 }
 
-void GroupCommit::SubmitErased(std::unique_ptr<Operation> operation, Urgency urgency) {
+void GroupCommit::SubmitErased(const Owner& owner, std::unique_ptr<Operation> operation) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
     if (closed_) {
       refused = ClosedError();
-    } else if (queue_.size() >= kMaxRegistryQueue) {
+    } else if (!queue_.HasRoom(owner)) {
       refused = OverloadedError();
     } else {
-      queue_.push_back(std::move(operation));
-      urgent_ |= urgency == Urgency::kNow;
+      urgent_ += operation->urgent ? 1 : 0;
+      queue_.Push(owner, std::move(operation));
       return;
     }
   }
@@ -52,27 +55,83 @@ void GroupCommit::Close() {
   closed_ = true;
 }
 
-GroupCommit::Batch GroupCommit::RunBatch(absl::FunctionRef<void(size_t ran)> before_commit) {
-  Queue batch;
-  bool urgent;
+GroupCommit::Queue::Taken GroupCommit::Pop() {
+  Queue::Taken taken = queue_.Pop();
+  urgent_ -= taken.item->urgent ? 1 : 0;
+  return taken;
+}
+
+GroupCommit::Batch GroupCommit::RunBatch(BeforeCommit before_commit) {
+  Batch batch;
+  Ran ran;
+  size_t waited = 0;
   {
     absl::MutexLock lock(&mutex_);
-    urgent = urgent_;
-    if (queue_.size() <= kMaxGroupCommitOperations) {
-      batch.swap(queue_);
-      urgent_ = false;
-    } else {
-      const auto end = queue_.begin() + kMaxGroupCommitOperations;
-      batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-      queue_.erase(queue_.begin(), end);
-    }
+    waited = queue_.size();
   }
-  for (const auto& operation : batch) operation->Run(*store_);
-  before_commit(batch.size());
+  for (std::vector<Queue::Taken> taken; !(taken = TakeFor(waited, &ran)).empty();) {
+    Run(std::move(taken), &ran, &batch);
+  }
+  CommitAndAnswer(std::move(ran), before_commit, &batch);
+  absl::MutexLock lock(&mutex_);
+  batch.more = !queue_.empty();
+  return batch;
+}
+
+std::vector<GroupCommit::Queue::Taken> GroupCommit::TakeFor(size_t waited, Ran* ran) {
+  std::vector<Queue::Taken> taken;
+  absl::MutexLock lock(&mutex_);
+  while (taken.size() < kOperationsAtATime && !queue_.empty()) {
+    const size_t size = ran->size() + taken.size();
+    if (size >= (queue_.shared() ? kMaxSharedGroupCommitOperations : kMaxGroupCommitOperations)) {
+      break;
+    }
+    const bool newcomer_waits = queue_.newcomer_waits();
+    // What came since the batch began is the next one's, unless its team has just become active.
+    if (size >= waited && !newcomer_waits) break;
+    if (size >= kMinGroupCommitOperations && ran->ends_early && !newcomer_waits) break;
+    taken.push_back(Pop());
+    ran->ends_early |= taken.back().newcomer && queue_.contended();
+  }
+  return taken;
+}
+
+void GroupCommit::Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch) {
+  for (Queue::Taken& next : taken) {
+    next.item->Run(*store_);
+    batch->urgent |= next.item->urgent;
+    (next.newcomer ? ran->newcomers : ran->operations).push_back(std::move(next.item));
+  }
+}
+
+void GroupCommit::CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* batch) {
+  before_commit(ran.size());
   // Reads are answered after the commit too: they may have seen what it makes durable.
   const absl::Status committed = store_->Commit();
-  for (const auto& operation : batch) operation->Answer(committed);
-  return {.operations = batch.size(), .urgent = urgent};
+  batch->committed.Update(committed);
+  batch->operations += ran.size();
+  for (const auto& operation : ran.newcomers) operation->Answer(committed);
+  size_t answered = 0;
+  for (const auto& operation : ran.operations) {
+    operation->Answer(committed);
+    if (++answered % kAnswersAtATime == 0) ServeNewcomers(before_commit, batch);
+  }
+}
+
+void GroupCommit::ServeNewcomers(BeforeCommit before_commit, Batch* batch) {
+  std::vector<Queue::Taken> taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    while (taken.size() < kMinGroupCommitOperations && queue_.newcomer_waits()) {
+      taken.push_back(queue_.PopNewcomer());
+      urgent_ -= taken.back().item->urgent ? 1 : 0;
+    }
+  }
+  if (taken.empty()) return;
+  Ran ran;
+  Run(std::move(taken), &ran, batch);
+  // No deeper: nobody but newcomers is in it, and they are answered without a look at others.
+  CommitAndAnswer(std::move(ran), before_commit, batch);
 }
 
 bool GroupCommit::WaitForWork(absl::Duration timeout) {
@@ -97,7 +156,7 @@ void GroupCommit::WaitForCompany(size_t operations, absl::Duration timeout) {
 void GroupCommit::WaitForUrgent(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto urgent = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return urgent_ || closed_ || queue_.size() >= kMaxGroupCommitOperations;
+    return urgent_ > 0 || closed_ || queue_.size() >= kMaxGroupCommitOperations;
   };
   mutex_.AwaitWithTimeout(absl::Condition(&urgent), timeout);
 }

@@ -15,13 +15,18 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "registry/server/store.h"
+#include "registry/server/work_queue.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::registry {
 
-// The queue in front of a store, and how it is emptied: everything that waits goes through the store
-// in order, one Commit makes all of it durable, and only then each gets its answer. Under load the
-// batch grows while the last sync runs (docs/decisions/one_writer.md).
+// The queue in front of a store, and how it is emptied: a batch of what waits goes through the store,
+// one Commit makes all of it durable, and only then each gets its answer. Under load the batch grows
+// while the last sync runs (docs/decisions/one_writer.md).
+//
+// WorkQueue says whose turn it is. The operations of one owner keep their order. A team that has just
+// become active does not wait for others' backlog: it takes part in the batch that runs, or is served
+// between its answers (docs/decisions/fair_admission.md).
 //
 // Submit and Close are thread-safe. The rest is for the one thread that owns the store: WriterThread,
 // or a simulation's only one.
@@ -41,18 +46,19 @@ class GroupCommit {
     kPatient,
   };
 
-  // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the owner's thread, and
-  // in the order of the submits. What it returned is given up for an error if the commit fails:
-  // nobody knows then. An operation that returns an error leaves the others alone.
+  // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the owner's
+  // thread; those of one Owner in the order of their submits. What it returned is given up for an
+  // error if the commit fails: nobody knows then. An operation that returns an error leaves the others
+  // alone.
   //
   // `done` gets its answer at once, in this thread, if the operation won't run:
-  //   RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: kMaxRegistryQueue operations wait.
+  //   RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: `owner` has no room left in WorkQueue.
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: closed.
   template <typename Response>
-  void Submit(absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
+  void Submit(const Owner& owner, absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
               Done<Response> done, Urgency urgency = Urgency::kNow) {
-    SubmitErased(std::make_unique<OperationOf<Response>>(std::move(operation), std::move(done)),
-                 urgency);
+    SubmitErased(owner, std::make_unique<OperationOf<Response>>(std::move(operation),
+                                                                std::move(done), urgency));
   }
 
   // No more operations from now on; those that wait are still run.
@@ -60,11 +66,16 @@ class GroupCommit {
 
   struct Batch {
     size_t operations = 0;
-    // Whether one of them may have been urgent.
+    // Whether one of them was urgent.
     bool urgent = false;
+    // Whether something waited at its end.
+    bool more = false;
+    // The first error of its Commits.
+    absl::Status committed;
   };
   // Runs one: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. Without
-  // operations: nothing waits. `before_commit` is told how many were run, and may stage more.
+  // operations: nothing waits. `before_commit` is told how many were run, and may stage more; it is
+  // called once for each Commit, which may be several: see above.
   Batch RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
@@ -77,18 +88,21 @@ class GroupCommit {
  private:
   class Operation {
    public:
+    explicit Operation(Urgency urgency) : urgent(urgency == Urgency::kNow) {}
     virtual ~Operation() = default;
     virtual void Run(Store& store) = 0;
     // `status`: of the commit; or why it was not run.
     virtual void Answer(const absl::Status& status) = 0;
+
+    const bool urgent;
   };
 
   template <typename Response>
   class OperationOf final : public Operation {
    public:
     OperationOf(absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
-                Done<Response> done)
-        : operation_(std::move(operation)), done_(std::move(done)) {}
+                Done<Response> done, Urgency urgency)
+        : Operation(urgency), operation_(std::move(operation)), done_(std::move(done)) {}
 
     void Run(Store& store) override { result_ = std::move(operation_)(store); }
     void Answer(const absl::Status& status) override {
@@ -105,15 +119,35 @@ class GroupCommit {
     std::optional<absl::StatusOr<Response>> result_;
   };
 
-  using Queue = std::vector<std::unique_ptr<Operation>>;
+  using Queue = WorkQueue<std::unique_ptr<Operation>>;
+  using BeforeCommit = absl::FunctionRef<void(size_t ran)>;
 
-  void SubmitErased(std::unique_ptr<Operation> operation, Urgency urgency);
+  // What was run and waits for its Commit or its answer.
+  struct Ran {
+    std::vector<std::unique_ptr<Operation>> operations;
+    // Of teams that had just become active. They are answered first.
+    std::vector<std::unique_ptr<Operation>> newcomers;
+    // One of them would wait for others' backlog.
+    bool ends_early = false;
+
+    size_t size() const { return operations.size() + newcomers.size(); }
+  };
+
+  void SubmitErased(const Owner& owner, std::unique_ptr<Operation> operation);
+  // Takes the next few that are to run with `ran`; `waited` did so when it began. Empty: the batch is
+  // complete.
+  std::vector<Queue::Taken> TakeFor(size_t waited, Ran* ran);
+  void Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch);
+  void CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* batch);
+  // Runs, commits and answers those of teams that have just become active, if there are any.
+  void ServeNewcomers(BeforeCommit before_commit, Batch* batch);
+  Queue::Taken Pop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Store* const store_;
   absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
-  // Whether an urgent operation may wait: one came since the queue was last taken whole.
-  bool urgent_ ABSL_GUARDED_BY(mutex_) = false;
+  // Urgent operations in it.
+  size_t urgent_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

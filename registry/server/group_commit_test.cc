@@ -1,5 +1,8 @@
 #include "registry/server/group_commit.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -36,13 +39,14 @@ class GroupCommitTest : public testing::Test {
   // Puts a team and notes what comes of it.
   void Put(const std::string& id) {
     group_commit_.Submit<Team>(
-        [id](Store& store) { return store.PutTeam(TeamNamed(id)); },
+        Owner::Operator(), [id](Store& store) { return store.PutTeam(TeamNamed(id)); },
         [this, id](absl::StatusOr<Team> team) {
           answers_.push_back(absl::StrCat(id, " ", team.ok() ? "OK" : ErrorReason(team.status())));
         });
   }
   void Count(GroupCommit::Urgency urgency = GroupCommit::Urgency::kNow) {
     group_commit_.Submit<size_t>(
+        Owner::Operator(),
         [](Store& store) -> absl::StatusOr<size_t> { return store.ListTeams()->size(); },
         [this](absl::StatusOr<size_t> size) {
           answers_.push_back(
@@ -83,6 +87,7 @@ TEST_F(GroupCommitTest, ReadsAloneNeedNoSync) {
 TEST_F(GroupCommitTest, OneThatFailsLeavesTheOthersAlone) {
   Put("a");
   group_commit_.Submit<Team>(
+      Owner::Operator(),
       [](Store& store) -> absl::StatusOr<Team> {
         Team other = TeamNamed("a");
         other.set_name("other");
@@ -125,11 +130,12 @@ TEST_F(GroupCommitTest, ABatchIsBounded) {
 }
 
 TEST_F(GroupCommitTest, AFullQueueAnswersOverloadedAtOnce) {
-  for (size_t i = 0; i < kMaxRegistryQueue; ++i) Count();
+  for (size_t i = 0; i < kMaxRegistryQueue / 2; ++i) Count();
   EXPECT_TRUE(answers_.empty());
   absl::Status refused;
-  group_commit_.Submit<Team>([](Store& store) { return store.PutTeam(TeamNamed("a")); },
-                             [&](absl::StatusOr<Team> team) { refused = team.status(); });
+  group_commit_.Submit<Team>(
+      Owner::Operator(), [](Store& store) { return store.PutTeam(TeamNamed("a")); },
+      [&](absl::StatusOr<Team> team) { refused = team.status(); });
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ErrorReason(refused), "OVERLOADED");
   EXPECT_TRUE(RetryAfter(refused).has_value());
@@ -210,7 +216,7 @@ TEST_F(GroupCommitTest, DestroyedItAnswersWhatWaits) {
   {
     GroupCommit group_commit(&store_);
     group_commit.Submit<Team>(
-        [](Store& store) { return store.PutTeam(TeamNamed("a")); },
+        Owner::Operator(), [](Store& store) { return store.PutTeam(TeamNamed("a")); },
         [&](absl::StatusOr<Team> team) { answer = ErrorReason(team.status()); });
   }
   EXPECT_EQ(answer, "REGISTRY_UNAVAILABLE");
@@ -218,11 +224,97 @@ TEST_F(GroupCommitTest, DestroyedItAnswersWhatWaits) {
 
 // An operation may submit the next one from its answer.
 TEST_F(GroupCommitTest, AnAnswerMaySubmit) {
-  group_commit_.Submit<Team>([](Store& store) { return store.PutTeam(TeamNamed("a")); },
-                             [this](absl::StatusOr<Team>) { Put("b"); });
+  group_commit_.Submit<Team>(
+      Owner::Operator(), [](Store& store) { return store.PutTeam(TeamNamed("a")); },
+      [this](absl::StatusOr<Team>) { Put("b"); });
   group_commit_.RunBatch();
   EXPECT_EQ(group_commit_.RunBatch().operations, 1);
   EXPECT_EQ(answers_, (Strings{"b OK"}));
+}
+
+// What teams have queued; `answers_` gets each team's name when it is served.
+class FairGroupCommitTest : public GroupCommitTest {
+ protected:
+  // `while_running`: what happens while the operation runs.
+  void Call(
+      const std::string& team, std::function<void()> while_running = [] {}) {
+    group_commit_.Submit<size_t>(
+        Owner::Team(team),
+        [while_running = std::move(while_running)](Store&) -> absl::StatusOr<size_t> {
+          while_running();
+          return 0;
+        },
+        [this, team](absl::StatusOr<size_t> served) {
+          answers_.push_back(served.ok() ? team : ErrorReason(served.status()));
+        });
+  }
+  void CallMany(const std::string& team, size_t count) {
+    for (size_t i = 0; i < count; ++i) Call(team);
+  }
+  // How many were answered before the first of this team.
+  ptrdiff_t AnsweredBefore(const std::string& team) {
+    return std::find(answers_.begin(), answers_.end(), team) - answers_.begin();
+  }
+};
+
+TEST_F(FairGroupCommitTest, ATeamIsInTheNextBatchWhateverOthersHaveQueued) {
+  for (int i = 0; i < 100; ++i) CallMany(absl::StrCat("noisy", i), 80);
+  for (int i = 0; i < 4; ++i) group_commit_.RunBatch();
+  answers_.clear();
+  Call("quiet");
+  group_commit_.RunBatch();
+  EXPECT_EQ(AnsweredBefore("quiet"), 0);
+}
+
+TEST_F(FairGroupCommitTest, ATeamThatComesWhileABatchRunsTakesPartInIt) {
+  CallMany("noisy", 10);
+  Call("noisy", [this] { Call("quiet"); });
+  CallMany("noisy", 5000);
+  const GroupCommit::Batch batch = group_commit_.RunBatch();
+  EXPECT_LE(AnsweredBefore("quiet"), 8) << "noisy itself has just become active";
+  EXPECT_EQ(batch.operations, kMinGroupCommitOperations) << "and it ends early for it";
+  EXPECT_TRUE(batch.more);
+}
+
+TEST_F(FairGroupCommitTest, ATeamThatComesWhileABatchIsAnsweredIsServedInBetween) {
+  group_commit_.Submit<size_t>(
+      Owner::Team("noisy"), [](Store&) -> absl::StatusOr<size_t> { return 0; },
+      [this](absl::StatusOr<size_t>) { Call("quiet"); });
+  CallMany("noisy", 200);
+  size_t commits = 0;
+  const GroupCommit::Batch batch = group_commit_.RunBatch([&](size_t) { ++commits; });
+  EXPECT_LE(AnsweredBefore("quiet"), 8 + 64) << "noisy's first turn, and so many between two looks";
+  EXPECT_EQ(batch.operations, 202u);
+  EXPECT_EQ(commits, 2u);
+}
+
+TEST_F(FairGroupCommitTest, BatchesAreSmallerWhileTeamsShareTheWriter) {
+  CallMany("a", 2000);
+  EXPECT_EQ(group_commit_.RunBatch().operations, kMaxGroupCommitOperations);
+  CallMany("b", 1);
+  while (group_commit_.RunBatch().operations == kMinGroupCommitOperations) {
+  }
+  CallMany("a", 2000);
+  EXPECT_EQ(group_commit_.RunBatch().operations, kMaxSharedGroupCommitOperations);
+}
+
+TEST_F(FairGroupCommitTest, TeamsShareTheWriterAlike) {
+  CallMany("a", 8000);
+  CallMany("b", 2000);
+  for (int i = 0; i < 8; ++i) group_commit_.RunBatch();
+  const auto of_b = static_cast<size_t>(std::count(answers_.begin(), answers_.end(), "b"));
+  EXPECT_NEAR(of_b, answers_.size() / 2, 16);
+}
+
+TEST_F(FairGroupCommitTest, AFloodIsRefusedToItsTeamAndToNobodyElse) {
+  CallMany("noisy", 2 * kMaxRegistryQueue);
+  EXPECT_EQ(answers_, Strings(answers_.size(), "OVERLOADED"));
+  EXPECT_FALSE(answers_.empty());
+  answers_.clear();
+  CallMany("quiet", 1000);
+  Count();
+  CountPatiently();
+  EXPECT_EQ(answers_, Strings());
 }
 
 // Holds up every commit until it is let go.
@@ -262,11 +354,12 @@ TEST(WriterThreadTest, ConcurrentAppendsShareSyncs) {
   GroupCommit group_commit(&store);
   absl::BlockingCounter answered(1 + kThreads * kEach);
   const auto put = [&](const std::string& id) {
-    group_commit.Submit<Team>([id](Store& s) { return s.PutTeam(TeamNamed(id)); },
-                              [&](absl::StatusOr<Team> team) {
-                                EXPECT_TRUE(team.ok()) << team.status();
-                                answered.DecrementCount();
-                              });
+    group_commit.Submit<Team>(
+        Owner::Operator(), [id](Store& s) { return s.PutTeam(TeamNamed(id)); },
+        [&](absl::StatusOr<Team> team) {
+          EXPECT_TRUE(team.ok()) << team.status();
+          answered.DecrementCount();
+        });
   };
   {
     WriterThread writer(&group_commit, &store, &clock);
@@ -293,7 +386,7 @@ class WaitingWriterTest : public testing::Test {
   absl::Notification* Put(const std::string& id, Urgency urgency) {
     auto answered = std::make_unique<absl::Notification>();
     group_commit_.Submit<Team>(
-        [id](Store& store) { return store.PutTeam(TeamNamed(id)); },
+        Owner::Operator(), [id](Store& store) { return store.PutTeam(TeamNamed(id)); },
         [answered = answered.get()](absl::StatusOr<Team>) { answered->Notify(); }, urgency);
     return answers_.emplace_back(std::move(answered)).get();
   }
@@ -338,6 +431,64 @@ TEST_F(WaitingWriterTest, WaitsForAsManyAsTheBatchHadIfToldSo) {
       Urgency::kPatient);
 }
 
+// A backend that calls an idle registry, one call after the other, when a thousand messages fall due.
+TEST(WriterThreadTest, WhatIsDueAtOnceIsDoneInSmallStepsBetweenCalls) {
+  constexpr int kDevices = 1000;
+  SimulatedClock clock;
+  int released = 0;
+  KvStore store(std::make_unique<MemoryEngine>(),
+                {.clock = &clock,
+                 .random = [] { return uint64_t{7}; },
+                 .on_due = [&](const DeviceId&, const Route&, const Envelope&) { ++released; }});
+  ASSERT_TRUE(store.PutTeam(TeamNamed("team")).ok());
+  admin::v1::App app;
+  app.set_team_id("team");
+  app.set_app_id("com.example.mail");
+  ASSERT_TRUE(store.PutApp(app).ok());
+  for (int i = 0; i < kDevices; ++i) {
+    const DeviceId device(
+        std::array<uint8_t, 16>{static_cast<uint8_t>(i), static_cast<uint8_t>(i >> 8)});
+    const TokenRef token{device, *store.RegisterApp(device, "com.example.mail"), "team"};
+    Route route;
+    route.set_connector_address("connector:1");
+    route.set_session_id(1);
+    route.set_login_number(1);
+    ASSERT_TRUE(store.Bind(device, route, {.max_bytes = 1000, .max_messages = 10}).ok());
+    Envelope message;
+    message.set_message_id(std::string(16, 'm'));
+    message.set_registration_id(token.registration_id);
+    message.set_accepted_at_ms(WallNowMs(clock));
+    message.set_deliver_at_ms(WallNowMs(clock) + 60'000);
+    message.set_expires_at_ms(WallNowMs(clock) + 3'600'000);
+    ASSERT_TRUE(store.Append(token, message, {}).ok());
+  }
+  ASSERT_TRUE(store.Commit().ok());
+  clock.Advance(absl::Minutes(2));
+
+  GroupCommit group_commit(&store);
+  std::vector<int> released_at_call;
+  absl::Notification done;
+  // On the writer's thread from the second call on.
+  std::function<void()> call = [&] {
+    group_commit.Submit<size_t>(
+        Owner::Team("quiet"), [](Store&) -> absl::StatusOr<size_t> { return 0; },
+        [&](absl::StatusOr<size_t>) {
+          released_at_call.push_back(released);
+          if (released < kDevices) return call();
+          done.Notify();
+        });
+  };
+  {
+    WriterThread writer(&group_commit, &store, &clock);
+    call();
+    done.WaitForNotification();
+  }
+  for (size_t i = 1; i < released_at_call.size(); ++i) {
+    // The steps of two batches: it may be idle between two calls.
+    EXPECT_LE(released_at_call[i] - released_at_call[i - 1], 2 * kMinSweepEntries);
+  }
+}
+
 TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {
   SimulatedClock clock;
   KvStore store(std::make_unique<MemoryEngine>(),
@@ -365,8 +516,9 @@ TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {
   {
     WriterThread writer(&group_commit, &store, &clock);
     // The sweep follows the first batch at the latest.
-    group_commit.Submit<size_t>([](Store&) -> absl::StatusOr<size_t> { return 0; },
-                                [&](absl::StatusOr<size_t>) { swept.Notify(); });
+    group_commit.Submit<size_t>(
+        Owner::Operator(), [](Store&) -> absl::StatusOr<size_t> { return 0; },
+        [&](absl::StatusOr<size_t>) { swept.Notify(); });
     swept.WaitForNotification();
   }
   EXPECT_EQ(get()->state(), push::v1::EXPIRED);

@@ -18,6 +18,9 @@
 namespace bellwire::registry {
 namespace {
 
+// Of up to kMaxFeedBlockReceipts receipts, in appends.
+constexpr int64_t kReadReceiptsCost = 8;
+
 template <typename T>
 bool Refuse(const absl::StatusOr<T>& decoded, auto& done) {
   if (decoded.ok()) return false;
@@ -82,7 +85,9 @@ uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkR
 void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::AppendResponse> done) {
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   if (Refuse(token, done) || Refuse(CheckMessage(request.message()), done)) return;
+  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
   group_commit_->Submit<internal::v1::AppendResponse>(
+      owner,
       [token = *std::move(token),
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(AppendResult result,
@@ -104,6 +109,7 @@ void Service::Resolve(internal::v1::ResolveRequest request,
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done)) return;
   group_commit_->Submit<internal::v1::ResolveResponse>(
+      Owner::Devices(),
       [device = *device,
        seq = request.seq()](Store& store) -> absl::StatusOr<internal::v1::ResolveResponse> {
         internal::v1::ResolveResponse response;
@@ -119,7 +125,9 @@ void Service::GetMessage(internal::v1::GetMessageRequest request,
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(token, done) || Refuse(message, done)) return;
+  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
   group_commit_->Submit<internal::v1::GetMessageResponse>(
+      owner,
       [token = *std::move(token),
        message = *message](Store& store) -> absl::StatusOr<internal::v1::GetMessageResponse> {
         internal::v1::GetMessageResponse response;
@@ -133,7 +141,9 @@ void Service::Recall(internal::v1::RecallRequest request, Done<internal::v1::Rec
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(token, done) || Refuse(message, done)) return;
+  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
   group_commit_->Submit<internal::v1::RecallResponse>(
+      owner,
       [token = *std::move(token),
        message = *message](Store& store) -> absl::StatusOr<internal::v1::RecallResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(RecallResult result, store.Recall(token, message));
@@ -150,6 +160,7 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::BindResponse>(
+      Owner::Devices(),
       [device = *device,
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(BindResult result,
@@ -177,6 +188,7 @@ void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::Unb
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::UnbindResponse>(
+      Owner::Devices(),
       [device = *device,
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, request.route()));
@@ -190,6 +202,7 @@ void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullRes
   if (Refuse(device, done)) return;
   if (request.has_route() && Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::PullResponse>(
+      Owner::Devices(),
       [device = *device,
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
         if (request.has_route()) {
@@ -211,6 +224,7 @@ void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckRespon
     return;
   }
   group_commit_->Submit<internal::v1::AckResponse>(
+      Owner::Devices(),
       [device = *device, route = request.route(),
        items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AckResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.Acknowledge(device, route, items));
@@ -224,6 +238,7 @@ void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::App
   absl::StatusOr<std::vector<AppAckItem>> items = DecodeAppAckItems(request.items());
   if (Refuse(device, done) || Refuse(items, done)) return;
   group_commit_->Submit<internal::v1::AppAckResponse>(
+      Owner::Devices(),
       [device = *device,
        items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AppAckResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.AppAcknowledge(device, items));
@@ -238,6 +253,7 @@ void Service::ReportSent(internal::v1::ReportSentRequest request,
   absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
   if (Refuse(device, done) || Refuse(items, done)) return;
   group_commit_->Submit<internal::v1::ReportSentResponse>(
+      Owner::Devices(),
       [device = *device, items = *std::move(items)](
           Store& store) -> absl::StatusOr<internal::v1::ReportSentResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
@@ -252,6 +268,7 @@ void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
   const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(request.network());
   if (Refuse(device, done) || Refuse(report, done)) return;
   group_commit_->Submit<internal::v1::ReportNetworkResponse>(
+      Owner::Devices(),
       [device = *device,
        report = *report](Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const absl::Duration hint, store.ReportNetwork(device, report));
@@ -267,6 +284,7 @@ void Service::RegisterApp(internal::v1::RegisterAppRequest request,
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
+      Owner::Devices(),
       [device = *device, app_id = request.app_id(),
        sealer = sealer_](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const uint64_t registration_id,
@@ -286,6 +304,7 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
+      Owner::Devices(),
       [device = *device, app_id = request.app_id(), registration_id = request.registration_id()](
           Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id, registration_id));
@@ -302,6 +321,7 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
     return;
   }
   group_commit_->Submit<internal::v1::ReadReceiptsResponse>(
+      Owner::Team(request.team_id(), kReadReceiptsCost),
       [request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(
             FeedPage page,
@@ -342,29 +362,34 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
 void Service::GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) {
   if (Refuse(CheckKeyId(request.key_id()), done)) return;
   group_commit_->Submit<admin::v1::Key>(
+      Owner::Unauthenticated(),
       [key_id = request.key_id()](Store& store) { return store.GetKey(key_id); }, std::move(done));
 }
 
 void Service::PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) {
   if (Refuse(CheckTeam(request), done)) return;
   group_commit_->Submit<admin::v1::Team>(
-      [team = std::move(request)](Store& store) { return store.PutTeam(team); }, std::move(done));
+      Owner::Operator(), [team = std::move(request)](Store& store) { return store.PutTeam(team); },
+      std::move(done));
 }
 
 void Service::PutApp(admin::v1::App request, Done<admin::v1::App> done) {
   if (Refuse(CheckApp(request), done)) return;
   group_commit_->Submit<admin::v1::App>(
-      [app = std::move(request)](Store& store) { return store.PutApp(app); }, std::move(done));
+      Owner::Operator(), [app = std::move(request)](Store& store) { return store.PutApp(app); },
+      std::move(done));
 }
 
 void Service::PutKey(admin::v1::Key request, Done<admin::v1::Key> done) {
   if (Refuse(CheckKey(request), done)) return;
   group_commit_->Submit<admin::v1::Key>(
-      [key = std::move(request)](Store& store) { return store.PutKey(key); }, std::move(done));
+      Owner::Operator(), [key = std::move(request)](Store& store) { return store.PutKey(key); },
+      std::move(done));
 }
 
 void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
   group_commit_->Submit<admin::v1::ListTeamsResponse>(
+      Owner::Operator(),
       [](Store& store) -> absl::StatusOr<admin::v1::ListTeamsResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Team> teams, store.ListTeams());
         admin::v1::ListTeamsResponse response;
@@ -377,6 +402,7 @@ void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsRe
 void Service::ListApps(admin::v1::ListAppsRequest request, Done<admin::v1::ListAppsResponse> done) {
   if (Refuse(CheckTeamId(request.team_id()), done)) return;
   group_commit_->Submit<admin::v1::ListAppsResponse>(
+      Owner::Operator(),
       [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListAppsResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::App> apps, store.ListApps(team_id));
         admin::v1::ListAppsResponse response;
@@ -389,6 +415,7 @@ void Service::ListApps(admin::v1::ListAppsRequest request, Done<admin::v1::ListA
 void Service::ListKeys(admin::v1::ListKeysRequest request, Done<admin::v1::ListKeysResponse> done) {
   if (Refuse(CheckTeamId(request.team_id()), done)) return;
   group_commit_->Submit<admin::v1::ListKeysResponse>(
+      Owner::Operator(),
       [team_id = request.team_id()](Store& store) -> absl::StatusOr<admin::v1::ListKeysResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(std::vector<admin::v1::Key> keys, store.ListKeys(team_id));
         admin::v1::ListKeysResponse response;
@@ -401,6 +428,7 @@ void Service::ListKeys(admin::v1::ListKeysRequest request, Done<admin::v1::ListK
 void Service::RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) {
   if (Refuse(CheckKeyId(request.key_id()), done)) return;
   group_commit_->Submit<admin::v1::Key>(
+      Owner::Operator(),
       [key_id = request.key_id()](Store& store) { return store.RevokeKey(key_id); },
       std::move(done));
 }

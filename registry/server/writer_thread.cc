@@ -38,23 +38,31 @@ void WriterThread::Loop() {
   while (true) {
     const absl::Duration until_next = std::min(next_sweep, next_relay) - clock_->Monotonic();
     if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
-    bool relayed = clock_->Monotonic() >= next_relay;
-    bool more = false;
+    const MonotonicTime began = clock_->Monotonic();
+    const bool sweep = began >= next_sweep;
+    bool swept = false;
+    bool more_is_due = false;
+    bool relayed = began >= next_relay;
+    bool more_to_relay = false;
     const GroupCommit::Batch ran = group_commit_->RunBatch([&](size_t operations) {
+      if (sweep && !std::exchange(swept, true)) {
+        more_is_due = SweepStep(std::clamp(operations, kMinSweepEntries, kMaxSweepEntries));
+      }
       relayed |= operations >= kRelayAtOnceOperations;
-      if (relayed) more = RelayStep();
+      if (relayed) more_to_relay = RelayStep();
     });
     const MonotonicTime now = clock_->Monotonic();
     if (relayed) {
-      next_relay = more ? now : now + kSweepInterval;
-    } else if (ran.operations > 0) {
+      next_relay = more_to_relay ? now : now + kSweepInterval;
+    } else if (ran.operations > 0 || swept) {
       next_relay = std::min(next_relay, now + kRelayInterval);
     }
+    if (swept) {
+      if (!ran.committed.ok()) SweepPostponed(ran.committed);
+      next_sweep = more_is_due && ran.committed.ok() ? now : now + kSweepInterval;
+      if (on_sweep_) on_sweep_();
+    }
     WaitForMore(ran);
-    if (now < next_sweep) continue;
-    next_sweep = SweepStep() ? now : now + kSweepInterval;
-    next_relay = std::min(next_relay, now + kRelayInterval);
-    if (on_sweep_) on_sweep_();
   }
 }
 
@@ -82,15 +90,16 @@ bool WriterThread::RelayStep() {
   return relayed.ok() && relayed->more;
 }
 
-bool WriterThread::SweepStep() {
-  const absl::StatusOr<SweepResult> swept = store_->Sweep(kMaxSweepEntries);
-  const absl::Status status = swept.ok() ? store_->Commit() : swept.status();
-  if (!status.ok()) {
-    if (const auto unsaid = sweeps_postponed_.Take()) {
-      LogWarning("sweep_postponed", {{"error", status.message()}, {"unsaid", *unsaid}});
-    }
+void WriterThread::SweepPostponed(const absl::Status& why) {
+  if (const auto unsaid = sweeps_postponed_.Take()) {
+    LogWarning("sweep_postponed", {{"error", why.message()}, {"unsaid", *unsaid}});
   }
-  return status.ok() && swept->more;
+}
+
+bool WriterThread::SweepStep(size_t max_entries) {
+  const absl::StatusOr<SweepResult> swept = store_->Sweep(max_entries);
+  if (!swept.ok()) SweepPostponed(swept.status());
+  return swept.ok() && swept->more;
 }
 
 }  // namespace bellwire::registry

@@ -12,9 +12,9 @@
 
 namespace bellwire::registry {
 
-// The one thread that uses the store: runs batches as they come and, between them, sweeps away what is
-// due, a bounded step each kSweepInterval or as long as more is due. What batches add to the feeds of
-// receipts it moves there with the next batch, so that both share a sync, or when it is idle.
+// The one thread that uses the store: runs batches as they come and, with them, sweeps away what is
+// due, a small step each kSweepInterval or as long as more is due. What batches add to the feeds of
+// receipts it moves there with the next batch. Both share that batch's sync, or go when it is idle.
 class WriterThread {
  public:
   // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval or
@@ -30,8 +30,9 @@ class WriterThread {
  private:
   void Loop();
   void WaitForMore(const GroupCommit::Batch& ran);
-  // Whether more is due.
-  bool SweepStep();
+  // Stages it, for the next commit. Whether more is due.
+  bool SweepStep(size_t max_entries);
+  void SweepPostponed(const absl::Status& why);
   // Stages it, for the next commit. Whether more waits.
   bool RelayStep();
 

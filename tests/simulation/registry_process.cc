@@ -46,7 +46,7 @@ struct RegistryProcess::Life final : RegistryApi {
     commit_timer->Arm(process->random_.Between(absl::Milliseconds(1), absl::Milliseconds(4)));
   }
   void RunBatch() {
-    if (group_commit.RunBatch().operations == kMaxGroupCommitOperations) CommitSoon();
+    if (group_commit.RunBatch().more) CommitSoon();
     if (!relay_timer->armed()) relay_timer->Arm(kRelayInterval);
   }
   // With the next commit, as WriterThread does it (registry/server/writer_thread.cc).
