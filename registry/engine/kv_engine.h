@@ -118,8 +118,8 @@ class KvReader {
 };
 
 // Where the registry's records lie: the narrow waist under the domain logic. RocksDbEngine keeps
-// them on disk, MemoryEngine in memory for simulations and tests; engine_contract_test is run over
-// both.
+// them on disk, MemoryEngine in memory for simulations and tests. registry/testing/engine_contract.cc
+// is run over both.
 //
 // Errors, of reads as of writes:
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: it can't be read or written now. Worth trying again.

@@ -18,24 +18,23 @@
 
 namespace bellwire::registry {
 
-// Where something was written in the engine's log.
+// Where something was written in the engine's CommitLog.
 struct LogPlace {
-  // Of the commit; the next one has the next number.
+  // Of the entry; the next one has the next number.
   uint64_t commit = 0;
-  // Number of the file, or of one before it.
-  uint64_t file = 0;
-  // Bytes logged before it, since the log was opened.
+  // Bytes logged before it, since the store was opened.
   uint64_t bytes = 0;
 };
 
-// The latest writes of the families whose records don't last: they are in the log, and the engine's tables don't know
-// of them yet. Most messages are acknowledged a moment after they were stored, and each of these steps writes the
-// same records of the device: what is written over or deleted while it is here never reaches a table, and need
-// not be sorted, flushed and merged. In the words of ARIES (C. Mohan et al., ACM TODS 17, 1992) these are dirty
-// pages that are written back by age, and a start redoes the log from the oldest of them.
+// The latest writes of the families whose records don't last. They are in the CommitLog, and the
+// engine's tables don't know of them yet. Most messages are acknowledged a moment after they were
+// stored, and each of these steps writes the same records of the device. What is written over or
+// deleted while it is here never reaches a table, and is never sorted, flushed and merged. In the
+// words of ARIES (C. Mohan et al., ACM TODS 17, 1992) these are dirty pages that are written back by
+// age, and a start redoes the log from the oldest of them.
 //
-// Keys are held in groups, a device's together. A group leaves as a whole, the oldest first, once enough was
-// logged after the first of its writes; so both memory and the part of the log that must be kept are bounded.
+// Keys are held in groups, a device's together. A group leaves as a whole, the oldest first, once
+// enough was logged after the first of its writes. So memory and the length of the log are bounded.
 //
 // Pure. Not thread-safe.
 class RecentWrites final : public KvReader {
@@ -58,12 +57,15 @@ class RecentWrites final : public KvReader {
   // Adds what was just logged there. REQUIRES: Keeps(key.family).
   void Add(const KvKey& key, Change change, const LogPlace& place);
 
-  // Takes out all groups that began before `bytes`; `write` gets what the tables must be told.
-  void TakeBefore(uint64_t bytes, absl::FunctionRef<void(Family family, absl::string_view key,
-                                                         const std::optional<std::string>& value)>
-                                      write);
+  // Takes out all groups that began before `bytes`. `left` hears of each group, `write` of what the
+  // tables must be told.
+  void TakeBefore(uint64_t bytes,
+                  absl::FunctionRef<void(Family family, absl::string_view prefix)> left,
+                  absl::FunctionRef<void(Family family, absl::string_view key,
+                                         const std::optional<std::string>& value)>
+                      write);
 
-  // Where the oldest of it was logged: the log must be kept from there on. nullopt: it is empty.
+  // Where the oldest write was logged: the log is needed from there on. nullopt: nothing is here.
   std::optional<LogPlace> oldest() const;
 
  private:

@@ -10,12 +10,13 @@
 
 namespace bellwire::registry {
 
-// Files that go little by little. A file system that gives back half a gigabyte in one transaction makes every sync
-// meanwhile wait for it, and each sync is a commit with its messages: ext4, mounted with `discard`, held one up for
-// 80 ms. As RocksDB's SstFileManager does it, but without a rate, and without a second name that LogKeeper and the
-// checks at the start would have to know.
+// Deletes large files in steps of 4 MiB, so that one unlink never blocks a sync. A file system that
+// gives back half a gigabyte in one transaction makes every sync meanwhile wait for it: ext4, mounted
+// with `discard`, held one up for 80 ms. RocksDB's SstFileManager does the same at a fixed rate and
+// under a second name, which the checks at the start would have to know.
 //
-// Of files on the machine's own disk; those of another file system beneath are deleted as that does it. Thread-safe.
+// Works on files of the machine's own disk. Files of another file system beneath are deleted at once.
+// Thread-safe.
 class GradualDeletion final : public rocksdb::FileSystemWrapper {
  public:
   // About a millisecond's work.

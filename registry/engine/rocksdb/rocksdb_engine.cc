@@ -17,12 +17,13 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "registry/engine/logged_commit.h"
 #include "registry/engine/recent_writes.h"
 #include "registry/engine/records.h"
+#include "registry/engine/rocksdb/format4_log.h"
 #include "registry/engine/rocksdb/gradual_deletion.h"
 #include "registry/engine/rocksdb/log_check.h"
-#include "registry/engine/rocksdb/log_keeper.h"
-#include "registry/engine/rocksdb/recent_log.h"
+#include "registry/engine/rocksdb/rocksdb_commit_log.h"
 #include "registry/engine/rocksdb/rocksdb_log.h"
 #include "registry/engine/rocksdb/rocksdb_options.h"
 #include "registry/engine/rocksdb/rocksdb_status.h"
@@ -37,15 +38,18 @@
 namespace bellwire::registry {
 namespace {
 
-constexpr uint32_t kFormatVersion = 4;
-// Its log has no LoggedWrites: all that is to be changed is this number.
-constexpr uint32_t kFormatVersionBeforeRecentWrites = 3;
+constexpr uint32_t kFormatVersion = 5;
+// Upgraded at the first start: their latest writes lie in the log files (format4_log.h). Format 3
+// has none there.
+constexpr uint32_t kOldestUpgradable = 3;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
 
 // In the order of Family.
 constexpr std::array<absl::string_view, 7> kFamilyNames = {"devices",  "lives",  "teams", "names",
                                                            "timeline", "outbox", "feeds"};
+// The CommitLog. Stores before format 5 have none.
+constexpr absl::string_view kCommitsName = "commits";
 
 rocksdb::Slice ToSlice(absl::string_view s) { return {s.data(), s.size()}; }
 absl::string_view ToView(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
@@ -119,16 +123,22 @@ class RocksDbEngine::Database final : public KvReader {
   absl::Status Commit(const WriteSet& writes);
 
  private:
-  Database(const Options& options, const std::shared_ptr<LogKeeper>& keeper)
+  Database(const Options& options, const std::shared_ptr<LogHold>& hold)
       : directory_(options.directory),
         max_recent_bytes_(options.max_recent_writes_bytes),
-        keeper_(keeper),
-        env_(rocksdb::NewCompositeEnv(keeper)) {}
+        hold_(hold),
+        env_(rocksdb::NewCompositeEnv(hold)) {}
 
-  // Puts one change into a batch.
-  void Stage(Family family, absl::string_view key, const std::optional<std::string>& value,
-             rocksdb::WriteBatch* batch);
+  // Puts one change into the batch.
+  void Stage(Family family, absl::string_view key, const std::optional<std::string>& value);
+  // What the commit says about RecentWrites: its entry in the log, and what leaves for the tables.
+  void StageRecent(const WriteSet& writes, const LogPlace& place);
+  // What lies in the log files of a store before format 5.
+  absl::StatusOr<WriteSet> ReadOldLog() const;
+  // Puts what was recent when the store was closed, or died, where it belongs.
   absl::Status Recover(bool read_only);
+  // Writes the batch and syncs.
+  absl::Status WriteBatch();
 
   // What fails while closing was durable before, or never promised to be.
   static void Check(const rocksdb::Status& status, absl::string_view doing) {
@@ -136,10 +146,15 @@ class RocksDbEngine::Database final : public KvReader {
     if (!converted.ok()) LogWarning("store_close_failed", {{"error", converted.message()}});
   }
 
-  absl::Status CheckFormat(const Options& options, bool families_missing);
+  // Of the column families in front of an open, which makes those that are missing.
+  struct Missing {
+    bool record_family = false;
+    bool commits = false;
+  };
+  absl::Status CheckFormat(const Options& options, const Missing& missing);
   absl::Status CheckEmpty(const Options& options);
-  // With the version of this program.
-  absl::Status PutFormat(storage::v1::Format format);
+  // With the version of this program, and `writes`, in one commit.
+  absl::Status PutFormat(storage::v1::Format format, const WriteSet& writes);
 
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<size_t>(family) + 1];
@@ -147,22 +162,24 @@ class RocksDbEngine::Database final : public KvReader {
 
   const std::string directory_;
   const uint64_t max_recent_bytes_;
-  const std::shared_ptr<LogKeeper> keeper_;
+  const std::shared_ptr<LogHold> hold_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
-  // The first is that of the default column family.
+  // That of the default column family, those of kFamilyNames, and that of the commit log. The last
+  // is missing only where a store before format 5 is read.
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
-  RecentWrites recent_{this};
-  // Of the last commit that logged writes for `recent_`, and how much all since the start were.
-  uint64_t last_commit_ = 0;
-  uint64_t logged_bytes_ = 0;
-  // To build a commit in: buffers for all of them, as large as the largest needed.
+  uint32_t format_version_ = kFormatVersion;
+  // To build a commit in: as large as the largest needed.
   rocksdb::WriteBatch batch_{/*reserved_bytes=*/0, /*max_bytes=*/0,
                              StoreWriteOptions().protection_bytes_per_key,
                              /*default_cf_ts_sz=*/0};
-  rocksdb::WriteBatch recent_batch_;
-  storage::v1::LoggedWrites logged_;
-  std::string blob_;
+  std::unique_ptr<RocksDbCommitLog> log_;
+  LoggedCommit entry_;
+  std::vector<std::pair<Family, std::string>> left_;
+  RecentWrites recent_{this};
+  // Number of the last entry of the log, and how much was logged since the start.
+  uint64_t last_commit_ = 0;
+  uint64_t logged_bytes_ = 0;
 };
 
 absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database::Open(
@@ -180,7 +197,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
   std::unique_ptr<Database> database(new Database(
       options,
-      std::make_shared<LogKeeper>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
+      std::make_shared<LogHold>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
   rocksdb::DBOptions db_options = StoreDbOptions(database->env_.get(), cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
@@ -188,14 +205,14 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
     db_options.create_missing_column_families = false;
   }
   db_options.info_log = std::make_shared<RocksDbLog>(options.read_only ? nullptr : options.clock);
-  bool families_missing = false;
+  Missing missing;
   if (files.current) {
     std::vector<std::string> present;
     BELLWIRE_RETURN_IF_ERROR(
         FromRocksDb(rocksdb::DB::ListColumnFamilies(db_options, directory, &present),
                     absl::StrCat("opening ", directory)));
     for (const std::string& name : present) {
-      if (name == rocksdb::kDefaultColumnFamilyName ||
+      if (name == rocksdb::kDefaultColumnFamilyName || name == kCommitsName ||
           std::find(kFamilyNames.begin(), kFamilyNames.end(), name) != kFamilyNames.end()) {
         continue;
       }
@@ -204,9 +221,11 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                       "\" that this program doesn't know: it was written by a "
                                       "newer version, or by another program"));
     }
-    families_missing = present.size() < kFamilyNames.size() + 1;
+    missing.commits = std::find(present.begin(), present.end(), kCommitsName) == present.end();
+    missing.record_family =
+        present.size() + (missing.commits ? 1 : 0) < kFamilyNames.size() + 2;
     // A writer makes what a crash kept from being made; a reader can't.
-    if (families_missing && options.read_only) {
+    if (missing.record_family && options.read_only) {
       return StoreCorruptError(absl::StrCat(directory, " lacks a column family"));
     }
     // RocksDB makes a log before it makes a column family, and misses its latest one not at all.
@@ -224,6 +243,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                              : name == "lives" ? LivesFamilyOptions(family_options)
                                                                : family_options);
   }
+  if (!options.read_only || !missing.commits) {
+    families.emplace_back(std::string(kCommitsName), CommitsFamilyOptions(family_options));
+  }
   rocksdb::DB* db = nullptr;
   auto& handles = database->handles_;
   BELLWIRE_RETURN_IF_ERROR(
@@ -232,12 +254,18 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                       : rocksdb::DB::Open(db_options, directory, families, &handles, &db),
                   absl::StrCat("opening ", directory)));
   database->db_.reset(db);
-  BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, families_missing));
+  if (families.back().name == kCommitsName) {
+    database->log_ =
+        std::make_unique<RocksDbCommitLog>(db, handles.back(), &database->batch_);
+  }
+  BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, missing));
   BELLWIRE_RETURN_IF_ERROR(database->Recover(options.read_only));
+  // Every log is either RocksDB's own business now, or was read.
+  if (!options.read_only) database->hold_->Release();
   return database;
 }
 
-absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool families_missing) {
+absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, const Missing& missing) {
   std::string bytes;
   const rocksdb::Status found =
       db_->Get(StoreReadOptions(), handles_[0], ToSlice(kFormatKey), &bytes);
@@ -248,31 +276,41 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, bool f
       return FormatError(options.directory, "is empty: its making was cut short");
     storage::v1::Format format;
     format.set_created_at_ms(ToStoredMs(options.clock->WallNow()));
-    return PutFormat(std::move(format));
+    return PutFormat(std::move(format), {});
   }
   BELLWIRE_RETURN_IF_ERROR(FromRocksDb(found, absl::StrCat("reading ", options.directory)));
   BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Format format,
                             ParseRecord<storage::v1::Format>(bytes));
-  if (format.version() == kFormatVersionBeforeRecentWrites && !families_missing) {
-    return options.read_only ? absl::OkStatus() : PutFormat(format);
+  format_version_ = format.version();
+  if (format_version_ < kOldestUpgradable || format_version_ > kFormatVersion) {
+    return FormatError(options.directory,
+                       absl::StrCat("has format version ", format_version_,
+                                    "; this program knows versions ", kOldestUpgradable, " to ",
+                                    kFormatVersion,
+                                    ". Run the version of Bellwire that wrote it."));
   }
-  if (format.version() != kFormatVersion) {
-    return FormatError(
-        options.directory,
-        absl::StrCat("has format version ", format.version(), "; this program knows version ",
-                     kFormatVersion, " only. Run the version of Bellwire that wrote it."));
-  }
-  if (families_missing) {
+  if (missing.record_family || (missing.commits && format_version_ == kFormatVersion)) {
     return StoreCorruptError(absl::StrCat(options.directory, " lacks a column family"));
   }
+  if (options.read_only || format_version_ == kFormatVersion) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(const WriteSet writes, ReadOldLog());
+  BELLWIRE_RETURN_IF_ERROR(PutFormat(format, writes));
+  LogInfo("store_upgraded", {{"directory", directory_},
+                             {"from_version", format_version_},
+                             {"to_version", kFormatVersion}});
   return absl::OkStatus();
 }
 
-absl::Status RocksDbEngine::Database::PutFormat(storage::v1::Format format) {
+absl::Status RocksDbEngine::Database::PutFormat(storage::v1::Format format,
+                                                const WriteSet& writes) {
   format.set_version(kFormatVersion);
-  return FromRocksDb(
-      db_->Put(StoreWriteOptions(), handles_[0], ToSlice(kFormatKey), format.SerializeAsString()),
-      absl::StrCat("writing to ", directory_));
+  batch_.Clear();
+  for (const auto& [key, change] : writes) Stage(key.family, key.key, change.value);
+  const rocksdb::Status status =
+      batch_.Put(handles_[0], ToSlice(kFormatKey), format.SerializeAsString());
+  assert(status.ok());
+  (void)status;
+  return WriteBatch();
 }
 
 absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
@@ -289,32 +327,40 @@ absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
   return absl::OkStatus();
 }
 
-// Tells the tables what was recent when the store was closed, or died, so that the logs of that time may go.
+absl::StatusOr<WriteSet> RocksDbEngine::Database::ReadOldLog() const {
+  return ReadFormat4Log(env_.get(), directory_,
+                        [this](uint32_t column_family) -> std::optional<Family> {
+                          for (size_t i = 0; i < kFamilyNames.size(); ++i) {
+                            const Family family = static_cast<Family>(i);
+                            if (handle(family)->GetID() == column_family) return family;
+                          }
+                          return std::nullopt;
+                        });
+}
+
 absl::Status RocksDbEngine::Database::Recover(bool read_only) {
-  const auto family_of = [this](uint32_t column_family) -> std::optional<Family> {
-    for (size_t i = 1; i < handles_.size(); ++i) {
-      if (handles_[i]->GetID() == column_family) return static_cast<Family>(i - 1);
-    }
-    return std::nullopt;
-  };
-  BELLWIRE_ASSIGN_OR_RETURN(const RecoveredWrites recovered,
-                            RecoverRecentWrites(env_.get(), directory_, family_of));
+  if (read_only && format_version_ != kFormatVersion) {
+    BELLWIRE_ASSIGN_OR_RETURN(const WriteSet writes, ReadOldLog());
+    for (const auto& [key, change] : writes) recent_.Add(key, change, LogPlace{});
+    return absl::OkStatus();
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(const RecoveredWrites recovered, RecoverFrom(*log_));
   last_commit_ = recovered.last_commit;
   if (read_only) {
     for (const auto& [key, change] : recovered.writes) recent_.Add(key, change, LogPlace{});
     return absl::OkStatus();
   }
+  if (last_commit_ == 0) return absl::OkStatus();
+  // The tables hear of it now, so the log begins anew.
   batch_.Clear();
-  for (const auto& [key, change] : recovered.writes) {
-    Stage(key.family, key.key, change.value, &batch_);
-  }
-  if (batch_.Count() > 0) {
-    BELLWIRE_RETURN_IF_ERROR(FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
-                                         absl::StrCat("writing to ", directory_)));
-  }
-  keeper_->KeepFrom(keeper_->latest());
-  keeper_->DeleteReleased();
-  return absl::OkStatus();
+  for (const auto& [key, change] : recovered.writes) Stage(key.family, key.key, change.value);
+  log_->TrimTo(last_commit_ + 1);
+  return WriteBatch();
+}
+
+absl::Status RocksDbEngine::Database::WriteBatch() {
+  return FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
+                     absl::StrCat("writing to ", directory_));
 }
 
 absl::StatusOr<std::optional<std::string>> RocksDbEngine::Database::Get(
@@ -340,47 +386,57 @@ absl::Status RocksDbEngine::Database::Scan(
 }
 
 void RocksDbEngine::Database::Stage(Family family, absl::string_view key,
-                                    const std::optional<std::string>& value,
-                                    rocksdb::WriteBatch* batch) {
+                                    const std::optional<std::string>& value) {
   // Fails only where a batch has a limit of bytes, or a key 4 GiB.
   const rocksdb::Status status = value.has_value()
-                                     ? batch->Put(handle(family), ToSlice(key), *value)
-                                     : batch->Delete(handle(family), ToSlice(key));
+                                     ? batch_.Put(handle(family), ToSlice(key), *value)
+                                     : batch_.Delete(handle(family), ToSlice(key));
   assert(status.ok());
   (void)status;
 }
 
 absl::Status RocksDbEngine::Database::Commit(const WriteSet& writes) {
   batch_.Clear();
-  recent_batch_.Clear();
+  const LogPlace place{last_commit_ + 1, logged_bytes_};
+  bool logs = false;
   for (const auto& [key, change] : writes) {
-    Stage(key.family, key.key, change.value,
-          RecentWrites::Keeps(key.family) ? &recent_batch_ : &batch_);
+    if (RecentWrites::Keeps(key.family)) {
+      logs = true;
+    } else {
+      Stage(key.family, key.key, change.value);
+    }
   }
-  const LogPlace place{last_commit_ + 1, keeper_->latest(), logged_bytes_};
-  if (recent_batch_.Count() > 0) {
-    recent_.TakeBefore(
-        logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_),
-        [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
-          Stage(family, key, value, &batch_);
-        });
-    logged_.set_commit(place.commit);
-    logged_.set_oldest_commit(recent_.oldest().value_or(place).commit);
-    logged_.set_writes(recent_batch_.Data());
-    logged_.SerializeToString(&blob_);
-    // After what leaves RecentWrites: it may be written again.
-    (void)batch_.PutLogData(blob_);
-  }
-  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
-                                       absl::StrCat("writing to ", directory_)));
-  if (recent_batch_.Count() == 0) return absl::OkStatus();
+  if (logs) StageRecent(writes, place);
+  BELLWIRE_RETURN_IF_ERROR(WriteBatch());
+  if (!logs) return absl::OkStatus();
   for (const auto& [key, change] : writes) {
     if (RecentWrites::Keeps(key.family)) recent_.Add(key, change, place);
   }
   last_commit_ = place.commit;
-  logged_bytes_ += blob_.size();
-  keeper_->KeepFrom(recent_.oldest().value_or(place).file);
+  logged_bytes_ += entry_.bytes().size();
   return absl::OkStatus();
+}
+
+void RocksDbEngine::Database::StageRecent(const WriteSet& writes, const LogPlace& place) {
+  // What leaves RecentWrites goes to the tables with this commit. Its entry says so before it says
+  // what this commit writes, because the same records may be written again.
+  left_.clear();
+  recent_.TakeBefore(
+      logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_),
+      [this](Family family, absl::string_view prefix) {
+        left_.emplace_back(family, std::string(prefix));
+      },
+      [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
+        Stage(family, key, value);
+      });
+  const uint64_t oldest = recent_.oldest().value_or(place).commit;
+  entry_.Start(oldest);
+  for (const auto& [family, prefix] : left_) entry_.Left(family, prefix);
+  for (const auto& [key, change] : writes) {
+    if (RecentWrites::Keeps(key.family)) entry_.Write(key.family, key.key, change.value);
+  }
+  log_->TrimTo(oldest);
+  log_->Append(place.commit, entry_.bytes());
 }
 
 absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options options) {

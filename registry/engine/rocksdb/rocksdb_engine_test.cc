@@ -79,11 +79,37 @@ class RocksDbEngineTest : public testing::Test {
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path(), families, &handles, &db).ok());
+    commits_ = nullptr;
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == "commits") commits_ = handle;
+    }
     use(db);
     for (rocksdb::ColumnFamilyHandle* handle : handles) {
       ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
     }
     delete db;
+  }
+
+  // How many entries the commit log of a copy of the store has.
+  size_t Entries() {
+    size_t entries = 0;
+    const std::string copy = Crashed();
+    rocksdb::DB* db = nullptr;
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    std::vector<std::string> names;
+    EXPECT_TRUE(rocksdb::DB::ListColumnFamilies({}, copy, &names).ok());
+    for (const std::string& name : names) families.push_back({name, {}});
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, copy, families, &handles, &db).ok());
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == "commits") {
+        const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}, handle));
+        for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
+      }
+      EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    }
+    delete db;
+    return entries;
   }
 
   // What a power cut leaves now: every commit is on disk.
@@ -98,29 +124,6 @@ class RocksDbEngineTest : public testing::Test {
     return RocksDbEngine::Open({.directory = copy, .clock = &clock_, .read_only = read_only});
   }
 
-  // Writes until RocksDB has no use any more for the log that it writes now: a table was made of what is in
-  // memory, and then another one, for which it is done with the first.
-  void GrowOutOfTheLog() {
-    const size_t before = Files(".sst").size();
-    for (int i = 0; Files(".sst").size() < before + 2; ++i) {
-      ASSERT_LT(i, 1000);
-      ASSERT_TRUE(
-          engine_->Commit({{{Family::kTeams, absl::StrCat(i)}, std::string(4 << 20, 'x')}}).ok());
-    }
-  }
-
-  // A log that RocksDB is done with, and that alone has what `a` is.
-  fs::path MakeKeptLog() {
-    EXPECT_TRUE(Open().ok());
-    // The first log holds the format as well.
-    EXPECT_TRUE(Open().ok());
-    EXPECT_TRUE(Put("a", "1").ok());
-    const fs::path log = Files(".log").back();
-    GrowOutOfTheLog();
-    EXPECT_TRUE(Put("b", "1").ok());
-    return log;
-  }
-
   static void FlipBit(const fs::path& file, size_t offset) {
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekg(static_cast<std::streamoff>(offset));
@@ -133,6 +136,8 @@ class RocksDbEngineTest : public testing::Test {
   TemporaryDirectory directory_;
   TemporaryDirectory crashed_;
   int crashes_ = 0;
+  // The family of the commit log, within WithDatabase.
+  rocksdb::ColumnFamilyHandle* commits_ = nullptr;
   uint64_t max_recent_writes_bytes_ = kMaxRecentWritesBytes;
   SimulatedClock clock_;
   std::shared_ptr<FaultFileSystem> faults_ = std::make_shared<FaultFileSystem>();
@@ -225,7 +230,7 @@ TEST_F(RocksDbEngineTest, AStoreOfVersion3IsTakenOver) {
     storage::v1::Format format;
     ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), "format", &bytes).ok());
     ASSERT_TRUE(format.ParseFromString(bytes));
-    EXPECT_EQ(format.version(), 4u) << "an older program would not look for recent writes";
+    EXPECT_EQ(format.version(), 5u) << "an older program would not look for the commit log";
   });
 }
 
@@ -410,65 +415,56 @@ TEST_F(RocksDbEngineTest, ACrashLosesNothingThatTheTablesHaveNotHeardOf) {
   }
 }
 
-TEST_F(RocksDbEngineTest, ALogIsKeptForWhatTheTablesHaveNotHeardOf) {
-  const fs::path log = MakeKeptLog();
-  EXPECT_TRUE(fs::exists(log));
-  const std::string copy = Crashed();
-  const auto recovered = OpenCopy(copy);
-  ASSERT_TRUE(recovered.ok()) << recovered.status();
-  EXPECT_EQ(Get(**recovered, "a"), "1");
-  EXPECT_EQ(Get(**recovered, "b"), "1");
-}
-
-TEST_F(RocksDbEngineTest, ALogThatIsKeptAndLostIsReported) {
-  const fs::path log = MakeKeptLog();
-  const std::string copy = Crashed();
-  fs::remove(copy / log.filename());
-  for (const bool read_only : {true, false}) {
-    EXPECT_EQ(ErrorReason(OpenCopy(copy, read_only).status()), "STORE_CORRUPT");
-  }
-}
-
-TEST_F(RocksDbEngineTest, OldLogsGoInTheEnd) {
-  max_recent_writes_bytes_ = 1000;
-  ASSERT_TRUE(Open().ok());
-  // The first log holds the format as well.
+// RocksDB's own tools know of everything: a checkpoint, a repair or a compaction loses nothing.
+TEST_F(RocksDbEngineTest, ACompactionByRocksDbItselfLosesNothing) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
-  const fs::path log = Files(".log").back();
-  GrowOutOfTheLog();
-  EXPECT_TRUE(fs::exists(log));
-  for (int i = 0; i < 4; ++i) {
-    ASSERT_TRUE(Put(absl::StrCat("other ", i), std::string(600, 'x')).ok());
+  engine_.reset();
+  rocksdb::DBOptions options;
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path(), &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) {
+    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
   }
-  // With the next one that RocksDB gives up.
-  GrowOutOfTheLog();
-  EXPECT_FALSE(fs::exists(log));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path(), families, &handles, &db).ok());
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    ASSERT_TRUE(db->Flush(rocksdb::FlushOptions(), handle).ok());
+    ASSERT_TRUE(db->CompactRange(rocksdb::CompactRangeOptions(), handle, nullptr, nullptr).ok());
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  delete db;
+  ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Get("a"), "1");
 }
 
-TEST_F(RocksDbEngineTest, ALogWhoseDeletionFailedBringsNothingBack) {
+TEST_F(RocksDbEngineTest, TheCommitLogDoesNotGrow) {
   max_recent_writes_bytes_ = 1000;
   ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Put("a", "old").ok());
-  const fs::path log = Files(".log").back();
-  const fs::path left = absl::StrCat(crashed_.path(), ".log");
-  fs::copy(log, left);
-  ASSERT_TRUE(Put("a", "new").ok());
-  // Until the tables know the new value, and the logs in which they and the recent writes were told are gone.
-  for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 4; ++i) {
-      ASSERT_TRUE(Put(absl::StrCat("other ", i), std::string(600, 'x')).ok());
-    }
-    GrowOutOfTheLog();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Put(absl::StrCat("device ", 100'000'000 + i), std::string(600, 'x')).ok());
   }
-  ASSERT_FALSE(fs::exists(log));
-  const std::string copy = Crashed();
-  fs::copy(left, copy / log.filename());
-  const auto recovered = OpenCopy(copy);
-  ASSERT_TRUE(recovered.ok()) << recovered.status();
-  EXPECT_EQ(Get(**recovered, "a"), "new");
+  EXPECT_LE(Entries(), 4u) << "what the tables know is not kept";
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Entries(), 0u) << "a start tells the tables everything";
+  EXPECT_EQ(Get("device 100000000"), std::string(600, 'x'));
+  EXPECT_EQ(Get("device 100000099"), std::string(600, 'x'));
+}
+
+TEST_F(RocksDbEngineTest, AnEntryOfTheCommitLogThatIsLostIsReported) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  ASSERT_TRUE(Put("b", "1").ok());
+  ASSERT_TRUE(Put("c", "1").ok());
+  WithDatabase([this](rocksdb::DB* db) {
+    ASSERT_TRUE(
+        db->Delete(rocksdb::WriteOptions(), commits_, std::string("\0\0\0\0\0\0\0\2", 8)).ok());
+  });
+  for (const bool read_only : {true, false}) {
+    EXPECT_EQ(ErrorReason(OpenCopy(Crashed(), read_only).status()), "STORE_CORRUPT");
+  }
 }
 
 // --- Damage.

@@ -116,6 +116,14 @@ rocksdb::ColumnFamilyOptions LivesFamilyOptions(const rocksdb::ColumnFamilyOptio
   return options;
 }
 
+rocksdb::ColumnFamilyOptions CommitsFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
+  rocksdb::ColumnFamilyOptions options = any_family;
+  // Several times what is needed of the log (kMaxRecentWritesBytes): the rest of a memtable was
+  // written and deleted, and its flush drops both.
+  options.write_buffer_size = 64 * kMiB;
+  return options;
+}
+
 rocksdb::ReadOptions StoreReadOptions() {
   rocksdb::ReadOptions options;
   // Every block that comes from disk.

@@ -21,6 +21,8 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
 rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
 // The same for lives, which are mostly asked for in vain.
 rocksdb::ColumnFamilyOptions LivesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
+// The same for the commit log, most of whose entries are deleted before their flush.
+rocksdb::ColumnFamilyOptions CommitsFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family);
 rocksdb::ReadOptions StoreReadOptions();
 // Synced.
 rocksdb::WriteOptions StoreWriteOptions();

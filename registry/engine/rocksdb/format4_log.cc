@@ -1,4 +1,4 @@
-#include "registry/engine/rocksdb/recent_log.h"
+#include "registry/engine/rocksdb/format4_log.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/storage/v1/storage.pb.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "registry/engine/recent_writes.h"
 #include "registry/engine/records.h"
@@ -120,11 +121,11 @@ absl::StatusOr<std::vector<std::string>> Logs(rocksdb::Env* env, const std::stri
 
 }  // namespace
 
-absl::StatusOr<RecoveredWrites> RecoverRecentWrites(rocksdb::Env* env, const std::string& directory,
-                                                    FamilyOf family_of) {
+absl::StatusOr<WriteSet> ReadFormat4Log(rocksdb::Env* env, const std::string& directory,
+                                        FamilyOf family_of) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<std::string> logs, Logs(env, directory));
-  RecoveredWrites recovered;
-  ReplayLog replay(family_of, &recovered.writes);
+  WriteSet writes;
+  ReplayLog replay(family_of, &writes);
   for (const std::string& name : logs) {
     const std::string path = absl::StrCat(directory, "/", name);
     BELLWIRE_RETURN_IF_ERROR(ReadLog(env, path, [&](absl::string_view record) -> absl::Status {
@@ -139,8 +140,33 @@ absl::StatusOr<RecoveredWrites> RecoverRecentWrites(rocksdb::Env* env, const std
                                           " needs those from ", replay.oldest,
                                           " on, and there are those from ", replay.run_begin));
   }
-  recovered.last_commit = replay.last;
-  return recovered;
+  return writes;
+}
+
+void LogHold::Release() {
+  std::vector<std::string> held;
+  {
+    absl::MutexLock lock(&mutex_);
+    released_ = true;
+    held.swap(held_);
+  }
+  for (const std::string& path : held) {
+    const rocksdb::IOStatus status = target()->DeleteFile(path, rocksdb::IOOptions(), nullptr);
+    // RocksDB deletes it at the next start.
+    if (!status.ok()) LogWarning("log_not_deleted", {{"file", path}, {"error", status.ToString()}});
+  }
+}
+
+rocksdb::IOStatus LogHold::DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
+                                      rocksdb::IODebugContext* debug) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!released_ && absl::EndsWith(path, ".log")) {
+      held_.push_back(path);
+      return rocksdb::IOStatus::OK();
+    }
+  }
+  return target()->DeleteFile(path, options, debug);
 }
 
 }  // namespace bellwire::registry
