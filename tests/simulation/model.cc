@@ -217,9 +217,12 @@ uint64_t Model::OnSend(Message message) {
   ++counts_.sent;
   trace_->AddOf(message.to.device, SendEvent(message), message.number,
                 static_cast<uint64_t>(message.to.app));
-  rules_.OnSend(message.to.device, std::max(clock_->WallNow(), message.deliver_at));
-  if (message.now_or_never || message.priority == push::v1::PRIORITY_HIGH) {
-    rules_.OnRadio(message.to.device, std::max(clock_->WallNow(), message.deliver_at));
+  const bool at_once = message.now_or_never || message.priority == push::v1::PRIORITY_HIGH;
+  if (message.deliver_at > clock_->WallNow()) {
+    rules_.OnSchedule(message.to.device, message.deliver_at, at_once);
+  } else {
+    rules_.OnSend(message.to.device);
+    if (at_once) rules_.OnRadio(message.to.device);
   }
   Token& token = tokens_.at(message.token);
   ++token.sent;
@@ -308,6 +311,7 @@ void Model::OnIntrusion(int device, absl::string_view what, const absl::Status& 
 void Model::OnClockSet(absl::Duration skew) {
   max_skew_ = std::max(max_skew_, absl::AbsDuration(skew));
   skew_now_ = std::max(skew_now_, absl::AbsDuration(skew));
+  rules_.OnSkew(absl::AbsDuration(skew));
 }
 
 void Model::Close(uint64_t number) {

@@ -63,6 +63,19 @@ void PriorityRules::Note(std::multiset<absl::Time>* times, absl::Time when) {
   times->insert(std::max(when, now));
 }
 
+void PriorityRules::OnSchedule(int device, absl::Time when, bool at_once) {
+  Phone& phone = phones_[device];
+  std::multiset<absl::Time>* const times = at_once ? &phone.scheduled_at_once : &phone.scheduled;
+  const absl::Duration remembered = kNormalWait + absl::Minutes(5) + max_skew_;
+  times->erase(times->begin(), times->lower_bound(clock_->WallNow() - remembered));
+  times->insert(when);
+}
+
+bool PriorityRules::MayHaveComeBetween(const std::multiset<absl::Time>& times, absl::Time from,
+                                       absl::Time to) const {
+  return Between(times, from - max_skew_, to + max_skew_);
+}
+
 std::string PriorityRules::WhyTooEarly(const Message& message) const {
   if (message.priority == push::v1::PRIORITY_HIGH) return "";
   const Phone& phone = PhoneOf(message.device);
@@ -75,9 +88,11 @@ std::string PriorityRules::WhyTooEarly(const Message& message) const {
   // Whatever opened the way to it may have taken effect late.
   if (!WasUndisturbed(message.device, now - kPatience)) return "";
   if (Between(phone.radio, now - kPatience, now)) return "";
+  if (MayHaveComeBetween(phone.scheduled_at_once, now - kPatience, now)) return "";
   // What waits as long as it may takes everything along, even if it has ended by then itself.
   const absl::Time began = now - kNormalWait;
   if (Between(phone.sends, began - kPatience, began + kPatience)) return "";
+  if (MayHaveComeBetween(phone.scheduled, began - kPatience, began + kPatience)) return "";
   return absl::StrCat(idle, ", and its radio was down");
 }
 

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_TESTS_SIMULATION_PRIORITY_RULES_H_
 #define BELLWIRE_TESTS_SIMULATION_PRIORITY_RULES_H_
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -52,9 +53,14 @@ class PriorityRules {
   // for it that goes at once.
   void OnRadio(int device) { OnRadio(device, clock_->WallNow()); }
   void OnRadio(int device, absl::Time when) { Note(&phones_[device].radio, when); }
-  // Something is for it from then on, of whatever priority: 15 minutes later its radio may be up
+  // Something is for it from now on, of whatever priority: 15 minutes later its radio may be up
   // for the sake of that.
-  void OnSend(int device, absl::Time when) { Note(&phones_[device].sends, when); }
+  void OnSend(int device) { Note(&phones_[device].sends, clock_->WallNow()); }
+  // The same for what a server keeps back until `when`. It says so by its own clock, so nobody but
+  // the server knows when that is. `at_once`: the radio is up for it when it comes.
+  void OnSchedule(int device, absl::Time when, bool at_once);
+  // A server's clock may be off by so much from now on.
+  void OnSkew(absl::Duration skew) { max_skew_ = std::max(max_skew_, skew); }
 
   // --- Messages with a ttl. ---
 
@@ -82,9 +88,15 @@ class PriorityRules {
     // Of the last 20 minutes, and of the future.
     std::multiset<absl::Time> radio;
     std::multiset<absl::Time> sends;
+    // What servers keep back, or kept back until not long ago, by right clocks.
+    std::multiset<absl::Time> scheduled;
+    std::multiset<absl::Time> scheduled_at_once;
   };
 
   void Note(std::multiset<absl::Time>* times, absl::Time when);
+  // Whether what was to be kept back until one of `times` may have come between `from` and `to`.
+  bool MayHaveComeBetween(const std::multiset<absl::Time>& times, absl::Time from,
+                          absl::Time to) const;
   const Phone& PhoneOf(int device) const;
   // From when on what is promised can be asked for.
   absl::Time Settled(const Phone& phone) const;
@@ -93,6 +105,8 @@ class PriorityRules {
   const Clock* const clock_;
   std::map<int, Phone> phones_;
   absl::Time everybody_troubled_until_ = absl::InfinitePast();
+  // The most that any server's clock was off.
+  absl::Duration max_skew_;
 };
 
 }  // namespace bellwire::simulation

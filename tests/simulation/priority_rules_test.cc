@@ -84,7 +84,7 @@ TEST_F(PriorityRulesTest, LowIsTooEarlyWhileNobodyUsesThePhone) {
 TEST_F(PriorityRulesTest, NormalIsTooEarlyWhileTheRadioIsDown) {
   rules_.OnActivity(kPhone, false);
   clock_.Advance(absl::Minutes(30));
-  rules_.OnSend(kPhone, clock_.WallNow());
+  rules_.OnSend(kPhone);
   EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
   rules_.OnRadio(kPhone);
   EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
@@ -92,6 +92,41 @@ TEST_F(PriorityRulesTest, NormalIsTooEarlyWhileTheRadioIsDown) {
   EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
   clock_.Advance(absl::Minutes(13));
   // It has waited long enough.
+  EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
+}
+
+// Seed 83558561 over two days found it: a message with a deliver_at came 15 minutes after the
+// registry's clock had been set forward, which is what was promised of it, and the rules took it
+// for one that came too early.
+TEST_F(PriorityRulesTest, WhatAServerKeepsBackComesByAClockThatMayBeOff) {
+  rules_.OnActivity(kPhone, false);
+  rules_.OnSkew(absl::Minutes(20));
+  clock_.Advance(absl::Minutes(30));
+  // By the server's clock it may come from 10 minutes from now on, and waits for the radio from
+  // then on.
+  rules_.OnSchedule(kPhone, clock_.WallNow() + absl::Minutes(30), /*at_once=*/false);
+  clock_.Advance(absl::Minutes(10 + 15 - 2));
+  EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(40));
+  EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
+}
+
+TEST_F(PriorityRulesTest, WhatAServerKeepsBackMayBringTheRadioUpByItsClock) {
+  rules_.OnActivity(kPhone, false);
+  rules_.OnSkew(absl::Minutes(20));
+  clock_.Advance(absl::Minutes(30));
+  rules_.OnSchedule(kPhone, clock_.WallNow() + absl::Minutes(30), /*at_once=*/true);
+  clock_.Advance(absl::Minutes(9));
+  EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
+  clock_.Advance(absl::Minutes(39));
   EXPECT_FALSE(IsTooEarly(PRIORITY_NORMAL));
   clock_.Advance(absl::Minutes(2));
   EXPECT_TRUE(IsTooEarly(PRIORITY_NORMAL));
