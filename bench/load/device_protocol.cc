@@ -1,6 +1,5 @@
 #include "bench/load/device_protocol.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -86,6 +85,7 @@ void DeviceProtocol::OnFrame(TlsSwarm* swarm, size_t member, absl::string_view b
   }
   switch (frame.body_case()) {
     case ConnectorFrame::kWelcome:
+      m.greatest_seq = 0;
       if (frame.welcome().mailbox_id() != m.mailbox_id) {
         m.mailbox_id = frame.welcome().mailbox_id();
         m.seen_up_to = 0;
@@ -97,7 +97,7 @@ void DeviceProtocol::OnFrame(TlsSwarm* swarm, size_t member, absl::string_view b
       OnPush(&m, frame.push(), outcome);
       break;
     case ConnectorFrame::kGap:
-      outcome->ack_up_to = std::max(outcome->ack_up_to, frame.gap().seq());
+      Acknowledge(&m, frame.gap().seq(), /*now_or_never=*/false, outcome);
       break;
     case ConnectorFrame::kAppRegistered:
       m.token = frame.app_registered().token();
@@ -113,13 +113,15 @@ void DeviceProtocol::OnFrame(TlsSwarm* swarm, size_t member, absl::string_view b
   }
 }
 
+void DeviceProtocol::Acknowledge(Member* member, uint64_t seq, bool now_or_never,
+                                 Outcome* outcome) {
+  if (now_or_never || seq < member->greatest_seq) return outcome->ack_single.push_back(seq);
+  outcome->ack_up_to = member->greatest_seq = seq;
+}
+
 void DeviceProtocol::OnPush(Member* member, const device::v1::Push& push, Outcome* outcome) {
   const bool now_or_never = push.expires_at_ms() == push.accepted_at_ms();
-  if (now_or_never) {
-    outcome->ack_single.push_back(push.seq());
-  } else {
-    outcome->ack_up_to = std::max(outcome->ack_up_to, push.seq());
-  }
+  Acknowledge(member, push.seq(), now_or_never, outcome);
   if (push.seq() <= member->seen_up_to || !member->seen.insert(push.seq()).second) {
     ++counts_.repeats;
     return;

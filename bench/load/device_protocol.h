@@ -53,6 +53,8 @@ class DeviceProtocol final : public LoadProtocol {
     std::unique_ptr<net::FrameDecoder> frames;
     std::optional<MonotonicTime> heartbeat_sent;
     std::optional<absl::Duration> retry_after;
+    // Of this session, now-or-never ones aside.
+    uint64_t greatest_seq = 0;
     // Positions received, those up to `seen_up_to` settled.
     uint64_t seen_up_to = 0;
     absl::flat_hash_set<uint64_t> seen;
@@ -61,6 +63,7 @@ class DeviceProtocol final : public LoadProtocol {
   // What one chunk of bytes leads to, once all of it was read.
   struct Outcome {
     uint64_t ack_up_to = 0;
+    // Now-or-never ones, and those that came out of their turn.
     std::vector<uint64_t> ack_single;
     // Why the connection is over; empty: it isn't.
     std::string failure;
@@ -68,6 +71,7 @@ class DeviceProtocol final : public LoadProtocol {
 
   void OnFrame(TlsSwarm* swarm, size_t member, absl::string_view body, Outcome* outcome);
   void OnPush(Member* member, const device::v1::Push& push, Outcome* outcome);
+  static void Acknowledge(Member* member, uint64_t seq, bool now_or_never, Outcome* outcome);
 
   const Clock* const clock_;
   std::deque<Member> members_;

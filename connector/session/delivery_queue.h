@@ -59,7 +59,9 @@ class DeliveryQueue {
 
   bool wants_pull() const { return mode_ == Mode::kBehind; }
   bool is_pulling() const { return mode_ == Mode::kPulling; }
-  bool has_caught_up() const { return mode_ == Mode::kFollowing; }
+  // Everything that was heard of is sent, settled, or waits for its priority's sake: an early
+  // delivery says that something before it is still to come.
+  bool has_caught_up() const { return mode_ == Mode::kFollowing && !is_holding(); }
   // A pull is going to be asked for; returns the position after which. REQUIRES: wants_pull().
   uint64_t StartPull();
   // The answer to StartPull, or Bind's page: its messages have their turn now, all of those after

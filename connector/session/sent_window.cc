@@ -27,10 +27,6 @@ bool SentWindow::HasRoom(size_t payload_bytes) const {
   return free_messages() > 0 && free_bytes() >= payload_bytes;
 }
 
-bool SentWindow::HasRoomForPage() const {
-  return free_messages() >= kSessionWindowMessages / 2 && free_bytes() >= kSessionWindowBytes / 2;
-}
-
 uint32_t SentWindow::free_bytes() const {
   const size_t used = static_cast<size_t>(unacked_bytes_.amount());
   return static_cast<uint32_t>(kSessionWindowBytes - std::min(used, kSessionWindowBytes));
@@ -65,14 +61,14 @@ bool SentWindow::IsUnacked(uint64_t seq) const {
 void SentWindow::Acknowledge(const device::v1::Ack& ack,
                              absl::FunctionRef<void(uint64_t seq)> on_acked) {
   const uint64_t up_to = ack.up_to_seq();
-  // A cumulative acknowledgement speaks for what the device had received when it wrote it. Pushes in
-  // their turn come in growing order of seq, so "up to" is exact for them. One out of its turn may have
-  // been written after the device acknowledged a greater seq: it counts if it is named itself.
+  // A cumulative acknowledgement speaks for what the device had received when it wrote it. Pushes
+  // in their turn come in growing order of seq, so "up to" is exact for them. One out of its turn
+  // may have been written after the device acknowledged that seq or a greater one: only `ranges`
+  // speak for it.
   bool cumulative = up_to > 0;
   for (Entry& entry : entries_) {
     const bool covered =
-        (cumulative && entry.seq <= up_to && (entry.in_turn || entry.seq == up_to)) ||
-        InRanges(ack, entry.seq);
+        (cumulative && entry.in_turn && entry.seq <= up_to) || InRanges(ack, entry.seq);
     // What was written after the named push can't have been received with it.
     if (entry.seq == up_to) cumulative = false;
     if (!covered || entry.progress != Progress::kUnacked) continue;

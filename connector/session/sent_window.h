@@ -28,8 +28,10 @@ class SentWindow {
   bool HasRoom(size_t payload_bytes) const;
   // … and for a now-or-never one (kMaxNowOrNeverInFlight).
   bool HasRoomForNowOrNever() const { return now_or_never_ < kMaxNowOrNeverInFlight; }
-  // Whether it is worth pulling a page: half of the window is free, or more.
-  bool HasRoomForPage() const;
+  // Whether a pull may bring something: one more message fits, whatever its size. Never more than
+  // that is asked for, because a device need not acknowledge anything before it gets what there is
+  // room for.
+  bool HasRoomForPage() const { return HasRoom(kMaxPayloadBytes); }
   // The room left, for a page: never zero if HasRoomForPage().
   uint32_t free_bytes() const;
   uint32_t free_messages() const;

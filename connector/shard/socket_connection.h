@@ -56,6 +56,8 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
 
   // --- ConnectionHost ---
   void Send(absl::string_view frames) override { stream_->Write(frames); }
+  void PauseReading() override { stream_->PauseReading(); }
+  void ResumeReading() override { stream_->ResumeReading(); }
   size_t unsent_bytes() const override { return stream_->buffered_bytes(); }
   std::string tls_exporter() const override { return stream_->tls_exporter(); }
   std::string resumed_ticket_data() const override { return stream_->resumed_ticket_data(); }

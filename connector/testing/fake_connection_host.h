@@ -53,6 +53,11 @@ class FakeConnectionHost final : public ConnectionHost {
   // Whether something that isn't whole frames was sent.
   bool broken_framing = false;
 
+  // Whether the device is not read from.
+  bool paused = false;
+  void PauseReading() override { paused = true; }
+  void ResumeReading() override { paused = false; }
+
   size_t unsent_bytes() const override { return unsent; }
   std::string tls_exporter() const override { return exporter; }
   std::string resumed_ticket_data() const override { return ticket_data; }

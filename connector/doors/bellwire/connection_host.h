@@ -32,6 +32,10 @@ class ConnectionHost {
 
   // Sends frames to the agent, in order.
   virtual void Send(absl::string_view frames) = 0;
+  // Stops and resumes DeviceConnection::OnData: back-pressure. What was read already may still
+  // come.
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
   // What Send took and the socket did not.
   virtual size_t unsent_bytes() const = 0;
   // See net::Stream.

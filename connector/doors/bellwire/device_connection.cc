@@ -23,6 +23,7 @@ namespace {
 
 constexpr absl::string_view kHeartbeat("\0", 1);
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
+constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
 // Errors that pass: the registry is away or full. Anything else says that it refuses what we ask for.
 bool IsTransient(const absl::Status& status) {
@@ -99,6 +100,7 @@ void DeviceConnection::End(CloseReason reason, absl::string_view detail) {
     // is only sent again, and the agent knows it.
     retry_deadline_ = kNever;
     ack_told_ = false;
+    app_acks_ready_ = static_cast<uint16_t>(app_acks_.size());
     TellRegistry();
     if (reason != CloseReason::kReplaced) {
       internal::v1::UnbindRequest unbind;
@@ -129,6 +131,15 @@ void DeviceConnection::ProtocolError(absl::string_view detail) {
   EndWithGoAway(GoAway::PROTOCOL_ERROR, CloseReason::kProtocolError, detail);
 }
 
+void DeviceConnection::LoginNumberTooGreat(const absl::Status& status) {
+  ConnectorFrame frame;
+  frame.mutable_go_away()->set_reason(GoAway::PROTOCOL_ERROR);
+  frame.mutable_go_away()->set_detail(std::string(status.message()));
+  frame.mutable_go_away()->set_winning_login_number(WinningLoginNumber(status));
+  Send(frame);
+  End(CloseReason::kProtocolError, status.message());
+}
+
 void DeviceConnection::Replaced(uint64_t winning_login_number) {
   ConnectorFrame frame;
   frame.mutable_go_away()->set_reason(GoAway::REPLACED);
@@ -137,8 +148,7 @@ void DeviceConnection::Replaced(uint64_t winning_login_number) {
   End(CloseReason::kReplaced, absl::StrCat("by login number ", winning_login_number));
 }
 
-void DeviceConnection::SendAway(GoAway::Reason away, CloseReason reason,
-                                absl::string_view detail) {
+void DeviceConnection::SendAway(GoAway::Reason away, CloseReason reason, absl::string_view detail) {
   // Before TLS is done nobody can read it.
   if (state_ != ConnectionState::kHandshaking) {
     ConnectorFrame frame;
@@ -252,18 +262,28 @@ void DeviceConnection::AnswerHeartbeat() {
   // leaves no message without its end.
   app_acks_before_heartbeat_ = static_cast<uint16_t>(app_acks_.size());
   if (unanswered_heartbeats_ < UINT8_MAX) ++unanswered_heartbeats_;
-  if (heartbeat_deadline_ == kNever) {
-    heartbeat_deadline_ = Now() + kMaxHeartbeatDelay;
-    Rearm();
-  }
+  LimitAppAcks();
 }
 
 void DeviceConnection::AnswerOldHeartbeats(size_t app_acks_taken) {
   app_acks_before_heartbeat_ -=
       static_cast<uint16_t>(std::min<size_t>(app_acks_before_heartbeat_, app_acks_taken));
   if (app_acks_before_heartbeat_ > 0 || unanswered_heartbeats_ == 0) return;
-  heartbeat_deadline_ = kNever;
   Send(std::string(std::exchange(unanswered_heartbeats_, 0), kHeartbeat[0]));
+}
+
+void DeviceConnection::LimitAppAcks() {
+  if (!IsBound()) return;
+  const bool full = app_acks_.size() >= kPauseAtAppAcks;
+  if (full && !paused_) host_->PauseReading();
+  if (!full && paused_) host_->ResumeReading();
+  paused_ = full;
+  if (!paused_ && unanswered_heartbeats_ == 0) {
+    app_ack_deadline_ = kNever;
+  } else if (app_ack_deadline_ == kNever) {
+    app_ack_deadline_ = Now() + kMaxHeartbeatDelay;
+    Rearm();
+  }
 }
 
 void DeviceConnection::OnLogin(const device::v1::Login& login) {
@@ -353,6 +373,7 @@ void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
     pending.set_registration_id(item.registration_id());
     pending.set_step(StepOf(item.outcome()));
   }
+  LimitAppAcks();
   if (!app_acks_.empty() && !flush_asked_) {
     flush_asked_ = true;
     host_->FlushSoon();
@@ -368,8 +389,9 @@ void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
     frame.mutable_app_registered()->set_request_id(request.request_id());
     frame.mutable_app_registered()->set_outcome(valid ? device::v1::AppRegistered::UNAVAILABLE
                                                       : device::v1::AppRegistered::BAD_APP_ID);
-    // What is no app id is not worth repeating, whatever its length.
-    if (valid) frame.mutable_app_registered()->set_app_id(request.app_id());
+    frame.mutable_app_registered()->set_app_id(request.app_id());
+    // The longest request has no room for the outcome.
+    if (frame.ByteSizeLong() > kMaxFrameBytes) frame.mutable_app_registered()->clear_app_id();
     return Send(frame);
   }
   ++pending_app_requests_;
@@ -409,6 +431,9 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   if (!response.ok()) {
     if (ErrorReason(response.status()) == kStaleLogin) {
       return Replaced(WinningLoginNumber(response.status()));
+    }
+    if (ErrorReason(response.status()) == kLoginNumberTooGreat) {
+      return LoginNumberTooGreat(response.status());
     }
     return Overloaded(absl::StrCat("no Bind: ", response.status().message()));
   }
@@ -479,13 +504,16 @@ void DeviceConnection::TellRegistry() {
     *ack.mutable_route() = MyRoute();
     window_.TellRegistry(ack.mutable_items());
     ack_told_ = true;
+    app_acks_before_ack_ = static_cast<uint16_t>(app_acks_.size());
     host_->Ack(std::move(ack));
   }
-  if (app_acks_told_ == 0 && !app_acks_.empty()) {
+  // An app's word counts for what the device has acknowledged: the registry hears of that first.
+  if (!ack_told_) app_acks_ready_ = static_cast<uint16_t>(app_acks_.size());
+  if (app_acks_told_ == 0 && app_acks_ready_ > 0) {
     internal::v1::AppAckRequest app_ack;
     app_ack.set_device_id(std::string(device_id_.bytes()));
-    for (const internal::v1::AppAckRequest::Item& item : app_acks_) *app_ack.add_items() = item;
-    app_acks_told_ = static_cast<uint16_t>(app_acks_.size());
+    app_acks_told_ = app_acks_ready_;
+    for (size_t i = 0; i < app_acks_told_; ++i) *app_ack.add_items() = app_acks_.begin()[i];
     host_->AppAck(std::move(app_ack));
   }
 }
@@ -493,6 +521,7 @@ void DeviceConnection::TellRegistry() {
 void DeviceConnection::OnAckTaken(const absl::Status& status) {
   if (!IsBound()) return;
   ack_told_ = false;
+  if (status.ok()) app_acks_ready_ = std::max(app_acks_ready_, app_acks_before_ack_);
   if (ErrorReason(status) == kStaleLogin) {
     // The acknowledgements count all the same; the session is over.
     window_.RegistryTook();
@@ -509,13 +538,16 @@ void DeviceConnection::OnAckTaken(const absl::Status& status) {
 
 void DeviceConnection::OnAppAckTaken(const absl::Status& status) {
   if (!IsBound()) return;
-  const size_t told = std::exchange(app_acks_told_, 0);
+  const uint16_t told = std::exchange(app_acks_told_, uint16_t{0});
   if (!status.ok()) {
     if (!IsTransient(status)) return Overloaded(absl::StrCat("no AppAck: ", status.message()));
     return RegistryFailed();
   }
   app_acks_.erase(app_acks_.begin(), app_acks_.begin() + told);
+  app_acks_ready_ -= told;
+  app_acks_before_ack_ -= std::min(app_acks_before_ack_, told);
   AnswerOldHeartbeats(told);
+  LimitAppAcks();
   RegistryTook();
 }
 
@@ -635,7 +667,7 @@ void DeviceConnection::OnTimer() {
         return;
     }
   }
-  if (now >= heartbeat_deadline_) return Overloaded("no AppAck: not taken in time");
+  if (now >= app_ack_deadline_) return Overloaded("no AppAck: not taken in time");
   if (now >= retry_deadline_) {
     retry_deadline_ = kNever;
     TellRegistry();
@@ -672,7 +704,7 @@ void DeviceConnection::ResetSilence() {
 
 void DeviceConnection::Rearm() {
   const MonotonicTime next = std::min({state_deadline_, hold_deadline_, report_deadline_,
-                                       retry_deadline_, heartbeat_deadline_, normal_deadline_});
+                                       retry_deadline_, app_ack_deadline_, normal_deadline_});
   if (next >= armed_for_) return;
   armed_for_ = next;
   host_->ArmTimer(next);

@@ -133,6 +133,7 @@ class DeviceConnection {
   void Replaced(uint64_t winning_login_number);
   // With when to come back.
   void SendAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
+  void LoginNumberTooGreat(const absl::Status& status);
   void Overloaded(absl::string_view detail);
   void LoginTimedOut();
   bool IsBound() const {
@@ -166,6 +167,7 @@ class DeviceConnection {
   void AnswerPassedWaiters();
   // After everything that may have moved the cursor, the gate or the window.
   void PullIfWanted();
+  void LimitHold();
   void LimitNormalWait();
 
   // --- The registry. ---
@@ -174,6 +176,8 @@ class DeviceConnection {
   void RegistryTook();
   void RegistryFailed();
   void AnswerOldHeartbeats(size_t app_acks_taken);
+  // After everything that changed app_acks_: stops reading from the device, or goes on.
+  void LimitAppAcks();
   void EndDrainIfDone();
 
   // --- Time. ---
@@ -210,8 +214,9 @@ class DeviceConnection {
   MonotonicTime hold_deadline_ = kNever;
   MonotonicTime report_deadline_ = kNever;
   MonotonicTime retry_deadline_ = kNever;
-  // When an unanswered heartbeat has waited too long for the registry.
-  MonotonicTime heartbeat_deadline_ = kNever;
+  // When an unanswered heartbeat, or a device that is not read from, has waited too long for the
+  // registry.
+  MonotonicTime app_ack_deadline_ = kNever;
   // When a NORMAL message has waited long enough for the radio.
   MonotonicTime normal_deadline_ = kNever;
   // What the host's timer is armed for. Later deadlines don't move it: most of them move on before.
@@ -219,6 +224,10 @@ class DeviceConnection {
 
   uint32_t heartbeat_interval_ms_ = 0;
   uint16_t app_acks_told_ = 0;
+  // How many of app_acks_ may be told: the registry has the Acks that came before them.
+  uint16_t app_acks_ready_ = 0;
+  // How many of app_acks_ came before the Ack that the registry was told last.
+  uint16_t app_acks_before_ack_ = 0;
   // How many of app_acks_ came before the last unanswered heartbeat.
   uint16_t app_acks_before_heartbeat_ = 0;
   uint8_t unanswered_heartbeats_ = 0;
@@ -228,7 +237,10 @@ class DeviceConnection {
   // Calls of OnData before a good Login.
   uint16_t pre_login_pieces_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;
-  bool cursor_pulled_last_ = false;
+  // The cursor's last page had nothing.
+  bool gates_turn_ = false;
+  // Nothing is read from the device: kPauseAtAppAcks wait for the registry.
+  bool paused_ = false;
   bool ack_told_ = false;
   bool flush_asked_ = false;
 };

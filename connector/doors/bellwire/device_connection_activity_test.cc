@@ -211,7 +211,7 @@ TEST(DeviceConnectionActivityTest, AnIdleLoginAsksForAllButLow) {
   h.connection.OnBound(bound);
   EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 4}));
   // The login's radio is up for the second page too.
-  EXPECT_EQ(Pulled(h), "HIGH+NORMAL after 4");
+  EXPECT_EQ(Pulled(h), "HIGH after 4");
   h.connection.OnPulled(PageOf({Message(5, PRIORITY_NORMAL)}, 6));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 4, 5}));
   EXPECT_EQ(Pulled(h), "nothing");
@@ -245,7 +245,7 @@ TEST(DeviceConnectionActivityTest, APageIsLookedAtWithTheActivityOfItsArrival) {
   H h;
   h.BringTo(S::kActive, 4);
   h.connection.CatchUp();
-  EXPECT_EQ(Pulled(h), "all after 4");
+  EXPECT_EQ(Pulled(h), "HIGH after 4");
   Say(h, device::v1::IDLE);
   h.connection.OnPulled(PageOf(
       {Message(5, PRIORITY_LOW), Message(6, PRIORITY_NORMAL), Message(7, PRIORITY_HIGH)}, 7));
@@ -292,9 +292,88 @@ TEST(DeviceConnectionActivityTest, ACursorThatIsBehindDoesNotKeepBackWhatHasWait
   internal::v1::PullResponse page = PageOf({Message(6, PRIORITY_HIGH)}, 6);
   page.mutable_page()->set_more(true);
   h.connection.OnPulled(page);
+  EXPECT_EQ(Pulled(h), "HIGH after 6") << "as long as there are HIGH ones";
+  page = PageOf({}, 7);
+  page.mutable_page()->set_more(true);
+  h.connection.OnPulled(page);
   EXPECT_EQ(Pulled(h), "LOW after 4");
   h.connection.OnPulled(PageOf({Message(5, PRIORITY_LOW)}, 9));
-  EXPECT_EQ(Pulled(h), "all after 6");
+  EXPECT_EQ(Pulled(h), "HIGH after 7");
+}
+
+// --- Room. ---
+
+// An agent that bundles its acknowledgements: 64 are sent, 26 more wait, and it acknowledges three.
+TEST(DeviceConnectionActivityTest, RoomIsUsedWhenThereIsRoomHighFirst) {
+  H h;
+  h.BringTo(S::kActive);
+  uint64_t seq = 1;
+  for (; seq <= kSessionWindowMessages; ++seq) h.Deliver(Message(seq, PRIORITY_NORMAL));
+  for (; seq < 90; ++seq) h.Deliver(Message(seq, PRIORITY_NORMAL));
+  h.Deliver(Message(90, PRIORITY_HIGH));
+  EXPECT_EQ(h.PushedSeqs().size(), kSessionWindowMessages);
+  EXPECT_EQ(Pulled(h), "nothing");
+  h.ReceiveAck(3);
+  h.connection.OnAckTaken(absl::OkStatus());
+  ASSERT_EQ(h.host.pulls.size(), 1u);
+  EXPECT_EQ(h.host.pulls[0].max_messages(), 3u);
+  EXPECT_EQ(Pulled(h), "HIGH after 64");
+  internal::v1::PullResponse page = PageOf({Message(90, PRIORITY_HIGH)}, 90);
+  internal::v1::PassedOver* normal = page.mutable_page()->add_passed_over();
+  normal->set_priority(PRIORITY_NORMAL);
+  normal->set_first_seq(65);
+  normal->set_last_seq(89);
+  h.connection.OnPulled(page);
+  EXPECT_EQ(h.PushedSeqs().back(), 90u);
+  ASSERT_EQ(h.host.pulls.size(), 1u);
+  EXPECT_EQ(h.host.pulls[0].max_messages(), 2u);
+  EXPECT_EQ(Pulled(h), "NORMAL after 64");
+  page = PageOf({Message(65, PRIORITY_NORMAL), Message(66, PRIORITY_NORMAL)}, 66);
+  page.mutable_page()->set_more(true);
+  h.connection.OnPulled(page);
+  EXPECT_EQ(h.PushedSeqs().back(), 66u);
+  // What is HIGH does not wait for those that have waited longer: it takes the next room.
+  h.Deliver(Message(91, PRIORITY_HIGH));
+  EXPECT_EQ(Pulled(h), "nothing");
+  h.ReceiveAck(4);
+  h.connection.OnAckTaken(absl::OkStatus());
+  EXPECT_EQ(Pulled(h), "HIGH after 90");
+}
+
+TEST(DeviceConnectionActivityTest, WhoTakesUpAPhoneThatHasNotAcknowledgedGetsWhatThereIsRoomFor) {
+  IdleDevice h;
+  uint64_t seq = 5;
+  for (int i = 0; i < 40; ++i) h.Deliver(Message(seq++, PRIORITY_HIGH));
+  const uint64_t low = seq++;
+  h.Deliver(Message(low, PRIORITY_LOW));
+  EXPECT_EQ(h.PushedSeqs().size(), 40u);
+  Say(h, device::v1::ACTIVE);
+  ASSERT_EQ(Pulled(h), absl::StrCat("LOW after ", low - 1));
+  h.connection.OnPulled(PageOf({Message(low, PRIORITY_LOW)}, low));
+  EXPECT_EQ(h.PushedSeqs().back(), low);
+}
+
+// --- Waits that end. ---
+
+// A now-or-never message that came early says that something before it is missing, as any other does.
+TEST(DeviceConnectionActivityTest, WhatAnEarlyNowOrNeverMessageOvertookIsLookedFor) {
+  IdleDevice h;
+  internal::v1::Envelope direct = H::NowOrNever(6);
+  h.Deliver(direct);
+  EXPECT_EQ(h.PushedSeqs(), Seqs{6});
+  EXPECT_EQ(Pulled(h), "nothing") << "5 may be on its way through another gateway";
+  h.Advance(kEarlyDeliveryWait);
+  EXPECT_EQ(Pulled(h), "HIGH after 4");
+}
+
+TEST(DeviceConnectionActivityTest, TheRadioStaysUpForWhatAnEarlyMessageOvertook) {
+  IdleDevice h;
+  h.Deliver(H::NowOrNever(7));
+  h.Deliver(Message(5, PRIORITY_NORMAL));
+  h.Deliver(Message(6, PRIORITY_NORMAL));
+  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6})) << "NORMAL goes along with what goes at once";
+  h.Deliver(Message(8, PRIORITY_NORMAL));
+  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6})) << "and no further";
 }
 
 TEST(DeviceConnectionActivityTest, ARegistryThatIsAwayIsAskedAgain) {

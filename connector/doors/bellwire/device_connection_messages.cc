@@ -55,11 +55,6 @@ void DeviceConnection::DeliverInTurn(internal::v1::Deliver deliver,
       TakeReadyTurns(&frames);
       break;
     case DeliveryQueue::Verdict::kHeld:
-      if (hold_deadline_ == kNever) {
-        hold_deadline_ = Now() + kEarlyDeliveryWait;
-        Rearm();
-      }
-      break;
     case DeliveryQueue::Verdict::kLater:
     case DeliveryQueue::Verdict::kSeen:
       break;
@@ -134,7 +129,6 @@ void DeviceConnection::TakeTurn(const Envelope& message, std::string* frames) {
 void DeviceConnection::TakeReadyTurns(std::string* frames) {
   const auto has_room = [this](const Envelope& message) { return HasRoomInTurn(message); };
   while (std::optional<Envelope> message = queue_.NextReady(has_room)) TakeTurn(*message, frames);
-  if (!queue_.is_holding()) hold_deadline_ = kNever;
   AnswerPassedWaiters();
 }
 
@@ -145,6 +139,7 @@ void DeviceConnection::TakePage(const internal::v1::Page& page, std::string* fra
     gate_.Keep(passed_over.priority(), std::max(passed_over.first_seq(), before + 1),
                passed_over.last_seq());
   }
+  gates_turn_ = page.messages().empty();
   uint64_t taken = before;
   for (const Envelope& message : page.messages()) {
     // The registry never answers what isn't after the position; the device must not pay if it does.
@@ -164,6 +159,7 @@ void DeviceConnection::AnswerPassedWaiters() {
 void DeviceConnection::PullIfWanted() {
   if (state_ != ConnectionState::kActive) return;
   gate_.CloseIfThrough(queue_.has_caught_up());
+  LimitHold();
   LimitNormalWait();
   if (retry_deadline_ != kNever || !window_.HasRoomForPage()) return;
   if (queue_.is_pulling() || gate_.is_pulling()) return;
@@ -171,18 +167,28 @@ void DeviceConnection::PullIfWanted() {
   internal::v1::PullRequest pull;
   pull.set_device_id(std::string(device_id_.bytes()));
   *pull.mutable_route() = MyRoute();
-  // By turns if both want one: a cursor that never catches up must not keep back what has waited.
-  if (gate_.wants_pull() && (cursor_pulled_last_ || !queue_.wants_pull())) {
-    cursor_pulled_last_ = false;
+  // HIGH first: the cursor moves past the others, as if they waited for their priority's sake, and
+  // the gate fetches them with what room is left. A cursor that finds nothing and never catches up
+  // must not keep them back.
+  if (gate_.wants_pull() && (gates_turn_ || !queue_.wants_pull())) {
+    gates_turn_ = false;
     gate_.StartPull(&pull);
   } else {
-    cursor_pulled_last_ = true;
     pull.set_after_seq(queue_.StartPull());
-    gate_.passing().AddTo(&pull);
+    pull.add_priorities(push::v1::PRIORITY_HIGH);
   }
   pull.set_max_bytes(window_.free_bytes());
   pull.set_max_messages(window_.free_messages());
   host_->Pull(std::move(pull));
+}
+
+void DeviceConnection::LimitHold() {
+  if (!queue_.is_holding()) {
+    hold_deadline_ = kNever;
+  } else if (hold_deadline_ == kNever) {
+    hold_deadline_ = Now() + kEarlyDeliveryWait;
+    Rearm();
+  }
 }
 
 void DeviceConnection::LimitNormalWait() {

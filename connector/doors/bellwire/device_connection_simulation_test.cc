@@ -44,6 +44,8 @@ class Session final : public ConnectionHost {
         core(&context_, session_id, this) {}
 
   void Send(absl::string_view frames) override;
+  void PauseReading() override {}
+  void ResumeReading() override {}
   size_t unsent_bytes() const override { return 0; }
   std::string tls_exporter() const override { return std::string(); }
   std::string resumed_ticket_data() const override;

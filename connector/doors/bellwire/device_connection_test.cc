@@ -131,6 +131,17 @@ TEST(DeviceConnectionTest, LoginMayComeByteByByte) {
   EXPECT_EQ(h.connection.state(), S::kBinding);
 }
 
+TEST(DeviceConnectionTest, ALoginNumberFarAheadIsRefusedAndLearnsTheLastOne) {
+  H h;
+  h.BringTo(S::kBinding);
+  h.connection.OnBound(WithMetadata(
+      MakeError(absl::StatusCode::kFailedPrecondition, "LOGIN_NUMBER_TOO_GREAT", "too great"),
+      "winning_login_number", "6"));
+  ExpectClosed(h, CloseReason::kProtocolError);
+  EXPECT_EQ(h.LastGoAway().reason(), GoAway::PROTOCOL_ERROR);
+  EXPECT_EQ(h.LastGoAway().winning_login_number(), 6u);
+}
+
 TEST(DeviceConnectionTest, StaleLoginLearnsWhoWon) {
   H h;
   h.BringTo(S::kBinding);
@@ -370,12 +381,11 @@ TEST(DeviceConnectionTest, AFullWindowIsPulledAsAcksFreeIt) {
   }
   EXPECT_EQ(h.PushedSeqs().size(), fit);
   EXPECT_EQ(h.bytes_in_flight.value(), static_cast<int64_t>(kSessionWindowBytes));
-  h.ReceiveAck(1);
   EXPECT_TRUE(h.host.pulls.empty());
-  h.ReceiveAck(fit / 2);
+  h.ReceiveAck(1);
   ASSERT_EQ(h.host.pulls.size(), 1u);
   EXPECT_EQ(h.host.pulls[0].after_seq(), fit);
-  EXPECT_EQ(h.host.pulls[0].max_bytes(), kSessionWindowBytes / 2);
+  EXPECT_EQ(h.host.pulls[0].max_bytes(), kMaxPayloadBytes);
   EXPECT_LE(h.host.pulls[0].max_messages(), kSessionWindowMessages);
   // One at a time.
   h.ReceiveAck(fit);
@@ -530,6 +540,8 @@ TEST(DeviceConnectionTest, NowOrNeverWaitsForWelcome) {
   EXPECT_TRUE(h.host.frames[0].has_welcome());
   EXPECT_EQ(h.PushedSeqs(), Seqs{1});
   h.ReceiveAck(1);
+  EXPECT_EQ(*outcome, ConnectorResponse::OUTCOME_UNSPECIFIED) << "it has no turn";
+  h.ReceiveAckRange(1, 1);
   EXPECT_EQ(*outcome, ConnectorResponse::DEVICE_ACKED);
 }
 
@@ -655,10 +667,27 @@ TEST(DeviceConnectionTest, BadAppIdsNeverReachTheRegistry) {
   h.ReceiveRegisterApp(1, "nodots");
   EXPECT_EQ(h.host.frames.back().app_registered().outcome(), AppRegistered::BAD_APP_ID);
   EXPECT_EQ(h.host.frames.back().app_registered().request_id(), 1u);
+  EXPECT_EQ(h.host.frames.back().app_registered().app_id(), "nodots");
+  // The longest that fits into a frame with its request.
+  const std::string longest(kMaxFrameBytes - 10, 'a');
+  h.ReceiveRegisterApp(1, longest);
+  EXPECT_EQ(h.host.frames.back().app_registered().outcome(), AppRegistered::BAD_APP_ID);
+  EXPECT_EQ(h.host.frames.back().app_registered().app_id(), longest);
+  h.ReceiveRegisterApp(1, longest + "aa");
+  EXPECT_EQ(h.host.frames.back().app_registered().outcome(), AppRegistered::BAD_APP_ID);
+  EXPECT_EQ(h.host.frames.back().app_registered().app_id(), "") << "has no room";
   h.ReceiveRemoveApp(2, "nodots");
   EXPECT_TRUE(h.host.frames.back().app_removed().ok());
   EXPECT_TRUE(h.host.registrations.empty());
   EXPECT_TRUE(h.host.removals.empty());
+}
+
+TEST(DeviceConnectionTest, AStringThatIsNotUtf8IsAProtocolError) {
+  H h;
+  h.BringTo(S::kActive);
+  // RegisterApp with an app_id of one byte.
+  h.connection.OnData(absl::string_view("\x05\x22\x03\x12\x01\xff", 6));
+  ExpectClosed(h, CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, RemovesApps) {
@@ -752,16 +781,91 @@ TEST(DeviceConnectionTest, AHeartbeatThatCanNotBeAnsweredEndsTheSession) {
   EXPECT_EQ(h.host.heartbeats, 0);
 }
 
-TEST(DeviceConnectionTest, AppAcksAreBounded) {
+// 2,048 of them right after Welcome, say: the agent is slowed down to what the registry takes, and
+// loses neither its session nor time.
+TEST(DeviceConnectionTest, ManyAppAcksAreTakenAsFastAsTheRegistryTakesThem) {
   H h;
   h.BringTo(S::kActive);
-  for (size_t n = 0; n < kMaxPendingAppAcks; n += kMaxAppAcksPerFrame) {
-    h.ReceiveAppAcks(kMaxAppAcksPerFrame);
+  size_t taken = 0;
+  size_t sent = 0;
+  while (taken < 2048) {
+    while (!h.host.paused && sent < 2048) {
+      h.ReceiveAppAcks(64);
+      sent += 64;
+    }
+    ASSERT_FALSE(h.host.closed.has_value());
+    ASSERT_EQ(h.host.app_acks.size(), 1u);
+    ASSERT_LE(sent - taken, kMaxPendingAppAcks);
+    taken += static_cast<size_t>(h.host.app_acks[0].items_size());
+    h.host.app_acks.clear();
+    h.connection.OnAppAckTaken(absl::OkStatus());
   }
-  EXPECT_FALSE(h.host.closed.has_value());
-  h.ReceiveAppAcks(1);
-  ExpectClosed(h, CloseReason::kOverloaded);
+  EXPECT_FALSE(h.host.paused);
+  h.ReceiveHeartbeat();
+  EXPECT_EQ(h.host.heartbeats, 1);
+}
 
+TEST(DeviceConnectionTest, WhatWasReadBeforeThePauseStillFits) {
+  H h;
+  h.BringTo(S::kActive);
+  h.ReceiveAppAcks(static_cast<int>(kPauseAtAppAcks) - 1);
+  EXPECT_FALSE(h.host.paused);
+  // The most that one TLS record holds.
+  std::string record;
+  while (record.size() < kMaxFrameBytes) {
+    device::v1::AgentFrame frame;
+    for (int i = 0; i < 64; ++i) {
+      frame.mutable_app_ack()->add_items()->set_message_id(std::string(MessageId::kSize, 'm'));
+    }
+    record += H::Bytes(frame);
+  }
+  record.resize(kMaxFrameBytes);
+  h.connection.OnData(record);
+  EXPECT_TRUE(h.host.paused);
+  EXPECT_FALSE(h.host.closed.has_value());
+}
+
+TEST(DeviceConnectionTest, ADeviceThatIsNotReadFromIsNotKeptWaitingForEver) {
+  H h;
+  h.BringTo(S::kActive);
+  h.ReceiveAppAcks(static_cast<int>(kPauseAtAppAcks));
+  EXPECT_TRUE(h.host.paused);
+  h.connection.OnAppAckTaken(Unavailable());
+  h.Advance(kMaxHeartbeatDelay - absl::Milliseconds(1));
+  EXPECT_FALSE(h.host.closed.has_value());
+  h.Advance(absl::Milliseconds(1));
+  ExpectClosed(h, CloseReason::kOverloaded);
+}
+
+// An app's word on a message counts once the message is acknowledged (registry/mailbox/acknowledge.h).
+TEST(DeviceConnectionTest, AppAcksFollowTheAcksBeforeThem) {
+  H h;
+  h.BringTo(S::kActive);
+  h.Deliver(H::Message(1));
+  h.Deliver(H::Message(2));
+  h.ReceiveAck(1);
+  h.ReceiveAppAcks(1);
+  ASSERT_EQ(h.host.acks.size(), 1u);
+  EXPECT_TRUE(h.host.app_acks.empty());
+  h.connection.OnAckTaken(Unavailable());
+  EXPECT_TRUE(h.host.app_acks.empty());
+  h.Advance(kRegistryRetryMax);
+  ASSERT_EQ(h.host.acks.size(), 2u);
+  // Acks that come all the time don't keep it back.
+  h.ReceiveAck(2);
+  h.ReceiveAppAcks(2);
+  h.connection.OnAckTaken(absl::OkStatus());
+  ASSERT_EQ(h.host.acks.size(), 3u);
+  ASSERT_EQ(h.host.app_acks.size(), 1u);
+  EXPECT_EQ(h.host.app_acks[0].items_size(), 1);
+  h.connection.OnAppAckTaken(absl::OkStatus());
+  EXPECT_EQ(h.host.app_acks.size(), 1u);
+  h.connection.OnAckTaken(absl::OkStatus());
+  ASSERT_EQ(h.host.app_acks.size(), 2u);
+  EXPECT_EQ(h.host.app_acks[1].items_size(), 2);
+}
+
+TEST(DeviceConnectionTest, MalformedAppAcksAreProtocolErrors) {
   H too_many;
   too_many.BringTo(S::kActive);
   too_many.ReceiveAppAcks(kMaxAppAcksPerFrame + 1);

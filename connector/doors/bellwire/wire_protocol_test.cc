@@ -198,7 +198,15 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kMaxNowOrNeverInFlight, 16u);
   EXPECT_EQ(kMaxAckRangesPerFrame, 256u);
   EXPECT_EQ(kMaxAppAcksPerFrame, 256u);
-  EXPECT_EQ(kMaxPendingAppAcks, 1024u);
+  EXPECT_EQ(kPauseAtAppAcks, 205u);
+  EXPECT_EQ(kBindTimeout, absl::Seconds(10));
+  EXPECT_EQ(kNowOrNeverWait, absl::Seconds(10));
+  EXPECT_EQ(kMaxRecallNotices, 512u);
+  EXPECT_EQ(kMaxLoginNumberStep, uint64_t{1} << 53);
+  EXPECT_EQ(kMaxAppsPerDevice, 512u);
+  EXPECT_EQ(kMaxDeadRegistrationsPerApp, 64u);
+  EXPECT_EQ(kMaxRegistrationsPerDevice, 2048u);
+  EXPECT_EQ(kDeadTokenRetention, absl::Hours(36 * 24));
   EXPECT_EQ(kMaxPendingAppRequests, 64u);
   EXPECT_EQ(kMaxNetworkReports, 16);
   EXPECT_EQ(kMaxSessionWriteBytes, 256u * 1024);
