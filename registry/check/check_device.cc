@@ -262,7 +262,10 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
   }
   JudgePending(id, registration);
   JudgeWake(id, registration);
-  if (registration.gap_seq() == 0) return;
+  if (registration.gap_seq() == 0) {
+    if (registration.gap_untold() != 0) Problem(where, "no gap notice will tell what was dropped");
+    return;
+  }
   const auto gap = mail_.find(registration.gap_seq());
   if (gap == mail_.end() || gap->second.envelope.gap_dropped() == 0 ||
       gap->second.envelope.registration_id() != id) {

@@ -68,6 +68,13 @@ std::string RegistrationKey(const DeviceId& device, uint64_t registration_id) {
   return key;
 }
 
+std::string RegistrationsFrom(const DeviceId& device) { return DeviceKey(device, 'R'); }
+std::string RegistrationsEnd(const DeviceId& device) { return DeviceKey(device, 'R' + 1); }
+
+uint64_t IdOfRegistrationKey(absl::string_view key) {
+  return ParseBigEndian64(key.substr(kId + 1));
+}
+
 std::string MailboxKey(const DeviceId& device, uint64_t seq) {
   std::string key = DeviceKey(device, 'M');
   AppendBigEndian64(seq, &key);

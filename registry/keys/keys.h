@@ -32,6 +32,11 @@ struct MessageRef {
 std::string DeviceRecordKey(const DeviceId& device);                            // 'D'
 std::string AppKey(const DeviceId& device, absl::string_view app_id);           // 'A'
 std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);  // 'R'
+// Before and after all of a device.
+std::string RegistrationsFrom(const DeviceId& device);
+std::string RegistrationsEnd(const DeviceId& device);
+// REQUIRES: made by RegistrationKey.
+uint64_t IdOfRegistrationKey(absl::string_view key);
 // Messages and gap notices, in the order of seq.
 std::string MailboxKey(const DeviceId& device, uint64_t seq);  // 'M'
 // After the last of them.

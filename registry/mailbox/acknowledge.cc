@@ -54,6 +54,16 @@ bool AwaitsAck(const MessageLife& life) {
          life.place() == MessageLife::RECALLING;
 }
 
+// Whether an app's word on a message that was not acknowledged counts. A message of the mailbox is
+// acknowledged before the app's word comes, unless an earlier session sent it and the
+// acknowledgement was lost with that. One that no earlier session was handed may still wait for its
+// turn, and must not end before the device has it. What left the mailbox is not sent again: the
+// app's word may be all that ever comes.
+bool MayBeKnownToTheApp(const DeviceTransaction& tx, const MessageLife& life) {
+  return AwaitsAck(life) &&
+         (life.place() != MessageLife::MAILBOX || life.seq() <= tx.device().sent_up_to_seq());
+}
+
 // The message is on the device's disk.
 absl::Status RecordAgentAck(DeviceTransaction& tx, const MessageRef& ref, MessageLife* life,
                             absl::string_view detail) {
@@ -62,23 +72,13 @@ absl::Status RecordAgentAck(DeviceTransaction& tx, const MessageRef& ref, Messag
   return tx.Record(ref, life, push::v1::AGENT_ACKED, detail);
 }
 
-absl::Status AcknowledgeGap(DeviceTransaction& tx, uint64_t registration_id, uint64_t seq) {
-  BELLWIRE_ASSIGN_OR_RETURN(const auto* registration, tx.FindRegistration(registration_id));
-  if (registration == nullptr || registration->gap_seq() != seq) {
-    return StoreCorruptError("a gap notice that its registration misses");
-  }
-  tx.MutableRegistration(registration_id)->clear_gap_seq();
-  tx.RemoveMail(seq);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status Acknowledge(DeviceTransaction& tx, const std::vector<AckItem>& items) {
   for (const AckItem& item : items) {
     BELLWIRE_ASSIGN_OR_RETURN(Numbered found, FindNumber(tx, item.seq));
     if (found.gap_registration_id != 0) {
-      BELLWIRE_RETURN_IF_ERROR(AcknowledgeGap(tx, found.gap_registration_id, item.seq));
+      BELLWIRE_RETURN_IF_ERROR(tx.AcknowledgeGap(found.gap_registration_id, item.seq));
       continue;
     }
     if (!found.message.has_value() || !AwaitsAck(found.life)) continue;
@@ -109,9 +109,8 @@ absl::Status AppAcknowledge(DeviceTransaction& tx, const std::vector<AppAckItem>
       const MessageRef ref{item.message_id, registration_id};
       BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, tx.FindLife(ref));
       if (!life.has_value()) continue;
-      // The device's word on a message it was sent counts even if its acknowledgement comes after it,
-      // but only if it is clear which message is meant.
-      const bool unacknowledged = AwaitsAck(*life) && item.registration_id != 0;
+      // And it must be clear which message is meant.
+      const bool unacknowledged = item.registration_id != 0 && MayBeKnownToTheApp(tx, *life);
       if (life->place() != MessageLife::DEVICE && !unacknowledged) continue;
       // A message under recall that the agent refused to take was never on its disk.
       if (unacknowledged && item.step != push::v1::RECALLED) {

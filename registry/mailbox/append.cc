@@ -33,15 +33,22 @@ absl::Status Collapse(DeviceTransaction& tx, const Registration& registration,
   return absl::OkStatus();
 }
 
-// Which to drop for a newer one: what has waited longest, and scheduled messages only if nothing
-// waits. A reminder for next week is not old news.
-Pending Oldest(const Registration& registration) {
+// Which to drop for a newer one, in this order: what has waited longest first, and scheduled
+// messages only if nothing waits. A reminder for next week is not old news. What may be on its way
+// to the device is left out: no more than a window's worth can be, so something always remains.
+std::vector<Pending> Droppable(const DeviceTransaction& tx, const Registration& registration) {
+  std::vector<Pending> all(registration.pending().begin(), registration.pending().end());
   const auto age = [](const Pending& p) {
     return std::make_pair(p.seq() == 0,
                           p.seq() == 0 ? p.deliver_at_ms() : static_cast<int64_t>(p.seq()));
   };
-  return *std::min_element(registration.pending().begin(), registration.pending().end(),
-                           [&](const Pending& a, const Pending& b) { return age(a) < age(b); });
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const Pending& a, const Pending& b) { return age(a) < age(b); });
+  size_t on_their_way = 0;
+  std::erase_if(all, [&](const Pending& pending) {
+    return tx.MayBeOnItsWay(pending) && ++on_their_way <= kSessionWindowMessages;
+  });
+  return all;
 }
 
 // Sees to a place for one more message, as the app's policy says. Not OK inside: refused.
@@ -66,7 +73,7 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
           kMailboxFullRetryAfter);
     }
     case admin::v1::DROP_ALL: {
-      const std::vector<Pending> all(registration.pending().begin(), registration.pending().end());
+      const std::vector<Pending> all = Droppable(tx, registration);
       for (const Pending& pending : all) {
         BELLWIRE_RETURN_IF_ERROR(tx.EndPending(registration_id, pending, push::v1::OVERFLOWED,
                                                "the mailbox was full; policy DROP_ALL"));
@@ -75,7 +82,7 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
       return absl::OkStatus();
     }
     default: {
-      BELLWIRE_RETURN_IF_ERROR(tx.EndPending(registration_id, Oldest(registration),
+      BELLWIRE_RETURN_IF_ERROR(tx.EndPending(registration_id, Droppable(tx, registration).front(),
                                              push::v1::OVERFLOWED,
                                              "the mailbox was full; policy DROP_OLDEST"));
       BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, 1));

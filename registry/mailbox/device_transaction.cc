@@ -154,6 +154,7 @@ std::optional<Route> DeviceTransaction::route() const {
 
 void DeviceTransaction::SetRoute(const Route& route) {
   Device& device = mutable_device();
+  if (device.has_route()) device.set_sent_up_to_seq(device.last_seq());
   *device.mutable_route() = route;
   device.set_last_login_number(route.login_number());
 }
@@ -191,6 +192,20 @@ void DeviceTransaction::DeleteRegistration(uint64_t registration_id) {
   }
   registrations_.erase(it);
   overlay_.Delete(Family::kDevices, RegistrationKey(id_, registration_id));
+}
+
+absl::Status DeviceTransaction::ScanRegistrations(
+    absl::FunctionRef<void(uint64_t registration_id, const Registration&)> visit) {
+  absl::Status status;
+  BELLWIRE_RETURN_IF_ERROR(
+      overlay_.Scan(Family::kDevices, RegistrationsFrom(id_), RegistrationsEnd(id_),
+                    [&](absl::string_view key, absl::string_view value) {
+                      const absl::StatusOr<Registration> record = ParseRecord<Registration>(value);
+                      status = record.status();
+                      if (record.ok()) visit(IdOfRegistrationKey(key), *record);
+                      return status.ok();
+                    }));
+  return status;
 }
 
 absl::StatusOr<uint64_t> DeviceTransaction::FindApp(absl::string_view app_id) {
@@ -302,6 +317,26 @@ absl::StatusOr<std::vector<uint64_t>> DeviceTransaction::FindLivesOf(const Messa
                       return registrations.size() < kMaxRegistrationsPerDevice;
                     }));
   return registrations;
+}
+
+absl::StatusOr<std::vector<MessageRef>> DeviceTransaction::FindOpenLivesOf(
+    const std::set<uint64_t>& registrations) {
+  std::vector<MessageRef> open;
+  absl::Status status;
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(Family::kLives, LivesFrom(id_), LivesEnd(id_),
+                                         [&](absl::string_view key, absl::string_view value) {
+                                           const MessageRef ref = MessageOfLifeKey(key);
+                                           if (registrations.count(ref.registration_id) == 0)
+                                             return true;
+                                           const absl::StatusOr<MessageLife> life =
+                                               ParseRecord<MessageLife>(value);
+                                           status = life.status();
+                                           if (life.ok() && life->place() != MessageLife::ENDED)
+                                             open.push_back(ref);
+                                           return status.ok();
+                                         }));
+  BELLWIRE_RETURN_IF_ERROR(status);
+  return open;
 }
 
 void DeviceTransaction::PutLife(const MessageRef& message, MessageLife* life) {
@@ -519,6 +554,7 @@ absl::Status DeviceTransaction::ReleaseDue() {
     pending->set_seq(message.seq());
     pending->clear_deliver_at_ms();
     pending->clear_message_id();
+    if (connected()) pending->set_handed_at_ms(now_ms_);
     overlay_.Delete(Family::kDevices, ScheduledKey(id_, message.deliver_at_ms(), ref));
     AddMail(message);
     released_.push_back(std::move(message));
@@ -536,6 +572,8 @@ void DeviceTransaction::AddPending(const Envelope& mail) {
   if (mail.seq() == 0) {
     pending->set_deliver_at_ms(mail.deliver_at_ms());
     pending->set_message_id(mail.message_id());
+  } else if (connected()) {
+    pending->set_handed_at_ms(now_ms_);
   }
   WakeBy(mail.registration_id(), mail.expires_at_ms());
 }
@@ -599,16 +637,39 @@ absl::StatusOr<int64_t> DeviceTransaction::EndExpired(uint64_t registration_id) 
   return next_ms;
 }
 
+absl::Status DeviceTransaction::NoteHandedOver(const Envelope& mail) {
+  if (mail.gap_dropped() != 0) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(mail.registration_id()));
+  if (found == nullptr) return StoreCorruptError("a message without registration");
+  for (Pending& pending : *MutableRegistration(mail.registration_id())->mutable_pending()) {
+    if (IsAbout(pending, mail)) pending.set_handed_at_ms(now_ms_);
+  }
+  return absl::OkStatus();
+}
+
+bool DeviceTransaction::MayBeOnItsWay(const Pending& pending) const {
+  if (!connected() || pending.seq() == 0) return false;
+  // What has a life was sent, and is sent again first of all.
+  return pending.has_life() ||
+         (pending.handed_at_ms() != 0 &&
+          now_ms_ - pending.handed_at_ms() < absl::ToInt64Milliseconds(kHandOverGrace));
+}
+
 absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t dropped) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(registration_id));
   assert(found != nullptr);
+  if (found->gap_seq() != 0 && (connected() || found->gap_seq() <= device_.sent_up_to_seq())) {
+    // The device may have it. A second count of what that one counts could not be told from new
+    // losses.
+    MutableRegistration(registration_id)->set_gap_untold(found->gap_untold() + dropped);
+    return absl::OkStatus();
+  }
   if (found->gap_seq() != 0) {
     BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Envelope> earlier, FindMail(found->gap_seq()));
     if (!earlier.has_value()) return StoreCorruptError("a gap notice that can't be found");
     dropped += earlier->gap_dropped();
     RemoveMail(found->gap_seq());
   }
-  // A new number, and not a new count under the old one: a session may have sent that already.
   Envelope gap;
   gap.set_seq(TakeSeq());
   gap.set_registration_id(registration_id);
@@ -616,6 +677,24 @@ absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t droppe
   gap.set_gap_dropped(dropped);
   AddMail(gap);
   MutableRegistration(registration_id)->set_gap_seq(gap.seq());
+  return absl::OkStatus();
+}
+
+absl::Status DeviceTransaction::AcknowledgeGap(uint64_t registration_id, uint64_t seq) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, FindRegistration(registration_id));
+  if (found == nullptr || found->gap_seq() != seq) {
+    return StoreCorruptError("a gap notice that its registration misses");
+  }
+  Registration* registration = MutableRegistration(registration_id);
+  const uint32_t untold = registration->gap_untold();
+  registration->clear_gap_seq();
+  registration->clear_gap_untold();
+  RemoveMail(seq);
+  if (untold == 0) return absl::OkStatus();
+  BELLWIRE_RETURN_IF_ERROR(AddGap(registration_id, untold));
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<Envelope> gap, FindMail(registration->gap_seq()));
+  assert(gap.has_value());
+  released_.push_back(*std::move(gap));
   return absl::OkStatus();
 }
 

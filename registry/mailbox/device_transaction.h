@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,8 @@ class DeviceTransaction {
   bool connected() const { return device_.has_route(); }
   // The session, if there is one.
   std::optional<internal::v1::Route> route() const;
+  // Of a session that was not bound before. What came until now may have been sent by the one
+  // before it.
   void SetRoute(const internal::v1::Route& route);
 
   // --- Registrations. Pointers are good for as long as the transaction.
@@ -81,6 +84,9 @@ class DeviceTransaction {
   void AddRegistration(uint64_t registration_id, storage::v1::Registration registration);
   // REQUIRES: FindRegistration found it, and nothing is pending.
   void DeleteRegistration(uint64_t registration_id);
+  // Visits all registrations of the device, as they were before this transaction.
+  absl::Status ScanRegistrations(
+      absl::FunctionRef<void(uint64_t registration_id, const storage::v1::Registration&)> visit);
   // The living registration of an app; 0: there is none.
   absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
   void PutApp(absl::string_view app_id, uint64_t registration_id);
@@ -98,6 +104,9 @@ class DeviceTransaction {
   absl::StatusOr<MessageLife> GetLife(const MessageRef& message);
   // Of a message that holds a place, and that was read already.
   absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail);
+  // The lives of messages of these registrations that have not ended, as they were before this
+  // transaction. Reads the keys of all lives of the device.
+  absl::StatusOr<std::vector<MessageRef>> FindOpenLivesOf(const std::set<uint64_t>& registrations);
   // The registrations that have a message of this id which waits no more.
   absl::StatusOr<std::vector<uint64_t>> FindLivesOf(const MessageId& message_id);
   // Writes it, and sees to its timeline entry. REQUIRES: FindLife, GetLife or LifeOf found it.
@@ -145,7 +154,8 @@ class DeviceTransaction {
   // Gives scheduled messages that are due their place in the mailbox's order, and ends those that have expired
   // since: at most kMaxReleasesPerTransaction.
   absl::Status ReleaseDue();
-  // Those that ReleaseDue released, in order.
+  // What came into the mailbox and nobody but the registry knows of, in order: it is to be handed
+  // to the session of now.
   const std::vector<internal::v1::Envelope>& released() const { return released_; }
 
   // Lists a message in its registration's `pending`. REQUIRES: the registration was found.
@@ -160,9 +170,18 @@ class DeviceTransaction {
   // if nothing is left. REQUIRES: the registration was found.
   absl::StatusOr<int64_t> EndExpired(uint64_t registration_id);
 
-  // Tells the app that `dropped` more of its messages were dropped: a notice that takes the next
-  // number, in place of the one that waits already.
+  // The message is in a page for a session. REQUIRES: it is in the mailbox.
+  absl::Status NoteHandedOver(const internal::v1::Envelope& mail);
+  // Whether the session of now may have sent the message, so that the device has it or is about to.
+  bool MayBeOnItsWay(const storage::v1::Pending& pending) const;
+
+  // Tells the app that `dropped` more of its messages were dropped. Each is counted in one notice:
+  // a notice that no session was handed is replaced by one that counts all; behind any other they
+  // wait (`gap_untold`) until it is acknowledged. A new notice takes the next number.
   absl::Status AddGap(uint64_t registration_id, uint32_t dropped);
+  // The device has the notice. What was not told yet gets the next one, which is handed to the
+  // session of now.
+  absl::Status AcknowledgeGap(uint64_t registration_id, uint64_t seq);
 
   absl::StatusOr<std::optional<storage::v1::NowOrNever>> FindNowOrNever(uint64_t seq);
   // Kept, and its message awaited, until `until_ms`.

@@ -55,6 +55,7 @@ absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq, const P
     return true;
   }));
   if (page.more) page.complete_to_seq = last_seen;
+  for (const Envelope& mail : page.messages) BELLWIRE_RETURN_IF_ERROR(tx.NoteHandedOver(mail));
   return page;
 }
 

@@ -9,8 +9,9 @@
 
 namespace bellwire::registry {
 
-// Store::Pull, and the page of Store::Bind. Messages that are due come into the mailbox first, so the
-// transaction is to be finished. Bounded by kMaxPage… as well as by `bounds`.
+// Store::Pull, and the page of Store::Bind. Messages that are due come into the mailbox first, and
+// those of the page are noted as handed over, so the transaction is to be finished. Bounded by
+// kMaxPage… as well as by `bounds`.
 absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq, const PageBounds& bounds);
 
 }  // namespace bellwire::registry

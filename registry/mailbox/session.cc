@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/limits.h"
 #include "common/status_macros.h"
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/page.h"
@@ -24,6 +25,19 @@ absl::Status StaleLoginError(const DeviceTransaction& tx) {
       "winning_login_number", number);
 }
 
+namespace {
+
+// Taking it would leave few numbers, or none, for all logins to come.
+absl::Status LoginNumberTooGreatError(const DeviceTransaction& tx) {
+  const std::string number = absl::StrCat(tx.device().last_login_number());
+  return WithMetadata(MakeError(absl::StatusCode::kFailedPrecondition, "LOGIN_NUMBER_TOO_GREAT",
+                                absl::StrCat("login_number is more than 2^53 above ", number,
+                                             ", the last one of this device; continue from that")),
+                      "winning_login_number", number);
+}
+
+}  // namespace
+
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
                                  const PageBounds& bounds) {
   const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
@@ -31,6 +45,11 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
   // lose even if its successor has gone already.
   if (!bound_already && route.login_number() <= tx.device().last_login_number()) {
     return StaleLoginError(tx);
+  }
+  const uint64_t last_number = tx.device().last_login_number();
+  if (!bound_already && route.login_number() > last_number &&
+      route.login_number() - last_number > kMaxLoginNumberStep) {
+    return LoginNumberTooGreatError(tx);
   }
   BindOutcome outcome;
   BindResult& result = outcome.result;

@@ -221,9 +221,12 @@ class Store {
 
   // --- Sessions.
 
-  // Makes `route` the device's route if its login number is greater than any that was ever bound, and
-  // answers the first page. The very route that is bound already only gets the page again.
+  // Makes `route` the device's route if its login number is greater than any that was ever bound,
+  // and answers the first page. The very route that is bound already only gets the page again.
   //   FAILED_PRECONDITION STALE_LOGIN (metadata `winning_login_number`)
+  //   FAILED_PRECONDITION LOGIN_NUMBER_TOO_GREAT (metadata `winning_login_number`: the last one):
+  //   more than
+  //   kMaxLoginNumberStep above it
   virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
                                           const PageBounds& bounds) = 0;
   // The same without a page, for a session that a crash may have taken back: nothing if `route` is not newer
@@ -238,7 +241,9 @@ class Store {
   //   FAILED_PRECONDITION STALE_LOGIN: `route` is not the bound one. Has its effect all the same.
   virtual absl::Status Acknowledge(const DeviceId& device, const Route& route,
                                    const std::vector<AckItem>& items) = 0;
-  // How these messages ended on the device. What has ended before stays as it is.
+  // How these messages ended on the device. What has ended before stays as it is, and so does a
+  // message of the mailbox that was not acknowledged, unless a session before the one of now may
+  // have sent it: then the acknowledgement was lost, and this speaks for it.
   virtual absl::Status AppAcknowledge(const DeviceId& device,
                                       const std::vector<AppAckItem>& items) = 0;
   // These were written to a session and not acknowledged soon.
@@ -246,9 +251,10 @@ class Store {
 
   // --- Registrations.
 
-  // The living registration of the app on the device, made if there is none.
-  //   NOT_FOUND UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice,
-  //   kMaxRegistrationsPerDevice)
+  // The living registration of the app on the device, made if there is none. Forgets the oldest
+  // dead registrations early, if there are too many (kMaxDeadRegistrationsPerApp,
+  // kMaxRegistrationsPerDevice): one app's loop costs no other app its place.   NOT_FOUND
+  // UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice)
   virtual absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device,
                                                absl::string_view app_id) = 0;
   // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end

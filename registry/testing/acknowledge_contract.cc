@@ -114,14 +114,36 @@ TEST_P(StoreContractTest, AMessageEndsOnce) {
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT AGENT_ACKED COLLAPSED");
 }
 
-TEST_P(StoreContractTest, AnAppsAcknowledgementMayOvertakeTheAgents) {
+// An earlier session may have sent the message, and the acknowledgement been lost with it.
+TEST_P(StoreContractTest, AnAppsWordSpeaksForAnAcknowledgementThatWasLost) {
   const TokenRef token = Register(Device(1));
-  Append(token, Message(1));
+  Bind(Device(1), 1);
+  Fill(token, 1, 2);
+  Bind(Device(1), 2);
   AppAck(token, 1);
-  EXPECT_EQ(Mailbox(Device(1)), Strings{});
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
   Ack(Device(1), {1});
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(2)).ok());
+  AppAck(token, 2);
+  EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED AGENT_ACKED APP_ACKED");
+  EXPECT_EQ(Mailbox(Device(1)), Strings{});
+}
+
+// It may be one that waits for its turn: it must not end before the device has it.
+TEST_P(StoreContractTest, AnAppsWordOnAMessageThatNoEarlierSessionWasHandedIsNoAcknowledgement) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1));
+  Bind(Device(1), 1);
+  Append(token, Message(2));
+  AppAck(token, 1);
+  AppAck(token, 2, push::v1::EXPIRED);
+  EXPECT_EQ(Mailbox(Device(1)), (Strings{"1", "2"}));
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
+  EXPECT_EQ(Steps(token, 2), "ACCEPTED STORED");
+  Ack(Device(1), {1});
+  AppAck(token, 1);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT AGENT_ACKED APP_ACKED");
 }
 
 TEST_P(StoreContractTest, AnAppsAcknowledgementWithoutRegistrationMeansWhatTheDeviceHas) {

@@ -1,5 +1,6 @@
 // What a Store promises of a mailbox that is full, and of messages that replace each other. Part of StoreContractTest.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,85 @@ TEST_P(StoreContractTest, DropAllEmptiesTheMailboxAndTellsTheApp) {
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED OVERFLOWED");
   EXPECT_EQ(Steps(token, 100), "ACCEPTED STORED OVERFLOWED");
   EXPECT_EQ(Bind(Device(1), 1).settled_seq, 100);
+}
+
+// The session has sent as many as its window holds, and the device may have them all.
+TEST_P(StoreContractTest, AFullMailboxDropsNothingThatMayBeOnItsWay) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Fill(token, 1, 102);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED");
+  EXPECT_EQ(Steps(token, 64), "ACCEPTED STORED");
+  EXPECT_EQ(Steps(token, 65), "ACCEPTED STORED OVERFLOWED");
+  EXPECT_EQ(Steps(token, 66), "ACCEPTED STORED OVERFLOWED");
+  EXPECT_EQ(Steps(token, 67), "ACCEPTED STORED");
+  // Soon the connector says which were sent. The others only wait.
+  for (uint64_t seq = 1; seq <= 64; ++seq) {
+    ASSERT_TRUE(store().ReportSent(Device(1), {{seq, clock().WallNow()}}).ok());
+  }
+  clock().Advance(kHandOverGrace);
+  Fill(token, 103, 103);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT");
+  EXPECT_EQ(Steps(token, 67), "ACCEPTED STORED OVERFLOWED");
+  // Without a session nothing is on its way.
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(1)).ok());
+  Fill(token, 104, 104);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT OVERFLOWED");
+}
+
+TEST_P(StoreContractTest, WhatWaitsForItsPriorityIsNotOnItsWay) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Fill(token, 1, 100);
+  clock().Advance(kHandOverGrace);
+  Fill(token, 101, 101);
+  EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED OVERFLOWED");
+}
+
+TEST_P(StoreContractTest, WhatAPageHoldsIsOnItsWay) {
+  PutApp("com.example.all", admin::v1::DROP_ALL);
+  const TokenRef token = Register(Device(1), "com.example.all");
+  Fill(token, 1, 100);
+  ASSERT_TRUE(store().Bind(Device(1), RouteOf(1), {.max_bytes = 1 << 20, .max_messages = 64}).ok());
+  Commit();
+  ASSERT_TRUE(store().Pull(Device(1), 64, {.max_bytes = 1 << 20, .max_messages = 1}).ok());
+  Commit();
+  clock().Advance(kHandOverGrace - absl::Milliseconds(1));
+  Fill(token, 101, 101);
+  EXPECT_EQ(Steps(token, 64), "ACCEPTED STORED");
+  // No more than a window can be.
+  EXPECT_EQ(Steps(token, 65), "ACCEPTED STORED OVERFLOWED");
+  EXPECT_EQ(Steps(token, 100), "ACCEPTED STORED OVERFLOWED");
+  EXPECT_EQ(Mailbox(Device(1)).size(), 64 + 1 + 1);
+}
+
+// Whoever adds up what the notices say knows how many were dropped.
+TEST_P(StoreContractTest, EachDroppedMessageIsCountedInOneNotice) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Fill(token, 1, 101);
+  clock().Advance(kHandOverGrace);
+  // The device may have the notice of the first one by now.
+  Fill(token, 102, 104);
+  Strings mail = Mailbox(Device(1));
+  EXPECT_EQ(
+      std::count_if(mail.begin(), mail.end(), [](const std::string& m) { return m[0] == 'g'; }), 1);
+  EXPECT_NE(std::find(mail.begin(), mail.end(), "gap 1"), mail.end());
+  // Nor does the next session change what it says.
+  Bind(Device(1), 2);
+  Fill(token, 105, 105);
+  Restart();
+  ASSERT_TRUE(under_test_->due.empty());
+  Ack(Device(1), {101});
+  mail = Mailbox(Device(1));
+  EXPECT_EQ(mail.back(), "gap 4") << "the rest has a notice of its own";
+  ASSERT_EQ(under_test_->due.size(), 1u) << "and the session is told";
+  EXPECT_EQ(under_test_->due[0].message.gap_dropped(), 4u);
+  EXPECT_EQ(under_test_->due[0].route.login_number(), 2u);
+  Ack(Device(1), {under_test_->due[0].message.seq()});
+  mail = Mailbox(Device(1));
+  EXPECT_EQ(
+      std::count_if(mail.begin(), mail.end(), [](const std::string& m) { return m[0] == 'g'; }), 0);
 }
 
 TEST_P(StoreContractTest, AFullMailboxLosesExpiredMessagesFirst) {

@@ -60,6 +60,22 @@ TEST_P(StoreContractTest, TheNewestLoginWinsWhateverTheOrder) {
   EXPECT_EQ(ErrorReason(store().Bind(Device(1), other, Wide()).status()), "STALE_LOGIN");
 }
 
+// The greatest number there is would lock the device out for good.
+TEST_P(StoreContractTest, ALoginNumberFarAheadIsRefused) {
+  Bind(Device(1), 5);
+  for (const uint64_t number : {UINT64_MAX, UINT64_MAX / 2, kMaxLoginNumberStep + 6}) {
+    const absl::Status refused = store().Bind(Device(1), RouteOf(number), Wide()).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(ErrorReason(refused), "LOGIN_NUMBER_TOO_GREAT");
+    EXPECT_EQ(ErrorMetadata(refused, "winning_login_number"), "5");
+    EXPECT_EQ(ErrorReason(store().Bind(Device(2), RouteOf(number), Wide()).status()),
+              "LOGIN_NUMBER_TOO_GREAT");
+  }
+  Bind(Device(1), 6);
+  Bind(Device(1), kMaxLoginNumberStep + 6);
+  Bind(Device(2), 1);
+}
+
 TEST_P(StoreContractTest, RepeatingABindIsHarmless) {
   const TokenRef token = Register(Device(1));
   Bind(Device(1), 5);

@@ -79,49 +79,57 @@ DeviceModel::Appended DeviceModel::Append(const Message& message, int64_t now_ms
           if (!gaps_.contains(message.registration)) AddGap(message.registration, 1);
           return {.error = "MAILBOX_FULL"};
         case admin::v1::DROP_ALL:
+          holding = NotOnTheirWay(holding, now_ms);
           for (Life* other : holding) End(other, push::v1::OVERFLOWED, now_ms);
           AddGap(message.registration, static_cast<uint32_t>(holding.size()));
           break;
-        default: {
-          std::stable_sort(holding.begin(), holding.end(), [](const Life* a, const Life* b) {
-            if ((a->seq == 0) != (b->seq == 0)) return a->seq != 0;
-            return a->seq != 0 ? a->seq < b->seq
-                               : a->message.deliver_at_ms < b->message.deliver_at_ms;
-          });
-          End(holding.front(), push::v1::OVERFLOWED, now_ms);
+        default:
+          End(NotOnTheirWay(holding, now_ms).front(), push::v1::OVERFLOWED, now_ms);
           AddGap(message.registration, 1);
-        }
       }
     }
     if (message.deliver_at_ms > now_ms) life.place = Place::kScheduled;
     int64_t& wake_ms = registration->second.wake_ms;
     if (wake_ms == 0 || message.expires_ms < wake_ms) wake_ms = message.expires_ms;
   }
-  if (life.place != Place::kScheduled) life.seq = ++last_seq_;
+  if (life.place != Place::kScheduled) {
+    life.seq = ++last_seq_;
+    if (bound_login_ != 0) life.handed_ms = now_ms;
+  }
   lives_.push_back(life);
   return {.seq = life.seq, .state = push::v1::STORED, .connected = bound_login_ != 0};
 }
 
 bool DeviceModel::Bind(uint64_t login, int64_t now_ms) {
-  if (login != bound_login_) {
-    if (login <= last_login_) return false;
-    bound_login_ = last_login_ = login;
-  }
+  const bool is_new = login != bound_login_;
+  if (is_new && login <= last_login_) return false;
   // For its page.
   ReleaseDue(now_ms);
+  if (is_new) {
+    if (bound_login_ != 0) last_seq_of_earlier_sessions_ = last_seq_;
+    bound_login_ = last_login_ = login;
+  }
   return true;
+}
+
+void DeviceModel::HandOver(uint64_t seq, int64_t now_ms) {
+  for (Life& life : lives_) {
+    if (life.seq == seq && life.place == Place::kMailbox) life.handed_ms = now_ms;
+  }
 }
 
 void DeviceModel::Unbind(uint64_t login) {
   if (login != bound_login_ || login == 0) return;
   bound_login_ = 0;
-  last_seq_at_unbind_ = last_seq();
+  last_seq_of_earlier_sessions_ = last_seq();
 }
 
 void DeviceModel::Acknowledge(uint64_t seq) {
   for (auto it = gaps_.begin(); it != gaps_.end(); ++it) {
     if (it->second.seq == seq) {
+      const auto [registration, gap] = *it;
       gaps_.erase(it);
+      if (gap.untold != 0) AddGap(registration, gap.untold);
       return;
     }
   }
@@ -138,6 +146,7 @@ void DeviceModel::Acknowledge(uint64_t seq) {
 void DeviceModel::AppAcknowledge(uint64_t registration, int id, Step step) {
   Life* life = Find(registration, id);
   if (life == nullptr || life->place == Place::kScheduled || life->place == Place::kEnded) return;
+  if (life->place == Place::kMailbox && life->seq > last_seq_of_earlier_sessions_) return;
   if (life->place != Place::kDevice && step != push::v1::RECALLED) {
     life->steps.push_back(push::v1::AGENT_ACKED);
     life->place = Place::kDevice;
@@ -160,8 +169,8 @@ std::optional<push::v1::RecallResponse::Outcome> DeviceModel::Recall(uint64_t re
   Life* life = Find(registration, id);
   if (life == nullptr) return std::nullopt;
   if (life->place == Place::kEnded) return push::v1::RecallResponse::TOO_LATE;
-  if (life->place == Place::kScheduled ||
-      (life->place == Place::kMailbox && bound_login_ == 0 && life->seq > last_seq_at_unbind_)) {
+  if (life->place == Place::kScheduled || (life->place == Place::kMailbox && bound_login_ == 0 &&
+                                           life->seq > last_seq_of_earlier_sessions_)) {
     End(life, push::v1::RECALLED, now_ms_);
     return push::v1::RecallResponse::RECALLED;
   }
@@ -303,13 +312,41 @@ void DeviceModel::ReleaseDue(int64_t now_ms) {
     }
     life->seq = ++last_seq_;
     life->place = Place::kMailbox;
+    if (bound_login_ != 0) life->handed_ms = now_ms;
   }
 }
 
 void DeviceModel::AddGap(uint64_t registration, uint32_t dropped) {
   const auto it = gaps_.find(registration);
-  if (it != gaps_.end()) dropped += it->second.dropped;
-  gaps_[registration] = {++last_seq_, dropped};
+  if (it != gaps_.end()) {
+    if (bound_login_ != 0 || it->second.seq <= last_seq_of_earlier_sessions_) {
+      it->second.untold += dropped;
+      return;
+    }
+    dropped += it->second.dropped;
+  }
+  gaps_[registration] = {++last_seq_, dropped, 0};
+}
+
+std::vector<DeviceModel::Life*> DeviceModel::NotOnTheirWay(std::vector<Life*> holding,
+                                                           int64_t now_ms) const {
+  std::stable_sort(holding.begin(), holding.end(), [](const Life* a, const Life* b) {
+    if ((a->seq == 0) != (b->seq == 0)) return a->seq != 0;
+    return a->seq != 0 ? a->seq < b->seq : a->message.deliver_at_ms < b->message.deliver_at_ms;
+  });
+  // No more than a window's worth of them.
+  size_t on_their_way = 0;
+  std::vector<Life*> rest;
+  for (Life* life : holding) {
+    const bool on_its_way = bound_login_ != 0 && life->seq != 0 && life->handed_ms != 0 &&
+                            now_ms < life->handed_ms + Ms(kHandOverGrace);
+    if (on_its_way && on_their_way < kSessionWindowMessages) {
+      ++on_their_way;
+    } else {
+      rest.push_back(life);
+    }
+  }
+  return rest;
 }
 
 std::vector<DeviceModel::Life*> DeviceModel::Holding(uint64_t registration) {

@@ -50,6 +50,8 @@ class DeviceModel {
   void Remove(int app, int64_t now_ms);
   Appended Append(const Message& message, int64_t now_ms);
   bool Bind(uint64_t login, int64_t now_ms);
+  // A page has it.
+  void HandOver(uint64_t seq, int64_t now_ms);
   void Unbind(uint64_t login);
   void Acknowledge(uint64_t seq);
   void AppAcknowledge(uint64_t registration, int id, Step step);
@@ -82,10 +84,14 @@ class DeviceModel {
     // When a sweep looks at it, once it holds no place any more. 0: never.
     int64_t wake_ms = 0;
     bool forgotten = false;
+    // To a session, as far as is known. 0: never.
+    int64_t handed_ms = 0;
   };
   struct Gap {
     uint64_t seq;
     uint32_t dropped;
+    // Dropped since, while the device may have had this notice.
+    uint32_t untold;
   };
 
   Life* Find(uint64_t registration, int id);
@@ -96,6 +102,8 @@ class DeviceModel {
   void ReleaseDue(int64_t now_ms);
   void AddGap(uint64_t registration, uint32_t dropped);
   std::vector<Life*> Holding(uint64_t registration);
+  // What a full mailbox may drop, in this order.
+  std::vector<Life*> NotOnTheirWay(std::vector<Life*> holding, int64_t now_ms) const;
   int64_t ExpiryMs(const Life& life) const;
 
   std::map<uint64_t, Registration> registrations_;
@@ -104,8 +112,8 @@ class DeviceModel {
   std::map<uint64_t, Gap> gaps_;
   uint64_t last_seq_ = 0;
   uint64_t bound_login_ = 0;
-  // When the latest session ended.
-  uint64_t last_seq_at_unbind_ = 0;
+  // Nothing after it was ever handed to a session, but for the one of now.
+  uint64_t last_seq_of_earlier_sessions_ = 0;
   uint64_t last_login_ = 0;
   int64_t now_ms_ = 0;
 };

@@ -263,6 +263,7 @@ class Run {
     ASSERT_EQ(actual.ok(), expected) << actual.status();
     if (actual.ok()) {
       ASSERT_EQ(actual->settled_seq, model_->settled_seq());
+      for (const Envelope& mail : actual->page.messages) model_->HandOver(mail.seq(), now_ms_);
     }
   }
 
@@ -331,6 +332,7 @@ class Run {
         }
       }
       for (const Envelope& mail : page->messages) {
+        model.HandOver(mail.seq(), WallNowMs(clock_));
         actual.push_back(mail.gap_dropped() != 0
                              ? absl::StrCat(mail.seq(), " gap ", mail.gap_dropped())
                              : absl::StrCat(mail.seq(), " ", mail.payload()));

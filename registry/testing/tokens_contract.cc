@@ -107,15 +107,73 @@ TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
       store().RegisterApp(Device(1), absl::StrCat("com.example.app", kMaxAppsPerDevice)).ok());
 }
 
-TEST_P(StoreContractTest, DeadTokensOfOneDeviceAreLimited) {
-  for (size_t i = 0; i < kMaxRegistrationsPerDevice; ++i) {
-    ASSERT_TRUE(store().RegisterApp(Device(1), kApp).ok());
+// An app that registers and removes in a loop locks nobody out, not even itself: its own dead tokens
+// go, the oldest first, and are dead still.
+TEST_P(StoreContractTest, OneAppsLoopCostsNoOtherAppItsPlaceOrItsDeadTokens) {
+  const TokenRef other = Register(Device(1), kApp2);
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp2, 0).ok());
+  std::vector<TokenRef> tokens;
+  for (size_t i = 0; i < kMaxRegistrationsPerDevice + 10; ++i) {
+    clock().Advance(absl::Milliseconds(1));
+    tokens.push_back(Register(Device(1)));
     ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+    Commit();
   }
-  EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), kApp).status()), "LIMIT_REACHED");
-  clock().Advance(kDeadTokenRetention + absl::Seconds(1));
+  const auto died_at = [&](const TokenRef& token) {
+    const absl::Status status = store().Append(token, Message(1), {}).status();
+    EXPECT_EQ(ErrorReason(status), "UNREGISTERED");
+    return ErrorMetadata(status, "unregistered_at");
+  };
+  EXPECT_TRUE(died_at(other).has_value());
+  EXPECT_TRUE(died_at(tokens.back()).has_value());
+  EXPECT_TRUE(died_at(tokens[tokens.size() - kMaxDeadRegistrationsPerApp / 2]).has_value());
+  EXPECT_FALSE(died_at(tokens.front()).has_value());
+  EXPECT_FALSE(died_at(tokens[tokens.size() - 2 * kMaxDeadRegistrationsPerApp]).has_value());
+  EXPECT_TRUE(store().RegisterApp(Device(1), kApp2).ok());
+}
+
+TEST_P(StoreContractTest, WhatTheDeviceHasOfARegistrationThatIsForgottenEnds) {
+  const TokenRef token = Register(Device(1));
+  Fill(token, 1, 2);
+  Append(token, Message(3, absl::ZeroDuration()));
+  Bind(Device(1), 1);
+  Ack(Device(1), {1, 2});
+  ASSERT_EQ(store().Recall(token, Id(2))->outcome, push::v1::RecallResponse::REQUESTED);
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+  for (size_t i = 0; i < 2 * kMaxDeadRegistrationsPerApp; ++i) {
+    clock().Advance(absl::Milliseconds(1));
+    Register(Device(1));
+    ASSERT_TRUE(store().RemoveApp(Device(1), kApp, 0).ok());
+    Commit();
+  }
+  EXPECT_TRUE(Bind(Device(1), 2).recalls.empty());
+  // Nothing comes later that would miss the registration.
+  AppAck(token, 1);
+  clock().Advance(kDeadTokenRetention + kIdempotencyWindow);
   Sweep();
-  EXPECT_TRUE(store().RegisterApp(Device(1), kApp).ok());
+  EXPECT_EQ(Bind(Device(1), 3).settled_seq, 3);
+}
+
+TEST_P(StoreContractTest, DeadTokensOfOneDeviceAreLimited) {
+  constexpr size_t kApps = 2 * kMaxRegistrationsPerDevice / kMaxDeadRegistrationsPerApp;
+  std::vector<TokenRef> tokens;
+  for (size_t app = 0; app < kApps; ++app) {
+    const std::string app_id = absl::StrCat("com.example.app", app);
+    PutApp(app_id, admin::v1::DROP_OLDEST);
+    for (size_t i = 0; i < kMaxDeadRegistrationsPerApp; ++i) {
+      clock().Advance(absl::Milliseconds(1));
+      tokens.push_back(Register(Device(1), app_id));
+      ASSERT_TRUE(store().RemoveApp(Device(1), app_id, 0).ok());
+      Commit();
+    }
+  }
+  const auto is_known = [&](const TokenRef& token) {
+    return ErrorMetadata(store().Append(token, Message(1), {}).status(), "unregistered_at")
+        .has_value();
+  };
+  EXPECT_TRUE(is_known(tokens.back()));
+  EXPECT_TRUE(is_known(tokens[tokens.size() - kMaxRegistrationsPerDevice / 2]));
+  EXPECT_FALSE(is_known(tokens[tokens.size() - kMaxRegistrationsPerDevice - 1]));
 }
 
 }  // namespace
