@@ -64,7 +64,12 @@ def main():
                                            priority=push_pb2.PRIORITY_HIGH)
             sent_at = time.time_ns()
             try:
-                answer = push.Send(request, metadata=[authorization], timeout=30)
+                # Waits for the server to be reachable, for at most `timeout`. Without it a call fails at
+                # once while the channel is in back-off after a lost connection, and in grpcio 1.51 the
+                # calls of many threads, each tried again at once, keep it there long after the server
+                # is back.
+                answer = push.Send(request, metadata=[authorization], timeout=30,
+                                   wait_for_ready=True)
             except grpc.RpcError as error:
                 print(f"error: {error.code().name}: {error.details()}", file=sys.stderr)
                 return 1
