@@ -288,6 +288,9 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   } else {
     timeline_from_ = result.more ? due.back() + '\0' : TimelineFrom(now_ms + 1);
   }
+  // A device with more than one transaction's worth of due messages has put its entry again.
+  NoteTimeline();
+  result.more |= timeline_from_ < TimelineFrom(now_ms + 1);
   result.more |= routes_.unstaged() > 0;
   return result;
 }
