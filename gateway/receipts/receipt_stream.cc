@@ -57,6 +57,11 @@ void ReceiptStream::Authenticate() {
 
 void ReceiptStream::Begin() {
   begun_ = true;
+  place_ = environment_.streams->TryTake(identity_.team_id);
+  if (!place_.has_value()) {
+    End(QuotaExceeded("streams of receipts"));
+    return;
+  }
   from_now_ = cursor_.empty();
   if (!from_now_) {
     const absl::StatusOr<uint64_t> position = DecodeReceiptCursor(identity_.team_id, cursor_);
@@ -106,7 +111,14 @@ void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
   }
   piece_ = *std::move(read);
   next_ = 0;
-  WriteNext();
+  WriteNextInTurn();
+}
+
+void ReceiptStream::WriteNextInTurn() {
+  environment_.turns->Wait(identity_.team_id, [self = shared_from_this()] {
+    // A stream that ended meanwhile has kept its turn.
+    if (!self->ended()) self->WriteNext();
+  });
 }
 
 void ReceiptStream::WriteNext() {
@@ -153,7 +165,7 @@ void ReceiptStream::OnWriteDone(bool ok) {
   } else if (!ok) {
     End(absl::CancelledError());
   } else if (next_ < piece_.receipts_size()) {
-    WriteNext();
+    WriteNextInTurn();
   } else {
     Read();
   }

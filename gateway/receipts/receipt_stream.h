@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +16,8 @@
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/doors/grpc/drain_signal.h"
+#include "gateway/receipts/receipt_turns.h"
+#include "gateway/send/team_places.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "rpc/registry_api.h"
@@ -27,7 +30,7 @@ namespace bellwire::gateway {
 //
 // It ends when the JWT expired or its key was revoked (UNAUTHENTICATED), the cursor is bad or too old, the
 // registry can't answer, the server drains (SHUTTING_DOWN), or the client is gone. The client goes on from
-// its last cursor.
+// its last cursor. It doesn't begin if the team has kMaxReceiptStreamsPerTeam (QUOTA_EXCEEDED).
 //
 // Owns itself until gRPC is done with it, and while registry or authenticator owe it a callback.
 // Thread-safe inside; gRPC is never called under the lock, for it may call back at once.
@@ -41,6 +44,9 @@ class ReceiptStream final : public grpc::ServerWriteReactor<push::v1::WatchRecei
     DrainSignal* drain = nullptr;
     const TokenSealer* sealer = nullptr;
     RegistryApi* registry = nullptr;
+    // Each stream holds one.
+    TeamPlaces* streams = nullptr;
+    ReceiptTurns* turns = nullptr;
     const Clock* clock = nullptr;
   };
 
@@ -66,6 +72,8 @@ class ReceiptStream final : public grpc::ServerWriteReactor<push::v1::WatchRecei
   void Begin();
   void Read();
   void OnRead(absl::StatusOr<internal::v1::ReadReceiptsResponse> read);
+  // When it is this stream's turn.
+  void WriteNextInTurn();
   void WriteNext();
   void Write();
   // The call ends with `why` as soon as no write is under way, unless it ends already.
@@ -82,6 +90,7 @@ class ReceiptStream final : public grpc::ServerWriteReactor<push::v1::WatchRecei
   const std::string cursor_;
   std::string jwt_;
   ProviderIdentity identity_;
+  std::optional<TeamPlaces::Ticket> place_;
   bool begun_ = false;
   bool from_now_ = false;
   uint64_t position_ = 0;

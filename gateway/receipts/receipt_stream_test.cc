@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -190,6 +191,31 @@ TEST_F(ReceiptStreamTest, ADrainEndsItThoughItWaits) {
   std::thread drain([this] { gateway_.server->Drain(absl::Seconds(30)); });
   EXPECT_EQ(ErrorReason(End()), "SHUTTING_DOWN");
   drain.join();
+  gateway_.registry.ReleaseAnswers();
+}
+
+TEST_F(ReceiptStreamTest, ATeamHasSoManyStreamsAtATimeAndNoMore) {
+  SetEnd(7);
+  struct Watch {
+    std::unique_ptr<grpc::ClientContext> context;
+    std::unique_ptr<grpc::ClientReader<WatchReceiptsResponse>> stream;
+  };
+  std::vector<Watch> watches;
+  push::v1::SendResponse sent;  // From now on the gateway knows the key.
+  ASSERT_TRUE(gateway_.Send(gateway_.Message(), &sent).ok());
+  gateway_.registry.HoldAnswers();
+  for (size_t i = 0; i < kMaxReceiptStreamsPerTeam; ++i) {
+    watches.push_back({gateway_.Context(), nullptr});
+    watches.back().stream = gateway_.push()->WatchReceipts(watches.back().context.get(),
+                                                           push::v1::WatchReceiptsRequest());
+    gateway_.registry.WaitForHeld(i + 1);
+  }
+  Open("");
+  const absl::Status refused = End();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ErrorReason(refused), "QUOTA_EXCEEDED");
+  EXPECT_TRUE(RetryAfter(refused).has_value());
+  for (Watch& watch : watches) watch.context->TryCancel();
   gateway_.registry.ReleaseAnswers();
 }
 

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
-#include <optional>
-#include <utility>
 
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
-#include "gateway/send/admission.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::gateway {
@@ -35,9 +32,8 @@ class Overload {
       clock_.Advance(kStep);
       offered_ += offered_per_second * absl::ToDoubleSeconds(kStep);
       for (; offered_ >= 1; --offered_) {
-        std::optional<Admission::Ticket> ticket = admission_.TryAdmit(limit_.limit());
-        if (ticket.has_value()) {
-          queue_.emplace_back(clock_.Monotonic(), *std::move(ticket));
+        if (queue_.size() < limit_.limit()) {
+          queue_.push_back(clock_.Monotonic());
         } else {
           ++result.refused;
         }
@@ -46,7 +42,7 @@ class Overload {
       // An idle server saves nothing up.
       capacity_ = std::min(capacity_, 1.0) + capacity_per_second * absl::ToDoubleSeconds(kStep);
       for (; capacity_ >= 1 && !queue_.empty(); --capacity_) {
-        const MonotonicTime began = queue_.front().first;
+        const MonotonicTime began = queue_.front();
         queue_.pop_front();
         ++result.served;
         result.slowest = std::max(result.slowest, clock_.Monotonic() - began);
@@ -63,8 +59,8 @@ class Overload {
  private:
   SimulatedClock clock_;
   AdaptiveLimit limit_{AdaptiveLimit::Options{}};
-  Admission admission_{kMaxGatewaySends};
-  std::deque<std::pair<MonotonicTime, Admission::Ticket>> queue_;
+  // Since when each call is under way.
+  std::deque<MonotonicTime> queue_;
   double offered_ = 0;
   double capacity_ = 0;
 };

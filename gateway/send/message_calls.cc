@@ -1,5 +1,6 @@
 #include "gateway/send/message_calls.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,28 +37,62 @@ InternalRequest ToInternal(const MessageName& name, absl::string_view team_id) {
   return request;
 }
 
+// A call's place, from its beginning to the registry's answer.
+class Place {
+ public:
+  static std::optional<Place> Take(TeamPlaces* places, absl::string_view team_id,
+                                   const Clock* clock) {
+    std::optional<TeamPlaces::Ticket> ticket = places->TryTake(team_id);
+    if (!ticket.has_value()) return std::nullopt;
+    return Place(*std::move(ticket), clock);
+  }
+  static absl::Status NoneLeft() {
+    return Overloaded("your team's calls that wait for the registry");
+  }
+
+  // Before the caller hears the answer, who may count on the place.
+  void End(const absl::Status& answered) && {
+    if (answered.ok()) ticket_->OnServed(began_, clock_->Monotonic());
+    ticket_.reset();
+  }
+
+ private:
+  Place(TeamPlaces::Ticket ticket, const Clock* clock)
+      : ticket_(std::move(ticket)), clock_(clock), began_(clock->Monotonic()) {}
+
+  std::optional<TeamPlaces::Ticket> ticket_;
+  const Clock* clock_;
+  MonotonicTime began_;
+};
+
 }  // namespace
 
 void MessageCalls::GetMessage(absl::string_view team_id, const push::v1::GetMessageRequest& request,
                               Done<push::v1::GetMessageResponse> done) const {
+  std::optional<Place> place = Place::Take(calls_, team_id, clock_);
+  if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
-  registry_->GetMessage(
-      ToInternal<internal::v1::GetMessageRequest>(*name, team_id),
-      [done = std::move(done)](absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
-        if (!got.ok()) return std::move(done)(FromRegistryError(got.status()));
-        std::move(done)(std::move(*got->mutable_message()));
-      });
+  registry_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, team_id),
+                        [place = *std::move(place), done = std::move(done)](
+                            absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
+                          std::move(place).End(got.status());
+                          if (!got.ok()) return std::move(done)(FromRegistryError(got.status()));
+                          std::move(done)(std::move(*got->mutable_message()));
+                        });
 }
 
 void MessageCalls::Recall(absl::string_view team_id, const push::v1::RecallRequest& request,
                           Done<push::v1::RecallResponse> done) const {
+  std::optional<Place> place = Place::Take(calls_, team_id, clock_);
+  if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
   registry_->Recall(
       ToInternal<internal::v1::RecallRequest>(*name, team_id),
-      [connectors = connectors_, name = *name,
+      [place = *std::move(place), connectors = connectors_, name = *name,
        done = std::move(done)](absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {
+        std::move(place).End(recalled.status());
         if (!recalled.ok()) return std::move(done)(FromRegistryError(recalled.status()));
         if (recalled->outcome() == push::v1::RecallResponse::REQUESTED && recalled->has_route()) {
           internal::v1::ConnectorRequest tell;

@@ -5,24 +5,31 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "common/clock.h"
 #include "crypto/token_sealer.h"
+#include "gateway/send/team_places.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
 // GetMessage and Recall behind their authentication: opens the token, asks the registry, and with a
-// recall tells the device's connector. Stateless.
+// recall tells the device's connector. They take places beside the team's Sends (SendEngine::calls).
 //
 // Thread-safe, never blocks. Touches nothing of itself once a call has been made.
 class MessageCalls {
  public:
   // Not owned; they outlive the calls.
-  MessageCalls(const TokenSealer* sealer, RegistryApi* registry, ConnectorDirectory* connectors)
-      : sealer_(sealer), registry_(registry), connectors_(connectors) {}
+  MessageCalls(const TokenSealer* sealer, RegistryApi* registry, ConnectorDirectory* connectors,
+               TeamPlaces* calls, const Clock* clock)
+      : sealer_(sealer),
+        registry_(registry),
+        connectors_(connectors),
+        calls_(calls),
+        clock_(clock) {}
 
   // Called exactly once, on any thread, possibly before the method returns. Errors as push.proto
-  // names them: BAD_DEVICE_TOKEN, BAD_MESSAGE_ID, and the registry's.
+  // names them: BAD_DEVICE_TOKEN, BAD_MESSAGE_ID, OVERLOADED, and the registry's.
   template <typename Response>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
@@ -36,6 +43,8 @@ class MessageCalls {
   const TokenSealer* const sealer_;
   RegistryApi* const registry_;
   ConnectorDirectory* const connectors_;
+  TeamPlaces* const calls_;
+  const Clock* const clock_;
 };
 
 }  // namespace bellwire::gateway

@@ -2,9 +2,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/simulated_clock.h"
 #include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gtest/gtest.h"
@@ -18,7 +21,8 @@ constexpr char kId[] = "11111111-2222-4333-8444-555555555555";
 class MessageCallsTest : public testing::Test {
  protected:
   MessageCallsTest()
-      : sealer_(TokenSealer::ForTesting()), calls_(sealer_.get(), &registry_, &connectors_) {}
+      : sealer_(TokenSealer::ForTesting()),
+        calls_(sealer_.get(), &registry_, &connectors_, &places_, &clock_) {}
 
   push::v1::RecallRequest RecallOf(const std::string& token) {
     push::v1::RecallRequest request;
@@ -36,6 +40,8 @@ class MessageCallsTest : public testing::Test {
   const std::unique_ptr<TokenSealer> sealer_;
   FakeRegistry registry_;
   FakeConnectors connectors_;
+  SimulatedClock clock_;
+  TeamPlaces places_{{.places = 2}};
   MessageCalls calls_;
 };
 
@@ -90,6 +96,33 @@ TEST_F(MessageCallsTest, GetMessagePassesOnWhatTheRegistrySays) {
   absl::Status status;
   calls_.GetMessage(kTeam, request, [&status](auto result) { status = result.status(); });
   EXPECT_EQ(ErrorReason(status), "MESSAGE_NOT_FOUND");
+}
+
+// A flood of queries is refused as one of Sends is: they wait for the same registry.
+TEST_F(MessageCallsTest, TakesAPlaceOfItsTeamUntilTheRegistryAnswers) {
+  registry_.get_message = [](const internal::v1::GetMessageRequest&) {
+    return internal::v1::GetMessageResponse();
+  };
+  push::v1::GetMessageRequest request;
+  request.set_token(Token());
+  request.set_message_id(kId);
+  std::vector<std::string> answers;
+  const auto get = [&](const char* team) {
+    calls_.GetMessage(team, request, [&answers, team](auto got) {
+      answers.push_back(absl::StrCat(team, " ", got.ok() ? "OK" : ErrorReason(got.status())));
+    });
+  };
+  registry_.HoldAnswers();
+  get(kTeam);
+  get(kTeam);
+  get("another");
+  EXPECT_EQ(answers, (std::vector<std::string>{"abcdefghij OVERLOADED"}));
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(answers[1], "abcdefghij OK");
+  EXPECT_EQ(answers[2], "another OK");
+  EXPECT_EQ(places_.taken(), 0u);
+  EXPECT_EQ(ErrorReason(Recall(RecallOf("abc")).status()), "BAD_DEVICE_TOKEN");
+  EXPECT_EQ(places_.taken(), 0u);
 }
 
 }  // namespace

@@ -57,4 +57,13 @@ absl::Status Overloaded(absl::string_view what) {
                         kOverloadedRetryAfter);
 }
 
+absl::Status QuotaExceeded(absl::string_view what) {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED",
+                absl::StrCat("Your team has as many ", what,
+                             " as it may at one time. Nothing was done; come back when some of "
+                             "them have ended.")),
+      kQuotaRetryAfter);
+}
+
 }  // namespace bellwire::gateway

@@ -16,6 +16,10 @@ absl::Status FromRegistryError(absl::Status status);
 // RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: `what` has no room, nothing was done.
 absl::Status Overloaded(absl::string_view what);
 
+// RESOURCE_EXHAUSTED QUOTA_EXCEEDED with RetryInfo: the team holds as many of `what` as it may;
+// nothing was done.
+absl::Status QuotaExceeded(absl::string_view what);
+
 }  // namespace bellwire::gateway
 
 #endif  // BELLWIRE_GATEWAY_SEND_REGISTRY_ERROR_H_

@@ -41,10 +41,10 @@ ConnectorRequest DeliverRequest(internal::v1::Envelope message, const DeviceId& 
 
 // A message between its admission and its answer.
 struct SendEngine::PendingSend {
-  std::optional<Admission::Ticket> ticket;
-  std::optional<Admission::Ticket> append_ticket;
-  MonotonicTime append_began;
-  std::optional<Admission::Ticket> now_or_never_ticket;
+  // Until the registry has answered.
+  std::optional<TeamPlaces::Ticket> call;
+  MonotonicTime call_began;
+  std::optional<TeamPlaces::Ticket> now_or_never_ticket;
   DeviceId device_id;
   internal::v1::Envelope message;
   bool now_or_never = false;
@@ -74,35 +74,31 @@ struct SendEngine::PendingSend {
 
 SendEngine::SendEngine(const Options& options)
     : options_(options),
-      sends_(options.max_sends),
-      append_limit_(options.append_limit),
-      appends_(options.append_limit.max),
-      now_or_never_sends_(options.max_now_or_never_sends) {}
+      calls_({.places = options.max_calls, .limit = options.call_limit}),
+      now_or_never_sends_({.places = options.max_now_or_never_sends}) {}
 
 void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
   auto send = std::make_unique<PendingSend>();
   send->done = std::move(done);
-  send->ticket = sends_.TryAdmit();
-  if (!send->ticket.has_value()) {
-    return PendingSend::Answer(std::move(send), Overloaded("sends of this gateway"));
+  // First: what there is no room for costs as little as possible.
+  send->call = calls_.TryTake(team_id);
+  if (!send->call.has_value()) {
+    return PendingSend::Answer(std::move(send),
+                               Overloaded("your team's calls that wait for the registry"));
   }
+  send->call_began = options_.clock->Monotonic();
 
   const absl::StatusOr<ValidatedSend> valid = ValidateSend(request, options_.clock->WallNow());
   if (!valid.ok()) return PendingSend::Answer(std::move(send), valid.status());
   const absl::StatusOr<TokenContents> token = OpenToken(request.token(), *options_.sealer);
   if (!token.ok()) return PendingSend::Answer(std::move(send), token.status());
   if (valid->now_or_never && !request.validate_only()) {
-    send->now_or_never_ticket = now_or_never_sends_.TryAdmit();
+    send->now_or_never_ticket = now_or_never_sends_.TryTake(team_id);
     if (!send->now_or_never_ticket.has_value()) {
-      return PendingSend::Answer(std::move(send), Overloaded("sends of ttl zero of this gateway"));
+      return PendingSend::Answer(std::move(send),
+                                 QuotaExceeded("Sends of ttl zero that wait for their devices"));
     }
   }
-
-  send->append_ticket = appends_.TryAdmit(append_limit_.limit());
-  if (!send->append_ticket.has_value()) {
-    return PendingSend::Answer(std::move(send), Overloaded("sends that wait for the registry"));
-  }
-  send->append_began = options_.clock->Monotonic();
 
   const MessageId message_id = valid->message_id.value_or(NewMessageId());
   send->device_id = token->device_id;
@@ -138,11 +134,11 @@ void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, 
 
 void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                             absl::StatusOr<AppendResponse> appended) {
-  send->append_ticket.reset();
+  if (appended.ok()) send->call->OnServed(send->call_began, options_.clock->Monotonic());
+  send->call.reset();
   if (!appended.ok()) {
     return PendingSend::Answer(std::move(send), FromRegistryError(appended.status()));
   }
-  append_limit_.OnServed(send->append_began, options_.clock->Monotonic());
   send->duplicate = appended->duplicate();
   if (send->validate_only) return PendingSend::Answer(std::move(send), SendResponse::VALID);
   if (send->now_or_never) return OnNowOrNeverAppended(std::move(send), *std::move(appended));

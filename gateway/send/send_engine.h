@@ -15,7 +15,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/send/ack_wait.h"
 #include "gateway/send/adaptive_limit.h"
-#include "gateway/send/admission.h"
+#include "gateway/send/team_places.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
@@ -42,9 +42,9 @@ class SendEngine {
     absl::Duration now_or_never_wait = kNowOrNeverWait;
     // Who waits; a simulation puts its own clock here. Safe to call from several threads at a time.
     std::function<AckWaitFunction> wait_for_ack = WaitForAck;
-    size_t max_sends = kMaxGatewaySends;
-    // Of those, how many may wait for the registry: as many as it serves in time.
-    AdaptiveLimit::Options append_limit = {};
+    // Calls that wait for the registry at a time, and how many of a team: as many as it serves in time.
+    size_t max_calls = kMaxGatewaySends;
+    AdaptiveLimit::Options call_limit = {};
     size_t max_now_or_never_sends = kMaxNowOrNeverSends;
   };
 
@@ -59,6 +59,9 @@ class SendEngine {
   // `team_id` is authenticated.
   void Send(absl::string_view team_id, push::v1::SendRequest request, Done done);
 
+  // The places of calls that wait for the registry: Sends share them with a team's other calls.
+  TeamPlaces* calls() { return &calls_; }
+
  private:
   struct PendingSend;
 
@@ -69,10 +72,8 @@ class SendEngine {
   void Resolve(std::unique_ptr<PendingSend> send, uint64_t seq);
 
   const Options options_;
-  Admission sends_;
-  AdaptiveLimit append_limit_;
-  Admission appends_;
-  Admission now_or_never_sends_;
+  TeamPlaces calls_;
+  TeamPlaces now_or_never_sends_;
 };
 
 }  // namespace bellwire::gateway

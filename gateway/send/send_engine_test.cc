@@ -315,7 +315,7 @@ TEST_F(SendEngineTest, ARetryOfNowOrNeverIsAnsweredAsItEnded) {
 }
 
 TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
-  options_.max_sends = 2;
+  options_.max_calls = 4;
   registry_.HoldAnswers();
   SendEngine engine(options_);
   int accepted = 0;
@@ -335,55 +335,82 @@ TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
   EXPECT_EQ(accepted, 3);
 }
 
+TEST_F(SendEngineTest, OneTeamsFloodRefusesNobodyElsesSends) {
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  int refused = 0;
+  const auto send = [&](const char* team) {
+    engine.Send(team, Request(),
+                [&](absl::StatusOr<SendResponse> response) { refused += !response.ok(); });
+  };
+  for (size_t i = 0; i < 2 * kMaxGatewaySends; ++i) send("noisy");
+  EXPECT_GT(refused, 0);
+  refused = 0;
+  for (size_t i = 0; i < kMaxBatchMessages; ++i) send("quiet");
+  EXPECT_EQ(refused, 0);
+  registry_.ReleaseAnswers();
+}
+
 TEST_F(SendEngineTest, RefusesWhatTheRegistryCantServeInTime) {
-  options_.append_limit.min = 1;
+  options_.call_limit.min = 2;
   registry_.HoldAnswers();
   SendEngine engine(options_);
   int accepted = 0;
   int overloaded = 0;
-  const auto send = [&] {
-    engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse> response) {
+  const auto send = [&](const char* team) {
+    engine.Send(team, Request(), [&](absl::StatusOr<SendResponse> response) {
       accepted += response.ok();
       overloaded += ErrorReason(response.status()) == "OVERLOADED" &&
                     RetryAfter(response.status()).has_value();
     });
   };
-  // Two windows, in each of which one is served, and far too late.
+  // The team always has one under way. Two windows, in each of which one is served, and far too late.
+  const std::optional<TeamPlaces::Ticket> kept = engine.calls()->TryTake(kTeam);
   for (int i = 0; i < 4; ++i) {
-    send();
+    send(kTeam);
     clock_.Advance(10 * kAppendLatencyTarget);
     registry_.ReleaseAnswers();
     registry_.HoldAnswers();
   }
   EXPECT_EQ(accepted, 4);
-  send();
-  send();
+  send(kTeam);
+  send(kTeam);
+  EXPECT_EQ(overloaded, 1);
+  // Who has no part in it is not refused for it.
+  send("another");
+  send("another");
   EXPECT_EQ(overloaded, 1);
   registry_.ReleaseAnswers();
-  EXPECT_EQ(accepted, 5);
+  EXPECT_EQ(accepted, 7);
 }
 
 TEST_F(SendEngineTest, SilentDevicesDontTakeTheWholeGateway) {
-  options_.max_now_or_never_sends = 1;
+  options_.max_now_or_never_sends = 4;
   connectors_.SetOutcome(std::nullopt);
   SendEngine engine(options_);
   absl::Notification delivered;
+  bool another_delivered = false;
   engine.Send(kTeam, NowOrNever(), [&](absl::StatusOr<SendResponse> response) {
     EXPECT_TRUE(response.ok());
     delivered.Notify();
   });
-  bool overloaded = false;
-  engine.Send(kTeam, NowOrNever(), [&](absl::StatusOr<SendResponse> response) {
-    overloaded = ErrorReason(response.status()) == "OVERLOADED";
-  });
-  EXPECT_TRUE(overloaded);
-  EXPECT_EQ(appends_.size(), 1u);
+  engine.Send(kTeam, NowOrNever(), [](absl::StatusOr<SendResponse>) {});
+  absl::Status refused;
+  engine.Send(kTeam, NowOrNever(),
+              [&](absl::StatusOr<SendResponse> response) { refused = response.status(); });
+  EXPECT_EQ(ErrorReason(refused), "QUOTA_EXCEEDED");
+  EXPECT_TRUE(RetryAfter(refused).has_value());
+  EXPECT_EQ(appends_.size(), 2u);
+  engine.Send("another", NowOrNever(),
+              [&](absl::StatusOr<SendResponse> response) { another_delivered = response.ok(); });
+  EXPECT_EQ(appends_.size(), 3u) << "another team has a share of its own";
   bool accepted = false;
   engine.Send(kTeam, Request(),
               [&](absl::StatusOr<SendResponse> response) { accepted = response.ok(); });
   EXPECT_TRUE(accepted);
   connectors_.AnswerSilent(ConnectorResponse::DEVICE_ACKED);
   delivered.WaitForNotification();
+  EXPECT_TRUE(another_delivered);
 }
 
 }  // namespace

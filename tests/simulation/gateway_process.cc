@@ -52,7 +52,7 @@ GatewayProcess::Life::Life(GatewayProcess* process)
                          absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
                     WaitForAck(connector, std::move(request), wait, std::move(done));
                   }}),
-      calls(process->sealer_, registry.get(), connectors.get()) {}
+      calls(process->sealer_, registry.get(), connectors.get(), engine.calls(), &process->clock_) {}
 
 // What is forgotten with the clients gives its places back to the engine.
 GatewayProcess::Life::~Life() {

@@ -153,6 +153,8 @@ grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* PushService::WatchRec
                              .drain = environment_.drain,
                              .sealer = environment_.sealer,
                              .registry = environment_.registry,
+                             .streams = &receipt_streams_,
+                             .turns = &receipt_turns_,
                              .clock = environment_.clock},
                             *context, *request);
 }

@@ -8,12 +8,15 @@
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/unary_call.h"
+#include "gateway/receipts/receipt_turns.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
+#include "gateway/send/team_places.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
@@ -41,7 +44,8 @@ class PushService final : public push::v1::PushService::WithRawCallbackMethod_Se
 
   explicit PushService(const Environment& environment)
       : environment_(environment),
-        message_calls_(environment.sealer, environment.registry, environment.connectors) {}
+        message_calls_(environment.sealer, environment.registry, environment.connectors,
+                       environment.engine->calls(), environment.clock) {}
 
   grpc::ServerUnaryReactor* Send(grpc::CallbackServerContext* context,
                                  const push::v1::SendRequest* request,
@@ -69,6 +73,9 @@ class PushService final : public push::v1::PushService::WithRawCallbackMethod_Se
 
   const Environment environment_;
   const MessageCalls message_calls_;
+  ReceiptTurns receipt_turns_;
+  TeamPlaces receipt_streams_{
+      {.places = kMaxReceiptStreams, .most_of_a_team = kMaxReceiptStreamsPerTeam}};
 };
 
 }  // namespace bellwire::gateway
