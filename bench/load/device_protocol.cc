@@ -149,6 +149,8 @@ std::optional<absl::Duration> DeviceProtocol::TakeRetryAfter(size_t member) {
 }
 
 void DeviceProtocol::RegisterApp(TlsSwarm* swarm, size_t member, const std::string& app_id) {
+  // It may have one of another app.
+  members_[member].token.clear();
   AgentFrame frame;
   frame.mutable_register_app()->set_request_id(1);
   frame.mutable_register_app()->set_app_id(app_id);

@@ -2,14 +2,19 @@
 // it went. Each payload begins with the time at which it was sent (CLOCK_MONOTONIC, nanoseconds,
 // little-endian), so that a device on the same machine knows how long it took.
 #include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_split.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "bench/send/backend.h"
 #include "bench/send/load_driver.h"
@@ -18,6 +23,7 @@
 #include "bench/send/requests.h"
 #include "bench/send/stream_backend.h"
 #include "common/clock.h"
+#include "common/status_macros.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/client_callback.h"
 #include "nlohmann/json.hpp"
@@ -84,34 +90,79 @@ class BatchBackend final : public Backend {
   };
 };
 
+std::unique_ptr<Backend> NewBackend(const Flags& flags, const Provider& provider,
+                                    Requests* requests) {
+  if (flags.mode == "unary") return std::make_unique<UnaryBackend>(flags, provider, requests);
+  if (flags.mode == "batch") return std::make_unique<BatchBackend>(flags, provider, requests);
+  return NewStreamBackend(flags, provider, requests);
+}
+
+// The teams that send, each with its own credential, tokens and connections.
+class Teams {
+ public:
+  // The flags' files, of each team one.
+  static absl::StatusOr<std::unique_ptr<Teams>> Read(const Flags& flags) {
+    const std::vector<std::string> credentials = absl::StrSplit(flags.provider.credentials, ',');
+    const std::vector<std::string> tokens = absl::StrSplit(flags.provider.tokens, ',');
+    if (credentials.size() != tokens.size()) {
+      return absl::InvalidArgumentError(
+          "--credentials and --tokens name different numbers of files");
+    }
+    if (credentials.size() > 1 && flags.mode == "stream") {
+      return absl::InvalidArgumentError("streams are of one team");
+    }
+    std::unique_ptr<Teams> teams(new Teams);
+    for (size_t i = 0; i < credentials.size(); ++i) {
+      ProviderFlags of_team = flags.provider;
+      of_team.credentials = credentials[i];
+      of_team.tokens = tokens[i];
+      BELLWIRE_ASSIGN_OR_RETURN(Provider provider, Provider::Read(of_team));
+      teams->requests_.push_back(
+          std::make_unique<Requests>(std::move(provider.tokens), flags.payload_bytes));
+      teams->backends_.push_back(NewBackend(flags, provider, teams->requests_.back().get()));
+    }
+    return teams;
+  }
+
+  // As LoadDriver::Start: they take turns.
+  void Start(MonotonicTime began, LoadDriver::Done done) {
+    const size_t turn = next_.fetch_add(1, std::memory_order_relaxed);
+    backends_[turn % backends_.size()]->Start(began, std::move(done));
+  }
+  void Wait(MonotonicTime until) { backends_.front()->Wait(until); }
+  void Finish() {
+    for (const auto& backend : backends_) backend->Finish();
+  }
+
+ private:
+  Teams() = default;
+
+  std::vector<std::unique_ptr<Requests>> requests_;
+  std::vector<std::unique_ptr<Backend>> backends_;
+  std::atomic<size_t> next_{0};
+};
+
 int Run(const Flags& flags) {
-  auto provider = Provider::Read(flags.provider);
-  if (!provider.ok()) {
-    std::cerr << "send_load: " << provider.status() << "\n";
+  const auto teams = Teams::Read(flags);
+  if (!teams.ok()) {
+    std::cerr << "send_load: " << teams.status() << "\n";
     return 1;
   }
 
-  Requests requests(std::move(provider->tokens), flags.payload_bytes);
-  std::unique_ptr<Backend> backend;
   LoadDriver::Options load = flags.load;
   load.warmup = absl::Seconds(flags.warmup_seconds);
   load.time = absl::Seconds(flags.seconds);
-  if (flags.mode == "unary") {
-    backend = std::make_unique<UnaryBackend>(flags, *provider, &requests);
-  } else if (flags.mode == "batch") {
-    backend = std::make_unique<BatchBackend>(flags, *provider, &requests);
+  if (flags.mode == "batch") {
     // The flags speak of messages.
     load.in_flight = std::max(1, load.in_flight / flags.batch);
     load.rate /= flags.batch;
-  } else {
-    backend = NewStreamBackend(flags, *provider, &requests);
   }
   LoadDriver driver(
       load,
-      [&](MonotonicTime began, LoadDriver::Done done) { backend->Start(began, std::move(done)); },
-      [&](MonotonicTime until) { backend->Wait(until); });
+      [&](MonotonicTime began, LoadDriver::Done done) { (*teams)->Start(began, std::move(done)); },
+      [&](MonotonicTime until) { (*teams)->Wait(until); });
   driver.Run();
-  backend->Finish();
+  (*teams)->Finish();
   nlohmann::json report = driver.Report();
   AddRefusedTo(&report);
   std::cout << report << std::endl;
@@ -122,7 +173,10 @@ int Run(const Flags& flags) {
 }  // namespace bellwire::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("send_load: sends to the device tokens of a file as fast as it can, or at a rate");
+  CLI::App app(
+      "send_load: sends to the device tokens of a file as fast as it can, or at a rate. "
+      "Several teams send in turns: --credentials and --tokens then name a file of each, "
+      "with commas in between.");
   bellwire::bench::Flags flags;
   bellwire::bench::AddProviderFlags(&app, &flags.provider);
   app.add_option("--mode", flags.mode, "Which call")
