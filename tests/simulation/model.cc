@@ -249,8 +249,15 @@ void Model::OnAccepted(uint64_t number, push::v1::SendResponse::Outcome outcome)
   if (!fits) Violate(message, "was answered a wrong OK");
 }
 
+void Model::OnRepeat(uint64_t number) {
+  Message& message = messages_.at(number);
+  message.repeated = true;
+  ++tokens_.at(message.token).unanswered;
+}
+
 void Model::OnGivenUp(uint64_t number) {
   ++counts_.unanswered;
+  ++tokens_.at(messages_.at(number).token).unanswered;
   trace_->AddOf(messages_.at(number).to.device, "given up", number);
 }
 

@@ -129,7 +129,7 @@ class Model {
   // --- Providers. ---
   // The message is about to be sent for the first time. Gives it its number.
   uint64_t OnSend(Message message);
-  void OnRepeat(uint64_t number) { messages_.at(number).repeated = true; }
+  void OnRepeat(uint64_t number);
   void OnAccepted(uint64_t number, push::v1::SendResponse::Outcome outcome);
   // It certainly was not accepted, now or before.
   void OnRefused(uint64_t number, const absl::Status& why);
@@ -193,6 +193,8 @@ class Model {
     uint64_t open = 0;
     uint64_t overflowed = 0;
     uint64_t refused_full = 0;
+    // Messages of which some try was not answered: it may have been refused.
+    uint64_t unanswered = 0;
     std::map<std::string, int> sent_of_key;
   };
   struct Phone {
