@@ -4,7 +4,8 @@ PROGRAM = "//bench/load:device_load"
 LOOP = "//bench:openssl_loop"
 
 # device_load's --protocol for each contender.
-PROTOCOLS = {"bellwire": "bellwire", "openssl": "plain", "mosquitto": "mqtt"}
+PROTOCOLS = {"bellwire": "bellwire", "openssl": "plain", "mosquitto": "mqtt", "nats": "mqtt_durable",
+             "rabbitmq": "mqtt_durable"}
 
 
 class Load:

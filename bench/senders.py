@@ -1,4 +1,4 @@
-"""Devices and who sends to them: Bellwire with its provider, mosquitto with its publisher."""
+"""Devices and who sends to them: Bellwire with its provider, MQTT brokers with a publisher."""
 import json
 import time
 
@@ -43,7 +43,7 @@ class Rig:
             self._credentials = self._bellwire.provider()
             address = self._bellwire.device_address
         else:
-            started = servers.start_mosquitto(bench, self._bellwire.data_dir, f"{name}.mosquitto")
+            started = servers.BROKERS[who](bench, self._bellwire.data_dir, f"{name}.{who}")
             if started is None:
                 raise LeftOut()
             self.server, self._port = started

@@ -1,4 +1,4 @@
-"""Servers to be measured: Bellwire's, and mosquitto with its best settings."""
+"""Servers to be measured: Bellwire's, and MQTT brokers with their best settings."""
 import json
 import os
 import pathlib
@@ -131,6 +131,89 @@ user root
     process = bench.start(name, [program, "-c", config])
     process.wait_listening(port)
     return process, port
+
+
+def start_rabbitmq(bench, certificate_dir, name="rabbitmq"):
+    """Starts RabbitMQ with its MQTT plugin, as start_mosquitto does. A publisher has its PUBACK when
+    the queue's log is synced (README.md). Answers (Process, port), or None if it is left out."""
+    # Debian's /usr/sbin/rabbitmq-server changes the user and the folder; this is what it calls.
+    program = bench.tool("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    if program is None:
+        return None
+    home = bench.dir / f"{name}.home"
+    home.mkdir()
+    port = free_port()
+    data = pathlib.Path(certificate_dir)
+    config = home / "rabbitmq.conf"
+    config.write_text(f"""
+listeners.tcp = none
+mqtt.listeners.tcp = none
+mqtt.listeners.ssl.default = 127.0.0.1:{port}
+ssl_options.cacertfile = {data}/ca.pem
+ssl_options.certfile = {data}/server.pem
+ssl_options.keyfile = {data}/server.key
+ssl_options.versions.1 = tlsv1.3
+# The safest queue that a durable session can have; the default is classic.
+mqtt.durable_queue_type = quorum
+# As mosquitto's max_inflight_messages; the default is 10.
+mqtt.prefetch = 100
+log.console = true
+log.console.level = error
+log.file = false
+""", encoding="utf-8")
+    # Erlang's directory of nodes. One of our own ends with the bench: RabbitMQ's would go on for ever.
+    epmd_port = free_port()
+    epmd = bench.start(f"{name}.epmd", [bench.tool("epmd"), "-address", "127.0.0.1", "-port", epmd_port])
+    epmd.wait_listening(epmd_port)
+    process = bench.start(name, [program], cwd=home, env={
+        "HOME": str(home), "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": "bench@localhost", "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILE": str(config),
+        "RABBITMQ_MNESIA_BASE": str(home), "RABBITMQ_LOG_BASE": str(home),
+        "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+        "RABBITMQ_ENABLED_PLUGINS": "rabbitmq_mqtt",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        # The script becomes the server, so that its process is what we measure and stop.
+        "RUNNING_UNDER_SYSTEMD": "true"})
+    process.wait_listening(port, timeout_s=120)
+    return process, port
+
+
+def start_nats(bench, certificate_dir, name="nats"):
+    """Starts nats-server with MQTT over JetStream in files, as start_mosquitto does. Answers
+    (Process, port), or None if it is left out."""
+    program = bench.tool("nats-server")
+    if program is None:
+        return None
+    port = free_port()
+    config = bench.dir / f"{name}.conf"
+    data = pathlib.Path(certificate_dir)
+    config.write_text(f"""
+# MQTT sessions are kept under the server's name.
+server_name: bench
+# Its own protocol, which nobody speaks here, has a listener all the same.
+listen: 127.0.0.1:{free_port()}
+jetstream {{
+  store_dir: "{bench.dir / f"{name}.store"}"
+}}
+mqtt {{
+  listen: 127.0.0.1:{port}
+  tls {{
+    cert_file: "{data}/server.pem"
+    key_file: "{data}/server.key"
+    # The default is two seconds, for handshakes of a thousand devices on a busy machine.
+    timeout: 30
+  }}
+}}
+""", encoding="utf-8")
+    process = bench.start(name, [program, "--config", config])
+    process.wait_listening(port)
+    return process, port
+
+
+# Name → what starts it, for those who speak MQTT.
+BROKERS = {"mosquitto": start_mosquitto, "nats": start_nats, "rabbitmq": start_rabbitmq}
 
 
 def start_openssl_loop(bench, certificate_dir):

@@ -41,7 +41,12 @@ constexpr char kCommands[] =
 All of those that wait take timeout_s=300. The end of stdin ends it.)";
 
 std::unique_ptr<LoadProtocol> NewProtocol(absl::string_view name) {
-  if (name == "mqtt") return std::make_unique<MqttProtocol>(RealClock());
+  if (name == "mqtt") {
+    return std::make_unique<MqttProtocol>(RealClock(), MqttSession::kClean);
+  }
+  if (name == "mqtt_durable") {
+    return std::make_unique<MqttProtocol>(RealClock(), MqttSession::kDurable);
+  }
   if (name == "plain") return std::make_unique<PlainProtocol>(RealClock());
   return std::make_unique<DeviceProtocol>(RealClock());
 }
@@ -80,8 +85,10 @@ void Serve(LoadProtocol* protocol) {
 int main(int argc, char** argv) {
   CLI::App app("device_load: thousands of devices on one thread, for tools/bench", "device_load");
   std::string protocol = "bellwire";
-  app.add_option("--protocol", protocol, "What the members speak: bellwire, mqtt, or plain TLS")
-      ->check(CLI::IsMember({"bellwire", "mqtt", "plain"}))
+  app.add_option("--protocol", protocol,
+                 "What the members speak: bellwire, mqtt with clean or with durable sessions, or "
+                 "plain TLS")
+      ->check(CLI::IsMember({"bellwire", "mqtt", "mqtt_durable", "plain"}))
       ->capture_default_str();
   app.footer(bellwire::bench::kCommands);
   CLI11_PARSE(app, argc, argv);

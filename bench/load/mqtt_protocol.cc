@@ -17,6 +17,9 @@ constexpr uint8_t kSubscribe = 0x82;
 constexpr uint8_t kSubAck = 0x90;
 constexpr uint8_t kPingReq = 0xc0;
 constexpr uint8_t kPingResp = 0xd0;
+// A flag of CONNECT, 3.1.2.4, and one of PUBLISH, 3.3.1.1.
+constexpr uint8_t kCleanSession = 0x02;
+constexpr uint8_t kSentAgain = 0x08;
 
 std::string Bytes(std::initializer_list<int> values) {
   std::string out;
@@ -64,8 +67,9 @@ size_t PacketSize(absl::string_view bytes) {
 }  // namespace
 
 void MqttProtocol::OnOpen(TlsSwarm* swarm, size_t member) {
-  // Level 4, clean session, no keep-alive: nothing but the bench's own traffic.
-  swarm->Write(member, Packet(kConnect, absl::StrCat(Text("MQTT"), Bytes({4, 2, 0, 0}),
+  // Level 4, no keep-alive: nothing but the bench's own traffic.
+  const int flags = session_ == MqttSession::kClean ? kCleanSession : 0;
+  swarm->Write(member, Packet(kConnect, absl::StrCat(Text("MQTT"), Bytes({4, flags, 0, 0}),
                                                      Text(absl::StrCat("d", member)))));
 }
 
@@ -100,6 +104,10 @@ void MqttProtocol::OnPacket(TlsSwarm* swarm, size_t member, absl::string_view pa
       const size_t payload_at = id_at + (acknowledged ? 2 : 0);
       if (body.size() < payload_at) break;
       if (acknowledged) swarm->Write(member, Packet(kPubAck, body.substr(id_at, 2)));
+      if ((type_and_flags & kSentAgain) != 0) {
+        ++counts_.repeats;
+        break;
+      }
       ++counts_.messages;
       if (const auto age = AgeOf(body.substr(payload_at), *clock_)) {
         counts_.message_latency.Add(*age);

@@ -10,13 +10,16 @@
 
 namespace bellwire::bench {
 
-// MQTT 3.1.1 subscribers: member N is client "dN", with a clean session and one QoS 1 subscription of
-// the topic "d/N". It is ready when that is confirmed, and acknowledges each message at once.
-// Single-threaded.
+// Whether the broker forgets a session when its connection ends, or keeps it.
+enum class MqttSession { kClean, kDurable };
+
+// MQTT 3.1.1 subscribers: member N is client "dN", with one QoS 1 subscription of the topic "d/N".
+// It is ready when that is confirmed, and acknowledges each message at once. A message that is
+// marked as sent again counts as a repeat. Single-threaded.
 class MqttProtocol final : public LoadProtocol {
  public:
   // `clock` outlives it.
-  explicit MqttProtocol(const Clock* clock) : clock_(clock) {}
+  MqttProtocol(const Clock* clock, MqttSession session) : clock_(clock), session_(session) {}
 
   void Resize(size_t members) override { members_.resize(members); }
   bool SendHeartbeat(TlsSwarm* swarm, size_t member) override;
@@ -36,6 +39,7 @@ class MqttProtocol final : public LoadProtocol {
   void OnPacket(TlsSwarm* swarm, size_t member, absl::string_view packet);
 
   const Clock* const clock_;
+  const MqttSession session_;
   std::deque<Member> members_;
   LoadCounts counts_;
 };

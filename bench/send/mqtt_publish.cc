@@ -1,6 +1,6 @@
-// A publisher of MQTT 3.1.1 over TLS: QoS 1 to the topics d/0 … d/N-1 in turn, with a window of unacknowledged
-// messages, or at a rate. The payload begins with the time at which it was sent, as send_load's does. One JSON
-// object on stdout.
+// A publisher of MQTT 3.1.1 over TLS: QoS 1 to the topics d/0 … d/N-1 in turn, over one connection or
+// several in turn, with a window of unacknowledged messages, or at a rate. The payload begins with
+// the time at which it was sent, as send_load's does. One JSON object on stdout.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -31,6 +33,7 @@ struct Flags {
   std::string ca;
   int topics = 1;
   int window = 100;
+  int connections = 1;
   double rate = 0;
   double seconds = 5;
   int payload_bytes = 256;
@@ -82,67 +85,117 @@ bool WriteAll(SSL* ssl, const std::string& bytes) {
   return true;
 }
 
+// One connection to the broker, as one client.
+class Connection {
+ public:
+  ~Connection() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+  // Null, or what failed. `client_id` has two characters.
+  const char* Open(SSL_CTX* context, int port, const std::string& client_id) {
+    fd_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+      return "no connection";
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    ssl_.reset(SSL_new(context));
+    SSL_set_fd(ssl_.get(), fd_);
+    if (SSL_connect(ssl_.get()) != 1) return "no TLS";
+    // CONNECT: level 4, clean session, no keep-alive.
+    if (!WriteAll(ssl_.get(),
+                  std::string("\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02", 14) + client_id))
+      return "no CONNECT";
+    char connack[4];
+    if (SSL_read(ssl_.get(), connack, 4) != 4 || connack[3] != 0) return "no CONNACK";
+    fcntl(fd_, F_SETFL, O_NONBLOCK);
+    return nullptr;
+  }
+
+  // Adds a PUBLISH to what Flush writes.
+  void Publish(const std::string& topic, const std::string& payload) {
+    AppendPublish(static_cast<uint16_t>(published_++ % 65535 + 1), topic, payload, &unwritten_);
+  }
+  // False: the broker closed.
+  bool Flush() {
+    if (unwritten_.empty()) return true;
+    const bool written = WriteAll(ssl_.get(), unwritten_);
+    unwritten_.clear();
+    return written;
+  }
+  // How many PUBACKs came since the last call.
+  uint64_t TakeAcks() {
+    char buffer[16 * 1024];
+    for (int n; (n = SSL_read(ssl_.get(), buffer, sizeof(buffer))) > 0;)
+      acked_bytes_ += static_cast<uint64_t>(n);
+    // A PUBACK has four bytes, and nothing else comes.
+    const uint64_t acks = acked_bytes_ / 4;
+    acked_bytes_ %= 4;
+    return acks;
+  }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+  std::unique_ptr<SSL, Free> ssl_;
+  std::string unwritten_;
+  uint64_t published_ = 0;
+  uint64_t acked_bytes_ = 0;
+};
+
 int Run(const Flags& flags) {
-  const std::unique_ptr<SSL_CTX, Free> owned_context(SSL_CTX_new(TLS_client_method()));
-  SSL_CTX* const context = owned_context.get();
-  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  if (SSL_CTX_load_verify_locations(context, flags.ca.c_str(), nullptr) != 1) return Fail("bad CA");
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(flags.port));
-  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
-    return Fail("no connection");
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  const std::unique_ptr<SSL, Free> owned_ssl(SSL_new(context));
-  SSL* const ssl = owned_ssl.get();
-  SSL_set_fd(ssl, fd);
-  if (SSL_connect(ssl) != 1) return Fail("no TLS");
-  // CONNECT: level 4, clean session, no keep-alive, client "p".
-  if (!WriteAll(ssl, std::string("\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01p", 15)))
-    return Fail("no CONNECT");
-  char buffer[16 * 1024];
-  if (SSL_read(ssl, buffer, 4) != 4 || buffer[3] != 0) return Fail("no CONNACK");
-  fcntl(fd, F_SETFL, O_NONBLOCK);
+  const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  if (SSL_CTX_load_verify_locations(context.get(), flags.ca.c_str(), nullptr) != 1)
+    return Fail("bad CA");
+  std::vector<Connection> connections(static_cast<size_t>(flags.connections));
+  std::vector<pollfd> readable;
+  for (size_t i = 0; i < connections.size(); ++i) {
+    const std::string client_id = {'p', static_cast<char>('0' + i)};
+    if (const char* failed = connections[i].Open(context.get(), flags.port, client_id))
+      return Fail(failed);
+    readable.push_back({.fd = connections[i].fd(), .events = POLLIN, .revents = 0});
+  }
 
   std::string payload(static_cast<size_t>(flags.payload_bytes), 'x');
   const MonotonicTime began = RealClock()->Monotonic();
   const MonotonicTime end = began + absl::Seconds(flags.seconds);
   uint64_t sent = 0;
-  uint64_t acked_bytes = 0;
-  // A PUBACK has four bytes, and nothing else comes.
-  const auto acked = [&] { return acked_bytes / 4; };
+  uint64_t acked = 0;
   for (;;) {
     const MonotonicTime now = RealClock()->Monotonic();
-    if (now >= end && (acked() == sent || now >= end + absl::Seconds(10))) break;
-    std::string out;
+    if (now >= end && (acked == sent || now >= end + absl::Seconds(10))) break;
     const uint64_t due =
         flags.rate > 0 ? static_cast<uint64_t>(absl::ToDoubleSeconds(now - began) * flags.rate)
                        : UINT64_MAX;
-    while (now < end && sent < due && sent - acked() < static_cast<uint64_t>(flags.window)) {
+    const uint64_t sent_before = sent;
+    while (now < end && sent < due && sent - acked < static_cast<uint64_t>(flags.window)) {
       // At a rate it counts from when it was due.
       const MonotonicTime from =
           flags.rate > 0 ? began + absl::Seconds(static_cast<double>(sent) / flags.rate) : now;
       const int64_t from_ns = from.nanoseconds();
       std::memcpy(payload.data(), &from_ns, std::min(payload.size(), sizeof(from_ns)));
-      AppendPublish(static_cast<uint16_t>(sent % 65535 + 1),
-                    absl::StrCat("d/", sent % static_cast<uint64_t>(flags.topics)), payload, &out);
+      connections[sent % connections.size()].Publish(
+          absl::StrCat("d/", sent % static_cast<uint64_t>(flags.topics)), payload);
       ++sent;
     }
-    if (!out.empty() && !WriteAll(ssl, out)) return Fail("the broker closed");
-    if (out.empty()) {
-      pollfd wait = {.fd = fd, .events = POLLIN, .revents = 0};
-      // A millisecond at most, so that what is due goes out in time.
-      poll(&wait, 1, 1);
+    for (Connection& connection : connections) {
+      if (!connection.Flush()) return Fail("the broker closed");
     }
-    for (int n; (n = SSL_read(ssl, buffer, sizeof(buffer))) > 0;)
-      acked_bytes += static_cast<uint64_t>(n);
+    if (sent == sent_before) {
+      // A millisecond at most, so that what is due goes out in time.
+      poll(readable.data(), readable.size(), 1);
+    }
+    for (Connection& connection : connections) acked += connection.TakeAcks();
   }
-  std::cout << nlohmann::json{{"succeeded", acked()}, {"failed", sent - acked()}} << std::endl;
+  std::cout << nlohmann::json{{"succeeded", acked}, {"failed", sent - acked}} << std::endl;
   return 0;
 }
 
@@ -156,6 +209,9 @@ int main(int argc, char** argv) {
   app.add_option("--ca", flags.ca, "PEM file of its CA")->required();
   app.add_option("--topics", flags.topics, "d/0 to d/N-1, in turn")->capture_default_str();
   app.add_option("--window", flags.window, "Messages sent and not acknowledged")
+      ->capture_default_str();
+  app.add_option("--connections", flags.connections, "That messages go over, in turn")
+      ->check(CLI::Range(1, 10))
       ->capture_default_str();
   app.add_option("--rate", flags.rate, "Messages a second [as many as the window allows]");
   app.add_option("--seconds", flags.seconds, "How long")->capture_default_str();
