@@ -168,6 +168,8 @@ void TlsSwarm::Handshake(size_t member) {
   const int code = SSL_do_handshake(m.ssl);
   m.connection->tls.more_follows = false;
   if (code == 1) {
+    // From here on what is read doesn't count as handshake, which is bounded.
+    m.connection->tls.open = true;
     m.state = State::kLogin;
     return protocol_->OnOpen(this, member);
   }
