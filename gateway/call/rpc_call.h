@@ -41,6 +41,8 @@ class RpcCall {
   virtual void Finish(absl::Status status, const google::protobuf::MessageLite* last,
                       std::shared_ptr<const void> keep) = 0;
   void Finish(absl::Status status) { Finish(std::move(status), nullptr, nullptr); }
+  // Ends the call at once, whatever waits to be sent: the client learns nothing but that.
+  virtual void Cancel() = 0;
   // Says once that the call ended before Finish: the client is gone, its deadline is over, or the
   // server goes. Kept until the end of the call. REQUIRES: called at most once.
   virtual void OnCancel(absl::AnyInvocable<void() &&> on_cancel) = 0;

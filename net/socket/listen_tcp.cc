@@ -88,12 +88,12 @@ absl::StatusOr<ListeningSocket> ListenTcp(absl::string_view address) {
   for (const SocketAddress& candidate : candidates) {
     const int fd = ListenAt(candidate, IsEveryAddress(parts->host));
     if (fd >= 0) return ListeningSocket{fd, PortOf(fd)};
-    why = strerror(errno);
+    why = errno == EADDRINUSE ? "another process uses the port" : strerror(errno);
     // Somebody has the port: it would be half a success to listen on the other family.
     if (errno == EADDRINUSE || errno == EACCES) break;
   }
-  return MakeError(absl::StatusCode::kUnavailable, "CANT_LISTEN",
-                   absl::StrCat("Can't listen on ", address, ": ", why, "."));
+  return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                   absl::StrCat("cannot listen on ", address, ": ", why));
 }
 
 }  // namespace bellwire::net

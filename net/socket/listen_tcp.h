@@ -17,7 +17,7 @@ struct ListeningSocket {
 // are every address of either family. Port 0 takes a free one. The socket is non-blocking and the
 // caller's; what it accepts has TCP_NODELAY. Blocks while a name is resolved: for the start of a
 // process.
-//   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANT_LISTEN
+//   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
 absl::StatusOr<ListeningSocket> ListenTcp(absl::string_view address);
 
 }  // namespace bellwire::net

@@ -42,14 +42,14 @@ TEST(ListenTcpTest, TakesAddressesAndNamesOfThisMachine) {
 
 TEST(ListenTcpTest, SaysWhatIsWrong) {
   EXPECT_EQ(ErrorReason(ListenTcp("7443").status()), "BAD_ADDRESS");
-  EXPECT_EQ(ErrorReason(ListenTcp("192.0.2.1:0").status()), "CANT_LISTEN");
-  EXPECT_EQ(ErrorReason(ListenTcp("no-such-host.invalid:0").status()), "CANT_LISTEN");
+  EXPECT_EQ(ErrorReason(ListenTcp("192.0.2.1:0").status()), "CANNOT_LISTEN");
+  EXPECT_EQ(ErrorReason(ListenTcp("no-such-host.invalid:0").status()), "CANNOT_LISTEN");
   const auto first = ListenTcp("127.0.0.1:0");
   ASSERT_TRUE(first.ok());
   const auto second = ListenTcp(absl::StrCat("127.0.0.1:", first->port));
-  EXPECT_EQ(ErrorReason(second.status()), "CANT_LISTEN") << "two would share the connections";
+  EXPECT_EQ(ErrorReason(second.status()), "CANNOT_LISTEN") << "two would share the connections";
   const auto third = ListenTcp(absl::StrCat(":", first->port));
-  EXPECT_EQ(ErrorReason(third.status()), "CANT_LISTEN");
+  EXPECT_EQ(ErrorReason(third.status()), "CANNOT_LISTEN");
   close(first->fd);
 }
 

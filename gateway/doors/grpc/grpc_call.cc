@@ -109,6 +109,16 @@ void GrpcCall::Finish(absl::Status status, const google::protobuf::MessageLite* 
   });
 }
 
+void GrpcCall::Cancel() {
+  OnThread([](GrpcCall& self) {
+    if (self.over_) return;
+    self.over_ = true;
+    self.on_cancel_ = nullptr;
+    self.exchange_->Reset(http::Exchange::ResetReason::kCancel);
+    self.Pump();
+  });
+}
+
 void GrpcCall::OnCancel(absl::AnyInvocable<void() &&> on_cancel) {
   OnThread([on_cancel = std::move(on_cancel)](GrpcCall& self) mutable {
     if (self.over_) return std::move(on_cancel)();
@@ -206,8 +216,8 @@ absl::Status GrpcCall::WaitForMore() {
   // The client may be out of window: what we hold of a message becomes ours.
   const size_t more = body_.size() - credited_;
   if (more == 0) return absl::OkStatus();
-  exchange_->Consume(more);
   if (!exchange_->Charge(more)) return TimeoutStatus(http::ExchangeHandler::Timeout::kNoMemory);
+  exchange_->Consume(more);
   credited_ += more;
   return absl::OkStatus();
 }

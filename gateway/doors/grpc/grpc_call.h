@@ -39,6 +39,7 @@ class GrpcCall final : public RpcCall, public std::enable_shared_from_this<GrpcC
   using RpcCall::Finish;
   void Finish(absl::Status status, const google::protobuf::MessageLite* last,
               std::shared_ptr<const void> keep) override;
+  void Cancel() override;
   void OnCancel(absl::AnyInvocable<void() &&> on_cancel) override;
 
  private:

@@ -16,6 +16,7 @@
 namespace bellwire::gateway {
 namespace {
 
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
 constexpr int kOk = 200;
 constexpr int kMethodNotAllowed = 405;
 constexpr int kUnsupportedMediaType = 415;
@@ -80,7 +81,8 @@ std::unique_ptr<http::ExchangeHandler> GrpcDoor::Open(http::Exchange* exchange) 
                                  "The call's grpc-timeout can't be read."));
       return nullptr;
     }
-    exchange->SetDeadline(exchange->now() + *timeout);
+    // Longer ones come to the same, and beyond what a clock can count.
+    if (*timeout < kLongestTimeout) exchange->SetDeadline(exchange->now() + *timeout);
   }
   std::shared_ptr<const void> alive;
   if (method->open_to_all) {

@@ -399,7 +399,7 @@ void H2Connection::OnTimer() {
     end_reason_ = "reads_nothing";
   }
   if (draining_ && !drain_noticed_ && now_ >= drain_at_) FinishDrain();
-  if (exchanges_.empty() && !draining_ && greeted_ && now_ >= idle_since_ + kHttpIdleTimeout) {
+  if (exchanges_.empty() && !draining_ && greeted_ && now_ >= IdleDeadline()) {
     draining_ = true;
     FinishDrain();
   }
@@ -418,7 +418,7 @@ void H2Connection::OnTimer() {
   if (!greeted_) SetTimer(began_at_ + kHttpHandshakeTimeout);
   if (blocked_) SetTimer(blocked_at_ + kHttpWriteStall);
   if (draining_ && !drain_noticed_) SetTimer(drain_at_);
-  if (exchanges_.empty() && !draining_) SetTimer(idle_since_ + kHttpIdleTimeout);
+  if (exchanges_.empty() && !draining_) SetTimer(IdleDeadline());
   SetTimer(received_at_ + kHttpKeepaliveInterval +
            (keepalive_sent_ ? kHttpKeepaliveTimeout : absl::ZeroDuration()));
   busy_ = false;
@@ -460,6 +460,10 @@ void H2Connection::EndExchanges() {
 
 // --- What nghttp2 reports. ---
 
+MonotonicTime H2Connection::IdleDeadline() const {
+  return idle_since_ + (served_ ? kHttpIdleTimeout : kHttpFirstRequestTimeout);
+}
+
 H2Connection::Stream* H2Connection::Find(int32_t stream_id) const {
   return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, stream_id));
 }
@@ -488,6 +492,7 @@ int H2Connection::OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* 
     connection->trailers_ = std::make_unique<RequestHeadReader>(/*trailers=*/true);
     return 0;
   }
+  connection->served_ = true;
   ++connection->requests_in_turn_;
   connection->control_frames_.Earn(kHttpControlFramesPerRequest);
   const int32_t id = frame->hd.stream_id;

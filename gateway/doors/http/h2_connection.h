@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/memory_account.h"
@@ -18,6 +19,9 @@
 #include "gateway/doors/http/token_bucket.h"
 
 namespace bellwire::http {
+
+// A connection that never had a request is closed after so long.
+inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(30);
 
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
 // libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
@@ -77,6 +81,8 @@ class H2Connection {
   void EndExchanges();
 
   size_t exchanges() const { return exchanges_.size(); }
+  // A request came.
+  bool served() const { return served_; }
 
  private:
   class Stream;
@@ -96,6 +102,8 @@ class H2Connection {
   static ssize_t ReadBody(nghttp2_session*, int32_t stream_id, uint8_t* buffer, size_t size,
                           uint32_t* flags, nghttp2_data_source* source, void* self);
 
+  // When a connection without a request is closed.
+  MonotonicTime IdleDeadline() const;
   Stream* Find(int32_t stream_id) const;
   void OnHeadersEnd(Stream* stream, const nghttp2_frame* frame);
   void OpenExchange(Stream* stream);
@@ -126,6 +134,8 @@ class H2Connection {
   int requests_in_turn_ = 0;
   // The peer's first SETTINGS came.
   bool greeted_ = false;
+  // A request came.
+  bool served_ = false;
   bool draining_ = false;
   bool drain_noticed_ = false;
   bool keepalive_sent_ = false;

@@ -405,11 +405,11 @@ TEST_F(H2ConnectionTest, AcksThatNobodyReadsAreBounded) {
 
 TEST_F(H2ConnectionTest, PingsEveryTenSecondsAreWelcome) {
   for (int i = 0; i < 1000; ++i) {
+    // Idle connections end in time, so there is a call now and then.
+    if (i % 100 == 0) h().client.Request(GetFields("/elsewhere"));
     h().client.Ping();
     h().Run();
     h().Advance(absl::Seconds(10));
-    // Idle connections end in time, so there is a call now and then.
-    if (i % 100 == 0) h().client.Request(GetFields("/"));
   }
   EXPECT_EQ(h().client.pings_answered(), 1000);
   EXPECT_FALSE(h().connection->done());
@@ -511,7 +511,8 @@ TEST_F(H2ConnectionTest, AnAnswerThatNobodyTakesIsDropped) {
 }
 
 TEST_F(H2ConnectionTest, AConnectionThatTakesNothingIsCut) {
-  h();
+  h().client.Request(GetFields("/"));
+  h().Run();
   h().connection->SetBlocked(true);
   h().Advance(kHttpWriteStall + absl::Seconds(1));
   EXPECT_TRUE(h().connection->done());
@@ -528,7 +529,17 @@ TEST_F(H2ConnectionTest, WhoNeverSaysHelloIsCut) {
   EXPECT_STREQ(h().connection->end_reason(), "no_settings");
 }
 
+TEST_F(H2ConnectionTest, AConnectionThatIsNeverUsedIsSentAwaySoon) {
+  h().Advance(kHttpFirstRequestTimeout - absl::Seconds(1));
+  EXPECT_FALSE(h().connection->done());
+  h().Advance(absl::Seconds(2));
+  EXPECT_TRUE(h().connection->done());
+  EXPECT_EQ(h().client.goaway().value_or(99), uint32_t{NGHTTP2_NO_ERROR});
+}
+
 TEST_F(H2ConnectionTest, AnIdleConnectionIsSentAwayInTime) {
+  h().client.Request(GetFields("/elsewhere"));
+  h().Run();
   h().Advance(kHttpIdleTimeout - absl::Seconds(1));
   EXPECT_FALSE(h().connection->done());
   EXPECT_GT(h().client.pings(), 0) << "and was asked for signs of life";

@@ -20,9 +20,12 @@ constexpr absl::string_view kHttp1Body =
 
 }  // namespace
 
-HttpConnection::HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream,
-                               const net::PeerKey& peer, std::unique_ptr<FairShares::Member> place)
+HttpConnection::HttpConnection(const Shared* shared, uint64_t id,
+                               std::unique_ptr<net::Stream> stream, const net::PeerKey& peer,
+                               std::unique_ptr<FairShares::Member> place)
     : shared_(shared),
+      id_(id),
+      peer_(peer),
       stream_(std::move(stream)),
       place_(std::move(place)),
       memory_(shared->memory, peer),
@@ -82,12 +85,19 @@ void HttpConnection::RefuseHttp1() {
 
 void HttpConnection::Feed(absl::string_view data) {
   const size_t taken = http2_->Receive(data);
+  SettleOnce();
   if (taken < data.size()) {
     pending_.assign(data.data() + taken, data.size() - taken);
     stream_->PauseReading();
     more_.Wake();
   }
   Flush();
+}
+
+void HttpConnection::SettleOnce() {
+  if (settled_ || !http2_->served()) return;
+  settled_ = true;
+  shared_->owner->Settle(this);
 }
 
 void HttpConnection::OnMore() {
@@ -127,7 +137,15 @@ void HttpConnection::Flush() {
   ArmTimer();
 }
 
+void HttpConnection::OnDrained() {
+  if (ended_ || http2_ == nullptr) return;
+  // Else one that is always busy would seem to take nothing.
+  http2_->SetBlocked(false);
+  Flush();
+}
+
 void HttpConnection::OnChanged() {
+  if (ended_) return;
   if (flushing_) {
     more_.Wake();
   } else {

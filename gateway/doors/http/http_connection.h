@@ -28,6 +28,8 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
     // The connection is over: destroy it later. Always the last call. `reason` says why we ended it;
     // empty: the peer did.
     virtual void Remove(HttpConnection* connection, absl::string_view reason) = 0;
+    // It has its first request: from now on it keeps its place.
+    virtual void Settle(HttpConnection* connection) = 0;
     // Flush() it at the end of what the thread is doing.
     virtual void FlushSoon(HttpConnection* connection) = 0;
   };
@@ -41,8 +43,9 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
     std::shared_ptr<CallThread> thread;
   };
 
-  // `stream` was just accepted; `place` is the connection's among all of its listener.
-  HttpConnection(const Shared* shared, std::unique_ptr<net::Stream> stream,
+  // `stream` was just accepted; `place` is the connection's among all of its listener, and `id` tells
+  // it from the others.
+  HttpConnection(const Shared* shared, uint64_t id, std::unique_ptr<net::Stream> stream,
                  const net::PeerKey& peer, std::unique_ptr<FairShares::Member> place);
 
   void Flush();
@@ -52,12 +55,16 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   // At once.
   void Close();
 
+  uint64_t id() const { return id_; }
+  // It has had a request.
+  bool settled() const { return settled_; }
+  const net::PeerKey& peer() const { return peer_; }
   const net::Stream& stream() const { return *stream_; }
 
   // --- net::Stream::Delegate ---
   void OnOpen() override;
   void OnData(absl::string_view data) override;
-  void OnDrained() override { Flush(); }
+  void OnDrained() override;
   void OnClosed(const absl::Status& status) override;
 
   // --- H2Connection::Host ---
@@ -74,13 +81,17 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   void ArmTimer();
   void RefuseHttp1();
   void End(absl::string_view reason);
+  void SettleOnce();
 
   const Shared* const shared_;
+  const uint64_t id_;
+  const net::PeerKey peer_;
   const std::unique_ptr<net::Stream> stream_;
   const std::unique_ptr<FairShares::Member> place_;
   MemoryAccount memory_;
   Protocol protocol_ = Protocol::kUnknown;
   bool ended_ = false;
+  bool settled_ = false;
   bool flushing_ = false;
   // The peer's bytes that wait for their turn.
   std::string pending_;

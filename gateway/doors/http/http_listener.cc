@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -26,9 +28,6 @@
 
 namespace bellwire::http {
 namespace {
-
-// After the end of a drain's grace: for peers to take their last answers.
-constexpr absl::Duration kLastWords = absl::Seconds(2);
 
 // A descriptor on its way to the thread that serves it.
 class OwnedFd {
@@ -65,6 +64,45 @@ class StrangerLog {
   int suppressed_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+class HttpShard;
+
+// Connections that have had no request yet. When a peer has all the places that it may have, the oldest
+// of these makes room: whoever says nothing keeps nobody out. Thread-safe.
+class Newcomers {
+ public:
+  struct Connection {
+    HttpShard* shard;
+    uint64_t id;
+  };
+
+  void Add(const net::PeerKey& peer, const Connection& connection) {
+    absl::MutexLock lock(&mutex_);
+    peers_[peer].push_back(connection);
+  }
+  // It may have gone already.
+  void Remove(const net::PeerKey& peer, uint64_t id) {
+    absl::MutexLock lock(&mutex_);
+    const auto it = peers_.find(peer);
+    if (it == peers_.end()) return;
+    std::erase_if(it->second, [id](const Connection& other) { return other.id == id; });
+    if (it->second.empty()) peers_.erase(it);
+  }
+  std::optional<Connection> TakeOldest(const net::PeerKey& peer) {
+    absl::MutexLock lock(&mutex_);
+    const auto it = peers_.find(peer);
+    if (it == peers_.end()) return std::nullopt;
+    const Connection oldest = it->second.front();
+    it->second.pop_front();
+    if (it->second.empty()) peers_.erase(it);
+    return oldest;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  // Oldest first.
+  absl::flat_hash_map<net::PeerKey, std::deque<Connection>> peers_ ABSL_GUARDED_BY(mutex_);
+};
+
 // What the threads of one listener share. Thread-safe.
 struct Common {
   Common(std::vector<Door*> doors, size_t max_connections, size_t max_memory_bytes)
@@ -74,6 +112,7 @@ struct Common {
   FairShares places;
   FairShares memory;
   StrangerLog log;
+  Newcomers newcomers;
 
   std::shared_ptr<net::TlsServerContext> Tls() {
     absl::MutexLock lock(&mutex);
@@ -115,18 +154,27 @@ class HttpShard final : public HttpConnection::Owner {
   }
 
   // Any thread. Counts at once, so that the next one goes elsewhere.
-  void Add(OwnedFd fd, std::string peer_name, const net::PeerKey& peer,
+  void Add(uint64_t id, OwnedFd fd, std::string peer_name, const net::PeerKey& peer,
            std::unique_ptr<FairShares::Member> place) {
     count_.fetch_add(1, std::memory_order_relaxed);
-    thread_->Post([this, fd = std::move(fd), peer_name = std::move(peer_name), peer,
+    common_->newcomers.Add(peer, {this, id});
+    thread_->Post([this, id, fd = std::move(fd), peer_name = std::move(peer_name), peer,
                    place = std::move(place)]() mutable {
       auto connection = std::make_unique<HttpConnection>(
-          &shared_,
+          &shared_, id,
           net::AcceptTls(&loop_, common_->Tls(), fd.Release(), std::move(peer_name), &handshakes_),
           peer, std::move(place));
-      HttpConnection* const key = connection.get();
-      connections_.emplace(key, std::move(connection));
-      if (draining_) key->Close();
+      HttpConnection* const added = connection.get();
+      connections_.emplace(id, std::move(connection));
+      if (draining_) added->Close();
+    });
+  }
+
+  // Makes room, unless it had a request meanwhile.
+  void CloseNewcomer(uint64_t id) {
+    thread_->Post([this, id] {
+      const auto it = connections_.find(id);
+      if (it != connections_.end() && !it->second->settled()) it->second->Close();
     });
   }
 
@@ -159,12 +207,17 @@ class HttpShard final : public HttpConnection::Owner {
       common_->log.Write("http_connection_ended", connection->stream().peer_name(), reason);
     }
     std::erase(changed_, connection);
-    const auto it = connections_.find(connection);
+    common_->newcomers.Remove(connection->peer(), connection->id());
+    const auto it = connections_.find(connection->id());
     loop_.DeleteLater(std::move(it->second));
     connections_.erase(it);
     count_.fetch_sub(1, std::memory_order_relaxed);
     absl::MutexLock lock(&common_->mutex);
     --common_->connections;
+  }
+
+  void Settle(HttpConnection* connection) override {
+    common_->newcomers.Remove(connection->peer(), connection->id());
   }
 
   void FlushSoon(HttpConnection* connection) override {
@@ -177,7 +230,7 @@ class HttpShard final : public HttpConnection::Owner {
   std::vector<HttpConnection*> All() const {
     std::vector<HttpConnection*> all;
     all.reserve(connections_.size());
-    for (const auto& [key, connection] : connections_) all.push_back(key);
+    for (const auto& [id, connection] : connections_) all.push_back(connection.get());
     return all;
   }
 
@@ -198,10 +251,17 @@ class HttpShard final : public HttpConnection::Owner {
   net::HandshakeQueue handshakes_;
   net::FdWatch flush_;
   bool draining_ = false;
-  absl::flat_hash_map<HttpConnection*, std::unique_ptr<HttpConnection>> connections_;
+  // By their ids.
+  absl::flat_hash_map<uint64_t, std::unique_ptr<HttpConnection>> connections_;
   std::vector<HttpConnection*> changed_;
   std::atomic<size_t> count_{0};
   std::thread runner_;
+};
+
+// Of threads that were asked whether they go round.
+struct Answers {
+  absl::Mutex mutex;
+  size_t count ABSL_GUARDED_BY(mutex) = 0;
 };
 
 class HttpListenerImpl final : public HttpListener {
@@ -217,7 +277,7 @@ class HttpListenerImpl final : public HttpListener {
   }
 
   ~HttpListenerImpl() override {
-    Drain(absl::ZeroDuration());
+    if (running_) BeginDrain();
     for (const auto& shard : shards_) shard->Stop();
     acceptor_.reset();
   }
@@ -225,6 +285,7 @@ class HttpListenerImpl final : public HttpListener {
   absl::Status Run() {
     if (absl::Status status = acceptor_->Start(); !status.ok()) return status;
     for (const auto& shard : shards_) shard->Run();
+    running_ = true;
     return absl::OkStatus();
   }
 
@@ -240,8 +301,25 @@ class HttpListenerImpl final : public HttpListener {
     return common_.connections;
   }
 
-  void Drain(absl::Duration grace) override {
-    absl::call_once(drained_, [this, grace] {
+  bool Responds(absl::Duration patience) override {
+    // Shared, since a thread may answer after nobody waits any more.
+    const auto answers = std::make_shared<Answers>();
+    for (const auto& shard : shards_) {
+      shard->thread()->Post([answers] {
+        absl::MutexLock lock(&answers->mutex);
+        ++answers->count;
+      });
+    }
+    const auto all = [this, &answers] {
+      answers->mutex.AssertHeld();
+      return answers->count == shards_.size();
+    };
+    absl::MutexLock lock(&answers->mutex);
+    return answers->mutex.AwaitWithTimeout(absl::Condition(&all), patience);
+  }
+
+  void BeginDrain() override {
+    absl::call_once(drained_, [this] {
       // After it, what had been accepted is on its way to its shard, and what comes later in its post.
       absl::Notification closed;
       shards_[0]->thread()->Post([this, &closed] {
@@ -250,10 +328,19 @@ class HttpListenerImpl final : public HttpListener {
       });
       closed.WaitForNotification();
       for (const auto& shard : shards_) shard->Drain();
-      if (WaitForNone(grace)) return;
-      for (const auto& shard : shards_) shard->EndExchanges();
-      WaitForNone(kLastWords);
     });
+  }
+
+  bool AwaitNoConnection(absl::Duration time) override {
+    const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(common_.mutex) {
+      return common_.connections == 0;
+    };
+    absl::MutexLock lock(&common_.mutex);
+    return common_.mutex.AwaitWithTimeout(absl::Condition(&none), time);
+  }
+
+  void EndExchanges() override {
+    for (const auto& shard : shards_) shard->EndExchanges();
   }
 
  private:
@@ -263,8 +350,13 @@ class HttpListenerImpl final : public HttpListener {
     const net::PeerKey peer = net::PeerKey::OfAddress(address);
     auto place = std::make_unique<FairShares::Member>(&common_.places, peer);
     if (!place->Take(1)) {
-      common_.log.Write("http_connection_refused", peer_name, "too_many_connections");
-      return;
+      const std::optional<Newcomers::Connection> oldest = common_.newcomers.TakeOldest(peer);
+      common_.log.Write("http_connection_refused", peer_name,
+                        oldest.has_value() ? "in_place_of_an_older" : "too_many_connections");
+      if (!oldest.has_value()) return;
+      // It takes the place that becomes free.
+      place->TakeAnyway(1);
+      oldest->shard->CloseNewcomer(oldest->id);
     }
     {
       absl::MutexLock lock(&common_.mutex);
@@ -274,19 +366,14 @@ class HttpListenerImpl final : public HttpListener {
         std::min_element(shards_.begin(), shards_.end(), [](const auto& a, const auto& b) {
           return a->connections() < b->connections();
         })->get();
-    shard->Add(std::move(owned), std::move(peer_name), peer, std::move(place));
-  }
-
-  bool WaitForNone(absl::Duration time) {
-    const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(common_.mutex) {
-      return common_.connections == 0;
-    };
-    absl::MutexLock lock(&common_.mutex);
-    return common_.mutex.AwaitWithTimeout(absl::Condition(&none), time);
+    shard->Add(++last_id_, std::move(owned), std::move(peer_name), peer, std::move(place));
   }
 
   mutable Common common_;
   const uint16_t port_;
+  bool running_ = false;
+  // Of the accepting thread.
+  uint64_t last_id_ = 0;
   std::vector<std::unique_ptr<HttpShard>> shards_;
   // On the first shard's loop.
   std::unique_ptr<net::Acceptor> acceptor_;

@@ -40,18 +40,32 @@ class HttpListener {
   // Listens and serves. Errors as net::ListenTcp.
   static absl::StatusOr<std::unique_ptr<HttpListener>> Start(Options options);
 
-  // Drain without grace.
+  // Closes everything at once.
   virtual ~HttpListener() = default;
 
   virtual uint16_t port() const = 0;
   // For connections from now on. Those that are there keep what they have.
   virtual void UseTls(std::shared_ptr<net::TlsServerContext> tls) = 0;
   virtual size_t connections() const = 0;
+  // Whether every thread still goes round, seen within `patience`: for a watchdog.
+  virtual bool Responds(absl::Duration patience) = 0;
 
-  // Accepts nobody more, tells clients to go elsewhere (GOAWAY), lets exchanges that run finish, and
-  // ends what is left after `grace` (OnTimeout(kShutdown)). Returns when no connection is left. Once
-  // is enough.
-  virtual void Drain(absl::Duration grace) = 0;
+  // A drain in its steps, each once. Accepts nobody more, and tells clients to go elsewhere (GOAWAY);
+  // exchanges that run go on.
+  virtual void BeginDrain() = 0;
+  // Waits until no connection is left, for `time` at most; answers whether none is.
+  virtual bool AwaitNoConnection(absl::Duration time) = 0;
+  // Ends the exchanges that are left (OnTimeout(kShutdown)). Connections close as soon as their peers
+  // took the last answers.
+  virtual void EndExchanges() = 0;
+
+  // All of it: exchanges may go on for `grace`. Returns kDrainFlushTime after that at the latest.
+  void Drain(absl::Duration grace) {
+    BeginDrain();
+    if (AwaitNoConnection(grace)) return;
+    EndExchanges();
+    AwaitNoConnection(kDrainFlushTime);
+  }
 };
 
 // Connections of a process that may have so many descriptors.

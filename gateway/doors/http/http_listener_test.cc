@@ -254,10 +254,11 @@ TEST_F(HttpListenerTest, ANewCertificateIsForNewConnections) {
 TEST_F(HttpListenerTest, ConnectionsAreBoundedAndComeFreeAgain) {
   Start(/*max_connections=*/20);
   std::vector<std::unique_ptr<TlsPeer>> peers;
-  // One address may have half of them.
+  // One address may have half of them, and those that were used keep their places.
   for (int i = 0; i < 10; ++i) {
     peers.push_back(Connect());
-    EXPECT_TRUE(peers.back()->ok()) << i;
+    H2TestClient client;
+    EXPECT_EQ(peers.back()->Ask(&client, PostFields("/echo"), "hello").body, "hello") << i;
   }
   EXPECT_FALSE(Connect()->ok());
   peers.pop_back();
@@ -268,6 +269,22 @@ TEST_F(HttpListenerTest, ConnectionsAreBoundedAndComeFreeAgain) {
   } while (!next->ok());
   H2TestClient client;
   EXPECT_EQ(next->Ask(&client, PostFields("/echo"), "hello").body, "hello");
+}
+
+TEST_F(HttpListenerTest, WhoSaysNothingKeepsNobodyOut) {
+  Start(/*max_connections=*/20);
+  std::vector<int> silent;
+  const net::SocketAddress address = *net::NumericAddress("127.0.0.1", listener_->port());
+  for (int i = 0; i < 200; ++i) {
+    silent.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(silent.back(), address.get(), address.size), 0);
+  }
+  const auto peer = Connect();
+  ASSERT_TRUE(peer->ok());
+  H2TestClient client;
+  EXPECT_EQ(peer->Ask(&client, PostFields("/echo"), "hello").body, "hello");
+  EXPECT_LE(listener_->connections(), 12u);
+  for (const int fd : silent) close(fd);
 }
 
 TEST_F(HttpListenerTest, AnAnswerFromAnotherThreadIsSent) {
@@ -329,7 +346,7 @@ TEST_F(HttpListenerTest, ATakenPortIsAnError) {
   Start();
   const auto second = HttpListener::Start(
       {.address = absl::StrCat("127.0.0.1:", listener_->port()), .tls = Tls(identity_)});
-  EXPECT_EQ(ErrorReason(second.status()), "CANT_LISTEN");
+  EXPECT_EQ(ErrorReason(second.status()), "CANNOT_LISTEN");
 }
 
 TEST(HttpConnectionsForTest, LeavesDescriptorsToOthers) {
