@@ -192,13 +192,15 @@ def start_nats(bench, certificate_dir, name="nats"):
     config.write_text(f"""
 # MQTT sessions are kept under the server's name.
 server_name: bench
-# Its own protocol, which nobody speaks here, has a listener all the same.
+# NATS's own protocol has a listener, which nobody uses here.
 listen: 127.0.0.1:{free_port()}
 jetstream {{
   store_dir: "{bench.dir / f"{name}.store"}"
 }}
 mqtt {{
   listen: 127.0.0.1:{port}
+  # consumer_memory_storage would halve the costs. But such a consumer ends with the server, and
+  # whatever it had not delivered is lost: only the default, files, keeps what was acknowledged.
   tls {{
     cert_file: "{data}/server.pem"
     key_file: "{data}/server.key"
