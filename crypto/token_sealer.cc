@@ -1,5 +1,7 @@
 #include "crypto/token_sealer.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -139,6 +141,18 @@ EvpCipherPtr FetchCipher() {
   return cipher;
 }
 
+uint64_t Fingerprint(const TokenSealer::Key& key) {
+  static constexpr absl::string_view kContext = "bellwire token key fingerprint v1:";
+  std::array<uint8_t, kContext.size() + 1 + TokenSealer::kKeyBytes> bytes;
+  std::copy(kContext.begin(), kContext.end(), bytes.begin());
+  bytes[kContext.size()] = key.id;
+  std::copy(key.bytes.begin(), key.bytes.end(), bytes.begin() + kContext.size() + 1);
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256(bytes.data(), bytes.size(), digest);
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  return GetBigEndian64(digest);
+}
+
 }  // namespace
 
 uint64_t AppTag(absl::string_view app_id) {
@@ -186,7 +200,9 @@ std::unique_ptr<TokenSealer> TokenSealer::ForTesting() {
 }
 
 TokenSealer::TokenSealer(EvpCipherPtr cipher, std::vector<Key> keys)
-    : cipher_(std::move(cipher)), keys_(std::move(keys)) {}
+    : cipher_(std::move(cipher)),
+      keys_(std::move(keys)),
+      fingerprint_(Fingerprint(keys_.front())) {}
 
 TokenSealer::~TokenSealer() {
   for (Key& key : keys_) OPENSSL_cleanse(key.bytes.data(), key.bytes.size());

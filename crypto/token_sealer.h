@@ -82,6 +82,9 @@ class TokenSealer {
   // kTokenChars characters.
   std::string Seal(const TokenContents& contents) const;
 
+  // Names the key that Seal uses, without telling it: it changes when the tokens do.
+  uint64_t fingerprint() const { return fingerprint_; }
+
   // nullopt for anything that Seal did not make under one of these keys.
   std::optional<TokenContents> Open(absl::string_view token) const;
 
@@ -91,6 +94,7 @@ class TokenSealer {
   const EvpCipherPtr cipher_;
   // Newest first; never empty. Wiped when destroyed.
   std::vector<Key> keys_;
+  const uint64_t fingerprint_;
 };
 
 }  // namespace bellwire

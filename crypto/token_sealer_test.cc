@@ -150,6 +150,13 @@ TEST_F(TokenSealerTest, TheNewestKeySealsAndAllOpen) {
   EXPECT_EQ(before->Open(new_token), std::nullopt);
 }
 
+TEST_F(TokenSealerTest, TheFingerprintChangesWithTheKeyThatSeals) {
+  const uint64_t first = FromText(KeyLine(1, 'a'))->fingerprint();
+  EXPECT_EQ(FromText(KeyLine(1, 'a') + KeyLine(2, 'b'))->fingerprint(), first);
+  EXPECT_NE(FromText(KeyLine(2, 'b') + KeyLine(1, 'a'))->fingerprint(), first);
+  EXPECT_NE(FromText(KeyLine(2, 'a'))->fingerprint(), first) << "tokens name the key's id";
+}
+
 TEST_F(TokenSealerTest, KeyIdsWrapAndTheNumberOfKeysIsBounded) {
   (void)FromText(KeyLine(254, 'a'));
   for (size_t n = 1; n < TokenSealer::kMaxKeys; ++n) {

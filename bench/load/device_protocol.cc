@@ -91,6 +91,7 @@ void DeviceProtocol::OnFrame(TlsSwarm* swarm, size_t member, absl::string_view b
         m.seen_up_to = 0;
         m.seen.clear();
       }
+      m.seen_up_to = std::max<uint64_t>(m.seen_up_to, frame.welcome().settled_seq());
       swarm->Ready(member);
       break;
     case ConnectorFrame::kPush:

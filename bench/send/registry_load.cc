@@ -158,7 +158,10 @@ class RegistryLoad {
       *request.mutable_route() = RouteOf(i);
       request.set_max_bytes(64 * 1024);
       request.set_max_messages(64);
-      registry_->Bind(std::move(request), calls_.Then<internal::v1::BindResponse>());
+      registry_->Bind(std::move(request), calls_.Then<internal::v1::BindResponse>(
+                                              [this, i](const internal::v1::BindResponse& bound) {
+                                                first_seqs_[i] = bound.page().messages(0).seq();
+                                              }));
     });
     const uint64_t log_before = LogBytes(store);
     out["appends_per_second"] = calls_.Run(
@@ -180,7 +183,7 @@ class RegistryLoad {
       request.set_device_id(Device(i % flags_.devices));
       *request.mutable_route() = RouteOf(i % flags_.devices);
       internal::v1::AckRequest::Item* item = request.add_items();
-      item->set_seq(i / flags_.devices + 1);
+      item->set_seq(first_seqs_[i % flags_.devices] + i / flags_.devices);
       item->set_sent_at_ms(absl::ToUnixMillis(RealClock()->WallNow()));
       registry_->Ack(std::move(request), calls_.Then<internal::v1::AckResponse>());
     });
@@ -220,6 +223,8 @@ class RegistryLoad {
   RegistryApi* const registry_;
   Calls calls_;
   std::vector<uint64_t> registrations_;
+  // Of each device, what Bind handed out first.
+  std::vector<uint64_t> first_seqs_ = std::vector<uint64_t>(flags_.devices);
   std::string payload_;
 };
 

@@ -103,7 +103,7 @@ void RegistryCalls::RemoveApp(uint64_t session_id, uint32_t request_id,
       std::move(request),
       OnConnection<internal::v1::RemoveAppResponse>(
           session_id, [request_id](DeviceConnection& connection, const auto& response) {
-            connection.OnAppRemoved(request_id, response.status());
+            connection.OnAppRemoved(request_id, response);
           }));
 }
 

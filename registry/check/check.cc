@@ -233,13 +233,14 @@ class Check {
     const std::string where = absl::StrCat("feed of ", Team(team_id));
     const auto block = ParseRecord<FeedBlock>(value);
     const uint64_t last = rest.size() == 8 ? ParseBigEndian64(rest) : 0;
-    if (!block.ok() || block->receipts_size() == 0 ||
-        last < static_cast<uint64_t>(block->receipts_size())) {
+    const uint64_t covers =
+        block.ok() ? static_cast<uint64_t>(block->receipts_size()) + block->skipped() : 0;
+    if (!block.ok() || block->receipts_size() == 0 || last < covers) {
       report_.Add(where, absl::StrCat("the block up to position ", last, " can't be parsed"));
       feed.reaches = last;
       return;
     }
-    const uint64_t before = last - static_cast<uint64_t>(block->receipts_size());
+    const uint64_t before = last - covers;
     if (!feed.reaches.has_value()) {
       feed.begins = before;
     } else if (*feed.reaches != before) {

@@ -60,14 +60,14 @@ class CheckTest : public testing::Test {
     key.set_key_id("keyaaaaaaa");
     key.set_team_id(kTeam);
     ASSERT_TRUE(store_->PutKey(key).ok());
-    mail_ = *store_->RegisterApp(kDevice, "com.example.mail");
-    full_ = *store_->RegisterApp(kDevice, "com.example.full");
-    gone_ = *store_->RegisterApp(kDevice, "com.example.gone");
+    mail_ = store_->RegisterApp(kDevice, "com.example.mail")->registration_id;
+    full_ = store_->RegisterApp(kDevice, "com.example.full")->registration_id;
+    gone_ = store_->RegisterApp(kDevice, "com.example.gone")->registration_id;
     Route route;
     route.set_connector_address("127.0.0.1:7446");
     route.set_session_id(1);
     route.set_login_number(1);
-    ASSERT_TRUE(store_->Bind(kDevice, route, {}).ok());
+    ASSERT_TRUE(store_->Bind(kDevice, route, {}, {}).ok());
     std::vector<uint64_t> seqs;
     for (uint8_t n = 1; n <= 4; ++n) seqs.push_back(Append(mail_, n, n == 4 ? "key" : ""));
     ASSERT_TRUE(store_
@@ -195,7 +195,7 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
 
 TEST_F(CheckTest, ADeadTokenTakesItsTimelineEntryAlong) {
   // What would expire after its token is forgotten.
-  const uint64_t again = *store_->RegisterApp(kDevice, "com.example.gone");
+  const uint64_t again = store_->RegisterApp(kDevice, "com.example.gone")->registration_id;
   Append(again, 200, "", kMaxDeliverAtAhead, kMaxTtl);
   ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone", again).ok());
   ASSERT_TRUE(store_->Commit().ok());

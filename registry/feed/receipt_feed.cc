@@ -69,6 +69,10 @@ absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts,
     FeedBlock block;
     block.set_relayed_at_ms(now_ms);
     for (size_t i = begin; i < end; ++i) *block.add_receipts() = std::move(receipts[i]);
+    if (feed.last_position() < numbers_after_) {
+      block.set_skipped(numbers_after_ - feed.last_position());
+      feed.set_last_position(numbers_after_);
+    }
     feed.set_last_position(feed.last_position() + (end - begin));
     overlay_->Put(Family::kFeeds, FeedBlockKey(team_id_, feed.last_position()),
                   block.SerializeAsString());
@@ -84,11 +88,12 @@ absl::StatusOr<FeedPage> ReceiptFeed::Read(std::optional<uint64_t> after,
   FeedPage page;
   page.next_position = after.value_or(feed.last_position());
   if (page.next_position < feed.trimmed_to()) return CursorTooOldError();
-  if (page.next_position > feed.last_position()) {
+  if (page.next_position > std::max(feed.last_position(), numbers_after_)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "BAD_CURSOR",
                      "the cursor is beyond the end of the feed: is it from another server?");
   }
-  if (page.next_position == feed.last_position()) return page;
+  // Beyond it: a cursor from before the store was restored. All that is new comes after it.
+  if (page.next_position >= feed.last_position()) return page;
   absl::Status status;
   BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(
       Family::kFeeds, FeedBlockKey(team_id_, page.next_position + 1), FeedBlocksEnd(team_id_),
@@ -100,11 +105,13 @@ absl::StatusOr<FeedPage> ReceiptFeed::Read(std::optional<uint64_t> after,
         }
         const uint64_t last = PositionOfFeedBlockKey(key);
         const uint64_t size = block->receipts_size();
-        if (size == 0 || last < size || last - size > page.next_position) {
+        const uint64_t before = last - size;
+        if (size == 0 || last < size || before < block->skipped() ||
+            before - block->skipped() > page.next_position) {
           status = StoreCorruptError(absl::StrCat("a feed lacks receipts before position ", last));
           return false;
         }
-        const uint64_t before = last - size;
+        page.next_position = std::max(page.next_position, before);
         while (page.next_position < last && page.receipts.size() < max_receipts) {
           const int index = static_cast<int>(page.next_position - before);
           absl::StatusOr<FeedReceipt> receipt =

@@ -22,7 +22,9 @@ namespace bellwire::registry {
 // Changes are staged in the overlay. Not thread-safe.
 class ReceiptFeed {
  public:
-  ReceiptFeed(Overlay* overlay, absl::string_view team_id) : overlay_(overlay), team_id_(team_id) {}
+  // `numbers_after`: as KvStore::Options.
+  ReceiptFeed(Overlay* overlay, absl::string_view team_id, uint64_t numbers_after)
+      : overlay_(overlay), team_id_(team_id), numbers_after_(numbers_after) {}
 
   absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
   // As Store::ReadReceipts.
@@ -39,6 +41,7 @@ class ReceiptFeed {
 
   Overlay* const overlay_;
   const std::string team_id_;
+  const uint64_t numbers_after_;
 };
 
 }  // namespace bellwire::registry

@@ -75,7 +75,8 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
   // All of the feeds or none, or a retry would repeat the ones that worked.
   Overlay step(staged_);
   for (auto& [team_id, receipts] : of_team) {
-    BELLWIRE_RETURN_IF_ERROR(ReceiptFeed(&step, team_id).Append(std::move(receipts), now_ms));
+    BELLWIRE_RETURN_IF_ERROR(
+        ReceiptFeed(&step, team_id, numbers_after_).Append(std::move(receipts), now_ms));
     result.teams.push_back(team_id);
   }
   std::move(step).MergeInto(staged_);

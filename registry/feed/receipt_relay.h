@@ -24,8 +24,9 @@ namespace bellwire::registry {
 // Not thread-safe.
 class ReceiptRelay {
  public:
-  // Changes are staged in `staged`, which outlives it.
-  explicit ReceiptRelay(Overlay* staged) : staged_(staged) {}
+  // Changes are staged in `staged`, which outlives it. `numbers_after`: as KvStore::Options.
+  ReceiptRelay(Overlay* staged, uint64_t numbers_after)
+      : staged_(staged), numbers_after_(numbers_after) {}
 
   // As Store::RelayReceipts. A damaged entry is logged and left where it is.
   absl::StatusOr<RelayResult> Run(size_t max_entries, int64_t now_ms);
@@ -50,6 +51,7 @@ class ReceiptRelay {
   absl::Status LoadOrder();
 
   Overlay* const staged_;
+  const uint64_t numbers_after_;
   // The outbox of this batch, in its order: after everything that is a record already.
   std::vector<Entry> batch_;
   // Whether the outbox may have records. False spares each step a look.

@@ -54,6 +54,11 @@ uint64_t ParseBigEndian64(absl::string_view bytes) {
   return value;
 }
 
+uint64_t NumbersOfStart(absl::Time start, uint64_t before) {
+  const int64_t us = std::max<int64_t>(0, absl::ToUnixMicros(start));
+  return std::max(static_cast<uint64_t>(us), before + 1);
+}
+
 int64_t ToStoredMs(absl::Time time) { return std::max<int64_t>(0, absl::ToUnixMillis(time)); }
 
 std::string DeviceRecordKey(const DeviceId& device) { return DeviceKey(device, 'D'); }

@@ -20,6 +20,13 @@ uint64_t ParseBigEndian64(absl::string_view bytes);
 // A time as keys and records hold it: milliseconds since the Unix epoch, not before it.
 int64_t ToStoredMs(absl::Time time);
 
+// Seqs of mailboxes and positions of feeds that a start of the registry gives are greater than this. A store that
+// comes from a backup must give no number again that it gave after the backup was made, so the number grows with
+// each start, whatever the store knows of the others: the start's time, in microseconds. No device and no team
+// gets a million numbers a second for long, so what one start gives stays below what the next one begins with.
+// `before`: the number of the last start that the store knows of; a clock that was set back does not undercut it.
+uint64_t NumbersOfStart(absl::Time start, uint64_t before);
+
 // A message of one app on one device.
 struct MessageRef {
   MessageId message_id;

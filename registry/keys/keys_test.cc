@@ -75,6 +75,14 @@ TEST(KeysTest, TimelineKeysParseBack) {
   }
 }
 
+TEST(KeysTest, TheNumbersOfAStartGrowWhateverTheClockDoes) {
+  const absl::Time start = absl::FromUnixSeconds(1'767'225'600);
+  EXPECT_EQ(NumbersOfStart(start, 0), 1'767'225'600'000'000u);
+  EXPECT_GT(NumbersOfStart(start + absl::Microseconds(1), 0), NumbersOfStart(start, 0));
+  EXPECT_EQ(NumbersOfStart(start - absl::Hours(1), 1'767'225'600'000'000u), 1'767'225'600'000'001u);
+  EXPECT_EQ(NumbersOfStart(absl::UnixEpoch() - absl::Hours(1), 0), 1u);
+}
+
 TEST(KeysTest, TimesBeforeTheEpochAreTheEpoch) {
   EXPECT_EQ(ToStoredMs(absl::FromUnixMillis(-5)), 0);
   EXPECT_EQ(ToStoredMs(absl::FromUnixMillis(5)), 5);

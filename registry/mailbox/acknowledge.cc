@@ -68,6 +68,7 @@ bool MayBeKnownToTheApp(const DeviceTransaction& tx, const MessageLife& life) {
 absl::Status RecordAgentAck(DeviceTransaction& tx, const MessageRef& ref, MessageLife* life,
                             absl::string_view detail) {
   if (HoldsPlace(*life)) BELLWIRE_RETURN_IF_ERROR(tx.LeavePlace(ref, *life));
+  tx.NoteAcknowledged(life->seq());
   life->set_place(MessageLife::DEVICE);
   return tx.Record(ref, life, push::v1::AGENT_ACKED, detail);
 }

@@ -40,8 +40,14 @@ bool IsAbout(const Pending& pending, const MessageRef& message, const MessageLif
 }  // namespace
 
 DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
-                                     const std::function<uint64_t()>& random)
-    : batch_(batch), overlay_(batch), id_(device), now_ms_(now_ms), random_(random) {}
+                                     const std::function<uint64_t()>& random,
+                                     uint64_t numbers_after)
+    : batch_(batch),
+      overlay_(batch),
+      id_(device),
+      now_ms_(now_ms),
+      random_(random),
+      numbers_after_(numbers_after) {}
 
 absl::Status DeviceTransaction::Load(const Route* waiting) {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Device> device,
@@ -49,6 +55,11 @@ absl::Status DeviceTransaction::Load(const Route* waiting) {
   exists_ = device.has_value();
   if (!exists_) return absl::OkStatus();
   device_ = *std::move(device);
+  if (device_.last_seq() < numbers_after_) {
+    // No change of this transaction's either: every later one comes to the same.
+    if (device_.settled_seq() == device_.last_seq()) device_.set_settled_seq(numbers_after_);
+    device_.set_last_seq(numbers_after_);
+  }
   if (waiting != nullptr && waiting->login_number() > device_.last_login_number()) {
     // No change of this transaction's: whoever writes the record writes it as well.
     *device_.mutable_route() = *waiting;
@@ -132,13 +143,29 @@ std::optional<uint64_t> DeviceTransaction::FirstLoadedMail() const {
 
 Device& DeviceTransaction::mutable_device() {
   if (!exists_ && !device_changed_) {
-    std::string mailbox_id;
-    AppendBigEndian64(random_(), &mailbox_id);
-    AppendBigEndian64(random_(), &mailbox_id);
-    device_.set_mailbox_id(std::move(mailbox_id));
+    SetNewMailboxId();
+    device_.set_last_seq(numbers_after_);
+    device_.set_settled_seq(numbers_after_);
   }
   device_changed_ = true;
   return device_;
+}
+
+void DeviceTransaction::SetNewMailboxId() {
+  std::string mailbox_id;
+  AppendBigEndian64(random_(), &mailbox_id);
+  AppendBigEndian64(random_(), &mailbox_id);
+  device_.set_mailbox_id(std::move(mailbox_id));
+}
+
+void DeviceTransaction::RenewMailbox() {
+  Device& device = mutable_device();
+  SetNewMailboxId();
+  device.clear_acked_up_to_seq();
+}
+
+void DeviceTransaction::NoteAcknowledged(uint64_t seq) {
+  if (seq > device_.acked_up_to_seq()) mutable_device().set_acked_up_to_seq(seq);
 }
 
 bool DeviceTransaction::has_changes() const {
@@ -690,6 +717,7 @@ absl::Status DeviceTransaction::AcknowledgeGap(uint64_t registration_id, uint64_
   registration->clear_gap_seq();
   registration->clear_gap_untold();
   RemoveMail(seq);
+  NoteAcknowledged(seq);
   if (untold == 0) return absl::OkStatus();
   BELLWIRE_RETURN_IF_ERROR(AddGap(registration_id, untold));
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Envelope> gap, FindMail(registration->gap_seq()));

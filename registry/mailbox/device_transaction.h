@@ -39,9 +39,10 @@ namespace bellwire::registry {
 // Not thread-safe. Errors of all methods that read: those of KvReader.
 class DeviceTransaction {
  public:
-  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it.
+  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it. `numbers_after`: as
+  // KvStore::Options.
   DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
-                    const std::function<uint64_t()>& random);
+                    const std::function<uint64_t()>& random, uint64_t numbers_after);
   DeviceTransaction(const DeviceTransaction&) = delete;
   DeviceTransaction& operator=(const DeviceTransaction&) = delete;
 
@@ -54,6 +55,7 @@ class DeviceTransaction {
   // The receipts, for the outbox.
   storage::v1::Outbox TakeOutbox() { return std::move(outbox_); }
 
+  const DeviceId& device_id() const { return id_; }
   int64_t now_ms() const { return now_ms_; }
   uint64_t Random() { return random_(); }
 
@@ -74,6 +76,10 @@ class DeviceTransaction {
   // Of a session that was not bound before. What came until now may have been sent by the one
   // before it.
   void SetRoute(const internal::v1::Route& route);
+  // The mailbox gets another id: whatever the device remembers of its numbers is void.
+  void RenewMailbox();
+  // The device acknowledged what has this number.
+  void NoteAcknowledged(uint64_t seq);
 
   // --- Registrations. Pointers are good for as long as the transaction.
 
@@ -209,6 +215,7 @@ class DeviceTransaction {
   absl::StatusOr<MessageLife> LifeOf(const internal::v1::Envelope& mail,
                                      const storage::v1::Pending& pending);
   void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
+  void SetNewMailboxId();
   absl::Status UpdateSettled();
   // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as
   // always, and cheaper than to look.
@@ -228,6 +235,7 @@ class DeviceTransaction {
   const DeviceId id_;
   const int64_t now_ms_;
   const std::function<uint64_t()>& random_;
+  const uint64_t numbers_after_;
 
   storage::v1::Device device_;
   bool exists_ = false;

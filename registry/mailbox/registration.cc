@@ -113,6 +113,7 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
   storage::v1::Device& device = tx.mutable_device();
   device.set_registrations(device.registrations() + 1);
   device.set_live_registrations(device.live_registrations() + 1);
+  device.set_registrations_xor(device.registrations_xor() ^ id);
   return id;
 }
 
@@ -142,6 +143,7 @@ absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t
   tx.DeleteApp(app_id);
   storage::v1::Device& device = tx.mutable_device();
   device.set_live_registrations(device.live_registrations() - 1);
+  device.set_registrations_xor(device.registrations_xor() ^ id);
   return absl::OkStatus();
 }
 

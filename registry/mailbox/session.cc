@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/ids.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/page.h"
@@ -39,7 +41,7 @@ absl::Status LoginNumberTooGreatError(const DeviceTransaction& tx) {
 }  // namespace
 
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
-                                 const PageBounds& bounds) {
+                                 const PageBounds& bounds, const BindOptions& options) {
   const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
   // Compared with the greatest number ever bound, not with the bound route: a login that is late must
   // lose even if its successor has gone already.
@@ -50,6 +52,17 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
   if (!bound_already && route.login_number() > last_number &&
       route.login_number() - last_number > kMaxLoginNumberStep) {
     return LoginNumberTooGreatError(tx);
+  }
+  if (!bound_already && options.yields && tx.connected()) return StaleLoginError(tx);
+  if (options.mailbox_id.has_value() && options.seen_up_to_seq > tx.device().last_seq() &&
+      options.mailbox_id->bytes() == tx.device().mailbox_id()) {
+    // The clock was behind as well when this process started, or its numbers would be greater. What the device
+    // has seen under these numbers may be something else.
+    LogWarning("store_behind_its_device", {{"device", ToHex(tx.device_id())},
+                                           {"device_has_seen_up_to", options.seen_up_to_seq},
+                                           {"last_number_here", tx.device().last_seq()},
+                                           {"consequence", "its mailbox gets a new id"}});
+    tx.RenewMailbox();
   }
   BindOutcome outcome;
   BindResult& result = outcome.result;
@@ -68,12 +81,24 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
   const auto mailbox_id = MailboxId::FromBytes(tx.device().mailbox_id());
   if (!mailbox_id.has_value()) return StoreCorruptError("a device without mailbox id");
   result.mailbox_id = *mailbox_id;
+  result.acked_up_to_seq = tx.device().acked_up_to_seq();
+  result.registrations_xor = tx.device().registrations_xor();
   return outcome;
 }
 
-void BindAgain(DeviceTransaction& tx, const Route& route) {
-  // A device without a record would get another mailbox than the session was told.
-  if (tx.exists() && route.login_number() > tx.device().last_login_number()) tx.SetRoute(route);
+absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
+                       std::optional<uint64_t> registrations_xor) {
+  // A crash takes neither away: this store comes from a backup. A device without a record would get another
+  // mailbox than the session was told.
+  if (!tx.exists() || registrations_xor.value_or(tx.device().registrations_xor()) !=
+                          tx.device().registrations_xor()) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "SESSION_FORGOTTEN",
+        "this store comes from before the session, which knows other registrations: the "
+        "device has to log in again");
+  }
+  if (route.login_number() > tx.device().last_login_number()) tx.SetRoute(route);
+  return absl::OkStatus();
 }
 
 void Unbind(DeviceTransaction& tx, const Route& route) {

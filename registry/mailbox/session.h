@@ -1,6 +1,10 @@
 #ifndef BELLWIRE_REGISTRY_MAILBOX_SESSION_H_
 #define BELLWIRE_REGISTRY_MAILBOX_SESSION_H_
 
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
@@ -19,9 +23,10 @@ struct BindOutcome {
 
 // Store::Bind.
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
-                                 const PageBounds& bounds);
+                                 const PageBounds& bounds, const BindOptions& options);
 // Store::BindAgain.
-void BindAgain(DeviceTransaction& tx, const Route& route);
+absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
+                       std::optional<uint64_t> registrations_xor);
 // Store::Unbind.
 void Unbind(DeviceTransaction& tx, const Route& route);
 

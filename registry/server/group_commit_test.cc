@@ -499,7 +499,8 @@ TEST(WriterThreadTest, SweepsWhenNothingElseHappensAndStopsWhenTold) {
   app.set_team_id("team");
   app.set_app_id("com.example.mail");
   ASSERT_TRUE(store.PutApp(app).ok());
-  const TokenRef token{device, *store.RegisterApp(device, "com.example.mail"), "team"};
+  const TokenRef token{device, store.RegisterApp(device, "com.example.mail")->registration_id,
+                       "team"};
   Envelope message;
   message.set_message_id(std::string(16, 'm'));
   message.set_accepted_at_ms(WallNowMs(clock) - 10'000);

@@ -33,9 +33,16 @@ absl::Status StatusOf(const absl::StatusOr<T>& result) {
 }  // namespace
 
 KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
-    : engine_(std::move(engine)), options_(std::move(options)), staged_(engine_.get()) {}
+    : engine_(std::move(engine)),
+      options_(std::move(options)),
+      staged_(engine_.get()),
+      relay_(&staged_, options_.numbers_after) {}
 
 int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
+
+DeviceTransaction KvStore::Begin(const DeviceId& device) {
+  return DeviceTransaction(&staged_, device, NowMs(), options_.random, options_.numbers_after);
+}
 
 absl::Status KvStore::Commit() {
   relay_.Stage();
@@ -91,7 +98,7 @@ absl::Status KvStore::StageRoutes(size_t max) {
 template <typename Operation>
 auto KvStore::Run(const DeviceId& device, Operation operation)
     -> decltype(operation(std::declval<DeviceTransaction&>())) {
-  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+  DeviceTransaction tx = Begin(device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
   auto result = operation(tx);
   if (StatusOf(result).ok()) BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
@@ -113,7 +120,7 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
 
 absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
                                              const AppendOptions& options) {
-  DeviceTransaction tx(&staged_, token.device, NowMs(), options_.random);
+  DeviceTransaction tx = Begin(token.device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
   BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
                             registry::Append(tx, token, message, options.message_id_is_new));
@@ -138,20 +145,20 @@ absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {
 }
 
 absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& route,
-                                         const PageBounds& bounds) {
-  DeviceTransaction tx(&staged_, device, NowMs(), options_.random);
+                                         const PageBounds& bounds, const BindOptions& options) {
+  DeviceTransaction tx = Begin(device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
-  BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds));
+  BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds, options));
   if (!bound.may_wait || !routes_.Add(device, route)) {
     BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
   }
   return std::move(bound.result);
 }
 
-absl::Status KvStore::BindAgain(const DeviceId& device, const Route& route) {
+absl::Status KvStore::BindAgain(const DeviceId& device, const Route& route,
+                                std::optional<uint64_t> registrations_xor) {
   return Run(device, [&](DeviceTransaction& tx) {
-    registry::BindAgain(tx, route);
-    return absl::OkStatus();
+    return registry::BindAgain(tx, route, registrations_xor);
   });
 }
 
@@ -185,15 +192,23 @@ absl::Status KvStore::ReportSent(const DeviceId& device, const std::vector<AckIt
   return Run(device, [&](DeviceTransaction& tx) { return registry::ReportSent(tx, items); });
 }
 
-absl::StatusOr<uint64_t> KvStore::RegisterApp(const DeviceId& device, absl::string_view app_id) {
+absl::StatusOr<RegistrationResult> KvStore::RegisterApp(const DeviceId& device,
+                                                        absl::string_view app_id) {
   BELLWIRE_ASSIGN_OR_RETURN(const admin::v1::App app, Catalogue(&staged_).GetApp(app_id));
-  return Run(device, [&](DeviceTransaction& tx) { return registry::RegisterApp(tx, app); });
+  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
+    RegistrationResult result;
+    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterApp(tx, app));
+    result.registrations_xor = tx.device().registrations_xor();
+    return result;
+  });
 }
 
-absl::Status KvStore::RemoveApp(const DeviceId& device, absl::string_view app_id,
-                                uint64_t registration_id) {
-  return Run(device, [&](DeviceTransaction& tx) {
-    return registry::RemoveApp(tx, app_id, registration_id);
+absl::StatusOr<RegistrationResult> KvStore::RemoveApp(const DeviceId& device,
+                                                      absl::string_view app_id,
+                                                      uint64_t registration_id) {
+  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
+    BELLWIRE_RETURN_IF_ERROR(registry::RemoveApp(tx, app_id, registration_id));
+    return RegistrationResult{.registrations_xor = tx.device().registrations_xor()};
   });
 }
 
@@ -231,7 +246,7 @@ absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
 
 absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
                                                std::optional<uint64_t> after, size_t max_receipts) {
-  return ReceiptFeed(&staged_, team_id).Read(after, max_receipts);
+  return ReceiptFeed(&staged_, team_id, options_.numbers_after).Read(after, max_receipts);
 }
 
 absl::StatusOr<RelayResult> KvStore::RelayReceipts(size_t max_entries) {
@@ -247,7 +262,7 @@ absl::StatusOr<absl::Duration> KvStore::ReportNetwork(const DeviceId& device,
 
 absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
   if (entry.kind == TimelineEntry::Kind::kFeed) {
-    return ReceiptFeed(&staged_, entry.team_id).Trim(entry.time_ms, now_ms);
+    return ReceiptFeed(&staged_, entry.team_id, options_.numbers_after).Trim(entry.time_ms, now_ms);
   }
   return Run(entry.device, [&](DeviceTransaction& tx) { return Wake(tx, entry); });
 }

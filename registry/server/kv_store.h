@@ -30,6 +30,10 @@ class KvStore final : public Store {
     const Clock* clock = nullptr;
     // Makes mailbox ids and registration ids: RandomUint64, or a simulation's.
     std::function<uint64_t()> random;
+    // Every number that this store gives, seqs of mailboxes and positions of feeds, is greater. A store that
+    // comes from a backup must give none again that was given after the backup was made, so whoever opens one
+    // passes a number that grows with each start (NumbersOfStart in keys.h). 0: numbers go on from the last one.
+    uint64_t numbers_after = 0;
     // As in RegistryServer::Options. May be empty.
     absl::AnyInvocable<void(const DeviceId& device, const Route& route, const Envelope& message)>
         on_due;
@@ -47,8 +51,9 @@ class KvStore final : public Store {
   absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) override;
   absl::StatusOr<Step> Resolve(const DeviceId& device, uint64_t seq) override;
   absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
-                                  const PageBounds& bounds) override;
-  absl::Status BindAgain(const DeviceId& device, const Route& route) override;
+                                  const PageBounds& bounds, const BindOptions& options) override;
+  absl::Status BindAgain(const DeviceId& device, const Route& route,
+                         std::optional<uint64_t> registrations_xor) override;
   absl::Status Unbind(const DeviceId& device, const Route& route) override;
   absl::StatusOr<Page> Pull(const DeviceId& device, uint64_t after_seq,
                             const PageBounds& bounds) override;
@@ -57,9 +62,10 @@ class KvStore final : public Store {
   absl::Status AppAcknowledge(const DeviceId& device,
                               const std::vector<AppAckItem>& items) override;
   absl::Status ReportSent(const DeviceId& device, const std::vector<AckItem>& items) override;
-  absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device, absl::string_view app_id) override;
-  absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
-                         uint64_t registration_id) override;
+  absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device,
+                                                 absl::string_view app_id) override;
+  absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                               uint64_t registration_id) override;
   absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) override;
   absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) override;
   absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) override;
@@ -83,6 +89,7 @@ class KvStore final : public Store {
   };
 
   int64_t NowMs() const;
+  DeviceTransaction Begin(const DeviceId& device);
   // Runs `operation` as one transaction of the device and answers what it answers; with an error
   // nothing of it stays.
   template <typename Operation>
@@ -101,7 +108,7 @@ class KvStore final : public Store {
   // What the operations since the last commit have done.
   Overlay staged_;
   WaitingRoutes routes_;
-  ReceiptRelay relay_{&staged_};
+  ReceiptRelay relay_;
   // To be handed on after the commit.
   std::vector<Released> released_;
   std::vector<std::string> grown_feeds_;

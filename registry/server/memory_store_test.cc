@@ -7,9 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "registry/check/check.h"
 #include "registry/engine/memory_engine.h"
+#include "registry/keys/keys.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/shared_engine.h"
 #include "registry/testing/store_contract.h"
@@ -58,6 +60,201 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values([] {
                            return std::unique_ptr<StoreUnderTest>(new MemoryStoreUnderTest());
                          }));
 
+// A store that was put back to an older state: what it had given out since, phones and backends have seen.
+class RestoredStoreTest : public testing::Test {
+ protected:
+  RestoredStoreTest() {
+    Open();
+    admin::v1::Team team;
+    team.set_team_id(kTeam);
+    EXPECT_TRUE(store_->PutTeam(team).ok());
+    admin::v1::App app;
+    app.set_app_id(kApp);
+    app.set_team_id(kTeam);
+    EXPECT_TRUE(store_->PutApp(app).ok());
+    token_ = {kDevice, store_->RegisterApp(kDevice, kApp)->registration_id, kTeam};
+    Commit();
+  }
+
+  // The process starts.
+  void Open() {
+    clock_.Advance(absl::Seconds(1));
+    store_ = std::make_unique<KvStore>(
+        std::make_unique<SharedEngine>(&engine_),
+        KvStore::Options{.clock = &clock_,
+                         .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
+                         .numbers_after = NumbersOfStart(clock_.WallNow(), 0)});
+  }
+  void Backup() { backup_ = engine_; }
+  void Restore() {
+    store_.reset();
+    engine_ = backup_;
+    Open();
+  }
+  void Commit() { ASSERT_TRUE(store_->Commit().ok()); }
+
+  Envelope Message(uint32_t id) {
+    Envelope message;
+    std::string bytes(MessageId::kSize, '\0');
+    bytes[0] = static_cast<char>(id);
+    message.set_message_id(bytes);
+    message.set_accepted_at_ms(WallNowMs(clock_));
+    message.set_expires_at_ms(WallNowMs(clock_) + 3'600'000);
+    return message;
+  }
+  uint64_t Append(uint32_t id) {
+    const auto appended = store_->Append(token_, Message(id), {});
+    EXPECT_TRUE(appended.ok()) << appended.status();
+    return appended->seq;
+  }
+  BindResult Bind(uint64_t login) {
+    Route route;
+    route.set_connector_address("connector");
+    route.set_login_number(login);
+    auto bound = store_->Bind(kDevice, route, {.max_bytes = 1 << 20, .max_messages = 100}, {});
+    EXPECT_TRUE(bound.ok()) << bound.status();
+    route_ = route;
+    return *bound;
+  }
+  void Ack(std::vector<uint64_t> seqs) {
+    std::vector<AckItem> items;
+    for (const uint64_t seq : seqs) items.push_back({.seq = seq, .sent_at = clock_.WallNow()});
+    EXPECT_TRUE(store_->Acknowledge(kDevice, route_, items).ok());
+  }
+  FeedPage Read(uint64_t after) {
+    while (store_->RelayReceipts(1000)->more) continue;
+    Commit();
+    auto page = store_->ReadReceipts(kTeam, after, 100);
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.value_or(FeedPage());
+  }
+  std::vector<std::string> Problems() {
+    CheckReport report;
+    CheckRecords(
+        engine_, [](uint64_t) {}, &report);
+    std::vector<std::string> problems;
+    for (const CheckProblem& p : report.problems) problems.push_back(p.where + ": " + p.what);
+    return problems;
+  }
+
+  static constexpr char kTeam[] = "teamaaaaaa";
+  static constexpr char kApp[] = "com.example.mail";
+  const DeviceId kDevice{std::array<uint8_t, 16>{1}};
+  SimulatedClock clock_;
+  MemoryEngine engine_;
+  MemoryEngine backup_;
+  uint64_t random_ = 0;
+  std::unique_ptr<KvStore> store_;
+  TokenRef token_;
+  Route route_;
+};
+
+TEST_F(RestoredStoreTest, GivesNoNumberAgain) {
+  Bind(1);
+  Commit();
+  Backup();
+  uint64_t last = 0;
+  for (uint32_t id = 1; id <= 5; ++id) last = Append(id);
+  Commit();
+  Restore();
+  EXPECT_GT(Append(11), last) << "the phone would take it for what it has seen";
+  for (uint32_t id = 12; id <= 30; ++id) EXPECT_GT(Append(id), last);
+}
+
+TEST_F(RestoredStoreTest, WhatWaitedAtTheBackupKeepsItsNumber) {
+  const uint64_t waits = Append(1);
+  Commit();
+  Backup();
+  Bind(1);
+  Ack({waits});
+  Commit();
+  Restore();
+  const BindResult bound = Bind(2);
+  ASSERT_EQ(bound.page.messages.size(), 1);
+  EXPECT_EQ(bound.page.messages[0].seq(), waits) << "the phone knows that it has it";
+}
+
+TEST_F(RestoredStoreTest, AnOrdinaryStartLeavesNoHoleThatAnybodyHasToFetch) {
+  Bind(1);
+  Ack({Append(1)});
+  Commit();
+  store_.reset();
+  Open();
+  const BindResult bound = Bind(2);
+  const uint64_t seq = Append(2);
+  EXPECT_EQ(bound.page.complete_to_seq + 1, seq) << "the session knows that it is the next one";
+  EXPECT_EQ(bound.settled_seq + 1, seq) << "and the agent has no hole to remember";
+  Commit();
+  EXPECT_THAT(Problems(), testing::IsEmpty());
+}
+
+TEST_F(RestoredStoreTest, AStartLeavesWhatWaitsUnsettled) {
+  const uint64_t waits = Append(1);
+  Commit();
+  store_.reset();
+  Open();
+  const BindResult bound = Bind(1);
+  EXPECT_LT(bound.settled_seq, waits);
+  ASSERT_EQ(bound.page.messages.size(), 1);
+  Ack({waits});
+  EXPECT_EQ(Bind(2).settled_seq + 1, Append(2));
+  Commit();
+  EXPECT_THAT(Problems(), testing::IsEmpty());
+}
+
+TEST_F(RestoredStoreTest, ANewDeviceIsNumberedFromTheStartToo) {
+  Backup();
+  const TokenRef other{DeviceId(std::array<uint8_t, 16>{2}), 0, kTeam};
+  TokenRef lost = other;
+  lost.registration_id = store_->RegisterApp(other.device, kApp)->registration_id;
+  const uint64_t seen = store_->Append(lost, Message(1), {})->seq;
+  Commit();
+  Restore();
+  TokenRef again = other;
+  again.registration_id = store_->RegisterApp(other.device, kApp)->registration_id;
+  EXPECT_GT(store_->Append(again, Message(2), {})->seq, seen);
+}
+
+TEST_F(RestoredStoreTest, ReceiptsGoOnBehindACursorFromBeforeTheRestore) {
+  Append(1);
+  Read(0);
+  Commit();
+  Backup();
+  Append(2);
+  const uint64_t cursor = Read(0).next_position;
+  Restore();
+  EXPECT_THAT(Read(cursor).receipts, testing::IsEmpty()) << "it waits, as at any end of a feed";
+  EXPECT_EQ(Read(cursor).next_position, cursor);
+  for (uint32_t id = 3; id <= 9; ++id) Append(id);
+  const FeedPage page = Read(cursor);
+  ASSERT_EQ(page.receipts.size(), 14) << "none of the new ones is skipped";
+  EXPECT_GT(page.receipts.front().position, cursor);
+  EXPECT_EQ(page.next_position, page.receipts.back().position);
+  EXPECT_EQ(Read(0).receipts.size(), 16) << "those from before the backup are there";
+  EXPECT_THAT(Problems(), testing::IsEmpty());
+}
+
+TEST_F(RestoredStoreTest, AHoleInAFeedThatNoStartMadeIsDamage) {
+  Append(1);
+  Read(0);
+  store_.reset();
+  Open();
+  Append(2);
+  Read(0);
+  ASSERT_THAT(Problems(), testing::IsEmpty());
+  std::string first;
+  ASSERT_TRUE(engine_
+                  .Scan(Family::kFeeds, "", "\xff",
+                        [&](absl::string_view key, auto) {
+                          first = std::string(key);
+                          return false;
+                        })
+                  .ok());
+  ASSERT_TRUE(engine_.Commit({{{Family::kFeeds, first}, WriteSet::mapped_type{}}}).ok());
+  EXPECT_EQ(store_->ReadReceipts(kTeam, 0, 100).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Problems().size(), 1);
+}
+
 class MemoryCrashTest : public testing::Test {
  protected:
   MemoryCrashTest() {
@@ -90,7 +287,7 @@ TEST_F(MemoryCrashTest, ALoginThatWaitsOutlivesAFailedWrite) {
     Route route;
     route.set_connector_address("connector");
     route.set_login_number(login);
-    const absl::StatusOr<BindResult> bound = store().Bind(device, route, {});
+    const absl::StatusOr<BindResult> bound = store().Bind(device, route, {}, {});
     return bound.ok() && bound->evicted.has_value() ? bound->evicted->login_number() : 0;
   };
   EXPECT_EQ(bind(1), 0);

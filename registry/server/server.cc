@@ -1,5 +1,6 @@
 #include "registry/server/server.h"
 
+#include <cstdint>
 #include <utility>
 
 #include "common/ids.h"
@@ -21,11 +22,12 @@ constexpr size_t kLivesCacheBytes = 16 * 1024 * 1024;
 // Declared in the order of need: the writer thread stops first, the store closes last.
 class RegistryServerImpl final : public RegistryServer {
  public:
-  RegistryServerImpl(std::unique_ptr<KvEngine> engine, Options options)
+  RegistryServerImpl(std::unique_ptr<KvEngine> engine, uint64_t numbers_after, Options options)
       : store_(
             std::move(engine),
             {.clock = options.clock,
              .random = RandomUint64,
+             .numbers_after = numbers_after,
              .on_due = std::move(options.on_due),
              .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
         group_commit_(&store_),
@@ -49,8 +51,9 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
       RocksDbEngine::Open(
           {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
+  const uint64_t numbers_after = engine->numbers_after();
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
-  return std::make_unique<RegistryServerImpl>(std::move(lives), std::move(options));
+  return std::make_unique<RegistryServerImpl>(std::move(lives), numbers_after, std::move(options));
 }
 
 }  // namespace bellwire::registry

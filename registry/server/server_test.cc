@@ -94,6 +94,12 @@ class RegistryServerTest : public testing::Test {
     return request;
   }
 
+  internal::v1::BindResponse MustBind(const TokenContents& token, uint64_t login) {
+    const auto bound = Call(&RegistryApi::Bind, Bind(token, login));
+    EXPECT_TRUE(bound.ok()) << bound.status();
+    return bound.value_or(BindResponse());
+  }
+
   static internal::v1::Route RouteOf(uint64_t login) {
     internal::v1::Route route;
     route.set_connector_address("connector:7446");
@@ -113,12 +119,56 @@ class RegistryServerTest : public testing::Test {
   }
 
   TemporaryDirectory directory_;
-  const std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
+  std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
   absl::Notification due_;
   internal::v1::Route due_route_;
   internal::v1::Envelope due_message_;
   std::unique_ptr<RegistryServer> server_;
 };
+
+TEST_F(RegistryServerTest, NumbersOfAStartAreGreaterThanAllBefore) {
+  const TokenContents token = Register(1);
+  uint64_t last = 0;
+  for (int start = 0; start < 3; ++start) {
+    const uint64_t began = static_cast<uint64_t>(WallNowMs(*RealClock())) * 1000;
+    Start();
+    const auto appended = Call(&RegistryApi::Append, Append(token, static_cast<uint32_t>(start)));
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    EXPECT_GT(appended->seq(), last);
+    EXPECT_GE(appended->seq(), began);
+    last = appended->seq();
+  }
+}
+
+TEST_F(RegistryServerTest, TheTagTellsOtherRegistrationsAndAnotherKeyApart) {
+  const TokenContents token = Register(1);
+  internal::v1::RegisterAppRequest request;
+  request.set_device_id(std::string(token.device_id.bytes()));
+  request.set_app_id("com.example.mail");
+  const uint64_t tag = Call(&RegistryApi::RegisterApp, request)->registrations_tag();
+  EXPECT_EQ(MustBind(token, 1).registrations_tag(), tag);
+  internal::v1::PullRequest pull;
+  pull.set_device_id(request.device_id());
+  *pull.mutable_route() = RouteOf(1);
+  pull.set_registrations_tag(tag);
+  EXPECT_TRUE(Call(&RegistryApi::Pull, pull).ok());
+  pull.set_registrations_tag(tag + 1);
+  EXPECT_EQ(ErrorReason(Call(&RegistryApi::Pull, pull).status()), "SESSION_FORGOTTEN");
+  internal::v1::RemoveAppRequest remove;
+  remove.set_device_id(request.device_id());
+  remove.set_app_id("com.example.mail");
+  const uint64_t removed = Call(&RegistryApi::RemoveApp, remove)->registrations_tag();
+  EXPECT_NE(removed, tag);
+  EXPECT_EQ(MustBind(token, 2).registrations_tag(), removed);
+  EXPECT_NE(removed, 0u);
+
+  const std::string keys = directory_.path() + ".keys";
+  ASSERT_TRUE(TokenSealer::CreateKeyFile(keys).ok());
+  server_.reset();
+  sealer_ = *TokenSealer::FromFile(keys);
+  Start();
+  EXPECT_NE(MustBind(token, 3).registrations_tag(), removed) << "a lost key kills every token";
+}
 
 TEST_F(RegistryServerTest, AMessageLivesThroughARestartAndReachesItsEnd) {
   const TokenContents token = Register(1);

@@ -70,6 +70,18 @@ internal::v1::FeedReceipt ToProto(FeedReceipt receipt) {
   return proto;
 }
 
+// Names the registrations of a device and the key that seals their tokens; never 0. A registration of which
+// a device has the id, and a store from a backup not, changes it, and so does another key file.
+uint64_t TagOf(uint64_t registrations_xor, uint64_t tag_key) {
+  const uint64_t tag = registrations_xor ^ tag_key;
+  return tag != 0 ? tag : 1;
+}
+// Undoes it. nullopt: nobody says, or nobody can tell.
+std::optional<uint64_t> XorOf(uint64_t tag, uint64_t tag_key) {
+  if (tag <= 1) return std::nullopt;
+  return tag ^ tag_key;
+}
+
 // What others learned on the network. A hint is worth no login: without one the device learns by itself.
 uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkReport& network) {
   const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(network);
@@ -161,13 +173,18 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::BindResponse>(
       Owner::Devices(),
-      [device = *device,
-       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
+      [device = *device, request = std::move(request), tag_key = sealer_->fingerprint()](
+          Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
+        const BindOptions options{.mailbox_id = MailboxId::FromBytes(request.mailbox_id()),
+                                  .seen_up_to_seq = request.seen_up_to_seq(),
+                                  .yields = request.yields()};
         BELLWIRE_ASSIGN_OR_RETURN(BindResult result,
-                                  store.Bind(device, request.route(), BoundsOf(request)));
+                                  store.Bind(device, request.route(), BoundsOf(request), options));
         internal::v1::BindResponse response;
         response.set_mailbox_id(std::string(result.mailbox_id.bytes()));
         response.set_settled_seq(result.settled_seq);
+        response.set_acked_up_to_seq(result.acked_up_to_seq);
+        response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
         *response.mutable_page() = ToProto(std::move(result.page));
         if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
         if (request.has_network()) {
@@ -203,10 +220,11 @@ void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullRes
   if (request.has_route() && Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::PullResponse>(
       Owner::Devices(),
-      [device = *device,
-       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
+      [device = *device, request = std::move(request), tag_key = sealer_->fingerprint()](
+          Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
         if (request.has_route()) {
-          BELLWIRE_RETURN_IF_ERROR(store.BindAgain(device, request.route()));
+          BELLWIRE_RETURN_IF_ERROR(store.BindAgain(device, request.route(),
+                                                   XorOf(request.registrations_tag(), tag_key)));
         }
         BELLWIRE_ASSIGN_OR_RETURN(Page page,
                                   store.Pull(device, request.after_seq(), BoundsOf(request)));
@@ -287,10 +305,12 @@ void Service::RegisterApp(internal::v1::RegisterAppRequest request,
       Owner::Devices(),
       [device = *device, app_id = request.app_id(),
        sealer = sealer_](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
-        BELLWIRE_ASSIGN_OR_RETURN(const uint64_t registration_id,
+        BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
                                   store.RegisterApp(device, app_id));
+        const uint64_t registration_id = result.registration_id;
         internal::v1::RegisterAppResponse response;
         response.set_registration_id(registration_id);
+        response.set_registrations_tag(TagOf(result.registrations_xor, sealer->fingerprint()));
         // Sealing is deterministic: a living registration keeps its token without storing it.
         response.set_token(sealer->Seal(
             {.device_id = device, .registration_id = registration_id, .app_tag = AppTag(app_id)}));
@@ -305,10 +325,14 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
   if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
       Owner::Devices(),
-      [device = *device, app_id = request.app_id(), registration_id = request.registration_id()](
+      [device = *device, app_id = request.app_id(), registration_id = request.registration_id(),
+       tag_key = sealer_->fingerprint()](
           Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
-        BELLWIRE_RETURN_IF_ERROR(store.RemoveApp(device, app_id, registration_id));
-        return internal::v1::RemoveAppResponse();
+        BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
+                                  store.RemoveApp(device, app_id, registration_id));
+        internal::v1::RemoveAppResponse response;
+        response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
+        return response;
       },
       std::move(done));
 }

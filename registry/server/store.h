@@ -98,6 +98,26 @@ struct BindResult {
   std::optional<Route> evicted;
   // What the device's word is awaited on.
   std::vector<RecalledMessage> recalls;
+  // The greatest number of this mailbox that the device ever acknowledged; 0: none.
+  uint64_t acked_up_to_seq = 0;
+  // Differs if the device's living registrations do.
+  uint64_t registrations_xor = 0;
+};
+
+struct BindOptions {
+  // What the device knows of its mailbox, and the greatest number of it that it has received. A store that
+  // never gave so great a number is behind the device, which gets a new mailbox then.
+  std::optional<MailboxId> mailbox_id;
+  uint64_t seen_up_to_seq = 0;
+  // Only if no other session of the device is bound.
+  bool yields = false;
+};
+
+struct RegistrationResult {
+  // 0: the app is registered no more.
+  uint64_t registration_id = 0;
+  // As in BindResult, after the call.
+  uint64_t registrations_xor = 0;
 };
 
 struct AckItem {
@@ -223,15 +243,19 @@ class Store {
 
   // Makes `route` the device's route if its login number is greater than any that was ever bound,
   // and answers the first page. The very route that is bound already only gets the page again.
-  //   FAILED_PRECONDITION STALE_LOGIN (metadata `winning_login_number`)
+  //   FAILED_PRECONDITION STALE_LOGIN (metadata `winning_login_number`), also if `options.yields`
+  //   to a session
   //   FAILED_PRECONDITION LOGIN_NUMBER_TOO_GREAT (metadata `winning_login_number`: the last one):
   //   more than
   //   kMaxLoginNumberStep above it
   virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
-                                          const PageBounds& bounds) = 0;
+                                          const PageBounds& bounds, const BindOptions& options) = 0;
   // The same without a page, for a session that a crash may have taken back: nothing if `route` is not newer
-  // than any that was ever bound, or the device unknown.
-  virtual absl::Status BindAgain(const DeviceId& device, const Route& route) = 0;
+  // than any that was ever bound. `registrations_xor`: as the session knows it from BindResult and
+  // RegistrationResult; nullopt: it does not.
+  //   FAILED_PRECONDITION SESSION_FORGOTTEN: the device is not known, or has other registrations
+  virtual absl::Status BindAgain(const DeviceId& device, const Route& route,
+                                 std::optional<uint64_t> registrations_xor) = 0;
   // Clears the route if it is this very one (address, incarnation, session, login); otherwise nothing.
   virtual absl::Status Unbind(const DeviceId& device, const Route& route) = 0;
   // The page after `after_seq`.
@@ -255,12 +279,13 @@ class Store {
   // dead registrations early, if there are too many (kMaxDeadRegistrationsPerApp,
   // kMaxRegistrationsPerDevice): one app's loop costs no other app its place.   NOT_FOUND
   // UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice)
-  virtual absl::StatusOr<uint64_t> RegisterApp(const DeviceId& device,
-                                               absl::string_view app_id) = 0;
+  virtual absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device,
+                                                         absl::string_view app_id) = 0;
   // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end
   // UNREGISTERED. None, or another one, which stays: OK.
-  virtual absl::Status RemoveApp(const DeviceId& device, absl::string_view app_id,
-                                 uint64_t registration_id) = 0;
+  virtual absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device,
+                                                       absl::string_view app_id,
+                                                       uint64_t registration_id) = 0;
 
   // --- Teams. Putting the very same record again is OK and changes nothing (a retry).
 
@@ -289,7 +314,7 @@ class Store {
   // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but where the
   // feed ends now.
   //   OUT_OF_RANGE CURSOR_TOO_OLD: some of them have been forgotten
-  //   INVALID_ARGUMENT BAD_CURSOR: the feed never came so far
+  //   INVALID_ARGUMENT BAD_CURSOR: no feed can have come so far
   virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
                                                 std::optional<uint64_t> after,
                                                 size_t max_receipts) = 0;

@@ -65,7 +65,7 @@ TEST_P(StoreContractTest, APageHoldsThePrioritiesAskedForAndTellsOfTheOthers) {
   EXPECT_EQ(pull(5, Only({PRIORITY_HIGH})), "; to 6; NORMAL 6-6");
 
   const absl::StatusOr<BindResult> bound =
-      store().Bind(Device(1), RouteOf(1), Only({PRIORITY_HIGH}));
+      store().Bind(Device(1), RouteOf(1), Only({PRIORITY_HIGH}), {});
   ASSERT_TRUE(bound.ok()) << bound.status();
   EXPECT_EQ(Describe(bound->page), "2 5; to 6; LOW 1-4 NORMAL 3-6");
 }

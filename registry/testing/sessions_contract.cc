@@ -32,7 +32,7 @@ TEST_P(StoreContractTest, BindAnswersTheMailboxAndAppendsAnswerTheRoute) {
 TEST_P(StoreContractTest, AnAppendAndABindOfOneCommitAreOrdered) {
   const TokenRef token = Register(Device(1));
   ASSERT_TRUE(store().Append(token, Message(1), {}).ok());
-  const absl::StatusOr<BindResult> bound = store().Bind(Device(1), RouteOf(1), Wide());
+  const absl::StatusOr<BindResult> bound = store().Bind(Device(1), RouteOf(1), Wide(), {});
   const absl::StatusOr<AppendResult> later = store().Append(token, Message(2), {});
   Commit();
   ASSERT_TRUE(bound.ok() && later.ok());
@@ -49,7 +49,7 @@ TEST_P(StoreContractTest, TheNewestLoginWinsWhateverTheOrder) {
   ASSERT_TRUE(newer.evicted.has_value());
   EXPECT_EQ(newer.evicted->login_number(), 5);
   for (const uint64_t number : {uint64_t{5}, uint64_t{1}}) {
-    const absl::Status stale = store().Bind(Device(1), RouteOf(number), Wide()).status();
+    const absl::Status stale = store().Bind(Device(1), RouteOf(number), Wide(), {}).status();
     EXPECT_EQ(stale.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_EQ(ErrorReason(stale), "STALE_LOGIN");
     EXPECT_EQ(ErrorMetadata(stale, "winning_login_number"), "6");
@@ -57,7 +57,7 @@ TEST_P(StoreContractTest, TheNewestLoginWinsWhateverTheOrder) {
   // The same number from somewhere else is not the same login.
   Route other = RouteOf(6);
   other.set_session_id(1);
-  EXPECT_EQ(ErrorReason(store().Bind(Device(1), other, Wide()).status()), "STALE_LOGIN");
+  EXPECT_EQ(ErrorReason(store().Bind(Device(1), other, Wide(), {}).status()), "STALE_LOGIN");
 }
 
 // The greatest number there is would lock the device out for good.
@@ -99,7 +99,7 @@ TEST_P(StoreContractTest, AStaleUnbindChangesNothing) {
   Restart();
   EXPECT_FALSE(Append(token, Message(2)).route.has_value());
   // A login that comes late loses to one that has gone.
-  EXPECT_EQ(ErrorReason(store().Bind(Device(1), RouteOf(5), Wide()).status()), "STALE_LOGIN");
+  EXPECT_EQ(ErrorReason(store().Bind(Device(1), RouteOf(5), Wide(), {}).status()), "STALE_LOGIN");
 }
 
 TEST_P(StoreContractTest, ALoginWithoutMessagesIsWrittenWithTheNextWrite) {
@@ -169,7 +169,7 @@ TEST_P(StoreContractTest, ASessionThatWasForgottenIsBoundAgain) {
   Bind(Device(1), 1);
   Restart();
   ASSERT_FALSE(Append(token, Message(1)).route.has_value()) << "a crash may take a login back";
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(1)).ok());
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(1), std::nullopt).ok());
   Commit();
   Restart();
   EXPECT_TRUE(Append(token, Message(2)).route.has_value());
@@ -179,16 +179,95 @@ TEST_P(StoreContractTest, OnlyTheNewestSessionIsBoundAgain) {
   const TokenRef token = Register(Device(1));
   Bind(Device(1), 5);
   Bind(Device(1), 6);
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(5)).ok());
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(5), std::nullopt).ok());
   Commit();
   EXPECT_EQ(Append(token, Message(1)).route->login_number(), 6);
   ASSERT_TRUE(store().Unbind(Device(1), RouteOf(6)).ok());
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(6)).ok());
+  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(6), std::nullopt).ok());
   Commit();
   EXPECT_FALSE(Append(token, Message(2)).route.has_value()) << "it has ended";
-  ASSERT_TRUE(store().BindAgain(Device(9), RouteOf(1)).ok());
-  Commit();
-  EXPECT_FALSE(Bind(Device(9), 2).evicted.has_value()) << "nothing is known of this device";
+}
+
+// No crash takes a device or a registration away: the store comes from a backup, and the session must not go on
+// as if nothing had happened.
+TEST_P(StoreContractTest, ASessionThatAnOlderStoreCantKnowIsToldSo) {
+  EXPECT_EQ(ErrorReason(store().BindAgain(Device(9), RouteOf(1), std::nullopt)),
+            "SESSION_FORGOTTEN");
+  Register(Device(1));
+  const uint64_t registrations = Bind(Device(1), 1).registrations_xor;
+  EXPECT_TRUE(store().BindAgain(Device(1), RouteOf(1), registrations).ok());
+  EXPECT_EQ(ErrorReason(store().BindAgain(Device(1), RouteOf(2), registrations + 1)),
+            "SESSION_FORGOTTEN");
+  EXPECT_EQ(Append(Register(Device(1)), Message(1)).route->login_number(), 1) << "it had no effect";
+}
+
+TEST_P(StoreContractTest, BindTellsWhetherTheRegistrationsAreOthers) {
+  const uint64_t none = Bind(Device(1), 1).registrations_xor;
+  const TokenRef first = Register(Device(1));
+  const uint64_t one = Bind(Device(1), 2).registrations_xor;
+  EXPECT_NE(one, none);
+  EXPECT_EQ(store().RegisterApp(Device(1), kApp)->registrations_xor, one) << "it is registered";
+  PutApp(kApp2, admin::v1::DROP_OLDEST);
+  const uint64_t two = store().RegisterApp(Device(1), kApp2)->registrations_xor;
+  EXPECT_NE(two, one);
+  EXPECT_EQ(store().RemoveApp(Device(1), kApp2, 0)->registrations_xor, one);
+  EXPECT_EQ(store().RemoveApp(Device(1), kApp, first.registration_id)->registrations_xor, none);
+  Register(Device(1));
+  EXPECT_NE(Bind(Device(1), 3).registrations_xor, one) << "another life of the app";
+}
+
+TEST_P(StoreContractTest, BindTellsTheGreatestSeqThatTheDeviceEverAcknowledged) {
+  const TokenRef token = Register(Device(1));
+  EXPECT_EQ(Bind(Device(1), 1).acked_up_to_seq, 0);
+  Fill(token, 1, 3);
+  Ack(Device(1), {3});
+  Ack(Device(1), {1, 7});
+  EXPECT_EQ(Bind(Device(1), 2).acked_up_to_seq, 3) << "nothing ever had the number 7";
+  Envelope now_or_never = Message(4, absl::ZeroDuration());
+  const uint64_t seq = Append(token, now_or_never).seq;
+  Ack(Device(1), {seq});
+  Restart();
+  EXPECT_EQ(Bind(Device(1), 3).acked_up_to_seq, seq);
+  AppendResult last = Append(token, Message(5));
+  AppAck(token, 5);
+  EXPECT_EQ(Bind(Device(1), 4).acked_up_to_seq, last.seq) << "an app's word says it too";
+}
+
+TEST_P(StoreContractTest, ADeviceThatHasSeenMoreThanWasEverGivenGetsANewMailbox) {
+  const TokenRef token = Register(Device(1));
+  const BindResult before = Bind(Device(1), 1);
+  Fill(token, 1, 2);
+  Ack(Device(1), {1});
+  const auto bind = [&](uint64_t login, const MailboxId& mailbox, uint64_t seen) {
+    auto bound = store().Bind(Device(1), RouteOf(login), Wide(),
+                              {.mailbox_id = mailbox, .seen_up_to_seq = seen});
+    EXPECT_TRUE(bound.ok()) << bound.status();
+    Commit();
+    return *bound;
+  };
+  EXPECT_EQ(bind(2, before.mailbox_id, 2).mailbox_id, before.mailbox_id);
+  EXPECT_EQ(bind(3, MailboxId(), 3).mailbox_id, before.mailbox_id) << "numbers of another mailbox";
+  const BindResult behind = bind(4, before.mailbox_id, 3);
+  EXPECT_NE(behind.mailbox_id, before.mailbox_id);
+  EXPECT_EQ(behind.acked_up_to_seq, 0) << "of this mailbox";
+  EXPECT_EQ(behind.page.messages.size(), 1) << "what waits is sent under the new id";
+  Restart();
+  EXPECT_EQ(Bind(Device(1), 5).mailbox_id, behind.mailbox_id);
+}
+
+TEST_P(StoreContractTest, ALoginThatYieldsBindsOnlyAFreeMailbox) {
+  Register(Device(1));
+  const auto yield = [&](uint64_t login) {
+    return store().Bind(Device(1), RouteOf(login), Wide(), {.yields = true}).status();
+  };
+  Bind(Device(1), 1);
+  const absl::Status refused = yield(2);
+  EXPECT_EQ(ErrorReason(refused), "STALE_LOGIN");
+  EXPECT_EQ(Bind(Device(1), 3).evicted->login_number(), 1) << "the refused one changed nothing";
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(3)).ok());
+  EXPECT_EQ(ErrorReason(yield(3)), "STALE_LOGIN") << "its number is used";
+  EXPECT_TRUE(yield(4).ok());
+  EXPECT_TRUE(yield(4).ok()) << "a Bind that is repeated";
 }
 
 TEST_P(StoreContractTest, PagesKeepToTheirBounds) {

@@ -62,10 +62,10 @@ void StoreContractTest::PutApp(const std::string& app_id, admin::v1::OverflowPol
 }
 
 TokenRef StoreContractTest::Register(const DeviceId& device, const std::string& app_id) {
-  const absl::StatusOr<uint64_t> id = store().RegisterApp(device, app_id);
-  EXPECT_TRUE(id.ok()) << id.status();
+  const absl::StatusOr<RegistrationResult> result = store().RegisterApp(device, app_id);
+  EXPECT_TRUE(result.ok()) << result.status();
   Commit();
-  return {device, id.value_or(0), kTeam};
+  return {device, result.value_or(RegistrationResult()).registration_id, kTeam};
 }
 
 Envelope StoreContractTest::Message(uint32_t id, absl::Duration ttl) {
@@ -92,7 +92,7 @@ void StoreContractTest::Fill(const TokenRef& token, uint32_t first, uint32_t las
 }
 
 BindResult StoreContractTest::Bind(const DeviceId& device, uint64_t login_number) {
-  const absl::StatusOr<BindResult> result = store().Bind(device, RouteOf(login_number), Wide());
+  const absl::StatusOr<BindResult> result = store().Bind(device, RouteOf(login_number), Wide(), {});
   EXPECT_TRUE(result.ok()) << result.status();
   Commit();
   return result.value_or(BindResult());

@@ -151,7 +151,7 @@ class Run {
     for (int device = 0; device < kDevices; ++device) {
       const uint64_t login = models_[device].bound_login();
       if (login == 0) continue;
-      ASSERT_TRUE(store_->BindAgain(Device(device), RouteOf(login)).ok());
+      ASSERT_TRUE(store_->BindAgain(Device(device), RouteOf(login), std::nullopt).ok());
     }
   }
 
@@ -182,11 +182,12 @@ class Run {
 
   void Register() {
     const int app = Pick(kApps);
-    const auto actual = store_->RegisterApp(Device(device_), AppId(app));
-    ASSERT_TRUE(actual.ok()) << actual.status();
-    ASSERT_EQ(model_->Register(app, kPolicies[app], *actual), *actual);
+    const auto registered = store_->RegisterApp(Device(device_), AppId(app));
+    ASSERT_TRUE(registered.ok()) << registered.status();
+    const uint64_t actual = registered->registration_id;
+    ASSERT_EQ(model_->Register(app, kPolicies[app], actual), actual);
     auto& all = registrations_[device_];
-    if (std::find(all.begin(), all.end(), *actual) == all.end()) all.push_back(*actual);
+    if (std::find(all.begin(), all.end(), actual) == all.end()) all.push_back(actual);
   }
 
   void Append() {
@@ -258,7 +259,7 @@ class Run {
     const uint64_t login = Pick(2) == 0 ? ++logins_ : 1 + Pick(static_cast<int>(logins_ + 1));
     logins_ = std::max(logins_, login);
     const auto actual =
-        store_->Bind(Device(device_), RouteOf(login), {.max_bytes = 1000, .max_messages = 5});
+        store_->Bind(Device(device_), RouteOf(login), {.max_bytes = 1000, .max_messages = 5}, {});
     const bool expected = model_->Bind(login, now_ms_);
     ASSERT_EQ(actual.ok(), expected) << actual.status();
     if (actual.ok()) {

@@ -97,10 +97,10 @@ TEST_P(StoreContractTest, ADeadTokenIsRememberedForItsTimeAndThenForgotten) {
 TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
   for (size_t i = 0; i <= kMaxAppsPerDevice; ++i) {
     PutApp(absl::StrCat("com.example.app", i), admin::v1::DROP_OLDEST);
-    const absl::StatusOr<uint64_t> id =
+    const absl::StatusOr<RegistrationResult> result =
         store().RegisterApp(Device(1), absl::StrCat("com.example.app", i));
-    EXPECT_EQ(id.ok(), i < kMaxAppsPerDevice);
-    EXPECT_EQ(ErrorReason(id.status()), i < kMaxAppsPerDevice ? "" : "LIMIT_REACHED");
+    EXPECT_EQ(result.ok(), i < kMaxAppsPerDevice);
+    EXPECT_EQ(ErrorReason(result.status()), i < kMaxAppsPerDevice ? "" : "LIMIT_REACHED");
   }
   ASSERT_TRUE(store().RemoveApp(Device(1), "com.example.app0", 0).ok());
   EXPECT_TRUE(

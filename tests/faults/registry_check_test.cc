@@ -108,14 +108,15 @@ class RegistryCheckTest : public testing::Test {
       internal::v1::Route route;
       route.set_session_id(1);
       route.set_login_number(static_cast<uint64_t>(generation) + 1);
-      ok &= registration.ok() && store->Bind(device, route, {}).ok();
+      ok &= registration.ok() && store->Bind(device, route, {}, {}).ok();
       for (int i = 0; i < 12; ++i) {
         internal::v1::Envelope message;
         message.set_message_id(std::string(NewMessageId().bytes()));
         message.set_payload(std::string(300, static_cast<char>(n)));
         message.set_accepted_at_ms(WallNowMs(clock_));
         message.set_expires_at_ms(WallNowMs(clock_) + 3'600'000);
-        const auto appended = store->Append({device, *registration, kTeam}, message, {});
+        const auto appended =
+            store->Append({device, registration->registration_id, kTeam}, message, {});
         ok &= appended.ok();
         if (i % 3 != 0) continue;
         ok &= store->Acknowledge(device, route, {{appended->seq, clock_.WallNow()}}).ok();

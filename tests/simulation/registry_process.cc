@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "registry/keys/keys.h"
 #include "registry/testing/shared_engine.h"
 #include "rpc/registry_methods.h"
 
@@ -17,6 +18,7 @@ struct RegistryProcess::Life final : RegistryApi {
         store(std::make_unique<registry::SharedEngine>(&process->disk_),
               {.clock = &process->clock_,
                .random = [process] { return process->random_(); },
+               .numbers_after = process->numbers_after_,
                .on_due =
                    [this](const DeviceId& device, const internal::v1::Route& route,
                           const internal::v1::Envelope& message) {
@@ -96,6 +98,7 @@ RegistryProcess::~RegistryProcess() = default;
 
 void RegistryProcess::Start() {
   ++starts_;
+  numbers_after_ = registry::NumbersOfStart(clock_.WallNow(), numbers_after_);
   life_ = std::make_unique<Life>(this);
 }
 

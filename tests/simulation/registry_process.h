@@ -59,6 +59,8 @@ class RegistryProcess {
   SkewedClock clock_;
   registry::MemoryEngine disk_;
   uint64_t starts_ = 0;
+  // As the store would keep it.
+  uint64_t numbers_after_ = 0;
   std::unique_ptr<Life> life_;
 };
 

@@ -22,6 +22,11 @@ using internal::v1::Envelope;
 namespace {
 
 constexpr absl::string_view kHeartbeat("\0", 1);
+// How long the loser of two agents with one key waits until it asks whether the mailbox is free: often enough
+// that nobody misses the other for long, and seldom enough for an agent's kReconnectBurst within kReplacedWait.
+constexpr absl::Duration kReplacedRetryAfterMin = absl::Seconds(30);
+constexpr absl::Duration kReplacedRetryAfterMax = absl::Seconds(60);
+
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
 constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
@@ -65,10 +70,11 @@ device::v1::AppRegistered::Outcome RegistrationOutcome(const absl::Status& statu
   }
 }
 
-ConnectorFrame AppRemoved(uint32_t request_id, bool ok) {
+ConnectorFrame AppRemoved(uint32_t request_id, bool ok, uint64_t registrations_tag = 0) {
   ConnectorFrame frame;
   frame.mutable_app_removed()->set_request_id(request_id);
   frame.mutable_app_removed()->set_ok(ok);
+  frame.mutable_app_removed()->set_registrations_tag(registrations_tag);
   return frame;
 }
 
@@ -144,6 +150,11 @@ void DeviceConnection::Replaced(uint64_t winning_login_number) {
   ConnectorFrame frame;
   frame.mutable_go_away()->set_reason(GoAway::REPLACED);
   frame.mutable_go_away()->set_winning_login_number(winning_login_number);
+  // One whose number is behind may come back at once, with a greater one.
+  if (IsBound() || yields_) {
+    frame.mutable_go_away()->set_retry_after_ms(
+        RandomMs(kReplacedRetryAfterMin, kReplacedRetryAfterMax));
+  }
   Send(frame);
   End(CloseReason::kReplaced, absl::StrCat("by login number ", winning_login_number));
 }
@@ -298,6 +309,7 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   }
   device_id_ = checked->device_id;
   login_number_ = checked->login_number;
+  yields_ = checked->yields;
   heartbeat_interval_ms_ =
       static_cast<uint32_t>(absl::ToInt64Milliseconds(checked->heartbeat_interval));
   gate_.SetActivity(checked->activity);
@@ -314,6 +326,9 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   bind.set_max_bytes(kSessionWindowBytes);
   bind.set_max_messages(kSessionWindowMessages);
   if (checked->network.has_value()) *bind.mutable_network() = *checked->network;
+  bind.set_mailbox_id(checked->mailbox_id);
+  bind.set_seen_up_to_seq(checked->seen_up_to_seq);
+  bind.set_yields(checked->yields);
   gate_.passing().AddTo(&bind);
   host_->Bind(std::move(bind));
 }
@@ -446,6 +461,9 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   welcome->set_settled_seq(response->settled_seq());
   welcome->set_server_time_ms(WallNowMs(*context_->clock));
   welcome->set_window_bytes(kSessionWindowBytes);
+  welcome->set_acked_up_to_seq(response->acked_up_to_seq());
+  welcome->set_registrations_tag(response->registrations_tag());
+  registrations_tag_ = response->registrations_tag();
   *welcome->mutable_heartbeat_bounds() = Bounds(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);
@@ -579,15 +597,20 @@ void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view ap
   if (response.ok()) {
     registered->set_registration_id(response->registration_id());
     registered->set_token(response->token());
+    registered->set_registrations_tag(response->registrations_tag());
   }
+  // After an error nobody knows whether anything changed.
+  registrations_tag_ = response.ok() ? response->registrations_tag() : 0;
   Send(frame);
   EndDrainIfDone();
 }
 
-void DeviceConnection::OnAppRemoved(uint32_t request_id, const absl::Status& status) {
+void DeviceConnection::OnAppRemoved(
+    uint32_t request_id, const absl::StatusOr<internal::v1::RemoveAppResponse>& response) {
   if (!IsBound()) return;
   --pending_app_requests_;
-  Send(AppRemoved(request_id, status.ok()));
+  registrations_tag_ = response.ok() ? response->registrations_tag() : 0;
+  Send(AppRemoved(request_id, response.ok(), registrations_tag_));
   EndDrainIfDone();
 }
 

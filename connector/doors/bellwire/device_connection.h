@@ -101,7 +101,8 @@ class DeviceConnection {
   void OnAppAckTaken(const absl::Status& status);
   void OnAppRegistered(uint32_t request_id, absl::string_view app_id,
                        absl::StatusOr<internal::v1::RegisterAppResponse> response);
-  void OnAppRemoved(uint32_t request_id, const absl::Status& status);
+  void OnAppRemoved(uint32_t request_id,
+                    const absl::StatusOr<internal::v1::RemoveAppResponse>& response);
   // 0: there is none.
   void OnNetworkHint(uint32_t hint_interval_ms);
 
@@ -193,6 +194,8 @@ class DeviceConnection {
   const uint64_t session_id_;
   DeviceId device_id_;
   uint64_t login_number_ = 0;
+  // As the registry said last. 0: not known.
+  uint64_t registrations_tag_ = 0;
 
   net::FrameDecoder decoder_;
   DeliveryQueue queue_;
@@ -243,6 +246,8 @@ class DeviceConnection {
   bool paused_ = false;
   bool ack_told_ = false;
   bool flush_asked_ = false;
+  // The login asked for the mailbox only if it is free.
+  bool yields_ = false;
 };
 
 }  // namespace bellwire::connector

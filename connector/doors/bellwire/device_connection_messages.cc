@@ -167,6 +167,8 @@ void DeviceConnection::PullIfWanted() {
   internal::v1::PullRequest pull;
   pull.set_device_id(std::string(device_id_.bytes()));
   *pull.mutable_route() = MyRoute();
+  // An answer under way may tell of another.
+  if (pending_app_requests_ == 0) pull.set_registrations_tag(registrations_tag_);
   // HIGH first: the cursor moves past the others, as if they waited for their priority's sake, and
   // the gate fetches them with what room is left. A cursor that finds nothing and never catches up
   // must not keep them back.

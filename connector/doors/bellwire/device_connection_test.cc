@@ -698,7 +698,7 @@ TEST(DeviceConnectionTest, RemovesApps) {
   ASSERT_EQ(h.host.removals.size(), 2u);
   EXPECT_EQ(h.host.removals[0].second.registration_id(), 77u);
   EXPECT_EQ(h.host.removals[1].second.registration_id(), 0u);
-  h.connection.OnAppRemoved(4, absl::OkStatus());
+  h.connection.OnAppRemoved(4, internal::v1::RemoveAppResponse());
   EXPECT_TRUE(h.host.frames.back().app_removed().ok());
   EXPECT_EQ(h.host.frames.back().app_removed().request_id(), 4u);
   h.connection.OnAppRemoved(5, Unavailable());
@@ -1117,7 +1117,8 @@ std::vector<Input> LateAnswers() {
       {"OnAppAckTaken", [](H& h) { h.connection.OnAppAckTaken(absl::OkStatus()); }},
       {"OnAppRegistered",
        [](H& h) { h.connection.OnAppRegistered(1, "a.b", internal::v1::RegisterAppResponse()); }},
-      {"OnAppRemoved", [](H& h) { h.connection.OnAppRemoved(1, absl::OkStatus()); }},
+      {"OnAppRemoved",
+       [](H& h) { h.connection.OnAppRemoved(1, internal::v1::RemoveAppResponse()); }},
   };
 }
 

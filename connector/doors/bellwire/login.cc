@@ -42,6 +42,9 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
     return absl::InvalidArgumentError("mailbox_id must be 16 bytes or absent");
   }
   CheckedLogin checked;
+  checked.mailbox_id = login.mailbox_id();
+  checked.seen_up_to_seq = login.seen_up_to_seq();
+  checked.yields = login.yields();
   if (login.has_network()) {
     BELLWIRE_ASSIGN_OR_RETURN(checked.network, CheckNetworkReport(login.network()));
   }

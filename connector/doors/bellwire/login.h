@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +25,11 @@ struct CheckedLogin {
   device::v1::Activity activity = device::v1::ACTIVE;
   // The network that it is in, if it told.
   std::optional<internal::v1::NetworkReport> network;
+  // The mailbox that it knows, 16 bytes or empty, and the greatest seq of it that it has received.
+  std::string mailbox_id;
+  uint64_t seen_up_to_seq = 0;
+  // It wants the mailbox only if no other session has it.
+  bool yields = false;
 };
 
 // Checks the form of a Login and that its sender has the key: by the signature over this connection's

@@ -44,6 +44,8 @@ constexpr uint32_t kFormatVersion = 5;
 constexpr uint32_t kOldestUpgradable = 3;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
+// Beside the database: a Format with `numbers_after`.
+constexpr absl::string_view kStartFile = "bellwire.start";
 
 // In the order of Family.
 constexpr std::array<absl::string_view, 7> kFamilyNames = {"devices",  "lives",  "teams", "names",
@@ -82,6 +84,34 @@ absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& 
     present.table |= absl::EndsWith(child, ".sst");
   }
   return present;
+}
+
+// Answers NumbersOfStart of this start, once it is on the disk: in a file of its own, because a record of the
+// database that is written at each start, and hardly anything beside it in its family, would keep old logs.
+absl::StatusOr<uint64_t> NumberStart(const RocksDbEngine::Options& options) {
+  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const std::string path = absl::StrCat(options.directory, "/", kStartFile);
+  storage::v1::Format format;
+  std::string bytes;
+  const rocksdb::Status read = rocksdb::ReadFileToString(env, path, &bytes);
+  if (!read.ok() && !read.IsNotFound()) return FromRocksDb(read, absl::StrCat("reading ", path));
+  if (read.ok() && !format.ParseFromString(bytes)) {
+    // The clock alone is nearly always enough.
+    LogWarning("start_number_damaged", {{"file", path}});
+    format.Clear();
+  }
+  format.set_version(kFormatVersion);
+  format.set_numbers_after(NumbersOfStart(options.clock->WallNow(), format.numbers_after()));
+  const std::string next = absl::StrCat(path, ".new");
+  const std::string what = absl::StrCat("writing ", path);
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(
+      rocksdb::WriteStringToFile(env, format.SerializeAsString(), next, /*should_sync=*/true),
+      what));
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(env->RenameFile(next, path), what));
+  std::unique_ptr<rocksdb::Directory> directory;
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(env->NewDirectory(options.directory, &directory), what));
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(directory->Fsync(), what));
+  return format.numbers_after();
 }
 
 // An attempt to open without room leaves new files behind, and fails all the same.
@@ -196,8 +226,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
 
   const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
   std::unique_ptr<Database> database(new Database(
-      options,
-      std::make_shared<LogHold>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
+      options, std::make_shared<LogHold>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
   rocksdb::DBOptions db_options = StoreDbOptions(database->env_.get(), cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
@@ -222,8 +251,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                       "newer version, or by another program"));
     }
     missing.commits = std::find(present.begin(), present.end(), kCommitsName) == present.end();
-    missing.record_family =
-        present.size() + (missing.commits ? 1 : 0) < kFamilyNames.size() + 2;
+    missing.record_family = present.size() + (missing.commits ? 1 : 0) < kFamilyNames.size() + 2;
     // A writer makes what a crash kept from being made; a reader can't.
     if (missing.record_family && options.read_only) {
       return StoreCorruptError(absl::StrCat(directory, " lacks a column family"));
@@ -255,8 +283,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                   absl::StrCat("opening ", directory)));
   database->db_.reset(db);
   if (families.back().name == kCommitsName) {
-    database->log_ =
-        std::make_unique<RocksDbCommitLog>(db, handles.back(), &database->batch_);
+    database->log_ = std::make_unique<RocksDbCommitLog>(db, handles.back(), &database->batch_);
   }
   BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, missing));
   BELLWIRE_RETURN_IF_ERROR(database->Recover(options.read_only));
@@ -283,11 +310,11 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, const 
                             ParseRecord<storage::v1::Format>(bytes));
   format_version_ = format.version();
   if (format_version_ < kOldestUpgradable || format_version_ > kFormatVersion) {
-    return FormatError(options.directory,
-                       absl::StrCat("has format version ", format_version_,
-                                    "; this program knows versions ", kOldestUpgradable, " to ",
-                                    kFormatVersion,
-                                    ". Run the version of Bellwire that wrote it."));
+    return FormatError(
+        options.directory,
+        absl::StrCat("has format version ", format_version_, "; this program knows versions ",
+                     kOldestUpgradable, " to ", kFormatVersion,
+                     ". Run the version of Bellwire that wrote it."));
   }
   if (missing.record_family || (missing.commits && format_version_ == kFormatVersion)) {
     return StoreCorruptError(absl::StrCat(options.directory, " lacks a column family"));
@@ -446,6 +473,10 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options optio
                                               : DirectoryLock::Take(options.directory));
   std::unique_ptr<RocksDbEngine> engine(new RocksDbEngine(std::move(options), std::move(lock)));
   BELLWIRE_ASSIGN_OR_RETURN(engine->database_, Database::Open(engine->options_));
+  // Not each time that it is opened again after a failed write: the same process goes on with its numbers.
+  if (!engine->options_.read_only) {
+    BELLWIRE_ASSIGN_OR_RETURN(engine->numbers_after_, NumberStart(engine->options_));
+  }
   return engine;
 }
 

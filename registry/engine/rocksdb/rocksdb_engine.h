@@ -70,6 +70,8 @@ class RocksDbEngine final : public KvEngine {
   absl::StatusOr<std::vector<TableFile>> TableFiles() const;
   // The id that the MANIFEST has of the store.
   absl::StatusOr<std::string> Identity() const;
+  // NumbersOfStart of this start (registry/keys/keys.h), which is on the disk. 0: read-only.
+  uint64_t numbers_after() const { return numbers_after_; }
 
  private:
   class Database;
@@ -87,6 +89,7 @@ class RocksDbEngine final : public KvEngine {
   mutable absl::Status last_error_;
   // A disk that stays full fails once a second.
   mutable LogLimit failures_;
+  uint64_t numbers_after_ = 0;
 };
 
 }  // namespace bellwire::registry

@@ -234,6 +234,18 @@ TEST_F(RocksDbEngineTest, AStoreOfVersion3IsTakenOver) {
   });
 }
 
+TEST_F(RocksDbEngineTest, EachStartHasAGreaterNumberThoughTheClockIsSetBack) {
+  ASSERT_TRUE(Open().ok());
+  const uint64_t first = engine_->numbers_after();
+  EXPECT_GT(first, 0u);
+  ASSERT_TRUE(Open().ok());
+  const uint64_t second = engine_->numbers_after();
+  EXPECT_GT(second, first);
+  clock_.JumpWall(-absl::Hours(24));
+  ASSERT_TRUE(Open().ok());
+  EXPECT_GT(engine_->numbers_after(), second);
+}
+
 TEST_F(RocksDbEngineTest, AnUnknownColumnFamilyIsRefused) {
   ASSERT_TRUE(Open().ok());
   WithDatabase([](rocksdb::DB* db) {
