@@ -55,6 +55,10 @@ std::string AppHub::NotAdmitted() {
   return bytes;
 }
 
+void AppHub::CloseApps() {
+  while (!by_app_.empty()) by_app_.begin()->second->Close();
+}
+
 void AppHub::Accept(std::unique_ptr<net::Stream> stream, AppOwner who) {
   const bool admitted = Admit(who.uid);
   AppConnection::Owner* const self = this;

@@ -63,6 +63,8 @@ class AppHub final : private AppConnection::Owner {
 
   // Closes all connections; the agent is going down.
   void CloseAll();
+  // Closes those that speak for an app: they come back by themselves, and learn the inbox's new id.
+  void CloseApps();
 
   // Whether an app of this user may connect. Says in the log that it may not.
   bool Admit(uid_t uid);

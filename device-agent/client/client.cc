@@ -250,7 +250,9 @@ void ClientImpl::OnHelloOk(const v1::HelloOk& hello_ok) {
 }
 
 void ClientImpl::OnDelivery(const v1::Delivery& delivery) {
-  if (handled_.Contains(delivery.delivery_id())) return AckSoon(delivery.delivery_id());
+  if (handled_.Give(delivery.delivery_id(), delivery.message_id())) {
+    return AckSoon(delivery.delivery_id());
+  }
   if (!callbacks_.on_message) return;
   Message message;
   message.delivery_id = delivery.delivery_id();
@@ -262,7 +264,7 @@ void ClientImpl::OnDelivery(const v1::Delivery& delivery) {
 }
 
 void ClientImpl::OnGap(const v1::Gap& gap) {
-  if (!handled_.Contains(gap.delivery_id()) && callbacks_.on_gap) callbacks_.on_gap(gap.dropped());
+  if (!handled_.Give(gap.delivery_id(), "") && callbacks_.on_gap) callbacks_.on_gap(gap.dropped());
   AckSoon(gap.delivery_id());
 }
 
@@ -282,7 +284,7 @@ bool ClientImpl::OnError(const v1::Error& error) {
 }
 
 void ClientImpl::AckSoon(uint64_t delivery_id) {
-  handled_.Add(delivery_id);
+  handled_.Handle(delivery_id);
   acks_.push_back(delivery_id);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/random/random.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
@@ -41,6 +42,12 @@ namespace {
 constexpr size_t kSha256Bytes = 32;
 // A phone that gets messages all the time needs its code all the time.
 constexpr absl::Duration kReleaseInterval = absl::Seconds(20);
+
+// Names this boot of the machine. Empty: it does not say.
+std::string BootId() {
+  const absl::StatusOr<std::string> id = ReadWholeFile("/proc/sys/kernel/random/boot_id");
+  return id.ok() ? std::string(absl::StripAsciiWhitespace(*id)) : "";
+}
 
 bool IsHex(absl::string_view text) {
   return text.find_first_not_of("0123456789abcdefABCDEF") == absl::string_view::npos;
@@ -295,7 +302,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKey> key,
                             DeviceKey::LoadOrCreate(state->PathOf("device.key")));
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Inbox> inbox,
-                            Inbox::Open(state->PathOf("inbox.db"), RealClock()));
+                            Inbox::Open(state->PathOf("inbox.db"), RealClock(), BootId()));
   auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
                                            std::move(tls), options);
   BELLWIRE_RETURN_IF_ERROR(agent->Listen(options.socket_mode));

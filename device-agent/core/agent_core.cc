@@ -18,7 +18,7 @@ using device::v1::ConnectorFrame;
 
 // How long apps' acknowledgements wait for a disk that did not take them.
 constexpr absl::Duration kDiskRetry = absl::Seconds(1);
-// A phone's clock that is this far off makes messages expire early or late.
+// A phone's clock that is this far off is worth a line: people compare its times with the server's.
 constexpr absl::Duration kClockSkewWorthALine = absl::Minutes(5);
 // No phone logs in so often: a number further ahead is a mistake, and believing it would use up the
 // numbers there are.
@@ -139,6 +139,9 @@ void AgentCore::OnNetworkChanged() {
 
 void AgentCore::OnClockChanged() {
   CheckSuspend();
+  if (absl::Status s = inbox_->KeepServerTime(); !s.ok()) {
+    LogError("inbox_not_written", {{"error", s.message()}});
+  }
   ArmTimer();
 }
 
@@ -158,6 +161,12 @@ void AgentCore::OnTimer() {
   meter_.Note(loop_->clock().Boottime(), link_.counters());
   link_.OnDeadline();
   registrar_.OnDeadline();
+  if (const auto expiry = inbox_->NextExpiry();
+      expiry.has_value() && *expiry <= inbox_->ServerNow()) {
+    DropExpired();
+    // While nobody uses the phone the radio is not turned on for it.
+    if (told_activity_ == device::v1::ACTIVE) PumpOutbox();
+  }
   ArmTimer();
   if (options_.on_wake) options_.on_wake();
 }
@@ -168,6 +177,12 @@ void AgentCore::ArmTimer() {
   absl::Duration due_in = absl::InfiniteDuration();
   if (const auto due = link_.deadline()) wake_in = *due - clock.Boottime();
   if (const auto due = registrar_.deadline()) due_in = *due - clock.Monotonic();
+  if (drop_again_at_.has_value()) {
+    due_in = std::min(due_in, *drop_again_at_ - clock.Monotonic());
+  } else if (const auto expiry = inbox_->NextExpiry()) {
+    // Not worth waking a phone for either.
+    due_in = std::min(due_in, *expiry - inbox_->ServerNow());
+  }
   if (options_.network != nullptr && !options_.network->online()) {
     // Not worth waking a phone for: nothing but itself is in reach.
     due_in = std::min(due_in, std::exchange(wake_in, absl::InfiniteDuration()));
@@ -192,6 +207,7 @@ absl::StatusOr<device::v1::Login> AgentCore::MakeLogin(const std::string& tls_ex
   if (const auto& mailbox_id = inbox_->mailbox_id(); mailbox_id.has_value()) {
     login.set_mailbox_id(std::string(mailbox_id->bytes()));
   }
+  if (inbox_->mailbox_id().has_value()) login.set_seen_up_to_seq(inbox_->seen_up_to());
   told_activity_ = ActivityForServer();
   login.set_activity(told_activity_);
   login.set_agent_version(absl::StrCat("bellwire-agent/", kVersion));
@@ -203,16 +219,36 @@ void AgentCore::OnLoginNumberSeen(uint64_t number) {
     LogError("login_number_absurd", {{"number", number}});
     return;
   }
-  if (absl::Status s = inbox_->RaiseLoginNumber(number); !s.ok()) {
-    LogError("login_number_not_kept", {{"error", s.message()}});
+  // A login that was refused for its number: this state is older than what logged in with that one. What the inbox
+  // gave out since it does not know.
+  const bool is_older =
+      number > inbox_->login_number() && link_.state() != ServerLink::State::kReady;
+  absl::Status status = inbox_->RaiseLoginNumber(number);
+  if (status.ok() && is_older) {
+    LogWarning("login_number_behind", {{"number", number}});
+    status = inbox_->RenewInboxId();
+    if (status.ok()) OnInboxRenewed();
   }
+  if (!status.ok()) LogError("login_number_not_kept", {{"error", status.message()}});
+}
+
+void AgentCore::OnInboxRenewed() {
+  renewing_ = true;
+  hub_.CloseApps();
+  renewing_ = false;
 }
 
 absl::Status AgentCore::OnWelcome(const device::v1::Welcome& welcome) {
   const auto mailbox_id = MailboxId::FromBytes(welcome.mailbox_id());
-  BELLWIRE_ASSIGN_OR_RETURN(const bool is_new_mailbox,
-                            inbox_->EnterMailbox(*mailbox_id, welcome.settled_seq()));
   const Clock& clock = loop_->clock();
+  if (welcome.server_time_ms() != 0) {
+    BELLWIRE_RETURN_IF_ERROR(inbox_->SetServerTime(absl::FromUnixMillis(welcome.server_time_ms())));
+  }
+  const std::string inbox_id = inbox_->inbox_id();
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const bool is_new_mailbox,
+      inbox_->EnterMailbox(*mailbox_id, welcome.settled_seq(), welcome.acked_up_to_seq()));
+  if (inbox_->inbox_id() != inbox_id) OnInboxRenewed();
   connected_since_ms_ = WallNowMs(clock);
   LogInfo("server_connected",
           {{"server", link_.address()},
@@ -223,7 +259,7 @@ absl::Status AgentCore::OnWelcome(const device::v1::Welcome& welcome) {
     LogWarning("clock_skew", {{"ahead_of_server_ms", absl::ToInt64Milliseconds(skew)}});
   }
   TellActivity();
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(welcome.registrations_tag());
   outbox_.OnSessionStart();
   DropExpired();
   return outbox_.Pump();
@@ -292,6 +328,9 @@ void AgentCore::OnTaken(const std::string& app_id, std::vector<uint64_t> deliver
 }
 
 void AgentCore::OnAppLeft(const std::string& app_id) {
+  // What it looked at may have expired meanwhile.
+  ArmTimer();
+  if (renewing_) return;
   // Not while the agent goes down, which is when all apps leave.
   if (options_.start_app && link_.state() != ServerLink::State::kStopped) starter_.Want(app_id);
 }
@@ -438,8 +477,11 @@ void AgentCore::SendAck() {
 }
 
 void AgentCore::DropExpired() {
+  drop_again_at_.reset();
   absl::StatusOr<bool> dropped = inbox_->DropExpired();
-  if (!dropped.ok()) LogError("inbox_not_written", {{"error", dropped.status().message()}});
+  if (dropped.ok()) return;
+  LogError("inbox_not_written", {{"error", dropped.status().message()}});
+  drop_again_at_ = loop_->clock().Monotonic() + kDiskRetry;
 }
 
 void AgentCore::PumpOutbox() {

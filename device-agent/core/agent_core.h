@@ -150,8 +150,10 @@ class AgentCore final : private ServerLink::Owner,
   device::v1::Activity ActivityForServer() const;
   // Tells it if that has changed.
   void TellActivity();
-  // Ends what expired, and reports it.
+  // Ends what expired; the report waits for PumpOutbox.
   void DropExpired();
+  // The inbox got another id: apps must hear of it before they are given anything more.
+  void OnInboxRenewed();
   void PumpOutbox();
   bool StartApp(const std::string& app_id);
   // Wants every app that has messages and is not connected to be started.
@@ -191,6 +193,10 @@ class AgentCore final : private ServerLink::Owner,
   v1::Activity activity_ = v1::ACTIVE;
   device::v1::Activity told_activity_ = device::v1::ACTIVE;
   int64_t connected_since_ms_ = 0;
+  // The disk did not take what expired: tried again then.
+  std::optional<MonotonicTime> drop_again_at_;
+  // Apps are sent away only to come back.
+  bool renewing_ = false;
 };
 
 }  // namespace bellwire::agent

@@ -181,8 +181,7 @@ TEST_F(AgentCoreTest, WhatWasPassedOverDoesNotComeWhenTheClockIsSetBack) {
   server_.Push(1, IdOf(kMail));
   Run(absl::Minutes(30));
   server_.Push(2, IdOf(kMail));
-  Run(kSoon);
-  clock_.JumpWall(absl::Minutes(45));
+  Run(absl::Minutes(45));
   auto app = App(kMail, /*acks=*/false);
   EXPECT_EQ(app->got, Strings{"message 2"});
   app->Close();
@@ -191,6 +190,200 @@ TEST_F(AgentCoreTest, WhatWasPassedOverDoesNotComeWhenTheClockIsSetBack) {
   EXPECT_EQ(again->got, Strings{"message 2"});
   Run(absl::Minutes(5));
   EXPECT_EQ(server_.app_acks, (Strings{"1:EXPIRED", "2:TAKEN"}));
+}
+
+// --- Time: messages expire by the server's. ---
+
+TEST_F(AgentCoreTest, AClockThatIsAheadExpiresNothing) {
+  server_.Drop();
+  clock_.JumpWall(absl::Minutes(2));
+  RunUntilReady();
+  App(kMail)->Close();
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_accepted_at_ms(absl::ToUnixMillis(server_.Now()));
+  push.set_expires_at_ms(absl::ToUnixMillis(server_.Now() + absl::Minutes(1)));
+  server_.Push(push);
+  Run(absl::Seconds(50));
+  EXPECT_EQ(server_.app_acks, Strings{});
+  EXPECT_EQ(App(kMail)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AClockThatJumpsInASessionExpiresNothing) {
+  App(kMail)->Close();
+  for (const absl::Duration jump : {absl::Hours(5), -absl::Hours(10)}) {
+    clock_.JumpWall(jump);
+    core_->OnClockChanged();
+    const uint64_t seq = jump > absl::ZeroDuration() ? 1 : 2;
+    device::v1::Push push = TestPush(seq, IdOf(kMail), clock_);
+    push.set_accepted_at_ms(absl::ToUnixMillis(server_.Now()));
+    push.set_expires_at_ms(absl::ToUnixMillis(server_.Now() + absl::Minutes(1)));
+    server_.Push(push);
+    Run(absl::Seconds(20));
+    EXPECT_EQ(inbox_->waiting(), seq);
+  }
+  EXPECT_EQ(server_.app_acks, Strings{});
+  auto app = App(kMail);
+  EXPECT_EQ(app->got, Messages(1, 2));
+}
+
+TEST_F(AgentCoreTest, AClockThatIsBehindShowsNothingLate) {
+  App(kMail)->Close();
+  clock_.JumpWall(-absl::Hours(5));
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_accepted_at_ms(absl::ToUnixMillis(server_.Now()));
+  push.set_expires_at_ms(absl::ToUnixMillis(server_.Now() + absl::Minutes(1)));
+  server_.Push(push);
+  Run(absl::Minutes(1) + kSoon);
+  EXPECT_EQ(App(kMail)->got, Strings{});
+  EXPECT_EQ(server_.app_acks, Strings{"1:EXPIRED"});
+}
+
+TEST_F(AgentCoreTest, WhatTheClockIsOffByOutlivesTheAgent) {
+  server_.Drop();
+  clock_.JumpWall(absl::Minutes(2));
+  RunUntilReady();
+  App(kMail)->Close();
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_accepted_at_ms(absl::ToUnixMillis(server_.Now()));
+  push.set_expires_at_ms(absl::ToUnixMillis(server_.Now() + absl::Minutes(1)));
+  server_.Push(push);
+  Run(kSoon);
+  network_.StopListening(kServer);
+  KillAgent();
+  StartAgent();
+  Run(kSoon);
+  EXPECT_EQ(App(kMail)->got, Messages(1, 1)) << "no server to ask";
+}
+
+// It waited for the next heartbeat, minutes later.
+TEST_F(AgentCoreTest, AMessageThatExpiresOnThePhoneIsToldAtOnce) {
+  App(kMail)->Close();
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_expires_at_ms(push.accepted_at_ms() + 30'000);
+  server_.Push(push);
+  Run(absl::Seconds(29));
+  EXPECT_EQ(inbox_->waiting(), 1u);
+  Run(absl::Seconds(2));
+  EXPECT_EQ(inbox_->waiting(), 0u);
+  EXPECT_EQ(server_.app_acks, Strings{"1:EXPIRED"});
+}
+
+TEST_F(AgentCoreTest, WhatExpiresWhileNobodyUsesThePhoneIsToldWithABeat) {
+  App(kMail)->Close();
+  who_ = kAgentUid;
+  FakeApp phone(&loop_, network_.Connect(kAgent), "");
+  Run(kSoon);
+  phone.SetActivity(v1::IDLE);
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_expires_at_ms(push.accepted_at_ms() + 30'000);
+  server_.Push(push);
+  Run(absl::Minutes(1));
+  EXPECT_EQ(inbox_->waiting(), 0u);
+  EXPECT_EQ(server_.app_acks, Strings{});
+  Run(absl::Minutes(4));
+  EXPECT_EQ(server_.app_acks, Strings{"1:EXPIRED"});
+}
+
+TEST_F(AgentCoreTest, WhatExpiredInFrontOfAnAppIsToldOnceTheAppLeaves) {
+  auto app = App(kMail, /*acks=*/false);
+  device::v1::Push push = TestPush(1, IdOf(kMail), clock_);
+  push.set_expires_at_ms(push.accepted_at_ms() + 30'000);
+  server_.Push(push);
+  Run(absl::Minutes(1));
+  EXPECT_EQ(server_.app_acks, Strings{}) << "it may be looking at it";
+  app->Close();
+  Run(kSoon);
+  EXPECT_EQ(server_.app_acks, Strings{"1:EXPIRED"});
+}
+
+// --- State that was put back. ---
+
+TEST_F(AgentCoreTest, AStateThatWasPutBackWithinOneLoginIsRecognised) {
+  auto app = App(kMail);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  const std::string inbox_id = inbox_->inbox_id();
+  server_.acked_up_to_seq = 1;
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_EQ(inbox_->inbox_id(), inbox_id) << "it has seen that";
+  EXPECT_FALSE(app->closed());
+  // The device has acknowledged more, of which this state knows nothing.
+  server_.acked_up_to_seq = 3;
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_NE(inbox_->inbox_id(), inbox_id);
+  EXPECT_TRUE(app->closed()) << "it comes back, and hears of the new id";
+  auto again = App(kMail);
+  EXPECT_EQ(again->inbox_id, inbox_->inbox_id());
+  EXPECT_EQ(again->got, Strings{"gap 1"}) << "what the newer state had is gone";
+}
+
+TEST_F(AgentCoreTest, AStateWhoseLoginNumberIsBehindGetsANewInboxId) {
+  auto app = App(kMail);
+  server_.answers_logins = false;
+  server_.Drop();
+  ASSERT_TRUE(loop_.RunUntil([this] { return server_.logins.size() == 2; }, absl::Minutes(5)));
+  const std::string inbox_id = inbox_->inbox_id();
+  device::v1::ConnectorFrame go_away;
+  go_away.mutable_go_away()->set_reason(device::v1::GoAway::REPLACED);
+  go_away.mutable_go_away()->set_winning_login_number(40);
+  server_.Send(go_away);
+  server_.answers_logins = true;
+  RunUntilReady();
+  EXPECT_EQ(server_.logins.back().login_number(), 41u);
+  EXPECT_NE(inbox_->inbox_id(), inbox_id);
+  EXPECT_TRUE(app->closed());
+}
+
+TEST_F(AgentCoreTest, AppsThatComeBackForTheNewIdAreNotStarted) {
+  KillAgent();
+  started_.emplace();
+  StartAgent();
+  RunUntilReady();
+  auto app = App(kMail, /*acks=*/false);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  server_.acked_up_to_seq = 9;
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_TRUE(app->closed());
+  EXPECT_EQ(*started_, Strings{});
+}
+
+TEST_F(AgentCoreTest, TheLoginTellsTheMailboxAndWhatWasSeenOfIt) {
+  EXPECT_EQ(server_.logins.back().seen_up_to_seq(), 0u);
+  App(kMail)->Close();
+  server_.Push(7, IdOf(kMail));
+  Run(kSoon);
+  server_.Drop();
+  RunUntilReady();
+  EXPECT_EQ(server_.logins.back().seen_up_to_seq(), 7u);
+  EXPECT_EQ(server_.logins.back().mailbox_id(), server_.mailbox_id.bytes());
+}
+
+// --- A server whose store was put back. ---
+
+TEST_F(AgentCoreTest, AnAppWhoseRegistrationTheServerForgotGetsANewTokenByItself) {
+  server_.registrations_tag = 1;
+  auto mail = App(kMail);
+  auto chat = App(kChat);
+  const std::string first = server_.TokenOf(kMail);
+  ASSERT_EQ(mail->tokens, Strings{first});
+  server_.ForgetRegistration(kMail);
+  server_.registrations_tag = 2;
+  server_.Drop();
+  RunUntilReady();
+  Run(kSoon);
+  EXPECT_EQ(mail->tokens, (Strings{first, server_.TokenOf(kMail)}));
+  server_.app_requests.clear();
+  server_.Drop();
+  RunUntilReady();
+  Run(kSoon);
+  EXPECT_EQ(server_.app_requests, Strings{}) << "all is as the server has it";
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(mail->got, Messages(1, 1));
 }
 
 TEST_F(AgentCoreTest, WithoutAServerTheTokenOfARegisteredAppIsThere) {

@@ -27,17 +27,23 @@ void Registrar::Want(const std::string& app_id, const AppOwner& owner) {
                              "too many apps of this user, or of all, are on this phone");
   }
   Wish& want = wants_.try_emplace(app_id, Wish{.owner = owner}).first->second;
+  want.asked = true;
   if (want.withdrawn) want.wanted_again = true;
   Pump();
 }
 
 bool Registrar::HasPlaceFor(uid_t uid) const {
   const auto& registered = inbox_->registrations();
-  const auto is_own = [uid](const auto& app) { return app.second.owner.uid == uid; };
-  const auto own = std::count_if(registered.begin(), registered.end(), is_own) +
-                   std::count_if(wants_.begin(), wants_.end(), is_own);
-  return MayTakePlace(kMaxAppsPerDevice, registered.size() + wants_.size(),
-                      static_cast<size_t>(own));
+  size_t taken = registered.size();
+  size_t own = 0;
+  for (const auto& [app_id, registration] : registered) own += registration.owner.uid == uid;
+  for (const auto& [app_id, want] : wants_) {
+    // One that is only verified has its place already.
+    if (registered.contains(app_id)) continue;
+    ++taken;
+    own += want.owner.uid == uid;
+  }
+  return MayTakePlace(kMaxAppsPerDevice, taken, own);
 }
 
 void Registrar::Unwant(const std::string& app_id) {
@@ -60,13 +66,28 @@ absl::Status Registrar::Unregister(const std::string& app_id) {
   return absl::OkStatus();
 }
 
-void Registrar::OnSessionStart() {
+void Registrar::OnSessionStart(uint64_t server_tag) {
   in_session_ = true;
   retry_at_.reset();
+  server_tag_ = server_tag;
+  const bool verify = server_tag != 0 && server_tag != inbox_->registrations_tag();
+  if (verify) LogInfo("registrations_verified", {{"apps", inbox_->registrations().size()}});
   for (const auto& [app_id, registration] : inbox_->registrations()) {
-    if (registration.token.empty()) wants_.try_emplace(app_id, Wish{.owner = registration.owner});
+    if (verify || registration.token.empty()) {
+      wants_.try_emplace(app_id, Wish{.owner = registration.owner});
+    }
   }
   Pump();
+  // With nothing to ask for it is right as it is. If the disk fails, the next session asks again.
+  KeepTag().IgnoreError();
+}
+
+absl::Status Registrar::KeepTag() {
+  if (server_tag_ == 0 || !in_session_ || !requests_.empty() || !wants_.empty() ||
+      !inbox_->PendingRemovals().empty()) {
+    return absl::OkStatus();
+  }
+  return inbox_->SetRegistrationsTag(server_tag_);
 }
 
 void Registrar::OnSessionEnd() {
@@ -76,7 +97,7 @@ void Registrar::OnSessionEnd() {
     Wish& wish = it->second;
     // If the server heard it after all, that token is one which nobody ever learned.
     const bool over = wish.withdrawn && !wish.wanted_again;
-    wish = Wish{.owner = wish.owner};
+    wish = Wish{.owner = wish.owner, .asked = wish.asked};
     it = over ? wants_.erase(it) : std::next(it);
   }
 }
@@ -88,6 +109,7 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
   requests_.erase(request);
   const auto want = wants_.find(app_id);
   const Wish wanted = want->second;
+  if (answer.registrations_tag() != 0) server_tag_ = answer.registrations_tag();
 
   v1::Error::Code code = v1::Error::CODE_UNSPECIFIED;
   absl::string_view message;
@@ -97,22 +119,32 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
           answer.token().size() > kMaxTokenChars) {
         return absl::InvalidArgumentError("AppRegistered without a token");
       }
-      // Before the want is forgotten: if the disk fails, the next session asks again.
-      BELLWIRE_RETURN_IF_ERROR(
-          inbox_->Register(app_id, {wanted.owner, answer.registration_id(), answer.token()}));
-      backoff_.Reset();
-      wants_.erase(want);
-      if (wanted.withdrawn) {
-        if (wanted.wanted_again) wants_[app_id] = Wish{.owner = wanted.owner};
-        BELLWIRE_RETURN_IF_ERROR(inbox_->Unregister(app_id));
-      } else {
-        if (const auto unsaid = registered_.Take()) {
-          LogInfo("app_registered", {{"app", app_id}, {"unsaid", *unsaid}});
+      {
+        const Registration* known = inbox_->Find(app_id);
+        const bool is_news = known == nullptr ||
+                             known->registration_id != answer.registration_id() ||
+                             known->token != answer.token();
+        // Before the want is forgotten: if the disk fails, the next session asks again.
+        if (is_news) {
+          BELLWIRE_RETURN_IF_ERROR(
+              inbox_->Register(app_id, {wanted.owner, answer.registration_id(), answer.token()}));
         }
-        owner_->OnRegistered(app_id);
+        backoff_.Reset();
+        wants_.erase(want);
+        if (wanted.withdrawn) {
+          if (wanted.wanted_again) wants_[app_id] = Wish{.owner = wanted.owner, .asked = true};
+          BELLWIRE_RETURN_IF_ERROR(inbox_->Unregister(app_id));
+        } else {
+          if (is_news) {
+            if (const auto unsaid = registered_.Take()) {
+              LogInfo("app_registered", {{"app", app_id}, {"unsaid", *unsaid}});
+            }
+          }
+          if (is_news || wanted.asked) owner_->OnRegistered(app_id);
+        }
+        Pump();
+        return KeepTag();
       }
-      Pump();
-      return absl::OkStatus();
     case AppRegistered::UNKNOWN_APP:
       code = v1::Error::UNKNOWN_APP;
       message = "no developer has registered this app id on the server";
@@ -134,7 +166,7 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
   wants_.erase(want);
   if (!wanted.withdrawn || wanted.wanted_again) owner_->OnRefused(app_id, code, message);
   Pump();
-  return absl::OkStatus();
+  return KeepTag();
 }
 
 absl::Status Registrar::OnAppRemoved(const device::v1::AppRemoved& answer) {
@@ -147,9 +179,10 @@ absl::Status Registrar::OnAppRemoved(const device::v1::AppRemoved& answer) {
     return absl::OkStatus();
   }
   backoff_.Reset();
+  if (answer.registrations_tag() != 0) server_tag_ = answer.registrations_tag();
   BELLWIRE_RETURN_IF_ERROR(inbox_->FinishRemoval(app_id));
   Pump();
-  return absl::OkStatus();
+  return KeepTag();
 }
 
 std::optional<MonotonicTime> Registrar::deadline() const {

@@ -48,8 +48,10 @@ class Registrar {
   // Forgets the app (Inbox::Unregister), and whatever was asked for it.
   absl::Status Unregister(const std::string& app_id);
 
-  // A session began: also asks for the tokens that a change of server voided.
-  void OnSessionStart();
+  // A session began: also asks for the tokens that a change of server voided. `server_tag`: what the server calls
+  // the state of this device's registrations (Welcome). If it is another than that in which they were found
+  // right last, each app is registered again, which answers the token that lives. 0: the server does not say.
+  void OnSessionStart(uint64_t server_tag);
   void OnSessionEnd();
   // Answers of the server. An error means that the session can't go on: our disk fails, or the
   // answer is nonsense.
@@ -63,6 +65,8 @@ class Registrar {
  private:
   struct Wish {
     AppOwner owner;
+    // The app waits for it; otherwise only a token that changes is news to it.
+    bool asked = false;
     // 0: not asked yet.
     uint32_t request_id = 0;
     // Unregistered after it was asked: the token dies as soon as it is there …
@@ -81,6 +85,8 @@ class Registrar {
   void Pump();
   void Ask(const std::string& app_id, bool removal, uint32_t* request_id);
   void RetryLater();
+  // Once nothing is open any more: everything here is as the server has it.
+  absl::Status KeepTag();
 
   const Clock* const clock_;
   Inbox* const inbox_;
@@ -91,6 +97,8 @@ class Registrar {
   bool in_session_ = false;
   std::optional<MonotonicTime> retry_at_;
   uint32_t last_request_id_ = 0;
+  // As the server said last in this session.
+  uint64_t server_tag_ = 0;
   std::map<std::string, Wish> wants_;
   // Unanswered; at most kMaxPendingAppRequests.
   std::map<uint32_t, Request> requests_;

@@ -83,19 +83,86 @@ TEST_F(RegistrarTest, AsksOnceThereIsASession) {
   registrar_.Want(kMail, kUser);
   registrar_.Want(kMail, kUser);
   EXPECT_EQ(NewlyAsked(), "");
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   EXPECT_EQ(NewlyAsked(), "register com.example.mail");
   ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
   EXPECT_EQ(registered_, std::vector<std::string>{kMail});
   EXPECT_EQ(inbox_->Find(kMail)->owner, kUser);
 }
 
+class RegistrarVerifyTest : public RegistrarTest {
+ protected:
+  RegistrarVerifyTest() {
+    registrar_.OnSessionStart(5);
+    registrar_.Want(kMail, kUser);
+    Answer(1, 6);
+    registrar_.OnSessionEnd();
+    NewlyAsked();
+    registered_.clear();
+  }
+  // To the last question.
+  void Answer(uint64_t registration_id, uint64_t tag) {
+    AppRegistered answer = Ok(LastRequest());
+    answer.set_registration_id(registration_id);
+    answer.set_registrations_tag(tag);
+    ASSERT_TRUE(registrar_.OnAppRegistered(answer).ok());
+  }
+};
+
+TEST_F(RegistrarVerifyTest, NothingIsAskedWhileTheServersStateIsTheKnownOne) {
+  registrar_.OnSessionStart(6);
+  EXPECT_EQ(NewlyAsked(), "");
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(0);
+  EXPECT_EQ(NewlyAsked(), "") << "a server that does not say";
+}
+
+TEST_F(RegistrarVerifyTest, EachAppIsRegisteredAgainIfTheServersStateIsAnother) {
+  registrar_.OnSessionStart(7);
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(7);
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail") << "nobody answered";
+  Answer(2, 8);
+  EXPECT_EQ(registered_, std::vector<std::string>{kMail}) << "another life: the token is news";
+  EXPECT_EQ(inbox_->Find(kMail)->registration_id, 2u);
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(8);
+  EXPECT_EQ(NewlyAsked(), "");
+}
+
+TEST_F(RegistrarVerifyTest, ATokenThatIsTheSameIsNoNews) {
+  registrar_.OnSessionStart(7);
+  Answer(1, 7);
+  EXPECT_EQ(registered_, std::vector<std::string>{});
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(7);
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail") << "once, and not again";
+}
+
+TEST_F(RegistrarVerifyTest, AnAppThatAsksMeanwhileIsAnswered) {
+  registrar_.OnSessionStart(7);
+  registrar_.Want(kMail, kUser);
+  Answer(1, 7);
+  EXPECT_EQ(registered_, std::vector<std::string>{kMail});
+}
+
+TEST_F(RegistrarVerifyTest, AnAppMoreIsTakenWhileAllOthersAreVerified) {
+  // Counted twice they would be too many.
+  for (size_t i = 1; i < kMaxAppsPerDevice / 2 + 10; ++i) {
+    ASSERT_TRUE(inbox_->Register(absl::StrCat("com.example.app", i), {kUser, 1000 + i, "t"}).ok());
+  }
+  registrar_.OnSessionStart(7);
+  registrar_.Want("com.example.last", kUser);
+  EXPECT_TRUE(refused_.empty());
+}
+
 TEST_F(RegistrarTest, AsksAgainInTheNextSession) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   registrar_.Want(kMail, kUser);
   const uint32_t first = LastRequest();
   registrar_.OnSessionEnd();
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   EXPECT_EQ(NewlyAsked(), "register com.example.mail, register com.example.mail");
   EXPECT_NE(LastRequest(), first);
   ASSERT_TRUE(registrar_.OnAppRegistered(Ok(first)).ok());
@@ -105,12 +172,12 @@ TEST_F(RegistrarTest, AsksAgainInTheNextSession) {
 TEST_F(RegistrarTest, WhoHasGoneIsNotAskedFor) {
   registrar_.Want(kMail, kUser);
   registrar_.Unwant(kMail);
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   EXPECT_EQ(NewlyAsked(), "");
 }
 
 TEST_F(RegistrarTest, UnansweredRequestsAreBounded) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   for (size_t i = 0; i < kMaxPendingAppRequests + 5; ++i) {
     registrar_.Want(absl::StrCat("com.example.app", i), kUser);
   }
@@ -136,7 +203,7 @@ TEST_F(RegistrarTest, AppsOfOneUserLeaveRoomForThoseOfOthers) {
 }
 
 TEST_F(RegistrarTest, ARefusalIsTold) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   for (const auto& [outcome, code] :
        {std::pair(AppRegistered::UNKNOWN_APP, v1::Error::UNKNOWN_APP),
         std::pair(AppRegistered::LIMIT_REACHED, v1::Error::LIMIT_REACHED),
@@ -152,7 +219,7 @@ TEST_F(RegistrarTest, ARefusalIsTold) {
 }
 
 TEST_F(RegistrarTest, UnavailableIsRetriedWithBackOff) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   registrar_.Want(kMail, kUser);
   for (int i = 0; i < 5; ++i) {
     AppRegistered answer;
@@ -170,7 +237,7 @@ TEST_F(RegistrarTest, UnavailableIsRetriedWithBackOff) {
 }
 
 TEST_F(RegistrarTest, AnAnswerWithoutATokenEndsTheSession) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   registrar_.Want(kMail, kUser);
   AppRegistered answer = Ok(LastRequest());
   answer.clear_token();
@@ -179,7 +246,7 @@ TEST_F(RegistrarTest, AnAnswerWithoutATokenEndsTheSession) {
 
 TEST_F(RegistrarTest, ARemovalGoesBeforeANewRegistration) {
   ASSERT_TRUE(inbox_->Register(kMail, {kUser, 1, "token"}).ok());
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   ASSERT_TRUE(registrar_.Unregister(kMail).ok());
   registrar_.Want(kMail, kUser + 1);
   EXPECT_EQ(NewlyAsked(), "remove com.example.mail");
@@ -191,7 +258,7 @@ TEST_F(RegistrarTest, ARemovalGoesBeforeANewRegistration) {
 }
 
 TEST_F(RegistrarTest, UnregisteredWhileItWasAskedForTheTokenDiesAtOnce) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   registrar_.Want(kMail, kUser);
   ASSERT_TRUE(registrar_.Unregister(kMail).ok());
   ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
@@ -201,7 +268,7 @@ TEST_F(RegistrarTest, UnregisteredWhileItWasAskedForTheTokenDiesAtOnce) {
 }
 
 TEST_F(RegistrarTest, UnregisteredAndWantedAgainWhileItWasAskedFor) {
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   registrar_.Want(kMail, kUser);
   ASSERT_TRUE(registrar_.Unregister(kMail).ok());
   registrar_.Want(kMail, kUser);
@@ -215,11 +282,11 @@ TEST_F(RegistrarTest, UnregisteredAndWantedAgainWhileItWasAskedFor) {
 
 TEST_F(RegistrarTest, TokensThatAServerChangeVoidedAreAskedForByItself) {
   ASSERT_TRUE(inbox_->Register(kMail, {kUser, 1, "token"}).ok());
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   EXPECT_EQ(NewlyAsked(), "");
   registrar_.OnSessionEnd();
   ASSERT_TRUE(inbox_->EnterMailbox(NewMailboxId(), 0).ok());
-  registrar_.OnSessionStart();
+  registrar_.OnSessionStart(0);
   EXPECT_EQ(NewlyAsked(), "register com.example.mail");
 }
 

@@ -35,6 +35,8 @@ class SeqTracker {
   bool full() const { return ranges_.size() >= max_ranges_; }
   // Separate runs.
   size_t size() const { return ranges_.size(); }
+  // The greatest that was seen. 0: none.
+  uint64_t greatest() const { return ranges_.empty() ? 0 : ranges_.rbegin()->second; }
 
   // REQUIRES: seq > 0, !Contains(seq), !full().
   Change Insert(uint64_t seq);

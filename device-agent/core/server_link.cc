@@ -36,6 +36,13 @@ absl::string_view ReasonName(GoAway::Reason reason) {
   }
 }
 
+constexpr absl::string_view kStrangerHasOurKey =
+    "another phone logged in with this phone's key and gets its messages now: device.key was "
+    "copied. This "
+    "agent comes back when the other one is gone. To give a phone a key of its own, stop its "
+    "agent, move "
+    "its state directory away and start it again";
+
 [[maybe_unused]] bool CanMove(ServerLink::State from, ServerLink::State to) {
   using S = ServerLink::State;
   switch (from) {
@@ -99,6 +106,8 @@ void ServerLink::OnOpen(const std::string& tls_exporter) {
   *frame.mutable_login() = *std::move(login);
   frame.mutable_login()->set_heartbeat_interval_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(promised_)));
+  if (clock_->Boottime() >= claim_at_) yields_ = false;
+  frame.mutable_login()->set_yields(yields_);
   if (const std::optional<NetworkReport> network = policy_->OnLogin()) {
     *frame.mutable_login()->mutable_network() = ToProto(*network);
   }
@@ -292,6 +301,7 @@ void ServerLink::OnWelcome(const device::v1::Welcome& welcome) {
   ready_since_ = clock_->Boottime();
   beat_sent_.reset();
   beat_again_ = false;
+  yields_ = false;
   MoveTo(State::kReady);
   if (absl::Status s = owner_->OnWelcome(welcome); !s.ok()) return Abandon(s);
   ReportNetwork();
@@ -316,9 +326,21 @@ void ServerLink::OnGoAway(const GoAway& go_away) {
     owner_->OnLoginNumberSeen(go_away.winning_login_number());
     // In a session: somebody else has our key. At login: our number was behind, because our disk
     // lost it, and the next one is not.
-    if (was_ready) return Lose(why, std::max(wait, kReplacedWait), true);
+    if (was_ready) return YieldToStranger(wait);
+    if (yields_) {
+      return Lose(kStrangerHasOurKey, wait > absl::ZeroDuration() ? wait : kReplacedWait, true);
+    }
   }
   Lose(why, wait > absl::ZeroDuration() ? std::make_optional(wait) : std::nullopt, true);
+}
+
+void ServerLink::YieldToStranger(absl::Duration wait) {
+  LogWarning("device_key_used_elsewhere", {{"server", address_}, {"what", kStrangerHasOurKey}});
+  // A server that names no wait doesn't know of logins that yield: this one would take the mailbox back.
+  if (wait == absl::ZeroDuration()) return Lose(kStrangerHasOurKey, kReplacedWait, true);
+  yields_ = true;
+  claim_at_ = clock_->Boottime() + kReplacedWait;
+  Lose(kStrangerHasOurKey, wait, true);
 }
 
 void ServerLink::TakeBounds(const device::v1::HeartbeatBounds& bounds) {

@@ -141,6 +141,7 @@ class ServerLink {
   bool OnFrameBytes(absl::string_view body);
   void OnWelcome(const device::v1::Welcome& welcome);
   void OnGoAway(const device::v1::GoAway& go_away);
+  void YieldToStranger(absl::Duration wait);
   void TakeBounds(const device::v1::HeartbeatBounds& bounds);
   // What the policy has to tell of the network, if anything.
   void ReportNetwork();
@@ -184,6 +185,9 @@ class ServerLink {
   std::optional<MonotonicTime> beat_sent_;
   absl::Duration beat_silence_;
   bool beat_again_ = false;
+  // A stranger with our key has the mailbox: until claim_at_ we only ask whether it is free.
+  bool yields_ = false;
+  MonotonicTime claim_at_;
   // Of that beat: its path is in doubt, or known to be alive.
   bool in_doubt_ = false;
   bool received_ = false;

@@ -564,6 +564,40 @@ TEST_F(ServerLinkTest, ReplacedInASessionStaysAwayForLong) {
   EXPECT_EQ(owner_.login_number, 40u);
 }
 
+// The loser of two phones with one key was deaf for 15 minutes after the other had gone.
+TEST_F(ServerLinkTest, ReplacedInASessionAsksWhetherTheMailboxIsFree) {
+  Connect();
+  ConnectorFrame go_away = MakeGoAway(GoAway::REPLACED, absl::Seconds(40));
+  Receive(go_away);
+  EXPECT_NE(link_.last_error().find("another phone logged in with this phone's key"),
+            std::string::npos);
+  absl::Duration waited;
+  while (waited < kReplacedWait) {
+    ASSERT_EQ(UntilDeadline(), absl::Seconds(40));
+    waited += absl::Seconds(40);
+    WaitForDeadline();
+    link_.OnOpen("");
+    ASSERT_EQ(owner_.frames.back().login().yields(), waited < kReplacedWait);
+    if (waited < kReplacedWait) Receive(go_away);
+  }
+  Receive(Welcome());
+  EXPECT_EQ(link_.state(), State::kReady);
+}
+
+TEST_F(ServerLinkTest, WhoGotTheFreeMailboxYieldsNoMore) {
+  Connect();
+  Receive(MakeGoAway(GoAway::REPLACED, absl::Seconds(40)));
+  WaitForDeadline();
+  link_.OnOpen("");
+  EXPECT_TRUE(owner_.frames.back().login().yields());
+  Receive(Welcome());
+  ASSERT_EQ(link_.state(), State::kReady);
+  link_.OnClosed(absl::OkStatus());
+  WaitForDeadline();
+  link_.OnOpen("");
+  EXPECT_FALSE(owner_.frames.back().login().yields());
+}
+
 TEST_F(ServerLinkTest, ReplacedAtLoginJumpsAndComesBackSoon) {
   link_.Start();
   link_.OnOpen("");

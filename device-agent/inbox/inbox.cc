@@ -24,22 +24,25 @@ absl::Status Damaged(const std::string& path, const absl::Status& cause) {
 }  // namespace
 
 Inbox::Inbox(std::unique_ptr<Database> db, std::unique_ptr<InboxStatements> statements,
-             const Clock* clock)
-    : db_(std::move(db)), sql_(std::move(statements)), clock_(clock) {}
+             const Clock* clock, std::string boot_id)
+    : db_(std::move(db)), sql_(std::move(statements)), server_time_(clock, std::move(boot_id)) {}
 
 Inbox::~Inbox() {
   // So that `redelivered` is right after an orderly stop. Nothing depends on it.
   Transact([] { return absl::OkStatus(); }).IgnoreError();
 }
 
-absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const std::string& path, const Clock* clock) {
+absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const std::string& path, const Clock* clock,
+                                                   std::string boot_id) {
   auto open = [&]() -> absl::StatusOr<std::unique_ptr<Inbox>> {
     BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Database> db, Database::Open(path));
     BELLWIRE_RETURN_IF_ERROR(PrepareInboxSchema(db.get()));
     BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<InboxStatements> statements,
                               InboxStatements::Prepare(db.get()));
-    std::unique_ptr<Inbox> inbox(new Inbox(std::move(db), std::move(statements), clock));
+    std::unique_ptr<Inbox> inbox(
+        new Inbox(std::move(db), std::move(statements), clock, std::move(boot_id)));
     BELLWIRE_RETURN_IF_ERROR(inbox->Load());
+    inbox->server_time_.Restore(inbox->state_.server_time);
     return inbox;
   };
   absl::StatusOr<std::unique_ptr<Inbox>> inbox = open();
@@ -59,7 +62,9 @@ absl::Status Inbox::Load() {
   };
   BELLWIRE_RETURN_IF_ERROR(each(sql_->all_meta, [&state](const Statement& row) {
     if (row.Bytes(0) == "inbox_id") state.inbox_id = std::string(row.Bytes(1));
+    if (row.Bytes(0) == "server_time") state.server_time = std::string(row.Bytes(1));
     if (row.Bytes(0) == "login_number") state.login_number = Unsigned(row.Int(1));
+    if (row.Bytes(0) == "registrations_tag") state.registrations_tag = Unsigned(row.Int(1));
     if (row.Bytes(0) == "mailbox_id") state.mailbox_id = MailboxId::FromBytes(row.Bytes(1));
   }));
   std::vector<SeqTracker::Range> seen;
@@ -85,6 +90,8 @@ absl::Status Inbox::Load() {
     state.waiting.emplace(Unsigned(row.Int(0)), static_cast<size_t>(row.Int(1)));
   }));
   state_ = std::move(state);
+  // The next DropExpired finds out.
+  next_expiry_ms_ = state_.waiting.empty() ? INT64_MAX : INT64_MIN;
   loaded_ = true;
   return absl::OkStatus();
 }
@@ -121,9 +128,53 @@ absl::Status Inbox::RaiseLoginNumber(uint64_t number) {
   });
 }
 
-absl::StatusOr<bool> Inbox::EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq) {
+absl::Status Inbox::RenewInboxId() {
+  return Transact([this] { return WriteNewInboxId(); });
+}
+
+absl::Status Inbox::WriteNewInboxId() {
+  state_.inbox_id = std::string(NewMessageId().bytes());
+  return sql_->put_meta.Reset().BindText("inbox_id").BindBlob(state_.inbox_id).Run();
+}
+
+absl::Status Inbox::SetRegistrationsTag(uint64_t tag) {
+  if (tag == state_.registrations_tag) return absl::OkStatus();
+  return Transact([this, tag] {
+    state_.registrations_tag = tag;
+    return sql_->put_meta.Reset().BindText("registrations_tag").BindInt(Signed(tag)).Run();
+  });
+}
+
+absl::Status Inbox::SetServerTime(absl::Time now) {
+  server_time_.Set(now);
+  return KeepServerTime();
+}
+
+absl::Status Inbox::KeepServerTime() {
+  if (!server_time_.IsNews(state_.server_time)) return absl::OkStatus();
+  return Transact([this] {
+    state_.server_time = server_time_.Save();
+    return sql_->put_meta.Reset().BindText("server_time").BindText(state_.server_time).Run();
+  });
+}
+
+std::optional<absl::Time> Inbox::NextExpiry() const {
+  if (next_expiry_ms_ == INT64_MAX) return std::nullopt;
+  return absl::FromUnixMillis(next_expiry_ms_);
+}
+
+absl::StatusOr<bool> Inbox::EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq,
+                                         uint64_t acked_up_to_seq) {
   const bool changed = state_.mailbox_id != mailbox_id;
   BELLWIRE_RETURN_IF_ERROR(Transact([&]() -> absl::Status {
+    if (!changed && acked_up_to_seq > state_.seen.greatest()) {
+      LogWarning("inbox_is_an_older_state",
+                 {{"seen_up_to", state_.seen.greatest()}, {"acknowledged_up_to", acked_up_to_seq}});
+      BELLWIRE_RETURN_IF_ERROR(WriteNewInboxId());
+      for (const auto& [app_id, registration] : state_.registrations) {
+        BELLWIRE_RETURN_IF_ERROR(AddGap(registration.registration_id, 1));
+      }
+    }
     if (changed) {
       state_.mailbox_id = mailbox_id;
       BELLWIRE_RETURN_IF_ERROR(

@@ -24,6 +24,7 @@
 #include "device-agent/apps/app_owner.h"
 #include "device-agent/core/seq_tracker.h"
 #include "device-agent/inbox/inbox_schema.h"
+#include "device-agent/inbox/server_time.h"
 #include "device-agent/inbox/sqlite.h"
 
 namespace bellwire::agent {
@@ -82,14 +83,29 @@ struct QueuedAppAck {
 // sqlite.h, mostly RESOURCE_EXHAUSTED DISK_FULL. Blocking; single-threaded.
 class Inbox {
  public:
-  // Opens or makes the file. `clock` decides what is expired, and must outlive the inbox.
+  // Opens or makes the file. What is expired goes by the server's time (server_time.h), which `clock` carries
+  // on; it must outlive the inbox. `boot_id`: see there.
   //   DATA_LOSS DATABASE_DAMAGED  the file is damaged; the message says what to do
   //   FAILED_PRECONDITION         DATABASE_IN_USE, or DATABASE_TOO_NEW: made by a later version
-  static absl::StatusOr<std::unique_ptr<Inbox>> Open(const std::string& path, const Clock* clock);
+  static absl::StatusOr<std::unique_ptr<Inbox>> Open(const std::string& path, const Clock* clock,
+                                                     std::string boot_id = "");
   ~Inbox();
 
   // Names this inbox: as long as it stays the same, delivery ids mean the same messages. 16 bytes.
   const std::string& inbox_id() const { return state_.inbox_id; }
+  // This inbox is known to be a copy of an older state of it: what it is going to give out under its next
+  // delivery ids is not what was given out under them before. It gets another id.
+  absl::Status RenewInboxId();
+
+  // --- Time.
+
+  // The server says what time it is.
+  absl::Status SetServerTime(absl::Time now);
+  // The phone's clock was set: what it is off by is kept for the next boot.
+  absl::Status KeepServerTime();
+  absl::Time ServerNow() const { return server_time_.Now(); }
+  // When DropExpired next has something to do, at the earliest.
+  std::optional<absl::Time> NextExpiry() const;
 
   // --- Sessions. ---
 
@@ -101,9 +117,16 @@ class Inbox {
   uint64_t login_number() const { return state_.login_number; }
   // Nullopt before the first Welcome.
   const std::optional<MailboxId>& mailbox_id() const { return state_.mailbox_id; }
+  // The greatest sequence number of the mailbox that was received. 0: none.
+  uint64_t seen_up_to() const { return state_.seen.greatest(); }
   // The server's mailbox, and what is settled in it. A mailbox other than the one known voids every
   // sequence number and every token; true then.
-  absl::StatusOr<bool> EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq);
+  //
+  // `acked_up_to_seq`: the greatest that this device ever acknowledged, as the server says; 0: it does not. If
+  // this inbox has not seen it, it is an older state that was put back. It gets another inbox_id, and each app a
+  // gap notice, because the messages in between may have gone with the newer state.
+  absl::StatusOr<bool> EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq,
+                                    uint64_t acked_up_to_seq = 0);
 
   // --- Messages. ---
 
@@ -160,6 +183,11 @@ class Inbox {
   // The server has removed the app.
   absl::Status FinishRemoval(absl::string_view app_id);
 
+  // What the server called the state of this device's registrations when all of them here were as there. 0:
+  // never told.
+  uint64_t registrations_tag() const { return state_.registrations_tag; }
+  absl::Status SetRegistrationsTag(uint64_t tag);
+
   // --- What the server is to be told. ---
 
   // AppAcks with ids above `after`, in order, at most `limit`.
@@ -179,7 +207,10 @@ class Inbox {
   // What is in memory as well as on disk; read back after a failed transaction.
   struct State {
     std::string inbox_id;
+    // ServerTime::Save.
+    std::string server_time;
     uint64_t login_number = 0;
+    uint64_t registrations_tag = 0;
     std::optional<MailboxId> mailbox_id;
     SeqTracker seen{kMaxSeenRanges};
     std::map<std::string, Registration, std::less<>> registrations;
@@ -207,7 +238,7 @@ class Inbox {
   };
 
   Inbox(std::unique_ptr<Database> db, std::unique_ptr<InboxStatements> statements,
-        const Clock* clock);
+        const Clock* clock, std::string boot_id);
 
   absl::Status Load();
   // Runs `change` in a transaction, with what else is to be written; on an error the memory follows
@@ -216,6 +247,8 @@ class Inbox {
 
   absl::Status ApplyPush(const device::v1::Push& push, Applied* applied);
   absl::Status ApplyGap(const device::v1::Gap& gap, Applied* applied);
+  absl::Status AddGap(uint64_t registration_id, uint32_t dropped);
+  absl::Status WriteNewInboxId();
   absl::Status ApplyRecall(const device::v1::Recall& recall);
   absl::Status ApplyTaken(const InboxBatch::Taken& taken);
   // False: it was seen before.
@@ -233,15 +266,21 @@ class Inbox {
   // Everything there is for an app that is attached counts as given from the next transaction on.
   absl::Status MarkGiven(uint64_t registration_id);
   absl::Status WriteGiven();
+  int64_t NowMs() const { return absl::ToUnixMillis(server_time_.Now()); }
+  // Something is stored that expires then.
+  void NoteExpiry(int64_t expires_at_ms);
+  absl::Status FindNextExpiry();
 
   const std::unique_ptr<Database> db_;
   const std::unique_ptr<InboxStatements> sql_;
-  const Clock* const clock_;
+  ServerTime server_time_;
   State state_;
   // False after a failed transaction whose effects on the memory could not be undone yet.
   bool loaded_ = false;
   // By registration id.
   absl::flat_hash_map<uint64_t, Given> given_;
+  // Nothing expires before that, but for what an app is looking at. INT64_MAX: nothing does.
+  int64_t next_expiry_ms_ = INT64_MAX;
 };
 
 }  // namespace bellwire::agent

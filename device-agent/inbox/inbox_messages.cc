@@ -73,7 +73,7 @@ absl::Status Inbox::ApplyPush(const device::v1::Push& push, Applied* applied) {
   if (!Takes(registration_id)) {
     return QueueAppAck(push.message_id(), registration_id, AppAck::UNREGISTERED);
   }
-  const int64_t now_ms = WallNowMs(*clock_);
+  const int64_t now_ms = NowMs();
   int64_t expires_at_ms = push.expires_at_ms();
   if (expires_at_ms == 0) {
     expires_at_ms = std::numeric_limits<int64_t>::max();
@@ -101,6 +101,7 @@ absl::Status Inbox::ApplyPush(const device::v1::Push& push, Applied* applied) {
   }
   insert.BindInt(Signed(Checksum(push.message_id(), push.payload())));
   BELLWIRE_RETURN_IF_ERROR(insert.Run());
+  NoteExpiry(expires_at_ms);
   ++state_.waiting[registration_id];
   NoteNews(registration_id, applied);
   return absl::OkStatus();
@@ -113,22 +114,40 @@ absl::Status Inbox::ApplyGap(const device::v1::Gap& gap, Applied* applied) {
     return absl::OkStatus();
   }
   if (!Takes(gap.registration_id())) return absl::OkStatus();
-  BELLWIRE_RETURN_IF_ERROR(MakeRoom(gap.registration_id()));
-  const int64_t now_ms = WallNowMs(*clock_);
-  BELLWIRE_RETURN_IF_ERROR(
-      sql_->insert_item.Reset()
-          .BindInt(Signed(gap.registration_id()))
-          .BindNull()
-          // A gap says that something is missing, even if the server lost count.
-          .BindInt(std::max<uint32_t>(1, gap.dropped()))
-          .BindBlob("")
-          .BindInt(now_ms)
-          .BindInt(now_ms + absl::ToInt64Milliseconds(kMaxTtl))
-          .BindNull()
-          .BindInt(Signed(Checksum("", "")))
-          .Run());
-  ++state_.waiting[gap.registration_id()];
+  // A gap says that something is missing, even if the server lost count.
+  BELLWIRE_RETURN_IF_ERROR(AddGap(gap.registration_id(), std::max<uint32_t>(1, gap.dropped())));
   NoteNews(gap.registration_id(), applied);
+  return absl::OkStatus();
+}
+
+absl::Status Inbox::AddGap(uint64_t registration_id, uint32_t dropped) {
+  BELLWIRE_RETURN_IF_ERROR(MakeRoom(registration_id));
+  const int64_t now_ms = NowMs();
+  const int64_t expires_at_ms = now_ms + absl::ToInt64Milliseconds(kMaxTtl);
+  BELLWIRE_RETURN_IF_ERROR(sql_->insert_item.Reset()
+                               .BindInt(Signed(registration_id))
+                               .BindNull()
+                               .BindInt(dropped)
+                               .BindBlob("")
+                               .BindInt(now_ms)
+                               .BindInt(expires_at_ms)
+                               .BindNull()
+                               .BindInt(Signed(Checksum("", "")))
+                               .Run());
+  NoteExpiry(expires_at_ms);
+  ++state_.waiting[registration_id];
+  return absl::OkStatus();
+}
+
+void Inbox::NoteExpiry(int64_t expires_at_ms) {
+  next_expiry_ms_ = std::min(next_expiry_ms_, expires_at_ms);
+}
+
+absl::Status Inbox::FindNextExpiry() {
+  sql_->next_expiry.Reset().BindInt(NowMs());
+  BELLWIRE_ASSIGN_OR_RETURN(const bool row, sql_->next_expiry.Step());
+  next_expiry_ms_ = row && !sql_->next_expiry.IsNull(0) ? sql_->next_expiry.Int(0) : INT64_MAX;
+  sql_->next_expiry.Reset();
   return absl::OkStatus();
 }
 
@@ -250,7 +269,7 @@ absl::Status Inbox::MakeRoom(uint64_t registration_id) {
   CountDown(registration_id);
   return sql_->make_gap.Reset()
       .BindInt(std::min<int64_t>(dropped, std::numeric_limits<uint32_t>::max()))
-      .BindInt(WallNowMs(*clock_) + absl::ToInt64Milliseconds(kMaxTtl))
+      .BindInt(NowMs() + absl::ToInt64Milliseconds(kMaxTtl))
       .BindInt(rows[0].id)
       .Run();
 }
@@ -302,7 +321,7 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
   Statement& row = sql_->items.Reset()
                        .BindInt(Signed(registration->registration_id))
                        .BindInt(Signed(after))
-                       .BindInt(WallNowMs(*clock_))
+                       .BindInt(NowMs())
                        .BindInt(static_cast<int64_t>(limit));
   for (;;) {
     BELLWIRE_ASSIGN_OR_RETURN(const bool more, row.Step());
@@ -366,6 +385,8 @@ void Inbox::Release(absl::string_view app_id) {
   if (registration == nullptr) return;
   Given& given = given_[registration->registration_id];
   given.in_flight_up_to = 0;
+  // Some of it may have expired meanwhile.
+  if (!given.in_flight.empty()) next_expiry_ms_ = INT64_MIN;
   given.in_flight.clear();
   given.earlier_up_to = given.up_to;
   given.attached = false;
@@ -391,7 +412,7 @@ absl::StatusOr<bool> Inbox::DropExpired() {
     std::string message_id;
   };
   std::vector<Row> rows;
-  sql_->expired.Reset().BindInt(WallNowMs(*clock_));
+  sql_->expired.Reset().BindInt(NowMs());
   for (;;) {
     BELLWIRE_ASSIGN_OR_RETURN(const bool more, sql_->expired.Step());
     if (!more) break;
@@ -401,7 +422,10 @@ absl::StatusOr<bool> Inbox::DropExpired() {
     if (given != given_.end() && given->second.in_flight.contains(Unsigned(row.Int(0)))) continue;
     rows.push_back({row.Int(0), registration_id, !row.IsNull(2), std::string(row.Bytes(2))});
   }
-  if (rows.empty()) return false;
+  if (rows.empty()) {
+    BELLWIRE_RETURN_IF_ERROR(FindNextExpiry());
+    return false;
+  }
   BELLWIRE_RETURN_IF_ERROR(Transact([this, &rows]() -> absl::Status {
     for (const Row& row : rows) {
       BELLWIRE_RETURN_IF_ERROR(sql_->erase_item.Reset().BindInt(row.id).Run());
@@ -411,6 +435,7 @@ absl::StatusOr<bool> Inbox::DropExpired() {
     }
     return absl::OkStatus();
   }));
+  BELLWIRE_RETURN_IF_ERROR(FindNextExpiry());
   return true;
 }
 

@@ -143,6 +143,7 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
                           " dropped = ?, expires_at_ms = ? WHERE id = ?"),
       .expired = prepare("SELECT id, registration_id, message_id FROM items"
                          " WHERE expires_at_ms <= ? ORDER BY id"),
+      .next_expiry = prepare("SELECT min(expires_at_ms) FROM items WHERE expires_at_ms > ?"),
       .drop_items = prepare("DELETE FROM items WHERE registration_id = ? RETURNING message_id"),
       .move_items = prepare("UPDATE items SET registration_id = ? WHERE registration_id = ?"),
       .count_items =

@@ -41,6 +41,7 @@ struct InboxStatements {
   Statement erase_item;   // id
   Statement make_gap;     // dropped, expires, id
   Statement expired;      // now -> id, registration, message id or NULL
+  Statement next_expiry;  // now -> the first expiry after it, or NULL
   Statement drop_items;   // registration -> message id or NULL
   Statement move_items;   // new registration, old registration
   Statement count_items;  // -> registration, number

@@ -85,6 +85,16 @@ class FakeConnector final : public net::Stream::Delegate {
     return absl::StrCat("token-", app_id, "-", generation_);
   }
 
+  // A server whose store came back from a backup that doesn't know the app: another registration.
+  void ForgetRegistration(const std::string& app_id) {
+    registration_ids_.erase(app_id);
+    generation_ += 1;
+  }
+  // This server's time: it does not jump with the phone's.
+  absl::Time Now() const {
+    return began_ + (loop_->clock().Boottime() - began_boottime_) + clock_ahead;
+  }
+
   net::Stream* stream() { return stream_.get(); }
   bool ready() const { return ready_; }
   size_t unacked() const { return mailbox_.size(); }
@@ -98,6 +108,10 @@ class FakeConnector final : public net::Stream::Delegate {
   bool removes = true;
   // In the Welcome. Default: none.
   std::optional<device::v1::HeartbeatBounds> heartbeat_bounds;
+  uint64_t acked_up_to_seq = 0;
+  uint64_t registrations_tag = 0;
+  // How far this server's clock is ahead of the phone's, as that was when the test began.
+  absl::Duration clock_ahead;
 
   // What it heard.
   int connections = 0;
@@ -159,6 +173,7 @@ class FakeConnector final : public net::Stream::Delegate {
       if (register_outcome == device::v1::AppRegistered::OK) {
         registered->set_registration_id(RegistrationIdOf(app_id));
         registered->set_token(TokenOf(app_id));
+        registered->set_registrations_tag(registrations_tag);
       }
       Send(answer);
     } else if (frame.has_remove_app()) {
@@ -183,7 +198,9 @@ class FakeConnector final : public net::Stream::Delegate {
   void AnswerLogin() {
     device::v1::ConnectorFrame frame;
     frame.mutable_welcome()->set_mailbox_id(std::string(mailbox_id.bytes()));
-    frame.mutable_welcome()->set_server_time_ms(WallNowMs(loop_->clock()));
+    frame.mutable_welcome()->set_server_time_ms(absl::ToUnixMillis(Now()));
+    frame.mutable_welcome()->set_acked_up_to_seq(acked_up_to_seq);
+    frame.mutable_welcome()->set_registrations_tag(registrations_tag);
     if (heartbeat_bounds.has_value()) {
       *frame.mutable_welcome()->mutable_heartbeat_bounds() = *heartbeat_bounds;
     }
@@ -200,6 +217,8 @@ class FakeConnector final : public net::Stream::Delegate {
   std::map<uint64_t, device::v1::ConnectorFrame> mailbox_;
   std::map<std::string, uint64_t> registration_ids_;
   uint64_t generation_ = 1;
+  const absl::Time began_ = loop_->clock().WallNow();
+  const MonotonicTime began_boottime_ = loop_->clock().Boottime();
 };
 
 }  // namespace bellwire::agent
