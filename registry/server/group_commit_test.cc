@@ -448,12 +448,13 @@ TEST(WriterThreadTest, WhatIsDueAtOnceIsDoneInSmallStepsBetweenCalls) {
   for (int i = 0; i < kDevices; ++i) {
     const DeviceId device(
         std::array<uint8_t, 16>{static_cast<uint8_t>(i), static_cast<uint8_t>(i >> 8)});
-    const TokenRef token{device, *store.RegisterApp(device, "com.example.mail"), "team"};
+    const TokenRef token{device, store.RegisterApp(device, "com.example.mail")->registration_id,
+                         "team"};
     Route route;
     route.set_connector_address("connector:1");
     route.set_session_id(1);
     route.set_login_number(1);
-    ASSERT_TRUE(store.Bind(device, route, {.max_bytes = 1000, .max_messages = 10}).ok());
+    ASSERT_TRUE(store.Bind(device, route, {.max_bytes = 1000, .max_messages = 10}, {}).ok());
     Envelope message;
     message.set_message_id(std::string(16, 'm'));
     message.set_registration_id(token.registration_id);

@@ -49,7 +49,8 @@ TEST_P(EngineContractTest, AKeyIsItsFamilysAlone) {
 
 TEST_P(EngineContractTest, KeysAndValuesAreBytes) {
   const std::string key("\0\xff\0", 3), value("\xff\0", 2);
-  ASSERT_TRUE(engine().Commit({{{Family::kDevices, key}, value}, {{Family::kLives, key}, ""}}).ok());
+  ASSERT_TRUE(
+      engine().Commit({{{Family::kDevices, key}, value}, {{Family::kLives, key}, ""}}).ok());
   Restart();
   EXPECT_EQ(Value(engine(), Family::kDevices, key), value);
   EXPECT_EQ(Value(engine(), Family::kLives, key), "");
@@ -67,9 +68,7 @@ TEST_P(EngineContractTest, AScanIsInTheOrderOfBytes) {
   EXPECT_TRUE(Rows(engine(), Family::kTimeline, "c", "c").empty());
 }
 
-TEST_P(EngineContractTest, AnEmptyCommitIsOne) {
-  EXPECT_TRUE(engine().Commit({}).ok());
-}
+TEST_P(EngineContractTest, AnEmptyCommitIsOne) { EXPECT_TRUE(engine().Commit({}).ok()); }
 
 TEST_P(EngineContractTest, ADeletionOfWhatIsNotThereIsHarmless) {
   ASSERT_TRUE(engine().Commit({{{Family::kDevices, "a"}, std::nullopt}}).ok());
@@ -80,7 +79,9 @@ TEST_P(EngineContractTest, ADeletionOfWhatIsNotThereIsHarmless) {
 TEST_P(EngineContractTest, EqualsAPlainMap) {
   std::mt19937 random(1);
   std::map<Family, std::map<std::string, std::string>> model;
-  const auto any_key = [&] { return absl::StrCat("device ", 100'000'000 + random() % 5, random() % 5); };
+  const auto any_key = [&] {
+    return absl::StrCat("device ", 100'000'000 + random() % 5, random() % 5);
+  };
   for (int commit = 0; commit < 500; ++commit) {
     WriteSet writes;
     for (size_t n = random() % 5; n > 0; --n) {

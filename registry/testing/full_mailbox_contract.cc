@@ -113,7 +113,8 @@ TEST_P(StoreContractTest, WhatAPageHoldsIsOnItsWay) {
   PutApp("com.example.all", admin::v1::DROP_ALL);
   const TokenRef token = Register(Device(1), "com.example.all");
   Fill(token, 1, 100);
-  ASSERT_TRUE(store().Bind(Device(1), RouteOf(1), {.max_bytes = 1 << 20, .max_messages = 64}).ok());
+  ASSERT_TRUE(
+      store().Bind(Device(1), RouteOf(1), {.max_bytes = 1 << 20, .max_messages = 64}, {}).ok());
   Commit();
   ASSERT_TRUE(store().Pull(Device(1), 64, {.max_bytes = 1 << 20, .max_messages = 1}).ok());
   Commit();

@@ -64,11 +64,11 @@ TEST_P(StoreContractTest, TheNewestLoginWinsWhateverTheOrder) {
 TEST_P(StoreContractTest, ALoginNumberFarAheadIsRefused) {
   Bind(Device(1), 5);
   for (const uint64_t number : {UINT64_MAX, UINT64_MAX / 2, kMaxLoginNumberStep + 6}) {
-    const absl::Status refused = store().Bind(Device(1), RouteOf(number), Wide()).status();
+    const absl::Status refused = store().Bind(Device(1), RouteOf(number), Wide(), {}).status();
     EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_EQ(ErrorReason(refused), "LOGIN_NUMBER_TOO_GREAT");
     EXPECT_EQ(ErrorMetadata(refused, "winning_login_number"), "5");
-    EXPECT_EQ(ErrorReason(store().Bind(Device(2), RouteOf(number), Wide()).status()),
+    EXPECT_EQ(ErrorReason(store().Bind(Device(2), RouteOf(number), Wide(), {}).status()),
               "LOGIN_NUMBER_TOO_GREAT");
   }
   Bind(Device(1), 6);
@@ -228,7 +228,8 @@ TEST_P(StoreContractTest, BindTellsTheGreatestSeqThatTheDeviceEverAcknowledged) 
   Ack(Device(1), {seq});
   Restart();
   EXPECT_EQ(Bind(Device(1), 3).acked_up_to_seq, seq);
-  AppendResult last = Append(token, Message(5));
+  const AppendResult last = Append(token, Message(5));
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(3)).ok());
   AppAck(token, 5);
   EXPECT_EQ(Bind(Device(1), 4).acked_up_to_seq, last.seq) << "an app's word says it too";
 }

@@ -92,13 +92,15 @@ absl::StatusOr<uint64_t> NumberStart(const RocksDbEngine::Options& options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   const std::string path = absl::StrCat(options.directory, "/", kStartFile);
   storage::v1::Format format;
-  std::string bytes;
-  const rocksdb::Status read = rocksdb::ReadFileToString(env, path, &bytes);
-  if (!read.ok() && !read.IsNotFound()) return FromRocksDb(read, absl::StrCat("reading ", path));
-  if (read.ok() && !format.ParseFromString(bytes)) {
-    // The clock alone is nearly always enough.
-    LogWarning("start_number_damaged", {{"file", path}});
-    format.Clear();
+  if (!env->FileExists(path).IsNotFound()) {
+    std::string bytes;
+    BELLWIRE_RETURN_IF_ERROR(
+        FromRocksDb(rocksdb::ReadFileToString(env, path, &bytes), absl::StrCat("reading ", path)));
+    if (!format.ParseFromString(bytes)) {
+      // The clock alone is nearly always enough.
+      LogWarning("start_number_damaged", {{"file", path}});
+      format.Clear();
+    }
   }
   format.set_version(kFormatVersion);
   format.set_numbers_after(NumbersOfStart(options.clock->WallNow(), format.numbers_after()));
