@@ -45,6 +45,13 @@ std::string App::WaitForToken() {
   return token_;
 }
 
+std::string App::WaitForTokenOtherThan(const std::string& token) {
+  const auto is_another = [this, &token]()
+                              ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return token_ != token; };
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(&is_another), kPatience) ? token_ : "";
+}
+
 std::vector<std::string> App::taken() const {
   absl::MutexLock lock(&mutex_);
   return taken_;

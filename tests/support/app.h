@@ -27,6 +27,8 @@ class App {
 
   // The token, once the app has one; "" after kPatience.
   std::string WaitForToken();
+  // A token other than `token`, once the app was told of one; "" after kPatience.
+  std::string WaitForTokenOtherThan(const std::string& token);
   // Payloads taken so far, in the order they came.
   std::vector<std::string> taken() const;
   // Waits until `n` messages were taken.
