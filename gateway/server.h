@@ -39,23 +39,23 @@ class GatewayServer {
   };
 
   // Listens and serves.
-  //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN, and those of PortAcceptor::Listen (rpc/port_acceptor.h)
-  //   and ServerTlsCredentials (rpc/credentials.h)
+  //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN, and those of net::ListenTcp and ReadTlsKeyPair
+  //   (rpc/credentials.h)
   static absl::StatusOr<std::unique_ptr<GatewayServer>> Start(Options options);
 
   virtual ~GatewayServer() = default;
 
   // "host:port" with the real port.
   virtual const std::string& address() const = 0;
-  // Whether the port still accepts, seen within `patience`; for a watchdog.
+  // Whether the port's threads still go round, seen within `patience`; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
 
-  // Tells load balancers (health: NOT_SERVING) and clients (new calls are refused SHUTTING_DOWN) to
-  // go elsewhere, lets calls that run finish, and ends send streams after the answers that they are
-  // owed. Shortly before `grace` is over ttl-zero Sends stop waiting for their devices, and are
-  // answered as the registry says; then what is left is answered SHUTTING_DOWN, and the port
-  // closes. Returns when no call is left, kDrainFlushTime after `grace` at the latest. Once is
-  // enough; the destructor does it without grace, and waits for what the registry owes.
+  // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls
+  // that run finish, and ends send streams after the answers that they are owed. Shortly before
+  // `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the registry
+  // says; then what is left is answered SHUTTING_DOWN. Returns when no connection is left,
+  // kDrainFlushTime after `grace` at the latest. Once is enough; the destructor does it without
+  // grace, and waits for what the registry owes.
   virtual void Drain(absl::Duration grace) = 0;
 };
 

@@ -33,11 +33,6 @@ absl::Status Bad(absl::string_view reason, const std::string& path, absl::string
   return MakeError(absl::StatusCode::kFailedPrecondition, reason, absl::StrCat(path, " ", why));
 }
 
-struct KeyPair {
-  std::string certificate_pem;
-  std::string key_pem;
-};
-
 absl::StatusOr<std::string> ReadCertificate(const std::string& path) {
   absl::StatusOr<std::string> pem = ReadWholeFile(path);
   if (pem.ok() && !ParseCertificatePem(*pem)) {
@@ -46,8 +41,10 @@ absl::StatusOr<std::string> ReadCertificate(const std::string& path) {
   return pem;
 }
 
-absl::StatusOr<KeyPair> ReadKeyPair(const std::string& certificate_path,
-                                    const std::string& key_path) {
+}  // namespace
+
+absl::StatusOr<TlsKeyPair> ReadTlsKeyPair(const std::string& certificate_path,
+                                          const std::string& key_path) {
   absl::StatusOr<std::string> certificate_pem = ReadCertificate(certificate_path);
   if (!certificate_pem.ok()) return certificate_pem.status();
   absl::StatusOr<std::string> key_pem = ReadPrivateFile(key_path);
@@ -60,14 +57,12 @@ absl::StatusOr<KeyPair> ReadKeyPair(const std::string& certificate_path,
     return Bad("KEY_MISMATCH", key_path,
                absl::StrCat("isn't the private key of the certificate in ", certificate_path));
   }
-  return KeyPair{*std::move(certificate_pem), *std::move(key_pem)};
+  return TlsKeyPair{*std::move(certificate_pem), *std::move(key_pem)};
 }
-
-}  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(
     const std::string& certificate_path, const std::string& key_path) {
-  absl::StatusOr<KeyPair> pair = ReadKeyPair(certificate_path, key_path);
+  absl::StatusOr<TlsKeyPair> pair = ReadTlsKeyPair(certificate_path, key_path);
   if (!pair.ok()) return pair.status();
   grpc::SslServerCredentialsOptions options(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
   options.pem_key_cert_pairs = {{pair->key_pem, pair->certificate_pem}};
@@ -87,8 +82,8 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> InternalServerCredentia
     const std::string& internal_dir) {
   absl::StatusOr<std::string> ca = ReadCertificate(absl::StrCat(internal_dir, "/ca.pem"));
   if (!ca.ok()) return ca.status();
-  absl::StatusOr<KeyPair> pair =
-      ReadKeyPair(absl::StrCat(internal_dir, "/node.pem"), absl::StrCat(internal_dir, "/node.key"));
+  absl::StatusOr<TlsKeyPair> pair = ReadTlsKeyPair(absl::StrCat(internal_dir, "/node.pem"),
+                                                   absl::StrCat(internal_dir, "/node.key"));
   if (!pair.ok()) return pair.status();
   grpc::SslServerCredentialsOptions options(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
@@ -101,8 +96,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> InternalChannelCredent
     const std::string& internal_dir) {
   absl::StatusOr<std::string> ca = ReadCertificate(absl::StrCat(internal_dir, "/ca.pem"));
   if (!ca.ok()) return ca.status();
-  absl::StatusOr<KeyPair> pair =
-      ReadKeyPair(absl::StrCat(internal_dir, "/node.pem"), absl::StrCat(internal_dir, "/node.key"));
+  absl::StatusOr<TlsKeyPair> pair = ReadTlsKeyPair(absl::StrCat(internal_dir, "/node.pem"),
+                                                   absl::StrCat(internal_dir, "/node.key"));
   if (!pair.ok()) return pair.status();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = *std::move(ca);

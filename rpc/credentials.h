@@ -23,7 +23,16 @@ namespace bellwire {
 // move between addresses without new certificates.
 inline constexpr absl::string_view kInternalServerName = "bellwire-internal";
 
-// TLS for the provider port: any client may connect.
+// A certificate, with what follows it in its file, and its private key, both in PEM.
+struct TlsKeyPair {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+// What a server shows to its clients.
+absl::StatusOr<TlsKeyPair> ReadTlsKeyPair(const std::string& certificate_path,
+                                          const std::string& key_path);
+
+// TLS for a gRPC server that any client may connect to.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(
     const std::string& certificate_path, const std::string& key_path);
 

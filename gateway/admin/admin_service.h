@@ -3,55 +3,52 @@
 
 #include <memory>
 
-#include "bellwire/admin/v1/admin.grpc.pb.h"
+#include "absl/strings/string_view.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
 #include "gateway/admin/admin_credential.h"
-#include "gateway/doors/grpc/drain_signal.h"
-#include "gateway/doors/grpc/unary_call.h"
+#include "gateway/call/method_table.h"
+#include "gateway/call/unary_handle.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
-// bellwire.admin.v1.AdminService on gRPC's callback API: checks the admin token and the request,
-// makes ids and key pairs, and leaves the rest to the registry. Thread-safe; outlives its calls
-// (shut the grpc::Server down first).
-class AdminService final : public admin::v1::AdminService::CallbackService {
+// bellwire.admin.v1.AdminService: checks the admin token by a call's metadata, then its request, makes
+// ids and key pairs, and leaves the rest to the registry. Thread-safe; outlives its calls.
+class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, DrainSignal* drain, RegistryApi* registry,
-               const Clock* clock)
-      : credential_(credential), drain_(drain), registry_(registry), clock_(clock) {}
+  AdminService(AdminCredential* credential, RegistryApi* registry, const Clock* clock)
+      : credential_(credential), registry_(registry), clock_(clock) {}
 
-  grpc::ServerUnaryReactor* CreateTeam(grpc::CallbackServerContext* context,
-                                       const admin::v1::CreateTeamRequest* request,
-                                       admin::v1::Team* response) override;
-  grpc::ServerUnaryReactor* ListTeams(grpc::CallbackServerContext* context,
-                                      const admin::v1::ListTeamsRequest* request,
-                                      admin::v1::ListTeamsResponse* response) override;
-  grpc::ServerUnaryReactor* CreateApp(grpc::CallbackServerContext* context,
-                                      const admin::v1::CreateAppRequest* request,
-                                      admin::v1::App* response) override;
-  grpc::ServerUnaryReactor* ListApps(grpc::CallbackServerContext* context,
-                                     const admin::v1::ListAppsRequest* request,
-                                     admin::v1::ListAppsResponse* response) override;
-  grpc::ServerUnaryReactor* CreateKey(grpc::CallbackServerContext* context,
-                                      const admin::v1::CreateKeyRequest* request,
-                                      admin::v1::CreateKeyResponse* response) override;
-  grpc::ServerUnaryReactor* ListKeys(grpc::CallbackServerContext* context,
-                                     const admin::v1::ListKeysRequest* request,
-                                     admin::v1::ListKeysResponse* response) override;
-  grpc::ServerUnaryReactor* RevokeKey(grpc::CallbackServerContext* context,
-                                      const admin::v1::RevokeKeyRequest* request,
-                                      admin::v1::Key* response) override;
+  void AddTo(MethodTable* methods);
 
  private:
-  // A call that came in. It is answered already if the server drains, or without the admin token:
+  template <typename Request, typename Response>
+  using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
+
+  // A method of which `serve` gets the calls that have the admin token. The others are answered
   //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL · those of AdminCredential
-  std::shared_ptr<UnaryCall> Open(const grpc::CallbackServerContext& context) const;
+  template <typename Request, typename Response>
+  void Add(MethodTable* methods, absl::string_view name,
+           void (AdminService::*serve)(Call<Request, Response>, Request));
+
+  void CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
+                  admin::v1::CreateTeamRequest request);
+  void ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
+                 admin::v1::ListTeamsRequest request);
+  void CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> call,
+                 admin::v1::CreateAppRequest request);
+  void ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> call,
+                admin::v1::ListAppsRequest request);
+  void CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
+                 admin::v1::CreateKeyRequest request);
+  void ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
+                admin::v1::ListKeysRequest request);
+  void RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
+                 admin::v1::RevokeKeyRequest request);
 
   AdminCredential* const credential_;
-  DrainSignal* const drain_;
   RegistryApi* const registry_;
   const Clock* const clock_;
 };

@@ -5,19 +5,22 @@
 
 namespace bellwire::gateway {
 
-absl::StatusOr<absl::string_view> BearerToken(
-    const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+absl::StatusOr<absl::string_view> BearerToken(const http::HeaderList& metadata) {
   constexpr absl::string_view kScheme = "Bearer ";
-  const auto [begin, end] = metadata.equal_range("authorization");
-  if (begin == end) {
+  const std::string* found = nullptr;
+  for (const http::Header& header : metadata) {
+    if (header.name != "authorization") continue;
+    if (found != nullptr) {
+      return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
+                       "The call has more than one `authorization`.");
+    }
+    found = &header.value;
+  }
+  if (found == nullptr) {
     return MakeError(absl::StatusCode::kUnauthenticated, "MISSING_CREDENTIAL",
                      "The call has no metadata `authorization: Bearer CREDENTIAL`.");
   }
-  if (std::next(begin) != end) {
-    return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
-                     "The call has more than one `authorization`.");
-  }
-  absl::string_view value(begin->second.data(), begin->second.size());
+  absl::string_view value = *found;
   if (!absl::StartsWithIgnoreCase(value, kScheme)) {
     return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
                      "The metadata `authorization` is not of the form `Bearer CREDENTIAL`.");

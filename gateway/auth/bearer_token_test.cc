@@ -1,17 +1,21 @@
 #include "gateway/auth/bearer_token.h"
 
+#include <string>
+
 #include "common/error.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::gateway {
 namespace {
 
-using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+using Metadata = http::HeaderList;
+
+std::string Found(const Metadata& metadata) { return std::string(*BearerToken(metadata)); }
 
 TEST(BearerTokenTest, FindsTheCredential) {
-  EXPECT_EQ(*BearerToken({{"user-agent", "x"}, {"authorization", "Bearer a.b.c"}}), "a.b.c");
-  EXPECT_EQ(*BearerToken({{"authorization", "bearer a.b.c"}}), "a.b.c");
-  EXPECT_EQ(*BearerToken({{"authorization", "Bearer "}}), "");
+  EXPECT_EQ(Found({{"user-agent", "x"}, {"authorization", "Bearer a.b.c"}}), "a.b.c");
+  EXPECT_EQ(Found({{"authorization", "bearer a.b.c"}}), "a.b.c");
+  EXPECT_EQ(Found({{"authorization", "Bearer "}}), "");
 }
 
 TEST(BearerTokenTest, SaysWhatIsWrong) {

@@ -10,27 +10,22 @@
 #include "gateway/auth/bearer_token.h"
 #include "gateway/receipts/receipt_cursor.h"
 #include "gateway/send/registry_error.h"
-#include "rpc/grpc_status.h"
 
 namespace bellwire::gateway {
 
 using internal::v1::ReadReceiptsResponse;
 
-ReceiptStream* ReceiptStream::New(const Environment& environment,
-                                  const grpc::CallbackServerContext& context,
-                                  const push::v1::WatchReceiptsRequest& request) {
-  std::shared_ptr<ReceiptStream> stream(new ReceiptStream(environment, request.cursor()));
-  stream->self_ = stream;
-  stream->Open(context);
-  return stream.get();  // gRPC calls OnDone only after it got the reactor.
+void ReceiptStream::Start(const Environment& environment, std::shared_ptr<RpcCall> call) {
+  std::shared_ptr<ReceiptStream>(new ReceiptStream(environment, std::move(call)))->Open();
 }
 
-void ReceiptStream::Open(const grpc::CallbackServerContext& context) {
+void ReceiptStream::Open() {
+  call_->OnCancel([self = shared_from_this()] { self->End(absl::CancelledError()); });
   if (!environment_.drain->Add(shared_from_this())) {
     OnDrain();
     return;
   }
-  const absl::StatusOr<absl::string_view> jwt = BearerToken(context.client_metadata());
+  const absl::StatusOr<absl::string_view> jwt = BearerToken(call_->metadata());
   if (!jwt.ok()) {
     End(jwt.status());
     return;
@@ -62,9 +57,18 @@ void ReceiptStream::Begin() {
     End(QuotaExceeded("streams of receipts"));
     return;
   }
-  from_now_ = cursor_.empty();
+  call_->Read(&request_, [self = shared_from_this()](bool ok) {
+    if (ok) return self->BeginAtCursor();
+    self->End(MakeError(absl::StatusCode::kInvalidArgument, "MISSING_REQUEST",
+                        "The call has no request message."));
+  });
+}
+
+void ReceiptStream::BeginAtCursor() {
+  from_now_ = request_.cursor().empty();
   if (!from_now_) {
-    const absl::StatusOr<uint64_t> position = DecodeReceiptCursor(identity_.team_id, cursor_);
+    const absl::StatusOr<uint64_t> position =
+        DecodeReceiptCursor(identity_.team_id, request_.cursor());
     if (!position.ok()) {
       End(position.status());
       return;
@@ -75,7 +79,7 @@ void ReceiptStream::Begin() {
 }
 
 void ReceiptStream::Read() {
-  if (ended()) return;
+  if (ended_) return;
   // A stream may outlive its JWT and its key, and must not.
   if (!identity_.IsFresh(*environment_.clock)) {
     Authenticate();
@@ -117,7 +121,7 @@ void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
 void ReceiptStream::WriteNextInTurn() {
   environment_.turns->Wait(identity_.team_id, [self = shared_from_this()] {
     // A stream that ended meanwhile has kept its turn.
-    if (!self->ended()) self->WriteNext();
+    if (!self->ended_) self->WriteNext();
   });
 }
 
@@ -141,28 +145,11 @@ void ReceiptStream::WriteNext() {
 }
 
 void ReceiptStream::Write() {
-  {
-    absl::MutexLock lock(&mu_);
-    if (ended_) return;
-    writing_ = true;
-  }
-  // Without a buffer hint: it would hold the first write back together with the initial metadata, and
-  // nothing else happens on such a stream that would let them go.
-  StartWrite(&response_);
+  call_->Write(&response_, [self = shared_from_this()](bool ok) { self->OnWriteDone(ok); });
 }
 
 void ReceiptStream::OnWriteDone(bool ok) {
-  bool finish = false;
-  absl::Status end;
-  {
-    absl::MutexLock lock(&mu_);
-    writing_ = false;
-    finish = ended_;
-    end = end_;
-  }
-  if (finish) {
-    Finish(ToGrpcStatus(end));
-  } else if (!ok) {
+  if (!ok) {
     End(absl::CancelledError());
   } else if (next_ < piece_.receipts_size()) {
     WriteNextInTurn();
@@ -171,29 +158,10 @@ void ReceiptStream::OnWriteDone(bool ok) {
   }
 }
 
-void ReceiptStream::OnCancel() { End(absl::CancelledError()); }
-
 void ReceiptStream::OnDrain() { End(ShuttingDown("Watch again, from the last cursor.")); }
 
-void ReceiptStream::OnDone() {
-  environment_.drain->Remove(this);
-  const std::shared_ptr<ReceiptStream> last = std::move(self_);
-}
-
 void ReceiptStream::End(absl::Status why) {
-  {
-    absl::MutexLock lock(&mu_);
-    if (ended_) return;
-    ended_ = true;
-    end_ = why;
-    if (writing_) return;  // OnWriteDone finishes.
-  }
-  Finish(ToGrpcStatus(why));
-}
-
-bool ReceiptStream::ended() {
-  absl::MutexLock lock(&mu_);
-  return ended_;
+  if (!ended_.exchange(true)) call_->Finish(std::move(why));
 }
 
 }  // namespace bellwire::gateway

@@ -1,9 +1,6 @@
 // One hostile peer at the provider port, whatever transport answers there. Each kind of attack is a
 // case: while it runs, the Sends of others are served in time and the server's memory and threads
 // stay bounded, in a real `bellwire serve`.
-//
-// A case that the transport of today can't pass names why in `open`. It runs, and is reported as
-// skipped with what was measured. Take the mark away when the case passes.
 
 #include <algorithm>
 #include <functional>
@@ -83,8 +80,6 @@ struct Attack {
   // What the attack may cost the server.
   size_t max_growth_bytes = 96 * kMiB;
   size_t max_more_threads = 64;
-  // Why the transport of today can't pass. Null: it must pass.
-  const char* open = nullptr;
   Deployment deployment = Deployment::kEmbedded;
 };
 
@@ -366,25 +361,22 @@ bool MadeUpKeyIds(const Arena& arena) {
   return true;
 }
 
-constexpr char kGrpcTransport[] = "gRPC 1.51's server transport has no answer to it";
-constexpr char kGrpcNeverEnds[] = "gRPC 1.51's server transport never ends it";
-
 const std::vector<Attack>& Attacks() {
   static const auto* const attacks = new std::vector<Attack>{
-      {.name = "RapidReset", .run = RapidReset, .open = kGrpcTransport},
-      {.name = "ContinuationString", .run = ContinuationString, .open = kGrpcTransport},
+      {.name = "RapidReset", .run = RapidReset},
+      {.name = "ContinuationString", .run = ContinuationString},
       {.name = "LargeHeaders", .run = LargeHeaders},
       {.name = "SettingsFlood", .run = SettingsFlood},
       {.name = "PingFlood", .run = PingFlood},
-      {.name = "EmptyDataFlood", .run = EmptyDataFlood, .open = kGrpcTransport},
+      {.name = "EmptyDataFlood", .run = EmptyDataFlood},
       {.name = "CompressionBomb", .run = CompressionBomb},
       {.name = "EmptyBatches", .run = EmptyBatches},
-      {.name = "UnfinishedBodies", .run = UnfinishedBodies, .open = kGrpcNeverEnds},
-      {.name = "SlowBody", .run = SlowBody, .open = kGrpcNeverEnds},
+      {.name = "UnfinishedBodies", .run = UnfinishedBodies},
+      {.name = "SlowBody", .run = SlowBody},
       {.name = "ReflectionStreams", .run = ReflectionStreams},
       {.name = "AnswersThatNobodyTakes", .run = AnswersThatNobodyTakes},
       {.name = "HealthWatches", .run = HealthWatches},
-      {.name = "IdleConnections", .run = IdleConnections, .open = kGrpcNeverEnds},
+      {.name = "IdleConnections", .run = IdleConnections},
       {.name = "SilentSockets", .run = SilentSockets, .max_growth_bytes = 128 * kMiB},
       {.name = "MadeUpKeyIds", .run = MadeUpKeyIds, .max_growth_bytes = 192 * kMiB},
       {.name = "MadeUpKeyIdsSeparate", .run = MadeUpKeyIds, .deployment = Deployment::kSeparate},
@@ -438,11 +430,6 @@ TEST_P(ProviderPortTest, OthersAreServedInBoundedMemory) {
                       growth <= attack.max_growth_bytes && more_threads <= attack.max_more_threads;
   RecordProperty("measured", measured);
   std::cout << measured << std::endl;
-  if (attack.open != nullptr) {
-    if (!passed) GTEST_SKIP() << "known: " << attack.open << ": " << measured;
-    std::cout << "It passes: take the mark `open` away if it does so each time." << std::endl;
-    return;
-  }
   EXPECT_TRUE(passed) << measured << "; allowed: " << attack.max_growth_bytes / kMiB << " MiB, "
                       << attack.max_more_threads << " threads";
 }

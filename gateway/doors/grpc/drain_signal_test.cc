@@ -1,7 +1,6 @@
 #include "gateway/doors/grpc/drain_signal.h"
 
 #include <memory>
-#include <thread>
 
 #include "gtest/gtest.h"
 
@@ -13,15 +12,9 @@ class CountingListener final : public DrainSignal::Listener {
   explicit CountingListener(DrainSignal* signal) : signal_(signal) {}
   void OnDrain() override {
     ++drains;
-    if (leaves_at_once) signal_->Remove(this);
-  }
-  void OnDrainOver() override {
-    ++overs;
     signal_->Remove(this);
   }
-  bool leaves_at_once = true;
   int drains = 0;
-  int overs = 0;
 
  private:
   DrainSignal* const signal_;
@@ -41,34 +34,6 @@ TEST(DrainSignalTest, ReachesThoseThatAreThere) {
   signal.Begin();
   EXPECT_EQ(stays->drains, 1);
   EXPECT_EQ(leaves->drains, 0);
-}
-
-TEST(DrainSignalTest, WhoIsLeftWhenTheTimeIsUpHearsThat) {
-  DrainSignal signal;
-  auto stays = std::make_shared<CountingListener>(&signal);
-  auto leaves = std::make_shared<CountingListener>(&signal);
-  stays->leaves_at_once = false;
-  EXPECT_TRUE(signal.Add(stays));
-  EXPECT_TRUE(signal.Add(leaves));
-  EXPECT_FALSE(signal.AwaitNone(absl::ZeroDuration()));
-  signal.Begin();
-  EXPECT_FALSE(signal.AwaitNone(absl::Milliseconds(1)));
-  EXPECT_EQ(stays->overs, 0);
-  signal.End();
-  EXPECT_EQ(stays->overs, 1);
-  EXPECT_EQ(leaves->overs, 0);
-  EXPECT_TRUE(signal.AwaitNone(absl::ZeroDuration()));
-}
-
-TEST(DrainSignalTest, WaitsForTheLastHold) {
-  DrainSignal signal;
-  signal.AwaitNoHold();
-  std::shared_ptr<void> first = signal.Hold();
-  std::shared_ptr<void> second = signal.Hold();
-  std::thread waiter([&] { signal.AwaitNoHold(); });
-  first.reset();
-  second.reset();
-  waiter.join();
 }
 
 TEST(DrainSignalTest, RefusesThoseThatComeTooLate) {

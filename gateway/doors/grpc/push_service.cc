@@ -1,162 +1,134 @@
 #include "gateway/doors/grpc/push_service.h"
 
 #include <atomic>
-#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "gateway/auth/bearer_token.h"
 #include "gateway/doors/grpc/send_stream.h"
 #include "gateway/receipts/receipt_stream.h"
 #include "gateway/send/batch_check.h"
 #include "gateway/send/send_result.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
-#include "grpcpp/support/byte_buffer.h"
-#include "grpcpp/support/proto_buffer_reader.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
 namespace bellwire::gateway {
 namespace {
 
-using grpc::CallbackServerContext;
-using grpc::ServerUnaryReactor;
+using push::v1::GetMessageRequest;
+using push::v1::GetMessageResponse;
+using push::v1::RecallRequest;
+using push::v1::RecallResponse;
+using push::v1::SendBatchRequest;
+using push::v1::SendBatchResponse;
+using push::v1::SendRequest;
+using push::v1::SendResponse;
 
 // Answers a batch with its last result. Results are written by several threads at a time, each its
 // own element; `missing` orders them before the answer.
 struct Batch {
-  std::shared_ptr<UnaryCall> call;
-  grpc::ByteBuffer* answer;
-  push::v1::SendBatchResponse response;
+  std::shared_ptr<UnaryHandle<SendBatchRequest, SendBatchResponse>> call;
+  SendBatchResponse response;
   std::atomic<int> missing;
 };
 
-void AnswerBatch(Batch& batch) {
-  batch.call->Answer(absl::OkStatus(), [&batch] {
-    bool own = false;
-    grpc::SerializationTraits<push::v1::SendBatchResponse>::Serialize(batch.response, batch.answer,
-                                                                      &own);
-  });
-}
-
-// The batch in `bytes`, unless parsing would cost more than a batch is worth.
-absl::StatusOr<push::v1::SendBatchRequest> ParseBatch(const grpc::ByteBuffer& bytes) {
-  // The reader takes no more than a reference to each slice.
-  grpc::ByteBuffer copy(bytes);
-  grpc::ProtoBufferReader scanned(&copy);
-  if (absl::Status status = CheckBatch(&scanned); !status.ok()) return status;
-  grpc::ProtoBufferReader parsed(&copy);
-  push::v1::SendBatchRequest request;
-  if (!request.ParseFromZeroCopyStream(&parsed)) return MalformedBatch();
-  return request;
+absl::Status CheckBatchBytes(absl::string_view bytes) {
+  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  return CheckBatch(&stream);
 }
 
 }  // namespace
 
-ServerUnaryReactor* PushService::ForTeam(
-    CallbackServerContext* context,
-    absl::AnyInvocable<void(std::shared_ptr<UnaryCall> call, std::string team_id) &&> serve) {
-  std::shared_ptr<UnaryCall> call = UnaryCall::New(environment_.drain);
-  ServerUnaryReactor* const reactor = call.get();
-  if (call->answered()) return reactor;
-  const absl::StatusOr<absl::string_view> jwt = BearerToken(context->client_metadata());
-  if (!jwt.ok()) {
-    call->Answer(jwt.status());
-    return reactor;
+template <typename Request, typename Response>
+void PushService::AddUnary(MethodTable* methods, absl::string_view path,
+                           void (PushService::*serve)(Call<Request, Response>,
+                                                      const std::string& team_id, Request),
+                           Method method) {
+  methods->AddUnary<Request, Response>(
+      path,
+      [this, serve](Call<Request, Response> call) {
+        const absl::StatusOr<absl::string_view> jwt = BearerToken(call->metadata());
+        if (!jwt.ok()) return call->Finish(jwt.status());
+        environment_.authenticator->Authenticate(
+            *jwt, [this, serve, call](absl::StatusOr<ProviderIdentity> identity) {
+              if (!identity.ok()) return call->Finish(identity.status());
+              call->Receive(
+                  [this, serve, call, team_id = std::move(identity->team_id)](Request request) {
+                    (this->*serve)(call, team_id, std::move(request));
+                  });
+            });
+      },
+      std::move(method));
+}
+
+void PushService::AddTo(MethodTable* methods) {
+  AddUnary(methods, "/bellwire.push.v1.PushService/Send", &PushService::Send);
+  AddUnary(methods, "/bellwire.push.v1.PushService/SendBatch", &PushService::SendBatch,
+           {.check = CheckBatchBytes});
+  AddUnary(methods, "/bellwire.push.v1.PushService/GetMessage", &PushService::GetMessage);
+  AddUnary(methods, "/bellwire.push.v1.PushService/Recall", &PushService::Recall);
+  methods->Add("/bellwire.push.v1.PushService/SendStream",
+               {.start =
+                    [this](std::shared_ptr<RpcCall> call) {
+                      SendStream::Start({.authenticator = environment_.authenticator,
+                                         .engine = environment_.engine,
+                                         .drain = environment_.drain,
+                                         .clock = environment_.clock},
+                                        std::move(call));
+                    },
+                .streams_requests = true});
+  methods->Add("/bellwire.push.v1.PushService/WatchReceipts",
+               {.start = [this](std::shared_ptr<RpcCall> call) {
+                 ReceiptStream::Start({.authenticator = environment_.authenticator,
+                                       .drain = environment_.drain,
+                                       .sealer = environment_.sealer,
+                                       .registry = environment_.registry,
+                                       .streams = &receipt_streams_,
+                                       .turns = &receipt_turns_,
+                                       .clock = environment_.clock},
+                                      std::move(call));
+               }});
+}
+
+void PushService::Send(Call<SendRequest, SendResponse> call, const std::string& team_id,
+                       SendRequest request) {
+  environment_.engine->Send(
+      team_id, std::move(request),
+      [call](absl::StatusOr<SendResponse> result) { call->Finish(std::move(result)); });
+}
+
+void PushService::SendBatch(Call<SendBatchRequest, SendBatchResponse> call,
+                            const std::string& team_id, SendBatchRequest request) {
+  const int size = request.requests_size();
+  auto batch = std::make_shared<Batch>();
+  batch->call = std::move(call);
+  batch->missing = size;
+  batch->response.mutable_results()->Reserve(size);
+  for (int i = 0; i < size; ++i) batch->response.add_results();
+  for (int i = 0; i < size; ++i) {
+    environment_.engine->Send(team_id, std::move(*request.mutable_requests(i)),
+                              [batch, i](absl::StatusOr<SendResponse> result) {
+                                *batch->response.mutable_results(i) =
+                                    ToSendResult(std::move(result));
+                                if (batch->missing.fetch_sub(1) == 1)
+                                  batch->call->Finish(std::move(batch->response));
+                              });
   }
-  environment_.authenticator->Authenticate(
-      *jwt, [call = std::move(call),
-             serve = std::move(serve)](absl::StatusOr<ProviderIdentity> identity) mutable {
-        if (call->answered()) return;  // And so the request is gone.
-        if (identity.ok()) {
-          std::move(serve)(std::move(call), std::move(identity->team_id));
-        } else {
-          call->Answer(identity.status());
-        }
-      });
-  return reactor;
 }
 
-ServerUnaryReactor* PushService::Send(CallbackServerContext* context,
-                                      const push::v1::SendRequest* request,
-                                      push::v1::SendResponse* response) {
-  return ForTeam(context, [engine = environment_.engine, request, response](
-                              std::shared_ptr<UnaryCall> call, std::string team_id) {
-    engine->Send(team_id, *request,
-                 [call = std::move(call), response](absl::StatusOr<push::v1::SendResponse> result) {
-                   call->Answer(result.status(), [&] { *response = *std::move(result); });
-                 });
+void PushService::GetMessage(Call<GetMessageRequest, GetMessageResponse> call,
+                             const std::string& team_id, GetMessageRequest request) {
+  message_calls_.GetMessage(team_id, request, [call](absl::StatusOr<GetMessageResponse> got) {
+    call->Finish(std::move(got));
   });
 }
 
-ServerUnaryReactor* PushService::SendBatch(CallbackServerContext* context,
-                                           const grpc::ByteBuffer* request,
-                                           grpc::ByteBuffer* response) {
-  return ForTeam(context, [engine = environment_.engine, request, response](
-                              std::shared_ptr<UnaryCall> call, std::string team_id) {
-    absl::StatusOr<push::v1::SendBatchRequest> messages = ParseBatch(*request);
-    if (!messages.ok()) return call->Answer(messages.status());
-    const int size = messages->requests_size();
-    auto batch = std::make_shared<Batch>();
-    batch->call = std::move(call);
-    batch->answer = response;
-    batch->missing = size;
-    batch->response.mutable_results()->Reserve(size);
-    for (int i = 0; i < size; ++i) batch->response.add_results();
-    for (int i = 0; i < size; ++i) {
-      engine->Send(team_id, std::move(*messages->mutable_requests(i)),
-                   [batch, i](absl::StatusOr<push::v1::SendResponse> result) {
-                     *batch->response.mutable_results(i) = ToSendResult(std::move(result));
-                     if (batch->missing.fetch_sub(1) == 1) AnswerBatch(*batch);
-                   });
-    }
+void PushService::Recall(Call<RecallRequest, RecallResponse> call, const std::string& team_id,
+                         RecallRequest request) {
+  message_calls_.Recall(team_id, request, [call](absl::StatusOr<RecallResponse> recalled) {
+    call->Finish(std::move(recalled));
   });
-}
-
-grpc::ServerBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse>*
-PushService::SendStream(CallbackServerContext* context) {
-  return gateway::SendStream::New({.authenticator = environment_.authenticator,
-                                   .engine = environment_.engine,
-                                   .drain = environment_.drain,
-                                   .clock = environment_.clock},
-                                  *context);
-}
-
-ServerUnaryReactor* PushService::GetMessage(CallbackServerContext* context,
-                                            const push::v1::GetMessageRequest* request,
-                                            push::v1::GetMessageResponse* response) {
-  return ForTeam(context, [calls = message_calls_, request, response](
-                              std::shared_ptr<UnaryCall> call, std::string team_id) {
-    calls.GetMessage(
-        team_id, *request,
-        [call = std::move(call), response](absl::StatusOr<push::v1::GetMessageResponse> got) {
-          call->Answer(got.status(), [&] { *response = *std::move(got); });
-        });
-  });
-}
-
-ServerUnaryReactor* PushService::Recall(CallbackServerContext* context,
-                                        const push::v1::RecallRequest* request,
-                                        push::v1::RecallResponse* response) {
-  return ForTeam(context, [calls = message_calls_, request, response](
-                              std::shared_ptr<UnaryCall> call, std::string team_id) {
-    calls.Recall(
-        team_id, *request,
-        [call = std::move(call), response](absl::StatusOr<push::v1::RecallResponse> recalled) {
-          call->Answer(recalled.status(), [&] { *response = *std::move(recalled); });
-        });
-  });
-}
-
-grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* PushService::WatchReceipts(
-    CallbackServerContext* context, const push::v1::WatchReceiptsRequest* request) {
-  return ReceiptStream::New({.authenticator = environment_.authenticator,
-                             .drain = environment_.drain,
-                             .sealer = environment_.sealer,
-                             .registry = environment_.registry,
-                             .streams = &receipt_streams_,
-                             .turns = &receipt_turns_,
-                             .clock = environment_.clock},
-                            *context, *request);
 }
 
 }  // namespace bellwire::gateway

@@ -4,15 +4,14 @@
 #include <memory>
 #include <string>
 
-#include "absl/functional/any_invocable.h"
-#include "bellwire/push/v1/push.grpc.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/call/method_table.h"
+#include "gateway/call/unary_handle.h"
 #include "gateway/doors/grpc/drain_signal.h"
-#include "gateway/doors/grpc/unary_call.h"
 #include "gateway/receipts/receipt_turns.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
@@ -22,14 +21,10 @@
 
 namespace bellwire::gateway {
 
-// bellwire.push.v1.PushService on gRPC's callback API: authenticates each call, and passes it on.
-// Every error that leaves it carries its reason. Thread-safe; outlives its calls (shut the
-// grpc::Server down first).
-//
-// A batch is taken as bytes: it is parsed only for a team that is known, and only if that costs no
-// more than a batch is worth (gateway/send/batch_check.h).
-class PushService final : public push::v1::PushService::WithRawCallbackMethod_SendBatch<
-                              push::v1::PushService::CallbackService> {
+// bellwire.push.v1.PushService: authenticates each call by its metadata, then takes its request, and
+// passes it on. Every error that leaves it carries its reason. A batch is looked at before it is
+// parsed (gateway/send/batch_check.h). Thread-safe; outlives its calls.
+class PushService {
  public:
   // Not owned; they outlive the service.
   struct Environment {
@@ -47,29 +42,27 @@ class PushService final : public push::v1::PushService::WithRawCallbackMethod_Se
         message_calls_(environment.sealer, environment.registry, environment.connectors,
                        environment.engine->calls(), environment.clock) {}
 
-  grpc::ServerUnaryReactor* Send(grpc::CallbackServerContext* context,
-                                 const push::v1::SendRequest* request,
-                                 push::v1::SendResponse* response) override;
-  grpc::ServerUnaryReactor* SendBatch(grpc::CallbackServerContext* context,
-                                      const grpc::ByteBuffer* request,
-                                      grpc::ByteBuffer* response) override;
-  grpc::ServerBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse>* SendStream(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
-                                       const push::v1::GetMessageRequest* request,
-                                       push::v1::GetMessageResponse* response) override;
-  grpc::ServerUnaryReactor* Recall(grpc::CallbackServerContext* context,
-                                   const push::v1::RecallRequest* request,
-                                   push::v1::RecallResponse* response) override;
-  grpc::ServerWriteReactor<push::v1::WatchReceiptsResponse>* WatchReceipts(
-      grpc::CallbackServerContext* context, const push::v1::WatchReceiptsRequest* request) override;
+  void AddTo(MethodTable* methods);
 
  private:
-  // Answers `context`'s call with the error of its credential, or calls `serve` with the team, who
-  // then answers it. `serve` may run after this service is gone.
-  grpc::ServerUnaryReactor* ForTeam(
-      grpc::CallbackServerContext* context,
-      absl::AnyInvocable<void(std::shared_ptr<UnaryCall> call, std::string team_id) &&> serve);
+  template <typename Request, typename Response>
+  using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
+
+  // A method that `serve` gets the calls of which have a good credential.
+  template <typename Request, typename Response>
+  void AddUnary(MethodTable* methods, absl::string_view path,
+                void (PushService::*serve)(Call<Request, Response>, const std::string& team_id,
+                                           Request),
+                Method method = {});
+
+  void Send(Call<push::v1::SendRequest, push::v1::SendResponse> call, const std::string& team_id,
+            push::v1::SendRequest request);
+  void SendBatch(Call<push::v1::SendBatchRequest, push::v1::SendBatchResponse> call,
+                 const std::string& team_id, push::v1::SendBatchRequest request);
+  void GetMessage(Call<push::v1::GetMessageRequest, push::v1::GetMessageResponse> call,
+                  const std::string& team_id, push::v1::GetMessageRequest request);
+  void Recall(Call<push::v1::RecallRequest, push::v1::RecallResponse> call,
+              const std::string& team_id, push::v1::RecallRequest request);
 
   const Environment environment_;
   const MessageCalls message_calls_;

@@ -7,31 +7,30 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "gateway/admin/admin_credential.h"
+#include "gateway/call/method_table.h"
+#include "gateway/call/rpc_call.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/reflection.h"
-#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 
 namespace bellwire::gateway {
 
-// grpc.reflection.v1alpha.ServerReflection on gRPC's callback API: a stream takes no thread, which
-// gRPC's own plugin gives to each. At most kMaxReflectionStreams are open; with one more the oldest
-// is cancelled, so that nobody keeps tools out by holding streams. A stream that comes with the
-// admin token sees the admin API. Thread-safe; outlives its calls.
-class ReflectionService final
-    : public grpc::reflection::v1alpha::ServerReflection::CallbackService {
+// grpc.reflection.v1alpha.ServerReflection, and its later name, v1: the messages are the same. At most
+// kMaxReflectionStreams are open; with one more the oldest is cancelled, so that nobody keeps tools
+// out by holding streams. A stream that comes with the admin token sees the admin API. Thread-safe;
+// outlives its calls.
+class ReflectionService {
  public:
   // None is owned; they outlive the service.
   ReflectionService(const Reflection* reflection, AdminCredential* credential, DrainSignal* drain)
       : reflection_(reflection), credential_(credential), drain_(drain) {}
 
-  grpc::ServerBidiReactor<grpc::reflection::v1alpha::ServerReflectionRequest,
-                          grpc::reflection::v1alpha::ServerReflectionResponse>*
-  ServerReflectionInfo(grpc::CallbackServerContext* context) override;
+  void AddTo(MethodTable* methods);
 
  private:
   class Stream;
 
-  bool IsAdmin(const grpc::CallbackServerContext& context) const;
+  void Open(std::shared_ptr<RpcCall> call);
+  bool IsAdmin(const RpcCall& call) const;
   void Remove(const Stream* stream) ABSL_LOCKS_EXCLUDED(mu_);
 
   const Reflection* const reflection_;

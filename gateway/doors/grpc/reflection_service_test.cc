@@ -9,6 +9,7 @@
 #include "common/limits.h"
 #include "gateway/testing/test_gateway.h"
 #include "gmock/gmock.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::gateway {

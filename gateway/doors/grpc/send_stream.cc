@@ -6,7 +6,6 @@
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
 #include "gateway/send/send_result.h"
-#include "rpc/grpc_status.h"
 
 namespace bellwire::gateway {
 namespace {
@@ -18,17 +17,13 @@ absl::Status GoElsewhere() {
 
 }  // namespace
 
-SendStream* SendStream::New(const Environment& environment,
-                            const grpc::CallbackServerContext& context) {
-  std::shared_ptr<SendStream> stream(new SendStream(environment));
-  stream->self_ = stream;
-  stream->Open(context);
-  return stream.get();  // gRPC calls OnDone only after it got the reactor.
+void SendStream::Start(const Environment& environment, std::shared_ptr<RpcCall> call) {
+  std::shared_ptr<SendStream>(new SendStream(environment, std::move(call)))->Open();
 }
 
-void SendStream::Open(const grpc::CallbackServerContext& context) {
+void SendStream::Open() {
   if (!environment_.drain->Add(shared_from_this())) End(GoElsewhere());
-  const absl::StatusOr<absl::string_view> jwt = BearerToken(context.client_metadata());
+  const absl::StatusOr<absl::string_view> jwt = BearerToken(call_->metadata());
   if (!jwt.ok()) {
     End(jwt.status());
     DoneHandling();
@@ -83,13 +78,10 @@ void SendStream::HandleMessage() {
 
 void SendStream::SendMessage() {
   const uint64_t correlation_id = message_.correlation_id();
-  bool abandoned = false;
   {
     absl::MutexLock lock(&mu_);
-    abandoned = broken_;
-    if (!abandoned) ++unanswered_;
+    ++unanswered_;
   }
-  if (abandoned) return DoneHandling();
   environment_.engine->Send(
       identity_.team_id, std::move(*message_.mutable_request()),
       [self = shared_from_this(), correlation_id](absl::StatusOr<push::v1::SendResponse> result) {
@@ -142,25 +134,6 @@ void SendStream::OnDrain() {
   Proceed();
 }
 
-void SendStream::OnDrainOver() {
-  End(GoElsewhere());
-  {
-    absl::MutexLock lock(&mu_);
-    broken_ = true;
-    // The write under way keeps its result.
-    while (results_.size() > (writing_ ? 1 : 0)) {
-      results_.pop_back();
-      --unanswered_;
-    }
-  }
-  Proceed();
-}
-
-void SendStream::OnDone() {
-  environment_.drain->Remove(this);
-  const std::shared_ptr<SendStream> last = std::move(self_);
-}
-
 void SendStream::End(absl::Status why) {
   absl::MutexLock lock(&mu_);
   if (ended_) return;
@@ -170,38 +143,31 @@ void SendStream::End(absl::Status why) {
 
 void SendStream::Proceed() {
   const push::v1::SendStreamResponse* write = nullptr;
-  grpc::WriteOptions write_options;
   bool read = false;
+  bool finish = false;
+  absl::Status end;
   {
     absl::MutexLock lock(&mu_);
     if (!writing_ && !results_.empty()) {
       writing_ = true;
       // Stays where it is until OnWriteDone: deques don't move elements when others are added.
       write = &results_.front();
-      // More follows at once, so that many results share one packet.
-      if (results_.size() > 1) write_options.set_buffer_hint();
     }
     if (!reading_ && !handling_ && !ended_ && unanswered_ < kMaxSendStreamInFlight) {
       reading_ = true;
       read = true;
     }
-    ++starting_;
-  }
-  if (write != nullptr) StartWrite(write, write_options);
-  if (read) StartRead(&message_);
-
-  absl::Status end;
-  {
-    absl::MutexLock lock(&mu_);
-    --starting_;
-    // A read may still be waiting if it was not the client that ended the stream: gRPC ends it.
-    if (!ended_ || starting_ > 0 || writing_ || finished_) return;
-    // Those that the engine owes us are waited for, unless nobody else does.
-    if (!broken_ && (handling_ || unanswered_ > 0)) return;
-    finished_ = true;
+    // A read may still be waiting if it was not the client that ended the stream: the call ends it.
+    finish = ended_ && !handling_ && !writing_ && unanswered_ == 0;
     end = end_;
   }
-  Finish(ToGrpcStatus(end));
+  if (write != nullptr) {
+    call_->Write(write, [self = shared_from_this()](bool ok) { self->OnWriteDone(ok); });
+  }
+  if (read) {
+    call_->Read(&message_, [self = shared_from_this()](bool ok) { self->OnReadDone(ok); });
+  }
+  if (finish) call_->Finish(std::move(end));
 }
 
 }  // namespace bellwire::gateway

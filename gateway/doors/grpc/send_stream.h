@@ -13,31 +13,28 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/call/rpc_call.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/send/send_engine.h"
-#include "grpcpp/server_context.h"
-#include "grpcpp/support/server_callback.h"
 
 namespace bellwire::gateway {
 
 // One SendStream call. It reads a message, hands it to the engine, reads the next, and writes
 // results as they come, one at a time. At most kMaxSendStreamInFlight messages are read and not
-// answered on the wire: with that many it doesn't read, so HTTP/2's flow control holds the caller
-// up, whether it sends too fast or doesn't read its results.
+// answered: with that many it doesn't read, so HTTP/2's flow control holds the caller up, whether it
+// sends too fast or doesn't read its results.
 //
 // It ends, once everything read is answered, when
 //   - the client half-closed: OK;
 //   - its JWT expired or its key was revoked (checked with the next message): UNAUTHENTICATED;
 //   - the server drains: UNAVAILABLE SHUTTING_DOWN, at once, though the client has not half-closed;
-//   - the client is gone: results are dropped, what was accepted stays accepted.
-// When a drain is over it ends at once: SHUTTING_DOWN is the answer to whatever has none.
+//   - the client is gone, or the drain is over: results are dropped, what was accepted stays
+//     accepted.
 //
-// Owns itself until gRPC is done with it, and while the engine or the authenticator owes it a
-// callback. Thread-safe inside; gRPC is never called under the lock, for it may call back at once.
-class SendStream final
-    : public grpc::ServerBidiReactor<push::v1::SendStreamRequest, push::v1::SendStreamResponse>,
-      public DrainSignal::Listener,
-      public std::enable_shared_from_this<SendStream> {
+// Lives as long as somebody owes it a callback. Thread-safe inside; the call is never used under the
+// lock, for it may call back at once.
+class SendStream final : public DrainSignal::Listener,
+                         public std::enable_shared_from_this<SendStream> {
  public:
   // Not owned; they outlive the call.
   struct Environment {
@@ -47,21 +44,19 @@ class SendStream final
     const Clock* clock = nullptr;
   };
 
-  // The reactor for a call that just came in.
-  static SendStream* New(const Environment& environment,
-                         const grpc::CallbackServerContext& context);
+  // Serves a call that just came in.
+  static void Start(const Environment& environment, std::shared_ptr<RpcCall> call);
+  ~SendStream() override { environment_.drain->Remove(this); }
 
-  void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override;
-  void OnDone() override;
   void OnDrain() override;
-  void OnDrainOver() override;
 
  private:
-  explicit SendStream(const Environment& environment)
-      : environment_(environment), hold_(environment.drain->Hold()) {}
+  SendStream(const Environment& environment, std::shared_ptr<RpcCall> call)
+      : environment_(environment), call_(std::move(call)) {}
 
-  void Open(const grpc::CallbackServerContext& context);
+  void Open();
+  void OnReadDone(bool ok);
+  void OnWriteDone(bool ok);
   void HandleMessage();
   void SendMessage();
   void DoneHandling();
@@ -72,10 +67,7 @@ class SendStream final
   void Proceed();
 
   const Environment environment_;
-  // The environment lives as long as this does.
-  const std::shared_ptr<void> hold_;
-  // Set until OnDone.
-  std::shared_ptr<SendStream> self_;
+  const std::shared_ptr<RpcCall> call_;
 
   // Touched only by the one who reads or handles a message, which are one after the other.
   std::string jwt_;
@@ -83,21 +75,16 @@ class SendStream final
   push::v1::SendStreamRequest message_;
 
   absl::Mutex mu_;
-  // A StartRead is not done.
+  // A read is not done.
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   // The credential or a message is being looked at; no read meanwhile, so order is kept.
   bool handling_ ABSL_GUARDED_BY(mu_) = true;
-  // A StartWrite of results_.front() is not done.
+  // A write of results_.front() is not done.
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  // Threads that have decided to start a read or a write and have not done so. None may be started
-  // after Finish, so it waits for them; and while it does, gRPC keeps this alive.
-  int starting_ ABSL_GUARDED_BY(mu_) = 0;
-  bool finished_ ABSL_GUARDED_BY(mu_) = false;
   // No message is taken any more, because of end_.
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mu_);
-  // Nobody waits for results any more: a write failed, so that the client is gone, or a drain is
-  // over.
+  // A write failed: nobody waits for results any more.
   bool broken_ ABSL_GUARDED_BY(mu_) = false;
   // Read, and the result not yet written.
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
