@@ -61,6 +61,8 @@ class RegistryApi {
   virtual void ListKeys(admin::v1::ListKeysRequest request,
                         Done<admin::v1::ListKeysResponse> done) = 0;
   virtual void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) = 0;
+  virtual void DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) = 0;
+  virtual void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) = 0;
 };
 
 }  // namespace bellwire

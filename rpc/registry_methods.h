@@ -29,6 +29,8 @@
   X(ListTeams, admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse)                   \
   X(ListApps, admin::v1::ListAppsRequest, admin::v1::ListAppsResponse)                      \
   X(ListKeys, admin::v1::ListKeysRequest, admin::v1::ListKeysResponse)                      \
-  X(RevokeKey, admin::v1::RevokeKeyRequest, admin::v1::Key)
+  X(RevokeKey, admin::v1::RevokeKeyRequest, admin::v1::Key)                                 \
+  X(DeleteTeam, admin::v1::DeleteTeamRequest, admin::v1::Team)                              \
+  X(DeleteApp, admin::v1::DeleteAppRequest, admin::v1::App)
 
 #endif  // BELLWIRE_RPC_REGISTRY_METHODS_H_

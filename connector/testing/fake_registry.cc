@@ -252,4 +252,12 @@ void FakeRegistry::RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> d
   Unimplemented(std::move(done));
 }
 
+void FakeRegistry::DeleteTeam(admin::v1::DeleteTeamRequest, Done<admin::v1::Team> done) {
+  Unimplemented(std::move(done));
+}
+
+void FakeRegistry::DeleteApp(admin::v1::DeleteAppRequest, Done<admin::v1::App> done) {
+  Unimplemented(std::move(done));
+}
+
 }  // namespace bellwire::connector

@@ -71,6 +71,8 @@ class FakeRegistry final : public RegistryApi {
   void ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListAppsResponse> done) override;
   void ListKeys(admin::v1::ListKeysRequest, Done<admin::v1::ListKeysResponse> done) override;
   void RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> done) override;
+  void DeleteTeam(admin::v1::DeleteTeamRequest, Done<admin::v1::Team> done) override;
+  void DeleteApp(admin::v1::DeleteAppRequest, Done<admin::v1::App> done) override;
 
  private:
   struct Device {

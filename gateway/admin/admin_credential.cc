@@ -22,13 +22,18 @@ std::array<uint8_t, 32> DigestOf(absl::string_view text) {
 }  // namespace
 
 AdminCredential::AdminCredential(absl::string_view token, const Clock* clock)
-    : digest_(DigestOf(token)), clock_(clock), refilled_at_(clock->Monotonic()) {}
+    : clock_(clock), digest_(DigestOf(token)), refilled_at_(clock->Monotonic()) {}
+
+void AdminCredential::Set(absl::string_view token) {
+  absl::MutexLock lock(&mu_);
+  digest_ = DigestOf(token);
+}
 
 absl::Status AdminCredential::Check(absl::string_view presented, absl::string_view peer) {
   const Digest digest = DigestOf(presented);
+  absl::MutexLock lock(&mu_);
   if (CRYPTO_memcmp(digest.data(), digest_.data(), digest.size()) == 0) return absl::OkStatus();
 
-  absl::MutexLock lock(&mu_);
   const MonotonicTime now = clock_->Monotonic();
   const int64_t refill = (now - refilled_at_) / kWrongAdminTokenInterval;
   if (refill > 0) {

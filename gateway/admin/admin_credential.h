@@ -29,6 +29,9 @@ class AdminCredential {
   AdminCredential(const AdminCredential&) = delete;
   AdminCredential& operator=(const AdminCredential&) = delete;
 
+  // From now on this is the token. REQUIRES: it is not empty.
+  void Set(absl::string_view token);
+
   // `peer` is for the log.
   //   UNAUTHENTICATED BAD_CREDENTIAL: it is not the token
   //   RESOURCE_EXHAUSTED TOO_MANY_ATTEMPTS, RetryInfo: nor is this, and the brake is on
@@ -37,9 +40,9 @@ class AdminCredential {
  private:
   using Digest = std::array<uint8_t, 32>;
 
-  const Digest digest_;
   const Clock* const clock_;
   absl::Mutex mu_;
+  Digest digest_ ABSL_GUARDED_BY(mu_);
   // Wrong tokens that may still be answered, as of `refilled_at_`.
   size_t allowed_ ABSL_GUARDED_BY(mu_) = kMaxWrongAdminTokens;
   MonotonicTime refilled_at_ ABSL_GUARDED_BY(mu_);

@@ -55,8 +55,10 @@ void AdminService::Add(MethodTable* methods, absl::string_view name,
 void AdminService::AddTo(MethodTable* methods) {
   Add(methods, "CreateTeam", &AdminService::CreateTeam);
   Add(methods, "ListTeams", &AdminService::ListTeams);
+  Add(methods, "DeleteTeam", &AdminService::DeleteTeam);
   Add(methods, "CreateApp", &AdminService::CreateApp);
   Add(methods, "ListApps", &AdminService::ListApps);
+  Add(methods, "DeleteApp", &AdminService::DeleteApp);
   Add(methods, "CreateKey", &AdminService::CreateKey);
   Add(methods, "ListKeys", &AdminService::ListKeys);
   Add(methods, "RevokeKey", &AdminService::RevokeKey);
@@ -164,6 +166,18 @@ void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> c
                              admin::v1::RevokeKeyRequest request) {
   LogInfo("admin_revoke_key", {{"key", request.key_id()}});
   registry_->RevokeKey(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,
+                              admin::v1::DeleteTeamRequest request) {
+  LogInfo("admin_delete_team", {{"team", request.team_id()}});
+  registry_->DeleteTeam(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> call,
+                             admin::v1::DeleteAppRequest request) {
+  LogInfo("admin_delete_app", {{"app", request.app_id()}});
+  registry_->DeleteApp(std::move(request), Answer(std::move(call)));
 }
 
 }  // namespace bellwire::gateway

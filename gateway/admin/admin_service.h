@@ -37,10 +37,14 @@ class AdminService {
                   admin::v1::CreateTeamRequest request);
   void ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
                  admin::v1::ListTeamsRequest request);
+  void DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,
+                  admin::v1::DeleteTeamRequest request);
   void CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> call,
                  admin::v1::CreateAppRequest request);
   void ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> call,
                 admin::v1::ListAppsRequest request);
+  void DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> call,
+                 admin::v1::DeleteAppRequest request);
   void CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
                  admin::v1::CreateKeyRequest request);
   void ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,

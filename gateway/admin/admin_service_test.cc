@@ -94,6 +94,8 @@ TEST_F(AdminServiceTest, EveryMethodWantsTheAdminToken) {
   check(&Stub::CreateKey, v1::CreateKeyRequest(), v1::CreateKeyResponse());
   check(&Stub::ListKeys, v1::ListKeysRequest(), v1::ListKeysResponse());
   check(&Stub::RevokeKey, v1::RevokeKeyRequest(), v1::Key());
+  check(&Stub::DeleteTeam, v1::DeleteTeamRequest(), v1::Team());
+  check(&Stub::DeleteApp, v1::DeleteAppRequest(), v1::App());
 }
 
 TEST_F(AdminServiceTest, AProvidersJwtAdministersNothing) {
@@ -236,6 +238,29 @@ TEST_F(AdminServiceTest, ListsAndRevocationPassThrough) {
   ASSERT_TRUE(Call(&Stub::RevokeKey, revoke, &key).ok());
   EXPECT_EQ(key.key_id(), "k");
   EXPECT_TRUE(key.has_revoke_time());
+}
+
+TEST_F(AdminServiceTest, DeletionsPassThrough) {
+  gateway_.registry.delete_team = [](const admin::v1::DeleteTeamRequest& request) {
+    admin::v1::Team team;
+    team.set_team_id(request.team_id());
+    team.mutable_delete_time()->set_seconds(1);
+    return team;
+  };
+  gateway_.registry.delete_app =
+      [](const admin::v1::DeleteAppRequest&) -> absl::StatusOr<admin::v1::App> {
+    return MakeError(absl::StatusCode::kNotFound, "UNKNOWN_APP", "no such app");
+  };
+  using Stub = admin::v1::AdminService::Stub;
+  admin::v1::DeleteTeamRequest delete_team;
+  delete_team.set_team_id("t");
+  admin::v1::Team team;
+  ASSERT_TRUE(Call(&Stub::DeleteTeam, delete_team, &team).ok());
+  EXPECT_EQ(team.team_id(), "t");
+  EXPECT_TRUE(team.has_delete_time());
+  admin::v1::App app;
+  EXPECT_EQ(ErrorReason(Call(&Stub::DeleteApp, admin::v1::DeleteAppRequest(), &app)),
+            "UNKNOWN_APP");
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ class FakeRegistry final : public RegistryApi {
   Handler<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> list_apps;
   Handler<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> list_keys;
   Handler<admin::v1::RevokeKeyRequest, admin::v1::Key> revoke_key;
+  Handler<admin::v1::DeleteTeamRequest, admin::v1::Team> delete_team;
+  Handler<admin::v1::DeleteAppRequest, admin::v1::App> delete_app;
 
   // From now on calls wait for ReleaseAnswers.
   void HoldAnswers() {
@@ -112,6 +114,12 @@ class FakeRegistry final : public RegistryApi {
   }
   void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) override {
     Answer(revoke_key, std::move(request), std::move(done));
+  }
+  void DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) override {
+    Answer(delete_team, std::move(request), std::move(done));
+  }
+  void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override {
+    Answer(delete_app, std::move(request), std::move(done));
   }
 
   // What only connectors call.

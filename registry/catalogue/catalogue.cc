@@ -1,5 +1,6 @@
 #include "registry/catalogue/catalogue.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -35,9 +36,11 @@ absl::StatusOr<std::string> Catalogue::OwnerOf(absl::string_view name_key) const
   return owner.has_value() ? owner->team_id() : std::string();
 }
 
-absl::Status Catalogue::CheckTeam(absl::string_view team_id) const {
-  BELLWIRE_ASSIGN_OR_RETURN(const auto team, overlay_->Get(Family::kTeams, TeamRecordKey(team_id)));
-  return team.has_value() ? absl::OkStatus() : TeamNotFoundError(team_id);
+absl::StatusOr<Team> Catalogue::GetTeam(absl::string_view team_id) const {
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<Team> team,
+                            GetRecord<Team>(*overlay_, Family::kTeams, TeamRecordKey(team_id)));
+  if (!team.has_value() || team->has_delete_time()) return TeamNotFoundError(team_id);
+  return *std::move(team);
 }
 
 template <typename Record>
@@ -61,7 +64,7 @@ absl::StatusOr<Record> Catalogue::PutNamed(const Record& record, const std::stri
                                            const std::string& record_key,
                                            absl::string_view list_from, absl::string_view list_to,
                                            size_t limit, const absl::Status& taken) {
-  BELLWIRE_RETURN_IF_ERROR(CheckTeam(record.team_id()));
+  BELLWIRE_RETURN_IF_ERROR(GetTeam(record.team_id()).status());
   BELLWIRE_ASSIGN_OR_RETURN(const std::string owner, OwnerOf(name_key));
   if (!owner.empty() && owner != record.team_id()) return taken;
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Record> present,
@@ -88,8 +91,10 @@ absl::StatusOr<Team> Catalogue::PutTeam(const Team& team) {
     return MakeError(absl::StatusCode::kAlreadyExists, "TEAM_EXISTS",
                      absl::StrCat("another team has the id \"", team.team_id(), "\""));
   }
-  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Team> others, ListTeams());
-  if (others.size() >= kMaxTeams) return LimitError(kMaxTeams, "teams on this server");
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Team> others, AllTeams());
+  if (others.size() >= kMaxTeams) {
+    return LimitError(kMaxTeams, "teams on this server, counting deleted ones,");
+  }
   overlay_->Put(Family::kTeams, key, team.SerializeAsString());
   return team;
 }
@@ -110,6 +115,14 @@ absl::StatusOr<Key> Catalogue::PutKey(const Key& key) {
 }
 
 absl::StatusOr<std::vector<Team>> Catalogue::ListTeams() const {
+  BELLWIRE_ASSIGN_OR_RETURN(std::vector<Team> teams, AllTeams());
+  teams.erase(std::remove_if(teams.begin(), teams.end(),
+                             [](const Team& team) { return team.has_delete_time(); }),
+              teams.end());
+  return teams;
+}
+
+absl::StatusOr<std::vector<Team>> Catalogue::AllTeams() const {
   // Hops from team to team: between their own records lie those of their apps and keys.
   std::vector<Team> teams;
   std::string from;
@@ -133,12 +146,12 @@ absl::StatusOr<std::vector<Team>> Catalogue::ListTeams() const {
 }
 
 absl::StatusOr<std::vector<App>> Catalogue::ListApps(absl::string_view team_id) const {
-  BELLWIRE_RETURN_IF_ERROR(CheckTeam(team_id));
+  BELLWIRE_RETURN_IF_ERROR(GetTeam(team_id).status());
   return List<App>(TeamAppsFrom(team_id), TeamAppsEnd(team_id));
 }
 
 absl::StatusOr<std::vector<Key>> Catalogue::ListKeys(absl::string_view team_id) const {
-  BELLWIRE_RETURN_IF_ERROR(CheckTeam(team_id));
+  BELLWIRE_RETURN_IF_ERROR(GetTeam(team_id).status());
   return List<Key>(TeamKeysFrom(team_id), TeamKeysEnd(team_id));
 }
 
@@ -157,6 +170,32 @@ absl::StatusOr<Key> Catalogue::RevokeKey(absl::string_view key_id, int64_t now_m
   *key.mutable_revoke_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
   overlay_->Put(Family::kTeams, TeamKeyKey(key.team_id(), key_id), key.SerializeAsString());
   return key;
+}
+
+absl::StatusOr<Team> Catalogue::DeleteTeam(absl::string_view team_id, int64_t now_ms) {
+  BELLWIRE_ASSIGN_OR_RETURN(Team team, GetTeam(team_id));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<App> apps, ListApps(team_id));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Key> keys, ListKeys(team_id));
+  for (const App& app : apps) Delete(app);
+  for (const Key& key : keys) {
+    overlay_->Delete(Family::kTeams, TeamKeyKey(team_id, key.key_id()));
+    overlay_->Delete(Family::kNames, KeyNameKey(key.key_id()));
+  }
+  // Messages of its apps still end, and their receipts go to a feed, which is a team's.
+  *team.mutable_delete_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
+  overlay_->Put(Family::kTeams, TeamRecordKey(team_id), team.SerializeAsString());
+  return team;
+}
+
+absl::StatusOr<App> Catalogue::DeleteApp(absl::string_view app_id) {
+  BELLWIRE_ASSIGN_OR_RETURN(App app, GetApp(app_id));
+  Delete(app);
+  return app;
+}
+
+void Catalogue::Delete(const App& app) {
+  overlay_->Delete(Family::kTeams, TeamAppKey(app.team_id(), app.app_id()));
+  overlay_->Delete(Family::kNames, AppNameKey(app.app_id()));
 }
 
 absl::StatusOr<App> Catalogue::GetApp(absl::string_view app_id) const {

@@ -32,14 +32,20 @@ class Catalogue {
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) const;
   absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) const;
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id, int64_t now_ms);
+  // At most kMaxAppsPerTeam and kMaxKeysPerTeam records and their names go with it.
+  absl::StatusOr<admin::v1::Team> DeleteTeam(absl::string_view team_id, int64_t now_ms);
+  absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id);
   //   NOT_FOUND UNKNOWN_APP
   absl::StatusOr<admin::v1::App> GetApp(absl::string_view app_id) const;
 
  private:
   // The team that has claimed a name; empty: none.
   absl::StatusOr<std::string> OwnerOf(absl::string_view name_key) const;
-  // TEAM_NOT_FOUND unless the team exists.
-  absl::Status CheckTeam(absl::string_view team_id) const;
+  // TEAM_NOT_FOUND if there is none, or if it was deleted.
+  absl::StatusOr<admin::v1::Team> GetTeam(absl::string_view team_id) const;
+  // Deleted ones too.
+  absl::StatusOr<std::vector<admin::v1::Team>> AllTeams() const;
+  void Delete(const admin::v1::App& app);
   template <typename Record>
   absl::StatusOr<std::vector<Record>> List(absl::string_view from, absl::string_view to) const;
   // Claims the name and puts the record, unless that very record lies there. `taken`: the error if

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/limits.h"
+#include "registry/catalogue/app_lives.h"
 #include "registry/engine/records.h"
 #include "registry/mailbox/message_life.h"
 
@@ -251,9 +252,15 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
   const auto app = GetRecord<admin::v1::App>(
       reader_, Family::kTeams, TeamAppKey(registration.team_id(), registration.app_id()));
   if (app.ok() && !app->has_value()) {
-    Problem(where, absl::StrCat("its app ", registration.app_id(), " of team ",
-                                registration.team_id(), " is not known"));
-  } else if (app.ok() && (*app)->overflow_policy() != registration.overflow_policy()) {
+    // An app that was deleted has no name any more either.
+    const auto name = GetRecord<storage::v1::NameOwner>(reader_, Family::kNames,
+                                                        AppNameKey(registration.app_id()));
+    if (name.ok() && name->has_value() && (*name)->team_id() == registration.team_id()) {
+      Problem(where, absl::StrCat("its app ", registration.app_id(), " of team ",
+                                  registration.team_id(), " is not known"));
+    }
+  } else if (app.ok() && IsRegistrationOf(registration, **app) &&
+             (*app)->overflow_policy() != registration.overflow_policy()) {
     Problem(where, "its overflow policy is not that of its app");
   }
   if (registration.pending_size() > static_cast<int>(kMaxMailboxMessagesPerApp)) {

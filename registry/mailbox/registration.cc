@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "registry/catalogue/app_lives.h"
 #include "registry/engine/store_error.h"
 
 namespace bellwire::registry {
@@ -88,7 +89,13 @@ absl::Status MakeRoom(DeviceTransaction& tx, absl::string_view app_id) {
 
 absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t living, tx.FindApp(app.app_id()));
-  if (living != 0) return living;
+  if (living != 0) {
+    BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(living));
+    if (found == nullptr) return StoreCorruptError("an app without registration");
+    if (IsRegistrationOf(*found, app)) return living;
+    // It is of an app that was deleted. This one has its name and nothing else.
+    BELLWIRE_RETURN_IF_ERROR(RemoveApp(tx, app.app_id(), living));
+  }
   if (tx.device().live_registrations() >= kMaxAppsPerDevice) {
     return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
                      absl::StrCat("a device has at most ", kMaxAppsPerDevice, " apps"));
@@ -108,6 +115,7 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
   registration.set_team_id(app.team_id());
   registration.set_overflow_policy(app.overflow_policy());
   registration.set_created_at_ms(tx.now_ms());
+  registration.set_app_created_at_ms(AppCreatedAtMs(app));
   tx.AddRegistration(id, std::move(registration));
   tx.PutApp(app.app_id(), id);
   storage::v1::Device& device = tx.mutable_device();

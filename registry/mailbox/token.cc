@@ -43,4 +43,15 @@ absl::StatusOr<const Registration*> FindLivingToken(DeviceTransaction& tx, const
   return registration;
 }
 
+absl::Status CheckAppLives(DeviceTransaction& tx, const TokenRef& token, AppLives& apps) {
+  BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindToken(tx, token));
+  // FindLivingToken says that it is dead, and since when.
+  if (registration->removed_at_ms() != 0) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(const bool lives, apps.Lives(*registration));
+  if (lives) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kNotFound, "UNREGISTERED",
+                   absl::StrCat("the app ", registration->app_id(),
+                                " was deleted from the server. Forget the token."));
+}
+
 }  // namespace bellwire::registry

@@ -4,6 +4,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bellwire/storage/v1/storage.pb.h"
+#include "registry/catalogue/app_lives.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
 
@@ -19,6 +20,11 @@ absl::StatusOr<const storage::v1::Registration*> FindToken(DeviceTransaction& tx
 //   NOT_FOUND UNREGISTERED with metadata `unregistered_at`: it is dead.
 absl::StatusOr<const storage::v1::Registration*> FindLivingToken(DeviceTransaction& tx,
                                                                  const TokenRef& token);
+
+// OK unless the token's app was deleted from the server.
+//   As FindToken; and NOT_FOUND UNREGISTERED without a time: nothing of the app is kept that could
+//   tell when.
+absl::Status CheckAppLives(DeviceTransaction& tx, const TokenRef& token, AppLives& apps);
 
 }  // namespace bellwire::registry
 

@@ -18,6 +18,7 @@
 #include "registry/mailbox/recall.h"
 #include "registry/mailbox/registration.h"
 #include "registry/mailbox/session.h"
+#include "registry/mailbox/token.h"
 #include "registry/mailbox/wake.h"
 #include "registry/networks/network_pool.h"
 
@@ -59,6 +60,7 @@ absl::Status KvStore::Commit() {
     timeline_from_.clear();
     relay_.OnCommitFailed();
     routes_.OnCommitFailed();
+    app_lives_.Forget();
     return status;
   }
   routes_.OnCommitted();
@@ -122,6 +124,7 @@ absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelo
                                              const AppendOptions& options) {
   DeviceTransaction tx = Begin(token.device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
+  BELLWIRE_RETURN_IF_ERROR(CheckAppLives(tx, token, app_lives_));
   BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
                             registry::Append(tx, token, message, options.message_id_is_new));
   if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
@@ -217,6 +220,7 @@ absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
 }
 
 absl::StatusOr<admin::v1::App> KvStore::PutApp(const admin::v1::App& app) {
+  app_lives_.Forget();
   return Catalogue(&staged_).PutApp(app);
 }
 
@@ -242,6 +246,16 @@ absl::StatusOr<admin::v1::Key> KvStore::GetKey(absl::string_view key_id) {
 
 absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
   return Catalogue(&staged_).RevokeKey(key_id, NowMs());
+}
+
+absl::StatusOr<admin::v1::Team> KvStore::DeleteTeam(absl::string_view team_id) {
+  app_lives_.Forget();
+  return Catalogue(&staged_).DeleteTeam(team_id, NowMs());
+}
+
+absl::StatusOr<admin::v1::App> KvStore::DeleteApp(absl::string_view app_id) {
+  app_lives_.Forget();
+  return Catalogue(&staged_).DeleteApp(app_id);
 }
 
 absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,

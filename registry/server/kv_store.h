@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/clock.h"
+#include "registry/catalogue/app_lives.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/overlay.h"
 #include "registry/feed/receipt_relay.h"
@@ -20,7 +21,7 @@
 namespace bellwire::registry {
 
 // The store: the domain logic (append.h, page.h, session.h, …) over an engine. Keeps nothing of its
-// own between commits but waiting routes, so that there is nothing to be wrong after a failed one.
+// own between commits but waiting routes and a cache of apps, which a failed commit empties.
 //
 // Not thread-safe.
 class KvStore final : public Store {
@@ -74,6 +75,8 @@ class KvStore final : public Store {
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) override;
   absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) override;
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) override;
+  absl::StatusOr<admin::v1::Team> DeleteTeam(absl::string_view team_id) override;
+  absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) override;
   absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
                                         size_t max_receipts) override;
   absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
@@ -108,6 +111,7 @@ class KvStore final : public Store {
   // What the operations since the last commit have done.
   Overlay staged_;
   WaitingRoutes routes_;
+  AppLives app_lives_{&staged_};
   ReceiptRelay relay_;
   // To be handed on after the commit.
   std::vector<Released> released_;

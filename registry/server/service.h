@@ -62,6 +62,8 @@ class Service final : public RegistryApi {
   void ListKeys(admin::v1::ListKeysRequest request,
                 Done<admin::v1::ListKeysResponse> done) override;
   void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) override;
+  void DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) override;
+  void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override;
 
  private:
   GroupCommit* const group_commit_;

@@ -307,6 +307,14 @@ class Store {
   // Sets revoke_time, once.
   //   NOT_FOUND KEY_NOT_FOUND
   virtual absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) = 0;
+  // Sets delete_time and deletes the team's apps (DeleteApp) and keys. The team is found no more.
+  // Its record stays, for the receipts that still come.
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::Team> DeleteTeam(absl::string_view team_id) = 0;
+  // Its tokens are dead: Append answers UNREGISTERED. Touches no device: messages that wait end as
+  // they would have. An app that is put under the same id later is another app.
+  //   NOT_FOUND UNKNOWN_APP
+  virtual absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) = 0;
 
   // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team:
   // at least once, those of one message in their order, kept for kReceiptRetention.

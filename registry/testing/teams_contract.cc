@@ -80,6 +80,84 @@ TEST_P(StoreContractTest, AKeyIsRevokedOnce) {
   EXPECT_EQ(ErrorReason(store().RevokeKey("key2").status()), "KEY_NOT_FOUND");
 }
 
+TEST_P(StoreContractTest, TokensOfADeletedAppAreDead) {
+  const TokenRef token = Register(Device(1));
+  const TokenRef other = Register(Device(1), kApp2);
+  Append(token, Message(1));
+  Commit();
+  EXPECT_EQ(store().DeleteApp(kApp)->team_id(), kTeam);
+  Commit();
+  for (const bool restarted : {false, true}) {
+    if (restarted) Restart();
+    const auto refused = store().Append(token, Message(2), {});
+    EXPECT_EQ(ErrorReason(refused.status()), "UNREGISTERED");
+    EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), kApp).status()), "UNKNOWN_APP");
+    EXPECT_EQ(store().ListApps(kTeam)->size(), 1);
+  }
+  // What was accepted before ends as it would have, and the other app goes on.
+  EXPECT_EQ(Mailbox(Device(1)), Strings({"1"}));
+  Append(other, Message(3));
+  EXPECT_EQ(ErrorReason(store().DeleteApp(kApp).status()), "UNKNOWN_APP");
+}
+
+TEST_P(StoreContractTest, AnAppUnderADeletedOnesNameIsAnother) {
+  const TokenRef old = Register(Device(1));
+  ASSERT_TRUE(store().DeleteApp(kApp).ok());
+  clock().Advance(absl::Minutes(1));
+  admin::v1::App app;
+  app.set_app_id(kApp);
+  app.set_team_id(kOtherTeam);
+  *app.mutable_create_time() = TimeUtil::MillisecondsToTimestamp(NowMs());
+  ASSERT_TRUE(store().PutApp(app).ok());
+  Commit();
+  EXPECT_EQ(ErrorReason(store().Append(old, Message(1), {}).status()), "UNREGISTERED");
+  TokenRef now = old;
+  now.team_id = kOtherTeam;
+  now.registration_id = *store().RegisterApp(Device(1), kApp);
+  EXPECT_NE(now.registration_id, old.registration_id);
+  EXPECT_EQ(*store().RegisterApp(Device(1), kApp), now.registration_id);
+  Append(now, Message(2));
+  EXPECT_EQ(ErrorReason(store().Append(old, Message(3), {}).status()), "UNREGISTERED");
+
+  // The same team may make it again, too.
+  ASSERT_TRUE(store().DeleteApp(kApp).ok());
+  clock().Advance(absl::Minutes(1));
+  *app.mutable_create_time() = TimeUtil::MillisecondsToTimestamp(NowMs());
+  ASSERT_TRUE(store().PutApp(app).ok());
+  EXPECT_EQ(ErrorReason(store().Append(now, Message(4), {}).status()), "UNREGISTERED");
+  EXPECT_NE(*store().RegisterApp(Device(1), kApp), now.registration_id);
+  Commit();
+}
+
+TEST_P(StoreContractTest, ADeletedTeamTakesItsAppsAndKeysWithIt) {
+  const TokenRef token = Register(Device(1));
+  ASSERT_TRUE(store().PutKey(MakeKey("key1", kTeam)).ok());
+  ASSERT_TRUE(store().PutKey(MakeKey("key2", kOtherTeam)).ok());
+  Append(token, Message(1, absl::Hours(1)));
+  Commit();
+  const auto deleted = store().DeleteTeam(kTeam);
+  ASSERT_TRUE(deleted.ok()) << deleted.status();
+  EXPECT_EQ(TimeUtil::TimestampToMilliseconds(deleted->delete_time()), NowMs());
+  Commit();
+  Restart();
+  ASSERT_EQ(store().ListTeams()->size(), 1);
+  EXPECT_EQ((*store().ListTeams())[0].team_id(), kOtherTeam);
+  EXPECT_EQ(ErrorReason(store().DeleteTeam(kTeam).status()), "TEAM_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(store().ListApps(kTeam).status()), "TEAM_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(store().PutKey(MakeKey("key3", kTeam)).status()), "TEAM_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(store().GetKey("key1").status()), "KEY_NOT_FOUND");
+  EXPECT_TRUE(store().GetKey("key2").ok());
+  EXPECT_EQ(ErrorReason(store().Append(token, Message(2), {}).status()), "UNREGISTERED");
+  EXPECT_EQ(ErrorReason(store().RegisterApp(Device(1), kApp).status()), "UNKNOWN_APP");
+  // Its messages end by their ttl, and the receipts of that still have a place.
+  clock().Advance(absl::Hours(2));
+  Sweep();
+  EXPECT_EQ(Mailbox(Device(1)), Strings());
+  ASSERT_TRUE(store().RelayReceipts(100).ok());
+  Commit();
+  EXPECT_EQ(store().ListTeams()->size(), 1);
+}
+
 TEST_P(StoreContractTest, KeysAndAppsOfATeamAreLimited) {
   for (size_t i = 0; i < kMaxKeysPerTeam; ++i) {
     ASSERT_TRUE(store().PutKey(MakeKey(absl::StrCat("key", i), kTeam)).ok());
