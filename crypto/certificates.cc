@@ -1,9 +1,12 @@
 #include "crypto/certificates.h"
 
+#include <arpa/inet.h>
+
 #include <ctime>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/error.h"
@@ -14,6 +17,7 @@
 #include "openssl/asn1.h"
 #include "openssl/bn.h"
 #include "openssl/err.h"
+#include "openssl/sha.h"
 
 namespace bellwire {
 namespace {
@@ -157,12 +161,30 @@ absl::StatusOr<absl::Time> NotAfter(const X509* certificate) {
   return absl::FromTM(utc, absl::UTCTimeZone());
 }
 
+// That of `key_pem`, or a new one.
+absl::StatusOr<EvpPkeyPtr> KeyFor(absl::string_view key_pem) {
+  if (key_pem.empty()) return GenerateP256Key();
+  EvpPkeyPtr key = ParsePrivateKeyPem(key_pem);
+  if (key != nullptr && IsP256(key.get())) return key;
+  ERR_clear_error();
+  return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_PRIVATE_KEY",
+                   "the key isn't a P-256 key in PEM, unencrypted");
+}
+
+std::string IpText(const ASN1_OCTET_STRING* address) {
+  const int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
+  char text[INET6_ADDRSTRLEN] = {};
+  inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text));
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<KeyAndCertificate> MakeCertificateAuthority(absl::string_view common_name,
-                                                           const Validity& validity) {
+                                                           const Validity& validity,
+                                                           absl::string_view key_pem) {
   if (absl::Status s = CheckNameAndValidity(common_name, validity); !s.ok()) return s;
-  const absl::StatusOr<EvpPkeyPtr> key = GenerateP256Key();
+  const absl::StatusOr<EvpPkeyPtr> key = KeyFor(key_pem);
   if (!key.ok()) return key.status();
   const X509Ptr ca = NewCertificate(common_name, validity, key->get());
   if (!ca || X509_set_issuer_name(ca.get(), X509_get_subject_name(ca.get())) != 1 ||
@@ -177,7 +199,8 @@ absl::StatusOr<KeyAndCertificate> MakeCertificateAuthority(absl::string_view com
 }
 
 absl::StatusOr<KeyAndCertificate> IssueCertificate(const KeyAndCertificate& ca,
-                                                   const LeafRequest& request) {
+                                                   const LeafRequest& request,
+                                                   absl::string_view key_pem) {
   if (absl::Status s = CheckNameAndValidity(request.common_name, request.validity); !s.ok()) {
     return s;
   }
@@ -202,7 +225,7 @@ absl::StatusOr<KeyAndCertificate> IssueCertificate(const KeyAndCertificate& ca,
                                    absl::FormatTime(*ca_end, absl::UTCTimeZone())));
   }
 
-  const absl::StatusOr<EvpPkeyPtr> key = GenerateP256Key();
+  const absl::StatusOr<EvpPkeyPtr> key = KeyFor(key_pem);
   if (!key.ok()) return key.status();
   const X509Ptr leaf = NewCertificate(request.common_name, request.validity, key->get());
   const char* usage =
@@ -219,6 +242,57 @@ absl::StatusOr<KeyAndCertificate> IssueCertificate(const KeyAndCertificate& ca,
   if (absl::Status s = Sign(leaf.get(), ca_key.get()); !s.ok()) return s;
   return KeyAndCertificate{.key_pem = PrivateKeyPem(key->get()),
                            .certificate_pem = CertificatePem(leaf.get())};
+}
+
+absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certificate_pem) {
+  const X509Ptr certificate = ParseCertificatePem(certificate_pem);
+  if (!certificate) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "BAD_CERTIFICATE",
+                     "not the PEM of a certificate");
+  }
+  CertificateFacts facts;
+  const GeneralNamesPtr names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
+  ERR_clear_error();
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    int type = 0;
+    const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
+    if (type == GEN_DNS) {
+      const auto* text = static_cast<const ASN1_IA5STRING*>(value);
+      facts.dns_names.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                   static_cast<size_t>(ASN1_STRING_length(text)));
+    } else if (type == GEN_IPADD) {
+      facts.ip_addresses.push_back(IpText(static_cast<const ASN1_OCTET_STRING*>(value)));
+    }
+  }
+  const absl::StatusOr<absl::Time> not_after = NotAfter(certificate.get());
+  if (!not_after.ok()) return not_after.status();
+  facts.not_after = *not_after;
+  const std::string der = PublicKeyDer(X509_get0_pubkey(certificate.get()));
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(der.data()), der.size(), digest);
+  facts.pin = absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
+  return facts;
+}
+
+bool IsIssuedBy(absl::string_view certificate_pem, absl::string_view ca_pem) {
+  const X509Ptr certificate = ParseCertificatePem(certificate_pem);
+  const X509Ptr ca = ParseCertificatePem(ca_pem);
+  const bool issued = certificate && ca &&
+                      X509_NAME_cmp(X509_get_issuer_name(certificate.get()),
+                                    X509_get_subject_name(ca.get())) == 0 &&
+                      X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
+  ERR_clear_error();
+  return issued;
+}
+
+bool IsPair(absl::string_view certificate_pem, absl::string_view key_pem) {
+  const X509Ptr certificate = ParseCertificatePem(certificate_pem);
+  const EvpPkeyPtr key = ParsePrivateKeyPem(key_pem);
+  const bool pair = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  return pair;
 }
 
 absl::StatusOr<absl::Time> CertificateNotAfter(absl::string_view certificate_pem) {

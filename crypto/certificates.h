@@ -24,11 +24,14 @@ struct Validity {
   absl::Time not_after;
 };
 
-// A self-signed CA that may issue leaf certificates only (path length 0).
+// A self-signed CA that may issue leaf certificates only (path length 0). With `key_pem` it is of that
+// key, and what an earlier CA of the same name and key issued stays valid under it; otherwise of a
+// new one.
 //   INVALID_ARGUMENT BAD_CERTIFICATE_REQUEST: common name not 1 to 64 bytes, or no time between the
-//   ends
+//   ends · FAILED_PRECONDITION BAD_PRIVATE_KEY: `key_pem` isn't the PEM of a P-256 key
 absl::StatusOr<KeyAndCertificate> MakeCertificateAuthority(absl::string_view common_name,
-                                                           const Validity& validity);
+                                                           const Validity& validity,
+                                                           absl::string_view key_pem = "");
 
 struct LeafRequest {
   // For people; names are checked against the lists below. 1 to 64 bytes.
@@ -42,11 +45,32 @@ struct LeafRequest {
   Validity validity;
 };
 
-// A new key pair and its certificate, issued by `ca`.
-//   INVALID_ARGUMENT BAD_CERTIFICATE_REQUEST: an empty list, a malformed address or name
-//   FAILED_PRECONDITION BAD_CA: `ca` isn't the PEM of a key and its certificate
+// A key pair and its certificate, issued by `ca`: a new pair, or that of `key_pem` (peers may have
+// pinned it).
+//   INVALID_ARGUMENT BAD_CERTIFICATE_REQUEST: an empty list, a malformed address or name; it would
+//   outlive its CA
+//   FAILED_PRECONDITION BAD_CA: `ca` isn't the PEM of a key and its certificate · BAD_PRIVATE_KEY:
+//   `key_pem` isn't the PEM of a P-256 key
 absl::StatusOr<KeyAndCertificate> IssueCertificate(const KeyAndCertificate& ca,
-                                                   const LeafRequest& request);
+                                                   const LeafRequest& request,
+                                                   absl::string_view key_pem = "");
+
+// What the (first) certificate of a PEM file says.
+struct CertificateFacts {
+  // Its subject alternative names.
+  std::vector<std::string> dns_names;
+  std::vector<std::string> ip_addresses;
+  absl::Time not_after;
+  // SHA-256 of its SubjectPublicKeyInfo in lower-case hex: what `bellwire-agent --pin` takes.
+  std::string pin;
+};
+//   INVALID_ARGUMENT BAD_CERTIFICATE
+absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certificate_pem);
+
+// Whether the key of `ca_pem` has signed `certificate_pem`, in its name. False for what isn't PEM.
+bool IsIssuedBy(absl::string_view certificate_pem, absl::string_view ca_pem);
+// Whether `key_pem` is the private key of `certificate_pem`. False for what isn't PEM.
+bool IsPair(absl::string_view certificate_pem, absl::string_view key_pem);
 
 // When the (first) certificate of a PEM file ends: for warnings before it does.
 //   INVALID_ARGUMENT BAD_CERTIFICATE

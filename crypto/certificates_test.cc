@@ -44,6 +44,51 @@ int Verify(const std::string& ca_pem, const std::string& leaf_pem, int purpose, 
   return X509_STORE_CTX_get_error(context.get());
 }
 
+TEST(CertificatesTest, ALeafIsRenewedForItsKey) {
+  const KeyAndCertificate ca = NewCa();
+  const KeyAndCertificate leaf = IssueCertificate(ca, ServerRequest()).value();
+  LeafRequest later = ServerRequest();
+  later.dns_names.push_back("new.example.com");
+  later.validity = {kStart + absl::Hours(24), kStart + absl::Hours(48)};
+  const KeyAndCertificate renewed = IssueCertificate(ca, later, leaf.key_pem).value();
+  EXPECT_EQ(renewed.key_pem, leaf.key_pem);
+  EXPECT_TRUE(IsPair(renewed.certificate_pem, leaf.key_pem));
+  EXPECT_TRUE(IsIssuedBy(renewed.certificate_pem, ca.certificate_pem));
+  const CertificateFacts before = ReadCertificateFacts(leaf.certificate_pem).value();
+  const CertificateFacts after = ReadCertificateFacts(renewed.certificate_pem).value();
+  EXPECT_EQ(after.pin, before.pin);
+  EXPECT_EQ(before.dns_names, ServerRequest().dns_names);
+  EXPECT_EQ(before.ip_addresses, ServerRequest().ip_addresses);
+  EXPECT_EQ(after.dns_names, later.dns_names);
+  EXPECT_EQ(after.not_after, later.validity.not_after);
+  EXPECT_EQ(ErrorReason(IssueCertificate(ca, later, "no key").status()), "BAD_PRIVATE_KEY");
+}
+
+TEST(CertificatesTest, ACaIsMadeAgainFromItsKey) {
+  const KeyAndCertificate ca = NewCa();
+  const KeyAndCertificate leaf = IssueCertificate(ca, ServerRequest()).value();
+  const KeyAndCertificate again = MakeCertificateAuthority("Test CA", kDecade, ca.key_pem).value();
+  EXPECT_NE(again.certificate_pem, ca.certificate_pem);
+  // Whoever trusts either takes what the other one issued.
+  const KeyAndCertificate later = IssueCertificate(again, ServerRequest()).value();
+  for (const std::string& trusted : {ca.certificate_pem, again.certificate_pem}) {
+    for (const std::string& shown : {leaf.certificate_pem, later.certificate_pem}) {
+      EXPECT_EQ(Verify(trusted, shown, X509_PURPOSE_SSL_SERVER, kStart + absl::Hours(1)),
+                X509_V_OK);
+    }
+  }
+}
+
+TEST(CertificatesTest, StrangersAreNoIssuersAndNoPairs) {
+  const KeyAndCertificate ca = NewCa();
+  const KeyAndCertificate leaf = IssueCertificate(ca, ServerRequest()).value();
+  EXPECT_FALSE(IsIssuedBy(leaf.certificate_pem, NewCa().certificate_pem));
+  EXPECT_FALSE(IsIssuedBy("no certificate", ca.certificate_pem));
+  EXPECT_FALSE(IsPair(leaf.certificate_pem, ca.key_pem));
+  EXPECT_FALSE(IsPair(leaf.certificate_pem, ""));
+  EXPECT_EQ(ErrorReason(ReadCertificateFacts("no certificate").status()), "BAD_CERTIFICATE");
+}
+
 TEST(CertificatesTest, ALeafVerifiesAgainstItsCa) {
   const KeyAndCertificate ca = NewCa();
   const KeyAndCertificate leaf = IssueCertificate(ca, ServerRequest()).value();

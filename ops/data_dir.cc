@@ -1,9 +1,17 @@
 #include "ops/data_dir.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/log.h"
+#include "crypto/file_util.h"
+#include "net/tls/ticket_keys.h"
 #include "ops/main_support.h"
 
 namespace bellwire {
@@ -14,23 +22,47 @@ absl::Status CheckInitialised(const DataDir& data_dir) {
                               "no data directory is named"),
                     "name it with --data_dir DIR; `bellwire init --data_dir DIR` makes one");
   }
-  for (const std::string& file :
-       {data_dir.ca_certificate(), data_dir.server_certificate(), data_dir.server_key(),
-        data_dir.token_keys(), data_dir.admin_token()}) {
-    if (access(file.c_str(), F_OK) == 0) continue;
-    return WithHint(
-        MakeError(absl::StatusCode::kFailedPrecondition, "NOT_INITIALISED",
-                  absl::StrCat("the data directory ", data_dir.path(),
-                               " is not initialised: there is no ", file)),
-        absl::StrCat("make it once with `bellwire init --data_dir ", data_dir.path(), "`"));
-  }
-  return absl::OkStatus();
+  const std::vector<std::string> files = {data_dir.ca_certificate(),
+                                          data_dir.server_certificate(),
+                                          data_dir.server_key(),
+                                          data_dir.internal_ca_certificate(),
+                                          data_dir.internal_node_certificate(),
+                                          data_dir.internal_node_key(),
+                                          data_dir.token_keys(),
+                                          data_dir.admin_token()};
+  const auto missing = std::find_if_not(files.begin(), files.end(), HasContents);
+  if (missing == files.end()) return absl::OkStatus();
+  const bool some = std::any_of(files.begin(), files.end(), HasContents);
+  const bool empty = access(missing->c_str(), F_OK) == 0;
+  return WithHint(
+      MakeError(absl::StatusCode::kFailedPrecondition, "NOT_INITIALISED",
+                absl::StrCat("the data directory ", data_dir.path(),
+                             some ? " is not complete: " : " is not initialised: ",
+                             empty ? "nothing is in " : "there is no ", *missing)),
+      some
+          ? absl::StrCat("put it back from a backup, or make it again with `bellwire init --repair "
+                         "--data_dir ",
+                         data_dir.path(), "`")
+          : absl::StrCat("make it once with `bellwire init --data_dir ", data_dir.path(), "`"));
+}
+
+bool HasContents(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && info.st_size > 0;
 }
 
 std::string TicketKeyFile(const DataDir& data_dir, const std::string& named) {
   if (!named.empty()) return named;
   const std::string file = data_dir.ticket_keys();
-  return access(file.c_str(), F_OK) == 0 ? file : std::string();
+  if (access(file.c_str(), F_OK) != 0) return "";
+  const absl::StatusOr<std::string> text = ReadPrivateFile(file);
+  const absl::Status usable = text.ok() ? net::ParseTicketSecrets(*text).status() : text.status();
+  if (usable.ok()) return file;
+  LogWarning("ticket_keys_unusable",
+             {{"file", file},
+              {"error", usable.message()},
+              {"to_do", "`bellwire init --repair` makes an empty or missing one again"}});
+  return "";
 }
 
 }  // namespace bellwire

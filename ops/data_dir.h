@@ -41,12 +41,16 @@ class DataDir {
   std::string path_;
 };
 
-// Whether `bellwire init` made this directory.
+// Whether there is a file, and something in it: a full disk or a crash may leave an empty one.
+bool HasContents(const std::string& path);
+
+// Whether `bellwire init` made this directory, and nothing was lost since.
 //   FAILED_PRECONDITION NOT_INITIALISED: names what is missing and hints at the command to run
 absl::Status CheckInitialised(const DataDir& data_dir);
 
-// The file of ticket secrets that a server reads: `named` if there is such a flag, else the directory's. Empty: it has
-// none, and tickets are good until the server's end only.
+// The file of ticket secrets that a server reads: `named` if there is such a flag, else the
+// directory's. Empty: it has none, or one that is of no use, which is logged; tickets are then good
+// until the server's end only, and that costs nothing but full handshakes.
 std::string TicketKeyFile(const DataDir& data_dir, const std::string& named);
 
 }  // namespace bellwire

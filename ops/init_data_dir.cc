@@ -1,61 +1,23 @@
 #include "ops/init_data_dir.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "common/ids.h"
 #include "common/status_macros.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "crypto/token_sealer.h"
+#include "ops/data_dir_files.h"
 #include "ops/main_support.h"
-#include "rpc/credentials.h"
 
 namespace bellwire {
 namespace {
-
-// A phone whose clock is a day behind must not refuse a new server.
-constexpr absl::Duration kBackdate = absl::Hours(24);
-// 256 bits: nothing to guess.
-constexpr size_t kSecretBytes = 32;
-
-bool IsIpAddress(const std::string& name) {
-  std::array<char, sizeof(in6_addr)> parsed;
-  return inet_pton(AF_INET, name.c_str(), parsed.data()) == 1 ||
-         inet_pton(AF_INET6, name.c_str(), parsed.data()) == 1;
-}
-
-absl::Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
-  if (errno == EEXIST) {
-    // An empty directory is often made beforehand (a volume, by packaging): take it over.
-    if (chmod(path.c_str(), 0700) == 0) return absl::OkStatus();
-  }
-  return WithHint(absl::UnavailableError(
-                      absl::StrCat("can't make the directory ", path, ": ", strerror(errno))),
-                  "its parent must exist and be writable for you");
-}
 
 absl::Status WritePair(const KeyAndCertificate& pair, const std::string& certificate_path,
                        const std::string& key_path) {
   BELLWIRE_RETURN_IF_ERROR(CreateFileAtomically(key_path, pair.key_pem, FileAccess::kPrivate));
   return CreateFileAtomically(certificate_path, pair.certificate_pem, FileAccess::kPublic);
-}
-
-// A new secret, a line of hex digits.
-absl::Status WriteSecret(const std::string& path) {
-  std::string secret(kSecretBytes, '\0');
-  FillRandom(secret.data(), secret.size());
-  return CreateFileAtomically(path, absl::StrCat(absl::BytesToHexString(secret), "\n"),
-                              FileAccess::kPrivate);
 }
 
 struct Issued {
@@ -83,24 +45,19 @@ absl::Status InitDataDir(const DataDir& data_dir, const std::vector<std::string>
     return WithHint(
         MakeError(absl::StatusCode::kAlreadyExists, "ALREADY_INITIALISED",
                   absl::StrCat(data_dir.path(), " is in use: there is already ", file)),
-        "choose another directory, or start the server in this one with `bellwire serve`");
+        absl::StrCat("start the server in it with `bellwire serve`, make what is missing with "
+                     "`bellwire init --repair --data_dir ",
+                     data_dir.path(), "`, or choose another directory"));
   }
 
-  const Validity validity{now - kBackdate, now + kCertificateLifetime};
-  LeafRequest server{.common_name = "bellwire server", .server = true, .validity = validity};
-  for (const std::string& name : server_names) {
-    (IsIpAddress(name) ? server.ip_addresses : server.dns_names).push_back(name);
-  }
-  LeafRequest node{.common_name = std::string(kInternalServerName),
-                   .dns_names = {std::string(kInternalServerName)},
-                   .server = true,
-                   .client = true,
-                   .validity = validity};
+  const Validity validity = ValidityFrom(now);
+  const LeafRequest server = ServerRequest(server_names, validity);
+  const LeafRequest node = NodeRequest(validity);
 
   // Before anything is written: a malformed name leaves no trace.
-  BELLWIRE_ASSIGN_OR_RETURN(const Issued outer, IssueFromNewAuthority("bellwire CA", server));
+  BELLWIRE_ASSIGN_OR_RETURN(const Issued outer, IssueFromNewAuthority(kAuthorityName, server));
   BELLWIRE_ASSIGN_OR_RETURN(const Issued inner,
-                            IssueFromNewAuthority("bellwire internal CA", node));
+                            IssueFromNewAuthority(kInternalAuthorityName, node));
 
   BELLWIRE_RETURN_IF_ERROR(MakeDirectory(data_dir.path()));
   BELLWIRE_RETURN_IF_ERROR(WritePair(outer.ca, data_dir.ca_certificate(), data_dir.ca_key()));

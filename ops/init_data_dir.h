@@ -7,13 +7,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "ops/data_dir.h"
+#include "ops/data_dir_files.h"
 
 namespace bellwire {
-
-// How long the certificates are good for. The CA is the server's own and agents have no other way
-// to learn a new one, so it must not end before the phone does; the leaves end with it, because an
-// unattended server must not stop one day for lack of a renewal.
-inline constexpr absl::Duration kCertificateLifetime = absl::Hours(24 * 3650);
 
 // Makes the data directory of a new server (0700): a CA, certificates for `server_names` (host
 // names and IP addresses that providers and agents connect to) and for the daemons among

@@ -1,24 +1,32 @@
 #include "ops/main_support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <utility>
 
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "common/error.h"
 #include "common/host_port.h"
 #include "common/log.h"
+#include "common/printable.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
 #include "ops/service_manager.h"
@@ -45,6 +53,22 @@ sigset_t ShutdownSignals() {
   return set;
 }
 
+// With that which only asks for a reload.
+sigset_t AwaitedSignals() {
+  sigset_t set = ShutdownSignals();
+  sigaddset(&set, SIGHUP);
+  return set;
+}
+
+// Each in a mode in which the use that is expected of it fails, rather than work on nothing.
+void HoldStandardDescriptors() {
+  constexpr int kModes[] = {/*stdin=*/O_WRONLY, /*stdout=*/O_RDONLY, /*stderr=*/O_WRONLY};
+  for (int fd = 0; fd < 3; ++fd) {
+    // The lowest free number, which is this one.
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)!open("/dev/null", kModes[fd]);
+  }
+}
+
 absl::Status FileError(absl::string_view what, const std::string& path) {
   return absl::UnavailableError(absl::StrCat(what, " ", path, ": ", strerror(errno)));
 }
@@ -66,18 +90,145 @@ void CheckAddresses(CLI::App* app) {
   for (CLI::App* command : app->get_subcommands(nullptr)) CheckAddresses(command);
 }
 
+// Nothing, or a regular file: what a rename may take the place of. Root could replace a device.
+absl::Status CheckReplaceable(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) return absl::OkStatus();
+  return WithHint(absl::InvalidArgumentError(absl::StrCat(
+                      "the ready file ", path, " is there already and is not a regular file")),
+                  "name another with --ready_file; it is made new by each start");
+}
+
 // The innermost subcommand that the command line named, or the program itself.
 CLI::App* NamedCommand(CLI::App* app) {
   while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
   return app;
 }
 
+// The command that the arguments name, before they are parsed.
+CLI::App* FindCommand(CLI::App* app, const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (absl::StartsWith(argument, "-")) continue;
+    const auto commands =
+        app->get_subcommands([&](CLI::App* command) { return command->check_name(argument); });
+    if (commands.empty()) break;
+    app = commands.front();
+  }
+  return app;
+}
+
+// CLI11 reads the environment for the options of all commands. Those of one command often write to
+// the same variable as those of another one, and so would undo what its flags say.
+void ForgetEnvironmentOfOthers(CLI::App* app, const CLI::App* named) {
+  if (app != named) {
+    for (CLI::Option* option : app->get_options()) option->envname("");
+  }
+  for (CLI::App* command : app->get_subcommands({})) ForgetEnvironmentOfOthers(command, named);
+}
+
+bool IsGiven(const CLI::Option& option, const std::vector<std::string>& arguments) {
+  for (const std::string& name : option.get_lnames()) {
+    const std::string flag = absl::StrCat("--", name);
+    for (const std::string& argument : arguments) {
+      if (argument == flag || absl::StartsWith(argument, flag + "=")) return true;
+    }
+  }
+  return false;
+}
+
 // Reads the file of a subcommand's --config; what the command line said already stays.
-void ReadConfigOf(CLI::App* command) {
-  const CLI::Option* option = command->get_option_no_throw(kConfigFlag);
-  if (command->get_parent() == nullptr || option == nullptr || option->empty()) return;
-  std::ifstream file(option->as<std::string>());
+void ReadConfigOf(CLI::App* command, const std::vector<std::string>& arguments) {
+  const CLI::Option* config = command->get_option_no_throw(kConfigFlag);
+  if (command->get_parent() == nullptr || config == nullptr || config->empty()) return;
+  for (CLI::Option* option : command->get_options()) {
+    // From the environment: read once more, behind the file.
+    if (!option->get_envname().empty() && !IsGiven(*option, arguments)) option->clear();
+  }
+  std::ifstream file(config->as<std::string>());
   command->parse_from_stream(file);
+}
+
+// What is wrong with a value that is empty. Empty: none is.
+std::string ExplainEmptyValue(CLI::App* command, const std::vector<std::string>& may_be_empty) {
+  for (const CLI::Option* option : command->get_options()) {
+    const auto& results = option->results();
+    if (std::find(results.begin(), results.end(), "") == results.end()) continue;
+    const std::string name = option->get_name();
+    if (std::find(may_be_empty.begin(), may_be_empty.end(), name) != may_be_empty.end()) continue;
+    return absl::StrCat(name, ": the value is empty; leave it out for the default");
+  }
+  return "";
+}
+
+int ReportUsage(const CLI::App* command, absl::string_view what) {
+  std::string name;
+  for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
+    name = name.empty() ? at->get_name() : absl::StrCat(at->get_name(), " ", name);
+  }
+  std::cerr << "error: " << Printable(what) << "\nhint: see `" << name << " --help`\n";
+  return kExitUsage;
+}
+
+// Steps of one letter between two words.
+size_t Distance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+// What is likely to be meant by `word`; empty if nothing is near.
+std::string Nearest(absl::string_view word, const std::vector<std::string>& known) {
+  constexpr size_t kFar = 3;
+  std::string nearest;
+  size_t least = std::min(kFar, word.size() / 2 + 1);
+  for (const std::string& candidate : known) {
+    // Hyphens for underscores are how other programs write it.
+    const size_t distance = Distance(absl::StrReplaceAll(word, {{"-", "_"}}),
+                                     absl::StrReplaceAll(candidate, {{"-", "_"}}));
+    if (distance < least) {
+      least = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+std::string WithSuggestion(std::string what, const std::string& suggestion) {
+  if (!suggestion.empty()) absl::StrAppend(&what, "; is ", suggestion, " meant?");
+  return what;
+}
+
+// What is wrong with a word that the parser had no use for. Empty: there is none. CLI11 itself would
+// rather speak of what is missing instead, or show the help.
+std::string ExplainLeftOver(CLI::App* command) {
+  const std::vector<std::string> left = command->remaining();
+  if (left.empty()) return "";
+  const std::string& word = left.front();
+  std::vector<std::string> known;
+  if (absl::StartsWith(word, "-")) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back(name);
+    }
+    const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    std::string nearest = Nearest(absl::StripPrefix(parts[0], "--"), known);
+    if (!nearest.empty()) nearest = absl::StrCat("--", nearest);
+    return WithSuggestion(absl::StrCat("there is no flag ", parts[0]), nearest);
+  }
+  if (command->get_subcommands({}).empty()) {
+    return absl::StrCat("\"", word, "\" is one word too many");
+  }
+  for (const CLI::App* sub : command->get_subcommands({})) known.push_back(sub->get_name());
+  std::string nearest = Nearest(word, known);
+  if (!nearest.empty()) nearest = absl::StrCat("\"", nearest, "\"");
+  return WithSuggestion(absl::StrCat("there is no command \"", word, "\""), nearest);
 }
 
 }  // namespace
@@ -99,28 +250,29 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
   app->set_version_flag("--version", std::string(kVersion));
 }
 
-std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv) {
+std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
+                              const std::vector<std::string>& may_be_empty) {
+  HoldStandardDescriptors();
   CheckAddresses(app);
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  ForgetEnvironmentOfOthers(app, FindCommand(app, arguments));
   // CLI11 reports by exception; this is where they end.
   try {
     app->parse(argc, argv);
-    ReadConfigOf(NamedCommand(app));
+    ReadConfigOf(NamedCommand(app), arguments);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app->exit(e);
     CLI::App* command = NamedCommand(app);
-    std::string what = e.what();
-    // CLI11 misses a subcommand before it wonders about a word that is none.
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
-        !command->get_subcommands({}).empty() && !command->remaining().empty()) {
-      what = absl::StrCat("there is no command \"", command->remaining().front(), "\"");
+    std::string what = ExplainLeftOver(command);
+    if (what.empty() && e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      const int exit_code = app->exit(e);
+      if (std::cout.flush()) return exit_code;
+      return ReportFailure(absl::UnavailableError("can't write to standard output"));
     }
-    std::string name;
-    for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
-      name = name.empty() ? at->get_name() : absl::StrCat(at->get_name(), " ", name);
-    }
-    std::cerr << "error: " << what << "\nhint: see `" << name << " --help`\n";
-    return kExitUsage;
+    return ReportUsage(command, what.empty() ? e.what() : what);
   }
+  CLI::App* const command = NamedCommand(app);
+  const std::string empty = ExplainEmptyValue(command, may_be_empty);
+  if (!empty.empty()) return ReportUsage(command, empty);
   return std::nullopt;
 }
 
@@ -132,6 +284,7 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
   SetLogLevel(level);
   SetLogFormat(flags.log_json ? LogFormat::kJson : LogFormat::kLogfmt);
   // Who waits for the file must not take that of an earlier run for ours.
+  if (absl::Status status = CheckReplaceable(flags.ready_file); !status.ok()) return status;
   if (!flags.ready_file.empty() && unlink(flags.ready_file.c_str()) != 0 && errno != ENOENT) {
     return FileError("can't remove the old ready file", flags.ready_file);
   }
@@ -139,7 +292,7 @@ absl::Status PrepareProcess(const DaemonFlags& flags) {
   SilenceGrpcLog();
   SkipDeadlockDetection();
   signal(SIGPIPE, SIG_IGN);
-  const sigset_t set = ShutdownSignals();
+  const sigset_t set = AwaitedSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return absl::OkStatus();
 }
@@ -161,13 +314,31 @@ void SkipDeadlockDetection() {
 #endif
 }
 
-void WaitForShutdownSignal() {
-  const sigset_t set = ShutdownSignals();
+void WaitForShutdownSignal(const std::function<void()>& reload) {
+  const sigset_t awaited = AwaitedSignals();
   int signal_number = 0;
-  sigwait(&set, &signal_number);
+  while (true) {
+    sigwait(&awaited, &signal_number);
+    if (signal_number != SIGHUP) break;
+    if (reload) {
+      reload();
+    } else {
+      LogInfo("hangup_ignored", {{"reason", "nothing here can be read again"}});
+    }
+  }
   LogInfo("shutting_down", {{"signal", strsignal(signal_number)}});
   TellServiceManager("STOPPING=1");
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  // SIGHUP stays blocked: it must not cut the drain short.
+  const sigset_t shutdown = ShutdownSignals();
+  pthread_sigmask(SIG_UNBLOCK, &shutdown, nullptr);
+}
+
+void LogReload(absl::string_view what, const absl::Status& status) {
+  if (status.ok()) {
+    LogInfo("reloaded", {{"what", what}});
+  } else {
+    LogError("reload_failed", {{"what", what}, {"error", status.message()}});
+  }
 }
 
 size_t RaiseDescriptorLimit() {
@@ -187,6 +358,7 @@ absl::Status WriteReadyFile(const std::string& path,
     TellServiceManager("READY=1");
     return absl::OkStatus();
   }
+  if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   nlohmann::ordered_json json;
   for (const auto& [key, value] : fields) json[key] = value;
   json["pid"] = getpid();
@@ -215,17 +387,17 @@ absl::Status WithHint(absl::Status status, absl::string_view hint) {
 }
 
 std::string RenderFailure(const absl::Status& status) {
-  std::string text = absl::StrCat("error: ", status.message());
+  std::string text = absl::StrCat("error: ", Printable(status.message()));
   if (status.message().empty()) absl::StrAppend(&text, absl::StatusCodeToString(status.code()));
   if (std::optional<std::string> field = ErrorField(status)) {
-    absl::StrAppend(&text, " (field ", *field, ")");
+    absl::StrAppend(&text, " (field ", Printable(*field), ")");
   }
   if (const std::string reason = ErrorReason(status); !reason.empty()) {
-    absl::StrAppend(&text, " [", reason, "]");
+    absl::StrAppend(&text, " [", Printable(reason), "]");
   }
   text += "\n";
   if (std::optional<std::string> hint = ErrorMetadata(status, kHintKey)) {
-    absl::StrAppend(&text, "hint: ", *hint, "\n");
+    absl::StrAppend(&text, "hint: ", Printable(*hint), "\n");
   }
   return text;
 }

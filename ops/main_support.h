@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_OPS_MAIN_SUPPORT_H_
 #define BELLWIRE_OPS_MAIN_SUPPORT_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,13 +49,20 @@ struct DaemonFlags {
 // --log_json, --ready_file and --version. `flags` must outlive the parse.
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 
-// Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit with it now (help or version was printed, or the
-// error and where to find help).
-std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv);
+// Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit
+// with it now (help or version was printed, or the error and where to find help). What wins, whatever the command: a flag, then the configuration
+// file, then the environment. An empty value is refused, as it is what a script with an unset
+// variable says; `may_be_empty` names the flags ("--text") for which it means something.
+//
+// Standard input, output and error that the caller has closed are held first, so that no file or
+// socket takes their numbers: reading the one and writing to the other fail.
+std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
+                              const std::vector<std::string>& may_be_empty = {});
 
 // Sets up logging, removes a stale ready file, raises the descriptor limit to what the system
-// allows, ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForShutdownSignal, and skips the detection of
-// deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
+// allows, ignores SIGPIPE, blocks SIGTERM, SIGINT and SIGHUP for WaitForShutdownSignal, and skips the
+// detection of deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
+//   INVALID_ARGUMENT: the ready file's path is something else than a regular file
 absl::Status PrepareProcess(const DaemonFlags& flags);
 
 // PrepareProcess, for a server: asks for short slices (short_slices.h) too, which a phone's battery has no use for.
@@ -70,23 +78,30 @@ void SilenceGrpcLog();
 // keep it. Part of PrepareProcess.
 void SkipDeadlockDetection();
 
-// Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one kills the process at once, so that a
-// drain can be cut short. REQUIRES: PrepareProcess.
-void WaitForShutdownSignal();
+// Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one
+// kills the process at once, so that a drain can be cut short. Until then each SIGHUP calls `reload`,
+// which logs what it has taken up (LogReload); after that it does nothing. Without `reload` a SIGHUP
+// is logged and ignored. REQUIRES: PrepareProcess.
+void WaitForShutdownSignal(const std::function<void()>& reload = nullptr);
+
+// Logs what came of reading `what` (a file) again: `reloaded`, or `reload_failed` with the reason.
+// After a failure the daemon goes on with what it had.
+void LogReload(absl::string_view what, const absl::Status& status);
 
 // Raises the soft limit of open descriptors to the hard one; answers what it is now.
 size_t RaiseDescriptorLimit();
 
 // Writes {"key":"value", …, "pid":N} to `path` by way of a rename: who sees the file sees all of
 // it. An empty path writes nothing. Tells the service manager that the daemon is ready.
+//   INVALID_ARGUMENT: there is something else than a regular file, which a rename would replace
 absl::Status WriteReadyFile(const std::string& path,
                             const std::vector<std::pair<std::string, std::string>>& fields);
 
 // Attaches what the person at the terminal should do next; shown by ReportFailure.
 absl::Status WithHint(absl::Status status, absl::string_view hint);
 
-// `status` for a person: "error: what is wrong" and, where known, "hint: what to do". REQUIRES:
-// !status.ok().
+// `status` for a person: "error: what is wrong" and, where known, "hint: what to do", a line each.
+// What a peer wrote into it is made Printable. REQUIRES: !status.ok().
 std::string RenderFailure(const absl::Status& status);
 
 // Prints RenderFailure to stderr; answers kExitFailure.

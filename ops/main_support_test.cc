@@ -1,8 +1,10 @@
 #include "ops/main_support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -10,6 +12,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -52,6 +55,30 @@ TEST(ParseFlagsTest, AnAddressIsOneWhereverItIsAskedFor) {
 
 TEST(ReadyFileTest, NoPathWritesNothing) { EXPECT_TRUE(WriteReadyFile("", {}).ok()); }
 
+TEST(ReadyFileTest, TakesThePlaceOfARegularFileOnly) {
+  const std::string directory = TestPath("ready_directory");
+  mkdir(directory.c_str(), 0700);
+  const std::string fifo = TestPath("ready_fifo");
+  unlink(fifo.c_str());
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const std::string link = TestPath("ready_link");
+  unlink(link.c_str());
+  ASSERT_EQ(symlink("/dev/null", link.c_str()), 0);
+  for (const std::string& path : {directory, fifo, link}) {
+    struct stat before {
+    }, after{};
+    ASSERT_EQ(lstat(path.c_str(), &before), 0);
+    EXPECT_EQ(WriteReadyFile(path, {}).code(), absl::StatusCode::kInvalidArgument) << path;
+    DaemonFlags flags;
+    flags.ready_file = path;
+    const absl::Status prepared = PrepareProcess(flags);
+    EXPECT_NE(RenderFailure(prepared).find(path), std::string::npos) << prepared;
+    ASSERT_EQ(lstat(path.c_str(), &after), 0) << path;
+    EXPECT_EQ(after.st_ino, before.st_ino) << path;
+    EXPECT_EQ(after.st_mode, before.st_mode) << path;
+  }
+}
+
 TEST(ReadyFileTest, SaysWhichFileItCouldNotWrite) {
   const absl::Status status = WriteReadyFile("/nonexistent/ready.json", {});
   EXPECT_FALSE(status.ok());
@@ -78,6 +105,27 @@ TEST(ShutdownSignalTest, WaitReturnsOnSigterm) {
   std::thread sender([] { kill(getpid(), SIGTERM); });
   WaitForShutdownSignal();
   sender.join();
+}
+
+TEST(ShutdownSignalTest, AHangupReloadsAndGoesOn) {
+  ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
+  int reloads = 0;
+  std::thread sender([] { kill(getpid(), SIGHUP); });
+  WaitForShutdownSignal([&] {
+    if (++reloads < 3) kill(getpid(), SIGHUP);
+    if (reloads == 3) kill(getpid(), SIGTERM);
+  });
+  sender.join();
+  EXPECT_EQ(reloads, 3);
+  // Nor does one end a drain.
+  kill(getpid(), SIGHUP);
+}
+
+TEST(ShutdownSignalTest, AHangupWithNothingToReloadIsIgnored) {
+  ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
+  kill(getpid(), SIGHUP);
+  kill(getpid(), SIGTERM);
+  WaitForShutdownSignal();
 }
 
 TEST(ParseFlagsTest, ReadsFlags) {
@@ -124,6 +172,102 @@ TEST(ParseFlagsTest, ASubcommandReadsAConfigFileToo) {
   EXPECT_EQ(Parse(&app, {"serve", "--config", "/nonexistent"}), kExitUsage);
 }
 
+// Two commands over one variable, as the commands of a group have.
+struct Group {
+  Group() {
+    app.require_subcommand(1);
+    for (CLI::App* command : {app.add_subcommand("create", ""), app.add_subcommand("list", "")}) {
+      command->add_option("--server", server)->envname("BELLWIRE_TEST_SERVER");
+      command->add_option("--text", text);
+      AddDaemonFlags(command, &flags);
+    }
+  }
+  CLI::App app{"", "group"};
+  DaemonFlags flags;
+  std::string server = "default";
+  std::string text;
+};
+
+TEST(ParseFlagsTest, AFlagBeatsTheFileAndTheFileTheEnvironment) {
+  setenv("BELLWIRE_TEST_SERVER", "environment", 1);
+  const std::string file = TestPath("server.conf");
+  std::ofstream(file) << "server=file\n";
+  const auto server = [](std::vector<std::string> arguments) {
+    Group group;
+    EXPECT_FALSE(Parse(&group.app, std::move(arguments)).has_value());
+    return group.server;
+  };
+  for (const char* command : {"create", "list"}) {
+    EXPECT_EQ(server({command, "--server", "flag"}), "flag") << command;
+    EXPECT_EQ(server({command, "--server=flag", "--config", file}), "flag") << command;
+    EXPECT_EQ(server({command, "--config", file}), "file") << command;
+    EXPECT_EQ(server({command}), "environment") << command;
+  }
+  unsetenv("BELLWIRE_TEST_SERVER");
+  EXPECT_EQ(server({"list"}), "default");
+}
+
+TEST(ParseFlagsTest, AnEmptyValueIsRefusedUnlessItMeansSomething) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"create", "--server", ""}, {"create", "--ready_file", ""}}) {
+    Group group;
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(Parse(&group.app, arguments), kExitUsage);
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(arguments[1] + ": the value is empty"),
+              std::string::npos);
+  }
+  Group group;
+  std::string empty;
+  std::vector<char*> argv = {const_cast<char*>("test"), const_cast<char*>("create"),
+                             const_cast<char*>("--text"), empty.data()};
+  EXPECT_FALSE(ParseFlags(&group.app, 4, argv.data(), {"--text"}).has_value());
+}
+
+TEST(ParseFlagsTest, WhatIsMisspeltIsNamedAndWhatIsMeantSuggested) {
+  const auto error = [](std::vector<std::string> arguments) {
+    Group group;
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(Parse(&group.app, std::move(arguments)), kExitUsage);
+    return testing::internal::GetCapturedStderr();
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(error({"create", "--ready-file=x"}),
+              HasSubstr("there is no flag --ready-file; is --ready_file meant?"));
+  EXPECT_THAT(error({"create", "--sever", "x"}),
+              HasSubstr("there is no flag --sever; is --server meant?"));
+  EXPECT_THAT(error({"create", "--unlike_anything"}),
+              HasSubstr("there is no flag --unlike_anything\n"));
+  EXPECT_THAT(error({"crate"}), HasSubstr("there is no command \"crate\"; is \"create\" meant?"));
+  // Help for what does not exist is no help.
+  EXPECT_THAT(error({"nosuch", "--help"}), HasSubstr("there is no command \"nosuch\"\n"));
+  EXPECT_THAT(error({"create", "word"}), HasSubstr("\"word\" is one word too many"));
+}
+
+TEST(ParseFlagsTest, ClosedStandardDescriptorsAreHeld) {
+  EXPECT_EXIT(
+      {
+        for (int fd = 0; fd < 3; ++fd) close(fd);
+        Group group;
+        (void)Parse(&group.app, {"create"});
+        char byte = 0;
+        const bool held =
+            read(0, &byte, 1) < 0 && write(1, &byte, 1) < 0 && write(2, &byte, 1) == 1;
+        const bool free = open("/dev/null", O_RDONLY) > 2;
+        _exit(held && free ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(ParseFlagsTest, HelpThatCantBeWrittenIsAFailure) {
+  EXPECT_EXIT(
+      {
+        close(1);
+        Group group;
+        _exit(*Parse(&group.app, {"create", "--help"}));
+      },
+      testing::ExitedWithCode(kExitFailure), "can't write to standard output");
+}
+
 TEST(ParseFlagsTest, UnknownFlagsAreUsageErrors) {
   const std::string path = TestPath("typo.conf");
   std::ofstream(path) << "log_levle=error\n";
@@ -164,6 +308,11 @@ TEST(RenderFailureTest, SaysWhatWhyAndWhatToDo) {
   EXPECT_EQ(RenderFailure(status),
             "error: ttl is 40 days, at most 28 are kept (field ttl) [TTL_OUT_OF_RANGE]\n"
             "hint: send it later\n");
+}
+
+TEST(RenderFailureTest, WhatAPeerWroteMovesNoCursor) {
+  EXPECT_EQ(RenderFailure(WithHint(absl::NotFoundError("no \033[2J"), "two\nlines")),
+            "error: no \\x1b[2J\nhint: two\\x0alines\n");
 }
 
 TEST(RenderFailureTest, AnEmptyMessageShowsTheCode) {
