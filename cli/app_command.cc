@@ -74,6 +74,22 @@ absl::Status List(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+absl::Status Delete(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::DeleteAppRequest request;
+  request.set_app_id(flags.app_id);
+  admin::v1::App app;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::DeleteApp, request, &app));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json(ToJson(app));
+  } else {
+    out.Line(absl::StrCat(out.Good("deleted"), "  app ", out.Bold(app.app_id()), " of team ",
+                          app.team_id(), ": its tokens are dead"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddAppCommand(CLI::App* root, CommandContext* context) {
@@ -101,6 +117,17 @@ void AddAppCommand(CLI::App* root, CommandContext* context) {
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire app list --team TEAM --data_dir ./data");
   list->callback([=] { context->run = [=] { return List(*flags, context); }; });
+
+  CLI::App* remove = app->add_subcommand(
+      "delete",
+      "Delete an app. No phone can register it, and a Send to one of its tokens answers "
+      "UNREGISTERED; messages that were accepted before are still delivered, or end with their "
+      "ttl. An app that is created under the id later has other tokens");
+  remove->add_option("APP_ID", flags->app_id, "As `app list` shows it")->type_name("")->required();
+  AddAdminFlags(remove, flags.get());
+  AddJsonFlag(remove, context);
+  SetExamples(remove, "  bellwire app delete com.example.mail --data_dir ./data");
+  remove->callback([=] { context->run = [=] { return Delete(*flags, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -20,8 +20,9 @@ struct CommandContext {
   std::function<absl::Status()> run;
   // Whether --json was given.
   bool json = false;
-  // What the program exits with after the work was done, and after it failed: a command that answers a question
-  // with its exit code says so in its --help. As in ops/main_support.h.
+  // What the program exits with after the work was done, and after it failed: a command that answers
+  // a question with its exit code says so in its --help. As in ops/main_support.h. An answer that
+  // could not be written counts as failed.
   int exit_when_done = 0;
   int exit_when_failed = 1;
 };
@@ -34,11 +35,13 @@ void AddJsonFlag(CLI::App* command, CommandContext* context);
 
 // `context` must outlive the parse and the run.
 void AddInitCommand(CLI::App* root, CommandContext* context);
+void AddCertCommand(CLI::App* root, CommandContext* context);
 void AddServeCommand(CLI::App* root, CommandContext* context);
 void AddTeamCommand(CLI::App* root, CommandContext* context);
 void AddAppCommand(CLI::App* root, CommandContext* context);
 void AddKeyCommand(CLI::App* root, CommandContext* context);
 void AddSendCommand(CLI::App* root, CommandContext* context);
+void AddRecallCommand(CLI::App* root, CommandContext* context);
 void AddTraceCommand(CLI::App* root, CommandContext* context);
 void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);

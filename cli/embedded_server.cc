@@ -9,6 +9,7 @@
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "ops/data_dir.h"
+#include "ops/main_support.h"
 #include "rpc/credentials.h"
 #include "rpc/due_delivery.h"
 #include "rpc/grpc_connector_client.h"
@@ -40,6 +41,8 @@ absl::StatusOr<std::unique_ptr<EmbeddedServer>> EmbeddedServer::Start(const Opti
 
 absl::Status EmbeddedServer::StartParts(const Options& options) {
   const DataDir dir(options.data_dir);
+  data_dir_ = options.data_dir;
+  ticket_key_path_ = options.ticket_key_path;
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(dir));
   WarnOfExpiry(dir, options.clock->WallNow());
   BELLWIRE_ASSIGN_OR_RETURN(sealer_, TokenSealer::FromFile(dir.token_keys()));
@@ -89,6 +92,25 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(std::move(gateway_options)));
   return absl::OkStatus();
+}
+
+void EmbeddedServer::ReloadAdminToken() {
+  const std::string file = DataDir(data_dir_).admin_token();
+  absl::StatusOr<std::string> token = ReadPrivateFile(file);
+  LogReload(file, token.ok()
+                      ? gateway_->SetAdminToken(std::string(absl::StripAsciiWhitespace(*token)))
+                      : token.status());
+}
+
+void EmbeddedServer::Reload() {
+  const DataDir dir(data_dir_);
+  LogReload(absl::StrCat(dir.server_certificate(), " for the provider port"),
+            gateway_->ReloadCertificate());
+  const std::string ticket_keys = TicketKeyFile(dir, ticket_key_path_);
+  LogReload(absl::StrCat(dir.server_certificate(), ticket_keys.empty() ? "" : ", ", ticket_keys,
+                         " for the device port"),
+            connector_->ReloadTls(ticket_keys));
+  ReloadAdminToken();
 }
 
 EmbeddedServer::~EmbeddedServer() {

@@ -53,6 +53,9 @@ class EmbeddedServer {
   // For a watchdog: whether each port still accepts, seen within `patience`.
   bool ProviderPortResponds(absl::Duration patience) { return gateway_->Responds(patience); }
   bool DevicePortResponds(absl::Duration patience) { return connector_->Responds(patience); }
+  // Reads again what can be: the certificate of both ports, the ticket keys, the admin token. Logs
+  // what came of each (LogReload); what can't be read stays as it was.
+  void Reload();
 
   // Lets calls finish and sends the agents away: `time` at most for each of the two. Call it at
   // most once.
@@ -61,10 +64,14 @@ class EmbeddedServer {
  private:
   EmbeddedServer() = default;
   absl::Status StartParts(const Options& options);
+  void ReloadAdminToken();
   // Of a message whose time has come (RegistryServer::Options::on_due).
   void HandOver(const DeviceId& device, const internal::v1::Route& route,
                 const internal::v1::Envelope& message);
 
+  std::string data_dir_;
+  // As the options name it.
+  std::string ticket_key_path_;
   std::unique_ptr<TokenSealer> sealer_;
   // In the order in which they need each other: destroyed backwards.
   std::unique_ptr<registry::RegistryServer> registry_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "common/status_macros.h"
 #include "ops/data_dir.h"
 #include "ops/init_data_dir.h"
+#include "ops/repair_data_dir.h"
 
 namespace bellwire::cli {
 namespace {
@@ -18,6 +20,8 @@ namespace {
 struct Flags {
   std::string data_dir;
   std::vector<std::string> server_names;
+  bool repair = false;
+  bool new_token_keys = false;
 };
 
 std::vector<std::string> DefaultServerNames() {
@@ -30,10 +34,39 @@ std::vector<std::string> DefaultServerNames() {
   return names;
 }
 
+absl::Status MakeAgain(const DataDir& dir, const std::vector<std::string>& names,
+                       const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const std::vector<Repaired> repaired,
+      RepairDataDir(dir, {.server_names = names, .new_token_keys = flags.new_token_keys},
+                    context->clock->WallNow()));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    nlohmann::ordered_json json = {{"data_dir", dir.path()},
+                                   {"repaired", nlohmann::ordered_json::array()}};
+    for (const Repaired& r : repaired) {
+      json["repaired"].push_back({{"file", r.file}, {"what", r.what}});
+    }
+    out.Json(json);
+    return absl::OkStatus();
+  }
+  if (repaired.empty()) {
+    out.Line(absl::StrCat(out.Good("complete"), "  nothing is missing in ", out.Bold(dir.path())));
+    return absl::OkStatus();
+  }
+  std::vector<std::pair<std::string, std::string>> fields;
+  for (const Repaired& r : repaired) fields.emplace_back(r.file, r.what);
+  out.Fields(fields);
+  out.Line();
+  out.Line("next: start the server, or send it SIGHUP if it runs");
+  return absl::OkStatus();
+}
+
 absl::Status Init(const Flags& flags, CommandContext* context) {
   const DataDir dir(flags.data_dir);
   const std::vector<std::string> names =
       flags.server_names.empty() ? DefaultServerNames() : flags.server_names;
+  if (flags.repair) return MakeAgain(dir, names, flags, context);
   BELLWIRE_RETURN_IF_ERROR(InitDataDir(dir, names, context->clock->WallNow()));
 
   Terminal& out = *context->terminal;
@@ -74,9 +107,18 @@ void AddInitCommand(CLI::App* root, CommandContext* context) {
                    "Host name or IP address that providers and agents connect to; repeatable "
                    "[localhost, 127.0.0.1, ::1 and the name of this host]")
       ->type_name("NAME");
+  CLI::Option* repair = command->add_flag(
+      "--repair", flags->repair,
+      "Make again what is missing or empty in a directory that was made before; everything else "
+      "stays");
+  command
+      ->add_flag("--new_token_keys", flags->new_token_keys,
+                 "with --repair: replace lost token.keys, although every token dies with them")
+      ->needs(repair);
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire init --data_dir ./data\n"
+              "  bellwire init --data_dir ./data --repair\n"
               "  bellwire init --data_dir /var/lib/bellwire --server_name push.example.com "
               "--server_name 203.0.113.7");
   command->callback([=] { context->run = [=] { return Init(*flags, context); }; });

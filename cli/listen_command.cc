@@ -1,13 +1,19 @@
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <iostream>
 #include <memory>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/payload.h"
+#include "cli/shell_command.h"
+#include "common/printable.h"
 #include "device-agent/client/client.h"
 #include "ops/main_support.h"
 
@@ -22,22 +28,20 @@ struct Flags {
   uint64_t count = 0;
 };
 
-// Client::Stop is safe in a signal handler; this is where the handler finds the client.
-agent::Client* stopped_by_signal = nullptr;
+// Who waits this long for a token is told what it waits for …
+constexpr absl::Duration kPatience = absl::Seconds(1);
+// … and again so often, if it is something else by then.
+constexpr absl::Duration kDiagnosisInterval = absl::Seconds(5);
 
-// Runs `command` with the payload on its standard input; whether it succeeded.
-bool RunCommand(const std::string& command, const std::string& app_id,
-                const agent::Message& message) {
-  setenv("BELLWIRE_APP", app_id.c_str(), 1);
-  setenv("BELLWIRE_MESSAGE_ID", message.message_id.c_str(), 1);
-  FILE* pipe = popen(command.c_str(), "w");
-  if (pipe == nullptr) return false;
-  // A command that doesn't read its input is no reason to die.
-  const auto previous = signal(SIGPIPE, SIG_IGN);
-  fwrite(message.payload.data(), 1, message.payload.size(), pipe);
-  const int status = pclose(pipe);
-  signal(SIGPIPE, previous);
-  return status == 0;
+// Client::Stop is safe in a signal handler; this is where the handler finds the client, and the
+// eventfd that ends a command.
+agent::Client* stopped_by_signal = nullptr;
+int stop_fd = -1;
+
+void OnStopSignal(int) {
+  stopped_by_signal->Stop();
+  const uint64_t one = 1;
+  (void)!write(stop_fd, &one, sizeof(one));
 }
 
 // An app: what it prints is what it got.
@@ -55,12 +59,24 @@ class Listener {
   void OnError(agent::v1::Error::Code code, const std::string& message);
   void OnConnection(bool connected);
   void PrintMessage(const agent::Message& message);
+  absl::Status RunCommand(const agent::Message& message) const;
+  // Dispatches until the client is at its end, and says meanwhile what there is no message for.
+  absl::Status Serve();
+  // Says what stands between this app and its messages, if it was not said yet.
+  void Diagnose();
+  // Whether everything that was said was written. If not, it stops: what nobody was told is not
+  // acknowledged.
+  bool Said();
 
   const Flags& flags_;
   const Clock& clock_;
   Terminal& out_;
   std::unique_ptr<agent::Client> client_;
   uint64_t taken_ = 0;
+  bool has_token_ = false;
+  // The agent has a token for us, and a connection to its server.
+  bool settled_ = false;
+  std::string last_diagnosis_;
   // Set by an error that no waiting mends.
   absl::Status failure_;
 };
@@ -82,35 +98,102 @@ absl::Status Listener::Run() {
   if (!client.ok()) return client.status();
   client_ = *std::move(client);
 
+  stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop_fd < 0) return absl::ResourceExhaustedError("no descriptor left");
   stopped_by_signal = client_.get();
-  signal(SIGINT, [](int) { stopped_by_signal->Stop(); });
-  signal(SIGTERM, [](int) { stopped_by_signal->Stop(); });
+  signal(SIGINT, OnStopSignal);
+  signal(SIGTERM, OnStopSignal);
   client_->Register();
-  const absl::Status status = client_->Run();
+  const absl::Status status = Serve();
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
+  close(stop_fd);
   return failure_.ok() ? status : failure_;
 }
 
-void Listener::OnToken(const std::string& token) {
-  if (out_.json()) {
-    out_.Json({{"event", "token"}, {"app_id", flags_.app_id}, {"token", token}});
+absl::Status Listener::Serve() {
+  MonotonicTime diagnosis = clock_.Monotonic() + kPatience;
+  while (true) {
+    const absl::Duration left =
+        settled_ ? absl::InfiniteDuration()
+                 : std::max(diagnosis - clock_.Monotonic(), absl::ZeroDuration());
+    if (absl::Status s = client_->Dispatch(left); !s.ok()) {
+      return absl::IsCancelled(s) ? absl::OkStatus() : s;
+    }
+    if (settled_ || clock_.Monotonic() < diagnosis) continue;
+    Diagnose();
+    diagnosis = clock_.Monotonic() + kDiagnosisInterval;
+  }
+}
+
+void Listener::Diagnose() {
+  std::string diagnosis;
+  const absl::StatusOr<agent::v1::Status> status =
+      agent::FetchAgentStatus(flags_.socket_path, absl::Seconds(1));
+  if (!status.ok()) {
+    diagnosis = absl::StrCat("no agent yet: ", status.status().message(),
+                             "; is bellwire-agent running? Name its socket with --socket PATH");
+  } else if (status->connection() != agent::v1::Status::CONNECTED) {
+    diagnosis = absl::StrCat("the agent is not connected to its server ", status->server_address(),
+                             status->last_error().empty() ? "" : ": ", status->last_error());
+  } else if (!has_token_) {
+    diagnosis = "the agent has no token for this app yet";
+  } else {
+    settled_ = true;
     return;
   }
-  out_.Line(absl::StrCat("token  ", out_.Bold(token)));
-  out_.Line(out_.Dim("a backend sends to it; waiting for messages, Ctrl-C ends"));
+  if (diagnosis == last_diagnosis_) return;
+  last_diagnosis_ = diagnosis;
+  if (out_.json()) {
+    out_.Json({{"event", "waiting"}, {"reason", diagnosis}});
+  } else {
+    out_.Line(out_.Dim(absl::StrCat(Printable(diagnosis), "; waiting")));
+  }
+  Said();
+}
+
+bool Listener::Said() {
+  if (out_.status().ok()) return true;
+  failure_ = WithHint(out_.status(), "messages that it could not print stay with the agent");
+  client_->Stop();
+  return false;
+}
+
+absl::Status Listener::RunCommand(const agent::Message& message) const {
+  return RunShellCommand(flags_.exec,
+                         {absl::StrCat("BELLWIRE_APP=", flags_.app_id),
+                          absl::StrCat("BELLWIRE_MESSAGE_ID=", message.message_id)},
+                         message.payload, stop_fd);
+}
+
+void Listener::OnToken(const std::string& token) {
+  has_token_ = true;
+  if (out_.json()) {
+    out_.Json({{"event", "token"}, {"app_id", flags_.app_id}, {"token", token}});
+  } else {
+    out_.Line(absl::StrCat("token  ", out_.Bold(token)));
+    out_.Line(out_.Dim("a backend sends to it; waiting for messages, Ctrl-C ends"));
+  }
+  Said();
 }
 
 bool Listener::OnMessage(const agent::Message& message) {
   // What comes in one read with the last one that was asked for stays with the agent.
-  if (flags_.count != 0 && taken_ == flags_.count) return false;
+  if (!failure_.ok() || (flags_.count != 0 && taken_ == flags_.count)) return false;
   PrintMessage(message);
-  if (!flags_.exec.empty() && !RunCommand(flags_.exec, flags_.app_id, message)) {
-    // Not acknowledged: it comes again on the next connection.
-    failure_ = WithHint(absl::InternalError(absl::StrCat("the command failed: ", flags_.exec)),
-                        "the message stays with the agent; listen again to get it again");
-    client_->Stop();
-    return false;
+  // First written, then acknowledged: else a full disk behind a pipe would swallow messages.
+  if (!Said()) return false;
+  if (!flags_.exec.empty()) {
+    if (absl::Status s = RunCommand(message); absl::IsCancelled(s)) {
+      std::cerr << Printable(s.message()) << "; the message stays with the agent\n";
+      return false;
+    } else if (!s.ok()) {
+      // Not acknowledged: it comes again on the next connection.
+      failure_ =
+          WithHint(std::move(s), "the message stays with the agent; listen again to get it again");
+      client_->Stop();
+      return false;
+    }
   }
   if (++taken_ == flags_.count) client_->Stop();
   return true;
@@ -145,6 +228,7 @@ void Listener::OnGap(uint32_t dropped) {
   } else {
     out_.Line(out_.Bad(absl::StrCat(dropped, " messages were dropped on the way: synchronise")));
   }
+  Said();
 }
 
 void Listener::OnError(agent::v1::Error::Code code, const std::string& message) {
@@ -159,8 +243,9 @@ void Listener::OnError(agent::v1::Error::Code code, const std::string& message) 
   if (out_.json()) {
     out_.Json({{"event", "error"}, {"code", name}, {"message", message}});
   } else {
-    out_.Line(absl::StrCat(out_.Bad(name), "  ", message));
+    out_.Line(absl::StrCat(out_.Bad(name), "  ", Printable(message)));
   }
+  Said();
 }
 
 void Listener::OnConnection(bool connected) {
@@ -169,6 +254,8 @@ void Listener::OnConnection(bool connected) {
   } else {
     out_.Line(out_.Dim(connected ? "connected to the agent" : "the agent is away; trying again"));
   }
+  if (!connected) settled_ = false;
+  Said();
 }
 
 }  // namespace
@@ -187,7 +274,8 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
   command
       ->add_option("--exec", flags->exec,
                    "Run this for each message: payload on standard input, BELLWIRE_APP and "
-                   "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds")
+                   "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds. A stop "
+                   "ends it too")
       ->type_name("COMMAND");
   command->add_option("--count", flags->count, "Stop after so many messages")->type_name("N");
   AddJsonFlag(command, context);

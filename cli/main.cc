@@ -29,10 +29,10 @@ int Main(int argc, char** argv) {
       "  bellwire serve --data_dir ./data             the server; leave it running\n"
       "  bellwire-agent --server localhost:7444 --ca ./data/ca.pem ...   the phone's daemon\n"
       "  export BELLWIRE_DATA_DIR=./data\n"
-      "  bellwire team create \"Example Ltd\"           prints TEAM\n"
+      "  bellwire team create \"Example Ltd\"           says what TEAM is\n"
       "  bellwire app create com.example.mail --team TEAM\n"
       "  bellwire key create --team TEAM --out cred.json\n"
-      "  bellwire listen --app com.example.mail       an app; prints TOKEN\n"
+      "  bellwire listen --app com.example.mail       an app; says what TOKEN is\n"
       "  bellwire send --token TOKEN --text hello --credentials cred.json\n"
       "\n"
       "`bellwire COMMAND --help` explains each.");
@@ -40,23 +40,28 @@ int Main(int argc, char** argv) {
   Terminal terminal = Terminal::ForStdout();
   CommandContext context{.clock = RealClock(), .terminal = &terminal, .run = nullptr};
   AddInitCommand(&root, &context);
+  AddCertCommand(&root, &context);
   AddServeCommand(&root, &context);
   AddTeamCommand(&root, &context);
   AddAppCommand(&root, &context);
   AddKeyCommand(&root, &context);
   AddSendCommand(&root, &context);
+  AddRecallCommand(&root, &context);
   AddTraceCommand(&root, &context);
   AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);
   AddRegistryCommand(&root, &context);
   AddVersionCommand(&root, &context);
-  if (std::optional<int> exit_code = ParseFlags(&root, argc, argv)) return *exit_code;
+  // An empty text is a message without payload.
+  if (std::optional<int> exit_code = ParseFlags(&root, argc, argv, {"--text"})) return *exit_code;
 
   terminal.set_json(context.json);
   SilenceGrpcLog();
   SetLogLevel(LogLevel::kWarning);  // `serve` sets its own.
-  const absl::Status status = context.run();
+  absl::Status status = context.run();
+  // Who reads the answer has not got it: the work may have been done, but that is not known there.
+  if (status.ok()) status = terminal.status();
   if (status.ok()) return context.exit_when_done;
   if (context.json) {
     Terminal(&std::cerr, /*colour=*/false).Json(ErrorToJson(status));

@@ -16,9 +16,11 @@ absl::Time TimeOf(const google::protobuf::Timestamp& timestamp) {
 }
 
 nlohmann::ordered_json ToJson(const admin::v1::Team& team) {
-  return {{"team_id", team.team_id()},
-          {"name", team.name()},
-          {"create_time", JsonTime(team.create_time())}};
+  nlohmann::ordered_json json = {{"team_id", team.team_id()},
+                                 {"name", team.name()},
+                                 {"create_time", JsonTime(team.create_time())}};
+  if (team.has_delete_time()) json["delete_time"] = JsonTime(team.delete_time());
+  return json;
 }
 
 nlohmann::ordered_json ToJson(const admin::v1::App& app) {

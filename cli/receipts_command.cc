@@ -43,6 +43,7 @@ void Print(const WatchReceiptsResponse& response, Terminal& out) {
 absl::Status Follow(const Flags& flags, CommandContext* context) {
   WatchReceiptsRequest request;
   request.set_cursor(flags.cursor);
+  Terminal& out = *context->terminal;
   while (true) {
     BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server,
                               ServerConnection::OpenAsProvider(flags, context->clock->WallNow()));
@@ -50,9 +51,14 @@ absl::Status Follow(const Flags& flags, CommandContext* context) {
     absl::Status status = server.Read(&PushService::Stub::WatchReceipts, request,
                                       [&](const WatchReceiptsResponse& response) {
                                         begun = true;
-                                        request.set_cursor(response.cursor());
-                                        Print(response, *context->terminal);
+                                        Print(response, out);
+                                        // What was not written is not behind the reader.
+                                        if (out.status().ok()) {
+                                          request.set_cursor(response.cursor());
+                                        }
+                                        return out.status().ok();
                                       });
+    if (status.ok()) status = out.status();
     // The credential of a call lasts an hour; the next one is made from the same key.
     if (begun && ErrorReason(status) == "EXPIRED_CREDENTIAL") continue;
     if (request.cursor().empty()) return status;

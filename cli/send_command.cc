@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <iostream>
 #include <map>
 #include <memory>
@@ -50,8 +52,11 @@ std::string Describe(SendResponse::Outcome outcome) {
 absl::Status Send(const Flags& flags, CommandContext* context) {
   const absl::Time now = context->clock->WallNow();
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsProvider(flags, now));
+  if (!flags.send.has_text && flags.send.payload_file.empty() && isatty(STDIN_FILENO) == 1) {
+    std::cerr << "type the payload; Ctrl-D at the start of a line ends it (or give --text)\n";
+  }
   BELLWIRE_ASSIGN_OR_RETURN(bellwire::push::v1::SendRequest request,
-                            MakeSendRequest(flags.send, now, std::cin));
+                            MakeSendRequest(flags.send, now, STDIN_FILENO));
 
   const MonotonicTime start = context->clock->Monotonic();
   SendResponse response;
@@ -110,7 +115,7 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
       ->type_name("UUID");
   command
       ->add_option("--deliver_at", send.deliver_at,
-                   "Not before: 2026-12-24T18:00:00Z, or +10m from now")
+                   "Not before: 2026-12-24T18:00:00Z, or +10m from now (not with --message_id)")
       ->type_name("TIME");
   command->add_flag("--validate_only", send.validate_only, "Check everything, send nothing");
   AddProviderFlags(command, flags.get());

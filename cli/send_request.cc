@@ -1,13 +1,19 @@
 #include "cli/send_request.h"
 
-#include <fstream>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {
@@ -25,12 +31,33 @@ std::optional<absl::Duration> ParsePositive(absl::string_view text) {
   return duration;
 }
 
+absl::Status CantRead(const std::string& what, int error) {
+  const std::string message =
+      absl::StrCat("can't read the payload from ", what, ": ", strerror(error));
+  return error == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
+}
+
 // One byte more than the server takes, so that it can say that it is too much; no endless pipe is
 // read to its end.
-std::string ReadPayload(std::istream& in) {
+absl::StatusOr<std::string> ReadPayload(int fd, const std::string& what) {
   std::string payload(kMaxPayloadBytes + 1, '\0');
-  in.read(payload.data(), static_cast<std::streamsize>(payload.size()));
-  payload.resize(static_cast<size_t>(in.gcount()));
+  size_t size = 0;
+  while (size < payload.size()) {
+    const ssize_t n = read(fd, payload.data() + size, payload.size() - size);
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return CantRead(what, errno);
+    size += static_cast<size_t>(n);
+  }
+  payload.resize(size);
+  return payload;
+}
+
+absl::StatusOr<std::string> ReadPayloadFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return CantRead(path, errno);
+  auto payload = ReadPayload(fd, path);
+  close(fd);
   return payload;
 }
 
@@ -56,17 +83,23 @@ absl::StatusOr<absl::Time> ParseDeliverAt(absl::string_view text, absl::Time now
 
 absl::StatusOr<bellwire::push::v1::SendRequest> MakeSendRequest(const SendFlags& flags,
                                                                 absl::Time now,
-                                                                std::istream& standard_input) {
+                                                                int standard_input) {
+  if (!flags.message_id.empty() && absl::StartsWith(flags.deliver_at, "+")) {
+    return WithHint(absl::InvalidArgumentError(absl::StrCat(
+                        "--deliver_at ", flags.deliver_at,
+                        " is another time whenever it is said, so a retry under --message_id ",
+                        flags.message_id, " would be another message")),
+                    "say the time itself, such as --deliver_at 2026-12-24T18:00:00Z");
+  }
   bellwire::push::v1::SendRequest request;
   request.set_token(flags.token);
   if (flags.has_text) {
     request.set_payload(flags.text);
   } else if (!flags.payload_file.empty()) {
-    std::ifstream file(flags.payload_file, std::ios::binary);
-    if (!file) return absl::NotFoundError(absl::StrCat("can't read ", flags.payload_file));
-    request.set_payload(ReadPayload(file));
+    BELLWIRE_ASSIGN_OR_RETURN(*request.mutable_payload(), ReadPayloadFile(flags.payload_file));
   } else {
-    request.set_payload(ReadPayload(standard_input));
+    BELLWIRE_ASSIGN_OR_RETURN(*request.mutable_payload(),
+                              ReadPayload(standard_input, "standard input"));
   }
   request.set_message_id(flags.message_id);
   request.set_collapse_key(flags.collapse_key);

@@ -1,7 +1,6 @@
 #ifndef BELLWIRE_CLI_SEND_REQUEST_H_
 #define BELLWIRE_CLI_SEND_REQUEST_H_
 
-#include <istream>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -32,11 +31,13 @@ absl::StatusOr<absl::Duration> ParseTtl(absl::string_view text);
 // "2026-12-24T18:00:00Z" or, from `now` on, "+10m". INVALID_ARGUMENT: anything else.
 absl::StatusOr<absl::Time> ParseDeliverAt(absl::string_view text, absl::Time now);
 
-// The payload is `text`, the file, or else all of `standard_input`. Leaves it to the server to
-// judge the values. INVALID_ARGUMENT: a time is malformed. NOT_FOUND: no such file.
+// The payload is `text`, the file, or else all that descriptor `standard_input` has. Leaves it to
+// the server to judge the values.
+//   INVALID_ARGUMENT: a time is malformed; or it counts from now, and a message id promises that
+//   the same command again is the same message · NOT_FOUND: no such file · UNAVAILABLE: the file or
+//   standard input can't be read (a directory, closed)
 absl::StatusOr<bellwire::push::v1::SendRequest> MakeSendRequest(const SendFlags& flags,
-                                                                absl::Time now,
-                                                                std::istream& standard_input);
+                                                                absl::Time now, int standard_input);
 
 }  // namespace bellwire::cli
 

@@ -1,7 +1,9 @@
 #include "cli/send_request.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fstream>
-#include <sstream>
 
 #include "common/limits.h"
 #include "gtest/gtest.h"
@@ -10,6 +12,24 @@ namespace bellwire::cli {
 namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+
+// A standard input with this in it.
+class Input {
+ public:
+  explicit Input(const std::string& contents) {
+    const std::string path = testing::TempDir() + "/input";
+    std::ofstream(path, std::ios::binary) << contents;
+    fd_ = open(path.c_str(), O_RDONLY);
+  }
+  ~Input() { close(fd_); }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// One that nobody must read.
+constexpr int kNoInput = -1;
 
 TEST(ParseTtlTest, TakesDurations) {
   EXPECT_EQ(*ParseTtl("0"), absl::ZeroDuration());
@@ -38,10 +58,9 @@ TEST(MakeSendRequestTest, CarriesEveryFlag) {
   flags.priority = bellwire::push::v1::PRIORITY_HIGH;
   flags.collapse_key = "inbox";
   flags.message_id = "00000000-0000-4000-8000-000000000000";
-  flags.deliver_at = "+500ms";
+  flags.deliver_at = "2027-01-15T08:00:00.5Z";
   flags.validate_only = true;
-  std::istringstream no_input;
-  const auto request = MakeSendRequest(flags, kNow, no_input);
+  const auto request = MakeSendRequest(flags, kNow, kNoInput);
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_EQ(request->token(), "ab");
   EXPECT_EQ(request->payload(), "hello");
@@ -56,8 +75,9 @@ TEST(MakeSendRequestTest, CarriesEveryFlag) {
 }
 
 TEST(MakeSendRequestTest, LeavesDefaultsToTheServer) {
-  std::istringstream no_input;
-  const auto request = MakeSendRequest(SendFlags(), kNow, no_input);
+  SendFlags flags;
+  flags.has_text = true;
+  const auto request = MakeSendRequest(flags, kNow, kNoInput);
   ASSERT_TRUE(request.ok());
   EXPECT_FALSE(request->has_ttl());
   EXPECT_FALSE(request->has_deliver_at());
@@ -65,22 +85,49 @@ TEST(MakeSendRequestTest, LeavesDefaultsToTheServer) {
 
 TEST(MakeSendRequestTest, ReadsPayloadsFromAFileAndFromStandardInput) {
   const std::string binary("from\0stdin", 10);
-  std::istringstream input(binary);
-  EXPECT_EQ(MakeSendRequest(SendFlags(), kNow, input)->payload(), binary);
+  EXPECT_EQ(MakeSendRequest(SendFlags(), kNow, Input(binary).fd())->payload(), binary);
 
   SendFlags flags;
   flags.payload_file = testing::TempDir() + "/payload";
   std::ofstream(flags.payload_file) << "from a file";
-  std::istringstream unused("unused");
-  EXPECT_EQ(MakeSendRequest(flags, kNow, unused)->payload(), "from a file");
+  EXPECT_EQ(MakeSendRequest(flags, kNow, kNoInput)->payload(), "from a file");
+  std::ofstream(flags.payload_file) << "";
+  EXPECT_EQ(MakeSendRequest(flags, kNow, kNoInput)->payload(), "");
 
   flags.payload_file = "/nonexistent";
-  EXPECT_EQ(MakeSendRequest(flags, kNow, unused).status().code(), absl::StatusCode::kNotFound);
+  const absl::Status missing = MakeSendRequest(flags, kNow, kNoInput).status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(missing.message().find("/nonexistent"), absl::string_view::npos);
+}
+
+TEST(MakeSendRequestTest, WhatCantBeReadIsNoEmptyPayload) {
+  SendFlags flags;
+  flags.payload_file = testing::TempDir();
+  const absl::Status directory = MakeSendRequest(flags, kNow, kNoInput).status();
+  EXPECT_EQ(directory.code(), absl::StatusCode::kUnavailable) << directory;
+  EXPECT_NE(directory.message().find(flags.payload_file), absl::string_view::npos) << directory;
+
+  const absl::Status closed = MakeSendRequest(SendFlags(), kNow, /*standard_input=*/-1).status();
+  EXPECT_EQ(closed.code(), absl::StatusCode::kUnavailable) << closed;
+  EXPECT_NE(closed.message().find("standard input"), absl::string_view::npos) << closed;
+}
+
+TEST(MakeSendRequestTest, ATimeFromNowAndAMessageIdDontGoTogether) {
+  SendFlags flags;
+  flags.has_text = true;
+  flags.deliver_at = "+10m";
+  EXPECT_TRUE(MakeSendRequest(flags, kNow, kNoInput).ok());
+  flags.message_id = "00000000-0000-4000-8000-000000000000";
+  EXPECT_EQ(MakeSendRequest(flags, kNow, kNoInput).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  flags.deliver_at = "2027-01-15T08:00:00Z";
+  EXPECT_TRUE(MakeSendRequest(flags, kNow, kNoInput).ok());
 }
 
 TEST(MakeSendRequestTest, ReadsNoMoreThanTheServerNeedsToRefuse) {
-  std::istringstream endless(std::string(100'000, 'x'));
-  EXPECT_EQ(MakeSendRequest(SendFlags(), kNow, endless)->payload().size(), kMaxPayloadBytes + 1);
+  const Input endless(std::string(100'000, 'x'));
+  EXPECT_EQ(MakeSendRequest(SendFlags(), kNow, endless.fd())->payload().size(),
+            kMaxPayloadBytes + 1);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
                          return server->DevicePortResponds(patience);
                        }});
   const Watchdog watchdog(std::move(listeners));
-  WaitForShutdownSignal();
+  WaitForShutdownSignal([&server] { server->Reload(); });
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();
 }

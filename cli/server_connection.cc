@@ -1,5 +1,8 @@
 #include "cli/server_connection.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +11,8 @@
 #include "crypto/file_util.h"
 #include "grpc/support/time.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "net/socket/address.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "rpc/credentials.h"
@@ -27,10 +32,68 @@ absl::StatusOr<ProviderCredentials> CredentialsOf(const ProviderFlags& flags) {
   return ProviderCredentials{flags.team_id, flags.key_id, std::move(pem)};
 }
 
-// gRPC's own hint at what went wrong in TLS is in its message only.
-bool IsHandshakeFailure(const absl::Status& status) {
-  const std::string message = absl::AsciiStrToLower(status.message());
-  return absl::StrContains(message, "handshake") || absl::StrContains(message, "certificate");
+constexpr int kUsualPort = 7443;
+
+// What is wrong with --server, before DNS or TLS say something that leads nowhere.
+absl::StatusOr<net::HostPort> ParseServer(const std::string& server) {
+  std::string likely = server;
+  const size_t scheme = likely.find("://");
+  if (scheme != std::string::npos) likely = likely.substr(scheme + 3);
+  likely = likely.substr(0, likely.find('/'));
+  absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(likely);
+  const bool complete = parsed.ok() && !parsed->host.empty() && parsed->port != 0;
+  if (complete && likely == server) return parsed;
+  if (!complete && likely.find(':') == std::string::npos && !likely.empty()) {
+    absl::StrAppend(&likely, ":", kUsualPort);
+  } else if (!complete) {
+    likely = absl::StrCat("HOST:", kUsualPort);
+  }
+  return WithHint(
+      absl::InvalidArgumentError(absl::StrCat("--server takes HOST:PORT and not \"", server, "\"")),
+      absl::StrCat("say --server ", likely));
+}
+
+// A proxy of the environment leads away from this machine.
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost" || host == "::1") return true;
+  in_addr v4;
+  return inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+// The proxy that gRPC goes through; empty: none. Its own order.
+std::string ProxyOfEnvironment() {
+  for (const char* name : {"grpc_proxy", "https_proxy", "http_proxy"}) {
+    const char* value = getenv(name);
+    if (value != nullptr && *value != '\0') return absl::StrCat(name, "=", value);
+  }
+  return "";
+}
+
+// What to do about a failed handshake. gRPC says what went wrong in TLS in its message only; empty:
+// it was not TLS.
+std::string HandshakeHint(absl::string_view grpc_message, const std::string& server) {
+  const std::string message = absl::AsciiStrToLower(grpc_message);
+  if (absl::StrContains(message, "application protocol") || absl::StrContains(message, "alpn")) {
+    return absl::StrCat(
+        "is that the device port, where agents connect (usually 7444)? Name the "
+        "provider port (usually ",
+        kUsualPort, ") with --server HOST:PORT");
+  }
+  if (absl::StrContains(message, "wrong_version_number") ||
+      absl::StrContains(message, "wrong version number")) {
+    return absl::StrCat(server,
+                        " doesn't speak TLS: name the provider port of the server with "
+                        "--server HOST:PORT");
+  }
+  if (absl::StrContains(message, "hostname") || absl::StrContains(message, "peer name") ||
+      absl::StrContains(message, "not in peer certificate")) {
+    return "the server's certificate doesn't name the host of --server: use a name that it has, or "
+           "add this one on the server with `bellwire cert add-name HOST`";
+  }
+  if (absl::StrContains(message, "handshake") || absl::StrContains(message, "certificate")) {
+    return "the CA must be that of this server: give its DATA_DIR/ca.pem with --ca";
+  }
+  return "";
 }
 
 }  // namespace
@@ -110,9 +173,12 @@ absl::StatusOr<ServerConnection> ServerConnection::Open(const ServerFlags& flags
     return WithHint(absl::InvalidArgumentError("no CA is named, so no server could be trusted"),
                     "give --ca FILE (the server's DATA_DIR/ca.pem), or --data_dir DIR");
   }
-  auto credentials = ClientTlsCredentials(ca);
-  if (!credentials.ok()) return credentials.status();
-  return ServerConnection(flags.server, grpc::CreateChannel(flags.server, *credentials),
+  BELLWIRE_ASSIGN_OR_RETURN(const net::HostPort server, ParseServer(flags.server));
+  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials, ClientTlsCredentials(ca));
+  grpc::ChannelArguments arguments;
+  if (IsLoopback(server.host)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return ServerConnection(flags.server,
+                          grpc::CreateCustomChannel(flags.server, credentials, arguments),
                           std::move(bearer_token));
 }
 
@@ -138,13 +204,15 @@ absl::Status ServerConnection::Explain(const grpc::Status& grpc_status) const {
   if (status.code() != absl::StatusCode::kUnavailable) return status;
   absl::Status explained = absl::UnavailableError(
       absl::StrCat("can't reach the server at ", server_, ": ", status.message()));
-  if (IsHandshakeFailure(status)) {
-    return WithHint(std::move(explained),
-                    "the CA must be that of this server (--ca), and its certificate must name the "
-                    "host of --server (`bellwire init --server_name HOST`)");
+  if (std::string hint = HandshakeHint(status.message(), server_); !hint.empty()) {
+    return WithHint(std::move(explained), hint);
   }
-  return WithHint(std::move(explained),
-                  "is `bellwire serve` running there? Name another with --server HOST:PORT");
+  std::string hint = "is `bellwire serve` running there? Name another with --server HOST:PORT";
+  const std::string proxy = ProxyOfEnvironment();
+  if (const auto server = ParseServer(server_); !proxy.empty() && !IsLoopback(server->host)) {
+    absl::StrAppend(&hint, ". The way leads through ", proxy, " unless no_proxy names the host");
+  }
+  return WithHint(std::move(explained), hint);
 }
 
 }  // namespace bellwire::cli

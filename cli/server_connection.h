@@ -51,6 +51,7 @@ void AddProviderFlags(CLI::App* command, ProviderFlags* flags);
 class ServerConnection {
  public:
   // With the admin token.
+  //   INVALID_ARGUMENT: a flag is missing, or --server is not HOST:PORT; errors of the files
   static absl::StatusOr<ServerConnection> OpenAsAdmin(const AdminFlags& flags);
   // With a JWT signed as of `now`.
   static absl::StatusOr<ServerConnection> OpenAsProvider(const ProviderFlags& flags,
@@ -68,8 +69,8 @@ class ServerConnection {
     return Explain((stub.*method)(&context, request, response));
   }
 
-  // One server stream, for as long as it lasts: Read(&Stub::Method, request, on_response). Blocks; answers
-  // why it ended, as Call does.
+  // One server stream, for as long as it lasts: Read(&Stub::Method, request, on_response). Blocks.
+  // Answers why it ended, as Call does; OK if `on_response` answered false, which ends it.
   template <typename Stub, typename Request, typename Response, typename OnResponse>
   absl::Status Read(std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(
                         grpc::ClientContext*, const Request&),
@@ -79,7 +80,12 @@ class ServerConnection {
     Stub stub(channel_);
     const auto reader = (stub.*method)(&context, request);
     Response response;
-    while (reader->Read(&response)) on_response(response);
+    while (reader->Read(&response)) {
+      if (on_response(response)) continue;
+      context.TryCancel();
+      (void)reader->Finish();
+      return absl::OkStatus();
+    }
     return Explain(reader->Finish());
   }
 

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 
 namespace bellwire::cli {
@@ -15,6 +16,7 @@ using admin::v1::AdminService;
 
 struct Flags : AdminFlags {
   std::string name;
+  std::string team_id;
 };
 
 absl::Status Create(const Flags& flags, CommandContext* context) {
@@ -28,8 +30,8 @@ absl::Status Create(const Flags& flags, CommandContext* context) {
     out.Json(ToJson(team));
     return absl::OkStatus();
   }
-  out.Line(
-      absl::StrCat(out.Good("created"), "  team ", out.Bold(team.team_id()), "  ", team.name()));
+  out.Line(absl::StrCat(out.Good("created"), "  team ", out.Bold(team.team_id()), "  ",
+                        Printable(team.name())));
   out.Line(absl::StrCat("next: ", out.Bold(absl::StrCat("bellwire app create --team ",
                                                         team.team_id(), " com.example.mail"))));
   return absl::OkStatus();
@@ -44,13 +46,31 @@ absl::Status List(const Flags& flags, CommandContext* context) {
   std::vector<std::vector<std::string>> rows;
   for (const admin::v1::Team& team : response.teams()) {
     if (out.json()) out.Json(ToJson(team));
-    rows.push_back({team.team_id(), RenderTime(TimeOf(team.create_time())), team.name()});
+    rows.push_back(
+        {team.team_id(), RenderTime(TimeOf(team.create_time())), Printable(team.name())});
   }
   if (out.json()) return absl::OkStatus();
   if (rows.empty()) {
     out.Line("no teams yet; make one with `bellwire team create NAME`");
   } else {
     out.Table({"TEAM", "CREATED", "NAME"}, rows);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Delete(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::DeleteTeamRequest request;
+  request.set_team_id(flags.team_id);
+  admin::v1::Team team;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::DeleteTeam, request, &team));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json(ToJson(team));
+  } else {
+    out.Line(absl::StrCat(out.Good("deleted"), "  team ", out.Bold(team.team_id()), "  ",
+                          Printable(team.name()),
+                          ", its apps and its keys: within 30 s no gateway takes them any more"));
   }
   return absl::OkStatus();
 }
@@ -62,11 +82,14 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
       root->add_subcommand("team", "Teams: who owns apps and signing keys")->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
 
-  CLI::App* create = team->add_subcommand("create", "Make a team; prints its id");
+  CLI::App* create =
+      team->add_subcommand("create", "Make a team, and say which id it has and what comes next");
   create->add_option("NAME", flags->name, "For people, 1 to 64 bytes")->type_name("")->required();
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
-  SetExamples(create, "  bellwire team create \"Example Ltd\" --data_dir ./data");
+  SetExamples(create,
+              "  bellwire team create \"Example Ltd\" --data_dir ./data\n"
+              "  TEAM=$(bellwire team create \"Example Ltd\" --json | jq -r .team_id)");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
   CLI::App* list = team->add_subcommand("list", "Show every team");
@@ -74,6 +97,17 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire team list --data_dir ./data --json");
   list->callback([=] { context->run = [=] { return List(*flags, context); }; });
+
+  CLI::App* remove = team->add_subcommand(
+      "delete",
+      "Delete a team, its apps and its keys, for ever. A Send to one of its tokens answers "
+      "UNREGISTERED; messages that were accepted before are still delivered, or end with their "
+      "ttl. Deleted teams count towards the 10,000 that a server may have");
+  remove->add_option("TEAM", flags->team_id, "As `team list` shows it")->type_name("")->required();
+  AddAdminFlags(remove, flags.get());
+  AddJsonFlag(remove, context);
+  SetExamples(remove, "  bellwire team delete TEAM --data_dir ./data");
+  remove->callback([=] { context->run = [=] { return Delete(*flags, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -1,15 +1,19 @@
 #include "cli/terminal.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/error.h"
+#include "common/printable.h"
 
 namespace bellwire::cli {
 namespace {
@@ -25,6 +29,44 @@ std::string Pad(absl::string_view text, size_t width) {
   return absl::StrCat(text, std::string(width > has ? width - has : 0, ' '));
 }
 
+constexpr absl::string_view kPaints[] = {"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m"};
+
+// Printable, but for what Paint puts in.
+std::string PrintableWithPaint(absl::string_view text) {
+  std::string out;
+  while (true) {
+    const size_t escape = std::min(text.find('\033'), text.size());
+    absl::StrAppend(&out, Printable(text.substr(0, escape)));
+    text.remove_prefix(escape);
+    if (text.empty()) return out;
+    size_t paint = 1;
+    for (absl::string_view known : kPaints) {
+      if (absl::StartsWith(text, known)) paint = known.size();
+    }
+    absl::StrAppend(&out, paint > 1 ? std::string(text.substr(0, paint)) : Printable("\033"));
+    text.remove_prefix(paint);
+  }
+}
+
+// JSON leaves them as they are.
+std::string EscapeLateControls(absl::string_view json) {
+  std::string out;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(json[i]);
+    const bool c1 =
+        byte == 0xc2 && i + 1 < json.size() && static_cast<unsigned char>(json[i + 1]) < 0xa0;
+    if (byte == 0x7f) {
+      absl::StrAppend(&out, "\\u007f");
+    } else if (c1) {
+      absl::StrAppendFormat(&out, "\\u%04x",
+                            static_cast<unsigned>(static_cast<unsigned char>(json[++i])));
+    } else {
+      out.push_back(json[i]);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Terminal Terminal::ForStdout() {
@@ -35,11 +77,24 @@ Terminal Terminal::ForStdout() {
   return Terminal(&std::cout, colour);
 }
 
-void Terminal::Line(absl::string_view text) { *out_ << text << std::endl; }
+void Terminal::Line(absl::string_view text) {
+  Write(colour_ ? PrintableWithPaint(text) : Printable(text));
+}
+
+void Terminal::Write(absl::string_view line) {
+  if (!status_.ok()) return;
+  errno = 0;
+  *out_ << line << std::endl;
+  if (out_->good()) return;
+  const int error = errno;
+  status_ = absl::UnavailableError(absl::StrCat(
+      "can't write to standard output", error == 0 ? "" : absl::StrCat(": ", strerror(error))));
+}
 
 void Terminal::Json(const nlohmann::ordered_json& value) {
   // Ill-formed UTF-8 (a payload, a name from a server) is replaced rather than refused.
-  Line(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  Write(EscapeLateControls(
+      value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
 }
 
 void Terminal::Fields(const std::vector<std::pair<std::string, std::string>>& fields) {

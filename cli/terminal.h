@@ -15,6 +15,13 @@ namespace bellwire::cli {
 
 // What a command says: for a person (aligned, coloured where that helps) or, with --json, one JSON
 // value a line for a program. A command renders both and asks json() which one is wanted.
+//
+// Control characters in what is said are shown as \xNN, so that a name or a detail which others made
+// can't move the cursor; the Terminal's own colours pass. In JSON they are \u00NN.
+//
+// A command need not check each line: main() fails if status() isn't OK in the end. Who acts on what
+// was said (acknowledges a message, say) asks first.
+//
 // For one thread at a time.
 class Terminal {
  public:
@@ -26,6 +33,10 @@ class Terminal {
 
   bool json() const { return json_; }
   void set_json(bool json) { json_ = json; }
+
+  // OK if everything so far was written, and taken by whoever is behind the descriptor; else
+  // UNAVAILABLE with the reason, and nothing more is written.
+  const absl::Status& status() const { return status_; }
 
   // Each ends its line and flushes: the reader may be a pipe that acts on every line.
   void Line(absl::string_view text = "");
@@ -44,10 +55,12 @@ class Terminal {
 
  private:
   std::string Paint(absl::string_view code, absl::string_view text) const;
+  void Write(absl::string_view line);
 
   std::ostream* out_;
   bool colour_;
   bool json_ = false;
+  absl::Status status_;
 };
 
 // "2026-11-21 04:12:07" in the local time zone, for a person; empty for the epoch.

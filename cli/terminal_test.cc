@@ -1,7 +1,9 @@
 #include "cli/terminal.h"
 
+#include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "gtest/gtest.h"
 
@@ -35,6 +37,44 @@ TEST(TerminalTest, JsonIsOneLineInOrder) {
   std::ostringstream out;
   Terminal(&out, /*colour=*/true).Json({{"b", 1}, {"a", "line\nline"}});
   EXPECT_EQ(out.str(), "{\"b\":1,\"a\":\"line\\nline\"}\n");
+}
+
+TEST(TerminalTest, NamesThatOthersMadeMoveNoCursor) {
+  for (const bool colour : {false, true}) {
+    std::ostringstream out;
+    Terminal terminal(&out, colour);
+    terminal.Line("team \033[2J\033]0;title\a");
+    terminal.Table({"NAME"}, {{"\xc2\x9b"
+                               "31m"}});
+    terminal.Fields({{"name", "two\nlines"}});
+    const std::string said = out.str();
+    EXPECT_NE(said.find("team \\x1b[2J\\x1b]0;title\\x07\n"), std::string::npos) << said;
+    EXPECT_NE(said.find("\\xc2\\x9b31m\n"), std::string::npos) << said;
+    EXPECT_NE(said.find("two\\x0alines\n"), std::string::npos) << said;
+  }
+}
+
+TEST(TerminalTest, ItsOwnColoursPass) {
+  std::ostringstream out;
+  Terminal terminal(&out, /*colour=*/true);
+  terminal.Line(absl::StrCat(terminal.Good("created"), "  ", terminal.Bold("x\033[5m")));
+  EXPECT_EQ(out.str(), "\033[32mcreated\033[0m  \033[1mx\\x1b[5m\033[0m\n");
+}
+
+TEST(TerminalTest, JsonHasNoControlCharacterOfAnyKind) {
+  std::ostringstream out;
+  Terminal(&out, /*colour=*/false).Json({{"name", "\033\x7f\xc2\x9b\xc3\xbc"}});
+  EXPECT_EQ(out.str(), "{\"name\":\"\\u001b\\u007f\\u009b\xc3\xbc\"}\n");
+}
+
+TEST(TerminalTest, KnowsWhatCouldNotBeWritten) {
+  std::ofstream full("/dev/full");
+  Terminal terminal(&full, /*colour=*/false);
+  EXPECT_TRUE(terminal.status().ok());
+  terminal.Line("lost");
+  EXPECT_EQ(terminal.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(terminal.status().message().find("No space left on device"), absl::string_view::npos)
+      << terminal.status();
 }
 
 TEST(RenderDurationTest, PicksTheUnit) {

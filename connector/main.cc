@@ -134,7 +134,12 @@ absl::Status Run(const Flags& flags) {
                          return server->Responds(patience);
                        }});
   const Watchdog watchdog(std::move(listeners));
-  WaitForShutdownSignal();
+  WaitForShutdownSignal([&] {
+    const std::string ticket_keys = TicketKeyFile(data_dir, flags.ticket_key_file);
+    LogReload(
+        absl::StrCat(data_dir.server_certificate(), ticket_keys.empty() ? "" : ", ", ticket_keys),
+        server->ReloadTls(ticket_keys));
+  });
   server->Drain(absl::Seconds(flags.drain_seconds));
   internal_port->Close();
   return absl::OkStatus();

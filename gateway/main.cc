@@ -74,7 +74,13 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"provider_address", server->address()}}));
   const Watchdog watchdog(ListenersOf(*server));
-  WaitForShutdownSignal();
+  WaitForShutdownSignal([&] {
+    LogReload(data_dir.server_certificate(), server->ReloadCertificate());
+    absl::StatusOr<std::string> token = ReadPrivateFile(data_dir.admin_token());
+    LogReload(data_dir.admin_token(),
+              token.ok() ? server->SetAdminToken(std::string(absl::StripAsciiWhitespace(*token)))
+                         : token.status());
+  });
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();
 }

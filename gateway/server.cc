@@ -46,10 +46,18 @@ absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(const std::string
                                         .audience = net::TlsAudience::kWeb});
 }
 
+absl::Status CheckAdminToken(const std::string& admin_token) {
+  if (!admin_token.empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument, "EMPTY_ADMIN_TOKEN",
+                   "The admin token is empty: anybody could administer the server.");
+}
+
 class GatewayServerImpl final : public GatewayServer {
  public:
   explicit GatewayServerImpl(Options options)
-      : keys_(options.registry, options.clock),
+      : certificate_path_(options.certificate_path),
+        key_path_(options.key_path),
+        keys_(options.registry, options.clock),
         authenticator_(&keys_, options.clock),
         engine_({.sealer = options.sealer,
                  .registry = options.registry,
@@ -96,6 +104,17 @@ class GatewayServerImpl final : public GatewayServer {
 
   const std::string& address() const override { return address_; }
   bool Responds(absl::Duration patience) override { return listener_->Responds(patience); }
+  absl::Status ReloadCertificate() override {
+    BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
+                              ReadTls(certificate_path_, key_path_));
+    listener_->UseTls(std::move(tls));
+    return absl::OkStatus();
+  }
+  absl::Status SetAdminToken(std::string admin_token) override {
+    if (absl::Status status = CheckAdminToken(admin_token); !status.ok()) return status;
+    admin_credential_.Set(admin_token);
+    return absl::OkStatus();
+  }
 
   void Drain(absl::Duration grace) override {
     absl::call_once(drained_, [this, grace] {
@@ -115,6 +134,8 @@ class GatewayServerImpl final : public GatewayServer {
   }
 
  private:
+  const std::string certificate_path_;
+  const std::string key_path_;
   KeyCache keys_;
   Authenticator authenticator_;
   AckWaits ack_waits_;
@@ -137,10 +158,7 @@ class GatewayServerImpl final : public GatewayServer {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(Options options) {
-  if (options.admin_token.empty()) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "EMPTY_ADMIN_TOKEN",
-                     "The admin token is empty: anybody could administer the server.");
-  }
+  if (absl::Status status = CheckAdminToken(options.admin_token); !status.ok()) return status;
   BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
                             ReadTls(options.certificate_path, options.key_path));
   const std::string listen = options.listen;

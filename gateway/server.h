@@ -50,6 +50,13 @@ class GatewayServer {
   // Whether the port's threads still go round, seen within `patience`; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
 
+  // Reads the certificate and its key again: who connects afterwards sees the new one. Connections
+  // that are open go on. After an error the old one stays. Errors as those of Start.
+  virtual absl::Status ReloadCertificate() = 0;
+  // From now on this is the bearer token of AdminService.
+  //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
+  virtual absl::Status SetAdminToken(std::string admin_token) = 0;
+
   // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls
   // that run finish, and ends send streams after the answers that they are owed. Shortly before
   // `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the registry

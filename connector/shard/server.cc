@@ -54,6 +54,8 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.connector_incarnation = incarnation_;
     environment_.login_timeout = options.login_timeout;
     environment_.drain_to = options.drain_to;
+    certificate_path_ = options.certificate_path;
+    private_key_path_ = options.private_key_path;
     environment_.heartbeat_range = options.heartbeat_range;
     environment_.max_connections_per_shard = options.max_connections_per_shard;
     environment_.descriptors = &descriptors_;
@@ -65,19 +67,7 @@ class ConnectorServerImpl final : public ConnectorServer {
   }
 
   absl::Status Init(const Options& options) {
-    net::TlsServerContext::Options tls;
-    absl::StatusOr<std::string> certificate = ReadWholeFile(options.certificate_path);
-    if (!certificate.ok()) return certificate.status();
-    absl::StatusOr<std::string> key = ReadPrivateFile(options.private_key_path);
-    if (!key.ok()) return key.status();
-    tls.certificate_pem = *std::move(certificate);
-    tls.private_key_pem = *std::move(key);
-    tls.clock = environment_.clock;
-    BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(options.ticket_key_path));
-    absl::StatusOr<std::shared_ptr<net::TlsServerContext>> context =
-        net::TlsServerContext::Create(tls);
-    if (!context.ok()) return context.status();
-    environment_.tls = *std::move(context);
+    BELLWIRE_ASSIGN_OR_RETURN(environment_.tls, ReadTls(options.ticket_key_path));
 
     int shards = options.shards;
     if (shards == 0) shards = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -113,6 +103,13 @@ class ConnectorServerImpl final : public ConnectorServer {
     return absl::OkStatus();
   }
 
+  absl::Status ReloadTls(const std::string& ticket_key_path) override {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::shared_ptr<net::TlsServerContext> tls,
+                              ReadTls(ticket_key_path));
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->SetTls(tls);
+    return absl::OkStatus();
+  }
+
   ConnectorApi* api() override { return &service_; }
   std::string device_address() const override { return shards_.front()->address(); }
 
@@ -135,7 +132,19 @@ class ConnectorServerImpl final : public ConnectorServer {
   }
 
  private:
+  absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(
+      const std::string& ticket_key_path) const {
+    net::TlsServerContext::Options tls;
+    BELLWIRE_ASSIGN_OR_RETURN(tls.certificate_pem, ReadWholeFile(certificate_path_));
+    BELLWIRE_ASSIGN_OR_RETURN(tls.private_key_pem, ReadPrivateFile(private_key_path_));
+    BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(ticket_key_path));
+    tls.clock = environment_.clock;
+    return net::TlsServerContext::Create(tls);
+  }
+
   const uint64_t incarnation_;
+  std::string certificate_path_;
+  std::string private_key_path_;
   ConnectorService service_;
   // Outlives the shards' sockets.
   net::DescriptorBudget descriptors_;

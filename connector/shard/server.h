@@ -71,6 +71,10 @@ class ConnectorServer {
   virtual std::string device_address() const = 0;
   // Whether every thread that accepts agents goes round within `patience`; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
+  // Reads certificate, key and ticket secrets again, all or nothing: who connects a moment later sees
+  // the new ones. Sessions go on. `ticket_key_path` is as in Options; without it, tickets from before
+  // are no good any more. Errors as those of Start.
+  virtual absl::Status ReloadTls(const std::string& ticket_key_path) = 0;
   // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what it
   // had acknowledged is handed to the registry, its route is cleared. Returns when no connection is
   // left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of the caller's.

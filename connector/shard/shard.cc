@@ -111,6 +111,13 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
     });
   }
 
+  void SetTls(std::shared_ptr<net::TlsServerContext> tls) override {
+    inbox_->AddAnswer([this, tls = std::move(tls)] {
+      // Null: it drains.
+      if (listener_ != nullptr) listener_->SetContext(tls);
+    });
+  }
+
   void StartDrain(absl::Duration time) override {
     inbox_->AddAnswer([this, time] { BeginDrain(time); });
   }

@@ -63,6 +63,8 @@ class Shard : public ShardPort {
 
   // Thread-safe, as Submit is.
 
+  // What handshakes that begin a moment later use.
+  virtual void SetTls(std::shared_ptr<net::TlsServerContext> tls) = 0;
   // Stops accepting and sends every agent away within `time`.
   virtual void StartDrain(absl::Duration time) = 0;
   // Waits until a drain is over, no connection is left and the registry has answered everything.

@@ -265,6 +265,7 @@ void ClientImpl::OnDelivery(const v1::Delivery& delivery) {
 
 void ClientImpl::OnGap(const v1::Gap& gap) {
   if (!handled_.Give(gap.delivery_id(), "") && callbacks_.on_gap) callbacks_.on_gap(gap.dropped());
+  if (stopped_) return;
   AckSoon(gap.delivery_id());
 }
 

@@ -46,7 +46,8 @@ struct ClientCallbacks {
   // later, or it comes again on the next connection.
   std::function<bool(const Message& message)> on_message;
   // `dropped` messages never reached the phone: synchronise with the backend. The client
-  // acknowledges it.
+  // acknowledges it, unless Stop() was called by then: who can't note it stops, and hears of it
+  // again.
   std::function<void(uint32_t dropped)> on_gap;
   // The agent refused something: the code and a sentence for the developer. After SESSION_REPLACED
   // and PERMISSION_DENIED the client stays away; after everything else it carries on (after

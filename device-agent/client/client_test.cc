@@ -99,6 +99,35 @@ TEST_F(ClientTest, WaitsForAnAgentThatIsNotThereYet) {
   EXPECT_EQ(connections, 2);
 }
 
+TEST_F(ClientTest, AGapThatCouldNotBeNotedComesAgain) {
+  StartAgent();
+  const auto hear = [this](bool note) {
+    std::vector<uint32_t> gaps;
+    std::string token;
+    ClientCallbacks callbacks;
+    std::unique_ptr<Client> client;
+    callbacks.on_token = [&](const std::string& t) { token = t; };
+    callbacks.on_gap = [&](uint32_t dropped) {
+      gaps.push_back(dropped);
+      if (!note) client->Stop();
+    };
+    client = MakeClient(callbacks);
+    client->Register();
+    EXPECT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+    server_.Do([](FakeConnector* c) {
+      device::v1::ConnectorFrame frame;
+      frame.mutable_gap()->set_registration_id(c->RegistrationIdOf(kMail));
+      frame.mutable_gap()->set_dropped(3);
+      frame.mutable_gap()->set_seq(1);
+      c->Send(frame);
+    });
+    EXPECT_TRUE(DispatchUntil(client.get(), [&] { return !gaps.empty(); }));
+    return gaps;
+  };
+  EXPECT_EQ(hear(/*note=*/false), std::vector<uint32_t>({3}));
+  EXPECT_EQ(hear(/*note=*/true), std::vector<uint32_t>({3})) << "of the agent's inbox";
+}
+
 TEST_F(ClientTest, ItsDescriptorSaysWhenThereIsSomethingToDo) {
   StartAgent();
   std::vector<std::string> got;

@@ -124,6 +124,7 @@ class AgentImpl final : public Agent {
       : state_(std::move(state)),
         key_(std::move(key)),
         inbox_(std::move(inbox)),
+        options_(options),
         device_id_(ToHex(key_->device_id())),
         socket_path_(options.socket_path),
         loop_(RealClock(), net::Suspend::kBetweenTurns),
@@ -199,6 +200,21 @@ class AgentImpl final : public Agent {
     if (!posted) loop_.Stop();
   }
 
+  void Reload() override {
+    loop_.Post([this] {
+      if (options_.ca_path.empty()) {
+        return LogInfo("hangup_ignored", {{"reason", "the pin is a flag: nothing to read again"}});
+      }
+      auto tls = MakeTlsContext(options_);
+      if (!tls.ok()) {
+        return LogError("reload_failed",
+                        {{"what", options_.ca_path}, {"error", tls.status().message()}});
+      }
+      tls_.SetContext(*std::move(tls));
+      LogInfo("reloaded", {{"what", options_.ca_path}});
+    });
+  }
+
   const std::string& socket_path() const override { return socket_path_; }
   const std::string& device_id() const override { return device_id_; }
 
@@ -261,6 +277,7 @@ class AgentImpl final : public Agent {
   const std::unique_ptr<StateDirectory> state_;
   const std::unique_ptr<DeviceKey> key_;
   const std::unique_ptr<Inbox> inbox_;
+  const AgentOptions options_;
   const std::string device_id_;
   const std::string socket_path_;
   absl::BitGen random_;

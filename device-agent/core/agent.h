@@ -73,6 +73,10 @@ class Agent {
   // Makes Run() return soon; nothing acknowledged is lost. Thread-safe.
   virtual void Stop() = 0;
 
+  // Reads the file of authorities again, for the next connection to a server; logs what came of it.
+  // The present connection goes on. Thread-safe.
+  virtual void Reload() = 0;
+
   // As bound; apps connect here.
   virtual const std::string& socket_path() const = 0;
   // Lower-case hex.

@@ -29,13 +29,19 @@ class TlsClient {
   std::unique_ptr<Stream> Connect(absl::string_view address, absl::string_view server_name = "",
                                   absl::Duration timeout = kConnectTimeout);
 
+  // What the next connections use. Forgets the ticket: it is of a server that the old one trusted.
+  void SetContext(std::shared_ptr<TlsClientContext> context) {
+    context_ = std::move(context);
+    ForgetTicket();
+  }
+
   // Whether the next connection is going to offer a ticket.
   bool has_ticket() const { return session_.get() != nullptr; }
   void ForgetTicket() { session_.Reset(); }
 
  private:
   EpollLoop* const loop_;
-  const std::shared_ptr<TlsClientContext> context_;
+  std::shared_ptr<TlsClientContext> context_;
   TlsSessionSlot session_;
 };
 

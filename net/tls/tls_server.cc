@@ -54,6 +54,9 @@ class TlsServerImpl final : public TlsServer {
     return status.ok() ? acceptor_.Start() : status;
   }
   const std::string& address() const override { return address_; }
+  void SetContext(std::shared_ptr<TlsServerContext> context) override {
+    context_ = std::move(context);
+  }
 
  private:
   void StartWaiting() {
@@ -83,7 +86,7 @@ class TlsServerImpl final : public TlsServer {
   }
 
   EpollLoop* const loop_;
-  const std::shared_ptr<TlsServerContext> context_;
+  std::shared_ptr<TlsServerContext> context_;
   const std::string address_;
   OnArrival on_arrival_;
   HandshakeQueue* const handshakes_;

@@ -99,6 +99,8 @@ class TlsServer {
 
   // "host:port" with the real port.
   virtual const std::string& address() const = 0;
+  // What handshakes that begin from now on use. Streams keep the context that they began with.
+  virtual void SetContext(std::shared_ptr<TlsServerContext> context) = 0;
 };
 
 }  // namespace bellwire::net

@@ -1,0 +1,446 @@
+// The program as a person or a script meets it: the real binary in a real shell, beside a real server
+// and a real agent.
+
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/ids.h"
+#include "crypto/certificates.h"
+#include "crypto/file_util.h"
+#include "crypto/p256.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "net/socket/address.h"
+#include "nlohmann/json.hpp"
+#include "tests/support/app.h"
+#include "tests/support/fleet.h"
+
+namespace bellwire::tests {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kMail[] = "com.example.mail";
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+  return out << "exit " << outcome.code << "\n" << outcome.out << outcome.err;
+}
+
+// One server and one phone for all tests: each makes what it needs on them.
+class CommandLineTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    for (const char* name : {"BELLWIRE_SERVER", "BELLWIRE_CA", "BELLWIRE_DATA_DIR",
+                             "BELLWIRE_CREDENTIALS", "BELLWIRE_AGENT_SOCKET", "http_proxy"}) {
+      unsetenv(name);
+    }
+    auto fleet = Fleet::Start(Deployment::kEmbedded);
+    ASSERT_TRUE(fleet.ok()) << fleet.status();
+    fleet_ = fleet->release();
+    phone_ = new Phone(*fleet_, "phone");
+    ASSERT_TRUE(phone_->Start().ok());
+  }
+  static void TearDownTestSuite() {
+    delete phone_;
+    delete fleet_;
+  }
+
+  // Runs it in a shell, in which $B is the program, $ADMIN the flags of an admin, $SOCKET the agent's
+  // and $DIR a place for files. A command that hangs ends with 124.
+  Outcome Sh(const std::string& script) const {
+    const std::string path = dir_.path("script");
+    std::ofstream(path) << "B=" << std::filesystem::absolute("cli/bellwire").string() << "\n"
+                        << "ADMIN='--server " << fleet_->provider_address() << " --data_dir "
+                        << fleet_->data_dir() << "'\n"
+                        << "SOCKET=" << phone_->socket_path() << "\nDIR=" << dir_.path() << "\n"
+                        << script << "\n";
+    const int status =
+        system(absl::StrCat("timeout 60 sh ", path, " >", dir_.path("out"), " 2>", dir_.path("err"))
+                   .c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+            ReadAll(dir_.path("out")), ReadAll(dir_.path("err"))};
+  }
+  // A value of the JSON that a command answers.
+  std::string Ask(const std::string& command, const std::string& key) const {
+    const Outcome outcome = Sh(absl::StrCat("$B ", command, " --json"));
+    EXPECT_EQ(outcome.code, 0) << outcome;
+    const auto json = nlohmann::json::parse(outcome.out, nullptr, false);
+    return json.is_object() && json.contains(key) ? json[key].get<std::string>() : "";
+  }
+
+  // A team with an app and a key. Sets team_, app_ and credentials_.
+  void MakeProvider() {
+    static int number = 0;
+    app_ = absl::StrCat("com.example.app", ++number);
+    team_ = Ask("team create Example $ADMIN", "team_id");
+    ASSERT_EQ(Ask(absl::StrCat("app create ", app_, " --team ", team_, " $ADMIN"), "app_id"), app_);
+    credentials_ = dir_.path("cred.json");
+    ASSERT_EQ(Sh(absl::StrCat("$B key create $ADMIN --team ", team_, " --out ", credentials_)).code,
+              0);
+    provider_ = absl::StrCat(" --server ", fleet_->provider_address(), " --ca ", fleet_->ca_file(),
+                             " --credentials ", credentials_, " ");
+  }
+  // Registers the app and ends.
+  std::string Token() {
+    App app(phone_->socket_path(), app_);
+    return app.WaitForToken();
+  }
+  std::string Send(const std::string& token, const std::string& text) const {
+    return Ask(absl::StrCat("send", provider_, "--priority high --token ", token, " --text ", text),
+               "message_id");
+  }
+  std::string State(const std::string& token, const std::string& message_id) const {
+    return Ask(absl::StrCat("trace ", message_id, provider_, "--token ", token), "state");
+  }
+  bool WaitForState(const std::string& token, const std::string& id, const std::string& state) {
+    return WaitUntil([&] { return State(token, id) == state; });
+  }
+
+  static Fleet* fleet_;
+  static Phone* phone_;
+  const TempDir dir_;
+  std::string team_;
+  std::string app_;
+  std::string credentials_;
+  std::string provider_;
+};
+
+Fleet* CommandLineTest::fleet_ = nullptr;
+Phone* CommandLineTest::phone_ = nullptr;
+
+TEST_F(CommandLineTest, AnAnswerThatCouldNotBeWrittenIsAFailure) {
+  MakeProvider();
+  ASSERT_EQ(Sh("$B init --data_dir $DIR/data").code, 0);
+  for (const std::string& command : std::vector<std::string>{
+           "--help", "--version", "version", "team --help", "version --json", "team list $ADMIN",
+           "team create Lost $ADMIN", absl::StrCat("key list $ADMIN --team ", team_),
+           "agent status --socket $SOCKET", "agent activity active --socket $SOCKET",
+           "init --data_dir $(mktemp -d -p $DIR)", "init --data_dir $DIR/data --repair",
+           "cert renew --data_dir $DIR/data",
+           absl::StrCat("send", provider_, "--text x --validate_only --token ", Token())}) {
+    for (const char* closed : {" > /dev/full", " >&-"}) {
+      const Outcome outcome = Sh(absl::StrCat("$B ", command, closed));
+      EXPECT_EQ(outcome.code, 1) << command << closed << ": " << outcome;
+      EXPECT_THAT(outcome.err, HasSubstr("can't write to standard output")) << command << closed;
+    }
+  }
+}
+
+TEST_F(CommandLineTest, ListenAcknowledgesOnlyWhatItCouldWrite) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string id = Send(token, "precious");
+  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
+  const std::string listen = absl::StrCat("$B listen --json --socket $SOCKET --app ", app_);
+
+  const Outcome full = Sh(listen + " > /dev/full");
+  EXPECT_EQ(full.code, 1) << full;
+  EXPECT_THAT(full.err, HasSubstr("No space left on device"));
+  const Outcome closed = Sh(listen + " >&-");
+  EXPECT_EQ(closed.code, 1) << closed;
+  // A reader that goes away before the message: two lines come before it (connection, token).
+  const Outcome gone = Sh(absl::StrCat("trap '' PIPE; { ", listen,
+                                       "; echo $? > $DIR/code; } | { read -r a; }; cat $DIR/code"));
+  EXPECT_EQ(gone.out, "1\n") << gone;
+
+  const Outcome taken = Sh(listen + " --count 1");
+  EXPECT_EQ(taken.code, 0) << taken;
+  EXPECT_THAT(taken.out, HasSubstr("precious"));
+  EXPECT_TRUE(WaitForState(token, id, "APP_ACKED"));
+}
+
+TEST_F(CommandLineTest, APayloadThatCantBeReadIsNotSent) {
+  MakeProvider();
+  const std::string send = absl::StrCat("$B send", provider_, "--token ", Token());
+  for (const char* input : {" --payload_file $DIR", " <&-", " < $DIR",
+                            " --payload_file /nonexistent", " --payload_file ''"}) {
+    const Outcome outcome = Sh(send + input);
+    EXPECT_NE(outcome.code, 0) << input << outcome;
+    EXPECT_EQ(outcome.out, "") << input;
+    EXPECT_THAT(outcome.err, HasSubstr("error: ")) << input;
+  }
+  EXPECT_EQ(Sh(send + " < /dev/null").code, 0) << "an empty input is a payload";
+  EXPECT_EQ(Sh(send + " --text ''").code, 0);
+}
+
+TEST_F(CommandLineTest, AFlagBeatsTheEnvironment) {
+  const std::string wrong =
+      "export BELLWIRE_SERVER=127.0.0.1:1 BELLWIRE_DATA_DIR=/nonexistent "
+      "BELLWIRE_AGENT_SOCKET=/nonexistent\n";
+  for (const char* command :
+       {"team list $ADMIN", "team create Flagged $ADMIN", "agent status --socket $SOCKET",
+        "agent activity active --socket $SOCKET", "init --data_dir $DIR/flagged",
+        "cert renew --data_dir $DIR/flagged"}) {
+    const Outcome outcome = Sh(absl::StrCat(wrong, "$B ", command));
+    EXPECT_EQ(outcome.code, 0) << command << ": " << outcome;
+  }
+  const Outcome environment =
+      Sh(absl::StrCat("export BELLWIRE_SERVER=", fleet_->provider_address(),
+                      " BELLWIRE_DATA_DIR=", fleet_->data_dir(), "\n$B team list"));
+  EXPECT_EQ(environment.code, 0) << environment;
+}
+
+TEST_F(CommandLineTest, AProxyIsNotAskedForThisMachine) {
+  const Outcome outcome =
+      Sh("export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1\n"
+         "$B team list $ADMIN");
+  EXPECT_EQ(outcome.code, 0) << outcome;
+}
+
+TEST_F(CommandLineTest, AnEmptyValueIsNotTheDefault) {
+  MakeProvider();
+  const std::string send = absl::StrCat("$B send", provider_, "--text x --token ", Token());
+  for (const char* flag : {"--ttl", "--deliver_at", "--message_id", "--collapse_key"}) {
+    const Outcome outcome = Sh(absl::StrCat(send, " ", flag, " ''"));
+    EXPECT_EQ(outcome.code, 2) << outcome;
+    EXPECT_THAT(outcome.err, HasSubstr(absl::StrCat("error: ", flag, ": the value is empty")));
+  }
+  EXPECT_EQ(Sh(absl::StrCat("$B receipts", provider_, "--cursor ''")).code, 2);
+}
+
+TEST_F(CommandLineTest, AWrongServerIsNamedAsWhatItIs) {
+  const std::string list = absl::StrCat("$B team list --data_dir ", fleet_->data_dir());
+  const auto error = [&](const std::string& server) {
+    const Outcome outcome = Sh(absl::StrCat(list, " --server ", server));
+    EXPECT_EQ(outcome.code, 1) << outcome;
+    return outcome.err;
+  };
+  EXPECT_THAT(error(fleet_->device_address()), HasSubstr("is that the device port"));
+  EXPECT_THAT(error("https://localhost:7443"), HasSubstr("say --server localhost:7443"));
+  EXPECT_THAT(error("https://push.example.com/"), HasSubstr("say --server push.example.com:7443"));
+  EXPECT_THAT(error("localhost"), HasSubstr("say --server localhost:7443"));
+  EXPECT_THAT(error("127.0.0.1:1"), HasSubstr("is `bellwire serve` running there?"));
+  // A name that the certificate doesn't have, and a CA that isn't the server's.
+  const std::string port = fleet_->provider_address().substr(fleet_->provider_address().rfind(':'));
+  EXPECT_THAT(error("127.0.0.2" + port), HasSubstr("cert add-name"));
+  ASSERT_EQ(Sh("$B init --data_dir $DIR/other").code, 0);
+  const Outcome other =
+      Sh(absl::StrCat(list, " --ca $DIR/other/ca.pem --server ", fleet_->provider_address()));
+  EXPECT_THAT(other.err, HasSubstr("the CA must be that of this server"));
+}
+
+TEST_F(CommandLineTest, NamesThatOthersMadeMoveNoCursor) {
+  const Outcome created = Sh("$B team create \"$(printf 'evil\\033[2J')\" $ADMIN");
+  EXPECT_EQ(created.code, 0) << created;
+  EXPECT_THAT(created.out, HasSubstr("evil\\x1b[2J"));
+  const Outcome list = Sh("$B team list $ADMIN; $B team list --json $ADMIN");
+  EXPECT_THAT(list.out, HasSubstr("evil\\x1b[2J"));
+  EXPECT_THAT(list.out, Not(HasSubstr("\033")));
+}
+
+TEST_F(CommandLineTest, AMessageIsTakenBack) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string id = Send(token, "regretted");
+  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
+  const std::string recall = absl::StrCat("recall ", id, provider_, "--token ", token);
+  EXPECT_EQ(Ask(recall, "outcome"), "REQUESTED");
+  ASSERT_TRUE(WaitForState(token, id, "RECALLED"));
+  EXPECT_EQ(Ask(recall, "outcome"), "TOO_LATE");
+  const Outcome unknown =
+      Sh(absl::StrCat("$B recall ", FormatUuid(NewMessageId()), provider_, "--token ", token));
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("MESSAGE_NOT_FOUND"));
+}
+
+TEST_F(CommandLineTest, TokensOfADeletedAppAreDeadAndItsNameIsFree) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string id = Send(token, "accepted");
+  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
+  EXPECT_EQ(Ask(absl::StrCat("app delete ", app_, " $ADMIN"), "app_id"), app_);
+  const Outcome dead = Sh(absl::StrCat("$B send", provider_, "--text x --token ", token));
+  EXPECT_EQ(dead.code, 1);
+  EXPECT_THAT(dead.err, HasSubstr("UNREGISTERED"));
+  EXPECT_EQ(State(token, id), "AGENT_ACKED") << "what was accepted may still be looked at";
+
+  ASSERT_EQ(Ask(absl::StrCat("app create ", app_, " --team ", team_, " $ADMIN"), "app_id"), app_);
+  EXPECT_EQ(Sh(absl::StrCat("$B send", provider_, "--text x --token ", token)).code, 1);
+  EXPECT_EQ(Sh(absl::StrCat("$B app delete ", app_, " $ADMIN")).code, 0);
+  const Outcome twice = Sh(absl::StrCat("$B app delete ", app_, " $ADMIN"));
+  EXPECT_THAT(twice.err, HasSubstr("UNKNOWN_APP"));
+}
+
+TEST_F(CommandLineTest, ADeletedTeamIsGoneWithWhatItHad) {
+  MakeProvider();
+  const std::string token = Token();
+  EXPECT_EQ(Ask(absl::StrCat("team delete ", team_, " $ADMIN"), "team_id"), team_);
+  const Outcome dead = Sh(absl::StrCat("$B send", provider_, "--text x --token ", token));
+  EXPECT_EQ(dead.code, 1);
+  EXPECT_THAT(Sh("$B team list $ADMIN").out, Not(HasSubstr(team_)));
+  EXPECT_THAT(Sh(absl::StrCat("$B app list $ADMIN --team ", team_)).err,
+              HasSubstr("TEAM_NOT_FOUND"));
+}
+
+TEST_F(CommandLineTest, ListenSaysWhatItWaitsFor) {
+  const std::string listen = absl::StrCat("timeout 3 $B listen --app ", kMail);
+  const Outcome no_agent = Sh(listen + " --socket $DIR/none.sock");
+  EXPECT_THAT(no_agent.out, HasSubstr("no agent yet"));
+  EXPECT_THAT(no_agent.out, HasSubstr("is bellwire-agent running?"));
+
+  Phone lonely(*fleet_, "lonely");
+  // Nobody listens there.
+  lonely.SetConnectors({});
+  lonely.SetMoreArguments({"--server", "127.0.0.1:1"});
+  ASSERT_TRUE(lonely.Start().ok());
+  const Outcome no_server = Sh(absl::StrCat(listen, " --json --socket ", lonely.socket_path()));
+  EXPECT_THAT(no_server.out, HasSubstr("\"event\":\"waiting\""));
+  EXPECT_THAT(no_server.out, HasSubstr("not connected to its server 127.0.0.1:1"));
+}
+
+TEST_F(CommandLineTest, AStopEndsTheCommandOfListenToo) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string id = Send(token, "endless");
+  const Outcome outcome =
+      Sh(absl::StrCat("$B listen --socket $SOCKET --app ", app_,
+                      " --exec 'echo $$ > $DIR/pid; sleep 1000; true' &\nLISTEN=$!\n"
+                      "while ! [ -s $DIR/pid ]; do sleep 0.05; done\n"
+                      "kill -TERM $LISTEN; wait $LISTEN; echo code $?\n"
+                      "kill -0 $(cat $DIR/pid) 2>/dev/null || echo gone"));
+  EXPECT_THAT(outcome.out, HasSubstr("code 0"));
+  EXPECT_THAT(outcome.out, HasSubstr("gone"));
+  EXPECT_EQ(State(token, id), "AGENT_ACKED");
+}
+
+TEST_F(CommandLineTest, WhatIsLostIsMadeAgain) {
+  ASSERT_EQ(Sh("$B init --data_dir $DIR/lost").code, 0);
+  const std::string serve =
+      "timeout 60 $B serve --data_dir $DIR/lost --provider_listen 127.0.0.1:0 "
+      "--device_listen 127.0.0.1:0 --ready_file $DIR/ready & SERVE=$!\n"
+      "while ! [ -s $DIR/ready ] && kill -0 $SERVE 2>/dev/null; do sleep 0.05; done\n"
+      "[ -s $DIR/ready ] && READY=yes || READY=no; kill -TERM $SERVE; wait $SERVE; "
+      "echo ready $READY code $?";
+  for (const char* lose : {"rm $DIR/lost/server.pem", "rm $DIR/lost/admin.token",
+                           "rm -r $DIR/lost/internal", ": > $DIR/lost/server.key"}) {
+    ASSERT_EQ(Sh(lose).code, 0);
+    const Outcome refused = Sh("$B serve --data_dir $DIR/lost");
+    EXPECT_EQ(refused.code, 1) << lose;
+    EXPECT_THAT(refused.err, HasSubstr("bellwire init --repair --data_dir")) << lose;
+    const Outcome repaired = Sh("$B init --repair --data_dir $DIR/lost");
+    EXPECT_EQ(repaired.code, 0) << lose << repaired;
+    EXPECT_THAT(Sh(serve).out, HasSubstr("ready yes code 0")) << lose;
+  }
+  // This one costs nothing but full handshakes, so it stops nothing.
+  ASSERT_EQ(Sh(": > $DIR/lost/ticket.keys").code, 0);
+  const Outcome served = Sh(serve);
+  EXPECT_THAT(served.out, HasSubstr("ready yes code 0"));
+  EXPECT_THAT(served.err, HasSubstr("ticket_keys_unusable"));
+}
+
+// The names in the certificate that a server shows.
+std::vector<std::string> NamesShown(const std::string& address, const std::string& alpn) {
+  const auto host_port = net::ParseHostPort(address);
+  const auto to = net::NumericAddress(host_port->host, host_port->port);
+  const int fd = socket(to->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::vector<std::string> names;
+  SSL_CTX* const ctx = SSL_CTX_new(TLS_client_method());
+  SSL* const ssl = SSL_new(ctx);
+  const std::string protocols = absl::StrCat(std::string(1, static_cast<char>(alpn.size())), alpn);
+  SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(protocols.data()),
+                      static_cast<unsigned>(protocols.size()));
+  if (connect(fd, to->get(), to->size) == 0 && SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1) {
+    const X509Ptr certificate(SSL_get1_peer_certificate(ssl));
+    names = ReadCertificateFacts(CertificatePem(certificate.get()))->dns_names;
+  }
+  SSL_free(ssl);
+  SSL_CTX_free(ctx);
+  close(fd);
+  return names;
+}
+
+bool Shows(const std::string& address, const std::string& alpn, const std::string& name) {
+  const std::vector<std::string> names = NamesShown(address, alpn);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+class HangupTest : public testing::TestWithParam<Deployment> {};
+
+TEST_P(HangupTest, ReloadsWhatCanBeAndKeepsEverySession) {
+  auto started = Fleet::Start(GetParam());
+  ASSERT_TRUE(started.ok()) << started.status();
+  Fleet& fleet = **started;
+  auto provider = Provider::Create(fleet, {kMail});
+  ASSERT_TRUE(provider.ok()) << provider.status();
+  Phone phone(fleet, "phone", {0});
+  ASSERT_TRUE(phone.Start().ok());
+  App app(phone.socket_path(), kMail);
+  const std::string token = app.WaitForToken();
+  ASSERT_FALSE(token.empty());
+  const std::vector<std::string> connections = TcpConnections(phone.agent().pid());
+
+  auto add_name =
+      Process::Start("cert", "cli/bellwire",
+                     {"cert", "add-name", "new.example.com", "--data_dir", fleet.data_dir()});
+  ASSERT_TRUE(add_name.ok());
+  ASSERT_EQ(*(*add_name)->Wait(), 0) << (*add_name)->Log();
+  EXPECT_THAT(NamesShown(fleet.provider_address(), "h2"), Not(Contains("new.example.com")));
+  ASSERT_TRUE(ReplaceFileAtomically(fleet.data_dir() + "/admin.token", "another token\n",
+                                    FileAccess::kPrivate)
+                  .ok());
+  std::vector<Process*> processes = {&fleet.gateway(0), &phone.agent()};
+  if (GetParam() == Deployment::kSeparate) {
+    processes.insert(processes.end(), {&fleet.gateway(1), &fleet.connector(0), &fleet.connector(1),
+                                       &fleet.registry()});
+  }
+  for (Process* process : processes) kill(process->pid(), SIGHUP);
+  EXPECT_TRUE(WaitUntil([&] { return Shows(fleet.provider_address(), "h2", "new.example.com"); }));
+  EXPECT_TRUE(
+      WaitUntil([&] { return Shows(fleet.device_address(), "bellwire/1", "new.example.com"); }));
+  // Fleet::Authorize reads the file: the old token is forgotten, or this would not end.
+  EXPECT_TRUE(WaitUntil([&] { return Provider::Create(fleet, {}).ok(); }));
+  EXPECT_TRUE(WaitUntil([&] { return absl::StrContains(phone.agent().Log(), "reloaded"); }));
+  for (Process* process : processes) EXPECT_TRUE(process->running());
+  EXPECT_EQ(TcpConnections(phone.agent().pid()), connections);
+  ASSERT_TRUE(provider->SendReliably(token, "after the reload").ok());
+  EXPECT_TRUE(app.WaitForTaken(1));
+
+  // What can't be read leaves things as they are, and is told.
+  ASSERT_TRUE(
+      ReplaceFileAtomically(fleet.data_dir() + "/server.pem", "garbage", FileAccess::kPublic).ok());
+  kill(fleet.gateway(0).pid(), SIGHUP);
+  kill(fleet.connector(0).pid(), SIGHUP);
+  for (Process* process : {&fleet.gateway(0), &fleet.connector(0)}) {
+    EXPECT_TRUE(
+        WaitUntil([&] { return absl::StrContains(process->Log(), "event=reload_failed"); }));
+  }
+  EXPECT_THAT(NamesShown(fleet.provider_address(), "h2"), Contains("new.example.com"));
+  EXPECT_THAT(NamesShown(fleet.device_address(), "bellwire/1"), Contains("new.example.com"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Deployments, HangupTest,
+                         testing::Values(Deployment::kEmbedded, Deployment::kSeparate),
+                         [](const auto& info) { return DeploymentName(info.param); });
+
+}  // namespace
+}  // namespace bellwire::tests
