@@ -210,6 +210,24 @@ TEST_F(CommandLineTest, AFlagBeatsTheEnvironment) {
   EXPECT_EQ(environment.code, 0) << environment;
 }
 
+TEST_F(CommandLineTest, AValueThatMeansNothingIsRefusedHere) {
+  const Outcome name = Sh("$B team create \"$(printf '\\377')\" $ADMIN");
+  EXPECT_EQ(name.code, 1) << name;
+  EXPECT_EQ(name.err, "error: this text is not UTF-8 (field name)\n");
+  for (const char* count : {"-1", "0", "99999999999999999999", "x"}) {
+    EXPECT_EQ(Sh(absl::StrCat("$B listen --socket $SOCKET --app ", kMail, " --count ", count)).code,
+              2)
+        << count;
+  }
+  const Outcome store = Sh("$B registry check --data_dir $DIR/none");
+  EXPECT_EQ(store.code, 2);
+  EXPECT_THAT(store.err, HasSubstr("there is no store"));
+  const Outcome shared =
+      Sh("mkdir $DIR/shared; touch $DIR/shared/x; chmod 755 $DIR/shared\n"
+         "$B init --data_dir $DIR/shared");
+  EXPECT_EQ(shared.code, 1) << shared;
+}
+
 TEST_F(CommandLineTest, AProxyIsNotAskedForThisMachine) {
   const Outcome outcome =
       Sh("export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1\n"

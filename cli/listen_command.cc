@@ -25,7 +25,7 @@ struct Flags {
   std::string socket_path = agent::kDefaultSocketPath;
   std::string exec;
   // 0: until it is stopped.
-  uint64_t count = 0;
+  int64_t count = 0;
 };
 
 // Who waits this long for a token is told what it waits for …
@@ -72,7 +72,7 @@ class Listener {
   const Clock& clock_;
   Terminal& out_;
   std::unique_ptr<agent::Client> client_;
-  uint64_t taken_ = 0;
+  int64_t taken_ = 0;
   bool has_token_ = false;
   // The agent has a token for us, and a connection to its server.
   bool settled_ = false;
@@ -277,7 +277,9 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
                    "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds. A stop "
                    "ends it too")
       ->type_name("COMMAND");
-  command->add_option("--count", flags->count, "Stop after so many messages")->type_name("N");
+  command->add_option("--count", flags->count, "Stop after so many messages")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire listen --app com.example.mail\n"

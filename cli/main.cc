@@ -60,8 +60,10 @@ int Main(int argc, char** argv) {
   SilenceGrpcLog();
   SetLogLevel(LogLevel::kWarning);  // `serve` sets its own.
   absl::Status status = context.run();
-  // Who reads the answer has not got it: the work may have been done, but that is not known there.
-  if (status.ok()) status = terminal.status();
+  // Whoever reads the answer has not got it, and can't know what was done.
+  if (status.ok() && !terminal.status().ok()) {
+    status = WithHint(terminal.status(), "what was asked for was done; only the answer is lost");
+  }
   if (status.ok()) return context.exit_when_done;
   if (context.json) {
     Terminal(&std::cerr, /*colour=*/false).Json(ErrorToJson(status));

@@ -61,7 +61,7 @@ absl::Status Follow(const Flags& flags, CommandContext* context) {
     if (status.ok()) status = out.status();
     // The credential of a call lasts an hour; the next one is made from the same key.
     if (begun && ErrorReason(status) == "EXPIRED_CREDENTIAL") continue;
-    if (request.cursor().empty()) return status;
+    if (!begun) return status;
     return WithHint(std::move(status),
                     absl::StrCat("go on where it ended: --cursor ", request.cursor()));
   }

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <iostream>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 #include "cli/command.h"
 #include "common/status_macros.h"
 #include "ops/data_dir.h"
+#include "ops/main_support.h"
 #include "registry/check/store_check.h"
 
 namespace bellwire::cli {
@@ -104,6 +107,11 @@ absl::Status Check(const Flags& flags, CommandContext* context) {
   }
   const std::string directory =
       flags.store.empty() ? DataDir(flags.data_dir).registry() : flags.store;
+  if (access(directory.c_str(), F_OK) != 0) {
+    return WithHint(
+        absl::NotFoundError(absl::StrCat("there is no store ", directory)),
+        "--data_dir takes the server's DATA_DIR, and --store a directory like DATA_DIR/registry");
+  }
   const MonotonicTime start = context->clock->Monotonic();
   Progress progress(context->clock);
   BELLWIRE_ASSIGN_OR_RETURN(

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cli/payload.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
@@ -180,6 +181,18 @@ absl::StatusOr<ServerConnection> ServerConnection::Open(const ServerFlags& flags
   return ServerConnection(flags.server,
                           grpc::CreateCustomChannel(flags.server, credentials, arguments),
                           std::move(bearer_token));
+}
+
+absl::Status ServerConnection::CheckStrings(const google::protobuf::Message& request) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Descriptor* const type = request.GetDescriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    const FieldDescriptor* const field = type->field(i);
+    if (field->type() != FieldDescriptor::TYPE_STRING || field->is_repeated()) continue;
+    if (IsUtf8(request.GetReflection()->GetString(request, field))) continue;
+    return WithField(absl::InvalidArgumentError("this text is not UTF-8"), field->name());
+  }
+  return absl::OkStatus();
 }
 
 void ServerConnection::Prepare(absl::Duration timeout, grpc::ClientContext* context) const {

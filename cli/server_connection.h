@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cli/provider_credentials.h"
+#include "google/protobuf/message.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/status.h"
@@ -63,6 +64,7 @@ class ServerConnection {
   absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response,
                     absl::Duration timeout = absl::Seconds(15)) const {
+    if (absl::Status status = CheckStrings(request); !status.ok()) return status;
     grpc::ClientContext context;
     Prepare(timeout, &context);
     Stub stub(channel_);
@@ -90,6 +92,8 @@ class ServerConnection {
   }
 
  private:
+  // INVALID_ARGUMENT: a text of it is no UTF-8, which the server would refuse without a word.
+  static absl::Status CheckStrings(const google::protobuf::Message& request);
   ServerConnection(std::string server, std::shared_ptr<grpc::Channel> channel,
                    std::string bearer_token)
       : server_(std::move(server)),

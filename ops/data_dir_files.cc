@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -65,8 +66,21 @@ LeafRequest NodeRequest(const Validity& validity) {
 
 absl::Status MakeDirectory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
-  if (errno == EEXIST) {
-    // An empty directory is often made beforehand (a volume, by packaging): take it over.
+  struct stat info {};
+  if (errno == EEXIST && stat(path.c_str(), &info) == 0) {
+    if (!S_ISDIR(info.st_mode)) {
+      return absl::InvalidArgumentError(absl::StrCat(path, " is no directory"));
+    }
+    if ((info.st_mode & 077) == 0) return absl::OkStatus();
+    // An empty directory is often made beforehand (a volume, by packaging): take it over. One with
+    // something in it is somebody's, such as /tmp, who would be locked out.
+    std::error_code error;
+    if (!std::filesystem::is_empty(path, error) || error) {
+      return WithHint(
+          absl::InvalidArgumentError(absl::StrCat(
+              path, " is not empty, and others have access to it: it would be closed to them")),
+          "name a directory of its own");
+    }
     if (chmod(path.c_str(), 0700) == 0) return absl::OkStatus();
   }
   return WithHint(absl::UnavailableError(

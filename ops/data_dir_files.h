@@ -35,8 +35,8 @@ LeafRequest ServerRequest(const std::vector<std::string>& names, const Validity&
 // For the daemons among themselves.
 LeafRequest NodeRequest(const Validity& validity);
 
-// 0700; takes over one that is there.
-//   UNAVAILABLE: the system refused
+// 0700; takes over one that is there, if it is empty or nobody else's.
+//   INVALID_ARGUMENT: it is no directory, or others use it · UNAVAILABLE: the system refused
 absl::Status MakeDirectory(const std::string& path);
 // A new secret, a line of hex digits (0600). Takes the place of what is there.
 absl::Status WriteSecret(const std::string& path);

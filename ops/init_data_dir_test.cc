@@ -80,6 +80,19 @@ TEST(InitDataDirTest, TakesOverAnEmptyDirectory) {
   EXPECT_TRUE(InitDataDir(dir, {"localhost"}, kNow).ok());
 }
 
+TEST(InitDataDirTest, ClosesNothingThatOthersUse) {
+  const std::string parent = NewParent();
+  const std::string shared = parent + "/shared";
+  ASSERT_EQ(mkdir(shared.c_str(), 0755), 0);
+  ASSERT_TRUE(CreateFileAtomically(shared + "/of_others", "x", FileAccess::kPublic).ok());
+  EXPECT_EQ(InitDataDir(DataDir(shared), {"localhost"}, kNow).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Mode(shared), 0755);
+  const std::string file = shared + "/of_others";
+  EXPECT_FALSE(InitDataDir(DataDir(file), {"localhost"}, kNow).ok());
+  EXPECT_EQ(Mode(file), 0644);
+}
+
 TEST(InitDataDirTest, NeverOverwrites) {
   const DataDir dir(NewParent() + "/data");
   ASSERT_TRUE(InitDataDir(dir, {"localhost"}, kNow).ok());

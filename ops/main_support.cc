@@ -209,6 +209,11 @@ std::string WithSuggestion(std::string what, const std::string& suggestion) {
 // What is wrong with a word that the parser had no use for. Empty: there is none. CLI11 itself would
 // rather speak of what is missing instead, or show the help.
 std::string ExplainLeftOver(CLI::App* command) {
+  for (const CLI::App* at = command->get_parent(); at != nullptr; at = at->get_parent()) {
+    const std::vector<std::string> early = at->remaining();
+    if (!early.empty())
+      return absl::StrCat(early.front(), " comes too early: flags follow the command");
+  }
   const std::vector<std::string> left = command->remaining();
   if (left.empty()) return "";
   const std::string& word = left.front();

@@ -240,6 +240,7 @@ TEST(ParseFlagsTest, WhatIsMisspeltIsNamedAndWhatIsMeantSuggested) {
   EXPECT_THAT(error({"crate"}), HasSubstr("there is no command \"crate\"; is \"create\" meant?"));
   // Help for what does not exist is no help.
   EXPECT_THAT(error({"nosuch", "--help"}), HasSubstr("there is no command \"nosuch\"\n"));
+  EXPECT_THAT(error({"--server", "x", "create"}), HasSubstr("--server comes too early"));
   EXPECT_THAT(error({"create", "word"}), HasSubstr("\"word\" is one word too many"));
 }
 

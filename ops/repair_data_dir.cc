@@ -67,6 +67,28 @@ void AddNames(const std::vector<std::string>& more, std::vector<std::string>* na
   }
 }
 
+// The CA of the daemons among themselves; made again where it is lost or has ended.
+struct InternalAuthority {
+  KeyAndCertificate ca;
+  bool is_new = false;
+};
+absl::StatusOr<InternalAuthority> LivingInternalAuthority(const DataDir& dir, absl::Time now) {
+  InternalAuthority internal;
+  std::string key_pem;
+  if (HasContents(dir.internal_ca_key())) {
+    BELLWIRE_ASSIGN_OR_RETURN(key_pem, ReadPrivateFile(dir.internal_ca_key()));
+    BELLWIRE_ASSIGN_OR_RETURN(const std::string ca_pem, ReadIfThere(dir.internal_ca_certificate()));
+    internal.ca = {.key_pem = key_pem, .certificate_pem = ca_pem};
+    if (ValidityFrom(now, ca_pem).ok()) return internal;
+  }
+  internal.is_new = true;
+  BELLWIRE_ASSIGN_OR_RETURN(
+      internal.ca, MakeCertificateAuthority(kInternalAuthorityName, ValidityFrom(now), key_pem));
+  BELLWIRE_RETURN_IF_ERROR(
+      WritePair(internal.ca, dir.internal_ca_certificate(), dir.internal_ca_key()));
+  return internal;
+}
+
 class Repair {
  public:
   Repair(const DataDir& dir, const RepairOptions& options, absl::Time now)
@@ -177,24 +199,19 @@ class Repair {
     BELLWIRE_ASSIGN_OR_RETURN(const std::string node_pem,
                               ReadIfThere(dir_.internal_node_certificate()));
     BELLWIRE_ASSIGN_OR_RETURN(const std::string node_key, ReadIfThere(dir_.internal_node_key()));
-    // Daemons read neither the CA's key nor miss it.
-    if (IsIssuedBy(node_pem, ca_pem) && IsPair(node_pem, node_key)) return absl::OkStatus();
-    KeyAndCertificate ca;
-    const bool has_authority = !ca_pem.empty() && HasContents(dir_.internal_ca_key());
-    if (has_authority) {
-      BELLWIRE_ASSIGN_OR_RETURN(
-          ca, ReadAuthority(dir_.internal_ca_certificate(), dir_.internal_ca_key()));
-    } else {
-      BELLWIRE_ASSIGN_OR_RETURN(
-          ca, MakeCertificateAuthority(kInternalAuthorityName, ValidityFrom(now_)));
-      BELLWIRE_RETURN_IF_ERROR(
-          WritePair(ca, dir_.internal_ca_certificate(), dir_.internal_ca_key()));
+    // Daemons don't read the CA's key, and most have none.
+    if (IsIssuedBy(node_pem, ca_pem) && IsPair(node_pem, node_key) &&
+        ValidityFrom(now_, ca_pem).ok()) {
+      return absl::OkStatus();
     }
-    BELLWIRE_ASSIGN_OR_RETURN(const Validity validity, ValidityFrom(now_, ca.certificate_pem));
+    BELLWIRE_ASSIGN_OR_RETURN(const InternalAuthority internal,
+                              LivingInternalAuthority(dir_, now_));
+    BELLWIRE_ASSIGN_OR_RETURN(const Validity validity,
+                              ValidityFrom(now_, internal.ca.certificate_pem));
     BELLWIRE_ASSIGN_OR_RETURN(const KeyAndCertificate node,
-                              IssueCertificate(ca, NodeRequest(validity)));
-    Note("internal/", has_authority ? "node.pem and node.key issued again"
-                                    : "new: every daemon of a fleet needs a copy");
+                              IssueCertificate(internal.ca, NodeRequest(validity)));
+    Note("internal/", internal.is_new ? "new: every daemon of a fleet needs a copy"
+                                      : "node.pem and node.key issued again");
     return WritePair(node, dir_.internal_node_certificate(), dir_.internal_node_key());
   }
 
@@ -211,12 +228,12 @@ class Repair {
 absl::Status RenewNode(const DataDir& dir, absl::Time now) {
   // A copy for one daemon need not have the CA's key. What it has is renewed where the key is.
   if (!HasContents(dir.internal_ca_key())) return absl::OkStatus();
-  BELLWIRE_ASSIGN_OR_RETURN(const KeyAndCertificate ca,
-                            ReadAuthority(dir.internal_ca_certificate(), dir.internal_ca_key()));
+  BELLWIRE_ASSIGN_OR_RETURN(const InternalAuthority internal, LivingInternalAuthority(dir, now));
   BELLWIRE_ASSIGN_OR_RETURN(const std::string key, ReadPrivateFile(dir.internal_node_key()));
-  BELLWIRE_ASSIGN_OR_RETURN(const Validity validity, ValidityFrom(now, ca.certificate_pem));
+  BELLWIRE_ASSIGN_OR_RETURN(const Validity validity,
+                            ValidityFrom(now, internal.ca.certificate_pem));
   BELLWIRE_ASSIGN_OR_RETURN(const KeyAndCertificate node,
-                            IssueCertificate(ca, NodeRequest(validity), key));
+                            IssueCertificate(internal.ca, NodeRequest(validity), key));
   return WriteCertificate(dir.internal_node_certificate(), node.certificate_pem);
 }
 

@@ -32,6 +32,7 @@
 #include "device-agent/network/network_watch.h"
 #include "net/loop/boottime_alarm.h"
 #include "net/loop/epoll_loop.h"
+#include "net/socket/address.h"
 #include "net/socket/unix_stream.h"
 #include "net/tls/tls_client.h"
 #include "net/tls/tls_context.h"
@@ -304,6 +305,14 @@ class AgentImpl final : public Agent {
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
   if (options.servers.empty()) return absl::InvalidArgumentError("no --server HOST:PORT given");
+  for (const std::string& server : options.servers) {
+    const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(server);
+    if (!parsed.ok() || parsed->host.empty() || parsed->port == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--server takes HOST:PORT, the device port of a server (usually 7444), and not \"",
+          server, "\""));
+    }
+  }
   if (!options.start_app_hook.empty() && access(options.start_app_hook.c_str(), X_OK) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("--start_app_hook ", options.start_app_hook,
                                                    " is no program that can be run"));
