@@ -256,7 +256,9 @@ TEST_F(CommandLineTest, AWrongServerIsNamedAsWhatItIs) {
   EXPECT_THAT(error(fleet_->device_address()), HasSubstr("is that the device port"));
   EXPECT_THAT(error("https://localhost:7443"), HasSubstr("say --server localhost:7443"));
   EXPECT_THAT(error("https://push.example.com/"), HasSubstr("say --server push.example.com:7443"));
-  EXPECT_THAT(error("localhost"), HasSubstr("say --server localhost:7443"));
+  const Outcome no_port = Sh(absl::StrCat(list, " --server localhost"));
+  EXPECT_EQ(no_port.code, 2) << no_port;
+  EXPECT_THAT(no_port.err, HasSubstr("\"localhost\" is not host:port"));
   EXPECT_THAT(error("127.0.0.1:1"), HasSubstr("is `bellwire serve` running there?"));
   // A name that the certificate doesn't have, and a CA that isn't the server's.
   const std::string port = fleet_->provider_address().substr(fleet_->provider_address().rfind(':'));
