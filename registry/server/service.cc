@@ -460,6 +460,7 @@ void Service::RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key
 void Service::DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) {
   if (Refuse(CheckTeamId(request.team_id()), done)) return;
   group_commit_->Submit<admin::v1::Team>(
+      Owner::Operator(),
       [team_id = request.team_id()](Store& store) { return store.DeleteTeam(team_id); },
       std::move(done));
 }
@@ -467,6 +468,7 @@ void Service::DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::T
 void Service::DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) {
   if (Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<admin::v1::App>(
+      Owner::Operator(),
       [app_id = request.app_id()](Store& store) { return store.DeleteApp(app_id); },
       std::move(done));
 }
