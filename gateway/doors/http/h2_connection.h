@@ -20,8 +20,9 @@
 
 namespace bellwire::http {
 
-// A connection that never had a request is closed after so long.
-inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(30);
+// A connection that never had a request is closed after so long: a client that connects ahead of its
+// first call makes one by then, and else it connects again.
+inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
 // libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
