@@ -122,17 +122,19 @@ void App::OnFrame(const AgentFrame& frame) {
   }
   if (frame.has_delivery()) {
     const uint64_t id = frame.delivery().delivery_id();
-    if (Take(id)) model_->OnShown(name_, frame.delivery().payload());
+    if (Take(id, frame.delivery().message_id())) model_->OnShown(name_, frame.delivery().payload());
     Acknowledge(id);
   }
   if (frame.has_gap()) {
-    if (Take(frame.gap().delivery_id())) model_->OnGap(name_, frame.gap().dropped());
+    if (Take(frame.gap().delivery_id(), "")) model_->OnGap(name_, frame.gap().dropped());
     Acknowledge(frame.gap().delivery_id());
   }
 }
 
-bool App::Take(uint64_t delivery_id) {
-  return !handled_.Contains(delivery_id) && taken_.insert(delivery_id).second;
+bool App::Take(uint64_t delivery_id, const std::string& message_id) {
+  if (handled_.Give(delivery_id, message_id)) return false;
+  const auto [it, is_new] = taken_.try_emplace(delivery_id, message_id);
+  return is_new || std::exchange(it->second, message_id) != message_id;
 }
 
 void App::Acknowledge(uint64_t delivery_id) {
@@ -143,7 +145,7 @@ void App::Acknowledge(uint64_t delivery_id) {
 
 // The library remembers the last of those that were acknowledged, the app what it still works on.
 void App::SendAck(uint64_t delivery_id) {
-  handled_.Add(delivery_id);
+  handled_.Handle(delivery_id);
   taken_.erase(delivery_id);
   AppFrame frame;
   frame.mutable_ack()->add_delivery_ids(delivery_id);

@@ -2,8 +2,8 @@
 #define BELLWIRE_TESTS_SIMULATION_APP_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -49,7 +49,7 @@ class App final : private net::Stream::Delegate {
   void Acknowledge(uint64_t delivery_id);
   void SendAck(uint64_t delivery_id);
   // Whether it is the first time.
-  bool Take(uint64_t delivery_id);
+  bool Take(uint64_t delivery_id, const std::string& message_id);
 
   net::EventLoop* const loop_;
   net::SimulatedNetwork* const network_;
@@ -65,8 +65,8 @@ class App final : private net::Stream::Delegate {
   std::unique_ptr<net::Stream> stream_;
   net::FrameDecoder decoder_;
   agent::HandledDeliveries handled_;
-  // Taken, and not acknowledged so far.
-  std::set<uint64_t> taken_;
+  // Taken and not acknowledged so far: the message under each delivery id.
+  std::map<uint64_t, std::string> taken_;
   bool open_ = false;
   bool unregistering_ = false;
 };
