@@ -350,7 +350,7 @@ TEST_F(CommandLineTest, AStopEndsTheCommandOfListenToo) {
 TEST_F(CommandLineTest, WhatIsLostIsMadeAgain) {
   ASSERT_EQ(Sh("$B init --data_dir $DIR/lost").code, 0);
   const std::string serve =
-      "$B serve --data_dir $DIR/lost --provider_listen 127.0.0.1:0 "
+      "rm -f $DIR/ready; $B serve --data_dir $DIR/lost --provider_listen 127.0.0.1:0 "
       "--device_listen 127.0.0.1:0 --ready_file $DIR/ready & SERVE=$!\n"
       "while ! [ -s $DIR/ready ] && kill -0 $SERVE 2>/dev/null; do sleep 0.05; done\n"
       "[ -s $DIR/ready ] && READY=yes || READY=no; kill -TERM $SERVE; wait $SERVE; "

@@ -136,7 +136,8 @@ TEST_F(TlsFloodTest, OthersHaveTheirTurnBetweenSmallRecords) {
       },
       [&] { return peer_ != nullptr && peer_->pieces == kRecords; });
   each_turn = [] {};
-  EXPECT_LE(most, kMaxTlsReadsPerTurn);
+  // Two turns of the connection may lie between two of what was posted.
+  EXPECT_LE(most, 2 * kMaxTlsReadsPerTurn);
 }
 
 }  // namespace

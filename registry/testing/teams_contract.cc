@@ -113,9 +113,9 @@ TEST_P(StoreContractTest, AnAppUnderADeletedOnesNameIsAnother) {
   EXPECT_EQ(ErrorReason(store().Append(old, Message(1), {}).status()), "UNREGISTERED");
   TokenRef now = old;
   now.team_id = kOtherTeam;
-  now.registration_id = *store().RegisterApp(Device(1), kApp);
+  now.registration_id = store().RegisterApp(Device(1), kApp)->registration_id;
   EXPECT_NE(now.registration_id, old.registration_id);
-  EXPECT_EQ(*store().RegisterApp(Device(1), kApp), now.registration_id);
+  EXPECT_EQ(store().RegisterApp(Device(1), kApp)->registration_id, now.registration_id);
   Append(now, Message(2));
   EXPECT_EQ(ErrorReason(store().Append(old, Message(3), {}).status()), "UNREGISTERED");
 
@@ -125,7 +125,7 @@ TEST_P(StoreContractTest, AnAppUnderADeletedOnesNameIsAnother) {
   *app.mutable_create_time() = TimeUtil::MillisecondsToTimestamp(NowMs());
   ASSERT_TRUE(store().PutApp(app).ok());
   EXPECT_EQ(ErrorReason(store().Append(now, Message(4), {}).status()), "UNREGISTERED");
-  EXPECT_NE(*store().RegisterApp(Device(1), kApp), now.registration_id);
+  EXPECT_NE(store().RegisterApp(Device(1), kApp)->registration_id, now.registration_id);
   Commit();
 }
 

@@ -141,6 +141,8 @@ class Model {
   // Somebody tried what must not be possible, and was answered so. `allowed`: reasons to refuse it.
   void OnIntrusion(int device, absl::string_view what, const absl::Status& answer,
                    const std::set<std::string>& allowed);
+  // A registry starts that numbers from there on (docs/decisions/numbers_of_a_start.md).
+  void OnRegistryStart(uint64_t numbers_after) { starts_.insert(numbers_after); }
 
   // --- The feeds of receipts. ---
   // `position` and all that is at it, from any watch of the team.
@@ -200,11 +202,8 @@ class Model {
   struct Phone {
     absl::Time woke = absl::InfinitePast();
   };
-  struct Feed {
-    // From its first position that anybody saw.
-    uint64_t first = 0;
-    std::vector<uint64_t> hashes;
-  };
+  // What each position of a feed said, from the first that anybody saw.
+  using Feed = std::map<uint64_t, uint64_t>;
 
   // `what` goes on after the message's name.
   void Violate(const Message& message, absl::string_view what);
@@ -234,6 +233,7 @@ class Model {
   // Every one there ever was.
   std::map<std::string, Token> tokens_;
   std::map<int, Phone> phones_;
+  std::set<uint64_t> starts_;
   std::map<std::string, Feed> feeds_;
   // By token: what holds a place in its mailbox.
   std::map<std::string, size_t> waiting_;

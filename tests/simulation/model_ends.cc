@@ -147,20 +147,20 @@ void Model::OnReceipt(const std::string& team, uint64_t position, const std::str
   }
 
   Feed& feed = feeds_[team];
-  if (feed.hashes.empty()) feed.first = position;
   uint64_t hash = std::hash<std::string>()(token) ^ static_cast<uint64_t>(step);
   if (id.has_value()) hash ^= number->second << 8;
-  if (position < feed.first || position > feed.first + feed.hashes.size()) {
-    return Violate(app.device, absl::StrCat("the feed of ", team, " has a hole before ", position));
-  }
-  if (position < feed.first + feed.hashes.size()) {
+  if (const auto said = feed.find(position); said != feed.end()) {
     ++counts_.repeated_receipts;
-    if (feed.hashes[position - feed.first] != hash) {
+    if (said->second != hash) {
       Violate(app.device, absl::StrCat("the feed of ", team, " has changed at ", position));
     }
     return;
   }
-  feed.hashes.push_back(hash);
+  // Numbers go on by one, or anew with a start of the registry.
+  if (!feed.empty() && position != feed.rbegin()->first + 1 && !starts_.contains(position - 1)) {
+    return Violate(app.device, absl::StrCat("the feed of ", team, " has a hole before ", position));
+  }
+  feed[position] = hash;
   ++counts_.receipts;
 
   if (!id.has_value()) {

@@ -99,6 +99,7 @@ RegistryProcess::~RegistryProcess() = default;
 void RegistryProcess::Start() {
   ++starts_;
   numbers_after_ = registry::NumbersOfStart(clock_.WallNow(), numbers_after_);
+  on_start_(numbers_after_);
   life_ = std::make_unique<Life>(this);
 }
 

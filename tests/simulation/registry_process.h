@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "bellwire/push/v1/push.pb.h"
@@ -32,6 +33,10 @@ class RegistryProcess {
                   uint64_t seed, std::function<ConnectorApi*(const std::string&)> find_connector);
   ~RegistryProcess();
 
+  // Called by each Start, with the number above which that life numbers.
+  void set_on_start(std::function<void(uint64_t numbers_after)> on_start) {
+    on_start_ = std::move(on_start);
+  }
   void Start();
   // The process dies, or the machine with it: in the middle of a commit if `in_commit`, of which
   // the disk then has all or nothing.
@@ -61,6 +66,7 @@ class RegistryProcess {
   uint64_t starts_ = 0;
   // As the store would keep it.
   uint64_t numbers_after_ = 0;
+  std::function<void(uint64_t)> on_start_ = [](uint64_t) {};
   std::unique_ptr<Life> life_;
 };
 

@@ -122,6 +122,7 @@ class World {
   }
 
   Report Run() {
+    registry_.set_on_start([this](uint64_t number) { model_.OnRegistryStart(number); });
     registry_.Start();
     MakeTeams();
     for (const auto& connector : connectors_) connector->Start();
