@@ -1,8 +1,5 @@
 #include "registry/engine/logged_commit.h"
 
-#include <utility>
-
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "registry/engine/recent_writes.h"
@@ -12,7 +9,7 @@ namespace bellwire::registry {
 namespace {
 
 // The first byte of each item; stored, so never given another meaning.
-enum Kind : char { kLeft = 1, kPut = 2, kDelete = 3 };
+enum Kind : char { kPut = 1, kDelete = 2 };
 
 void AppendVarint(uint64_t value, std::string* out) {
   for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
@@ -68,14 +65,6 @@ class Parser {
   bool ok_ = true;
 };
 
-void EraseGroup(Family family, absl::string_view prefix, WriteSet* writes) {
-  auto it = writes->lower_bound(std::make_pair(family, prefix));
-  while (it != writes->end() && it->first.family == family &&
-         absl::StartsWith(it->first.key, prefix)) {
-    it = writes->erase(it);
-  }
-}
-
 absl::Status Damaged(uint64_t commit) {
   return StoreCorruptError(absl::StrCat("entry ", commit, " of the commit log is damaged"));
 }
@@ -89,9 +78,6 @@ absl::Status Redo(uint64_t commit, Parser items, WriteSet* writes) {
     const absl::string_view value = kind == kPut ? items.Bytes() : absl::string_view();
     if (!items.ok() || !RecentWrites::Keeps(family)) return Damaged(commit);
     switch (kind) {
-      case kLeft:
-        EraseGroup(family, key, writes);
-        break;
       case kPut:
         writes->insert_or_assign({family, std::string(key)}, Change(std::string(value)));
         break;
@@ -110,12 +96,6 @@ absl::Status Redo(uint64_t commit, Parser items, WriteSet* writes) {
 void LoggedCommit::Start(uint64_t oldest) {
   bytes_.clear();
   AppendVarint(oldest, &bytes_);
-}
-
-void LoggedCommit::Left(Family family, absl::string_view prefix) {
-  bytes_.push_back(kLeft);
-  bytes_.push_back(static_cast<char>(family));
-  AppendBytes(prefix, &bytes_);
 }
 
 void LoggedCommit::Write(Family family, absl::string_view key,

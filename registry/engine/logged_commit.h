@@ -17,7 +17,6 @@ namespace bellwire::registry {
 // docs/reference/registry_format.md has the bytes.
 //
 //   entry.Start(oldest);
-//   entry.Left(family, prefix);   // each group that the tables are told of with this commit
 //   entry.Write(family, key, value);
 //   log->Append(commit, entry.bytes());
 //
@@ -27,8 +26,6 @@ class LoggedCommit {
   // Begins anew. The entries before `oldest` are not needed any more.
   void Start(uint64_t oldest);
 
-  // RecentWrites gave up all keys of the family that begin so. Before all writes of this commit.
-  void Left(Family family, absl::string_view prefix);
   // nullopt: the key is deleted.
   void Write(Family family, absl::string_view key, const std::optional<std::string>& value);
 
@@ -45,7 +42,9 @@ struct RecoveredWrites {
   uint64_t last_commit = 0;
 };
 
-// Redoes a log. DATA_LOSS STORE_CORRUPT: an entry is damaged, or one that is needed is missing.
+// Redoes a log: the latest write of each key counts. It may repeat what the tables were told, and
+// never brings back an older value: entries go from the oldest on, so whoever finds a write of a key
+// finds all later ones too. DATA_LOSS STORE_CORRUPT: an entry is damaged, or one that is needed is missing.
 absl::StatusOr<RecoveredWrites> RecoverFrom(const CommitLog& log);
 
 }  // namespace bellwire::registry

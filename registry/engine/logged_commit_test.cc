@@ -68,23 +68,6 @@ TEST(LoggedCommitTest, TheLatestWriteOfAKeyCounts) {
   EXPECT_EQ(recovered->writes.rbegin()->second.value, std::nullopt);
 }
 
-// The tables were told of the group, and may have been told more since.
-TEST(LoggedCommitTest, AGroupThatLeftIsNotBroughtBack) {
-  MemoryLog log;
-  log.Append(1, Entry(1, "device a, 1", "old"));
-  log.Append(2, Entry(1, "device b, 1", "stays"));
-  LoggedCommit entry;
-  entry.Start(1);
-  entry.Left(Family::kDevices, "device a");
-  entry.Write(Family::kDevices, "device a, 2", "again");
-  log.Append(3, entry.bytes());
-  const auto recovered = RecoverFrom(log);
-  ASSERT_TRUE(recovered.ok()) << recovered.status();
-  ASSERT_EQ(recovered->writes.size(), 2u);
-  EXPECT_EQ(recovered->writes.begin()->first.key, "device a, 2");
-  EXPECT_EQ(recovered->writes.rbegin()->first.key, "device b, 1");
-}
-
 TEST(LoggedCommitTest, AMissingEntryIsReported) {
   MemoryLog log;
   for (uint64_t commit = 1; commit <= 4; ++commit) log.Append(commit, Entry(2, "a", "1"));
@@ -137,18 +120,13 @@ TEST(LoggedCommitTest, TablesAndLogHaveEverything) {
         writes[key] = model[key] = absl::StrCat(commit);
       }
     }
-    std::string left;
     recent.TakeBefore(
         bytes - std::min<uint64_t>(bytes, random() % 400),
-        [&](Family, absl::string_view prefix) { absl::StrAppend(&left, prefix, "\n"); },
         [&](Family family, absl::string_view key, const std::optional<std::string>& value) {
           leaving[{family, std::string(key)}] = value;
         });
     const uint64_t oldest = recent.oldest().value_or(LogPlace{.commit = commit}).commit;
     entry.Start(oldest);
-    for (size_t at = 0; at < left.size(); at = left.find('\n', at) + 1) {
-      entry.Left(Family::kDevices, left.substr(at, left.find('\n', at) - at));
-    }
     for (const auto& [key, value] : writes) entry.Write(Family::kDevices, key, value);
     ASSERT_TRUE(tables.Commit(leaving).ok());
     log.TrimTo(oldest);

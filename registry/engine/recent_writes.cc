@@ -105,13 +105,11 @@ void RecentWrites::Add(const KvKey& key, Change change, const LogPlace& place) {
 }
 
 void RecentWrites::TakeBefore(uint64_t bytes,
-                              absl::FunctionRef<void(Family family, absl::string_view prefix)> left,
                               absl::FunctionRef<void(Family family, absl::string_view key,
                                                      const std::optional<std::string>& value)>
                                   write) {
   while (!groups_.empty() && groups_.front().since.bytes < bytes) {
     const Group& group = groups_.front();
-    left(group.family, group.prefix);
     for (const auto& [rest, change] : group.changes) {
       write(group.family, absl::StrCat(group.prefix, rest), change.value);
     }

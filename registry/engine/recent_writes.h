@@ -57,10 +57,8 @@ class RecentWrites final : public KvReader {
   // Adds what was just logged there. REQUIRES: Keeps(key.family).
   void Add(const KvKey& key, Change change, const LogPlace& place);
 
-  // Takes out all groups that began before `bytes`. `left` hears of each group, `write` of what the
-  // tables must be told.
+  // Takes out all groups that began before `bytes`; `write` gets what the tables must be told.
   void TakeBefore(uint64_t bytes,
-                  absl::FunctionRef<void(Family family, absl::string_view prefix)> left,
                   absl::FunctionRef<void(Family family, absl::string_view key,
                                          const std::optional<std::string>& value)>
                       write);

@@ -207,7 +207,6 @@ class RocksDbEngine::Database final : public KvReader {
                              /*default_cf_ts_sz=*/0};
   std::unique_ptr<RocksDbCommitLog> log_;
   LoggedCommit entry_;
-  std::vector<std::pair<Family, std::string>> left_;
   RecentWrites recent_{this};
   // Number of the last entry of the log, and how much was logged since the start.
   uint64_t last_commit_ = 0;
@@ -447,20 +446,14 @@ absl::Status RocksDbEngine::Database::Commit(const WriteSet& writes) {
 }
 
 void RocksDbEngine::Database::StageRecent(const WriteSet& writes, const LogPlace& place) {
-  // What leaves RecentWrites goes to the tables with this commit. Its entry says so before it says
-  // what this commit writes, because the same records may be written again.
-  left_.clear();
+  // What leaves RecentWrites goes to the tables with this commit.
   recent_.TakeBefore(
       logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_),
-      [this](Family family, absl::string_view prefix) {
-        left_.emplace_back(family, std::string(prefix));
-      },
       [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
         Stage(family, key, value);
       });
   const uint64_t oldest = recent_.oldest().value_or(place).commit;
   entry_.Start(oldest);
-  for (const auto& [family, prefix] : left_) entry_.Left(family, prefix);
   for (const auto& [key, change] : writes) {
     if (RecentWrites::Keeps(key.family)) entry_.Write(key.family, key.key, change.value);
   }
