@@ -120,4 +120,10 @@ bool IsValidAppId(absl::string_view id) {
   return dot && previous != '.';
 }
 
+bool IsValidAlias(absl::string_view name) {
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") ==
+             absl::string_view::npos;
+}
+
 }  // namespace bellwire

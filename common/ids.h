@@ -76,6 +76,9 @@ std::string NewShortId();
 // [a-zA-Z0-9._-] with at least one dot and no empty label.
 bool IsValidAppId(absl::string_view id);
 
+// Whether `name` may be the alias of a device token: 1 to 64 characters of [a-z0-9_-].
+bool IsValidAlias(absl::string_view name);
+
 }  // namespace bellwire
 
 #endif  // BELLWIRE_COMMON_IDS_H_

@@ -55,5 +55,14 @@ TEST(AppIdTest, ReverseDomainNamesOnly) {
   EXPECT_FALSE(IsValidAppId("a." + std::string(200, 'b')));
 }
 
+TEST(AliasTest, LowerCaseLettersDigitsAndTwoMarks) {
+  for (const char* name : {"a", "phone-2", "_", "0"}) EXPECT_TRUE(IsValidAlias(name)) << name;
+  EXPECT_TRUE(IsValidAlias(std::string(64, 'a')));
+  EXPECT_FALSE(IsValidAlias(std::string(65, 'a')));
+  for (const char* name : {"", "A", "a/b", "a.b", "a b", "\xc3\xa4"}) {
+    EXPECT_FALSE(IsValidAlias(name)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace bellwire
