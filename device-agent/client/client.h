@@ -27,6 +27,10 @@ struct Message {
   absl::Time accepted_at;
   // It was delivered before and not acknowledged, to this process or an earlier one.
   bool redelivered = false;
+  // What the payload is. Default: the app's own.
+  v1::Content content;
+  // How urgent the backend called it.
+  v1::Priority priority = v1::PRIORITY_UNSPECIFIED;
 };
 
 struct ClientOptions {
