@@ -81,7 +81,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
     live_directory_ = directory_.get();
   }
 
-  gateway::GatewayServer::Options gateway_options;
+  gateway::GatewayServer::Options gateway_options = options.gateway;
   gateway_options.listen = options.provider_listen;
   gateway_options.certificate_path = dir.server_certificate();
   gateway_options.key_path = dir.server_key();

@@ -34,6 +34,8 @@ class EmbeddedServer {
     std::string ticket_key_path;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;
+    // What the gateway serves beside the provider port: its public URLs. The rest is filled in.
+    gateway::GatewayServer::Options gateway;
     // Not owned; must outlive the server.
     const Clock* clock = nullptr;
   };

@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "gateway/http_flags.h"
 #include "ops/main_support.h"
 #include "ops/watchdog.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 struct Flags : DaemonFlags {
   EmbeddedServer::Options server;
+  gateway::HttpFlags http;
   int drain_seconds = 5;
   int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
   int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
@@ -27,6 +29,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
+  BELLWIRE_RETURN_IF_ERROR(gateway::ApplyHttpFlags(flags.http, &options.gateway));
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
                              absl::Seconds(flags.heartbeat_max_seconds)};
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
@@ -97,6 +100,7 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->type_name("N")
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
+  gateway::AddHttpFlags(command, &flags->http);
   AddDaemonFlags(command, flags.get());
   SetExamples(command,
               "  bellwire serve --data_dir ./data\n"

@@ -18,6 +18,7 @@
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
 #include "crypto/token_sealer.h"
+#include "gateway/http_flags.h"
 #include "gateway/server.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
@@ -30,6 +31,7 @@ namespace bellwire::gateway {
 namespace {
 
 struct Flags : DaemonFlags {
+  HttpFlags http;
   std::string data_dir;
   std::string listen = "[::]:7443";
   std::string registry_address;
@@ -65,6 +67,7 @@ absl::Status Run(const Flags& flags) {
   options.certificate_path = data_dir.server_certificate();
   options.key_path = data_dir.server_key();
   options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
+  BELLWIRE_RETURN_IF_ERROR(ApplyHttpFlags(flags.http, &options));
   options.sealer = sealer.get();
   options.registry = registry.get();
   options.connectors = connectors.get();
@@ -114,6 +117,7 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
+  bellwire::gateway::AddHttpFlags(&app, &flags.http);
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "common/public_urls.h"
 #include "crypto/token_sealer.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -29,6 +30,8 @@ class GatewayServer {
     std::string key_path;
     // Bearer token of AdminService. Never empty.
     std::string admin_token;
+    // Where the world reaches the doors: names endpoints, and is the audience of VAPID tokens.
+    PublicUrls public_urls;
     // Not owned; they outlive the server.
     const TokenSealer* sealer = nullptr;
     RegistryApi* registry = nullptr;
