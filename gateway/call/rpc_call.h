@@ -43,6 +43,9 @@ class RpcCall {
   void Finish(absl::Status status) { Finish(std::move(status), nullptr, nullptr); }
   // Ends the call at once, whatever waits to be sent: the client learns nothing but that.
   virtual void Cancel() = 0;
+  // Runs `task` on the call's thread when others that wait for it have had a turn: for the next piece of
+  // something long. Dropped if the server has ended.
+  virtual void InTurn(absl::AnyInvocable<void() &&> task) = 0;
   // Says once that the call ended before Finish: the client is gone, its deadline is over, or the
   // server goes. Kept until the end of the call. REQUIRES: called at most once.
   virtual void OnCancel(absl::AnyInvocable<void() &&> on_cancel) = 0;

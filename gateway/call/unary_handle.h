@@ -41,6 +41,9 @@ class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Reques
                 });
   }
 
+  // As RpcCall::InTurn.
+  void InTurn(absl::AnyInvocable<void() &&> task) { call_->InTurn(std::move(task)); }
+
   // Once.
   void Finish(absl::StatusOr<Response> response) {
     finished_ = true;

@@ -40,6 +40,7 @@ class GrpcCall final : public RpcCall, public std::enable_shared_from_this<GrpcC
   void Finish(absl::Status status, const google::protobuf::MessageLite* last,
               std::shared_ptr<const void> keep) override;
   void Cancel() override;
+  void InTurn(absl::AnyInvocable<void() &&> task) override { thread_->PostInTurn(std::move(task)); }
   void OnCancel(absl::AnyInvocable<void() &&> on_cancel) override;
 
  private:

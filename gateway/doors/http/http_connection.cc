@@ -31,7 +31,7 @@ HttpConnection::HttpConnection(const Shared* shared, uint64_t id,
       memory_(shared->memory, peer),
       timer_(shared->loop->NewTimer([this] { OnTimer(); })),
       timer_at_(shared->loop->clock().Monotonic() + kHttpHandshakeTimeout),
-      more_(shared->loop, [this](uint32_t) { OnMore(); }) {
+      more_(shared->loop, [this](uint32_t) { Flush(); }) {
   memory_.AddAnyway(kHttpConnectionBytes);
   stream_->SetDelegate(this);
   timer_->Arm(kHttpHandshakeTimeout);
@@ -84,35 +84,31 @@ void HttpConnection::RefuseHttp1() {
 }
 
 void HttpConnection::Feed(absl::string_view data) {
+  const absl::Duration began = ThreadCpuTime();
   const size_t taken = http2_->Receive(data);
   SettleOnce();
-  if (taken < data.size()) {
-    pending_.assign(data.data() + taken, data.size() - taken);
-    stream_->PauseReading();
-    more_.Wake();
-  }
   Flush();
+  if (ended_) return;
+  const bool within = shared_->thread->turns()->Charge(&used_, ThreadCpuTime() - began);
+  if (taken < data.size()) pending_.assign(data.data() + taken, data.size() - taken);
+  if (taken < data.size() || !within) StandInLine();
+}
+
+void HttpConnection::StandInLine() {
+  stream_->PauseReading();
+  place_in_line_ = shared_->thread->Stand([this] { OnTurn(); });
+}
+
+void HttpConnection::OnTurn() {
+  place_in_line_ = 0;
+  if (!pending_.empty()) Feed(std::exchange(pending_, std::string()));
+  if (!ended_ && place_in_line_ == 0) stream_->ResumeReading();
 }
 
 void HttpConnection::SettleOnce() {
   if (settled_ || !http2_->served()) return;
   settled_ = true;
   shared_->owner->Settle(this);
-}
-
-void HttpConnection::OnMore() {
-  if (ended_) return;
-  if (!pending_.empty()) {
-    const size_t taken = http2_->Receive(pending_);
-    pending_.erase(0, taken);
-    if (pending_.empty()) {
-      std::string().swap(pending_);
-      stream_->ResumeReading();
-    } else {
-      more_.Wake();
-    }
-  }
-  Flush();
 }
 
 void HttpConnection::Flush() {
@@ -194,6 +190,7 @@ void HttpConnection::OnClosed(const absl::Status& status) {
 void HttpConnection::End(absl::string_view reason) {
   if (std::exchange(ended_, true)) return;
   timer_->Cancel();
+  shared_->thread->turns()->Leave(place_in_line_);
   stream_->Close();
   shared_->owner->Remove(this, reason);
 }

@@ -12,7 +12,9 @@
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/fair_shares.h"
 #include "gateway/doors/http/h2_connection.h"
+#include "gateway/doors/http/loop_thread.h"
 #include "gateway/doors/http/memory_account.h"
+#include "gateway/doors/http/turns.h"
 #include "net/loop/epoll_loop.h"
 #include "net/socket/stream.h"
 
@@ -40,7 +42,7 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
     Owner* owner = nullptr;
     const std::vector<Door*>* doors = nullptr;
     FairShares* memory = nullptr;
-    std::shared_ptr<CallThread> thread;
+    std::shared_ptr<LoopThread> thread;
   };
 
   // `stream` was just accepted; `place` is the connection's among all of its listener, and `id` tells
@@ -76,7 +78,9 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   void Recognise(absl::string_view data);
   void StartHttp2();
   void Feed(absl::string_view data);
-  void OnMore();
+  // In the thread's line; nothing is read meanwhile.
+  void StandInLine();
+  void OnTurn();
   void OnTimer();
   void ArmTimer();
   void RefuseHttp1();
@@ -95,6 +99,8 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   bool flushing_ = false;
   // The peer's bytes that wait for their turn.
   std::string pending_;
+  Turns::Account used_;
+  Turns::Place place_in_line_ = 0;
   std::unique_ptr<H2Connection> http2_;
   const std::unique_ptr<net::Timer> timer_;
   MonotonicTime timer_at_;

@@ -18,6 +18,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/doors/http/testing/h2_test_client.h"
@@ -165,6 +168,41 @@ class EchoDoor final : public Door {
   std::function<void()> release_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Each request of "/work" costs the thread a tenth of a millisecond, and the one that is told to stops
+// it there. "/mark" notes how many were served before.
+class WorkDoor final : public Door {
+ public:
+  static constexpr absl::Duration kWork = absl::Microseconds(100);
+
+  explicit WorkDoor(int stop_at) : stop_at_(stop_at) {}
+  bool Matches(const RequestHead&) const override { return true; }
+  std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) override {
+    exchange->RespondOnly(200, {});
+    if (exchange->head().path == "/mark") {
+      served_before_mark = served_;
+      return nullptr;
+    }
+    const absl::Duration began = ThreadCpuTime();
+    while (ThreadCpuTime() - began < kWork) {
+    }
+    if (++served_ == stop_at_) {
+      stopped.Notify();
+      go_on.WaitForNotification();
+    }
+    return nullptr;
+  }
+
+  absl::Notification stopped;
+  absl::Notification go_on;
+  // Read once "/mark" is answered.
+  int served_before_mark = 0;
+
+ private:
+  const int stop_at_;
+  // Of the one thread.
+  int served_ = 0;
+};
+
 class HttpListenerTest : public ::testing::Test {
  protected:
   static std::shared_ptr<net::TlsServerContext> Tls(const net::TlsTestIdentity& identity) {
@@ -295,6 +333,42 @@ TEST_F(HttpListenerTest, AnAnswerFromAnotherThreadIsSent) {
   H2TestClient client;
   EXPECT_EQ(peer->Ask(&client, PostFields("/echo"), "hello").body, "hello");
   registry.join();
+}
+
+// Sixteen connections have more to do than the thread has time for. Whoever asks little waits for the
+// turn of one of them, and not of all.
+TEST_F(HttpListenerTest, BusyConnectionsTakeTurnsAndWhoAsksLittleGoesFirst) {
+  constexpr int kConnections = 16;
+  constexpr int kRequests = 60;
+  WorkDoor door(/*stop_at=*/kConnections * kRequests / 2);
+  auto started = HttpListener::Start(
+      {.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&door}, .threads = 1});
+  ASSERT_TRUE(started.ok()) << started.status();
+  std::vector<std::unique_ptr<TlsPeer>> busy;
+  std::vector<std::unique_ptr<H2TestClient>> clients;
+  for (int i = 0; i < kConnections; ++i) {
+    busy.push_back(std::make_unique<TlsPeer>((*started)->port()));
+    ASSERT_TRUE(busy.back()->ok());
+    clients.push_back(std::make_unique<H2TestClient>());
+    for (int n = 0; n < kRequests; ++n) clients.back()->Request(GetFields("/work"));
+  }
+  TlsPeer quiet((*started)->port());
+  ASSERT_TRUE(quiet.ok());
+  H2TestClient client;
+  EXPECT_EQ(quiet.Ask(&client, GetFields("/mark")).Get(":status"), "200");
+
+  for (int i = 0; i < kConnections; ++i) busy[i]->Write(clients[i]->Output());
+  door.stopped.WaitForNotification();
+  const int32_t mark = client.Request(GetFields("/mark"));
+  quiet.Write(client.Output());
+  door.go_on.Notify();
+  while (!client.response(mark).closed) {
+    const std::string piece = quiet.Read();
+    ASSERT_FALSE(piece.empty());
+    client.Input(piece);
+  }
+  const int waited = door.served_before_mark - kConnections * kRequests / 2;
+  EXPECT_LE(waited, 2 * kMaxHttpRequestsPerTurn) << "of " << kConnections << " busy connections";
 }
 
 TEST_F(HttpListenerTest, ADrainLetsARequestFinish) {

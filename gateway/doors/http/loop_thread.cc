@@ -30,12 +30,33 @@ void LoopThread::Run() {
   after_batch_();
 }
 
+void LoopThread::PostInTurn(Task task) {
+  Post([this, task = std::move(task)]() mutable { Stand(std::move(task)); });
+}
+
+Turns::Place LoopThread::Stand(Task task) {
+  if (next_turn_ != nullptr) next_turn_->Wake();
+  return turns_.Stand(std::move(task));
+}
+
+void LoopThread::RunNextTurn() {
+  if (turns_.empty()) return;
+  turns_.RunNext();
+  after_batch_();
+  if (!turns_.empty()) next_turn_->Wake();
+}
+
 void LoopThread::Close() {
   // Destroyed without the lock: what they hold may want to post.
   std::vector<Task> dropped;
-  absl::MutexLock lock(&mutex_);
-  closed_ = true;
-  dropped.swap(tasks_);
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    dropped.swap(tasks_);
+  }
+  dropped.clear();
+  next_turn_.reset();
+  turns_ = Turns();
 }
 
 }  // namespace bellwire::http

@@ -21,6 +21,7 @@ namespace bellwire::http {
 class TestCallThread final : public CallThread {
  public:
   void Post(Task task) override { tasks_.push_back(std::move(task)); }
+  void PostInTurn(Task task) override { Post(std::move(task)); }
   bool IsCurrent() const override { return current_; }
   // False: methods of calls behave as on another thread.
   void set_current(bool current) { current_ = current; }
