@@ -58,11 +58,10 @@ class SubscriptionFront {
 
   // The endpoint: once after every Subscribe() that it answered OK, and again when it changes.
   virtual void OnEndpoint(const std::string& instance, const std::string& endpoint) = 0;
-  // The subscription is gone. After Unsubscribe() it means that the agent has noted it; without one,
-  // that the subscription ended by itself and is off the disk.
+  // After Unsubscribe(): the agent has noted that the subscription is dead.
   virtual void OnUnsubscribed(const std::string& instance) = 0;
-  // A message, in order within the instance. Until Ack() it comes again, as soon as the agent or this
-  // process starts anew; while this process lives, it comes once.
+  // A message, in order within the instance. Until Ack() it comes again on each new connection to
+  // the agent, under the same delivery id; after Ack() this process gets it no more.
   virtual void OnMessage(const Message& message) = 0;
   // `dropped` messages never reached the phone. Takes its place among the messages and is to be
   // acknowledged like one of them.
@@ -90,7 +89,7 @@ class SubscriptionHub {
   // follows, and where the endpoint is known from before, OnEndpoint without asking anyone. Saying it
   // again for one that lives replaces its note. `subscription.endpoint` is ignored.
   //   INVALID_ARGUMENT     a field breaks its bounds, or the key of a living subscription changes
-  //   RESOURCE_EXHAUSTED   TOO_MANY_SUBSCRIPTIONS (kMaxSubscriptions), DISK_FULL
+  //   RESOURCE_EXHAUSTED   TOO_MANY_SUBSCRIPTIONS (the bounds below), DISK_FULL
   //   others               the disk fails
   virtual absl::Status Subscribe(const Subscription& subscription) = 0;
   // Notes on disk that it shall die, and sees to it at the agent, also after restarts;
@@ -108,8 +107,10 @@ class SubscriptionHub {
   virtual bool agent_connected() const = 0;
 };
 
-// Bounds of what the hub keeps, for all fronts of the user together. The agent's own bounds per user
-// and owner are tighter; this one is for a companion that lost its agent.
+// Bounds of what the hub keeps, of one owner and of the user. The dead that the agent has not noted
+// yet count too: an owner that subscribes and unsubscribes in a loop while the agent is away locks
+// out itself alone.
+inline constexpr size_t kMaxSubscriptionsPerOwner = 256;
 inline constexpr size_t kMaxSubscriptions = 4096;
 inline constexpr size_t kMaxInstanceNameBytes = 200;
 inline constexpr size_t kMaxOwnerBytes = 256;

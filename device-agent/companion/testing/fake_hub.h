@@ -84,13 +84,11 @@ class FakeHub final : public SubscriptionHub {
     Post(instance, [=](SubscriptionFront* front) { front->OnGap(instance, dropped, id); });
     return id;
   }
-  // The subscription ends without the front's wish.
-  void End(const std::string& instance) { (void)Unsubscribe(instance); }
   void SetConnected(bool connected) {
     connected_ = connected;
     for (const auto& entry : fronts_) {
       SubscriptionFront* front = entry.second;
-      queue_.emplace_back([=] { front->OnAgent(connected); });
+      if (front != nullptr) queue_.emplace_back([=] { front->OnAgent(connected); });
     }
   }
 
