@@ -177,6 +177,37 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((what, values["endpoint"]),
                          ("endpoint", "https://push.example.com/wpush/late"))
 
+    async def test_nonsense_and_floods_harm_nobody(self):
+        app = await self.app()
+        instance, _ = await self.registered(app)
+        hostile = await self.app("org.example.Hostile")
+        for generation, member, signature, body in (
+                (1, "Register", "s", ["x"]), (1, "Register", "a{sv}", [{}]),
+                (1, "Unregister", "ay", [b"x"]), (2, "Register", "sss", ["a", "b", "c"]),
+                (2, "Register", "a{ss}", [{"token": "t"}]), (2, "Unregister", "", []),
+                (2, "Nothing", "", []), (3, "Register", "a{sv}", [{}])):
+            reply = await soon(hostile.bus.call(Message(
+                destination=DISTRIBUTOR, path=DISTRIBUTOR_PATH,
+                interface=f"org.unifiedpush.Distributor{generation}", member=member,
+                signature=signature, body=body)))
+            self.assertEqual(reply.message_type, MessageType.ERROR, (generation, member, signature))
+        # More Registers than may wait, of apps that never get an endpoint.
+        self.agent.answers = False
+        calls = []
+        for number in range(10):
+            flooder = await self.app(f"org.example.Flooder{number}")
+            distributor = await self.session.distributor(flooder.bus, 2)
+            calls += [soon(distributor.call_register(strings(service=flooder.service,
+                                                             token=str(token))))
+                      for token in range(50)]
+        reasons = [answer["reason"].value for answer in await asyncio.gather(*calls)]
+        self.assertEqual(set(reasons), {"INTERNAL_ERROR", "ACTION_REQUIRED", "NETWORK"})
+        self.assertLessEqual(reasons.count("NETWORK"), 256)
+        self.assertLessEqual(len(self.agent.subscriptions), 256 + 1)
+        # The one that was there before.
+        self.agent.deliver(instance, b"alive")
+        self.assertEqual((await self.message(app))["message"], b"alive")
+
     # --- Messages ---
 
     async def test_messages_come_raw_in_order_and_the_answer_acknowledges(self):
