@@ -29,12 +29,12 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
       {"connection", agent::v1::Status::Connection_Name(status.connection())},
       {"activity", Name(status.activity())},
       {"server_address", status.server_address()},
-      {"device_id", status.device_id()},
       {"heartbeat_interval_ms", status.heartbeat_interval_ms()},
       {"inbox_messages", status.inbox_messages()},
       {"heartbeats_sent", status.heartbeats_sent()},
       {"bytes_sent", status.bytes_sent()},
       {"bytes_received", status.bytes_received()}};
+  if (!status.device_id().empty()) json["device_id"] = status.device_id();
   if (status.connected_since_ms() != 0) {
     json["connected_since"] = RenderTimeForJson(absl::FromUnixMillis(status.connected_since_ms()));
   }
@@ -46,6 +46,16 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
                             {"waiting_messages", app.waiting_messages()},
                             {"starts", app.starts()}});
   }
+  json["subscriptions"] = nlohmann::ordered_json::array();
+  for (const auto& subscription : status.subscriptions()) {
+    json["subscriptions"].push_back({{"uid", subscription.uid()},
+                                     {"owner", subscription.owner()},
+                                     {"instance", subscription.instance()},
+                                     {"connected", subscription.connected()},
+                                     {"registered", subscription.registered()},
+                                     {"waiting_messages", subscription.waiting_messages()}});
+  }
+  if (status.left_out() != 0) json["left_out"] = status.left_out();
   if (status.has_network()) {
     const auto& network = status.network();
     json["network"] = {{"kind", network.kind()},
@@ -94,6 +104,32 @@ std::string RenderDay(const agent::v1::Status::Traffic& day) {
                       RenderDuration(time), ")");
 }
 
+void PrintApps(const agent::v1::Status& status, Terminal& out) {
+  out.Line();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& app : status.apps()) {
+    rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
+                    app.connected() ? out.Good("running")
+                    : app.starts() == 0
+                        ? out.Dim("away")
+                        : out.Bad(absl::StrCat("started ", app.starts(), " times, took nothing"))});
+  }
+  out.Table({"APP", "WAITING", "STATE"}, rows);
+}
+
+void PrintSubscriptions(const agent::v1::Status& status, Terminal& out) {
+  out.Line();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& subscription : status.subscriptions()) {
+    rows.push_back({subscription.owner(), subscription.instance(), absl::StrCat(subscription.uid()),
+                    absl::StrCat(subscription.waiting_messages()),
+                    !subscription.registered() ? out.Bad("no endpoint")
+                    : subscription.connected() ? out.Good("running")
+                                               : out.Dim("away")});
+  }
+  out.Table({"SUBSCRIPTION OF", "INSTANCE", "UID", "WAITING", "STATE"}, rows);
+}
+
 void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
   const bool connected = status.connection() == agent::v1::Status::CONNECTED;
   const std::string state =
@@ -108,11 +144,11 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
   if (!connected && !status.last_error().empty()) {
     fields.emplace_back("because", status.last_error());
   }
+  fields.emplace_back("activity", Name(status.activity()));
+  if (!status.device_id().empty()) fields.emplace_back("device", status.device_id());
   fields.insert(
       fields.end(),
-      {{"activity", Name(status.activity())},
-       {"device", status.device_id()},
-       {"heartbeat",
+      {{"heartbeat",
         absl::StrCat("every ", RenderDuration(absl::Milliseconds(status.heartbeat_interval_ms())),
                      ", ", status.heartbeats_sent(), " sent")},
        {"traffic",
@@ -122,17 +158,12 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
        {"version", status.agent_version()}});
   if (status.has_network()) fields.emplace_back("network", RenderNetwork(status.network()));
   out.Fields(fields);
-  if (status.apps().empty()) return;
-  out.Line();
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& app : status.apps()) {
-    rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
-                    app.connected() ? out.Good("running")
-                    : app.starts() == 0
-                        ? out.Dim("away")
-                        : out.Bad(absl::StrCat("started ", app.starts(), " times, took nothing"))});
+  if (!status.apps().empty()) PrintApps(status, out);
+  if (!status.subscriptions().empty()) PrintSubscriptions(status, out);
+  if (status.left_out() != 0) {
+    out.Line();
+    out.Line(absl::StrCat("  … and ", status.left_out(), " more"));
   }
-  out.Table({"APP", "WAITING", "STATE"}, rows);
 }
 
 absl::Status ShowStatus(const Flags& flags, CommandContext* context) {

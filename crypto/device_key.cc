@@ -7,7 +7,10 @@
 #include "crypto/file_util.h"
 #include "crypto/openssl_error.h"
 #include "crypto/p256.h"
+#include "openssl/bn.h"
+#include "openssl/core_names.h"
 #include "openssl/err.h"
+#include "openssl/hmac.h"
 #include "openssl/sha.h"
 
 namespace bellwire {
@@ -17,6 +20,9 @@ static_assert(kDevicePublicKeyBytes == kP256PublicKeyBytes);
 
 // A P-256 ECDSA signature in DER: two integers of at most 33 bytes.
 constexpr size_t kMaxSignatureBytes = 72;
+
+// A private key of P-256.
+constexpr size_t kScalarBytes = 32;
 
 // The bytes that a login signs: bellwire.device.v1.Login.signature.
 std::string LoginMessage(absl::string_view tls_exporter, uint64_t login_number) {
@@ -102,6 +108,21 @@ absl::StatusOr<std::string> DeviceKey::SignLogin(absl::string_view tls_exporter,
   }
   signature.resize(size);
   return signature;
+}
+
+absl::StatusOr<std::string> DeviceKey::DeriveSecret(absl::string_view purpose) const {
+  BIGNUM* scalar = nullptr;
+  unsigned char key[kScalarBytes];
+  unsigned char secret[SHA256_DIGEST_LENGTH];
+  unsigned int size = 0;
+  const bool ok = EVP_PKEY_get_bn_param(key_.get(), OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
+                  BN_bn2binpad(scalar, key, sizeof(key)) == static_cast<int>(sizeof(key)) &&
+                  HMAC(EVP_sha256(), key, sizeof(key), Bytes(purpose), purpose.size(), secret,
+                       &size) != nullptr;
+  BN_clear_free(scalar);
+  OPENSSL_cleanse(key, sizeof(key));
+  if (!ok) return OpenSslError("derive a secret from the device's key");
+  return std::string(reinterpret_cast<const char*>(secret), size);
 }
 
 absl::StatusOr<DeviceId> DeviceIdOf(absl::string_view public_key_der) {

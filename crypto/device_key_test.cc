@@ -42,6 +42,34 @@ TEST(DeviceKeyTest, TheIdIsTheHeadOfTheHash) {
   EXPECT_EQ(ToHex(DeviceIdOf(der).value()), "d3949091b17809e3c090eb70c3592b2c");
 }
 
+TEST(DeviceKeyTest, ADerivedSecretIsOfItsKeyAndPurpose) {
+  const auto key = NewKey();
+  const std::string secret = key->DeriveSecret("a").value();
+  EXPECT_EQ(secret.size(), 32u);
+  EXPECT_EQ(key->DeriveSecret("a").value(), secret);
+  EXPECT_NE(key->DeriveSecret("b").value(), secret);
+  EXPECT_NE(NewKey()->DeriveSecret("a").value(), secret);
+}
+
+// The key outlives its process in a file, and so does what is derived from it. Private key as above;
+// from: printf names | openssl dgst -sha256 -mac HMAC -macopt hexkey:0…01234567890abcdef1234567890abcdef
+TEST(DeviceKeyTest, ADerivedSecretStaysTheSame) {
+  const std::string path = testing::TempDir() + "/derive.key";
+  std::filesystem::remove(path);
+  constexpr char kPem[] =
+      "-----BEGIN PRIVATE KEY-----\n"
+      "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAAAAAAAAAAAAAAAA\n"
+      "AAAAABI0VniQq83vEjRWeJCrze+hRANCAAT56+RkFHzBAtkjJNCZ2SfBpQ5C1XoI\n"
+      "oRb/7AopgZ2MZXC699EoiJAqagwdZ63RAxI8hZq2m/jpQxyThJMNS37u\n"
+      "-----END PRIVATE KEY-----\n";
+  ASSERT_TRUE(CreateFileAtomically(path, kPem, FileAccess::kPrivate).ok());
+  const auto key = DeviceKey::LoadOrCreate(path);
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(absl::BytesToHexString((*key)->public_key_der()), kGoldenPublicKey);
+  EXPECT_EQ(absl::BytesToHexString((*key)->DeriveSecret("names").value()),
+            "8120c9082969a73ba1020b69b2287ff04dd60ac2efe0f605fff7bec51e5b59e0");
+}
+
 TEST(DeviceKeyTest, ALoginVerifies) {
   const auto key = NewKey();
   const std::string signature = key->SignLogin(kExporter, 42).value();

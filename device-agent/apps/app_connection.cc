@@ -29,9 +29,11 @@ void AppConnection::Send(const v1::AgentFrame& frame) {
   stream_->Write(bytes);
 }
 
-void AppConnection::SendError(v1::Error::Code code, absl::string_view message) {
+void AppConnection::SendError(v1::Error::Code code, absl::string_view message,
+                              const std::string& instance) {
   v1::AgentFrame frame;
   frame.mutable_error()->set_code(code);
+  frame.mutable_error()->set_instance(instance);
   frame.mutable_error()->set_message(std::string(message));
   Send(frame);
 }

@@ -4,14 +4,16 @@
 #include <sys/types.h>
 
 #include <cstddef>
-#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
+#include "device-agent/apps/app_channel.h"
 #include "device-agent/apps/app_owner.h"
 #include "net/loop/event_loop.h"
 #include "net/socket/frame_codec.h"
@@ -19,16 +21,12 @@
 
 namespace bellwire::agent {
 
-// One app's connection to the agent: frames in and out, and where the conversation stands. What is
-// allowed and what it means is AppHub's business. Single-threaded.
-//
-//   kNew ──Hello──▶ kNamed ──Register──▶ kRegistering ──(the token is there)──▶ kRegistered
-//     │               ▲                       │                                    │
-//     │               └──────────────────── Unregister ◀──────────────────────────┘
-//     └── any error ──▶ kClosed
+// One app's or companion's connection to the agent: frames in and out, and where the conversation
+// stands (kNew ──Hello──▶ kNamed, and any error ──▶ kClosed). What is allowed and what it means is
+// AppHub's business. Single-threaded.
 class AppConnection final : public net::Stream::Delegate {
  public:
-  enum class State { kNew, kNamed, kRegistering, kRegistered, kClosed };
+  enum class State { kNew, kNamed, kClosed };
 
   class Owner {
    public:
@@ -51,16 +49,16 @@ class AppConnection final : public net::Stream::Delegate {
                 Owner* owner);
 
   void Send(const v1::AgentFrame& frame);
-  // Tells the app what is wrong; the connection stays.
-  void SendError(v1::Error::Code code, absl::string_view message);
+  // Tells the app what is wrong, of a subscription if one is named; the connection stays.
+  void SendError(v1::Error::Code code, absl::string_view message, const std::string& instance = "");
   // The same, and closes.
   void Fail(v1::Error::Code code, absl::string_view message);
   // Closes without a word.
   void Close();
 
-  // Hello: from now on it speaks for this app. Empty: for none, it only wants the status.
+  // Hello: from now on it speaks for this app, or is the companion with this key (subscription.h).
+  // Empty: for none, it only wants the status.
   void Name(absl::string_view app_id);
-  void set_state(State state) { state_ = state; }
 
   State state() const { return state_; }
   const AppOwner& who() const { return who_; }
@@ -69,9 +67,11 @@ class AppConnection final : public net::Stream::Delegate {
   // nothing and its requests wait: in the kernel, but for the few that were read already.
   bool has_room() const { return stream_->buffered_bytes() == 0; }
 
-  // Given on this connection and not taken (on our disk) yet; and the last one given.
-  absl::flat_hash_set<uint64_t> unacked;
-  uint64_t last_given = 0;
+  // By key: an app's only one, or those of a companion that it has subscribed to. Each is at the same
+  // place in memory as long as it is there.
+  std::map<std::string, AppChannel, std::less<>> channels;
+  // Those that are due (AppChannel::due), next one first.
+  std::deque<AppChannel*> due;
 
  private:
   void OnOpen() override { owner_->OnAppOpen(this); }

@@ -19,8 +19,38 @@ constexpr uid_t kRoot = 0;
 constexpr size_t kItemsAtATime = 4;
 constexpr absl::string_view kTooManyConnections =
     "too many apps of this user, or of all, are connected to this agent";
+constexpr absl::string_view kAnothersApp =
+    "this app id belongs to another user or sandbox of this phone";
+constexpr absl::string_view kBadInstance = "an instance has 1 to 256 bytes";
 
 using State = AppConnection::State;
+
+bool IsSubscriptionName(absl::string_view name) {
+  return !name.empty() && name.size() <= kMaxSubscriptionNameBytes;
+}
+
+// What the app, or the companion, is given.
+v1::AgentFrame FrameOf(absl::string_view app_id, InboxItem item) {
+  const std::string instance = IsSubscriptionKey(app_id) ? InstanceOf(app_id) : "";
+  v1::AgentFrame frame;
+  if (item.dropped > 0) {
+    frame.mutable_gap()->set_dropped(item.dropped);
+    frame.mutable_gap()->set_delivery_id(item.delivery_id);
+    frame.mutable_gap()->set_instance(instance);
+    return frame;
+  }
+  v1::Delivery* delivery = frame.mutable_delivery();
+  delivery->set_delivery_id(item.delivery_id);
+  delivery->set_message_id(FormatUuid(MessageId::FromBytes(item.message_id).value_or(MessageId())));
+  delivery->set_payload(std::move(item.payload));
+  delivery->set_accepted_at_ms(item.accepted_at_ms);
+  delivery->set_redelivered(item.redelivered);
+  delivery->set_instance(instance);
+  // Both protocols number priorities and fields of Content alike.
+  delivery->set_priority(static_cast<v1::Priority>(item.priority));
+  if (!item.content.empty()) delivery->mutable_content()->ParseFromString(item.content);
+  return frame;
+}
 
 }  // namespace
 
@@ -89,43 +119,59 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
   if (connection->app_id().empty()) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR,
-                            "the first frame must be Hello, with an app id");
+                            "the first frame must be Hello, with an app id or as a companion");
   }
+  if (IsSubscriptionKey(connection->app_id())) return OnFrameOfCompanion(connection, frame);
+  OnFrameOfApp(connection, frame);
+}
+
+void AppHub::OnFrameOfApp(AppConnection* connection, const v1::AppFrame& frame) {
+  const std::string& app_id = connection->app_id();
   switch (frame.body_case()) {
-    case Frame::kRegister:
-      return OnRegister(connection);
-    case Frame::kUnregister:
-      return OnUnregister(connection);
-    case Frame::kAck:
-      return OnAck(connection, frame.ack());
+    case v1::AppFrame::kRegister:
+      return Register(connection, &connection->channels.begin()->second, std::nullopt);
+    case v1::AppFrame::kUnregister:
+      return OnUnregister(connection, app_id);
+    case v1::AppFrame::kAck:
+      return OnAck(connection, app_id, frame.ack());
     default:
-      return;
+      return connection->Fail(v1::Error::PROTOCOL_ERROR, "only a companion has subscriptions");
   }
 }
 
+void AppHub::OnFrameOfCompanion(AppConnection* connection, const v1::AppFrame& frame) {
+  const uid_t uid = connection->who().uid;
+  switch (frame.body_case()) {
+    case v1::AppFrame::kSubscribe:
+      return OnSubscribe(connection, frame.subscribe());
+    case v1::AppFrame::kUnsubscribe:
+      if (!IsSubscriptionName(frame.unsubscribe().instance())) break;
+      return OnUnregister(connection, SubscriptionKey(uid, frame.unsubscribe().instance()));
+    case v1::AppFrame::kAck:
+      return OnAck(connection, SubscriptionKey(uid, frame.ack().instance()), frame.ack());
+    default:
+      return connection->Fail(v1::Error::PROTOCOL_ERROR, "a companion has no token of its own");
+  }
+  connection->Fail(v1::Error::PROTOCOL_ERROR, kBadInstance);
+}
+
 void AppHub::OnHello(AppConnection* connection, const v1::Hello& hello) {
-  const std::string& app_id = hello.app_id();
   if (connection->state() != State::kNew) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR, "a second Hello");
   }
+  std::string app_id = hello.app_id();
+  if (hello.companion()) {
+    if (!MayBeCompanion(connection, hello)) return;
+    app_id = SubscriptionKey(connection->who().uid, "");
+  } else if (!app_id.empty() && !MaySpeakFor(connection, app_id)) {
+    return;
+  }
   if (!app_id.empty()) {
-    if (!IsValidAppId(app_id)) {
-      return connection->Fail(v1::Error::BAD_APP_ID,
-                              "an app id is a reverse domain name such as com.example.mail");
-    }
-    const Registration* registration = inbox_->Find(app_id);
-    AppConnection* other = Find(app_id);
-    const bool is_anothers = registration != nullptr
-                                 ? registration->owner != connection->who()
-                                 : other != nullptr && other->who() != connection->who();
-    if (is_anothers) {
-      return connection->Fail(v1::Error::PERMISSION_DENIED,
-                              "this app id belongs to another user or sandbox of this phone");
-    }
-    if (other != nullptr) {
-      other->Fail(v1::Error::SESSION_REPLACED, "a newer connection speaks for this app");
+    if (AppConnection* other = Find(app_id); other != nullptr) {
+      other->Fail(v1::Error::SESSION_REPLACED, "a newer connection speaks for this app or user");
     }
     by_app_[app_id] = connection;
+    if (!hello.companion()) connection->channels[app_id].key = app_id;
     owner_->OnAppConnected(app_id);
   }
   connection->Name(app_id);
@@ -135,43 +181,115 @@ void AppHub::OnHello(AppConnection* connection, const v1::Hello& hello) {
   connection->Send(answer);
 }
 
-void AppHub::OnRegister(AppConnection* connection) {
-  const Registration* registration = inbox_->Find(connection->app_id());
-  if (registration != nullptr && !registration->token.empty()) {
-    SendToken(connection, registration->token);
-    return Pump(connection);
+bool AppHub::MayBeCompanion(AppConnection* connection, const v1::Hello& hello) {
+  if (!hello.app_id().empty()) {
+    connection->Fail(v1::Error::PROTOCOL_ERROR, "a companion speaks for no app: leave out app_id");
+    return false;
   }
-  if (connection->state() == State::kNamed) connection->set_state(State::kRegistering);
-  owner_->WantToken(connection->app_id(), connection->who());
+  if (!connection->who().sandbox.empty()) {
+    connection->Fail(v1::Error::PERMISSION_DENIED,
+                     "what runs in a sandbox does not speak for its whole user");
+    return false;
+  }
+  return true;
 }
 
-void AppHub::OnUnregister(AppConnection* connection) {
-  const std::string& app_id = connection->app_id();
+bool AppHub::MaySpeakFor(AppConnection* connection, const std::string& app_id) {
+  if (!IsValidAppId(app_id)) {
+    connection->Fail(v1::Error::BAD_APP_ID,
+                     "an app id is a reverse domain name such as com.example.mail");
+    return false;
+  }
+  const Registration* registration = inbox_->Find(app_id);
+  const AppConnection* other = Find(app_id);
+  const bool is_anothers = registration != nullptr
+                               ? registration->owner != connection->who()
+                               : other != nullptr && other->who() != connection->who();
+  if (is_anothers) connection->Fail(v1::Error::PERMISSION_DENIED, kAnothersApp);
+  return !is_anothers;
+}
+
+void AppHub::OnSubscribe(AppConnection* connection, const v1::Subscribe& request) {
+  const std::string& instance = request.instance();
+  if (!IsSubscriptionName(instance)) {
+    return connection->Fail(v1::Error::PROTOCOL_ERROR, kBadInstance);
+  }
+  if (!IsSubscriptionName(request.owner()) ||
+      (!request.vapid_key().empty() && request.vapid_key().size() != kVapidKeyBytes)) {
+    return connection->SendError(
+        v1::Error::BAD_SUBSCRIPTION,
+        "an owner has 1 to 256 bytes, and a VAPID key is an uncompressed P-256 point, 65 bytes",
+        instance);
+  }
+  const std::string key = SubscriptionKey(connection->who().uid, instance);
+  const Registration* registration = inbox_->Find(key);
+  if (registration != nullptr && registration->subscription->vapid_key != request.vapid_key()) {
+    return connection->SendError(
+        v1::Error::BAD_SUBSCRIPTION,
+        "this subscription lives with another VAPID key: say Unsubscribe first", instance);
+  }
+  AppChannel& channel = connection->channels[key];
+  channel.key = key;
+  Register(connection, &channel,
+           Subscription{.owner = request.owner(),
+                        .vapid_key = request.vapid_key(),
+                        .receipts = request.receipts()});
+}
+
+void AppHub::Register(AppConnection* connection, AppChannel* channel,
+                      std::optional<Subscription> subscription) {
+  const std::string app_id = channel->key;
+  const Registration* registration = inbox_->Find(app_id);
+  if (registration != nullptr && !registration->token.empty()) {
+    const bool changes = registration->subscription != subscription;
+    TellToken(connection, channel, registration->token);
+    Pump(connection);
+    if (!changes) return;
+  } else if (channel->state == AppChannel::State::kIdle) {
+    channel->state = AppChannel::State::kRegistering;
+  }
+  owner_->WantToken(app_id, connection->who(), std::move(subscription));
+}
+
+void AppHub::OnUnregister(AppConnection* connection, const std::string& app_id) {
+  const bool is_subscription = IsSubscriptionKey(app_id);
   if (absl::Status s = owner_->Unregister(app_id); !s.ok()) {
     LogFailure("unregister_failed", app_id, s);
-    return connection->SendError(v1::Error::INTERNAL,
-                                 "the agent can't write to its disk: try again");
+    constexpr absl::string_view kWhy = "the agent can't write to its disk: try again";
+    // Its client says it again on the next connection.
+    if (is_subscription) return connection->Fail(v1::Error::INTERNAL, kWhy);
+    return connection->SendError(v1::Error::INTERNAL, kWhy);
   }
   taken_.erase(app_id);
-  connection->unacked.clear();
-  connection->last_given = 0;
-  connection->set_state(State::kNamed);
   v1::AgentFrame answer;
-  answer.mutable_unregistered();
+  if (is_subscription) {
+    const auto channel = connection->channels.find(app_id);
+    if (channel != connection->channels.end()) Drop(connection, &channel->second);
+    answer.mutable_unsubscribed()->set_instance(InstanceOf(app_id));
+  } else {
+    AppChannel& channel = connection->channels.begin()->second;
+    channel.unacked.clear();
+    channel.last_given = 0;
+    channel.news.reset();
+    channel.state = AppChannel::State::kIdle;
+    answer.mutable_unregistered();
+  }
   connection->Send(answer);
 }
 
-void AppHub::OnAck(AppConnection* connection, const v1::Ack& ack) {
+void AppHub::OnAck(AppConnection* connection, const std::string& app_id, const v1::Ack& ack) {
   if (static_cast<size_t>(ack.delivery_ids_size()) > kMaxAppAcksPerFrame) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR, "too many delivery ids in one Ack");
   }
+  const auto channel = connection->channels.find(app_id);
+  if (channel == connection->channels.end()) return;
   std::vector<uint64_t> taken;
   for (const uint64_t id : ack.delivery_ids()) {
     // Anything else was acknowledged before, or is none of this app's: nothing to do, and no harm.
-    if (!connection->unacked.contains(id)) continue;
-    if (taken_[connection->app_id()].insert(id).second) taken.push_back(id);
+    if (!channel->second.unacked.contains(id)) continue;
+    if (taken_[app_id].insert(id).second) taken.push_back(id);
   }
-  if (!taken.empty()) owner_->OnTaken(connection->app_id(), std::move(taken));
+  if (!taken.empty()) owner_->OnTaken(app_id, std::move(taken));
 }
 
 void AppHub::OnStatusRequest(AppConnection* connection) {
@@ -179,22 +297,46 @@ void AppHub::OnStatusRequest(AppConnection* connection) {
   v1::Status* status = answer.mutable_status();
   owner_->FillStatus(status);
   const bool sees_all = IsPrivileged(*connection);
-  // Which router the phone is behind tells where it is.
-  if (!sees_all) status->clear_network();
-  size_t bytes = status->ByteSizeLong();
-  for (const auto& [app_id, registration] : inbox_->registrations()) {
-    if (!sees_all && registration.owner != connection->who()) continue;
-    v1::Status::App app;
-    app.set_app_id(app_id);
-    app.set_connected(Find(app_id) != nullptr);
-    app.set_starts(static_cast<uint32_t>(owner_->StartsOf(app_id)));
-    app.set_waiting_messages(static_cast<uint32_t>(inbox_->waiting(app_id)));
-    // Room for a few hundred apps; the answer is one frame.
-    bytes += app.ByteSizeLong() + 4;
-    if (bytes + 16 > kMaxFrameBytes) break;
-    *status->add_apps() = std::move(app);
+  if (!sees_all) {
+    // Which router the phone is behind tells where it is, and the device id which phone it is.
+    status->clear_network();
+    status->clear_device_id();
   }
+  AddApps(sees_all, connection->who(), status);
   connection->Send(answer);
+}
+
+void AppHub::AddApps(bool sees_all, const AppOwner& who, v1::Status* status) {
+  size_t bytes = status->ByteSizeLong();
+  // Room for a few hundred; the answer is one frame.
+  const auto has_room_for = [&](const auto& message) {
+    bytes += message.ByteSizeLong() + 5;
+    if (bytes + 32 <= kMaxFrameBytes) return true;
+    status->set_left_out(status->left_out() + 1);
+    return false;
+  };
+  for (const auto& [key, registration] : inbox_->registrations()) {
+    if (!sees_all && registration.owner != who) continue;
+    const bool is_connected = IsConnected(key);
+    const auto waiting = static_cast<uint32_t>(inbox_->waiting(key));
+    if (registration.subscription.has_value()) {
+      v1::Status::Subscription subscription;
+      subscription.set_uid(registration.owner.uid);
+      subscription.set_instance(InstanceOf(key));
+      subscription.set_owner(registration.subscription->owner);
+      subscription.set_connected(is_connected);
+      subscription.set_waiting_messages(waiting);
+      subscription.set_registered(!registration.token.empty());
+      if (has_room_for(subscription)) *status->add_subscriptions() = std::move(subscription);
+    } else {
+      v1::Status::App app;
+      app.set_app_id(key);
+      app.set_connected(is_connected);
+      app.set_starts(static_cast<uint32_t>(owner_->StartsOf(key)));
+      app.set_waiting_messages(waiting);
+      if (has_room_for(app)) *status->add_apps() = std::move(app);
+    }
+  }
 }
 
 void AppHub::OnSetActivity(AppConnection* connection, const v1::SetActivity& request) {
@@ -229,91 +371,135 @@ bool AppHub::IsPrivileged(const AppConnection& connection) const {
 
 void AppHub::OnRegistered(const std::string& app_id) {
   AppConnection* connection = Find(app_id);
+  AppChannel* channel = FindChannel(app_id);
   const Registration* registration = inbox_->Find(app_id);
-  if (connection == nullptr || registration == nullptr) return;
+  if (channel == nullptr || registration == nullptr) return;
   if (registration->owner != connection->who()) {
-    return connection->Fail(v1::Error::PERMISSION_DENIED,
-                            "this app id belongs to another user or sandbox of this phone");
+    return connection->Fail(v1::Error::PERMISSION_DENIED, kAnothersApp);
   }
-  if (connection->state() == State::kNamed) return;  // It has not asked.
-  SendToken(connection, registration->token);
+  if (channel->state == AppChannel::State::kIdle) return;  // It has not asked.
+  TellToken(connection, channel, registration->token);
   Pump(connection);
 }
 
 void AppHub::OnRefused(const std::string& app_id, v1::Error::Code code, absl::string_view message) {
+  AppChannel* channel = FindChannel(app_id);
+  if (channel == nullptr) return;
+  v1::Error* error = channel->news.emplace().mutable_error();
+  error->set_code(code);
+  error->set_message(std::string(message));
+  if (IsSubscriptionKey(app_id)) error->set_instance(InstanceOf(app_id));
+  // An endpoint that died with its server is asked for again by itself, and the companion is told.
+  channel->state = IsSubscriptionKey(app_id) && inbox_->Find(app_id) != nullptr
+                       ? AppChannel::State::kRegistering
+                       : AppChannel::State::kIdle;
   AppConnection* connection = Find(app_id);
-  if (connection == nullptr) return;
-  connection->set_state(State::kNamed);
-  connection->SendError(code, message);
+  MakeDue(connection, channel);
+  Pump(connection);
 }
 
 void AppHub::Deliver(const std::string& app_id) {
-  if (AppConnection* connection = Find(app_id); connection != nullptr) Pump(connection);
+  AppChannel* channel = FindChannel(app_id);
+  if (channel == nullptr) return;
+  AppConnection* connection = Find(app_id);
+  MakeDue(connection, channel);
+  Pump(connection);
 }
 
 void AppHub::OnCommitted(const std::vector<InboxBatch::Taken>& taken) {
   for (const InboxBatch::Taken& app : taken) {
-    AppConnection* connection = Find(app.app_id);
+    AppChannel* channel = FindChannel(app.app_id);
     const auto uncommitted = taken_.find(app.app_id);
     for (const uint64_t id : app.delivery_ids) {
       if (uncommitted != taken_.end()) uncommitted->second.erase(id);
-      if (connection != nullptr) connection->unacked.erase(id);
+      if (channel != nullptr) channel->unacked.erase(id);
     }
     if (uncommitted != taken_.end() && uncommitted->second.empty()) taken_.erase(uncommitted);
-    if (connection != nullptr) Pump(connection);
+    Deliver(app.app_id);
   }
 }
 
-void AppHub::SendToken(AppConnection* connection, const std::string& token) {
-  connection->set_state(State::kRegistered);
-  inbox_->Attach(connection->app_id());
-  v1::AgentFrame frame;
-  frame.mutable_registered()->set_token(token);
-  connection->Send(frame);
+void AppHub::TellToken(AppConnection* connection, AppChannel* channel, const std::string& token) {
+  channel->state = AppChannel::State::kRegistered;
+  inbox_->Attach(channel->key);
+  v1::AgentFrame& frame = channel->news.emplace();
+  if (IsSubscriptionKey(channel->key)) {
+    frame.mutable_subscribed()->set_instance(InstanceOf(channel->key));
+    frame.mutable_subscribed()->set_endpoint(token);
+  } else {
+    frame.mutable_registered()->set_token(token);
+  }
+  MakeDue(connection, channel);
+}
+
+void AppHub::MakeDue(AppConnection* connection, AppChannel* channel) {
+  if (std::exchange(channel->due, true)) return;
+  connection->due.push_back(channel);
+}
+
+void AppHub::Drop(AppConnection* connection, AppChannel* channel) {
+  if (channel->due) std::erase(connection->due, channel);
+  connection->channels.erase(std::string(channel->key));
 }
 
 void AppHub::Pump(AppConnection* connection) {
-  while (connection->state() == State::kRegistered && connection->has_room() &&
-         connection->unacked.size() < kAppWindowMessages) {
-    const std::string app_id = connection->app_id();
-    // What has expired is passed over for good: if the clock is set back, it must not come after what the
-    // app is given now.
-    if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
-      LogFailure("expired_not_dropped", app_id, dropped.status());
-      return connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");
-    }
-    const size_t limit = std::min(kItemsAtATime, kAppWindowMessages - connection->unacked.size());
-    absl::StatusOr<std::vector<InboxItem>> items =
-        inbox_->Items(app_id, connection->last_given, limit);
-    if (!items.ok()) {
-      LogFailure("inbox_unreadable", app_id, items.status());
-      return connection->Fail(v1::Error::INTERNAL, "the agent can't read its disk");
-    }
-    const auto uncommitted = taken_.find(app_id);
-    for (InboxItem& item : *items) {
-      if (!connection->has_room()) return;
-      connection->last_given = item.delivery_id;
-      if (uncommitted != taken_.end() && uncommitted->second.contains(item.delivery_id)) continue;
-      v1::AgentFrame frame;
-      if (item.dropped > 0) {
-        frame.mutable_gap()->set_dropped(item.dropped);
-        frame.mutable_gap()->set_delivery_id(item.delivery_id);
-      } else {
-        v1::Delivery* delivery = frame.mutable_delivery();
-        delivery->set_delivery_id(item.delivery_id);
-        delivery->set_message_id(
-            FormatUuid(MessageId::FromBytes(item.message_id).value_or(MessageId())));
-        delivery->set_payload(std::move(item.payload));
-        delivery->set_accepted_at_ms(item.accepted_at_ms);
-        delivery->set_redelivered(item.redelivered);
-      }
-      connection->unacked.insert(item.delivery_id);
-      inbox_->NoteGiven(app_id, item.delivery_id);
-      connection->Send(frame);
+  while (connection->state() == State::kNamed && connection->has_room() &&
+         !connection->due.empty()) {
+    AppChannel* const channel = connection->due.front();
+    connection->due.pop_front();
+    channel->due = false;
+    if (channel->news.has_value()) {
+      connection->Send(*std::exchange(channel->news, std::nullopt));
       if (connection->state() == State::kClosed) return;
+      if (channel->state == AppChannel::State::kIdle && IsSubscriptionKey(channel->key)) {
+        // It was refused, and is none.
+        Drop(connection, channel);
+        continue;
+      }
     }
-    if (items->size() < limit) return;
+    if (!PumpChannel(connection, channel)) return;
   }
+}
+
+bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
+  const std::string& app_id = channel->key;
+  if (channel->state != AppChannel::State::kRegistered ||
+      channel->unacked.size() >= kAppWindowMessages || inbox_->waiting(app_id) == 0) {
+    return true;
+  }
+  const auto go_on_later = [connection, channel] {
+    channel->due = true;
+    connection->due.push_front(channel);
+    return false;
+  };
+  if (!connection->has_room()) return go_on_later();
+  // What has expired is passed over for good: if the clock is set back, it must not come after what the
+  // app is given now.
+  if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
+    LogFailure("expired_not_dropped", app_id, dropped.status());
+    connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");
+    return false;
+  }
+  const size_t limit = std::min(kItemsAtATime, kAppWindowMessages - channel->unacked.size());
+  absl::StatusOr<std::vector<InboxItem>> items = inbox_->Items(app_id, channel->last_given, limit);
+  if (!items.ok()) {
+    LogFailure("inbox_unreadable", app_id, items.status());
+    connection->Fail(v1::Error::INTERNAL, "the agent can't read its disk");
+    return false;
+  }
+  const auto uncommitted = taken_.find(app_id);
+  for (InboxItem& item : *items) {
+    if (!connection->has_room()) return go_on_later();
+    channel->last_given = item.delivery_id;
+    if (uncommitted != taken_.end() && uncommitted->second.contains(item.delivery_id)) continue;
+    channel->unacked.insert(item.delivery_id);
+    inbox_->NoteGiven(app_id, item.delivery_id);
+    connection->Send(FrameOf(app_id, std::move(item)));
+    if (connection->state() == State::kClosed) return false;
+  }
+  // The others have their turn first.
+  if (items->size() == limit) MakeDue(connection, channel);
+  return true;
 }
 
 // --- Connections. ---
@@ -344,9 +530,11 @@ void AppHub::OnAppClosed(AppConnection* connection) {
   const auto it = by_app_.find(connection->app_id());
   if (it != by_app_.end() && it->second == connection) {
     by_app_.erase(it);
-    inbox_->Release(connection->app_id());
-    owner_->UnwantToken(connection->app_id());
-    if (inbox_->waiting(connection->app_id()) > 0) owner_->OnAppLeft(connection->app_id());
+    for (const auto& [app_id, channel] : connection->channels) {
+      inbox_->Release(app_id);
+      owner_->UnwantToken(app_id);
+      if (inbox_->waiting(app_id) > 0) owner_->OnAppLeft(app_id);
+    }
   }
   refused_.erase(connection);
   const auto owned = connections_.find(connection);
@@ -354,9 +542,17 @@ void AppHub::OnAppClosed(AppConnection* connection) {
   connections_.erase(owned);
 }
 
-AppConnection* AppHub::Find(absl::string_view app_id) {
-  const auto it = by_app_.find(app_id);
+AppConnection* AppHub::Find(absl::string_view app_id) const {
+  const auto it =
+      IsSubscriptionKey(app_id) ? by_app_.find(CompanionKeyOf(app_id)) : by_app_.find(app_id);
   return it == by_app_.end() ? nullptr : it->second;
+}
+
+AppChannel* AppHub::FindChannel(absl::string_view app_id) const {
+  AppConnection* const connection = Find(app_id);
+  if (connection == nullptr) return nullptr;
+  const auto it = connection->channels.find(app_id);
+  return it == connection->channels.end() ? nullptr : &it->second;
 }
 
 }  // namespace bellwire::agent

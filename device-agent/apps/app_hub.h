@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/limits.h"
 #include "common/log_limit.h"
+#include "device-agent/apps/app_channel.h"
 #include "device-agent/apps/app_connection.h"
+#include "device-agent/apps/subscription.h"
 #include "device-agent/inbox/inbox.h"
 #include "net/loop/event_loop.h"
 #include "net/socket/stream.h"
@@ -27,15 +30,22 @@ namespace bellwire::agent {
 // for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
 //
 // An app id belongs to who registered it first (app_owner.h), until it is unregistered; nobody else
-// reads its messages or learns its token, root neither. Single-threaded.
+// reads its messages or learns its token, root neither.
+//
+// A companion speaks for all subscriptions of its user (subscription.h) over one connection. Each has
+// a channel of its own in it, with its own order and window: one whose window is full holds up
+// itself. Where an app id is asked for or told here, it may be the key of a subscription.
+// Single-threaded.
 class AppHub final : private AppConnection::Owner {
  public:
   // What the hub needs of the rest of the agent.
   class Owner {
    public:
     virtual ~Owner() = default;
-    // This app has no token: ask the server. OnRegistered or OnRefused follow some day.
-    virtual void WantToken(const std::string& app_id, const AppOwner& owner) = 0;
+    // This app has no token, or the subscription is to be something else from now on: ask the server.
+    // OnRegistered or OnRefused follow some day, maybe from inside.
+    virtual void WantToken(const std::string& app_id, const AppOwner& owner,
+                           std::optional<Subscription> subscription) = 0;
     // The app that waited for its token has gone.
     virtual void UnwantToken(const std::string& app_id) = 0;
     // The app is connected now, and may take its messages.
@@ -82,8 +92,8 @@ class AppHub final : private AppConnection::Owner {
   // What OnTaken told is on disk.
   void OnCommitted(const std::vector<InboxBatch::Taken>& taken);
 
-  // Whether the app is connected.
-  bool IsConnected(absl::string_view app_id) const { return by_app_.contains(app_id); }
+  // Whether the app, or the companion of the subscription, is connected.
+  bool IsConnected(absl::string_view app_id) const { return Find(app_id) != nullptr; }
   size_t connections() const { return connections_.size(); }
 
  private:
@@ -95,9 +105,18 @@ class AppHub final : private AppConnection::Owner {
   void OnAppClosed(AppConnection* connection) override;
 
   void OnHello(AppConnection* connection, const v1::Hello& hello);
-  void OnRegister(AppConnection* connection);
-  void OnUnregister(AppConnection* connection);
-  void OnAck(AppConnection* connection, const v1::Ack& ack);
+  // Whether this Hello names a companion or an app that it may speak for; if not, it is told so.
+  bool MayBeCompanion(AppConnection* connection, const v1::Hello& hello);
+  bool MaySpeakFor(AppConnection* connection, const std::string& app_id);
+  // The frames of a connection that speaks for an app, and of a companion's.
+  void OnFrameOfApp(AppConnection* connection, const v1::AppFrame& frame);
+  void OnFrameOfCompanion(AppConnection* connection, const v1::AppFrame& frame);
+  void OnSubscribe(AppConnection* connection, const v1::Subscribe& request);
+  // The app, or the subscription, wants its token.
+  void Register(AppConnection* connection, AppChannel* channel,
+                std::optional<Subscription> subscription);
+  void OnUnregister(AppConnection* connection, const std::string& app_id);
+  void OnAck(AppConnection* connection, const std::string& app_id, const v1::Ack& ack);
   void OnStatusRequest(AppConnection* connection);
   void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
   void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);
@@ -105,10 +124,20 @@ class AppHub final : private AppConnection::Owner {
   void LogFailure(absl::string_view event, absl::string_view app_id, const absl::Status& error);
   // Whether it speaks for the phone and not only for an app.
   bool IsPrivileged(const AppConnection& connection) const;
-  void SendToken(AppConnection* connection, const std::string& token);
-  // Gives the app what is due, as far as its window and its socket have room.
+  void AddApps(bool sees_all, const AppOwner& who, v1::Status* status);
+  // The channel is told its token before anything else, and has what waits for it from now on.
+  void TellToken(AppConnection* connection, AppChannel* channel, const std::string& token);
+  void MakeDue(AppConnection* connection, AppChannel* channel);
+  // Nothing of the subscription goes over this connection any more.
+  void Drop(AppConnection* connection, AppChannel* channel);
+  // Tells and gives what is due, channel by channel, as far as windows and the socket have room.
   void Pump(AppConnection* connection);
-  AppConnection* Find(absl::string_view app_id);
+  // Of one channel, a few items. False: the connection takes nothing more now.
+  bool PumpChannel(AppConnection* connection, AppChannel* channel);
+  // Whoever speaks for the app, or for the subscription. Null: nobody is connected.
+  AppConnection* Find(absl::string_view app_id) const;
+  // That one's channel for it. Null: there is none.
+  AppChannel* FindChannel(absl::string_view app_id) const;
 
   net::EventLoop* const loop_;
   Inbox* const inbox_;
@@ -121,7 +150,7 @@ class AppHub final : private AppConnection::Owner {
   absl::flat_hash_map<AppConnection*, std::unique_ptr<AppConnection>> connections_;
   // Those that are to be told so as soon as they are open.
   absl::flat_hash_set<AppConnection*> refused_;
-  // Those that speak for an app.
+  // Those that speak for an app, and companions.
   absl::flat_hash_map<std::string, AppConnection*> by_app_;
   // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection
   // neither.

@@ -158,7 +158,7 @@ bool AgentLink::OnFrame(const v1::AgentFrame& frame) {
     } else if (error.code() == v1::Error::PERMISSION_DENIED) {
       end_ = MakeError(absl::StatusCode::kFailedPrecondition, "PERMISSION_DENIED", error.message());
     }
-    scolded_ = error.code() == v1::Error::PROTOCOL_ERROR;
+    scolded_ = error.code() == v1::Error::PROTOCOL_ERROR || error.code() == v1::Error::INTERNAL;
   }
   owner_->OnFrame(frame);
   return end_.ok();

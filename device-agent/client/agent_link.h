@@ -79,7 +79,7 @@ class AgentLink {
 
   AgentSocket socket_;
   bool greeted_ = false;
-  // The agent calls what we say nonsense: coming back soon would not change that.
+  // The agent calls what we say nonsense, or its disk fails: coming back soon would not change that.
   bool scolded_ = false;
 };
 

@@ -1,6 +1,7 @@
 #include "device-agent/core/agent_core.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -24,9 +25,24 @@ constexpr absl::Duration kClockSkewWorthALine = absl::Minutes(5);
 // numbers there are.
 constexpr uint64_t kMaxLoginNumberJump = uint64_t{1} << 32;
 
+// What the server says of a payload. A server takes less than a kilobyte of a sender.
+constexpr size_t kMaxContentBytes = 4096;
+static_assert(kMaxPayloadBytes + kMaxContentBytes + kMaxSubscriptionNameBytes + 256 <
+                  kMaxFrameBytes,
+              "whatever was taken fits in a frame to its app");
+
+// Fails only without memory.
+std::string SubscriptionSecret(const DeviceKey& key) {
+  absl::StatusOr<std::string> secret = key.DeriveSecret("bellwire subscription names v1");
+  if (secret.ok()) return *std::move(secret);
+  LogError("no_subscription_secret", {{"error", secret.status().message()}});
+  std::abort();
+}
+
 absl::Status CheckPush(const device::v1::Push& push) {
   if (push.seq() == 0 || push.registration_id() == 0 ||
       push.message_id().size() != MessageId::kSize || push.payload().size() > kMaxPayloadBytes ||
+      push.content().ByteSizeLong() > kMaxContentBytes ||
       push.collapse_key().size() > kMaxCollapseKeyBytes) {
     return absl::InvalidArgumentError("malformed Push");
   }
@@ -63,7 +79,8 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       retry_timer_(loop->NewTimer([this] { Flush(); })),
       link_(options_.servers, &loop->clock(), heartbeat, random, this, options_.reconnect_max),
       outbox_(inbox, &link_),
-      registrar_(&loop->clock(), inbox, random, this),
+      subscription_names_(SubscriptionSecret(*key)),
+      registrar_(&loop->clock(), inbox, &subscription_names_, random, this),
       meter_(loop->clock().Boottime()),
       starter_(&loop->clock(), [this](const std::string& app_id) { return StartApp(app_id); }),
       hub_(loop, inbox, options_.agent_uid, this, options_.max_app_connections) {}
@@ -332,7 +349,11 @@ void AgentCore::OnAppLeft(const std::string& app_id) {
   ArmTimer();
   if (renewing_) return;
   // Not while the agent goes down, which is when all apps leave.
-  if (options_.start_app && link_.state() != ServerLink::State::kStopped) starter_.Want(app_id);
+  if (link_.state() != ServerLink::State::kStopped) WantStarted(app_id);
+}
+
+void AgentCore::WantStarted(const std::string& app_id) {
+  if (options_.start_app && !IsSubscriptionKey(app_id)) starter_.Want(app_id);
 }
 
 bool AgentCore::StartApp(const std::string& app_id) {
@@ -343,7 +364,7 @@ bool AgentCore::StartApp(const std::string& app_id) {
 void AgentCore::StartAppsInArrears() {
   if (!options_.start_app) return;
   for (const auto& [app_id, registration] : inbox_->registrations()) {
-    if (inbox_->waiting(app_id) > 0 && !hub_.IsConnected(app_id)) starter_.Want(app_id);
+    if (inbox_->waiting(app_id) > 0 && !hub_.IsConnected(app_id)) WantStarted(app_id);
   }
 }
 
@@ -450,7 +471,7 @@ void AgentCore::Flush() {
   TellActivity();
   for (const std::string& app_id : applied->apps_with_news) {
     hub_.Deliver(app_id);
-    if (options_.start_app && !hub_.IsConnected(app_id)) starter_.Want(app_id);
+    if (!hub_.IsConnected(app_id)) WantStarted(app_id);
   }
   for (const InboxBatch::Taken& app : taken) starter_.OnTook(app.app_id);
   hub_.OnCommitted(taken);

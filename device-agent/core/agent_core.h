@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -19,9 +20,11 @@
 #include "device-agent/apps/app_hub.h"
 #include "device-agent/apps/app_owner.h"
 #include "device-agent/apps/app_starter.h"
+#include "device-agent/apps/subscription.h"
 #include "device-agent/core/app_ack_outbox.h"
 #include "device-agent/core/registrar.h"
 #include "device-agent/core/server_link.h"
+#include "device-agent/core/subscription_names.h"
 #include "device-agent/core/traffic_meter.h"
 #include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/suspend_detector.h"
@@ -112,8 +115,9 @@ class AgentCore final : private ServerLink::Owner,
   void OnSessionEnd() override;
 
   // AppHub::Owner
-  void WantToken(const std::string& app_id, const AppOwner& owner) override {
-    registrar_.Want(app_id, owner);
+  void WantToken(const std::string& app_id, const AppOwner& owner,
+                 std::optional<Subscription> subscription) override {
+    registrar_.Want(app_id, owner, std::move(subscription));
   }
   void UnwantToken(const std::string& app_id) override { registrar_.Unwant(app_id); }
   void OnAppConnected(const std::string& app_id) override { starter_.OnConnected(app_id); }
@@ -156,6 +160,9 @@ class AgentCore final : private ServerLink::Owner,
   void OnInboxRenewed();
   void PumpOutbox();
   bool StartApp(const std::string& app_id);
+  // The app has messages and is not connected: it is started if that can be done. Companions are not:
+  // their users' sessions see to that.
+  void WantStarted(const std::string& app_id);
   // Wants every app that has messages and is not connected to be started.
   void StartAppsInArrears();
 
@@ -179,6 +186,7 @@ class AgentCore final : private ServerLink::Owner,
 
   ServerLink link_;
   AppAckOutbox outbox_;
+  const SubscriptionNames subscription_names_;
   Registrar registrar_;
   TrafficMeter meter_;
   AppStarter starter_;

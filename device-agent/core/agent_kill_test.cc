@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "device-agent/testing/client_app.h"
+#include "device-agent/testing/companion_app.h"
 #include "device-agent/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
@@ -111,6 +112,54 @@ TEST(AgentKillTest, EachMessageOnceAndInOrder) {
 
   const int status = agent->End(SIGTERM);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "SIGTERM stops it cleanly";
+}
+
+TEST(AgentKillTest, EachMessageOfASubscriptionOnceAndInOrder) {
+  TempDir dir;
+  TlsTestServer server;
+  std::ofstream(dir.PathOf("ca.pem")) << server.ca_pem();
+  auto agent = std::make_unique<AgentProcess>(dir, server.address());
+  CompanionApp companion(dir.PathOf("agent.sock"));
+  const std::string names[] = {"mail", "chat"};
+  for (const std::string& name : names) {
+    companion.Subscribe(name);
+    ASSERT_NE(companion.Endpoint(name), "");
+  }
+
+  constexpr uint64_t kRounds = 12;
+  constexpr uint64_t kMessagesEach = 60;
+  std::vector<std::string> expected[2];
+  uint64_t seq = 0;
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    for (uint64_t i = 0; i < kMessagesEach; ++i) {
+      ++seq;
+      server.Do([seq](FakeConnector* c) {
+        const std::string& instance = c->subscriptions.at(seq % 2).instance();
+        c->Push(seq, c->RegistrationIdOf(FakeConnector::SubscriptionId(instance)));
+      });
+      expected[seq % 2].push_back(absl::StrCat("message ", seq));
+    }
+    server.WaitUntil([&](FakeConnector* c) {
+      return c->unacked() <= kMessagesEach * (kRounds - round) / (kRounds + 1);
+    });
+    agent->End(SIGKILL);
+    agent = std::make_unique<AgentProcess>(dir, server.address());
+  }
+  for (const int i : {0, 1}) {
+    EXPECT_EQ(companion.Messages(names[i], expected[i].size()), expected[i]);
+    EXPECT_EQ(companion.endpoint_count(names[i]), 1u);
+  }
+  EXPECT_TRUE(server.WaitUntil([](FakeConnector* c) { return c->unacked() == 0; }));
+
+  // What was unsubscribed stays so, whatever happens then.
+  companion.Unsubscribe("mail");
+  EXPECT_EQ(companion.Unsubscribed(1).size(), 1u);
+  agent->End(SIGKILL);
+  agent = std::make_unique<AgentProcess>(dir, server.address());
+  EXPECT_TRUE(server.WaitUntil([](FakeConnector* c) {
+    return c->app_requests.back() ==
+           absl::StrCat("remove ", FakeConnector::SubscriptionId(c->subscriptions[0].instance()));
+  }));
 }
 
 }  // namespace

@@ -16,13 +16,16 @@
 #include "common/clock.h"
 #include "common/log_limit.h"
 #include "device-agent/apps/app_owner.h"
+#include "device-agent/apps/subscription.h"
 #include "device-agent/core/backoff.h"
+#include "device-agent/core/subscription_names.h"
 #include "device-agent/inbox/inbox.h"
 
 namespace bellwire::agent {
 
-// Gets tokens for apps from the server and tells it which apps are gone, whenever there is a
-// session. Removals are on disk and outlive restarts; wishes for tokens live as long as their apps'
+// Gets tokens for apps and endpoints for subscriptions from the server, and tells it which of them
+// are gone, whenever there is a session. What is said of apps here holds for subscriptions.
+// Removals are on disk and outlive restarts; wishes for tokens live as long as their apps'
 // connections. Never asks for an app while its removal is not confirmed, so the two can't overtake
 // each other. Pure and single-threaded.
 class Registrar {
@@ -39,10 +42,13 @@ class Registrar {
   };
 
   // All must outlive the registrar.
-  Registrar(const Clock* clock, Inbox* inbox, absl::BitGenRef random, Owner* owner);
+  Registrar(const Clock* clock, Inbox* inbox, const SubscriptionNames* names,
+            absl::BitGenRef random, Owner* owner);
 
-  // The app, which is `owner`'s, waits for a token. May call OnRefused from inside.
-  void Want(const std::string& app_id, const AppOwner& owner);
+  // The app, which is `owner`'s, waits for a token; a subscription as well if it has an endpoint and
+  // is to be something else from now on. May call OnRefused from inside.
+  void Want(const std::string& app_id, const AppOwner& owner,
+            std::optional<Subscription> subscription = std::nullopt);
   // It does not wait any more.
   void Unwant(const std::string& app_id);
   // Forgets the app (Inbox::Unregister), and whatever was asked for it.
@@ -65,6 +71,8 @@ class Registrar {
  private:
   struct Wish {
     AppOwner owner;
+    // Of a subscription: what it is to be.
+    std::optional<Subscription> subscription;
     // The app waits for it; otherwise only a token that changes is news to it.
     bool asked = false;
     // 0: not asked yet.
@@ -77,19 +85,25 @@ class Registrar {
   struct Request {
     std::string app_id;
     bool removal = false;
+    // Of a subscription that is to be registered: what it was said to be.
+    std::optional<Subscription> subscription;
   };
 
-  // Whether this user may have another app on this phone.
-  bool HasPlaceFor(uid_t uid) const;
+  absl::Status OnToken(const Request& request, const device::v1::AppRegistered& answer);
+  // Whether this user may have another app on this phone, or another subscription of this owner.
+  bool HasPlaceFor(uid_t uid, const std::optional<Subscription>& subscription) const;
   // Asks what may be asked now.
   void Pump();
-  void Ask(const std::string& app_id, bool removal, uint32_t* request_id);
+  void AskFor(const std::string& app_id, Wish* wish);
+  void AskToRemove(const std::string& app_id);
+  uint32_t NewRequest(Request request);
   void RetryLater();
   // Once nothing is open any more: everything here is as the server has it.
   absl::Status KeepTag();
 
   const Clock* const clock_;
   Inbox* const inbox_;
+  const SubscriptionNames* const names_;
   Owner* const owner_;
   // An app may register and unregister as often as it likes.
   LogLimit registered_;

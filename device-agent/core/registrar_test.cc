@@ -18,6 +18,8 @@ using device::v1::AppRegistered;
 
 constexpr char kMail[] = "com.example.mail";
 constexpr uid_t kUser = 1000;
+constexpr char kSubA[] = "sub:1000:a";
+constexpr char kSubB[] = "sub:1000:b";
 
 class RegistrarTest : public testing::Test, private Registrar::Owner {
  protected:
@@ -54,26 +56,42 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
   TempDir dir_;
   std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
   std::mt19937_64 random_{1};
-  Registrar registrar_{&clock_, inbox_.get(), random_, this};
+  const SubscriptionNames names_{std::string(32, 's')};
+  Registrar registrar_{&clock_, inbox_.get(), &names_, random_, this};
   std::vector<Asked> asked_;
   std::vector<std::string> registered_;
   std::vector<v1::Error::Code> refused_;
+  // The last one that was asked for.
+  device::v1::Subscription subscription_;
   // Of the last removal.
   uint64_t removed_registration_ = 0;
 
  private:
   void SendRequest(const device::v1::AgentFrame& frame) override {
-    if (frame.has_register_app()) {
+    if (frame.has_register_app() && frame.register_app().has_subscription()) {
+      EXPECT_EQ(frame.register_app().app_id(), "");
+      subscription_ = frame.register_app().subscription();
+      asked_.push_back({frame.register_app().request_id(),
+                        absl::StrCat("subscribe ", Names(subscription_.instance()))});
+    } else if (frame.has_register_app()) {
       asked_.push_back(
           {frame.register_app().request_id(), "register " + frame.register_app().app_id()});
     } else {
-      asked_.push_back({frame.remove_app().request_id(), "remove " + frame.remove_app().app_id()});
+      asked_.push_back(
+          {frame.remove_app().request_id(), absl::StrCat("remove ", frame.remove_app().app_id(),
+                                                         Names(frame.remove_app().instance()))});
       removed_registration_ = frame.remove_app().registration_id();
     }
   }
   void OnRegistered(const std::string& app_id) override { registered_.push_back(app_id); }
   void OnRefused(const std::string&, v1::Error::Code code, absl::string_view) override {
     refused_.push_back(code);
+  }
+
+  // "a" or "b", for the digests of kSubA and kSubB.
+  std::string Names(const std::string& instance) const {
+    if (instance == names_.InstanceOf(kSubA)) return "a";
+    return instance == names_.InstanceOf(kSubB) ? "b" : instance;
   }
 
   size_t told_ = 0;
@@ -154,6 +172,136 @@ TEST_F(RegistrarVerifyTest, AnAppMoreIsTakenWhileAllOthersAreVerified) {
   }
   registrar_.OnSessionStart(7);
   registrar_.Want("com.example.last", kUser);
+  EXPECT_TRUE(refused_.empty());
+}
+
+class RegistrarSubscriptionTest : public RegistrarTest {
+ protected:
+  RegistrarSubscriptionTest() { registrar_.OnSessionStart(0); }
+
+  AppRegistered Endpoint(uint64_t registration_id = 1) {
+    AppRegistered answer = Ok(LastRequest(), registration_id);
+    answer.set_endpoint("https://push.example/wpush/token");
+    return answer;
+  }
+  void Refuse(AppRegistered::Outcome outcome) {
+    AppRegistered answer;
+    answer.set_request_id(LastRequest());
+    answer.set_outcome(outcome);
+    ASSERT_TRUE(registrar_.OnAppRegistered(answer).ok());
+  }
+
+  const Subscription subscription_of_page_{.owner = "firefox https://mail.example",
+                                           .vapid_key = std::string(65, '\4'),
+                                           .receipts = true};
+};
+
+TEST_F(RegistrarSubscriptionTest, TheServerIsToldDigestsAndNoNames) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  EXPECT_EQ(NewlyAsked(), "subscribe a");
+  EXPECT_EQ(subscription_.instance(), names_.InstanceOf(kSubA));
+  EXPECT_EQ(subscription_.owner(), names_.OwnerOf(kUser, "firefox https://mail.example"));
+  EXPECT_EQ(subscription_.vapid_key(), subscription_of_page_.vapid_key);
+  EXPECT_TRUE(subscription_.receipts());
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint()).ok());
+  EXPECT_EQ(registered_, std::vector<std::string>{kSubA});
+  ASSERT_NE(inbox_->Find(kSubA), nullptr);
+  EXPECT_EQ(inbox_->Find(kSubA)->token, "https://push.example/wpush/token");
+  EXPECT_EQ(inbox_->Find(kSubA)->subscription, subscription_of_page_);
+  ASSERT_TRUE(registrar_.Unregister(kSubA).ok());
+  EXPECT_EQ(NewlyAsked(), "remove a");
+}
+
+TEST_F(RegistrarSubscriptionTest, AnAnswerWithoutAnEndpointEndsTheSession) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  EXPECT_FALSE(registrar_.OnAppRegistered(Ok(LastRequest())).ok());
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(0);
+  AppRegistered answer = Endpoint();
+  answer.set_endpoint(std::string(kMaxEndpointBytes + 1, 'x'));
+  EXPECT_FALSE(registrar_.OnAppRegistered(answer).ok());
+}
+
+TEST_F(RegistrarSubscriptionTest, ARefusalIsTold) {
+  for (const auto& [outcome, code] :
+       {std::pair(AppRegistered::VAPID_REQUIRED, v1::Error::VAPID_REQUIRED),
+        std::pair(AppRegistered::SUBSCRIPTIONS_OFF, v1::Error::SUBSCRIPTIONS_OFF),
+        std::pair(AppRegistered::BAD_SUBSCRIPTION, v1::Error::BAD_SUBSCRIPTION),
+        std::pair(AppRegistered::LIMIT_REACHED, v1::Error::LIMIT_REACHED)}) {
+    registrar_.Want(kSubA, kUser, subscription_of_page_);
+    Refuse(outcome);
+    EXPECT_EQ(refused_.back(), code);
+    EXPECT_EQ(inbox_->Find(kSubA), nullptr);
+  }
+}
+
+TEST_F(RegistrarSubscriptionTest, IsVerifiedWithAllOthers) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint()).ok());
+  registrar_.OnSessionEnd();
+  NewlyAsked();
+  registrar_.OnSessionStart(7);
+  EXPECT_EQ(NewlyAsked(), "subscribe a");
+  EXPECT_EQ(subscription_.vapid_key(), subscription_of_page_.vapid_key);
+  EXPECT_TRUE(subscription_.receipts());
+}
+
+TEST_F(RegistrarSubscriptionTest, IsToldTheServerAnewWhenItChanges) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint()).ok());
+  Subscription silent = subscription_of_page_;
+  silent.receipts = false;
+  registrar_.Want(kSubA, kUser, silent);
+  EXPECT_EQ(NewlyAsked(), "subscribe a, subscribe a");
+  EXPECT_FALSE(subscription_.receipts());
+  EXPECT_EQ(inbox_->Find(kSubA)->subscription, subscription_of_page_) << "not yet";
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint()).ok());
+  EXPECT_EQ(inbox_->Find(kSubA)->subscription, silent);
+}
+
+TEST_F(RegistrarSubscriptionTest, ThatChangesWhileItIsAskedForIsAskedForAgain) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  registrar_.Unwant(kSubA);
+  Subscription other = subscription_of_page_;
+  other.vapid_key = std::string(65, '\5');
+  registrar_.Want(kSubA, kUser, other);
+  EXPECT_EQ(NewlyAsked(), "subscribe a") << "one at a time";
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint(1)).ok());
+  EXPECT_EQ(registered_.size(), 0u) << "senders with the former key are not wanted any more";
+  EXPECT_EQ(NewlyAsked(), "subscribe a");
+  EXPECT_EQ(subscription_.vapid_key(), other.vapid_key);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint(2)).ok());
+  EXPECT_EQ(registered_, std::vector<std::string>{kSubA});
+  EXPECT_EQ(inbox_->Find(kSubA)->subscription, other);
+  EXPECT_EQ(inbox_->Find(kSubA)->registration_id, 2u);
+}
+
+TEST_F(RegistrarSubscriptionTest, SubscriptionsOfOneOwnerAreBounded) {
+  for (size_t i = 0; i < kMaxSubscriptionsPerOwner + 3; ++i) {
+    registrar_.Want(SubscriptionKey(kUser, absl::StrCat(i)), kUser, subscription_of_page_);
+  }
+  EXPECT_EQ(refused_, std::vector(3, v1::Error::LIMIT_REACHED));
+  refused_.clear();
+  registrar_.Want(kSubB, kUser, Subscription{.owner = "another"});
+  registrar_.Want(SubscriptionKey(kUser + 1, "x"), AppOwner(kUser + 1), subscription_of_page_);
+  registrar_.Want(kMail, kUser);
+  EXPECT_TRUE(refused_.empty());
+}
+
+TEST_F(RegistrarSubscriptionTest, UsersShareTheirPlacesAndTakeNoAppsPlace) {
+  const auto want = [this](uid_t uid, size_t i) {
+    registrar_.Want(SubscriptionKey(uid, absl::StrCat(i)), uid,
+                    Subscription{.owner = absl::StrCat(i)});
+  };
+  size_t own = 0;
+  while (refused_.empty() && own <= kMaxSubscriptions) want(kUser, own++);
+  EXPECT_GT(own, kMaxSubscriptions * 3 / 4);
+  EXPECT_LT(own, kMaxSubscriptions);
+  refused_.clear();
+  for (size_t i = 0; i < 10; ++i) want(kUser + 1, i);
+  for (size_t i = 0; i < kMaxAppsPerDevice / 2; ++i) {
+    registrar_.Want(absl::StrCat("com.example.app", i), kUser);
+  }
   EXPECT_TRUE(refused_.empty());
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ using namespace bellwire::agent;  // NOLINT
 
 constexpr char kVictim[] = "com.example.mail";
 constexpr uid_t kVictimUid = 1000;
+constexpr char kVictimSubscription[] = "sub:1000:mail";
 constexpr uid_t kAttackerUid = 1001;
 
 // The agent's end of an app's connection: looks at everything the hub says to the attacker.
@@ -39,10 +41,11 @@ class Stream final : public net::Stream {
       v1::AgentFrame frame;
       if (!frame.ParseFromString(std::string(body))) abort();
       if (frame.has_delivery() || frame.has_gap()) abort();
-      if (frame.has_registered()) abort();
+      if (frame.has_registered() || frame.has_subscribed()) abort();
       for (const auto& app : frame.status().apps()) {
         if (app.app_id() == kVictim) abort();
       }
+      if (frame.status().subscriptions_size() > 0) abort();
       return true;
     });
     if (!status.ok()) abort();
@@ -63,7 +66,11 @@ class Stream final : public net::Stream {
 
 class Owner final : public AppHub::Owner {
  public:
-  void WantToken(const std::string& app_id, const AppOwner&) override { RefuseVictim(app_id); }
+  void WantToken(const std::string& app_id, const AppOwner& owner,
+                 std::optional<Subscription>) override {
+    RefuseVictim(app_id);
+    if (owner.uid != kAttackerUid) abort();
+  }
   void UnwantToken(const std::string&) override {}
   void OnAppConnected(const std::string& app_id) override { RefuseVictim(app_id); }
   void OnAppLeft(const std::string& app_id) override { RefuseVictim(app_id); }
@@ -80,7 +87,7 @@ class Owner final : public AppHub::Owner {
 
  private:
   static void RefuseVictim(const std::string& app_id) {
-    if (app_id == kVictim) abort();
+    if (app_id == kVictim || app_id == kVictimSubscription) abort();
   }
 };
 
@@ -89,6 +96,11 @@ struct Phone {
   Phone() {
     inbox = *Inbox::Open(dir.PathOf("inbox.db"), &clock);
     if (!inbox->Register(kVictim, {kVictimUid, 1, "token"}).ok()) abort();
+    const Subscription subscription{.owner = "org.example.Mail"};
+    if (!inbox->Register(kVictimSubscription, {kVictimUid, 2, "https://push.example", subscription})
+             .ok()) {
+      abort();
+    }
   }
   TempDir dir;
   SimulatedClock clock;

@@ -77,6 +77,11 @@ absl::Status Inbox::Load() {
     const std::string app_id(row.Bytes(0));
     Registration registration{AppOwner(static_cast<uid_t>(row.Int(1)), std::string(row.Bytes(5))),
                               Unsigned(row.Int(2)), std::string(row.Bytes(3))};
+    if (IsSubscriptionKey(app_id)) {
+      registration.subscription = Subscription{.owner = std::string(row.Bytes(6)),
+                                               .vapid_key = std::string(row.Bytes(7)),
+                                               .receipts = row.Int(8) != 0};
+    }
     const uint64_t given = Unsigned(row.Int(4));
     given_.try_emplace(registration.registration_id,
                        Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
@@ -226,6 +231,7 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
       }
     }
     const Given& given = given_[now.registration_id];
+    const Subscription subscription = now.subscription.value_or(Subscription());
     BELLWIRE_RETURN_IF_ERROR(sql_->put_app.Reset()
                                  .BindText(app_id)
                                  .BindInt(now.owner.uid)
@@ -233,6 +239,9 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
                                  .BindText(now.token)
                                  .BindInt(Signed(given.marked_up_to))
                                  .BindText(now.owner.sandbox)
+                                 .BindText(subscription.owner)
+                                 .BindBlob(subscription.vapid_key)
+                                 .BindInt(subscription.receipts ? 1 : 0)
                                  .Run());
     state_.app_of[now.registration_id] = std::string(app_id);
     state_.registrations[std::string(app_id)] = std::move(now);

@@ -22,6 +22,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "device-agent/apps/app_owner.h"
+#include "device-agent/apps/subscription.h"
 #include "device-agent/core/seq_tracker.h"
 #include "device-agent/inbox/inbox_schema.h"
 #include "device-agent/inbox/server_time.h"
@@ -56,15 +57,22 @@ struct InboxItem {
   int64_t accepted_at_ms = 0;
   // Its app was given it on an earlier connection.
   bool redelivered = false;
+  device::v1::Priority priority = device::v1::PRIORITY_UNSPECIFIED;
+  // A device::v1::Content, serialized; empty: the payload is the app's own.
+  std::string content;
 };
 
-// An app that the server knows on this device.
+// An app that the server knows on this device, or a subscription. Everything here that takes an app
+// id takes a subscription's key as well (subscription.h).
 struct Registration {
   // Only they may speak for the app.
   AppOwner owner;
   uint64_t registration_id = 0;
-  // Empty: the server that gave it is gone, and the present one has not given another yet.
+  // Of a subscription: its endpoint. Empty: the server that gave it is gone, and the present one has
+  // not given another yet.
   std::string token;
+  // Of a subscription: as the server was told.
+  std::optional<Subscription> subscription;
 };
 
 // An AppAck that the server has not certainly got.

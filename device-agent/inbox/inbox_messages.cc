@@ -18,9 +18,10 @@ using device::v1::AppAck;
 
 // FNV-1a: each step is a bijection of the state, so no single changed byte goes unnoticed. SQLite
 // checks its own structure, but not what is stored in it.
-uint64_t Checksum(absl::string_view message_id, absl::string_view payload) {
+uint64_t Checksum(absl::string_view message_id, absl::string_view payload,
+                  absl::string_view content) {
   uint64_t hash = 0xcbf29ce484222325;
-  for (absl::string_view part : {message_id, payload}) {
+  for (absl::string_view part : {message_id, payload, content}) {
     for (const char c : part) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
   }
   return hash;
@@ -87,6 +88,7 @@ absl::Status Inbox::ApplyPush(const device::v1::Push& push, Applied* applied) {
     BELLWIRE_RETURN_IF_ERROR(Collapse(registration_id, push.collapse_key()));
   }
   BELLWIRE_RETURN_IF_ERROR(MakeRoom(registration_id));
+  const std::string content = push.content().SerializeAsString();
   Statement& insert = sql_->insert_item.Reset()
                           .BindInt(Signed(registration_id))
                           .BindBlob(push.message_id())
@@ -99,7 +101,9 @@ absl::Status Inbox::ApplyPush(const device::v1::Push& push, Applied* applied) {
   } else {
     insert.BindText(push.collapse_key());
   }
-  insert.BindInt(Signed(Checksum(push.message_id(), push.payload())));
+  insert.BindInt(Signed(Checksum(push.message_id(), push.payload(), content)))
+      .BindInt(push.priority())
+      .BindBlob(content);
   BELLWIRE_RETURN_IF_ERROR(insert.Run());
   NoteExpiry(expires_at_ms);
   ++state_.waiting[registration_id];
@@ -132,7 +136,9 @@ absl::Status Inbox::AddGap(uint64_t registration_id, uint32_t dropped) {
                                .BindInt(now_ms)
                                .BindInt(expires_at_ms)
                                .BindNull()
-                               .BindInt(Signed(Checksum("", "")))
+                               .BindInt(Signed(Checksum("", "", "")))
+                               .BindInt(device::v1::PRIORITY_UNSPECIFIED)
+                               .BindBlob("")
                                .Run());
   NoteExpiry(expires_at_ms);
   ++state_.waiting[registration_id];
@@ -333,10 +339,14 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
     item.payload = std::string(row.Bytes(3));
     item.accepted_at_ms = row.Int(4);
     item.redelivered = item.delivery_id <= earlier;
-    if (item.dropped == 0 && Checksum(item.message_id, item.payload) != Unsigned(row.Int(5))) {
+    item.priority = static_cast<device::v1::Priority>(row.Int(6));
+    item.content = std::string(row.Bytes(7));
+    if (item.dropped == 0 &&
+        Checksum(item.message_id, item.payload, item.content) != Unsigned(row.Int(5))) {
       LogError("inbox_item_damaged", {{"app", app_id}, {"delivery_id", item.delivery_id}});
       item.message_id.clear();
       item.payload.clear();
+      item.content.clear();
       item.dropped = 1;
     }
     items.push_back(std::move(item));

@@ -10,7 +10,7 @@
 namespace bellwire::agent {
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 // AUTOINCREMENT: a delivery id is never used twice, even after the newest row was deleted.
 // Unsigned 64-bit numbers are kept in SQLite's signed ones, bit by bit: never compare them in SQL.
@@ -36,7 +36,9 @@ CREATE TABLE items(
   accepted_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL,
   collapse_key TEXT,
-  checksum INTEGER NOT NULL
+  checksum INTEGER NOT NULL,
+  priority INTEGER NOT NULL DEFAULT 0,
+  content BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE INDEX items_of_app ON items(registration_id, id);
 CREATE INDEX items_by_expiry ON items(expires_at_ms);
@@ -49,7 +51,10 @@ CREATE TABLE apps(
   registration_id INTEGER NOT NULL UNIQUE,
   token TEXT NOT NULL,
   given_up_to INTEGER NOT NULL,
-  sandbox TEXT NOT NULL DEFAULT ''
+  sandbox TEXT NOT NULL DEFAULT '',
+  subscriber TEXT NOT NULL DEFAULT '',
+  vapid_key BLOB NOT NULL DEFAULT x'',
+  receipts INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE removals(
@@ -65,7 +70,7 @@ CREATE TABLE app_acks(
 ) STRICT;
 
 INSERT INTO meta VALUES('inbox_id', randomblob(16));
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
 )";
 
@@ -74,6 +79,19 @@ constexpr char kAddSandbox[] = R"(
 BEGIN IMMEDIATE;
 ALTER TABLE apps ADD COLUMN sandbox TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = 2;
+COMMIT;
+)";
+
+// From version 2, which knew no subscriptions and nothing of what a payload is. Columns come last, in
+// the order of kSchema.
+constexpr char kAddSubscriptions[] = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE apps ADD COLUMN subscriber TEXT NOT NULL DEFAULT '';
+ALTER TABLE apps ADD COLUMN vapid_key BLOB NOT NULL DEFAULT x'';
+ALTER TABLE apps ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN content BLOB NOT NULL DEFAULT x'';
+PRAGMA user_version = 3;
 COMMIT;
 )";
 
@@ -102,7 +120,9 @@ absl::Status PrepareInboxSchema(Database* db) {
                                   kSchemaVersion, ": start the newer agent again"));
   }
   BELLWIRE_RETURN_IF_ERROR(CheckIntegrity(db));
-  return version == 1 ? db->Execute(kAddSandbox) : absl::OkStatus();
+  if (version < 2) BELLWIRE_RETURN_IF_ERROR(db->Execute(kAddSandbox));
+  if (version < 3) BELLWIRE_RETURN_IF_ERROR(db->Execute(kAddSubscriptions));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Database* db) {
@@ -123,11 +143,12 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .all_seen = prepare("SELECT first, last FROM seen"),
 
       .insert_item = prepare("INSERT INTO items(registration_id, message_id, dropped, payload,"
-                             " accepted_at_ms, expires_at_ms, collapse_key, checksum)"
-                             " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
+                             " accepted_at_ms, expires_at_ms, collapse_key, checksum,"
+                             " priority, content) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       .last_item = prepare("SELECT coalesce(max(id), 0) FROM items WHERE registration_id = ?"),
       .items =
-          prepare("SELECT id, message_id, dropped, payload, accepted_at_ms, checksum FROM items"
+          prepare("SELECT id, message_id, dropped, payload, accepted_at_ms, checksum, priority,"
+                  " content FROM items"
                   " WHERE registration_id = ? AND id > ? AND expires_at_ms > ?"
                   " ORDER BY id LIMIT ?"),
       .take_item = prepare("DELETE FROM items WHERE id = ? AND registration_id = ?"
@@ -139,8 +160,8 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .oldest = prepare("SELECT id, message_id, dropped FROM items WHERE registration_id = ?"
                         " AND id > ? ORDER BY id LIMIT ?"),
       .erase_item = prepare("DELETE FROM items WHERE id = ?"),
-      .make_gap = prepare("UPDATE items SET message_id = NULL, payload = x'', collapse_key = NULL,"
-                          " dropped = ?, expires_at_ms = ? WHERE id = ?"),
+      .make_gap = prepare("UPDATE items SET message_id = NULL, payload = x'', content = x'',"
+                          " collapse_key = NULL, dropped = ?, expires_at_ms = ? WHERE id = ?"),
       .expired = prepare("SELECT id, registration_id, message_id FROM items"
                          " WHERE expires_at_ms <= ? ORDER BY id"),
       .next_expiry = prepare("SELECT min(expires_at_ms) FROM items WHERE expires_at_ms > ?"),
@@ -149,11 +170,11 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .count_items =
           prepare("SELECT registration_id, count(*) FROM items GROUP BY registration_id"),
 
-      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?)"),
+      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       .set_given = prepare("UPDATE apps SET given_up_to = ? WHERE registration_id = ?"),
       .erase_app = prepare("DELETE FROM apps WHERE app_id = ?"),
-      .all_apps =
-          prepare("SELECT app_id, owner, registration_id, token, given_up_to, sandbox FROM apps"),
+      .all_apps = prepare("SELECT app_id, owner, registration_id, token, given_up_to, sandbox,"
+                          " subscriber, vapid_key, receipts FROM apps"),
       .void_tokens = prepare("UPDATE apps SET token = ''"),
       .void_token = prepare("UPDATE apps SET token = '' WHERE app_id = ?"),
 

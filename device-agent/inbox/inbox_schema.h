@@ -30,10 +30,10 @@ struct InboxStatements {
 
   // items
   Statement insert_item;  // registration, message id or NULL, dropped, payload, accepted, expires,
-                          // collapse key or NULL, checksum
+                          // collapse key or NULL, checksum, priority, content
   Statement last_item;    // registration -> id or 0
   Statement items;        // registration, after, now, limit
-                          // -> id, message id, dropped, payload, accepted, checksum
+      // -> id, message id, dropped, payload, accepted, checksum, priority, content
   Statement take_item;    // id, registration -> message id or NULL
   Statement collapse;     // registration, key, in flight up to -> message id
   Statement recall;       // registration, message id, given up to -> message id
@@ -47,10 +47,11 @@ struct InboxStatements {
   Statement count_items;  // -> registration, number
 
   // apps
-  Statement put_app;    // app id, owner, registration, token, given up to, sandbox
+  Statement put_app;    // app id, owner, registration, token, given up to, sandbox,
+                        // subscriber, vapid key, receipts
   Statement set_given;  // given up to, registration
   Statement erase_app;  // app id
-  Statement all_apps;   // -> app id, owner, registration, token, given up to, sandbox
+  Statement all_apps;   // -> as put_app
   Statement void_tokens;
   Statement void_token;  // app id
 

@@ -148,6 +148,41 @@ TEST_F(InboxTest, AnItemHasWhatTheServerSaid) {
   EXPECT_EQ((*acks)[0].item.registration_id(), kMailId);
 }
 
+TEST_F(InboxTest, AnItemKeepsWhatItsPayloadIs) {
+  device::v1::Push push = Push(1);
+  push.set_priority(device::v1::HIGH);
+  push.mutable_content()->set_door(device::v1::Content::WEB_PUSH);
+  push.mutable_content()->set_encoding("aesgcm");
+  push.mutable_content()->set_encryption("salt=abc");
+  Receive({push, Push(2)});
+  Reopen();
+  const std::vector<InboxItem> items = Items(kMail);
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[0].priority, device::v1::HIGH);
+  EXPECT_EQ(items[0].content, push.content().SerializeAsString());
+  EXPECT_EQ(items[1].priority, device::v1::PRIORITY_UNSPECIFIED);
+  EXPECT_EQ(items[1].content, "");
+}
+
+TEST_F(InboxTest, ASubscriptionIsKeptAndRemovedLikeAnApp) {
+  const std::string key = SubscriptionKey(1000, "ein Name\n\"; --");
+  const Subscription subscription{.owner = "firefox https://mail.example",
+                                  .vapid_key = std::string(65, '\0'),
+                                  .receipts = true};
+  ASSERT_TRUE(inbox_->Register(key, {1000, 3, "https://push.example/wpush/1", subscription}).ok());
+  Receive({Push(1, 3)});
+  Reopen();
+  ASSERT_NE(inbox_->Find(key), nullptr);
+  EXPECT_EQ(inbox_->Find(key)->token, "https://push.example/wpush/1");
+  EXPECT_EQ(inbox_->Find(key)->subscription, subscription);
+  EXPECT_EQ(Waiting(key), "message 1");
+  ASSERT_TRUE(inbox_->Unregister(key).ok());
+  Reopen();
+  EXPECT_EQ(inbox_->Find(key), nullptr);
+  EXPECT_EQ(inbox_->PendingRemovals(), std::vector<std::string>{key});
+  EXPECT_EQ(AppAcks(), "1:UNREGISTERED");
+}
+
 TEST_F(InboxTest, DuplicatesAreDroppedEvenAfterTheyWereTaken) {
   Receive({Push(1), Push(2)});
   EXPECT_EQ(Receive({Push(2), Push(3)}).duplicates, 1u);
@@ -561,6 +596,20 @@ TEST_F(InboxTest, ADamagedPageIsFoundAtTheStart) {
   EXPECT_TRUE(absl::IsDataLoss(inbox.status())) << inbox.status();
 }
 
+TEST_F(InboxTest, ADamagedContentIsNeverServed) {
+  device::v1::Push push = Push(1);
+  push.mutable_content()->set_encoding("aes128gcm");
+  Receive({push, Push(2)});
+  inbox_.reset();
+  std::string bytes = ReadFile(path_);
+  const size_t at = bytes.find("aes128gcm");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] ^= 0x20;
+  WriteFile(path_, bytes);
+  Reopen();
+  EXPECT_EQ(Waiting(kMail), "gap 1,message 2");
+}
+
 TEST_F(InboxTest, ADamagedPayloadIsNeverServed) {
   Receive({Push(1), Push(2)});
   inbox_.reset();
@@ -573,8 +622,35 @@ TEST_F(InboxTest, ADamagedPayloadIsNeverServed) {
   EXPECT_EQ(Waiting(kMail), "gap 1,message 2");
 }
 
+// What format 3 has and format 2 had not.
+constexpr char kToFormat2[] = R"(
+ALTER TABLE apps DROP COLUMN subscriber;
+ALTER TABLE apps DROP COLUMN vapid_key;
+ALTER TABLE apps DROP COLUMN receipts;
+ALTER TABLE items DROP COLUMN priority;
+ALTER TABLE items DROP COLUMN content;
+PRAGMA user_version = 2;
+)";
+
+TEST_F(InboxTest, AFormatWithoutSubscriptionsIsTakenOver) {
+  Receive({Push(1), Push(2, kChatId)});
+  ASSERT_TRUE(inbox_->database()->Execute(kToFormat2).ok());
+  Reopen();
+  EXPECT_EQ(inbox_->Find(kMail)->token, "mail-token");
+  EXPECT_FALSE(inbox_->Find(kMail)->subscription.has_value());
+  EXPECT_EQ(Waiting(kMail), "message 1");
+  EXPECT_EQ(Waiting(kChat), "message 2");
+  EXPECT_EQ(Receive({Push(1), Push(3)}).duplicates, 1u);
+  const Subscription subscription{.owner = "firefox", .vapid_key = "key", .receipts = true};
+  ASSERT_TRUE(inbox_->Register("sub:1000:x", {1000, 5, "https://a", subscription}).ok());
+  Reopen();
+  EXPECT_EQ(inbox_->Find("sub:1000:x")->subscription, subscription);
+  EXPECT_EQ(Waiting(kMail), "message 1,message 3");
+}
+
 TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
   Receive({Push(1)});
+  ASSERT_TRUE(inbox_->database()->Execute(kToFormat2).ok());
   ASSERT_TRUE(inbox_->database()
                   ->Execute("ALTER TABLE apps DROP COLUMN sandbox; PRAGMA user_version = 1")
                   .ok());
@@ -591,7 +667,7 @@ TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
 }
 
 TEST_F(InboxTest, ALaterFormatIsRefused) {
-  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 3").ok());
+  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 4").ok());
   inbox_.reset();
   const auto inbox = Inbox::Open(path_, &clock_);
   EXPECT_EQ(ErrorReason(inbox.status()), "DATABASE_TOO_NEW") << inbox.status();

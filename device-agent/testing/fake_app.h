@@ -49,6 +49,25 @@ class FakeApp final : public net::Stream::Delegate {
     frame.mutable_hello()->set_app_id(app_id_);
     Send(frame);
   }
+  void HelloAsCompanion() {
+    v1::AppFrame frame;
+    frame.mutable_hello()->set_companion(true);
+    Send(frame);
+  }
+  void Subscribe(const std::string& instance, const std::string& owner = "org.example.App",
+                 const std::string& vapid_key = "", bool receipts = false) {
+    v1::AppFrame frame;
+    frame.mutable_subscribe()->set_instance(instance);
+    frame.mutable_subscribe()->set_owner(owner);
+    frame.mutable_subscribe()->set_vapid_key(vapid_key);
+    frame.mutable_subscribe()->set_receipts(receipts);
+    Send(frame);
+  }
+  void Unsubscribe(const std::string& instance) {
+    v1::AppFrame frame;
+    frame.mutable_unsubscribe()->set_instance(instance);
+    Send(frame);
+  }
   void Register() {
     v1::AppFrame frame;
     frame.mutable_register_();
@@ -75,8 +94,9 @@ class FakeApp final : public net::Stream::Delegate {
     frame.mutable_set_network()->set_name(name);
     Send(frame);
   }
-  void Ack(uint64_t delivery_id) {
+  void Ack(uint64_t delivery_id, const std::string& instance = "") {
     v1::AppFrame frame;
+    frame.mutable_ack()->set_instance(instance);
     frame.mutable_ack()->add_delivery_ids(delivery_id);
     Send(frame);
   }
@@ -86,10 +106,15 @@ class FakeApp final : public net::Stream::Delegate {
 
   // What it heard.
   std::vector<std::string> tokens;
-  // Payloads, and "gap N".
+  // Endpoints, as "INSTANCE=URL", and instances that were unsubscribed.
+  std::vector<std::string> endpoints;
+  std::vector<std::string> unsubscribed;
+  // Payloads, and "gap N"; of a subscription, behind "INSTANCE: ".
   std::vector<std::string> got;
   std::vector<v1::Delivery> deliveries;
   std::vector<v1::Error::Code> errors;
+  // What each of them was about; empty: the connection.
+  std::vector<std::string> error_instances;
   std::vector<v1::Status> statuses;
   std::string inbox_id;
   int unregistered = 0;
@@ -118,16 +143,28 @@ class FakeApp final : public net::Stream::Delegate {
     if (frame.has_unregistered()) ++unregistered;
     if (frame.has_activity_set()) ++activities_set;
     if (frame.has_network_set()) ++networks_set;
-    if (frame.has_error()) errors.push_back(frame.error().code());
+    if (frame.has_subscribed()) {
+      endpoints.push_back(
+          absl::StrCat(frame.subscribed().instance(), "=", frame.subscribed().endpoint()));
+    }
+    if (frame.has_unsubscribed()) unsubscribed.push_back(frame.unsubscribed().instance());
+    if (frame.has_error()) {
+      errors.push_back(frame.error().code());
+      error_instances.push_back(frame.error().instance());
+    }
     if (frame.has_status()) statuses.push_back(frame.status());
     if (frame.has_delivery()) {
-      got.push_back(frame.delivery().payload());
+      const std::string& instance = frame.delivery().instance();
+      got.push_back(
+          absl::StrCat(instance, instance.empty() ? "" : ": ", frame.delivery().payload()));
       deliveries.push_back(frame.delivery());
-      if (acks_) Ack(frame.delivery().delivery_id());
+      if (acks_) Ack(frame.delivery().delivery_id(), instance);
     }
     if (frame.has_gap()) {
-      got.push_back(absl::StrCat("gap ", frame.gap().dropped()));
-      if (acks_) Ack(frame.gap().delivery_id());
+      const std::string& instance = frame.gap().instance();
+      got.push_back(
+          absl::StrCat(instance, instance.empty() ? "" : ": ", "gap ", frame.gap().dropped()));
+      if (acks_) Ack(frame.gap().delivery_id(), instance);
     }
   }
 

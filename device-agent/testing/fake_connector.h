@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/device/v1/device.pb.h"
@@ -85,6 +86,16 @@ class FakeConnector final : public net::Stream::Delegate {
     return absl::StrCat("token-", app_id, "-", generation_);
   }
 
+  // What stands for the app id of a subscription in RegistrationIdOf, ForgetRegistration and
+  // app_requests.
+  static std::string SubscriptionId(const std::string& instance) {
+    return absl::StrCat("subscription ", absl::BytesToHexString(instance));
+  }
+  std::string EndpointOf(const std::string& instance) {
+    return absl::StrCat("https://push.example/wpush/", absl::BytesToHexString(instance), "-",
+                        generation_);
+  }
+
   // A server whose store came back from a backup that doesn't know the app: another registration.
   void ForgetRegistration(const std::string& app_id) {
     registration_ids_.erase(app_id);
@@ -121,6 +132,8 @@ class FakeConnector final : public net::Stream::Delegate {
   std::vector<std::string> app_acks;
   // "register com.example.mail", "remove com.example.mail".
   std::vector<std::string> app_requests;
+  // What was asked for, as it came.
+  std::vector<device::v1::Subscription> subscriptions;
   // ActivityChanges.
   std::vector<device::v1::Activity> activities;
   std::vector<device::v1::NetworkReport> network_reports;
@@ -164,23 +177,32 @@ class FakeConnector final : public net::Stream::Delegate {
     if (frame.has_activity_change()) activities.push_back(frame.activity_change().activity());
     device::v1::ConnectorFrame answer;
     if (frame.has_register_app()) {
-      const std::string& app_id = frame.register_app().app_id();
+      const bool is_subscription = frame.register_app().has_subscription();
+      const std::string& instance = frame.register_app().subscription().instance();
+      const std::string app_id =
+          is_subscription ? SubscriptionId(instance) : frame.register_app().app_id();
       app_requests.push_back("register " + app_id);
+      if (is_subscription) subscriptions.push_back(frame.register_app().subscription());
       auto* registered = answer.mutable_app_registered();
       registered->set_request_id(frame.register_app().request_id());
       registered->set_outcome(register_outcome);
-      registered->set_app_id(app_id);
+      registered->set_app_id(frame.register_app().app_id());
+      registered->set_instance(instance);
       if (register_outcome == device::v1::AppRegistered::OK) {
         registered->set_registration_id(RegistrationIdOf(app_id));
         registered->set_token(TokenOf(app_id));
+        if (is_subscription) registered->set_endpoint(EndpointOf(instance));
         registered->set_registrations_tag(registrations_tag);
       }
       Send(answer);
     } else if (frame.has_remove_app()) {
-      app_requests.push_back("remove " + frame.remove_app().app_id());
+      const std::string app_id = frame.remove_app().instance().empty()
+                                     ? frame.remove_app().app_id()
+                                     : SubscriptionId(frame.remove_app().instance());
+      app_requests.push_back("remove " + app_id);
       answer.mutable_app_removed()->set_request_id(frame.remove_app().request_id());
       answer.mutable_app_removed()->set_ok(removes);
-      if (removes) registration_ids_.erase(frame.remove_app().app_id());
+      if (removes) registration_ids_.erase(app_id);
       Send(answer);
     }
   }
