@@ -251,9 +251,9 @@ void Registrar::RetryLater() {
 void Registrar::Pump() {
   if (!in_session_ || retry_at_.has_value()) return;
   for (const std::string& app_id : inbox_->PendingRemovals()) {
-    const bool asked = std::any_of(requests_.begin(), requests_.end(), [&](const auto& r) {
-      return r.second.removal && r.second.app_id == app_id;
-    });
+    // One question about an app at a time: answers may overtake each other.
+    const bool asked = std::any_of(requests_.begin(), requests_.end(),
+                                   [&](const auto& r) { return r.second.app_id == app_id; });
     if (asked) continue;
     if (requests_.size() >= kMaxPendingAppRequests) return;
     AskToRemove(app_id);

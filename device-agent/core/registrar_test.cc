@@ -276,6 +276,30 @@ TEST_F(RegistrarSubscriptionTest, ThatChangesWhileItIsAskedForIsAskedForAgain) {
   EXPECT_EQ(inbox_->Find(kSubA)->registration_id, 2u);
 }
 
+// Otherwise it would live on the server for good, and take one of its owner's places.
+TEST_F(RegistrarSubscriptionTest, WhatTheServerMayHaveHeardOfIsRemovedAfterAll) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  ASSERT_TRUE(registrar_.Unregister(kSubA).ok());
+  EXPECT_EQ(NewlyAsked(), "subscribe a") << "one question at a time";
+  registrar_.OnSessionEnd();
+  registrar_.OnSessionStart(0);
+  EXPECT_EQ(NewlyAsked(), "remove a");
+  EXPECT_EQ(removed_registration_, 0u) << "whichever there is";
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  EXPECT_EQ(NewlyAsked(), "");
+  ASSERT_TRUE(registrar_.OnAppRemoved(Removed(LastRequest())).ok());
+  EXPECT_EQ(NewlyAsked(), "subscribe a");
+}
+
+TEST_F(RegistrarSubscriptionTest, UnsubscribedWhileItWasAskedForItsRegistrationIsRemoved) {
+  registrar_.Want(kSubA, kUser, subscription_of_page_);
+  ASSERT_TRUE(registrar_.Unregister(kSubA).ok());
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint(5)).ok());
+  EXPECT_EQ(NewlyAsked(), "subscribe a, remove a");
+  EXPECT_EQ(removed_registration_, 5u);
+  EXPECT_TRUE(registered_.empty());
+}
+
 TEST_F(RegistrarSubscriptionTest, SubscriptionsOfOneOwnerAreBounded) {
   for (size_t i = 0; i < kMaxSubscriptionsPerOwner + 3; ++i) {
     registrar_.Want(SubscriptionKey(kUser, absl::StrCat(i)), kUser, subscription_of_page_);

@@ -260,7 +260,13 @@ absl::Status Inbox::VoidToken(absl::string_view app_id) {
 
 absl::Status Inbox::Unregister(absl::string_view app_id) {
   const Registration* registration = Find(app_id);
-  if (registration == nullptr) return absl::OkStatus();
+  if (registration == nullptr) {
+    if (!IsSubscriptionKey(app_id) || IsRemovalPending(app_id) ||
+        state_.removals.size() >= kMaxSubscriptions) {
+      return absl::OkStatus();
+    }
+    return Transact([&] { return PutRemoval(app_id, 0); });
+  }
   const uint64_t registration_id = registration->registration_id;
   BELLWIRE_RETURN_IF_ERROR(Transact([&]() -> absl::Status {
     std::vector<std::string> messages;
@@ -279,11 +285,15 @@ absl::Status Inbox::Unregister(absl::string_view app_id) {
     BELLWIRE_RETURN_IF_ERROR(sql_->erase_app.Reset().BindText(app_id).Run());
     state_.app_of.erase(registration_id);
     state_.registrations.erase(state_.registrations.find(app_id));
-    state_.removals[std::string(app_id)] = registration_id;
-    return sql_->put_removal.Reset().BindText(app_id).BindInt(Signed(registration_id)).Run();
+    return PutRemoval(app_id, registration_id);
   }));
   given_.erase(registration_id);
   return absl::OkStatus();
+}
+
+absl::Status Inbox::PutRemoval(absl::string_view app_id, uint64_t registration_id) {
+  state_.removals[std::string(app_id)] = registration_id;
+  return sql_->put_removal.Reset().BindText(app_id).BindInt(Signed(registration_id)).Run();
 }
 
 std::vector<std::string> Inbox::PendingRemovals() const {

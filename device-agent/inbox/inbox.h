@@ -179,12 +179,14 @@ class Inbox {
   absl::Status Register(absl::string_view app_id, const Registration& registration);
   // The server does not know the app any more: the token is void. The owner and what waits stay.
   absl::Status VoidToken(absl::string_view app_id);
-  // Forgets the app and what waits for it, and notes that the server is to be told.
+  // Forgets the app and what waits for it, and notes that the server is to be told. So it notes of a
+  // subscription that is not known here, because the server may have registered it without our
+  // hearing of it; as long as fewer than kMaxSubscriptions are to be told.
   absl::Status Unregister(absl::string_view app_id);
   // Apps that the server is still to be told about.
   bool IsRemovalPending(absl::string_view app_id) const { return state_.removals.contains(app_id); }
   std::vector<std::string> PendingRemovals() const;
-  // The registration that is to be removed. REQUIRES: IsRemovalPending(app_id).
+  // The registration that is to be removed; 0: whichever there is. REQUIRES: IsRemovalPending(app_id).
   uint64_t RemovedRegistration(absl::string_view app_id) const {
     return state_.removals.find(app_id)->second;
   }
@@ -266,6 +268,7 @@ class Inbox {
   absl::Status MakeRoom(uint64_t registration_id);
   absl::Status QueueAppAck(absl::string_view message_id, uint64_t registration_id,
                            device::v1::AppAck::Outcome outcome);
+  absl::Status PutRemoval(absl::string_view app_id, uint64_t registration_id);
   // Whether items of this registration may be stored.
   bool Takes(uint64_t registration_id) const;
   uint64_t InFlightUpTo(uint64_t registration_id) const;

@@ -183,6 +183,18 @@ TEST_F(InboxTest, ASubscriptionIsKeptAndRemovedLikeAnApp) {
   EXPECT_EQ(AppAcks(), "1:UNREGISTERED");
 }
 
+TEST_F(InboxTest, WhatTheServerIsToForgetIsBounded) {
+  for (size_t i = 0; i < kMaxSubscriptions + 10; ++i) {
+    ASSERT_TRUE(inbox_->Unregister(SubscriptionKey(1000, absl::StrCat(i))).ok());
+  }
+  EXPECT_EQ(inbox_->PendingRemovals().size(), kMaxSubscriptions);
+  ASSERT_TRUE(inbox_->Unregister("com.example.unknown").ok());
+  ASSERT_TRUE(inbox_->Unregister(kMail).ok()) << "what was registered is always removed";
+  Reopen();
+  EXPECT_EQ(inbox_->PendingRemovals().size(), kMaxSubscriptions + 1);
+  EXPECT_EQ(inbox_->RemovedRegistration("sub:1000:0"), 0u);
+}
+
 TEST_F(InboxTest, DuplicatesAreDroppedEvenAfterTheyWereTaken) {
   Receive({Push(1), Push(2)});
   EXPECT_EQ(Receive({Push(2), Push(3)}).duplicates, 1u);
