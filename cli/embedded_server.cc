@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
+#include "gateway/http_flags.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "rpc/credentials.h"
@@ -81,7 +82,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
     live_directory_ = directory_.get();
   }
 
-  gateway::GatewayServer::Options gateway_options = options.gateway;
+  gateway_options_ = options.gateway;
+  gateway::GatewayServer::Options& gateway_options = gateway_options_;
   gateway_options.listen = options.provider_listen;
   gateway_options.certificate_path = dir.server_certificate();
   gateway_options.key_path = dir.server_key();
@@ -90,8 +92,12 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.registry = registry_->api();
   gateway_options.connectors = directory_.get();
   gateway_options.clock = options.clock;
-  BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(std::move(gateway_options)));
+  BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));
   return absl::OkStatus();
+}
+
+std::vector<std::pair<std::string, std::string>> EmbeddedServer::http_addresses() const {
+  return gateway::HttpAddresses(*gateway_);
 }
 
 void EmbeddedServer::ReloadAdminToken() {
@@ -106,6 +112,7 @@ void EmbeddedServer::Reload() {
   const DataDir dir(data_dir_);
   LogReload(absl::StrCat(dir.server_certificate(), " for the provider port"),
             gateway_->ReloadCertificate());
+  gateway::ReloadHttps(gateway_options_, gateway_.get());
   const std::string ticket_keys = TicketKeyFile(dir, ticket_key_path_);
   LogReload(absl::StrCat(dir.server_certificate(), ticket_keys.empty() ? "" : ", ", ticket_keys,
                          " for the device port"),

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -34,7 +36,7 @@ class EmbeddedServer {
     std::string ticket_key_path;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;
-    // What the gateway serves beside the provider port: its public URLs. The rest is filled in.
+    // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled in.
     gateway::GatewayServer::Options gateway;
     // Not owned; must outlive the server.
     const Clock* clock = nullptr;
@@ -51,6 +53,8 @@ class EmbeddedServer {
   // "host:port" with the real ports.
   std::string provider_address() const { return gateway_->address(); }
   std::string device_address() const { return connector_->device_address(); }
+  // Of the ports beside the provider port (gateway::HttpAddresses).
+  std::vector<std::pair<std::string, std::string>> http_addresses() const;
 
   // For a watchdog: whether each port still accepts, seen within `patience`.
   bool ProviderPortResponds(absl::Duration patience) { return gateway_->Responds(patience); }
@@ -79,6 +83,7 @@ class EmbeddedServer {
   std::unique_ptr<registry::RegistryServer> registry_;
   std::unique_ptr<connector::ConnectorServer> connector_;
   std::unique_ptr<ConnectorDirectory> directory_;
+  gateway::GatewayServer::Options gateway_options_;
   std::unique_ptr<gateway::GatewayServer> gateway_;
   // The registry starts before the directory and stops after it: `directory_` while it may be used.
   absl::Mutex mutex_;

@@ -33,9 +33,10 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
                              absl::Seconds(flags.heartbeat_max_seconds)};
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
-  BELLWIRE_RETURN_IF_ERROR(
-      WriteReadyFile(flags.ready_file, {{"provider_address", server->provider_address()},
-                                        {"device_address", server->device_address()}}));
+  std::vector<std::pair<std::string, std::string>> ready = server->http_addresses();
+  ready.emplace_back("provider_address", server->provider_address());
+  ready.emplace_back("device_address", server->device_address());
+  BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   LogInfo("serving", {{"provider_address", server->provider_address()},
                       {"device_address", server->device_address()},
                       {"data_dir", options.data_dir}});
@@ -104,6 +105,9 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
   AddDaemonFlags(command, flags.get());
   SetExamples(command,
               "  bellwire serve --data_dir ./data\n"
+              "  bellwire serve --data_dir /var/lib/bellwire --https_listen [::]:443 "
+              "--https_cert fullchain.pem --https_key privkey.pem "
+              "--public_url https://push.example.com\n"
               "  bellwire serve --data_dir /var/lib/bellwire --config /etc/bellwire/serve.conf "
               "--log_json");
   command->callback([=] { context->run = [=] { return Serve(*flags, context); }; });

@@ -1,21 +1,88 @@
 #include "gateway/http_flags.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/public_urls.h"
 #include "common/status_macros.h"
+#include "net/socket/cidr.h"
+#include "ops/main_support.h"
 
 namespace bellwire::gateway {
 
 void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
-  app->add_option("--public_url", flags->public_urls,
-                  "Where the world reaches this server, such as https://push.example.com: names the "
-                  "endpoints of subscriptions. May be given several times: the first one names "
-                  "them, and senders may sign for any")
+  app->add_option(
+         "--public_url", flags->public_urls,
+         "Where the world reaches this server, such as https://push.example.com: names the "
+         "endpoints of subscriptions. May be given several times: the first one names "
+         "them, and senders may sign for any")
       ->type_name("URL");
+  app->add_option("--https_listen", flags->https_listen,
+                  "Where the world connects (HTTP/1.1 and HTTP/2 over TLS), HOST:PORT, such as "
+                  "[::]:443: every door but the admin API")
+      ->type_name("HOST:PORT");
+  CLI::Option* const cert =
+      app->add_option("--https_cert", flags->https_cert,
+                      "Certificate of --https_listen with its intermediates, such as certbot's "
+                      "fullchain.pem; read again at SIGHUP [the provider port's]")
+          ->type_name("FILE");
+  CLI::Option* const key =
+      app->add_option("--https_key", flags->https_key, "Its private key, such as privkey.pem")
+          ->type_name("FILE");
+  cert->needs(key);
+  key->needs(cert);
+  app->add_option("--http_listen", flags->http_listen,
+                  "For a proxy on this machine, in clear text: HOST:PORT of a loopback address, or "
+                  "unix:PATH")
+      ->type_name("ADDRESS");
+  app->add_option("--trusted_proxies", flags->trusted_proxies,
+                  "Proxies that are believed when they name their client (Forwarded, "
+                  "X-Forwarded-For), such as 127.0.0.1,10.0.0.0/8")
+      ->type_name("CIDR,...")
+      ->delimiter(',');
+  app->add_option("--proxy_protocol_from", flags->proxy_protocol_from,
+                  "Load balancers that begin each connection to a port with TLS by a header of the "
+                  "PROXY protocol, version 1 or 2")
+      ->type_name("CIDR,...")
+      ->delimiter(',');
+  app->add_option(
+         "--doors_off", flags->doors_off,
+         absl::StrCat("Doors that stay shut, of ", absl::StrJoin(GatewayServer::KnownDoors(), ", "),
+                      "; grpc is always open at the provider port"))
+      ->type_name("DOOR,...")
+      ->delimiter(',');
 }
 
 absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* options) {
   BELLWIRE_ASSIGN_OR_RETURN(options->public_urls, PublicUrls::Parse(flags.public_urls));
+  BELLWIRE_ASSIGN_OR_RETURN(options->trusted_proxies, net::CidrList::Parse(flags.trusted_proxies));
+  BELLWIRE_ASSIGN_OR_RETURN(options->proxy_protocol_from,
+                            net::CidrList::Parse(flags.proxy_protocol_from));
+  options->https_listen = flags.https_listen;
+  options->https_certificate_path = flags.https_cert;
+  options->https_key_path = flags.https_key;
+  options->http_listen = flags.http_listen;
+  options->doors_off = flags.doors_off;
   return absl::OkStatus();
+}
+
+void ReloadHttps(const GatewayServer::Options& options, GatewayServer* server) {
+  if (options.https_listen.empty()) return;
+  const std::string& file = options.https_certificate_path.empty() ? options.certificate_path
+                                                                   : options.https_certificate_path;
+  LogReload(absl::StrCat(file, " for the https port"), server->ReloadHttpsCertificate());
+}
+
+std::vector<std::pair<std::string, std::string>> HttpAddresses(const GatewayServer& server) {
+  std::vector<std::pair<std::string, std::string>> addresses;
+  if (!server.https_address().empty()) {
+    addresses.emplace_back("https_address", server.https_address());
+  }
+  if (!server.http_address().empty()) {
+    addresses.emplace_back("http_address", server.http_address());
+  }
+  return addresses;
 }
 
 }  // namespace bellwire::gateway

@@ -10,16 +10,29 @@
 
 namespace bellwire::gateway {
 
-// The flags of `bellwire serve` and `bellwire-gateway` that are about HTTP.
+// The flags of `bellwire serve` and `bellwire-gateway` that are about HTTP; as GatewayServer::Options.
 struct HttpFlags {
   std::vector<std::string> public_urls;
+  std::string https_listen;
+  std::string https_cert;
+  std::string https_key;
+  std::string http_listen;
+  std::vector<std::string> trusted_proxies;
+  std::vector<std::string> proxy_protocol_from;
+  std::vector<std::string> doors_off;
 };
 
 // `flags` outlives the parse.
 void AddHttpFlags(CLI::App* app, HttpFlags* flags);
 
-// INVALID_ARGUMENT BAD_PUBLIC_URL
+// INVALID_ARGUMENT BAD_PUBLIC_URL, BAD_CIDR
 absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* options);
+
+// Takes up new files of the https port's certificate, and logs what came of it (LogReload).
+void ReloadHttps(const GatewayServer::Options& options, GatewayServer* server);
+
+// For the ready file: "https_address" and "http_address", as far as there are such ports.
+std::vector<std::pair<std::string, std::string>> HttpAddresses(const GatewayServer& server);
 
 }  // namespace bellwire::gateway
 

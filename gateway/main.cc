@@ -73,12 +73,14 @@ absl::Status Run(const Flags& flags) {
   options.connectors = connectors.get();
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,
-                            GatewayServer::Start(std::move(options)));
-  BELLWIRE_RETURN_IF_ERROR(
-      WriteReadyFile(flags.ready_file, {{"provider_address", server->address()}}));
+                            GatewayServer::Start(options));
+  std::vector<std::pair<std::string, std::string>> ready = HttpAddresses(*server);
+  ready.emplace_back("provider_address", server->address());
+  BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   const Watchdog watchdog(ListenersOf(*server));
   WaitForShutdownSignal([&] {
     LogReload(data_dir.server_certificate(), server->ReloadCertificate());
+    ReloadHttps(options, server.get());
     absl::StatusOr<std::string> token = ReadPrivateFile(data_dir.admin_token());
     LogReload(data_dir.admin_token(),
               token.ok() ? server->SetAdminToken(std::string(absl::StripAsciiWhitespace(*token)))

@@ -7,9 +7,12 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host_port.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "gateway/admin/admin_credential.h"
@@ -17,6 +20,7 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/call/method_table.h"
+#include "gateway/doors/front_page/front_page.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/grpc_door.h"
 #include "gateway/doors/grpc/health_service.h"
@@ -46,6 +50,42 @@ absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(const std::string
                                         .audience = net::TlsAudience::kWeb});
 }
 
+// Doors that can be switched off, and where their requests begin.
+struct Door {
+  const char* name;
+  const char* path;
+};
+constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
+constexpr Door kKnownDoors[] = {kGrpc};
+
+absl::Status CheckDoors(const std::vector<std::string>& names) {
+  const std::vector<std::string> known = GatewayServer::KnownDoors();
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, "UNKNOWN_DOOR",
+        absl::StrCat("there is no door \"", name, "\"; there are ", absl::StrJoin(known, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+// What is in clear text stays on this machine.
+absl::Status CheckLoopback(const std::string& address) {
+  if (address.empty() || absl::StartsWith(address, "unix:")) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(address));
+  if (parts.host == "localhost" || parts.host == "::1" || absl::StartsWith(parts.host, "127.")) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kInvalidArgument, "NOT_LOOPBACK",
+                   absl::StrCat("the clear-text port ", address,
+                                " would be open to other machines; "
+                                "use 127.0.0.1, [::1] or unix:PATH, and a proxy in front"));
+}
+
+std::string WithPort(const std::string& listen, uint16_t port) {
+  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
+}
+
 absl::Status CheckAdminToken(const std::string& admin_token) {
   if (!admin_token.empty()) return absl::OkStatus();
   return MakeError(absl::StatusCode::kInvalidArgument, "EMPTY_ADMIN_TOKEN",
@@ -55,8 +95,7 @@ absl::Status CheckAdminToken(const std::string& admin_token) {
 class GatewayServerImpl final : public GatewayServer {
  public:
   explicit GatewayServerImpl(Options options)
-      : certificate_path_(options.certificate_path),
-        key_path_(options.key_path),
+      : options_(options),
         keys_(options.registry, options.clock),
         authenticator_(&keys_, options.clock),
         engine_({.sealer = options.sealer,
@@ -79,11 +118,17 @@ class GatewayServerImpl final : public GatewayServer {
         admin_credential_(options.admin_token, options.clock),
         admin_(&admin_credential_, options.registry, options.clock),
         reflection_({kPushService, kHealth, kReflection}, {kAdminService}),
-        reflection_service_(&reflection_, &admin_credential_, &drain_) {
+        reflection_service_(&reflection_, &admin_credential_, &drain_),
+        public_reflection_({kPushService, kHealth, kReflection}, {}),
+        public_reflection_service_(&public_reflection_, &admin_credential_, &drain_),
+        front_page_(OpenDoors()) {
     push_.AddTo(&methods_);
     admin_.AddTo(&methods_);
     health_.AddTo(&methods_);
     reflection_service_.AddTo(&methods_);
+    push_.AddTo(&public_methods_);
+    health_.AddTo(&public_methods_);
+    public_reflection_service_.AddTo(&public_methods_);
   }
 
   ~GatewayServerImpl() override {
@@ -91,23 +136,73 @@ class GatewayServerImpl final : public GatewayServer {
     listener_.reset();
     // What registry and connectors still owe to calls that were answered without them.
     door_.AwaitNoCalls();
+    public_door_.AwaitNoCalls();
   }
 
-  absl::Status Listen(const std::string& listen, std::shared_ptr<net::TlsServerContext> tls) {
-    BELLWIRE_ASSIGN_OR_RETURN(
-        listener_,
-        http::HttpListener::Start({.address = listen, .tls = std::move(tls), .doors = {&door_}}));
-    address_ = absl::StrCat(listen.substr(0, listen.rfind(':')), ":", listener_->port());
-    LogInfo("gateway_listening", {{"address", address_}});
+  absl::Status Listen() {
+    http::HttpListener::Options listener;
+    BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
+                              ReadTls(options_.certificate_path, options_.key_path));
+    // What the provider port is for can't be switched off.
+    std::vector<http::Door*> doors = {&door_};
+    AddDoors(&doors);
+    listener.ports.push_back({.address = options_.listen,
+                              .tls = std::move(tls),
+                              .doors = std::move(doors),
+                              .trusted_proxies = options_.trusted_proxies,
+                              .proxy_protocol_from = options_.proxy_protocol_from});
+    std::vector<http::Door*> public_doors;
+    if (IsOpen(kGrpc)) public_doors.push_back(&public_door_);
+    AddDoors(&public_doors);
+    if (!options_.https_listen.empty()) {
+      BELLWIRE_ASSIGN_OR_RETURN(tls, ReadHttpsTls());
+      listener.ports.push_back({.address = options_.https_listen,
+                                .tls = std::move(tls),
+                                .doors = public_doors,
+                                .trusted_proxies = options_.trusted_proxies,
+                                .proxy_protocol_from = options_.proxy_protocol_from});
+    }
+    if (!options_.http_listen.empty()) {
+      listener.ports.push_back({.address = options_.http_listen,
+                                .doors = public_doors,
+                                .trusted_proxies = options_.trusted_proxies});
+    }
+    BELLWIRE_ASSIGN_OR_RETURN(listener_, http::HttpListener::Start(std::move(listener)));
+    size_t index = 0;
+    address_ = WithPort(options_.listen, listener_->port(index++));
+    if (!options_.https_listen.empty()) {
+      https_address_ = WithPort(options_.https_listen, listener_->port(index++));
+    }
+    if (!options_.http_listen.empty()) {
+      const uint16_t port = listener_->port(index);
+      http_address_ = port == 0 ? options_.http_listen : WithPort(options_.http_listen, port);
+    }
+    LogInfo("gateway_listening", {{"address", address_},
+                                  {"https_address", https_address_},
+                                  {"http_address", http_address_},
+                                  {"doors", absl::StrJoin(open_doors(), ",")}});
     return absl::OkStatus();
   }
 
   const std::string& address() const override { return address_; }
+  const std::string& https_address() const override { return https_address_; }
+  const std::string& http_address() const override { return http_address_; }
+  std::vector<std::string> open_doors() const override {
+    std::vector<std::string> names;
+    for (const FrontPage::OpenDoor& door : OpenDoors()) names.push_back(door.name);
+    return names;
+  }
   bool Responds(absl::Duration patience) override { return listener_->Responds(patience); }
   absl::Status ReloadCertificate() override {
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
-                              ReadTls(certificate_path_, key_path_));
-    listener_->UseTls(std::move(tls));
+                              ReadTls(options_.certificate_path, options_.key_path));
+    listener_->UseTls(kProviderPort, std::move(tls));
+    return absl::OkStatus();
+  }
+  absl::Status ReloadHttpsCertificate() override {
+    if (options_.https_listen.empty()) return absl::OkStatus();
+    BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls, ReadHttpsTls());
+    listener_->UseTls(kHttpsPort, std::move(tls));
     return absl::OkStatus();
   }
   absl::Status SetAdminToken(std::string admin_token) override {
@@ -121,6 +216,7 @@ class GatewayServerImpl final : public GatewayServer {
       if (listener_ == nullptr) return;
       LogInfo("gateway_draining", {{"address", address_}});
       health_.SetNotServing();
+      front_page_.SetReady(false);
       drain_.Begin();
       listener_->BeginDrain();
       if (listener_->AwaitNoConnection(std::max(grace - kDrainResolveTime, absl::ZeroDuration()))) {
@@ -134,8 +230,31 @@ class GatewayServerImpl final : public GatewayServer {
   }
 
  private:
-  const std::string certificate_path_;
-  const std::string key_path_;
+  // Of the listener.
+  static constexpr size_t kProviderPort = 0;
+  static constexpr size_t kHttpsPort = 1;
+
+  bool IsOpen(const Door& door) const {
+    const std::vector<std::string>& off = options_.doors_off;
+    return std::find(off.begin(), off.end(), door.name) == off.end();
+  }
+  std::vector<FrontPage::OpenDoor> OpenDoors() const {
+    std::vector<FrontPage::OpenDoor> open;
+    for (const Door& door : kKnownDoors) {
+      if (IsOpen(door)) open.push_back({door.name, door.path});
+    }
+    return open;
+  }
+  // Those beside gRPC, as far as they are open. The front page comes last: it takes everything.
+  void AddDoors(std::vector<http::Door*>* doors) { doors->push_back(&front_page_); }
+  absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
+    if (options_.https_certificate_path.empty()) {
+      return ReadTls(options_.certificate_path, options_.key_path);
+    }
+    return ReadTls(options_.https_certificate_path, options_.https_key_path);
+  }
+
+  const Options options_;
   KeyCache keys_;
   Authenticator authenticator_;
   AckWaits ack_waits_;
@@ -146,10 +265,18 @@ class GatewayServerImpl final : public GatewayServer {
   AdminService admin_;
   const Reflection reflection_;
   ReflectionService reflection_service_;
+  // Where AdminService isn't served.
+  const Reflection public_reflection_;
+  ReflectionService public_reflection_service_;
   HealthService health_;
   MethodTable methods_;
+  MethodTable public_methods_;
   GrpcDoor door_{&methods_};
+  GrpcDoor public_door_{&public_methods_};
+  FrontPage front_page_;
   std::string address_;
+  std::string https_address_;
+  std::string http_address_;
   absl::once_flag drained_;
   // Last: its calls use all of the above.
   std::unique_ptr<http::HttpListener> listener_;
@@ -157,13 +284,18 @@ class GatewayServerImpl final : public GatewayServer {
 
 }  // namespace
 
+std::vector<std::string> GatewayServer::KnownDoors() {
+  std::vector<std::string> names;
+  for (const Door& door : kKnownDoors) names.push_back(door.name);
+  return names;
+}
+
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(Options options) {
-  if (absl::Status status = CheckAdminToken(options.admin_token); !status.ok()) return status;
-  BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
-                            ReadTls(options.certificate_path, options.key_path));
-  const std::string listen = options.listen;
+  BELLWIRE_RETURN_IF_ERROR(CheckAdminToken(options.admin_token));
+  BELLWIRE_RETURN_IF_ERROR(CheckDoors(options.doors_off));
+  BELLWIRE_RETURN_IF_ERROR(CheckLoopback(options.http_listen));
   auto server = std::make_unique<GatewayServerImpl>(std::move(options));
-  BELLWIRE_RETURN_IF_ERROR(server->Listen(listen, std::move(tls)));
+  BELLWIRE_RETURN_IF_ERROR(server->Listen());
   return server;
 }
 

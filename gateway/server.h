@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -10,14 +11,16 @@
 #include "common/limits.h"
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
+#include "net/socket/cidr.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
-// The provider port: PushService, AdminService, the standard health service and server reflection,
-// over TLS. A gateway keeps no state that outlives a call, so any number of them serve one
-// registry.
+// The provider port, and the ports for the world beside it. Each serves every door: gRPC (PushService,
+// the standard health service and server reflection) and those of other people's protocols.
+// AdminService is served by the provider port alone. A gateway keeps no state that outlives a call, so
+// any number of them serve one registry.
 //
 // Thread-safe.
 class GatewayServer {
@@ -32,6 +35,22 @@ class GatewayServer {
     std::string admin_token;
     // Where the world reaches the doors: names endpoints, and is the audience of VAPID tokens.
     PublicUrls public_urls;
+    // For the world, over TLS; "host:port". Empty: none. Its certificate and key are the provider
+    // port's unless files are given.
+    std::string https_listen;
+    std::string https_certificate_path;
+    std::string https_key_path;
+    // For a proxy on this machine, in clear text: "host:port" with a loopback address, or "unix:PATH".
+    // Empty: none.
+    std::string http_listen;
+    // Proxies that are believed about their clients (Forwarded, X-Forwarded-For), on every port. With
+    // any, so is whoever connects to the Unix socket.
+    net::CidrList trusted_proxies;
+    // Load balancers whose connections to the ports with TLS begin with a header of the PROXY
+    // protocol.
+    net::CidrList proxy_protocol_from;
+    // Doors that stay shut, by the names of KnownDoors().
+    std::vector<std::string> doors_off;
     // Not owned; they outlive the server.
     const TokenSealer* sealer = nullptr;
     RegistryApi* registry = nullptr;
@@ -42,20 +61,31 @@ class GatewayServer {
   };
 
   // Listens and serves.
-  //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN, and those of net::ListenTcp and ReadTlsKeyPair
+  //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN · NOT_LOOPBACK: http_listen is open to others ·
+  //   UNKNOWN_DOOR, and those of net::ListenTcp, net::UnixListener and ReadTlsKeyPair
   //   (rpc/credentials.h)
   static absl::StatusOr<std::unique_ptr<GatewayServer>> Start(Options options);
 
   virtual ~GatewayServer() = default;
 
+  // Names of the doors that can be switched off.
+  static std::vector<std::string> KnownDoors();
+
   // "host:port" with the real port.
   virtual const std::string& address() const = 0;
+  // The same of the other ports, or "unix:PATH"; empty: there is none.
+  virtual const std::string& https_address() const = 0;
+  virtual const std::string& http_address() const = 0;
+  // Names of the doors that are open.
+  virtual std::vector<std::string> open_doors() const = 0;
   // Whether the port's threads still go round, seen within `patience`; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
 
   // Reads the certificate and its key again: who connects afterwards sees the new one. Connections
   // that are open go on. After an error the old one stays. Errors as those of Start.
   virtual absl::Status ReloadCertificate() = 0;
+  // The same for https_listen; OK if there is none.
+  virtual absl::Status ReloadHttpsCertificate() = 0;
   // From now on this is the bearer token of AdminService.
   //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
   virtual absl::Status SetAdminToken(std::string admin_token) = 0;

@@ -1,12 +1,18 @@
 #include "gateway/server.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
 #include "common/error.h"
@@ -16,6 +22,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "gtest/gtest.h"
+#include "rpc/credentials.h"
 #include "rpc/grpc_status.h"
 
 namespace bellwire::gateway {
@@ -102,6 +109,102 @@ TEST(GatewayServerTest, RefusesToStartWithoutWhatItNeeds) {
     options.listen = address;
     EXPECT_EQ(ErrorReason(GatewayServer::Start(options).status()), "BAD_ADDRESS") << address;
   }
+}
+
+TEST(GatewayServerTest, PublicPortsServeEverythingButAdministration) {
+  constexpr char kCheck[] = "/grpc.health.v1.Health/Check";
+  constexpr char kSend[] = "/bellwire.push.v1.PushService/Send";
+  constexpr char kListTeams[] = "/bellwire.admin.v1.AdminService/ListTeams";
+  constexpr char kReflect[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  TestGateway gateway;
+  GatewayServer::Options options = OptionsOf(gateway);
+  options.admin_token = TestGateway::kAdminToken;
+  options.https_listen = "127.0.0.1:0";
+  options.http_listen = "127.0.0.1:0";
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto credentials = ClientTlsCredentials(gateway.pki.dir() + "/ca.pem");
+  ASSERT_TRUE(credentials.ok());
+  const auto https = grpc::CreateChannel((*server)->https_address(), *credentials);
+  // HTTP/2 with prior knowledge.
+  const auto http =
+      grpc::CreateChannel((*server)->http_address(), grpc::InsecureChannelCredentials());
+  const auto provider = grpc::CreateChannel((*server)->address(), *credentials);
+  std::string response;
+  EXPECT_TRUE(CallRaw(provider, kListTeams, "", &response, gateway.AdminContext()).error_code() !=
+              grpc::StatusCode::UNIMPLEMENTED);
+  for (const auto& channel : {https, http}) {
+    EXPECT_TRUE(CallRaw(channel, kCheck, "", &response).ok());
+    EXPECT_EQ(CallRaw(channel, kSend, "", &response).error_code(),
+              grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(CallRaw(channel, kListTeams, "", &response, gateway.AdminContext()).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+    ASSERT_TRUE(CallRaw(channel, kReflect, "\x3a\x01*", &response, gateway.AdminContext()).ok());
+    EXPECT_TRUE(absl::StrContains(response, "PushService"));
+    EXPECT_FALSE(absl::StrContains(response, "AdminService"));
+  }
+}
+
+TEST(GatewayServerTest, DoorsAreSwitchedOff) {
+  TestGateway gateway;
+  GatewayServer::Options options = OptionsOf(gateway);
+  options.http_listen = "127.0.0.1:0";
+  options.doors_off = {"grpc"};
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::vector<std::string> open = (*server)->open_doors();
+  EXPECT_EQ(open.size() + 1, GatewayServer::KnownDoors().size());
+  EXPECT_EQ(std::find(open.begin(), open.end(), "grpc"), open.end());
+  std::string response;
+  const auto http =
+      grpc::CreateChannel((*server)->http_address(), grpc::InsecureChannelCredentials());
+  EXPECT_EQ(CallRaw(http, "/grpc.health.v1.Health/Check", "", &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);  // What gRPC makes of 404.
+
+  options.doors_off = {"grcp"};
+  EXPECT_EQ(ErrorReason(GatewayServer::Start(options).status()), "UNKNOWN_DOOR");
+}
+
+TEST(GatewayServerTest, ClearTextStaysOnTheMachine) {
+  TestGateway gateway;
+  GatewayServer::Options options = OptionsOf(gateway);
+  for (const char* address : {"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "push.example.com:80"}) {
+    options.http_listen = address;
+    EXPECT_EQ(ErrorReason(GatewayServer::Start(options).status()), "NOT_LOOPBACK") << address;
+  }
+  options.http_listen = gateway.pki.dir() + "/http.sock";
+  EXPECT_EQ(ErrorReason(GatewayServer::Start(options).status()), "BAD_ADDRESS");
+  // The path of a socket is short.
+  std::string directory = "/tmp/bellwire-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  options.http_listen = absl::StrCat("unix:", directory, "/http.sock");
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ((*server)->http_address(), options.http_listen);
+  const auto http = grpc::CreateChannel(options.http_listen, grpc::InsecureChannelCredentials());
+  std::string response;
+  EXPECT_TRUE(CallRaw(http, "/grpc.health.v1.Health/Check", "", &response).ok());
+  server->reset();
+  EXPECT_TRUE(std::filesystem::remove(directory)) << "the socket's file goes with the server";
+}
+
+TEST(GatewayServerTest, ABadHttpsCertificateKeepsTheOldOne) {
+  TestGateway gateway;
+  GatewayServer::Options options = OptionsOf(gateway);
+  options.https_listen = "127.0.0.1:0";
+  options.https_certificate_path = gateway.pki.dir() + "/https.pem";
+  options.https_key_path = gateway.pki.dir() + "/server.key";
+  EXPECT_FALSE(GatewayServer::Start(options).ok());
+  std::filesystem::copy(options.certificate_path, options.https_certificate_path);
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_TRUE((*server)->ReloadHttpsCertificate().ok());
+  std::ofstream(options.https_certificate_path) << "no certificate";
+  EXPECT_FALSE((*server)->ReloadHttpsCertificate().ok());
+  const auto channel = grpc::CreateChannel((*server)->https_address(),
+                                           *ClientTlsCredentials(gateway.pki.dir() + "/ca.pem"));
+  std::string response;
+  EXPECT_TRUE(CallRaw(channel, "/grpc.health.v1.Health/Check", "", &response).ok());
 }
 
 TEST(GatewayServerTest, ATakenPortIsAnError) {

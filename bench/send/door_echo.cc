@@ -49,8 +49,8 @@ int Run(const Flags& flags) {
         });
       });
   gateway::GrpcDoor door(&methods);
-  const auto listener =
-      http::HttpListener::Start({.address = "127.0.0.1:0", .tls = *tls, .doors = {&door}});
+  const auto listener = http::HttpListener::Start(
+      {.ports = {{.address = "127.0.0.1:0", .tls = *tls, .doors = {&door}}}});
   if (!listener.ok()) return ReportFailure(listener.status());
   if (const absl::Status s =
           WriteReadyFile(flags.ready_file,

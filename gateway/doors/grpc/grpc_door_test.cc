@@ -137,12 +137,13 @@ class GrpcDoorTest : public ::testing::Test {
     health_.AddTo(&methods_);
 
     listener_ = *http::HttpListener::Start(
-        {.address = "127.0.0.1:0",
-         .tls = *net::TlsServerContext::Create({.certificate_pem = identity_.certificate_pem,
-                                                .private_key_pem = identity_.private_key_pem,
-                                                .clock = RealClock(),
-                                                .audience = net::TlsAudience::kWeb}),
-         .doors = {&door_}});
+        {.ports = {
+             {.address = "127.0.0.1:0",
+              .tls = *net::TlsServerContext::Create({.certificate_pem = identity_.certificate_pem,
+                                                     .private_key_pem = identity_.private_key_pem,
+                                                     .clock = RealClock(),
+                                                     .audience = net::TlsAudience::kWeb}),
+              .doors = {&door_}}}});
     channel_ = NewChannel({});
     stub_ = PushService::NewStub(channel_);
   }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "gateway/doors/http/h1/h1_connection.h"
+#include "gateway/doors/http/h2/h2_connection.h"
 #include "net/tls/tls_context.h"
 
 namespace bellwire::http {
@@ -15,20 +18,14 @@ namespace {
 // How HTTP/2 begins (RFC 9113, 3.4), as far as no request of HTTP/1 does.
 constexpr absl::string_view kHttp2Opening = "PRI ";
 
-constexpr absl::string_view kHttp1Body =
-    "This port serves HTTP/2 only, such as gRPC. Use a client that speaks HTTP/2 over TLS.\n";
-
 }  // namespace
 
-HttpConnection::HttpConnection(const Shared* shared, uint64_t id,
-                               std::unique_ptr<net::Stream> stream, const net::PeerKey& peer,
-                               std::unique_ptr<FairShares::Member> place)
+HttpConnection::HttpConnection(const Shared* shared, Arrival arrival,
+                               std::unique_ptr<net::Stream> stream)
     : shared_(shared),
-      id_(id),
-      peer_(peer),
+      arrival_(std::move(arrival)),
       stream_(std::move(stream)),
-      place_(std::move(place)),
-      memory_(shared->memory, peer),
+      memory_(shared->memory, arrival_.peer),
       timer_(shared->loop->NewTimer([this] { OnTimer(); })),
       timer_at_(shared->loop->clock().Monotonic() + kHttpHandshakeTimeout),
       more_(shared->loop, [this](uint32_t) { Flush(); }) {
@@ -40,58 +37,64 @@ HttpConnection::HttpConnection(const Shared* shared, uint64_t id,
 void HttpConnection::OnOpen() {
   const std::string alpn = stream_->alpn();
   if (alpn == net::kAlpnHttp2) {
-    StartHttp2();
-    Flush();
+    Speak<H2Connection>();
   } else if (alpn == net::kAlpnHttp1) {
-    protocol_ = Protocol::kHttp1;
+    Speak<H1Connection>();
+  } else {
+    return;
   }
+  Flush();
 }
 
 void HttpConnection::OnData(absl::string_view data) {
   if (ended_) return;
-  if (protocol_ == Protocol::kUnknown) return Recognise(data);
-  if (protocol_ == Protocol::kHttp1) return RefuseHttp1();
+  if (http_ == nullptr) return Recognise(data);
   Feed(data);
 }
 
 void HttpConnection::Recognise(absl::string_view data) {
   pending_.append(data.data(), data.size());
-  const size_t known = std::min(pending_.size(), kHttp2Opening.size());
-  if (pending_.compare(0, known, std::string(kHttp2Opening.substr(0, known))) != 0) {
-    return RefuseHttp1();
+  const absl::string_view known = absl::string_view(pending_).substr(0, kHttp2Opening.size());
+  if (!absl::StartsWith(kHttp2Opening, known)) {
+    // A method begins with a letter; anything else is another protocol, such as TLS.
+    if (!absl::ascii_isalpha(static_cast<unsigned char>(pending_[0])) && pending_[0] != '\r') {
+      return End("not_http");
+    }
+    Speak<H1Connection>();
+  } else if (known.size() < kHttp2Opening.size()) {
+    return;
+  } else {
+    Speak<H2Connection>();
   }
-  if (known < kHttp2Opening.size()) return;
-  StartHttp2();
   Feed(std::exchange(pending_, std::string()));
 }
 
-void HttpConnection::StartHttp2() {
-  protocol_ = Protocol::kHttp2;
-  http2_ =
-      std::make_unique<H2Connection>(H2Connection::Environment{.clock = &shared_->loop->clock(),
-                                                               .doors = shared_->doors,
-                                                               .memory = &memory_,
-                                                               .thread = shared_->thread,
-                                                               .peer = stream_->peer_name()},
+template <typename Protocol>
+void HttpConnection::Speak() {
+  http_ = std::make_unique<Protocol>(ServerProtocol::Environment{.clock = &shared_->loop->clock(),
+                                                                 .doors = arrival_.doors,
+                                                                 .memory = &memory_,
+                                                                 .thread = shared_->thread,
+                                                                 .peer = arrival_.peer_name,
+                                                                 .proxy = arrival_.proxy,
+                                                                 .scheme = arrival_.scheme},
                                      this);
-}
-
-void HttpConnection::RefuseHttp1() {
-  stream_->Write(absl::StrCat("HTTP/1.1 505 HTTP Version Not Supported\r\n",
-                              "content-type: text/plain\r\ncontent-length: ", kHttp1Body.size(),
-                              "\r\nconnection: close\r\n\r\n", kHttp1Body));
-  End("http1");
 }
 
 void HttpConnection::Feed(absl::string_view data) {
   const absl::Duration began = ThreadCpuTime();
-  const size_t taken = http2_->Receive(data);
+  const size_t taken = http_->Receive(data);
   SettleOnce();
   Flush();
   if (ended_) return;
   const bool within = shared_->thread->turns()->Charge(&used_, ThreadCpuTime() - began);
   if (taken < data.size()) pending_.assign(data.data() + taken, data.size() - taken);
-  if (taken < data.size() || !within) StandInLine();
+  if (!pending_.empty() && !http_->wants_input()) {
+    // Until Flush finds that it wants them.
+    stream_->PauseReading();
+  } else if (!pending_.empty() || !within) {
+    StandInLine();
+  }
 }
 
 void HttpConnection::StandInLine() {
@@ -102,21 +105,21 @@ void HttpConnection::StandInLine() {
 void HttpConnection::OnTurn() {
   place_in_line_ = 0;
   if (!pending_.empty()) Feed(std::exchange(pending_, std::string()));
-  if (!ended_ && place_in_line_ == 0) stream_->ResumeReading();
+  if (!ended_ && place_in_line_ == 0 && pending_.empty()) stream_->ResumeReading();
 }
 
 void HttpConnection::SettleOnce() {
-  if (settled_ || !http2_->served()) return;
+  if (settled_ || !http_->served()) return;
   settled_ = true;
   shared_->owner->Settle(this);
 }
 
 void HttpConnection::Flush() {
-  if (ended_ || http2_ == nullptr) return;
+  if (ended_ || http_ == nullptr) return;
   flushing_ = true;
   size_t budget = kMaxHttpBytesPerTurn;
   while (stream_->buffered_bytes() < kHttpWriteBufferBytes) {
-    const absl::string_view output = http2_->TakeOutput();
+    const absl::string_view output = http_->TakeOutput();
     if (output.empty()) break;
     stream_->Write(output);
     if (output.size() >= budget) {
@@ -126,17 +129,18 @@ void HttpConnection::Flush() {
     budget -= output.size();
   }
   // What they write leaves in the next turn.
-  http2_->NotifyDrained();
-  http2_->SetBlocked(stream_->buffered_bytes() > 0);
+  http_->NotifyDrained();
+  http_->SetBlocked(stream_->buffered_bytes() > 0);
   flushing_ = false;
-  if (http2_->done()) return End(http2_->end_reason());
+  if (http_->done()) return End(http_->end_reason());
+  if (!pending_.empty() && place_in_line_ == 0 && http_->wants_input()) StandInLine();
   ArmTimer();
 }
 
 void HttpConnection::OnDrained() {
-  if (ended_ || http2_ == nullptr) return;
+  if (ended_ || http_ == nullptr) return;
   // Else one that is always busy would seem to take nothing.
-  http2_->SetBlocked(false);
+  http_->SetBlocked(false);
   Flush();
 }
 
@@ -151,14 +155,14 @@ void HttpConnection::OnChanged() {
 
 void HttpConnection::OnTimer() {
   if (ended_) return;
-  if (http2_ == nullptr) return End("no_request");
-  http2_->OnTimer();
+  if (http_ == nullptr) return End("no_request");
+  http_->OnTimer();
   timer_at_ = MonotonicTime::FromNanoseconds(INT64_MAX);
   Flush();
 }
 
 void HttpConnection::ArmTimer() {
-  const MonotonicTime at = http2_->next_deadline();
+  const MonotonicTime at = http_->next_deadline();
   // One that fires too early finds nothing to do and looks again.
   if (timer_->armed() && timer_at_ <= at) return;
   timer_at_ = at;
@@ -168,22 +172,22 @@ void HttpConnection::ArmTimer() {
 void HttpConnection::Drain() {
   if (ended_) return;
   // Nothing was asked for yet.
-  if (http2_ == nullptr) return Close();
-  http2_->Drain();
+  if (http_ == nullptr) return Close();
+  http_->Drain();
   Flush();
 }
 
 void HttpConnection::EndExchanges() {
   if (ended_) return;
-  if (http2_ == nullptr) return Close();
-  http2_->EndExchanges();
+  if (http_ == nullptr) return Close();
+  http_->EndExchanges();
   Flush();
 }
 
 void HttpConnection::Close() { End(""); }
 
 void HttpConnection::OnClosed(const absl::Status& status) {
-  const bool in_handshake = protocol_ == Protocol::kUnknown && !status.ok();
+  const bool in_handshake = http_ == nullptr && !status.ok();
   End(in_handshake ? ErrorReason(status) : "");
 }
 

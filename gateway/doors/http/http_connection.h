@@ -11,9 +11,9 @@
 #include "common/clock.h"
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/fair_shares.h"
-#include "gateway/doors/http/h2_connection.h"
 #include "gateway/doors/http/loop_thread.h"
 #include "gateway/doors/http/memory_account.h"
+#include "gateway/doors/http/server_protocol.h"
 #include "gateway/doors/http/turns.h"
 #include "net/loop/epoll_loop.h"
 #include "net/socket/stream.h"
@@ -21,8 +21,8 @@
 namespace bellwire::http {
 
 // One accepted connection: its stream, the version of HTTP that it speaks (by ALPN, or by its first
-// bytes), and its turns on the loop. HTTP/1 is told that only HTTP/2 is served. On the loop's thread.
-class HttpConnection final : public net::Stream::Delegate, public H2Connection::Host {
+// bytes), and its turns on the loop. On the loop's thread.
+class HttpConnection final : public net::Stream::Delegate, public ServerProtocol::Host {
  public:
   class Owner {
    public:
@@ -40,15 +40,28 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   struct Shared {
     net::EpollLoop* loop = nullptr;
     Owner* owner = nullptr;
-    const std::vector<Door*>* doors = nullptr;
     FairShares* memory = nullptr;
     std::shared_ptr<LoopThread> thread;
   };
 
-  // `stream` was just accepted; `place` is the connection's among all of its listener, and `id` tells
-  // it from the others.
-  HttpConnection(const Shared* shared, uint64_t id, std::unique_ptr<net::Stream> stream,
-                 const net::PeerKey& peer, std::unique_ptr<FairShares::Member> place);
+  // How a connection came.
+  struct Arrival {
+    // Tells it from the others.
+    uint64_t id = 0;
+    net::PeerKey peer;
+    // "address:port", for logs.
+    std::string peer_name;
+    // Its place among all of its listener.
+    std::unique_ptr<FairShares::Member> place;
+    // Of its port; outlive it.
+    const std::vector<Door*>* doors = nullptr;
+    absl::string_view scheme;
+    // It is a proxy that may name its clients; null: it isn't.
+    const TrustedProxy* proxy = nullptr;
+  };
+
+  // `stream` was just accepted.
+  HttpConnection(const Shared* shared, Arrival arrival, std::unique_ptr<net::Stream> stream);
 
   void Flush();
   void Drain();
@@ -57,11 +70,11 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   // At once.
   void Close();
 
-  uint64_t id() const { return id_; }
+  uint64_t id() const { return arrival_.id; }
   // It has had a request.
   bool settled() const { return settled_; }
-  const net::PeerKey& peer() const { return peer_; }
-  const net::Stream& stream() const { return *stream_; }
+  const net::PeerKey& peer() const { return arrival_.peer; }
+  const std::string& peer_name() const { return arrival_.peer_name; }
 
   // --- net::Stream::Delegate ---
   void OnOpen() override;
@@ -69,39 +82,35 @@ class HttpConnection final : public net::Stream::Delegate, public H2Connection::
   void OnDrained() override;
   void OnClosed(const absl::Status& status) override;
 
-  // --- H2Connection::Host ---
+  // --- ServerProtocol::Host ---
   void OnChanged() override;
 
  private:
-  enum class Protocol : uint8_t { kUnknown, kHttp2, kHttp1 };
-
   void Recognise(absl::string_view data);
-  void StartHttp2();
+  template <typename Protocol>
+  void Speak();
   void Feed(absl::string_view data);
   // In the thread's line; nothing is read meanwhile.
   void StandInLine();
   void OnTurn();
   void OnTimer();
   void ArmTimer();
-  void RefuseHttp1();
   void End(absl::string_view reason);
   void SettleOnce();
 
   const Shared* const shared_;
-  const uint64_t id_;
-  const net::PeerKey peer_;
+  const Arrival arrival_;
   const std::unique_ptr<net::Stream> stream_;
-  const std::unique_ptr<FairShares::Member> place_;
   MemoryAccount memory_;
-  Protocol protocol_ = Protocol::kUnknown;
   bool ended_ = false;
   bool settled_ = false;
   bool flushing_ = false;
-  // The peer's bytes that wait for their turn.
+  // The peer's bytes that wait for their turn. Nothing is read meanwhile.
   std::string pending_;
   Turns::Account used_;
   Turns::Place place_in_line_ = 0;
-  std::unique_ptr<H2Connection> http2_;
+  // Null until it is known.
+  std::unique_ptr<ServerProtocol> http_;
   const std::unique_ptr<net::Timer> timer_;
   MonotonicTime timer_at_;
   net::FdWatch more_;

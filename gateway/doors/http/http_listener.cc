@@ -1,6 +1,9 @@
 #include "gateway/doors/http/http_listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +15,7 @@
 
 #include "absl/base/call_once.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/clock.h"
@@ -19,15 +23,35 @@
 #include "gateway/doors/http/fair_shares.h"
 #include "gateway/doors/http/http_connection.h"
 #include "gateway/doors/http/loop_thread.h"
+#include "gateway/doors/http/proxy/proxy_prefaces.h"
 #include "gateway/doors/http/token_bucket.h"
 #include "net/loop/epoll_loop.h"
 #include "net/socket/acceptor.h"
 #include "net/socket/listen_tcp.h"
+#include "net/socket/socket_stream.h"
+#include "net/socket/unix_stream.h"
 #include "net/tls/handshake_queue.h"
 #include "net/tls/tls_accept.h"
 
 namespace bellwire::http {
 namespace {
+
+constexpr absl::string_view kUnixPrefix = "unix:";
+// Who may connect to a Unix socket: the server's user and group, in which a proxy may be.
+constexpr mode_t kUnixSocketMode = 0660;
+
+// A client of HTTP/1 that is gone without a word is found by its kernel's silence: it isn't asked for a
+// sign of life as one of HTTP/2 is.
+void KeepAlive(int fd) {
+  const int on = 1, probes = 3;
+  const int idle = static_cast<int>(absl::ToInt64Seconds(kHttpKeepaliveInterval));
+  const int between = static_cast<int>(absl::ToInt64Seconds(kHttpKeepaliveTimeout));
+  // Does what the kernel allows.
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof(between));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
 
 // A descriptor on its way to the thread that serves it.
 class OwnedFd {
@@ -103,24 +127,57 @@ class Newcomers {
   absl::flat_hash_map<net::PeerKey, std::deque<Connection>> peers_ ABSL_GUARDED_BY(mutex_);
 };
 
+// One of the listener's ports. Thread-safe.
+class ServedPort {
+ public:
+  ServedPort(HttpListener::Port options, FairShares* memory)
+      : options_(std::move(options)),
+        proxy_{.proxies = &options_.trusted_proxies, .memory = memory},
+        is_clear_(options_.tls == nullptr),
+        tls_(options_.tls) {}
+
+  bool is_clear() const { return is_clear_; }
+  absl::string_view scheme() const { return is_clear_ ? "http" : "https"; }
+  const std::vector<Door*>& doors() const { return options_.doors; }
+  bool ExpectsProxyHeader(const net::SocketAddress& peer) const {
+    return options_.proxy_protocol_from.Contains(peer);
+  }
+  // Null: this peer isn't one.
+  const TrustedProxy* ProxyAt(const net::SocketAddress& peer) const {
+    return options_.trusted_proxies.Contains(peer) ? &proxy_ : nullptr;
+  }
+  const TrustedProxy* UnixProxy() const {
+    return options_.trusted_proxies.empty() ? nullptr : &proxy_;
+  }
+
+  std::shared_ptr<net::TlsServerContext> Tls() const {
+    absl::MutexLock lock(&mutex_);
+    return tls_;
+  }
+  void UseTls(std::shared_ptr<net::TlsServerContext> tls) {
+    absl::MutexLock lock(&mutex_);
+    tls_ = std::move(tls);
+  }
+
+ private:
+  const HttpListener::Port options_;
+  const TrustedProxy proxy_;
+  const bool is_clear_;
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<net::TlsServerContext> tls_ ABSL_GUARDED_BY(mutex_);
+};
+
 // What the threads of one listener share. Thread-safe.
 struct Common {
-  Common(std::vector<Door*> doors, size_t max_connections, size_t max_memory_bytes)
-      : doors(std::move(doors)), places(max_connections), memory(max_memory_bytes) {}
+  Common(size_t max_connections, size_t max_memory_bytes)
+      : places(max_connections), memory(max_memory_bytes) {}
 
-  const std::vector<Door*> doors;
   FairShares places;
   FairShares memory;
   StrangerLog log;
   Newcomers newcomers;
 
-  std::shared_ptr<net::TlsServerContext> Tls() {
-    absl::MutexLock lock(&mutex);
-    return tls;
-  }
-
   absl::Mutex mutex;
-  std::shared_ptr<net::TlsServerContext> tls ABSL_GUARDED_BY(mutex);
   // Of all threads, with those that are on their way to one.
   size_t connections ABSL_GUARDED_BY(mutex) = 0;
 };
@@ -132,11 +189,7 @@ class HttpShard final : public HttpConnection::Owner {
       : common_(common),
         loop_(RealClock()),
         thread_(LoopThread::Make(&loop_, [this] { FlushChanged(); })),
-        shared_{.loop = &loop_,
-                .owner = this,
-                .doors = &common->doors,
-                .memory = &common->memory,
-                .thread = thread_},
+        shared_{.loop = &loop_, .owner = this, .memory = &common->memory, .thread = thread_},
         handshakes_(&loop_, ThreadCpuTime),
         flush_(&loop_, [this](uint32_t) { FlushChanged(); }) {}
 
@@ -154,20 +207,23 @@ class HttpShard final : public HttpConnection::Owner {
   }
 
   // Any thread. Counts at once, so that the next one goes elsewhere.
-  void Add(uint64_t id, OwnedFd fd, std::string peer_name, const net::PeerKey& peer,
-           std::unique_ptr<FairShares::Member> place) {
-    count_.fetch_add(1, std::memory_order_relaxed);
-    common_->newcomers.Add(peer, {this, id});
-    thread_->Post([this, id, fd = std::move(fd), peer_name = std::move(peer_name), peer,
-                   place = std::move(place)]() mutable {
-      auto connection = std::make_unique<HttpConnection>(
-          &shared_, id,
-          net::AcceptTls(&loop_, common_->Tls(), fd.Release(), std::move(peer_name), &handshakes_),
-          peer, std::move(place));
-      HttpConnection* const added = connection.get();
-      connections_.emplace(id, std::move(connection));
-      if (draining_) added->Close();
+  void Add(const ServedPort* port, OwnedFd fd, HttpConnection::Arrival arrival) {
+    Expect(arrival);
+    thread_->Post([this, port, fd = std::move(fd), arrival = std::move(arrival)]() mutable {
+      std::unique_ptr<net::Stream> stream;
+      if (port->is_clear()) {
+        stream = std::make_unique<net::SocketStream>(
+            &loop_, std::make_unique<net::PlainTransport>(fd.Release()), arrival.peer_name);
+      } else {
+        stream = net::AcceptTls(&loop_, port->Tls(), fd.Release(), arrival.peer_name, &handshakes_);
+      }
+      AddNow(std::move(arrival), std::move(stream));
     });
+  }
+  // The same, on its thread.
+  void AddStream(HttpConnection::Arrival arrival, std::unique_ptr<net::Stream> stream) {
+    Expect(arrival);
+    AddNow(std::move(arrival), std::move(stream));
   }
 
   // Makes room, unless it had a request meanwhile.
@@ -204,7 +260,7 @@ class HttpShard final : public HttpConnection::Owner {
 
   void Remove(HttpConnection* connection, absl::string_view reason) override {
     if (!reason.empty()) {
-      common_->log.Write("http_connection_ended", connection->stream().peer_name(), reason);
+      common_->log.Write("http_connection_ended", connection->peer_name(), reason);
     }
     std::erase(changed_, connection);
     common_->newcomers.Remove(connection->peer(), connection->id());
@@ -227,6 +283,19 @@ class HttpShard final : public HttpConnection::Owner {
   }
 
  private:
+  void Expect(const HttpConnection::Arrival& arrival) {
+    count_.fetch_add(1, std::memory_order_relaxed);
+    common_->newcomers.Add(arrival.peer, {this, arrival.id});
+  }
+  void AddNow(HttpConnection::Arrival arrival, std::unique_ptr<net::Stream> stream) {
+    const uint64_t id = arrival.id;
+    auto connection =
+        std::make_unique<HttpConnection>(&shared_, std::move(arrival), std::move(stream));
+    HttpConnection* const added = connection.get();
+    connections_.emplace(id, std::move(connection));
+    if (draining_) added->Close();
+  }
+
   std::vector<HttpConnection*> All() const {
     std::vector<HttpConnection*> all;
     all.reserve(connections_.size());
@@ -266,34 +335,56 @@ struct Answers {
 
 class HttpListenerImpl final : public HttpListener {
  public:
-  HttpListenerImpl(Options options, net::ListeningSocket socket, int threads)
-      : common_(std::move(options.doors), options.max_connections, options.max_memory_bytes),
-        port_(socket.port) {
-    UseTls(std::move(options.tls));
+  HttpListenerImpl(const Options& options, int threads)
+      : common_(options.max_connections, options.max_memory_bytes) {
     for (int i = 0; i < threads; ++i) shards_.push_back(std::make_unique<HttpShard>(&common_));
-    acceptor_ = std::make_unique<net::Acceptor>(
-        shards_[0]->loop(), socket.fd,
-        [this](int fd, const net::SocketAddress& peer) { Accepted(fd, peer); });
+    prefaces_ = std::make_unique<ProxyPrefaces>(
+        first_loop(), [this](const net::SocketAddress& proxy, absl::string_view why) {
+          common_.log.Write("http_connection_refused", net::FormatAddress(proxy), why);
+        });
   }
 
   ~HttpListenerImpl() override {
     if (running_) BeginDrain();
     for (const auto& shard : shards_) shard->Stop();
-    acceptor_.reset();
+    CloseEntrances();
   }
 
-  absl::Status Run() {
-    if (absl::Status status = acceptor_->Start(); !status.ok()) return status;
+  // Before Run.
+  absl::Status Listen(Port options) {
+    const std::string address = options.address;
+    ports_.push_back(std::make_unique<ServedPort>(std::move(options), &common_.memory));
+    const ServedPort* const port = ports_.back().get();
+    port_numbers_.push_back(0);
+    absl::string_view path = address;
+    if (absl::ConsumePrefix(&path, kUnixPrefix)) {
+      auto listener = net::UnixListener::Listen(
+          first_loop(), path, kUnixSocketMode,
+          [this, port](std::unique_ptr<net::Stream> stream, const net::PeerCredentials&) {
+            AcceptedUnix(port, std::move(stream));
+          });
+      if (!listener.ok()) return listener.status();
+      unix_listeners_.push_back(*std::move(listener));
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<net::ListeningSocket> socket = net::ListenTcp(address);
+    if (!socket.ok()) return socket.status();
+    port_numbers_.back() = socket->port;
+    acceptors_.push_back(std::make_unique<net::Acceptor>(
+        first_loop(), socket->fd,
+        [this, port](int fd, const net::SocketAddress& peer) { Accepted(port, fd, peer); }));
+    return acceptors_.back()->Start();
+  }
+
+  void Run() {
     for (const auto& shard : shards_) shard->Run();
     running_ = true;
-    return absl::OkStatus();
   }
 
-  uint16_t port() const override { return port_; }
+  uint16_t port(size_t index) const override { return port_numbers_[index]; }
 
-  void UseTls(std::shared_ptr<net::TlsServerContext> tls) override {
-    absl::MutexLock lock(&common_.mutex);
-    common_.tls = std::move(tls);
+  void UseTls(size_t port, std::shared_ptr<net::TlsServerContext> tls) override {
+    ports_[port]->UseTls(std::move(tls));
   }
 
   size_t connections() const override {
@@ -323,7 +414,7 @@ class HttpListenerImpl final : public HttpListener {
       // After it, what had been accepted is on its way to its shard, and what comes later in its post.
       absl::Notification closed;
       shards_[0]->thread()->Post([this, &closed] {
-        acceptor_.reset();
+        CloseEntrances();
         closed.Notify();
       });
       closed.WaitForNotification();
@@ -344,39 +435,79 @@ class HttpListenerImpl final : public HttpListener {
   }
 
  private:
-  void Accepted(int fd, const net::SocketAddress& address) {
-    OwnedFd owned(fd);
-    std::string peer_name = net::FormatAddress(address);
-    const net::PeerKey peer = net::PeerKey::OfAddress(address);
-    auto place = std::make_unique<FairShares::Member>(&common_.places, peer);
-    if (!place->Take(1)) {
-      const std::optional<Newcomers::Connection> oldest = common_.newcomers.TakeOldest(peer);
-      common_.log.Write("http_connection_refused", peer_name,
-                        oldest.has_value() ? "in_place_of_an_older" : "too_many_connections");
-      if (!oldest.has_value()) return;
-      // It takes the place that becomes free.
-      place->TakeAnyway(1);
-      oldest->shard->CloseNewcomer(oldest->id);
-    }
-    {
-      absl::MutexLock lock(&common_.mutex);
-      ++common_.connections;
-    }
+  net::EpollLoop* first_loop() { return shards_[0]->loop(); }
+
+  // On the first shard's thread, or when that has ended.
+  void CloseEntrances() {
+    acceptors_.clear();
+    unix_listeners_.clear();
+    prefaces_.reset();
+  }
+
+  void Accepted(const ServedPort* port, int fd, const net::SocketAddress& address) {
+    KeepAlive(fd);
+    const TrustedProxy* const proxy = port->ProxyAt(address);
+    if (!port->ExpectsProxyHeader(address)) return Admit(port, OwnedFd(fd), address, proxy);
+    prefaces_->Add(fd, address,
+                   [this, port, address, proxy](int fd, std::optional<net::SocketAddress> client) {
+                     Admit(port, OwnedFd(fd), client.value_or(address), proxy);
+                   });
+  }
+
+  void Admit(const ServedPort* port, OwnedFd fd, const net::SocketAddress& address,
+             const TrustedProxy* proxy) {
+    HttpConnection::Arrival arrival;
+    arrival.peer_name = net::FormatAddress(address);
+    arrival.peer = net::PeerKey::OfAddress(address);
+    arrival.proxy = proxy;
+    if (!TakePlace(port, &arrival)) return;
     HttpShard* const shard =
         std::min_element(shards_.begin(), shards_.end(), [](const auto& a, const auto& b) {
           return a->connections() < b->connections();
         })->get();
-    shard->Add(++last_id_, std::move(owned), std::move(peer_name), peer, std::move(place));
+    shard->Add(port, std::move(fd), std::move(arrival));
+  }
+
+  void AcceptedUnix(const ServedPort* port, std::unique_ptr<net::Stream> stream) {
+    HttpConnection::Arrival arrival;
+    arrival.peer_name = stream->peer_name();
+    arrival.proxy = port->UnixProxy();
+    if (!TakePlace(port, &arrival)) return;
+    shards_[0]->AddStream(std::move(arrival), std::move(stream));
+  }
+
+  // Completes `arrival`. False: there is no place for it.
+  bool TakePlace(const ServedPort* port, HttpConnection::Arrival* arrival) {
+    arrival->place = std::make_unique<FairShares::Member>(&common_.places, arrival->peer);
+    arrival->doors = &port->doors();
+    arrival->scheme = port->scheme();
+    arrival->id = ++last_id_;
+    if (!arrival->place->Take(1)) {
+      const std::optional<Newcomers::Connection> oldest =
+          common_.newcomers.TakeOldest(arrival->peer);
+      common_.log.Write("http_connection_refused", arrival->peer_name,
+                        oldest.has_value() ? "in_place_of_an_older" : "too_many_connections");
+      if (!oldest.has_value()) return false;
+      // It takes the place that becomes free.
+      arrival->place->TakeAnyway(1);
+      oldest->shard->CloseNewcomer(oldest->id);
+    }
+    absl::MutexLock lock(&common_.mutex);
+    ++common_.connections;
+    return true;
   }
 
   mutable Common common_;
-  const uint16_t port_;
+  std::vector<std::unique_ptr<ServedPort>> ports_;
+  std::vector<uint16_t> port_numbers_;
   bool running_ = false;
   // Of the accepting thread.
   uint64_t last_id_ = 0;
   std::vector<std::unique_ptr<HttpShard>> shards_;
   // On the first shard's loop.
-  std::unique_ptr<net::Acceptor> acceptor_;
+  std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<net::UnixListener>> unix_listeners_;
+  std::unique_ptr<ProxyPrefaces> prefaces_;
   absl::once_flag drained_;
 };
 
@@ -392,16 +523,17 @@ size_t HttpConnectionsFor(size_t descriptors) {
 }
 
 absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Options options) {
-  const absl::StatusOr<net::ListeningSocket> socket = net::ListenTcp(options.address);
-  if (!socket.ok()) return socket.status();
   const int processors = static_cast<int>(std::thread::hardware_concurrency());
   const int threads =
       options.threads > 0 ? options.threads : std::clamp(processors, 1, kMaxHttpThreads);
   if (options.max_connections == 0) {
     options.max_connections = HttpConnectionsFor(DescriptorLimit());
   }
-  auto listener = std::make_unique<HttpListenerImpl>(std::move(options), *socket, threads);
-  if (absl::Status status = listener->Run(); !status.ok()) return status;
+  auto listener = std::make_unique<HttpListenerImpl>(options, threads);
+  for (Port& port : options.ports) {
+    if (absl::Status status = listener->Listen(std::move(port)); !status.ok()) return status;
+  }
+  listener->Run();
   return listener;
 }
 

@@ -5,18 +5,20 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/limits.h"
 #include "gateway/doors/http/door.h"
+#include "net/socket/cidr.h"
 #include "net/tls/tls_context.h"
 
 namespace bellwire::http {
 
-// A port that serves HTTP over TLS to the doors behind it. A few threads, each with a loop, share its
-// connections; each connection stays on one.
+// Ports that serve HTTP/1.1 and HTTP/2 to the doors behind them. A few threads, each with a loop, share
+// the connections of all ports; each connection stays on one.
 //
 // Whatever peers do, it goes on accepting: without descriptors it rests for a moment, and connections
 // and their memory are bounded, by fair shares of each peer while they are scarce.
@@ -24,12 +26,22 @@ namespace bellwire::http {
 // Thread-safe.
 class HttpListener {
  public:
-  struct Options {
-    // As net::ListenTcp.
+  struct Port {
+    // As net::ListenTcp; or "unix:PATH", which is clear text.
     std::string address;
+    // Null: clear text. Then HTTP/2 begins with its preface ("prior knowledge").
     std::shared_ptr<net::TlsServerContext> tls;
     // In the order in which they are asked. Not owned; they outlive the listener.
     std::vector<Door*> doors;
+    // Proxies that are believed about their clients (Forwarded, X-Forwarded-For). With any, whoever
+    // connects to a Unix socket is one of them.
+    net::CidrList trusted_proxies;
+    // Load balancers, each of whose connections begins with a header of the PROXY protocol.
+    net::CidrList proxy_protocol_from;
+  };
+
+  struct Options {
+    std::vector<Port> ports;
     // 0: as many as there are processors, at most kMaxHttpThreads.
     int threads = 0;
     // 0: as many as the process's descriptors allow (HttpConnectionsFor).
@@ -37,15 +49,19 @@ class HttpListener {
     size_t max_memory_bytes = kMaxHttpMemoryBytes;
   };
 
-  // Listens and serves. Errors as net::ListenTcp.
+  // Listens and serves. Errors as net::ListenTcp and net::UnixListener.
   static absl::StatusOr<std::unique_ptr<HttpListener>> Start(Options options);
 
   // Closes everything at once.
   virtual ~HttpListener() = default;
 
-  virtual uint16_t port() const = 0;
-  // For connections from now on. Those that are there keep what they have.
-  virtual void UseTls(std::shared_ptr<net::TlsServerContext> tls) = 0;
+  // Of the option's `ports`, the real one; of a Unix socket 0.
+  virtual uint16_t port(size_t index) const = 0;
+  uint16_t port() const { return port(0); }
+  // For connections to that port from now on. Those that are there keep what they have. REQUIRES: it
+  // began with TLS.
+  virtual void UseTls(size_t port, std::shared_ptr<net::TlsServerContext> tls) = 0;
+  void UseTls(std::shared_ptr<net::TlsServerContext> tls) { UseTls(0, std::move(tls)); }
   virtual size_t connections() const = 0;
   // Whether every thread still goes round, seen within `patience`: for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;

@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,6 +24,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "gateway/doors/http/proxy/proxy_prefaces.h"
 #include "gateway/doors/http/testing/h2_test_client.h"
 #include "gtest/gtest.h"
 #include "net/socket/address.h"
@@ -213,11 +215,10 @@ class HttpListenerTest : public ::testing::Test {
   }
   void SetUp() override { std::signal(SIGPIPE, SIG_IGN); }
   void Start(size_t max_connections = 0) {
-    auto started = HttpListener::Start({.address = "127.0.0.1:0",
-                                        .tls = Tls(identity_),
-                                        .doors = {&door_},
-                                        .threads = 2,
-                                        .max_connections = max_connections});
+    auto started = HttpListener::Start(
+        {.ports = {{.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&door_}}},
+         .threads = 2,
+         .max_connections = max_connections});
     ASSERT_TRUE(started.ok()) << started.status();
     listener_ = *std::move(started);
   }
@@ -263,17 +264,194 @@ TEST_F(HttpListenerTest, WithoutAlpnTheFirstBytesTell) {
   EXPECT_EQ(slow.Ask(&slow_client, PostFields("/echo"), "hello").body, "hello");
 }
 
-TEST_F(HttpListenerTest, Http1IsToldWhatIsServedHere) {
+// A client of HTTP/1.1: one request, and its answer of a known length.
+std::string AskHttp1(TlsPeer* peer, const std::string& path, const std::string& body) {
+  peer->Write(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: localhost\r\nContent-Length: ",
+                           body.size(), "\r\n\r\n", body));
+  std::string answer;
+  // The echo is chunked.
+  while (!absl::EndsWith(answer, "0\r\n\r\n")) {
+    const std::string piece = peer->Read();
+    if (piece.empty()) break;
+    answer += piece;
+  }
+  return answer;
+}
+
+TEST_F(HttpListenerTest, ServesHttp1ByAlpnAndByItsFirstBytes) {
   Start();
   for (const std::string& alpn : {std::string("\x08http/1.1"), std::string()}) {
     TlsPeer peer(listener_->port(), {.alpn = alpn});
     ASSERT_TRUE(peer.ok());
     EXPECT_EQ(peer.alpn(), alpn.empty() ? "" : "http/1.1");
-    peer.Write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const std::string answer = peer.ReadAll();
-    EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 505 ")) << answer;
-    EXPECT_TRUE(absl::StrContains(answer, "HTTP/2")) << answer;
+    for (const char* body : {"hello", "again"}) {
+      const std::string answer = AskHttp1(&peer, "/echo", body);
+      EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 200 OK\r\n")) << answer;
+      EXPECT_TRUE(absl::StrContains(answer, absl::StrCat("\r\n5\r\n", body, "\r\n"))) << answer;
+    }
   }
+}
+
+TEST_F(HttpListenerTest, ALargeBodyAndPipelinedRequestsOfHttp1) {
+  Start();
+  TlsPeer peer(listener_->port(), {.alpn = "\x08http/1.1"});
+  EXPECT_GT(AskHttp1(&peer, "/echo", std::string(1'000'000, 'x')).size(), 1'000'000u);
+  // More than one read holds: the rest waits in the socket, and is taken when its turn has come.
+  constexpr int kRequests = 3000;
+  std::string many;
+  for (int i = 0; i < kRequests; ++i) {
+    many += "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+  }
+  std::thread writer([&] { peer.Write(many); });
+  std::string answers;
+  int answered = 0;
+  while (answered < kRequests) {
+    const std::string piece = peer.Read();
+    ASSERT_FALSE(piece.empty()) << answered;
+    answers += piece;
+    for (size_t end; (end = answers.find("0\r\n\r\n")) != std::string::npos; ++answered) {
+      answers.erase(0, end + 5);
+    }
+  }
+  writer.join();
+  EXPECT_EQ(answered, kRequests);
+}
+
+TEST_F(HttpListenerTest, WhatIsNoHttpIsClosed) {
+  Start();
+  TlsPeer peer(listener_->port(), {.alpn = ""});
+  peer.Write(std::string("\x10\x10\x00\x04MQTT", 8));
+  EXPECT_EQ(peer.ReadAll(), "");
+}
+
+// Plain bytes, on a blocking socket.
+class ClearPeer {
+ public:
+  explicit ClearPeer(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const net::SocketAddress address = *net::NumericAddress("127.0.0.1", port);
+    ok_ = connect(fd_, address.get(), address.size) == 0;
+  }
+  explicit ClearPeer(const std::string& path)
+      : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ok_ = connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  ~ClearPeer() { close(fd_); }
+  bool ok() const { return ok_; }
+  void Write(absl::string_view data) { send(fd_, data.data(), data.size(), MSG_NOSIGNAL); }
+  std::string Read() {
+    char buffer[16 * 1024];
+    const ssize_t n = recv(fd_, buffer, sizeof(buffer), 0);
+    return n > 0 ? std::string(buffer, static_cast<size_t>(n)) : std::string();
+  }
+  std::string ReadAll() {
+    std::string all;
+    for (std::string piece = Read(); !piece.empty(); piece = Read()) all += piece;
+    return all;
+  }
+
+ private:
+  const int fd_;
+  bool ok_ = false;
+};
+
+// Says who it thinks asks, and how.
+class WhoDoor final : public Door {
+ public:
+  bool Matches(const RequestHead&) const override { return true; }
+  std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) override {
+    exchange->Respond(200, {});
+    exchange->Write(absl::StrCat(exchange->head().scheme, " ", exchange->peer()));
+    exchange->End();
+    return nullptr;
+  }
+};
+
+constexpr absl::string_view kLastGet =
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\nConnection: close\r\n\r\n";
+
+TEST_F(HttpListenerTest, ClearTextPortsServeBothVersionsBesideOthers) {
+  // The path of a socket is short.
+  std::string directory = "/tmp/bellwire-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  const std::string path = absl::StrCat(directory, "/http.sock");
+  WhoDoor who;
+  auto started = HttpListener::Start(
+      {.ports = {{.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&who}},
+                 {.address = "127.0.0.1:0",
+                  .doors = {&who},
+                  .trusted_proxies = *net::CidrList::Parse({"127.0.0.1"})},
+                 {.address = "127.0.0.1:0", .doors = {&who}},
+                 {.address = absl::StrCat("unix:", path),
+                  .doors = {&who},
+                  .trusted_proxies = *net::CidrList::Parse({"127.0.0.1"})}},
+       .threads = 2});
+  ASSERT_TRUE(started.ok()) << started.status();
+  HttpListener& listener = **started;
+  TlsPeer tls(listener.port(0));
+  H2TestClient client;
+  EXPECT_TRUE(absl::StartsWith(tls.Ask(&client, GetFields("/")).body, "https 127.0.0.1:"));
+
+  ClearPeer trusted(listener.port(1));
+  trusted.Write(kLastGet);
+  EXPECT_TRUE(absl::StrContains(trusted.ReadAll(), "http 203.0.113.7:0"));
+  ClearPeer stranger(listener.port(2));
+  stranger.Write(kLastGet);
+  EXPECT_TRUE(absl::StrContains(stranger.ReadAll(), "http 127.0.0.1:"));
+  ClearPeer local(path);
+  ASSERT_TRUE(local.ok());
+  local.Write(kLastGet);
+  EXPECT_TRUE(absl::StrContains(local.ReadAll(), "http 203.0.113.7:0"));
+
+  // HTTP/2 with prior knowledge.
+  ClearPeer h2(listener.port(1));
+  H2TestClient h2_client;
+  const int32_t id = h2_client.Request(GetFields("/", {{"forwarded", "for=203.0.113.8"}}));
+  while (!h2_client.response(id).closed) {
+    h2.Write(h2_client.Output());
+    const std::string piece = h2.Read();
+    ASSERT_FALSE(piece.empty());
+    h2_client.Input(piece);
+  }
+  EXPECT_TRUE(absl::EndsWith(h2_client.response(id).body, " 203.0.113.8:0"));
+  // TLS to a port that has none.
+  EXPECT_FALSE(TlsPeer(listener.port(2)).ok());
+  started->reset();
+  EXPECT_EQ(rmdir(directory.c_str()), 0) << "the socket's file goes with it";
+}
+
+TEST_F(HttpListenerTest, ALoadBalancerSaysWhoseConnectionItIs) {
+  WhoDoor who;
+  const net::CidrList all_v4 = *net::CidrList::Parse({"127.0.0.0/8"});
+  auto started = HttpListener::Start(
+      {.ports = {{.address = "127.0.0.1:0", .doors = {&who}, .proxy_protocol_from = all_v4}},
+       .threads = 2});
+  ASSERT_TRUE(started.ok()) << started.status();
+  const uint16_t port = (*started)->port();
+  ClearPeer peer(port);
+  peer.Write("PROXY TCP4 203.0.113.7 192.0.2.1 5");
+  peer.Write(absl::StrCat("6324 443\r\n", kLastGet));
+  EXPECT_TRUE(absl::StrContains(peer.ReadAll(), "http 203.0.113.7:56324"));
+  ClearPeer second(port);
+  second.Write(absl::StrCat(
+      absl::string_view("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x08\xc0\0\2\1\xdc\4\1\xbb",
+                        28),
+      kLastGet));
+  EXPECT_TRUE(absl::StrContains(second.ReadAll(), "http 203.0.113.8:56324"));
+  // Whoever sends none isn't one of them.
+  ClearPeer none(port);
+  none.Write(kLastGet);
+  EXPECT_EQ(none.ReadAll(), "");
+  // Sockets that say nothing keep nobody out, and don't hold up the end.
+  std::vector<std::unique_ptr<ClearPeer>> silent;
+  for (size_t i = 0; i < kMaxProxyPrefaces + 10; ++i) {
+    silent.push_back(std::make_unique<ClearPeer>(port));
+  }
+  ClearPeer third(port);
+  third.Write(absl::StrCat("PROXY UNKNOWN\r\n", kLastGet));
+  EXPECT_TRUE(absl::StrContains(third.ReadAll(), "http 127.0.0.1:"));
+  (*started)->Drain(absl::InfiniteDuration());
 }
 
 TEST_F(HttpListenerTest, ANewCertificateIsForNewConnections) {
@@ -342,7 +520,8 @@ TEST_F(HttpListenerTest, BusyConnectionsTakeTurnsAndWhoAsksLittleGoesFirst) {
   constexpr int kRequests = 60;
   WorkDoor door(/*stop_at=*/kConnections * kRequests / 2);
   auto started = HttpListener::Start(
-      {.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&door}, .threads = 1});
+      {.ports = {{.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&door}}},
+       .threads = 1});
   ASSERT_TRUE(started.ok()) << started.status();
   std::vector<std::unique_ptr<TlsPeer>> busy;
   std::vector<std::unique_ptr<H2TestClient>> clients;
@@ -418,8 +597,9 @@ TEST_F(HttpListenerTest, SilentSocketsDoNotHoldUpADrain) {
 
 TEST_F(HttpListenerTest, ATakenPortIsAnError) {
   Start();
-  const auto second = HttpListener::Start(
-      {.address = absl::StrCat("127.0.0.1:", listener_->port()), .tls = Tls(identity_)});
+  const auto second =
+      HttpListener::Start({.ports = {{.address = absl::StrCat("127.0.0.1:", listener_->port()),
+                                      .tls = Tls(identity_)}}});
   EXPECT_EQ(ErrorReason(second.status()), "CANNOT_LISTEN");
 }
 

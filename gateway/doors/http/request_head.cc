@@ -104,6 +104,10 @@ bool RequestHeadReader::AddField(absl::string_view name, absl::string_view value
 bool RequestHeadReader::Finish() {
   if (malformed_) return false;
   if (trailers_) return true;
+  // Some clients of HTTP/2 write it as HTTP/1 does.
+  if (head_.authority.empty()) {
+    if (const std::string* host = FindHeader(head_.headers, "host")) head_.authority = *host;
+  }
   // What is missing may have been dropped.
   if (head_.truncated) return true;
   if (head_.method == "CONNECT") return false;

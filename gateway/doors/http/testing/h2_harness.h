@@ -11,29 +11,12 @@
 #include "common/limits.h"
 #include "common/simulated_clock.h"
 #include "gateway/doors/http/door.h"
-#include "gateway/doors/http/h2_connection.h"
+#include "gateway/doors/http/h2/h2_connection.h"
 #include "gateway/doors/http/memory_account.h"
 #include "gateway/doors/http/testing/h2_test_client.h"
+#include "gateway/doors/http/testing/test_call_thread.h"
 
 namespace bellwire::http {
-
-// The thread of a test: everything is on it, and what was posted waits for RunPosted.
-class TestCallThread final : public CallThread {
- public:
-  void Post(Task task) override { tasks_.push_back(std::move(task)); }
-  void PostInTurn(Task task) override { Post(std::move(task)); }
-  bool IsCurrent() const override { return current_; }
-  // False: methods of calls behave as on another thread.
-  void set_current(bool current) { current_ = current; }
-  void RunPosted() {
-    std::vector<Task> tasks = std::exchange(tasks_, {});
-    for (Task& task : tasks) std::move(task)();
-  }
-
- private:
-  bool current_ = true;
-  std::vector<Task> tasks_;
-};
 
 // One H2Connection on a simulated clock, and a client whose bytes a test carries over.
 class H2Harness final : public H2Connection::Host {

@@ -1,7 +1,7 @@
 // The core of HTTP/2 against an honest client and against hostile bytes, without a socket and without
 // waiting. Each bound of common/limits.h that it names is reached here.
 
-#include "gateway/doors/http/h2_connection.h"
+#include "gateway/doors/http/h2/h2_connection.h"
 
 #include <functional>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "gateway/doors/http/h2_connection.h"
+#include "gateway/doors/http/h2/h2_connection.h"
 
 #include <algorithm>
 #include <cassert>
@@ -8,6 +8,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
+#include "gateway/doors/http/exchange_account.h"
 #include "net/socket/write_buffer.h"
 
 namespace bellwire::http {
@@ -38,13 +39,17 @@ MonotonicTime Never() { return MonotonicTime::FromNanoseconds(INT64_MAX); }
 // One exchange. It lives from the peer's HEADERS until nghttp2 closes the stream.
 class H2Connection::Stream final : public Exchange {
  public:
-  Stream(H2Connection* connection, int32_t id) : connection_(connection), id_(id) {}
+  Stream(H2Connection* connection, int32_t id)
+      : connection_(connection),
+        id_(id),
+        account_(connection->environment_.memory, connection->environment_.peer,
+                 connection->environment_.proxy) {}
   ~Stream() = default;
 
   // --- Exchange ---
 
   const RequestHead& head() const override { return head_; }
-  const std::string& peer() const override { return connection_->environment_.peer; }
+  const std::string& peer() const override { return account_.peer(); }
   const std::shared_ptr<CallThread>& thread() const override {
     return connection_->environment_.thread;
   }
@@ -64,17 +69,8 @@ class H2Connection::Stream final : public Exchange {
     if (!allow) connection_->SetTimer(Deadline());
   }
 
-  bool Charge(size_t bytes) override {
-    if (!connection_->environment_.memory->Add(bytes)) return false;
-    charged_ += bytes;
-    return true;
-  }
-
-  void Discharge(size_t bytes) override {
-    assert(bytes <= charged_);
-    connection_->environment_.memory->Remove(bytes);
-    charged_ -= bytes;
-  }
+  bool Charge(size_t bytes) override { return account_.Add(bytes); }
+  void Discharge(size_t bytes) override { account_.Remove(bytes); }
 
   void Respond(int status, absl::Span<const HeaderView> headers) override {
     if (responded_ || reset_) return;
@@ -96,8 +92,7 @@ class H2Connection::Stream final : public Exchange {
 
   void Write(absl::string_view data) override {
     if (!responded_ || ended_ || reset_ || data.empty()) return;
-    connection_->environment_.memory->AddAnyway(data.size());
-    charged_ += data.size();
+    account_.AddAnyway(data.size());
     out_.Append(data);
     if (out_.size() >= kHttpStreamBufferBytes) was_full_ = true;
     Resume();
@@ -228,6 +223,7 @@ class H2Connection::Stream final : public Exchange {
 
   H2Connection* const connection_;
   const int32_t id_;
+  ExchangeAccount account_;
   Streams::iterator self_;
   // Until the head is complete.
   std::unique_ptr<RequestHeadReader> reader_ = std::make_unique<RequestHeadReader>();
@@ -256,9 +252,6 @@ class H2Connection::Stream final : public Exchange {
   net::WriteBuffer out_;
   HeaderList trailers_;
   MonotonicTime stalled_since_;
-
-  // Of the connection's memory.
-  size_t charged_ = 0;
 };
 
 H2Connection::H2Connection(Environment environment, Host* host)
@@ -288,7 +281,6 @@ H2Connection::~H2Connection() {
   for (const std::unique_ptr<Stream>& stream : exchanges_) {
     stream->reset_ = true;
     if (stream->handler_ != nullptr) stream->handler_->OnClosed();
-    environment_.memory->Remove(stream->charged_);
   }
   nghttp2_session_del(session_);
 }
@@ -496,13 +488,12 @@ int H2Connection::OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* 
   ++connection->requests_in_turn_;
   connection->control_frames_.Earn(kHttpControlFramesPerRequest);
   const int32_t id = frame->hd.stream_id;
-  if (connection->terminating_ || !connection->environment_.memory->Add(kHttpRequestBytes)) {
+  auto stream = std::make_unique<Stream>(connection, id);
+  if (connection->terminating_ || !stream->Charge(kHttpRequestBytes)) {
     connection->trailers_ = std::make_unique<RequestHeadReader>(/*trailers=*/true);
     nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
     return 0;
   }
-  auto stream = std::make_unique<Stream>(connection, id);
-  stream->charged_ = kHttpRequestBytes;
   nghttp2_session_set_stream_user_data(session, id, stream.get());
   connection->exchanges_.push_back(std::move(stream));
   connection->exchanges_.back()->self_ = std::prev(connection->exchanges_.end());
@@ -573,6 +564,7 @@ void H2Connection::OnHeadersEnd(Stream* stream, const nghttp2_frame* frame) {
   // A body that was announced and doesn't come.
   const bool short_body = end && stream->head_.content_length.value_or(0) > 0;
   if (!good || short_body) return Malformed(stream);
+  stream->account_.Identify(stream->head_.headers);
   if (!stream->Charge(head_bytes)) return stream->ResetWith(NGHTTP2_REFUSED_STREAM);
   stream->RestartBodyClock();
   OpenExchange(stream);
@@ -592,11 +584,7 @@ void H2Connection::OpenExchange(Stream* stream) {
     }
     return;
   }
-  const int status = stream->head_.truncated ? 431 : 404;
-  stream->Respond(status, {{"content-type", "text/plain"}});
-  stream->Write(stream->head_.truncated ? "The request's header fields are too long.\n"
-                                        : "There is nothing here. This is a Bellwire gateway.\n");
-  stream->End({});
+  AnswerUnmatched(stream);
 }
 
 void H2Connection::OnRemoteEnd(Stream* stream) {
@@ -664,7 +652,6 @@ int H2Connection::OnStreamClosed(nghttp2_session* session, int32_t stream_id, ui
   connection->exchanges_.erase(gone->self_);
   if (gone->unconsumed_ > 0) nghttp2_session_consume_connection(session, gone->unconsumed_);
   if (gone->handler_ != nullptr) gone->handler_->OnClosed();
-  connection->environment_.memory->Remove(gone->charged_);
   if (connection->exchanges_.empty()) connection->idle_since_ = connection->now_;
   return 0;
 }

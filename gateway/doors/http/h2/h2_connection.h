@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_GATEWAY_DOORS_HTTP_H2_CONNECTION_H_
-#define BELLWIRE_GATEWAY_DOORS_HTTP_H2_CONNECTION_H_
+#ifndef BELLWIRE_GATEWAY_DOORS_HTTP_H2_H2_CONNECTION_H_
+#define BELLWIRE_GATEWAY_DOORS_HTTP_H2_H2_CONNECTION_H_
 
 #include <nghttp2/nghttp2.h>
 
@@ -11,18 +11,13 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/doors/http/door.h"
-#include "gateway/doors/http/memory_account.h"
 #include "gateway/doors/http/request_head.h"
+#include "gateway/doors/http/server_protocol.h"
 #include "gateway/doors/http/token_bucket.h"
 
 namespace bellwire::http {
-
-// A connection that never had a request is closed after so long: a client that connects ahead of its
-// first call makes one by then, and else it connects again.
-inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
 // libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
@@ -31,59 +26,29 @@ inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 // (RequestHeadReader checks them).
 //
 // Single-threaded. No callback of doors or host comes from within another.
-class H2Connection {
+class H2Connection final : public ServerProtocol {
  public:
-  class Host {
-   public:
-    virtual ~Host() = default;
-    // An exchange was used outside of this class's methods: there may be output, or another deadline.
-    // Called once until TakeOutput.
-    virtual void OnChanged() = 0;
-  };
-
-  struct Environment {
-    // Not owned; they outlive the connection.
-    const Clock* clock = nullptr;
-    // The first that matches gets the request; without one it is answered 404.
-    const std::vector<Door*>* doors = nullptr;
-    MemoryAccount* memory = nullptr;
-    std::shared_ptr<CallThread> thread;
-    // "address:port", for logs.
-    std::string peer;
-  };
-
   H2Connection(Environment environment, Host* host);
   // Tells the handlers that are left OnClosed.
-  ~H2Connection();
+  ~H2Connection() override;
   H2Connection(const H2Connection&) = delete;
   H2Connection& operator=(const H2Connection&) = delete;
 
-  // Bytes of the peer. Answers how many of them were taken: fewer if others should have their turn
-  // first, and then the caller gives the rest again soon.
-  size_t Receive(absl::string_view bytes);
-  // What is to be sent next; empty: nothing. Valid until the next call of any method.
-  absl::string_view TakeOutput();
-  // Tells handlers that they may write again. After TakeOutput; there may be output again.
-  void NotifyDrained();
-  // Nothing more comes out, and nothing that comes in matters: close.
-  bool done() const;
-  // Why we end it, for the log; empty: the peer ends it, or it goes on.
-  const char* end_reason() const { return end_reason_; }
-
-  // When OnTimer is due at the latest.
-  MonotonicTime next_deadline() const { return next_deadline_; }
-  void OnTimer();
-  // The socket takes nothing, since when; or it takes something again.
-  void SetBlocked(bool blocked);
-
-  // Tells the peer to open no more requests; done() once those that run are answered.
-  void Drain();
-  // Answers them now: OnTimeout(kShutdown). Then done() as soon as the output is taken.
-  void EndExchanges();
+  // --- ServerProtocol ---
+  size_t Receive(absl::string_view bytes) override;
+  bool wants_input() const override { return true; }
+  absl::string_view TakeOutput() override;
+  void NotifyDrained() override;
+  bool done() const override;
+  const char* end_reason() const override { return end_reason_; }
+  MonotonicTime next_deadline() const override { return next_deadline_; }
+  void OnTimer() override;
+  void SetBlocked(bool blocked) override;
+  void Drain() override;
+  void EndExchanges() override;
+  bool served() const override { return served_; }
 
   size_t exchanges() const { return exchanges_.size(); }
-  // A request came.
-  bool served() const { return served_; }
 
  private:
   class Stream;
@@ -156,4 +121,4 @@ class H2Connection {
 
 }  // namespace bellwire::http
 
-#endif  // BELLWIRE_GATEWAY_DOORS_HTTP_H2_CONNECTION_H_
+#endif  // BELLWIRE_GATEWAY_DOORS_HTTP_H2_H2_CONNECTION_H_

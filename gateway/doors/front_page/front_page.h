@@ -1,0 +1,45 @@
+#ifndef BELLWIRE_GATEWAY_DOORS_FRONT_PAGE_FRONT_PAGE_H_
+#define BELLWIRE_GATEWAY_DOORS_FRONT_PAGE_FRONT_PAGE_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/doors/http/door.h"
+
+namespace bellwire::gateway {
+
+// What a person or a load balancer asks a gateway, and the answer to all that no other door wants: the
+// last door of each port.
+//   GET /         JSON: that this is Bellwire, and which doors are open
+//   GET /healthz  200 as long as the process serves
+//   GET /readyz   200; 503 while it drains
+// Anything else is 404 with a JSON error.
+//
+// Thread-safe.
+class FrontPage final : public http::Door {
+ public:
+  struct OpenDoor {
+    // Such as "webpush".
+    std::string name;
+    // Where its requests begin, such as "/wpush/".
+    std::string path;
+  };
+
+  explicit FrontPage(const std::vector<OpenDoor>& doors);
+
+  // From now on: what /readyz says. Starts true.
+  void SetReady(bool ready) { ready_.store(ready, std::memory_order_relaxed); }
+
+  bool Matches(const http::RequestHead&) const override { return true; }
+  std::unique_ptr<http::ExchangeHandler> Open(http::Exchange* exchange) override;
+
+ private:
+  const std::string page_;
+  std::atomic<bool> ready_{true};
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_DOORS_FRONT_PAGE_FRONT_PAGE_H_

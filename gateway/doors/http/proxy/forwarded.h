@@ -1,0 +1,21 @@
+#ifndef BELLWIRE_GATEWAY_DOORS_HTTP_PROXY_FORWARDED_H_
+#define BELLWIRE_GATEWAY_DOORS_HTTP_PROXY_FORWARDED_H_
+
+#include <optional>
+
+#include "gateway/doors/http/header_list.h"
+#include "net/socket/address.h"
+#include "net/socket/cidr.h"
+
+namespace bellwire::http {
+
+// The client that a trusted proxy names: the last address of Forwarded (RFC 7239), or without that of
+// X-Forwarded-For, that is not itself one of `proxies`. Whatever stands before it was written by the
+// client, who may write anything. nullopt: there is none, or it can't be read ("unknown", a made-up
+// name). The port is 0 unless it was given. Pure.
+std::optional<net::SocketAddress> ForwardedClient(const HeaderList& headers,
+                                                  const net::CidrList& proxies);
+
+}  // namespace bellwire::http
+
+#endif  // BELLWIRE_GATEWAY_DOORS_HTTP_PROXY_FORWARDED_H_
