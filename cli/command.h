@@ -46,6 +46,7 @@ void AddTraceCommand(CLI::App* root, CommandContext* context);
 void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);
+void AddCompanionCommand(CLI::App* root, CommandContext* context);
 void AddRegistryCommand(CLI::App* root, CommandContext* context);
 void AddVersionCommand(CLI::App* root, CommandContext* context);
 

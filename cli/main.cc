@@ -51,6 +51,7 @@ int Main(int argc, char** argv) {
   AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);
+  AddCompanionCommand(&root, &context);
   AddRegistryCommand(&root, &context);
   AddVersionCommand(&root, &context);
   // An empty text is a message without payload.

@@ -1,16 +1,11 @@
-#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -31,6 +26,9 @@
 #include "device-agent/client/companion_client.h"
 #include "device-agent/companion/agent_hub.h"
 #include "device-agent/companion/agent_loop.h"
+#include "device-agent/companion/browser/autopush_server.h"
+#include "device-agent/companion/browser/browser_door.h"
+#include "device-agent/companion/state_directory.h"
 #include "device-agent/companion/subscription_store.h"
 #include "device-agent/companion/unifiedpush/distributor.h"
 #include "device-agent/companion/unifiedpush/session_bus.h"
@@ -46,7 +44,8 @@ It runs once per logged-in user, as that user, and speaks to the phone's bellwir
 that knows nothing of Bellwire. On the session bus it is a UnifiedPush distributor,
 org.unifiedpush.Distributor.bellwire: apps with UnifiedPush (those of KDE, and others) find it by
 themselves. D-Bus starts it when an app asks for it. What apps registered is in --state_dir and
-survives restarts; an app that is not running is started by D-Bus when it gets a message.
+survives restarts; an app that is not running is started by D-Bus when it gets a message. For Firefox
+it is the push server, on a port of 127.0.0.1: bellwire companion firefox on.
 
 See who registered: bellwire agent status        More: docs/operate/companion.md)";
 
@@ -56,33 +55,8 @@ struct Options {
   int app_patience_seconds = 60;
 };
 
-// $XDG_STATE_HOME/bellwire, or ~/.local/state/bellwire; "" if neither is known.
-std::string DefaultStateDir() {
-  const char* const state_home = getenv("XDG_STATE_HOME");
-  // The specification ignores relative paths.
-  if (state_home != nullptr && state_home[0] == '/') return absl::StrCat(state_home, "/bellwire");
-  const char* const home = getenv("HOME");
-  if (home != nullptr && home[0] == '/') return absl::StrCat(home, "/.local/state/bellwire");
-  return "";
-}
-
-// Makes the directory, for its user alone, and what is missing above it.
-absl::Status PrepareStateDir(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-  if (!error && mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    error = std::error_code(errno, std::generic_category());
-  }
-  if (!error && access(path.c_str(), W_OK | X_OK) != 0) {
-    error = std::error_code(errno, std::generic_category());
-  }
-  if (!error) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kUnavailable, "STATE_DIRECTORY_UNUSABLE",
-                   absl::StrCat("can't use the state directory ", path, ": ", error.message()));
-}
-
 absl::StatusOr<std::unique_ptr<SubscriptionStore>> OpenStore(const std::string& state_dir) {
-  BELLWIRE_RETURN_IF_ERROR(PrepareStateDir(state_dir));
+  BELLWIRE_RETURN_IF_ERROR(PrepareStateDirectory(state_dir));
   const std::string path = state_dir + "/subscriptions.db";
   auto store = SubscriptionStore::Open(path);
   if (ErrorReason(store.status()) == "DATABASE_IN_USE") {
@@ -105,6 +79,8 @@ class Companion {
   void Run() { loop_.run(); }
   // From any thread.
   void Stop() { loop_.stop(); }
+  // "127.0.0.1:PORT": where browsers find it.
+  std::string browser_address() const { return browsers_->door().host(); }
   // Why it ended, if it was not Stop().
   const absl::Status& end() const { return end_; }
 
@@ -125,6 +101,7 @@ class Companion {
   std::unique_ptr<AgentLoop> agent_loop_;
   std::unique_ptr<SessionBus> bus_;
   std::unique_ptr<Distributor> distributor_;
+  std::unique_ptr<AutopushServer> browsers_;
 };
 
 absl::Status Companion::Start() {
@@ -145,6 +122,10 @@ absl::Status Companion::Start() {
   distributor_->Start();
   BELLWIRE_RETURN_IF_ERROR(
       bus_->Serve(distributor_.get(), [this](const absl::Status& status) { EndWith(status); }));
+  BELLWIRE_ASSIGN_OR_RETURN(BrowserDoor door,
+                            LoadOrCreateBrowserDoor(BrowserDoorPath(options_.state_dir)));
+  browsers_ =
+      std::make_unique<AutopushServer>(&loop_, std::move(door), getuid(), hub_.get(), RealClock());
   agent_loop_ = std::make_unique<AgentLoop>(
       &loop_, hub_->client(), [this](const absl::Status& status) { EndWith(status); });
   BELLWIRE_RETURN_IF_ERROR(agent_loop_->Start());
@@ -156,7 +137,7 @@ absl::Status Companion::Start() {
 
 int Main(int argc, char** argv) {
   Options options;
-  options.state_dir = DefaultStateDir();
+  options.state_dir = DefaultStateDirectory();
   DaemonFlags flags;
   CLI::App app("bellwire-companion: push for a user's software that knows nothing of Bellwire",
                "bellwire-companion");
@@ -184,8 +165,10 @@ int Main(int argc, char** argv) {
   Companion companion(options);
   if (absl::Status s = companion.Start(); !s.ok()) return ReportFailure(s);
   std::thread thread([&companion] { companion.Run(); });
-  const absl::Status ready = WriteReadyFile(
-      flags.ready_file, {{"bus_name", kDistributorBusName}, {"state_dir", options.state_dir}});
+  const absl::Status ready =
+      WriteReadyFile(flags.ready_file, {{"bus_name", kDistributorBusName},
+                                        {"browser_address", companion.browser_address()},
+                                        {"state_dir", options.state_dir}});
   if (ready.ok()) WaitForShutdownSignal();
   companion.Stop();
   thread.join();
