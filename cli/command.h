@@ -40,6 +40,7 @@ void AddServeCommand(CLI::App* root, CommandContext* context);
 void AddTeamCommand(CLI::App* root, CommandContext* context);
 void AddAppCommand(CLI::App* root, CommandContext* context);
 void AddKeyCommand(CLI::App* root, CommandContext* context);
+void AddAliasCommand(CLI::App* root, CommandContext* context);
 void AddSendCommand(CLI::App* root, CommandContext* context);
 void AddRecallCommand(CLI::App* root, CommandContext* context);
 void AddTraceCommand(CLI::App* root, CommandContext* context);

@@ -82,7 +82,8 @@ class CommandLineTest : public testing::Test {
     std::ofstream(path) << "B=" << std::filesystem::absolute("cli/bellwire").string() << "\n"
                         << "ADMIN='--server " << fleet_->provider_address() << " --data_dir "
                         << fleet_->data_dir() << "'\n"
-                        << "SOCKET=" << phone_->socket_path() << "\nexport DIR=" << dir_.path() << "\n"
+                        << "SOCKET=" << phone_->socket_path() << "\nexport DIR=" << dir_.path()
+                        << "\n"
                         << script << "\n";
     const int status =
         system(absl::StrCat("timeout 60 sh ", path, " >", dir_.path("out"), " 2>", dir_.path("err"))
@@ -154,6 +155,35 @@ TEST_F(CommandLineTest, AnAnswerThatCouldNotBeWrittenIsAFailure) {
       EXPECT_THAT(outcome.err, HasSubstr("can't write to standard output")) << command << closed;
     }
   }
+}
+
+TEST_F(CommandLineTest, AccessTokensAreOneLineAndCanBeRevoked) {
+  MakeProvider();
+  const Outcome made = Sh(absl::StrCat("$B key create --send_only $ADMIN ", team_));
+  ASSERT_EQ(made.code, 0) << made;
+  EXPECT_THAT(made.out, ::testing::MatchesRegex("bw_[a-z2-7]{42}\n"));
+  EXPECT_EQ(Sh(absl::StrCat("$B key create --send_only --out $DIR/x $ADMIN ", team_)).code, 1);
+  const std::string list = absl::StrCat("$B key list $ADMIN --team ", team_);
+  EXPECT_THAT(Sh(list).out, HasSubstr("send only"));
+  const std::string key_id = made.out.substr(3, 10);
+  EXPECT_THAT(Sh(list).out, HasSubstr(key_id));
+  EXPECT_EQ(Sh(absl::StrCat("$B key revoke $ADMIN ", key_id)).code, 0);
+  EXPECT_THAT(Sh(list).out, HasSubstr("revoked"));
+}
+
+TEST_F(CommandLineTest, AnAliasNamesATokenUntilItIsDeleted) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string create = absl::StrCat("alias create $ADMIN ", team_, " phone ", token);
+  EXPECT_EQ(Ask(create, "token"), token);
+  const Outcome again = Sh(absl::StrCat("$B alias create $ADMIN ", team_, " phone ", token));
+  EXPECT_EQ(again.code, 1) << again;
+  EXPECT_THAT(again.err, HasSubstr("taken"));
+  const std::string list = absl::StrCat("$B alias list $ADMIN ", team_);
+  EXPECT_THAT(Sh(list).out, HasSubstr(token));
+  EXPECT_EQ(Sh(absl::StrCat("$B alias delete $ADMIN ", team_, " phone")).code, 0);
+  EXPECT_THAT(Sh(list).out, HasSubstr("no aliases yet"));
+  EXPECT_EQ(Sh(absl::StrCat("$B alias delete $ADMIN ", team_, " phone")).code, 1);
 }
 
 TEST_F(CommandLineTest, ListenAcknowledgesOnlyWhatItCouldWrite) {

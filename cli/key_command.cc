@@ -24,6 +24,7 @@ struct Flags : AdminFlags {
   std::string key_id;
   std::string out;
   std::string public_key_file;
+  bool send_only = false;
 };
 
 // The private half is answered once: where it goes must be certain before it is made.
@@ -44,7 +45,31 @@ absl::Status CheckOut(const std::string& path) {
   return absl::OkStatus();
 }
 
+// One line, which scripts take as it is.
+absl::Status CreateAccessToken(const Flags& flags, CommandContext* context) {
+  if (!flags.out.empty() || !flags.public_key_file.empty()) {
+    return WithHint(absl::InvalidArgumentError("--send_only makes an access token, not a key pair"),
+                    "leave out --out and --public_key: the token is printed, once");
+  }
+  admin::v1::CreateKeyRequest request;
+  request.set_team_id(flags.team_id);
+  request.set_send_only(true);
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::CreateKeyResponse response;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateKey, request, &response));
+  Terminal& out = *context->terminal;
+  if (!out.json()) {
+    out.Line(response.access_token());
+    return absl::OkStatus();
+  }
+  nlohmann::ordered_json json = ToJson(response.key());
+  json["access_token"] = response.access_token();
+  out.Json(json);
+  return absl::OkStatus();
+}
+
 absl::Status Create(const Flags& flags, CommandContext* context) {
+  if (flags.send_only) return CreateAccessToken(flags, context);
   admin::v1::CreateKeyRequest request;
   request.set_team_id(flags.team_id);
   const bool own_key = !flags.public_key_file.empty();
@@ -98,7 +123,8 @@ absl::Status List(const Flags& flags, CommandContext* context) {
   std::vector<std::vector<std::string>> rows;
   for (const admin::v1::Key& key : response.keys()) {
     if (out.json()) out.Json(ToJson(key));
-    rows.push_back({key.key_id(), RenderTime(TimeOf(key.create_time())),
+    rows.push_back({key.key_id(), key.kind() == admin::v1::Key::SEND_ONLY ? "send only" : "signing",
+                    RenderTime(TimeOf(key.create_time())),
                     key.has_revoke_time()
                         ? out.Bad(absl::StrCat("revoked ", RenderTime(TimeOf(key.revoke_time()))))
                         : out.Good("good")});
@@ -110,7 +136,7 @@ absl::Status List(const Flags& flags, CommandContext* context) {
                           "create --team ",
                           flags.team_id, " --out FILE`"));
   } else {
-    out.Table({"KEY", "CREATED", "STATE"}, rows);
+    out.Table({"KEY", "KIND", "CREATED", "STATE"}, rows);
   }
   return absl::OkStatus();
 }
@@ -134,13 +160,16 @@ absl::Status Revoke(const Flags& flags, CommandContext* context) {
 }  // namespace
 
 void AddKeyCommand(CLI::App* root, CommandContext* context) {
-  CLI::App* key = root->add_subcommand("key", "Signing keys: what backends prove themselves with")
-                      ->require_subcommand(1);
+  CLI::App* key =
+      root->add_subcommand("key",
+                           "Signing keys and access tokens: what backends prove themselves with")
+          ->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
 
-  CLI::App* create =
-      key->add_subcommand("create", "Make a key; its private half goes into a file, once");
-  create->add_option("--team", flags->team_id, "Id of the team")->type_name("ID")->required();
+  CLI::App* create = key->add_subcommand(
+      "create",
+      "Make a key; its private half goes into a file, once. Or, with --send_only, an access token");
+  create->add_option("--team,TEAM", flags->team_id, "Id of the team")->type_name("ID")->required();
   create
       ->add_option("--out", flags->out,
                    "Credentials file to make (0600): team_id, key_id, private_key_pem as JSON")
@@ -149,19 +178,26 @@ void AddKeyCommand(CLI::App* root, CommandContext* context) {
       ->add_option("--public_key", flags->public_key_file,
                    "Instead: PEM file with the public half of a P-256 key of your own")
       ->type_name("FILE");
+  create->add_flag(
+      "--send_only", flags->send_only,
+      "Instead: print an access token for curl and scripts, one line, once. Who has it "
+      "may send, and look up messages; nothing else");
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
-  SetExamples(create, "  bellwire key create --team TEAM --out cred.json --data_dir ./data");
+  SetExamples(create,
+              "  bellwire key create --team TEAM --out cred.json --data_dir ./data\n"
+              "  bellwire key create --send_only TEAM --data_dir ./data");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
-  CLI::App* list = key->add_subcommand("list", "Show the keys of a team");
+  CLI::App* list = key->add_subcommand("list", "Show the keys and access tokens of a team");
   list->add_option("--team", flags->team_id, "Id of the team")->type_name("ID")->required();
   AddAdminFlags(list, flags.get());
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire key list --team TEAM --data_dir ./data");
   list->callback([=] { context->run = [=] { return List(*flags, context); }; });
 
-  CLI::App* revoke = key->add_subcommand("revoke", "Make a key worthless, for ever");
+  CLI::App* revoke =
+      key->add_subcommand("revoke", "Make a key or an access token worthless, for ever");
   revoke->add_option("KEY_ID", flags->key_id, "As `key list` shows it")->type_name("")->required();
   AddAdminFlags(revoke, flags.get());
   AddJsonFlag(revoke, context);

@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   AddTeamCommand(&root, &context);
   AddAppCommand(&root, &context);
   AddKeyCommand(&root, &context);
+  AddAliasCommand(&root, &context);
   AddSendCommand(&root, &context);
   AddRecallCommand(&root, &context);
   AddTraceCommand(&root, &context);

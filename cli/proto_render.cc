@@ -33,10 +33,18 @@ nlohmann::ordered_json ToJson(const admin::v1::App& app) {
 nlohmann::ordered_json ToJson(const admin::v1::Key& key) {
   nlohmann::ordered_json json = {{"key_id", key.key_id()},
                                  {"team_id", key.team_id()},
-                                 {"public_key_pem", key.public_key_pem()},
-                                 {"create_time", JsonTime(key.create_time())}};
+                                 {"kind", admin::v1::Key::Kind_Name(key.kind())}};
+  if (!key.public_key_pem().empty()) json["public_key_pem"] = key.public_key_pem();
+  json["create_time"] = JsonTime(key.create_time());
   if (key.has_revoke_time()) json["revoke_time"] = JsonTime(key.revoke_time());
   return json;
+}
+
+nlohmann::ordered_json ToJson(const admin::v1::Alias& alias) {
+  return {{"team_id", alias.team_id()},
+          {"name", alias.name()},
+          {"token", alias.token()},
+          {"create_time", JsonTime(alias.create_time())}};
 }
 
 nlohmann::ordered_json ToJson(const push::v1::SendResponse& response) {

@@ -17,6 +17,7 @@ absl::Time TimeOf(const google::protobuf::Timestamp& timestamp);
 nlohmann::ordered_json ToJson(const admin::v1::Team& team);
 nlohmann::ordered_json ToJson(const admin::v1::App& app);
 nlohmann::ordered_json ToJson(const admin::v1::Key& key);
+nlohmann::ordered_json ToJson(const admin::v1::Alias& alias);
 nlohmann::ordered_json ToJson(const push::v1::SendResponse& response);
 nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response);
 nlohmann::ordered_json ToJson(const push::v1::WatchReceiptsResponse& response);

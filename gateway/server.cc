@@ -28,6 +28,7 @@
 #include "gateway/doors/grpc/reflection.h"
 #include "gateway/doors/grpc/reflection_service.h"
 #include "gateway/doors/http/http_listener.h"
+#include "gateway/doors/json/json_door.h"
 #include "gateway/send/ack_wait.h"
 #include "gateway/send/send_engine.h"
 #include "net/tls/tls_context.h"
@@ -56,7 +57,8 @@ struct Door {
   const char* path;
 };
 constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
-constexpr Door kKnownDoors[] = {kGrpc};
+constexpr Door kJson = {"json", "/v1/messages"};
+constexpr Door kKnownDoors[] = {kGrpc, kJson};
 
 absl::Status CheckDoors(const std::vector<std::string>& names) {
   const std::vector<std::string> known = GatewayServer::KnownDoors();
@@ -116,7 +118,7 @@ class GatewayServerImpl final : public GatewayServer {
                .connectors = options.connectors,
                .clock = options.clock}),
         admin_credential_(options.admin_token, options.clock),
-        admin_(&admin_credential_, options.registry, options.clock),
+        admin_(&admin_credential_, options.registry, options.sealer, options.clock),
         reflection_({kPushService, kHealth, kReflection}, {kAdminService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
         public_reflection_({kPushService, kHealth, kReflection}, {}),
@@ -137,6 +139,7 @@ class GatewayServerImpl final : public GatewayServer {
     // What registry and connectors still owe to calls that were answered without them.
     door_.AwaitNoCalls();
     public_door_.AwaitNoCalls();
+    json_door_.AwaitNoCalls();
   }
 
   absl::Status Listen() {
@@ -246,7 +249,10 @@ class GatewayServerImpl final : public GatewayServer {
     return open;
   }
   // Those beside gRPC, as far as they are open. The front page comes last: it takes everything.
-  void AddDoors(std::vector<http::Door*>* doors) { doors->push_back(&front_page_); }
+  void AddDoors(std::vector<http::Door*>* doors) {
+    if (IsOpen(kJson)) doors->push_back(&json_door_);
+    doors->push_back(&front_page_);
+  }
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
     if (options_.https_certificate_path.empty()) {
       return ReadTls(options_.certificate_path, options_.key_path);
@@ -273,6 +279,7 @@ class GatewayServerImpl final : public GatewayServer {
   MethodTable public_methods_;
   GrpcDoor door_{&methods_};
   GrpcDoor public_door_{&public_methods_};
+  JsonDoor json_door_{&public_methods_};
   FrontPage front_page_;
   std::string address_;
   std::string https_address_;

@@ -1,16 +1,20 @@
 #include "gateway/admin/admin_service.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "crypto/provider_key.h"
+#include "gateway/auth/access_token.h"
 #include "gateway/auth/bearer_token.h"
 #include "gateway/send/registry_error.h"
+#include "gateway/send/validator.h"
 #include "google/protobuf/timestamp.pb.h"
 
 namespace bellwire::gateway {
@@ -24,6 +28,26 @@ void SetToNow(const Clock& clock, google::protobuf::Timestamp* timestamp) {
   const int64_t now_ms = WallNowMs(clock);
   timestamp->set_seconds(now_ms / 1000);
   timestamp->set_nanos(static_cast<int32_t>(now_ms % 1000) * 1'000'000);
+}
+
+std::string AliasKeyId(absl::string_view team_id, absl::string_view name) {
+  return absl::StrCat(team_id, "/", name);
+}
+
+// REQUIRES: `key` is of kind ALIAS.
+admin::v1::Alias ToAlias(admin::v1::Key key) {
+  admin::v1::Alias alias;
+  alias.set_name(key.key_id().substr(key.key_id().find('/') + 1));
+  alias.set_team_id(std::move(*key.mutable_team_id()));
+  alias.set_token(std::move(*key.mutable_device_token()));
+  *alias.mutable_create_time() = key.create_time();
+  return alias;
+}
+
+absl::Status AliasNotFound(const admin::v1::DeleteAliasRequest& request) {
+  return MakeError(
+      absl::StatusCode::kNotFound, "ALIAS_NOT_FOUND",
+      absl::StrCat("Team \"", request.team_id(), "\" has no alias \"", request.name(), "\"."));
 }
 
 // Passes the registry's answer on to the caller.
@@ -62,6 +86,9 @@ void AdminService::AddTo(MethodTable* methods) {
   Add(methods, "CreateKey", &AdminService::CreateKey);
   Add(methods, "ListKeys", &AdminService::ListKeys);
   Add(methods, "RevokeKey", &AdminService::RevokeKey);
+  Add(methods, "CreateAlias", &AdminService::CreateAlias);
+  Add(methods, "ListAliases", &AdminService::ListAliases);
+  Add(methods, "DeleteAlias", &AdminService::DeleteAlias);
 }
 
 void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
@@ -125,13 +152,24 @@ void AdminService::ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListApps
 
 void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
                              admin::v1::CreateKeyRequest request) {
-  admin::v1::Key key;
-  std::string private_key_pem;
-  if (request.public_key_pem().empty()) {
+  admin::v1::CreateKeyResponse response;
+  admin::v1::Key& key = *response.mutable_key();
+  key.set_key_id(NewShortId());
+  key.set_team_id(request.team_id());
+  SetToNow(*clock_, key.mutable_create_time());
+  if (request.send_only()) {
+    if (!request.public_key_pem().empty()) {
+      return call->Finish(Invalid("BAD_PUBLIC_KEY", "public_key_pem",
+                                  "An access token has no public key: leave one of the two out."));
+    }
+    key.set_kind(admin::v1::Key::SEND_ONLY);
+    response.set_access_token(NewAccessToken(key.key_id()));
+    key.set_token_sha256(HashAccessToken(response.access_token()));
+  } else if (request.public_key_pem().empty()) {
     absl::StatusOr<ProviderKeyPair> pair = GenerateProviderKeyPair();
     if (!pair.ok()) return call->Finish(pair.status());
     key.set_public_key_pem(std::move(pair->public_key_pem));
-    private_key_pem = std::move(pair->private_key_pem);
+    response.set_private_key_pem(std::move(pair->private_key_pem));
   } else {
     if (request.public_key_pem().size() > kMaxPublicKeyPemBytes) {
       return call->Finish(
@@ -143,29 +181,100 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
     if (!checked.ok()) return call->Finish(checked.status());
     key.set_public_key_pem(*std::move(checked));
   }
-  key.set_key_id(NewShortId());
-  key.set_team_id(request.team_id());
-  SetToNow(*clock_, key.mutable_create_time());
-  LogInfo("admin_create_key", {{"team", key.team_id()}, {"key", key.key_id()}});
-  registry_->PutKey(std::move(key), [call, private_key_pem = std::move(private_key_pem)](
-                                        absl::StatusOr<admin::v1::Key> put) mutable {
+  LogInfo("admin_create_key", {{"team", key.team_id()},
+                               {"key", key.key_id()},
+                               {"kind", admin::v1::Key::Kind_Name(key.kind())}});
+  admin::v1::Key record = key;
+  registry_->PutKey(std::move(record), [call, response = std::move(response)](
+                                           absl::StatusOr<admin::v1::Key> put) mutable {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
-    admin::v1::CreateKeyResponse response;
     *response.mutable_key() = *std::move(put);
-    response.set_private_key_pem(std::move(private_key_pem));
+    response.mutable_key()->clear_token_sha256();
     call->Finish(std::move(response));
   });
 }
 
 void AdminService::ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
                             admin::v1::ListKeysRequest request) {
-  registry_->ListKeys(std::move(request), Answer(std::move(call)));
+  registry_->ListKeys(std::move(request),
+                      [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+                        if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
+                        admin::v1::ListKeysResponse response;
+                        for (admin::v1::Key& key : *listed->mutable_keys()) {
+                          if (key.kind() == admin::v1::Key::ALIAS) continue;
+                          key.clear_token_sha256();
+                          *response.add_keys() = std::move(key);
+                        }
+                        call->Finish(std::move(response));
+                      });
 }
 
 void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
                              admin::v1::RevokeKeyRequest request) {
   LogInfo("admin_revoke_key", {{"key", request.key_id()}});
-  registry_->RevokeKey(std::move(request), Answer(std::move(call)));
+  if (absl::StrContains(request.key_id(), '/')) {  // The id of an alias.
+    return call->Finish(MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
+                                  "A key id is ten characters of [a-z2-7]."));
+  }
+  registry_->RevokeKey(std::move(request), [call](absl::StatusOr<admin::v1::Key> revoked) {
+    if (!revoked.ok()) return call->Finish(FromRegistryError(revoked.status()));
+    revoked->clear_token_sha256();
+    call->Finish(*std::move(revoked));
+  });
+}
+
+void AdminService::CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Alias> call,
+                               admin::v1::CreateAliasRequest request) {
+  if (!IsValidAlias(request.name())) {
+    return call->Finish(
+        Invalid("BAD_ALIAS", "name", "An alias is 1 to 64 characters of [a-z0-9_-]."));
+  }
+  if (const auto token = OpenToken(request.token(), *sealer_); !token.ok()) {
+    return call->Finish(token.status());
+  }
+  admin::v1::Key key;
+  key.set_kind(admin::v1::Key::ALIAS);
+  key.set_key_id(AliasKeyId(request.team_id(), request.name()));
+  key.set_team_id(std::move(*request.mutable_team_id()));
+  key.set_device_token(std::move(*request.mutable_token()));
+  SetToNow(*clock_, key.mutable_create_time());
+  LogInfo("admin_create_alias", {{"team", key.team_id()}, {"alias", request.name()}});
+  registry_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
+    if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
+    call->Finish(ToAlias(*std::move(put)));
+  });
+}
+
+void AdminService::ListAliases(
+    Call<admin::v1::ListAliasesRequest, admin::v1::ListAliasesResponse> call,
+    admin::v1::ListAliasesRequest request) {
+  admin::v1::ListKeysRequest keys;
+  keys.set_team_id(std::move(*request.mutable_team_id()));
+  registry_->ListKeys(std::move(keys), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+    if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
+    admin::v1::ListAliasesResponse response;
+    for (admin::v1::Key& key : *listed->mutable_keys()) {
+      if (key.kind() != admin::v1::Key::ALIAS) continue;
+      *response.add_aliases() = ToAlias(std::move(key));
+    }
+    call->Finish(std::move(response));
+  });
+}
+
+void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Alias> call,
+                               admin::v1::DeleteAliasRequest request) {
+  LogInfo("admin_delete_alias", {{"team", request.team_id()}, {"alias", request.name()}});
+  if (!IsValidAlias(request.name())) return call->Finish(AliasNotFound(request));
+  admin::v1::RevokeKeyRequest revoke;
+  revoke.set_key_id(AliasKeyId(request.team_id(), request.name()));
+  registry_->RevokeKey(std::move(revoke), [call, request = std::move(request)](
+                                              absl::StatusOr<admin::v1::Key> deleted) {
+    if (ErrorReason(deleted.status()) == "KEY_NOT_FOUND") {
+      return call->Finish(AliasNotFound(request));
+    }
+    if (!deleted.ok()) return call->Finish(FromRegistryError(deleted.status()));
+    call->Finish(ToAlias(*std::move(deleted)));
+  });
 }
 
 void AdminService::DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
+#include "crypto/token_sealer.h"
 #include "gateway/admin/admin_credential.h"
 #include "gateway/call/method_table.h"
 #include "gateway/call/unary_handle.h"
@@ -14,12 +15,14 @@
 namespace bellwire::gateway {
 
 // bellwire.admin.v1.AdminService: checks the admin token by a call's metadata, then its request, makes
-// ids and key pairs, and leaves the rest to the registry. Thread-safe; outlives its calls.
+// ids, key pairs and access tokens, and leaves the rest to the registry. For the registry an alias is a
+// key (admin.proto, Key); here the two are told apart. Thread-safe; outlives its calls.
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, RegistryApi* registry, const Clock* clock)
-      : credential_(credential), registry_(registry), clock_(clock) {}
+  AdminService(AdminCredential* credential, RegistryApi* registry, const TokenSealer* sealer,
+               const Clock* clock)
+      : credential_(credential), registry_(registry), sealer_(sealer), clock_(clock) {}
 
   void AddTo(MethodTable* methods);
 
@@ -51,9 +54,16 @@ class AdminService {
                 admin::v1::ListKeysRequest request);
   void RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
                  admin::v1::RevokeKeyRequest request);
+  void CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Alias> call,
+                   admin::v1::CreateAliasRequest request);
+  void ListAliases(Call<admin::v1::ListAliasesRequest, admin::v1::ListAliasesResponse> call,
+                   admin::v1::ListAliasesRequest request);
+  void DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Alias> call,
+                   admin::v1::DeleteAliasRequest request);
 
   AdminCredential* const credential_;
   RegistryApi* const registry_;
+  const TokenSealer* const sealer_;
   const Clock* const clock_;
 };
 

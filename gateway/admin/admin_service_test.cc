@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "crypto/provider_key.h"
+#include "gateway/auth/access_token.h"
 #include "gateway/testing/test_gateway.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
@@ -167,6 +168,109 @@ TEST_F(AdminServiceTest, CreateKeyTakesTheCallersOwn) {
                 "public_key_pem");
   ExpectInvalid(CreateKey(std::string(kMaxPublicKeyPemBytes + 1, 'x'), &response), "BAD_PUBLIC_KEY",
                 "public_key_pem");
+}
+
+TEST_F(AdminServiceTest, AnAccessTokenIsAnsweredOnceAndStoredHashed) {
+  admin::v1::Key stored;
+  gateway_.registry.put_key = [&stored](const admin::v1::Key& key) { return stored = key; };
+  admin::v1::CreateKeyRequest request;
+  request.set_team_id("teamteam22");
+  request.set_send_only(true);
+  admin::v1::CreateKeyResponse response;
+  using Stub = admin::v1::AdminService::Stub;
+  ASSERT_TRUE(Call(&Stub::CreateKey, request, &response).ok());
+  const std::string token = response.access_token();
+  EXPECT_EQ(KeyIdOfAccessToken(token), response.key().key_id());
+  EXPECT_EQ(response.key().kind(), admin::v1::Key::SEND_ONLY);
+  EXPECT_EQ(response.private_key_pem(), "");
+  EXPECT_TRUE(AccessTokenMatches(token, stored.token_sha256()));
+  EXPECT_FALSE(absl::StrContains(stored.SerializeAsString(), token));
+  // Nobody needs the hash.
+  EXPECT_EQ(response.key().token_sha256(), "");
+  gateway_.registry.list_keys = [&stored](const admin::v1::ListKeysRequest&) {
+    admin::v1::ListKeysResponse keys;
+    *keys.add_keys() = stored;
+    return keys;
+  };
+  gateway_.registry.revoke_key = [&stored](const admin::v1::RevokeKeyRequest&) { return stored; };
+  admin::v1::ListKeysResponse keys;
+  ASSERT_TRUE(Call(&Stub::ListKeys, admin::v1::ListKeysRequest(), &keys).ok());
+  EXPECT_EQ(keys.keys(0).kind(), admin::v1::Key::SEND_ONLY);
+  EXPECT_EQ(keys.keys(0).token_sha256(), "");
+  admin::v1::Key revoked;
+  ASSERT_TRUE(Call(&Stub::RevokeKey, admin::v1::RevokeKeyRequest(), &revoked).ok());
+  EXPECT_EQ(revoked.token_sha256(), "");
+
+  request.set_public_key_pem("a key");
+  ExpectInvalid(Call(&Stub::CreateKey, request, &response), "BAD_PUBLIC_KEY", "public_key_pem");
+}
+
+TEST_F(AdminServiceTest, AliasesNameTokensOfThisServer) {
+  admin::v1::Key stored;
+  gateway_.registry.put_key = [&stored](const admin::v1::Key& key) { return stored = key; };
+  admin::v1::CreateAliasRequest request;
+  request.set_team_id("teamteam22");
+  request.set_name("phone");
+  request.set_token(gateway_.Token());
+  admin::v1::Alias alias;
+  using Stub = admin::v1::AdminService::Stub;
+  ASSERT_TRUE(Call(&Stub::CreateAlias, request, &alias).ok());
+  EXPECT_EQ(stored.key_id(), "teamteam22/phone");
+  EXPECT_EQ(stored.kind(), admin::v1::Key::ALIAS);
+  EXPECT_EQ(alias.name(), "phone");
+  EXPECT_EQ(alias.team_id(), "teamteam22");
+  EXPECT_EQ(alias.token(), gateway_.Token());
+  EXPECT_TRUE(alias.has_create_time());
+
+  gateway_.registry.list_keys = [&stored](const admin::v1::ListKeysRequest&) {
+    admin::v1::ListKeysResponse keys;
+    keys.add_keys()->set_key_id("signing");
+    *keys.add_keys() = stored;
+    return keys;
+  };
+  admin::v1::ListAliasesResponse aliases;
+  ASSERT_TRUE(Call(&Stub::ListAliases, admin::v1::ListAliasesRequest(), &aliases).ok());
+  ASSERT_EQ(aliases.aliases_size(), 1);
+  EXPECT_EQ(aliases.aliases(0).name(), "phone");
+  admin::v1::ListKeysResponse keys;
+  ASSERT_TRUE(Call(&Stub::ListKeys, admin::v1::ListKeysRequest(), &keys).ok());
+  ASSERT_EQ(keys.keys_size(), 1);
+  EXPECT_EQ(keys.keys(0).key_id(), "signing");
+
+  request.set_name("No Name");
+  ExpectInvalid(Call(&Stub::CreateAlias, request, &alias), "BAD_ALIAS", "name");
+  request.set_name("phone");
+  request.set_token("00ff");
+  ExpectInvalid(Call(&Stub::CreateAlias, request, &alias), "BAD_DEVICE_TOKEN", "token");
+}
+
+TEST_F(AdminServiceTest, AnAliasIsDeletedByItsName) {
+  gateway_.registry.revoke_key =
+      [](const admin::v1::RevokeKeyRequest& request) -> absl::StatusOr<admin::v1::Key> {
+    if (request.key_id() != "teamteam22/phone") {
+      return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", "no such key");
+    }
+    admin::v1::Key key;
+    key.set_key_id(request.key_id());
+    key.set_team_id("teamteam22");
+    return key;
+  };
+  admin::v1::DeleteAliasRequest request;
+  request.set_team_id("teamteam22");
+  request.set_name("phone");
+  admin::v1::Alias alias;
+  using Stub = admin::v1::AdminService::Stub;
+  ASSERT_TRUE(Call(&Stub::DeleteAlias, request, &alias).ok());
+  EXPECT_EQ(alias.name(), "phone");
+  for (const char* name : {"tablet", "../phone", ""}) {
+    request.set_name(name);
+    EXPECT_EQ(ErrorReason(Call(&Stub::DeleteAlias, request, &alias)), "ALIAS_NOT_FOUND") << name;
+  }
+  // Not by another way: that would skip what is logged of it.
+  admin::v1::RevokeKeyRequest revoke;
+  revoke.set_key_id("teamteam22/phone");
+  admin::v1::Key key;
+  EXPECT_EQ(ErrorReason(Call(&Stub::RevokeKey, revoke, &key)), "KEY_NOT_FOUND");
 }
 
 TEST_F(AdminServiceTest, TheRegistrysErrorsPass) {

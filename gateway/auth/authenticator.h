@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -17,10 +18,12 @@
 
 namespace bellwire::gateway {
 
-// Whom a JWT speaks for, and how long that is to be believed without asking again.
+// Whom a credential speaks for, and how long that is to be believed without asking again.
 struct ProviderIdentity {
   std::string team_id;
-  // The JWT is too old from here on (wall time).
+  // It may send, and look up messages that it can name; nothing else.
+  bool send_only = false;
+  // The credential is too old from here on (wall time).
   absl::Time expires_at;
   // Its key must be looked up again from here on.
   MonotonicTime recheck_at;
@@ -30,7 +33,7 @@ struct ProviderIdentity {
   }
 };
 
-// Tells by its JWT which team calls. A JWT that was verified is remembered by its hash until it
+// Tells by its JWT, or by its access token, which team calls. A JWT that was verified is remembered by its hash until it
 // expires or its key is due to be looked up again, so that a provider that sends a lot with one JWT
 // costs one ECDSA verification every kMaxKeyAge.
 //
@@ -46,9 +49,11 @@ class Authenticator {
   Authenticator(const Authenticator&) = delete;
   Authenticator& operator=(const Authenticator&) = delete;
 
-  void Authenticate(absl::string_view jwt, Done done);
+  void Authenticate(absl::string_view credential, Done done);
 
  private:
+  void AuthenticateAccessToken(absl::string_view token, Done done);
+
   using Digest = std::array<uint8_t, 32>;
 
   KeyCache* const keys_;
@@ -57,6 +62,9 @@ class Authenticator {
   // By the SHA-256 of the whole JWT: who reads our memory finds no credential here.
   ExpiringCache<Digest, ProviderIdentity> verified_ ABSL_GUARDED_BY(mu_);
 };
+
+//   PERMISSION_DENIED SEND_ONLY_CREDENTIAL: `identity` may only send, and this is something else
+absl::Status RequireFullAccess(const ProviderIdentity& identity);
 
 }  // namespace bellwire::gateway
 

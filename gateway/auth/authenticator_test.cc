@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/simulated_clock.h"
 #include "crypto/provider_key.h"
+#include "gateway/auth/access_token.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/testing/fake_registry.h"
 #include "gateway/testing/jwt_for_testing.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr char kTeam[] = "teamteam22";
 constexpr char kKeyId[] = "abcdefghij";
 constexpr char kOtherTeamsKeyId[] = "jihgfedcba";
+constexpr char kTokenKeyId[] = "tokentoken";
 
 class AuthenticatorTest : public ::testing::Test {
  protected:
@@ -39,6 +41,11 @@ class AuthenticatorTest : public ::testing::Test {
       } else if (request.key_id() == kOtherTeamsKeyId) {
         key.set_team_id("otherteam2");
         key.set_public_key_pem(other_teams_key_.public_key_pem);
+      } else if (request.key_id() == kTokenKeyId) {
+        key.set_kind(admin::v1::Key::SEND_ONLY);
+        key.set_team_id(kTeam);
+        key.set_token_sha256(HashAccessToken(token_));
+        if (revoked_) key.mutable_revoke_time()->set_seconds(1);
       } else {
         return MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", "no such key");
       }
@@ -70,6 +77,7 @@ class AuthenticatorTest : public ::testing::Test {
 
   const ProviderKeyPair key_;
   const ProviderKeyPair other_teams_key_;
+  const std::string token_ = NewAccessToken(kTokenKeyId);
   SimulatedClock clock_;
   FakeRegistry registry_;
   int fetches_ = 0;
@@ -160,6 +168,40 @@ TEST_F(AuthenticatorTest, RefusesGarbageWithoutAsking) {
   EXPECT_EQ(Reason("a.b.c"), "BAD_CREDENTIAL");
   EXPECT_EQ(Reason(std::string(kMaxJwtBytes + 1, 'a')), "BAD_CREDENTIAL");
   EXPECT_EQ(fetches_, 0);
+}
+
+TEST_F(AuthenticatorTest, AnAccessTokenMaySendOnly) {
+  const absl::StatusOr<ProviderIdentity> identity = Authenticate(token_);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(identity->team_id, kTeam);
+  EXPECT_TRUE(identity->send_only);
+  EXPECT_EQ(ErrorReason(RequireFullAccess(*identity)), "SEND_ONLY_CREDENTIAL");
+  const auto by_jwt = Authenticate(SignJwtForTesting(Parts(), key_.private_key_pem));
+  EXPECT_TRUE(RequireFullAccess(*by_jwt).ok());
+}
+
+TEST_F(AuthenticatorTest, OtherAccessTokensAreRefused) {
+  std::string other = token_;
+  other.back() = other.back() == 'a' ? 'b' : 'a';
+  for (const std::string& token : {other, NewAccessToken(kTokenKeyId), NewAccessToken("nosuchkey2"),
+                                   // Of a signing key, which has no hash.
+                                   NewAccessToken(kKeyId), token_ + "a", std::string("bw_")}) {
+    EXPECT_EQ(ErrorReason(Authenticate(token).status()), "BAD_CREDENTIAL") << token;
+  }
+  // Nor does a JWT get by on the name of a token, whose key is empty.
+  JwtPartsForTesting parts = Parts();
+  parts.key_id = kTokenKeyId;
+  EXPECT_EQ(ErrorReason(Authenticate(SignJwtForTesting(parts, key_.private_key_pem)).status()),
+            "BAD_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, ARevokedAccessTokenIsRefusedSoon) {
+  EXPECT_TRUE(Authenticate(token_).ok());
+  EXPECT_TRUE(Authenticate(token_).ok());
+  EXPECT_EQ(fetches_, 1);
+  revoked_ = true;
+  clock_.Advance(kMaxKeyAge);
+  EXPECT_EQ(ErrorReason(Authenticate(token_).status()), "BAD_CREDENTIAL");
 }
 
 }  // namespace

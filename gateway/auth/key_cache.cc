@@ -9,21 +9,24 @@
 namespace bellwire::gateway {
 namespace {
 
-using KeyOrError = absl::StatusOr<std::shared_ptr<const SigningKey>>;
+using KeyOrError = absl::StatusOr<std::shared_ptr<const KnownKey>>;
 
 KeyOrError Interpret(absl::StatusOr<admin::v1::Key> fetched, MonotonicTime began) {
   if (absl::IsNotFound(fetched.status())) {
     return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
-                     "There is no signing key of the id that the JWT's kid names.");
+                     "There is no key of the id that the credential names.");
   }
   if (!fetched.ok()) return FromRegistryError(fetched.status());
   if (fetched->has_revoke_time()) {
     return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
-                     "The signing key that the JWT's kid names was revoked.");
+                     "The key that the credential names was revoked.");
   }
-  auto key = std::make_shared<SigningKey>();
-  key->team_id = fetched->team_id();
-  key->public_key_pem = fetched->public_key_pem();
+  auto key = std::make_shared<KnownKey>();
+  key->kind = fetched->kind();
+  key->team_id = std::move(*fetched->mutable_team_id());
+  key->public_key_pem = std::move(*fetched->mutable_public_key_pem());
+  key->token_sha256 = std::move(*fetched->mutable_token_sha256());
+  key->device_token = std::move(*fetched->mutable_device_token());
   key->fresh_until = began + kMaxKeyAge;
   return KeyOrError(std::move(key));
 }
@@ -35,7 +38,7 @@ KeyCache::KeyCache(RegistryApi* registry, const Clock* clock)
 
 void KeyCache::Get(absl::string_view key_id, Done done) {
   const MonotonicTime now = clock_->Monotonic();
-  KeyOrError known = std::shared_ptr<const SigningKey>();
+  KeyOrError known = std::shared_ptr<const KnownKey>();
   {
     absl::MutexLock lock(&mu_);
     // A key of ours that grew old. Anybody can make up the others.

@@ -12,21 +12,26 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
 #include "gateway/auth/expiring_cache.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
-// A team's signing key, as the registry knew it less than kMaxKeyAge ago.
-struct SigningKey {
+// A team's key of whatever kind, as the registry knew it less than kMaxKeyAge ago. The fields that its
+// kind doesn't have are empty (admin.proto, Key).
+struct KnownKey {
+  admin::v1::Key::Kind kind = admin::v1::Key::SIGNING;
   std::string team_id;
   std::string public_key_pem;
+  std::string token_sha256;
+  std::string device_token;
   // Ask again from here on: it may have been revoked.
   MonotonicTime fresh_until;
 };
 
-// Signing keys by key id (`kid`), fetched from the registry and kept for kMaxKeyAge, counted from
+// Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kMaxKeyAge, counted from
 // when the fetch began: a key that is revoked is refused at most that long after. Ids that are no
 // key are remembered too, apart and shortly. However many ask, one fetch per id is in flight.
 //
@@ -41,7 +46,7 @@ class KeyCache {
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the registry does not answer
   //   RESOURCE_EXHAUSTED OVERLOADED: the id was no key so far and kMaxKeyFetches of that kind are in
   //     flight; or kMaxKeyWaiters wait for ids of its kind
-  using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const SigningKey>>) &&>;
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const KnownKey>>) &&>;
 
   // Neither is owned; both outlive the cache.
   KeyCache(RegistryApi* registry, const Clock* clock);
@@ -63,7 +68,7 @@ class KeyCache {
   RegistryApi* const registry_;
   const Clock* const clock_;
   absl::Mutex mu_;
-  ExpiringCache<std::string, std::shared_ptr<const SigningKey>> keys_ ABSL_GUARDED_BY(mu_);
+  ExpiringCache<std::string, std::shared_ptr<const KnownKey>> keys_ ABSL_GUARDED_BY(mu_);
   // Why it is no key.
   ExpiringCache<std::string, absl::Status> unknown_ ABSL_GUARDED_BY(mu_);
   // By the key id that is being fetched.

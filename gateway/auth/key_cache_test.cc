@@ -17,7 +17,7 @@
 namespace bellwire::gateway {
 namespace {
 
-using KeyOrError = absl::StatusOr<std::shared_ptr<const SigningKey>>;
+using KeyOrError = absl::StatusOr<std::shared_ptr<const KnownKey>>;
 
 class KeyCacheTest : public ::testing::Test {
  protected:

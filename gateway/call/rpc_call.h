@@ -36,6 +36,9 @@ class RpcCall {
   // Sends `message`. True: another one may be written now. False: the call is over. REQUIRES: no Write
   // is under way; `message` lives until `done`.
   virtual void Write(const google::protobuf::MessageLite* message, Done done) = 0;
+  // The service has nothing to say for the moment: whoever carries the call may show its client that it
+  // lives. In place of a Write, with the same `done`.
+  virtual void Idle(Done done) { std::move(done)(true); }
   // Ends the call, with a last message if `status` is OK and `last` isn't null. `keep` keeps it until
   // it is sent. What comes later has no effect.
   virtual void Finish(absl::Status status, const google::protobuf::MessageLite* last,

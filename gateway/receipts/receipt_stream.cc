@@ -42,6 +42,9 @@ void ReceiptStream::Authenticate() {
           return;
         }
         self->identity_ = *std::move(identity);
+        if (absl::Status status = RequireFullAccess(self->identity_); !status.ok()) {
+          return self->End(std::move(status));
+        }
         if (self->begun_) {
           self->Read();
         } else {
@@ -90,7 +93,7 @@ void ReceiptStream::Read() {
   request.set_after_position(position_);
   request.set_from_now(from_now_);
   request.set_max_receipts(kMaxFeedBlockReceipts);
-  request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
+  if (caught_up_) request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
   environment_.registry->ReadReceipts(
       std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
         self->OnRead(std::move(read));
@@ -104,13 +107,18 @@ void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
   }
   position_ = read->next_position();
   if (std::exchange(from_now_, false)) {
+    caught_up_ = true;
     response_.Clear();
     response_.set_cursor(EncodeReceiptCursor(identity_.team_id, position_));
     Write();
     return;
   }
   if (read->receipts_size() == 0) {
-    Read();
+    caught_up_ = true;
+    call_->Idle([self = shared_from_this()](bool ok) {
+      if (ok) return self->Read();
+      self->End(absl::CancelledError());
+    });
     return;
   }
   piece_ = *std::move(read);

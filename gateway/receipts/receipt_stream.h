@@ -82,6 +82,8 @@ class ReceiptStream final : public DrainSignal::Listener,
   std::optional<TeamPlaces::Ticket> place_;
   bool begun_ = false;
   bool from_now_ = false;
+  // The end of the feed was seen. Until then a read doesn't wait there.
+  bool caught_up_ = false;
   uint64_t position_ = 0;
   internal::v1::ReadReceiptsResponse piece_;
   int next_ = 0;

@@ -43,7 +43,7 @@ class ReceiptStreamTest : public ::testing::Test {
     absl::MutexLock lock(&mutex_);
     ++reads_;
     uint64_t position = request.from_now() ? end_ : request.after_position();
-    if (position == end_ && !request.from_now() && empty_answers_-- == 0) {
+    if (position == end_ && !request.from_now() && empty_answers_-- <= 0) {
       return MakeError(absl::StatusCode::kOutOfRange, "END", "the test ends here");
     }
     while (position < end_ && response.receipts_size() < static_cast<int>(request.max_receipts())) {

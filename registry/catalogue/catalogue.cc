@@ -23,6 +23,10 @@ using admin::v1::Key;
 using admin::v1::Team;
 using google::protobuf::util::MessageDifferencer;
 
+// Whether both count towards the same limit of a team.
+bool AreOfOneKind(const App&, const App&) { return true; }
+bool AreOfOneKind(const Key& a, const Key& b) { return a.kind() == b.kind(); }
+
 absl::Status LimitError(size_t limit, absl::string_view what) {
   return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
                    absl::StrCat("there are ", limit, " ", what, " already, which is the most"));
@@ -74,7 +78,10 @@ absl::StatusOr<Record> Catalogue::PutNamed(const Record& record, const std::stri
     return record;
   }
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Record> others, List<Record>(list_from, list_to));
-  if (others.size() >= limit) return LimitError(limit, "of them in this team");
+  const auto of_its_kind = [&](const Record& other) { return AreOfOneKind(other, record); };
+  if (static_cast<size_t>(std::count_if(others.begin(), others.end(), of_its_kind)) >= limit) {
+    return LimitError(limit, "of them in this team");
+  }
   storage::v1::NameOwner name;
   name.set_team_id(record.team_id());
   overlay_->Put(Family::kNames, name_key, name.SerializeAsString());
@@ -108,10 +115,13 @@ absl::StatusOr<App> Catalogue::PutApp(const App& app) {
 }
 
 absl::StatusOr<Key> Catalogue::PutKey(const Key& key) {
+  const bool alias = key.kind() == Key::ALIAS;
   return PutNamed(key, KeyNameKey(key.key_id()), TeamKeyKey(key.team_id(), key.key_id()),
-                  TeamKeysFrom(key.team_id()), TeamKeysEnd(key.team_id()), kMaxKeysPerTeam,
-                  MakeError(absl::StatusCode::kAlreadyExists, "KEY_EXISTS",
-                            absl::StrCat("the key id \"", key.key_id(), "\" is taken")));
+                  TeamKeysFrom(key.team_id()), TeamKeysEnd(key.team_id()),
+                  alias ? kMaxAliasesPerTeam : kMaxKeysPerTeam,
+                  MakeError(absl::StatusCode::kAlreadyExists, alias ? "ALIAS_EXISTS" : "KEY_EXISTS",
+                            absl::StrCat(alias ? "the alias" : "the key id", " \"", key.key_id(),
+                                         "\" is taken", alias ? ": delete it first" : "")));
 }
 
 absl::StatusOr<std::vector<Team>> Catalogue::ListTeams() const {
@@ -168,6 +178,10 @@ absl::StatusOr<Key> Catalogue::RevokeKey(absl::string_view key_id, int64_t now_m
   BELLWIRE_ASSIGN_OR_RETURN(Key key, GetKey(key_id));
   if (key.has_revoke_time()) return key;
   *key.mutable_revoke_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
+  if (key.kind() == Key::ALIAS) {
+    Delete(key);
+    return key;
+  }
   overlay_->Put(Family::kTeams, TeamKeyKey(key.team_id(), key_id), key.SerializeAsString());
   return key;
 }
@@ -177,10 +191,7 @@ absl::StatusOr<Team> Catalogue::DeleteTeam(absl::string_view team_id, int64_t no
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<App> apps, ListApps(team_id));
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Key> keys, ListKeys(team_id));
   for (const App& app : apps) Delete(app);
-  for (const Key& key : keys) {
-    overlay_->Delete(Family::kTeams, TeamKeyKey(team_id, key.key_id()));
-    overlay_->Delete(Family::kNames, KeyNameKey(key.key_id()));
-  }
+  for (const Key& key : keys) Delete(key);
   // Messages of its apps still end, and their receipts go to a feed, which is a team's.
   *team.mutable_delete_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
   overlay_->Put(Family::kTeams, TeamRecordKey(team_id), team.SerializeAsString());
@@ -196,6 +207,11 @@ absl::StatusOr<App> Catalogue::DeleteApp(absl::string_view app_id) {
 void Catalogue::Delete(const App& app) {
   overlay_->Delete(Family::kTeams, TeamAppKey(app.team_id(), app.app_id()));
   overlay_->Delete(Family::kNames, AppNameKey(app.app_id()));
+}
+
+void Catalogue::Delete(const Key& key) {
+  overlay_->Delete(Family::kTeams, TeamKeyKey(key.team_id(), key.key_id()));
+  overlay_->Delete(Family::kNames, KeyNameKey(key.key_id()));
 }
 
 absl::StatusOr<App> Catalogue::GetApp(absl::string_view app_id) const {

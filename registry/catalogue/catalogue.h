@@ -12,7 +12,10 @@
 
 namespace bellwire::registry {
 
-// Teams, their apps and their keys: the part of Store about them.
+// Aliases of one team, beside its keys of each other kind. All of them are listed in one answer.
+inline constexpr size_t kMaxAliasesPerTeam = 1000;
+
+// Teams, their apps and their keys, aliases among them: the part of Store about them.
 //
 // App ids and key ids are unique on the whole server, while a transaction touches one team. So a put
 // is two steps, each within one owner: the name is claimed for the team, then the record is put into
@@ -31,8 +34,10 @@ class Catalogue {
   absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) const;
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) const;
   absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) const;
+  // An alias is deleted, and its name is free again.
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id, int64_t now_ms);
-  // At most kMaxAppsPerTeam and kMaxKeysPerTeam records and their names go with it.
+  // At most kMaxAppsPerTeam, kMaxKeysPerTeam of each kind and kMaxAliasesPerTeam records and their
+  // names go with it.
   absl::StatusOr<admin::v1::Team> DeleteTeam(absl::string_view team_id, int64_t now_ms);
   absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id);
   //   NOT_FOUND UNKNOWN_APP
@@ -46,6 +51,7 @@ class Catalogue {
   // Deleted ones too.
   absl::StatusOr<std::vector<admin::v1::Team>> AllTeams() const;
   void Delete(const admin::v1::App& app);
+  void Delete(const admin::v1::Key& key);
   template <typename Record>
   absl::StatusOr<std::vector<Record>> List(absl::string_view from, absl::string_view to) const;
   // Claims the name and puts the record, unless that very record lies there. `taken`: the error if

@@ -26,6 +26,15 @@ bool IsShortId(absl::string_view id) {
                      [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
 }
 
+constexpr size_t kSha256Bytes = 32;
+
+// TEAM_ID/NAME, as admin.proto says of Key.ALIAS.
+bool IsAliasId(absl::string_view id) {
+  const size_t slash = id.find('/');
+  if (slash == absl::string_view::npos || !IsShortId(id.substr(0, slash))) return false;
+  return IsValidAlias(id.substr(slash + 1));
+}
+
 absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view what) {
   return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, what), field);
 }
@@ -154,7 +163,7 @@ absl::Status CheckTeamId(absl::string_view team_id) {
 }
 
 absl::Status CheckKeyId(absl::string_view key_id) {
-  return IsShortId(key_id) ? absl::OkStatus() : KeyNotFoundError("");
+  return IsShortId(key_id) || IsAliasId(key_id) ? absl::OkStatus() : KeyNotFoundError("");
 }
 
 absl::Status CheckTeam(const admin::v1::Team& team) {
@@ -177,7 +186,23 @@ absl::Status CheckApp(const admin::v1::App& app) {
 
 absl::Status CheckKey(const admin::v1::Key& key) {
   BELLWIRE_RETURN_IF_ERROR(CheckTeamId(key.team_id()));
+  if (key.kind() == admin::v1::Key::ALIAS) {
+    if (!IsAliasId(key.key_id())) return Invalid("BAD_ALIAS", "key_id", "no TEAM_ID/NAME");
+    // Else a team could take the name of another one's alias.
+    if (key.key_id().substr(0, key.key_id().find('/')) != key.team_id()) {
+      return BadFieldError("key_id", "not of this team");
+    }
+    if (key.device_token().empty() || key.device_token().size() > kMaxTokenChars) {
+      return BadFieldError("device_token", "empty or too long");
+    }
+    return absl::OkStatus();
+  }
   if (!IsShortId(key.key_id())) return BadFieldError("key_id", "no key id");
+  if (key.kind() == admin::v1::Key::SEND_ONLY) {
+    if (key.token_sha256().size() == kSha256Bytes) return absl::OkStatus();
+    return BadFieldError("token_sha256", "not 32 bytes");
+  }
+  if (key.kind() != admin::v1::Key::SIGNING) return BadFieldError("kind", "unknown");
   if (key.public_key_pem().empty() || key.public_key_pem().size() > kMaxPublicKeyPemBytes) {
     return Invalid("BAD_PUBLIC_KEY", "public_key_pem", "empty or too long");
   }

@@ -43,7 +43,7 @@ absl::Status CheckAppId(absl::string_view app_id);
 absl::Status CheckTeamId(absl::string_view team_id);
 // NOT_FOUND KEY_NOT_FOUND
 absl::Status CheckKeyId(absl::string_view key_id);
-// As above, and BAD_NAME, BAD_OVERFLOW_POLICY, BAD_PUBLIC_KEY.
+// As above, and BAD_NAME, BAD_OVERFLOW_POLICY, BAD_PUBLIC_KEY, BAD_ALIAS.
 absl::Status CheckTeam(const admin::v1::Team& team);
 absl::Status CheckApp(const admin::v1::App& app);
 absl::Status CheckKey(const admin::v1::Key& key);

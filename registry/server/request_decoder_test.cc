@@ -138,5 +138,34 @@ TEST(RequestDecoderTest, TeamsAppsAndKeysAreWellFormed) {
   EXPECT_TRUE(CheckKey(key).ok());
 }
 
+TEST(RequestDecoderTest, KeysOfEachKindHaveWhatTheyNeed) {
+  admin::v1::Key token;
+  token.set_team_id("team");
+  token.set_key_id("key");
+  token.set_kind(admin::v1::Key::SEND_ONLY);
+  EXPECT_EQ(ErrorField(CheckKey(token)), "token_sha256");
+  token.set_token_sha256(std::string(32, 'h'));
+  EXPECT_TRUE(CheckKey(token).ok());
+  token.set_kind(static_cast<admin::v1::Key::Kind>(77));
+  EXPECT_EQ(ErrorField(CheckKey(token)), "kind");
+
+  admin::v1::Key alias;
+  alias.set_team_id("team");
+  alias.set_kind(admin::v1::Key::ALIAS);
+  alias.set_device_token("00ff");
+  for (const char* id : {"", "phone", "team/", "/phone", "team/Phone", "team/a/b"}) {
+    alias.set_key_id(id);
+    EXPECT_EQ(ErrorReason(CheckKey(alias)), "BAD_ALIAS") << id;
+  }
+  alias.set_key_id("other/phone");
+  EXPECT_EQ(ErrorField(CheckKey(alias)), "key_id");
+  alias.set_key_id("team/phone");
+  EXPECT_TRUE(CheckKey(alias).ok());
+  EXPECT_TRUE(CheckKeyId("team/phone").ok());
+  EXPECT_EQ(ErrorReason(CheckKeyId("team/a b")), "KEY_NOT_FOUND");
+  alias.clear_device_token();
+  EXPECT_EQ(ErrorField(CheckKey(alias)), "device_token");
+}
+
 }  // namespace
 }  // namespace bellwire::registry

@@ -80,6 +80,38 @@ TEST_P(StoreContractTest, AKeyIsRevokedOnce) {
   EXPECT_EQ(ErrorReason(store().RevokeKey("key2").status()), "KEY_NOT_FOUND");
 }
 
+TEST_P(StoreContractTest, AnAliasThatIsDeletedIsFree) {
+  const auto alias = [](const std::string& token) {
+    admin::v1::Key key;
+    key.set_key_id(absl::StrCat(kTeam, "/phone"));
+    key.set_team_id(kTeam);
+    key.set_kind(admin::v1::Key::ALIAS);
+    key.set_device_token(token);
+    return key;
+  };
+  ASSERT_TRUE(store().PutKey(alias("aa")).ok());
+  EXPECT_TRUE(store().PutKey(alias("aa")).ok());
+  EXPECT_EQ(ErrorReason(store().PutKey(alias("bb")).status()), "ALIAS_EXISTS");
+  EXPECT_EQ(store().GetKey(alias("").key_id())->device_token(), "aa");
+  EXPECT_EQ(store().RevokeKey(alias("").key_id())->device_token(), "aa");
+  EXPECT_EQ(ErrorReason(store().GetKey(alias("").key_id()).status()), "KEY_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(store().RevokeKey(alias("").key_id()).status()), "KEY_NOT_FOUND");
+  ASSERT_TRUE(store().PutKey(alias("bb")).ok());
+  Commit();
+  Restart();
+  EXPECT_EQ(store().GetKey(alias("").key_id())->device_token(), "bb");
+}
+
+TEST_P(StoreContractTest, KeysOfOneKindLeaveRoomForTheOthers) {
+  for (size_t i = 0; i < kMaxKeysPerTeam; ++i) {
+    ASSERT_TRUE(store().PutKey(MakeKey(absl::StrCat("key", i), kTeam)).ok());
+  }
+  admin::v1::Key token = MakeKey("onemore", kTeam);
+  EXPECT_EQ(ErrorReason(store().PutKey(token).status()), "LIMIT_REACHED");
+  token.set_kind(admin::v1::Key::SEND_ONLY);
+  EXPECT_TRUE(store().PutKey(token).ok());
+}
+
 TEST_P(StoreContractTest, TokensOfADeletedAppAreDead) {
   const TokenRef token = Register(Device(1));
   const TokenRef other = Register(Device(1), kApp2);

@@ -68,15 +68,20 @@ template <typename Request, typename Response>
 void PushService::AddUnary(MethodTable* methods, absl::string_view path,
                            void (PushService::*serve)(Call<Request, Response>,
                                                       const std::string& team_id, Request),
-                           Method method) {
+                           Access access, Method method) {
   methods->AddUnary<Request, Response>(
       path,
-      [this, serve](Call<Request, Response> call) {
-        const absl::StatusOr<absl::string_view> jwt = BearerToken(call->metadata());
-        if (!jwt.ok()) return call->Finish(jwt.status());
+      [this, serve, access](Call<Request, Response> call) {
+        const absl::StatusOr<absl::string_view> credential = BearerToken(call->metadata());
+        if (!credential.ok()) return call->Finish(credential.status());
         environment_.authenticator->Authenticate(
-            *jwt, [this, serve, call](absl::StatusOr<ProviderIdentity> identity) {
+            *credential, [this, serve, access, call](absl::StatusOr<ProviderIdentity> identity) {
               if (!identity.ok()) return call->Finish(identity.status());
+              if (access == Access::kFull) {
+                if (absl::Status status = RequireFullAccess(*identity); !status.ok()) {
+                  return call->Finish(std::move(status));
+                }
+              }
               call->Receive(
                   [this, serve, call, team_id = std::move(identity->team_id)](Request request) {
                     (this->*serve)(call, team_id, std::move(request));
@@ -87,11 +92,12 @@ void PushService::AddUnary(MethodTable* methods, absl::string_view path,
 }
 
 void PushService::AddTo(MethodTable* methods) {
-  AddUnary(methods, "/bellwire.push.v1.PushService/Send", &PushService::Send);
+  AddUnary(methods, "/bellwire.push.v1.PushService/Send", &PushService::Send, Access::kSendOnly);
   AddUnary(methods, "/bellwire.push.v1.PushService/SendBatch", &PushService::SendBatch,
-           {.check = CheckBatchBytes});
-  AddUnary(methods, "/bellwire.push.v1.PushService/GetMessage", &PushService::GetMessage);
-  AddUnary(methods, "/bellwire.push.v1.PushService/Recall", &PushService::Recall);
+           Access::kSendOnly, {.check = CheckBatchBytes});
+  AddUnary(methods, "/bellwire.push.v1.PushService/GetMessage", &PushService::GetMessage,
+           Access::kSendOnly);
+  AddUnary(methods, "/bellwire.push.v1.PushService/Recall", &PushService::Recall, Access::kFull);
   methods->Add("/bellwire.push.v1.PushService/SendStream",
                {.start =
                     [this](std::shared_ptr<RpcCall> call) {

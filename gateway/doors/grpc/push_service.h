@@ -48,12 +48,15 @@ class PushService {
   template <typename Request, typename Response>
   using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
 
+  // What a method asks of its callers' credentials.
+  enum class Access { kSendOnly, kFull };
+
   // A method that `serve` gets the calls of which have a good credential.
   template <typename Request, typename Response>
   void AddUnary(MethodTable* methods, absl::string_view path,
                 void (PushService::*serve)(Call<Request, Response>, const std::string& team_id,
                                            Request),
-                Method method = {});
+                Access access, Method method = {});
 
   void Send(Call<push::v1::SendRequest, push::v1::SendResponse> call, const std::string& team_id,
             push::v1::SendRequest request);

@@ -15,6 +15,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "crypto/provider_key.h"
+#include "gateway/auth/access_token.h"
 #include "gateway/testing/test_gateway.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
@@ -329,6 +330,43 @@ TEST_F(PushServiceTest, RecallTellsTheConnectorWhatIsOnTheDevice) {
   EXPECT_EQ(requests[0].request.device_id(), "0123456789abcdef");
   EXPECT_EQ(requests[0].request.recall().registration_id(), 42u);
   EXPECT_EQ(requests[0].request.recall().message_id(), std::string(ParseUuid(kUuid)->bytes()));
+}
+
+TEST(PushServiceAccessTokenTest, SendsAndLooksUpAndNothingElse) {
+  TestGateway gateway;
+  const std::string token = NewAccessToken(TestGateway::kKeyId);
+  gateway.registry.get_key = [&](const internal::v1::GetKeyRequest&) {
+    admin::v1::Key key;
+    key.set_kind(admin::v1::Key::SEND_ONLY);
+    key.set_team_id(TestGateway::kTeam);
+    key.set_token_sha256(HashAccessToken(token));
+    return key;
+  };
+  gateway.registry.get_message = [](const internal::v1::GetMessageRequest&) {
+    return internal::v1::GetMessageResponse();
+  };
+  push::v1::SendResponse sent;
+  EXPECT_TRUE(
+      gateway.push()->Send(gateway.ContextWith(token).get(), gateway.Message(), &sent).ok());
+  push::v1::GetMessageRequest get;
+  get.set_token(gateway.Token());
+  get.set_message_id(sent.message_id());
+  push::v1::GetMessageResponse got;
+  EXPECT_TRUE(gateway.push()->GetMessage(gateway.ContextWith(token).get(), get, &got).ok());
+  push::v1::RecallRequest recall;
+  recall.set_token(gateway.Token());
+  recall.set_message_id(sent.message_id());
+  push::v1::RecallResponse recalled;
+  const absl::Status refused =
+      FromGrpcStatus(gateway.push()->Recall(gateway.ContextWith(token).get(), recall, &recalled));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ErrorReason(refused), "SEND_ONLY_CREDENTIAL");
+  const auto context = gateway.ContextWith(token);
+  const auto stream =
+      gateway.push()->WatchReceipts(context.get(), push::v1::WatchReceiptsRequest());
+  push::v1::WatchReceiptsResponse receipt;
+  EXPECT_FALSE(stream->Read(&receipt));
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(stream->Finish())), "SEND_ONLY_CREDENTIAL");
 }
 
 }  // namespace

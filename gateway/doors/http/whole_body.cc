@@ -145,7 +145,8 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
     if (over_ || std::exchange(served_, true)) return;
     Request request{.head = exchange_->head(),
                     .body = std::move(body_),
-                    .peer = std::string(exchange_->peer())};
+                    .peer = std::string(exchange_->peer()),
+                    .thread = thread_};
     door_->Serve(std::move(request), Responder(shared_from_this()));
   }
   void OnDrained() { PumpWrite(); }

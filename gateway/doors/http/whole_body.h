@@ -38,6 +38,8 @@ struct Request {
   std::string body;
   // "address:port" of the client, for logs.
   std::string peer;
+  // On which Serve is called; for pieces of something long (CallThread::PostInTurn).
+  std::shared_ptr<CallThread> thread;
 };
 
 class WholeBodyCall;

@@ -1,0 +1,191 @@
+#include "gateway/doors/json/json_door.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "bellwire/push/v1/push.pb.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "gateway/doors/http/query.h"
+#include "gateway/doors/json/event_stream_call.h"
+#include "gateway/doors/json/json_call.h"
+#include "gateway/doors/json/message_json.h"
+#include "gateway/doors/json/rest_error.h"
+
+namespace bellwire::gateway {
+namespace {
+
+using google::protobuf::Message;
+
+constexpr absl::string_view kMessages = "/v1/messages";
+constexpr absl::string_view kBatch = "/v1/messages:batch";
+constexpr absl::string_view kReceipts = "/v1/receipts";
+
+enum class Resource { kNone, kMessages, kBatch, kMessage, kReceipts };
+
+struct Target {
+  Resource resource = Resource::kNone;
+  // Of kMessage; they point into the path.
+  absl::string_view token;
+  absl::string_view id;
+};
+
+Target TargetOf(absl::string_view path) {
+  path = http::PathOf(path);
+  if (path == kMessages) return {Resource::kMessages};
+  if (path == kBatch) return {Resource::kBatch};
+  if (path == kReceipts) return {Resource::kReceipts};
+  if (!absl::ConsumePrefix(&path, kMessages) || !absl::ConsumePrefix(&path, "/")) return {};
+  const size_t slash = path.find('/');
+  if (slash == absl::string_view::npos) return {};
+  // Neither has characters that a client would have to escape.
+  return {Resource::kMessage, path.substr(0, slash), path.substr(slash + 1)};
+}
+
+absl::string_view AllowedFor(Resource resource) {
+  switch (resource) {
+    case Resource::kMessages:
+    case Resource::kBatch:
+      return "POST";
+    case Resource::kMessage:
+      return "GET, DELETE";
+    case Resource::kReceipts:
+      return "GET";
+    case Resource::kNone:
+      return "";
+  }
+  return "";
+}
+
+bool IsAllowed(Resource resource, absl::string_view method) {
+  switch (resource) {
+    case Resource::kMessages:
+    case Resource::kBatch:
+      return method == "POST";
+    case Resource::kMessage:
+      return method == "GET" || method == "DELETE";
+    case Resource::kReceipts:
+      return method == "GET";
+    case Resource::kNone:
+      return false;
+  }
+  return false;
+}
+
+absl::Status FillSend(const http::Request& request, Message* message) {
+  if (absl::Status status = ParseMessageJson(request.body, 0, message); !status.ok()) return status;
+  auto* const send = static_cast<push::v1::SendRequest*>(message);
+  // What HTTP clients know of retries by themselves.
+  const std::string* const key = http::FindHeader(request.head.headers, "idempotency-key");
+  if (key != nullptr && send->message_id().empty()) send->set_message_id(*key);
+  return absl::OkStatus();
+}
+
+absl::Status FillBatch(const http::Request& request, Message* message) {
+  if (absl::Status status = ParseMessageJson(request.body, kMaxBatchMessages, message);
+      !status.ok()) {
+    return status;
+  }
+  if (static_cast<const push::v1::SendBatchRequest*>(message)->requests_size() > 0) {
+    return absl::OkStatus();
+  }
+  return WithField(MakeError(absl::StatusCode::kInvalidArgument, "BATCH_EMPTY",
+                             "The batch has no message in `requests`."),
+                   "requests");
+}
+
+template <typename T>
+absl::Status FillName(const http::Request& request, Message* message) {
+  const Target target = TargetOf(request.head.path);
+  auto* const named = static_cast<T*>(message);
+  named->set_token(std::string(target.token));
+  named->set_message_id(std::string(target.id));
+  return absl::OkStatus();
+}
+
+// Where a stream of receipts begins. Browsers repeat the id of the last event by themselves.
+std::string CursorOf(const http::RequestHead& head) {
+  if (const std::string* last = http::FindHeader(head.headers, "last-event-id")) return *last;
+  const auto parameters = http::ParseQuery(http::QueryOf(head.path));
+  const std::string* const cursor =
+      parameters.has_value() ? http::FindParameter(*parameters, "cursor") : nullptr;
+  return cursor == nullptr ? "" : *cursor;
+}
+
+}  // namespace
+
+bool JsonDoor::Matches(const http::RequestHead& head) const {
+  const absl::string_view path = http::PathOf(head.path);
+  return path == kMessages || path == kBatch || path == kReceipts ||
+         absl::StartsWith(path, absl::StrCat(kMessages, "/"));
+}
+
+size_t JsonDoor::MaxBodyBytes(const http::RequestHead& head) const {
+  switch (TargetOf(head.path).resource) {
+    case Resource::kMessages:
+      return kMaxJsonSendBytes;
+    case Resource::kBatch:
+      return kMaxProviderRequestBytes;
+    default:
+      return 0;
+  }
+}
+
+std::optional<http::Reply> JsonDoor::Refuse(const http::RequestHead& head) const {
+  const Resource resource = TargetOf(head.path).resource;
+  if (resource == Resource::kNone) {
+    return ErrorReply(MakeError(absl::StatusCode::kNotFound, "NO_SUCH_RESOURCE",
+                                "A message is at /v1/messages/TOKEN/MESSAGE_ID."));
+  }
+  if (!IsAllowed(resource, head.method)) {
+    http::Reply reply =
+        ErrorReply(MakeError(absl::StatusCode::kUnimplemented, "METHOD_NOT_ALLOWED",
+                             absl::StrCat("This resource takes ", AllowedFor(resource), " only.")),
+                   405);
+    reply.headers.push_back({"allow", std::string(AllowedFor(resource))});
+    return reply;
+  }
+  // Before its body costs anything.
+  if (http::FindHeader(head.headers, "authorization") == nullptr) {
+    return ErrorReply(MakeError(absl::StatusCode::kUnauthenticated, "MISSING_CREDENTIAL",
+                                "The request has no `authorization: Bearer CREDENTIAL`."));
+  }
+  return std::nullopt;
+}
+
+void JsonDoor::Serve(http::Request request, http::Responder responder) {
+  const auto start = [&](absl::string_view method, FillRequest fill) {
+    methods_->Find(absl::StrCat("/bellwire.push.v1.PushService/", method))
+        ->start(
+            std::make_shared<JsonCall>(std::move(request), std::move(fill), std::move(responder)));
+  };
+  switch (TargetOf(request.head.path).resource) {
+    case Resource::kMessages:
+      return start("Send", FillSend);
+    case Resource::kBatch:
+      return start("SendBatch", FillBatch);
+    case Resource::kMessage:
+      if (request.head.method == "GET") {
+        return start("GetMessage", FillName<push::v1::GetMessageRequest>);
+      }
+      return start("Recall", FillName<push::v1::RecallRequest>);
+    case Resource::kReceipts: {
+      std::string cursor = CursorOf(request.head);
+      return methods_->Find("/bellwire.push.v1.PushService/WatchReceipts")
+          ->start(std::make_shared<EventStreamCall>(std::move(request), std::move(cursor),
+                                                    std::move(responder)));
+    }
+    case Resource::kNone:
+      return;  // Refuse has answered.
+  }
+}
+
+http::Reply JsonDoor::Error(const http::RequestHead&, int status, const absl::Status& why) const {
+  return ErrorReply(why, status);
+}
+
+}  // namespace bellwire::gateway

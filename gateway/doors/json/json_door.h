@@ -1,0 +1,47 @@
+#ifndef BELLWIRE_GATEWAY_DOORS_JSON_JSON_DOOR_H_
+#define BELLWIRE_GATEWAY_DOORS_JSON_JSON_DOOR_H_
+
+#include <cstddef>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "gateway/call/method_table.h"
+#include "gateway/doors/http/whole_body.h"
+
+namespace bellwire::gateway {
+
+// The longest body of a Send: 4,096 bytes of payload in base64, and as much again for the rest.
+inline constexpr size_t kMaxJsonSendBytes = 16 * 1024;
+
+// The provider API for people with curl (docs/reference/json_api.md). A request becomes a call of the
+// method of PushService that it stands for, so everything but the mapping is the same:
+//
+//   POST   /v1/messages              Send
+//   POST   /v1/messages:batch        SendBatch
+//   GET    /v1/messages/TOKEN/ID     GetMessage
+//   DELETE /v1/messages/TOKEN/ID     Recall
+//   GET    /v1/receipts              WatchReceipts, as server-sent events
+//
+// Thread-safe.
+class JsonDoor final : public http::WholeBodyDoor {
+ public:
+  // `methods` outlives the door, and has those of PushService.
+  explicit JsonDoor(const MethodTable* methods) : methods_(methods) {}
+  ~JsonDoor() override { AwaitNoCalls(); }
+
+  bool Matches(const http::RequestHead& head) const override;
+
+ private:
+  size_t MaxBodyBytes(const http::RequestHead& head) const override;
+  std::optional<http::Reply> Refuse(const http::RequestHead& head) const override;
+  void Serve(http::Request request, http::Responder responder) override;
+  http::Reply Error(const http::RequestHead& head, int status,
+                    const absl::Status& why) const override;
+
+  const MethodTable* const methods_;
+};
+
+}  // namespace bellwire::gateway
+
+#endif  // BELLWIRE_GATEWAY_DOORS_JSON_JSON_DOOR_H_

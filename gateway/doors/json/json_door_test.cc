@@ -1,0 +1,345 @@
+#include "gateway/doors/json/json_door.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "common/error.h"
+#include "common/limits.h"
+#include "gateway/doors/http/testing/h2_harness.h"
+#include "gateway/testing/test_send_path.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+namespace bellwire::gateway {
+namespace {
+
+using http::Fields;
+using http::GetFields;
+using http::H2Harness;
+using http::H2TestClient;
+using http::PostFields;
+
+constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+
+class JsonDoorTest : public ::testing::Test {
+ protected:
+  struct Answer {
+    std::string status;
+    nlohmann::json json;
+    std::string reason;
+    H2TestClient::Response response;
+  };
+
+  Answer Take(int32_t stream) {
+    harness_.Run();
+    const H2TestClient::Response& response = harness_.client.response(stream);
+    Answer answer{.status = response.Get(":status"), .response = response};
+    answer.json = nlohmann::json::parse(response.body, nullptr, /*allow_exceptions=*/false);
+    if (answer.json.is_object() && answer.json.contains("error")) {
+      answer.reason = answer.json["error"]["details"][0]["reason"];
+    }
+    return answer;
+  }
+  Answer Post(absl::string_view path, const std::string& body, Fields more = {}) {
+    return Take(harness_.client.Request(PostFields(path, WithBearer(std::move(more))), body));
+  }
+  Answer Call(const std::string& method, absl::string_view path, Fields more = {}) {
+    Fields fields = GetFields(path, WithBearer(std::move(more)));
+    fields[0].second = method;
+    EXPECT_EQ(fields[0].first, ":method");
+    return Take(harness_.client.Request(fields));
+  }
+  Fields WithBearer(Fields more) const {
+    for (const auto& [name, value] : more) {
+      if (name == "authorization") return more;
+    }
+    more.push_back({"authorization", path_.Bearer()});
+    return more;
+  }
+  std::string Message(absl::string_view more = "") const {
+    return absl::StrCat(R"({"token":")", path_.Token(), R"(","payload":")",
+                        absl::Base64Escape("You have mail"), "\"", more, "}");
+  }
+
+  TestSendPath path_;
+  JsonDoor door_{&path_.methods};
+  H2Harness harness_{std::vector<http::Door*>{&door_}};
+};
+
+TEST_F(JsonDoorTest, SendsAMessage) {
+  const Answer answer = Post("/v1/messages", Message(R"(,"priority":"PRIORITY_HIGH")"));
+  EXPECT_EQ(answer.status, "200");
+  EXPECT_EQ(answer.response.Get("content-type"), "application/json");
+  EXPECT_EQ(answer.json["outcome"], "ACCEPTED");
+  EXPECT_EQ(answer.json["duplicate"], false);
+  ASSERT_EQ(path_.appended.size(), 1u);
+  EXPECT_EQ(path_.appended[0].team_id(), TestSendPath::kTeam);
+  EXPECT_EQ(path_.appended[0].message().payload(), "You have mail");
+  EXPECT_EQ(path_.appended[0].message().priority(), push::v1::PRIORITY_HIGH);
+  EXPECT_EQ(FormatUuid(*MessageId::FromBytes(path_.appended[0].message().message_id())),
+            answer.json["messageId"]);
+}
+
+TEST_F(JsonDoorTest, AnAccessTokenSendsAndLooksUpOnly) {
+  const Fields token = {{"authorization", path_.SendOnlyBearer()}};
+  EXPECT_EQ(Post("/v1/messages", Message(), token).status, "200");
+  path_.registry.get_message = [](const internal::v1::GetMessageRequest& request) {
+    EXPECT_EQ(request.team_id(), TestSendPath::kTeam);
+    internal::v1::GetMessageResponse response;
+    response.mutable_message()->set_state(push::v1::SENT);
+    return response;
+  };
+  const std::string message = absl::StrCat("/v1/messages/", path_.Token(), "/", kUuid);
+  EXPECT_EQ(Call("GET", message, token).json["state"], "SENT");
+  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
+           {"DELETE", message}, {"GET", "/v1/receipts"}}) {
+    const Answer answer = Call(method, path, token);
+    EXPECT_EQ(answer.status, "403") << path;
+    EXPECT_EQ(answer.reason, "SEND_ONLY_CREDENTIAL") << path;
+  }
+}
+
+TEST_F(JsonDoorTest, CredentialsAreThoseOfGrpc) {
+  harness_.Run();
+  for (const auto& [credential, reason] : std::vector<std::pair<std::string, std::string>>{
+           {"Basic eDp5", "BAD_CREDENTIAL"},
+           {"Bearer nonsense", "BAD_CREDENTIAL"},
+           {absl::StrCat("Bearer ", NewAccessToken(TestSendPath::kTokenKeyId)),
+            "BAD_CREDENTIAL"}}) {
+    const Answer answer = Post("/v1/messages", Message(), {{"authorization", credential}});
+    EXPECT_EQ(answer.status, "401") << credential;
+    EXPECT_EQ(answer.reason, reason) << credential;
+    EXPECT_EQ(answer.response.Get("www-authenticate"), "Bearer");
+  }
+  const Answer none = Take(harness_.client.Request(PostFields("/v1/messages"), Message()));
+  EXPECT_EQ(none.status, "401");
+  EXPECT_EQ(none.reason, "MISSING_CREDENTIAL");
+  const std::string bearer = path_.Bearer();
+  path_.clock.Advance(kMaxJwtAge + absl::Minutes(1));
+  EXPECT_EQ(Post("/v1/messages", Message(), {{"authorization", bearer}}).reason,
+            "EXPIRED_CREDENTIAL");
+  EXPECT_TRUE(path_.appended.empty());
+}
+
+TEST_F(JsonDoorTest, ErrorsOfTheSendPathAreToldInJson) {
+  EXPECT_EQ(Post("/v1/messages", R"({"token":"00"})").reason, "BAD_DEVICE_TOKEN");
+  const Answer unknown = Post("/v1/messages", Message(R"(,"colour":"red")"));
+  EXPECT_EQ(unknown.status, "400");
+  EXPECT_EQ(unknown.reason, "UNKNOWN_FIELD");
+  EXPECT_EQ(unknown.json["error"]["details"][1]["fieldViolations"][0]["field"], "colour");
+  EXPECT_EQ(Post("/v1/messages", "no JSON").reason, "MALFORMED_JSON");
+  const Answer large =
+      Post("/v1/messages",
+           absl::StrCat(R"({"token":")", path_.Token(), R"(","payload":")",
+                        absl::Base64Escape(std::string(kMaxPayloadBytes + 1, 'x')), "\"}"));
+  EXPECT_EQ(large.status, "413");
+  EXPECT_EQ(large.reason, "PAYLOAD_TOO_LARGE");
+  const Answer longer = Post("/v1/messages", std::string(kMaxJsonSendBytes + 1, ' '));
+  EXPECT_EQ(longer.status, "413");
+  EXPECT_EQ(longer.reason, "BODY_TOO_LARGE");
+  path_.append_error = WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "MAILBOX_FULL", "full"), absl::Seconds(7));
+  const Answer full = Post("/v1/messages", Message());
+  EXPECT_EQ(full.status, "429");
+  EXPECT_EQ(full.reason, "MAILBOX_FULL");
+  EXPECT_EQ(full.response.Get("retry-after"), "7");
+  path_.append_error = absl::UnavailableError("down");
+  EXPECT_EQ(Post("/v1/messages", Message()).status, "503");
+}
+
+TEST_F(JsonDoorTest, AnIdempotencyKeyIsTheMessageId) {
+  const Fields key = {{"idempotency-key", kUuid}};
+  EXPECT_EQ(Post("/v1/messages", Message(), key).json["messageId"], kUuid);
+  EXPECT_FALSE(path_.appended[0].message_id_is_new());
+  EXPECT_EQ(Post("/v1/messages", Message(), {{"idempotency-key", "first try"}}).reason,
+            "BAD_MESSAGE_ID");
+  constexpr char kOther[] = "00000000-e89b-42d3-a456-426614174000";
+  EXPECT_EQ(Post("/v1/messages", Message(absl::StrCat(R"(,"messageId":")", kOther, "\"")), key)
+                .json["messageId"],
+            kOther);
+}
+
+TEST_F(JsonDoorTest, ABatchHasAResultForEach) {
+  const Answer answer = Post("/v1/messages:batch",
+                             absl::StrCat(R"({"requests":[)", Message(), R"(,{"token":"00"}]})"));
+  EXPECT_EQ(answer.status, "200");
+  ASSERT_EQ(answer.json["results"].size(), 2u);
+  EXPECT_EQ(answer.json["results"][0]["response"]["outcome"], "ACCEPTED");
+  EXPECT_EQ(answer.json["results"][1]["error"]["reason"], "BAD_DEVICE_TOKEN");
+  EXPECT_EQ(Post("/v1/messages:batch", "{}").reason, "BATCH_EMPTY");
+  std::string many = "{\"requests\":[{}";
+  for (size_t i = 0; i < kMaxBatchMessages; ++i) many += ",{}";
+  EXPECT_EQ(Post("/v1/messages:batch", many + "]}").reason, "BATCH_TOO_LARGE");
+}
+
+TEST_F(JsonDoorTest, AMessageCanBeTakenBack) {
+  path_.registry.recall = [](const internal::v1::RecallRequest& request) {
+    EXPECT_EQ(FormatUuid(*MessageId::FromBytes(request.message_id())), kUuid);
+    internal::v1::RecallResponse response;
+    response.set_outcome(push::v1::RecallResponse::RECALLED);
+    return response;
+  };
+  EXPECT_EQ(
+      Call("DELETE", absl::StrCat("/v1/messages/", path_.Token(), "/", kUuid)).json["outcome"],
+      "RECALLED");
+  EXPECT_EQ(Call("DELETE", absl::StrCat("/v1/messages/00/", kUuid)).reason, "BAD_DEVICE_TOKEN");
+  EXPECT_EQ(Call("DELETE", absl::StrCat("/v1/messages/", path_.Token(), "/1")).reason,
+            "BAD_MESSAGE_ID");
+}
+
+TEST_F(JsonDoorTest, OtherPathsAndMethodsAreRefused) {
+  EXPECT_EQ(Call("GET", "/v1/messages/only-a-token").reason, "NO_SUCH_RESOURCE");
+  const Answer answer = Call("PUT", "/v1/messages");
+  EXPECT_EQ(answer.status, "405");
+  EXPECT_EQ(answer.response.Get("allow"), "POST");
+  http::RequestHead head;
+  for (const char* path :
+       {"/", "/v1", "/v1/messagesx", "/v1/messages:x", "/v2/messages", "/v1/receipts/x"}) {
+    head.path = path;
+    EXPECT_FALSE(door_.Matches(head)) << path;
+  }
+  head.path = "/v1/receipts?cursor=1";
+  EXPECT_TRUE(door_.Matches(head));
+}
+
+// A feed whose pieces the test says; behind them the registry gives up with reason END.
+class JsonReceiptsTest : public JsonDoorTest {
+ protected:
+  JsonReceiptsTest() {
+    path_.registry.read_receipts = [this](const internal::v1::ReadReceiptsRequest& request)
+        -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+      reads_.push_back(request);
+      if (reads_.size() <= pieces_.size()) return pieces_[reads_.size() - 1];
+      return end_;
+    };
+  }
+  // Of one receipt at `position`, or of none.
+  static internal::v1::ReadReceiptsResponse Piece(uint64_t position, bool receipt) {
+    internal::v1::ReadReceiptsResponse piece;
+    piece.set_next_position(position);
+    if (receipt) {
+      internal::v1::FeedReceipt* feed = piece.add_receipts();
+      feed->set_position(position);
+      feed->set_device_id("0123456789abcdef");
+      feed->set_registration_id(42);
+      feed->set_app_id("com.example.mail");
+      feed->set_message_id(std::string(ParseUuid(kUuid)->bytes()));
+      feed->mutable_receipt()->set_step(push::v1::SENT);
+    }
+    return piece;
+  }
+  H2TestClient::Response Get(absl::string_view path, Fields more = {}) {
+    const int32_t stream = harness_.client.Request(GetFields(path, WithBearer(std::move(more))));
+    harness_.Run();
+    return harness_.client.response(stream);
+  }
+
+  std::vector<internal::v1::ReadReceiptsRequest> reads_;
+  std::vector<internal::v1::ReadReceiptsResponse> pieces_;
+  absl::Status end_ = MakeError(absl::StatusCode::kOutOfRange, "END", "the test ends here");
+};
+
+TEST_F(JsonReceiptsTest, ReceiptsAreEventsWhoseIdIsTheCursor) {
+  pieces_ = {Piece(5, false), Piece(6, true)};
+  const H2TestClient::Response response = Get("/v1/receipts");
+  EXPECT_EQ(response.Get(":status"), "200");
+  EXPECT_EQ(response.Get("content-type"), "text/event-stream");
+  EXPECT_TRUE(reads_[0].from_now());
+  const std::vector<std::string> events = absl::StrSplit(response.body, "\n\n");
+  ASSERT_EQ(events.size(), 5u) << response.body;
+  EXPECT_EQ(events[0], "retry: 1000");
+  EXPECT_EQ(events[1], "id: 1.teamteam22.5");
+  ASSERT_TRUE(absl::StartsWith(events[2], "id: 1.teamteam22.6\ndata: {")) << events[2];
+  const auto receipt = nlohmann::json::parse(events[2].substr(events[2].find('{')));
+  EXPECT_EQ(receipt["messageId"], kUuid);
+  EXPECT_EQ(receipt["receipt"]["step"], "SENT");
+  EXPECT_EQ(receipt["token"], path_.Token());
+  ASSERT_TRUE(absl::StartsWith(events[3], "event: end\ndata: {")) << events[3];
+  EXPECT_TRUE(absl::StrContains(events[3], "\"reason\":\"END\""));
+  EXPECT_EQ(events[4], "");
+  EXPECT_TRUE(response.closed);
+}
+
+TEST_F(JsonReceiptsTest, GoesOnFromTheLastEvent) {
+  for (const auto& [path, fields] : std::vector<std::pair<std::string, Fields>>{
+           {"/v1/receipts", {{"last-event-id", "1.teamteam22.5"}}},
+           {"/v1/receipts?cursor=1.teamteam22.4", {{"last-event-id", "1.teamteam22.5"}}},
+           {"/v1/receipts?cursor=1.teamteam22.5", {}}}) {
+    reads_.clear();
+    pieces_ = {Piece(6, true)};
+    const H2TestClient::Response response = Get(path, fields);
+    EXPECT_TRUE(absl::StrContains(response.body, "id: 1.teamteam22.6\n")) << response.body;
+    EXPECT_FALSE(reads_[0].from_now());
+    EXPECT_EQ(reads_[0].after_position(), 5u);
+    // So that the client soon hears that it is heard.
+    EXPECT_EQ(reads_[0].wait_ms(), 0);
+  }
+}
+
+TEST_F(JsonReceiptsTest, ASilentFeedIsShownToBeAlive) {
+  pieces_ = std::vector<internal::v1::ReadReceiptsResponse>(10, Piece(5, false));
+  const H2TestClient::Response response =
+      Get("/v1/receipts", {{"last-event-id", "1.teamteam22.5"}});
+  int comments = 0;
+  for (absl::string_view event : absl::StrSplit(response.body, "\n\n")) comments += event == ":";
+  // At once, and behind each three that follow.
+  EXPECT_EQ(comments, 4) << response.body;
+  EXPECT_EQ(reads_[1].wait_ms(), absl::ToInt64Milliseconds(kMaxReceiptWait));
+}
+
+TEST_F(JsonReceiptsTest, WhatIsWrongBeforeTheFirstEventIsAnAnswer) {
+  EXPECT_EQ(Call("GET", "/v1/receipts?cursor=1.otherteam2.5").reason, "BAD_CURSOR");
+  EXPECT_EQ(Call("GET", "/v1/receipts?cursor=%").reason, "END");
+  end_ = MakeError(absl::StatusCode::kOutOfRange, "CURSOR_TOO_OLD", "too old");
+  const Answer answer = Call("GET", "/v1/receipts", {{"last-event-id", "1.teamteam22.5"}});
+  EXPECT_EQ(answer.status, "400");
+  EXPECT_EQ(answer.reason, "CURSOR_TOO_OLD");
+}
+
+TEST_F(JsonReceiptsTest, ADrainEndsTheStream) {
+  path_.drain.Begin();
+  const Answer answer = Call("GET", "/v1/receipts");
+  EXPECT_EQ(answer.status, "503");
+  EXPECT_EQ(answer.reason, "SHUTTING_DOWN");
+}
+
+TEST_F(JsonReceiptsTest, ADrainTellsWhoWatches) {
+  pieces_ = {Piece(5, false)};
+  path_.registry.HoldAnswers();
+  const int32_t stream = harness_.client.Request(GetFields("/v1/receipts", WithBearer({})));
+  harness_.Run();
+  // The look-up of the key was held; what follows is asked at once, and the read after it held.
+  path_.drain.Begin();
+  harness_.Run();
+  const H2TestClient::Response& response = harness_.client.response(stream);
+  EXPECT_EQ(response.Get(":status"), "503");
+  path_.registry.ReleaseAnswers();
+  harness_.Run();
+  EXPECT_TRUE(response.closed);
+}
+
+TEST_F(JsonReceiptsTest, AClientThatGoesEndsTheWatch) {
+  pieces_ = {Piece(5, false)};
+  const std::string bearer = path_.Bearer();
+  EXPECT_TRUE(absl::StrContains(Get("/v1/receipts").body, "event: end"));  // The key is known now.
+  reads_.clear();
+  pieces_ = {};
+  path_.registry.HoldAnswers();
+  const int32_t stream = harness_.client.Request(GetFields("/v1/receipts", WithBearer({})));
+  harness_.Run();
+  EXPECT_EQ(reads_.size(), 1u);
+  harness_.client.Reset(stream);
+  harness_.Run();
+  path_.registry.ReleaseAnswers();
+  harness_.Run();
+  EXPECT_EQ(harness_.connection->exchanges(), 0u);
+  EXPECT_EQ(reads_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace bellwire::gateway
