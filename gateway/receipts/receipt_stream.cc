@@ -12,6 +12,12 @@
 #include "gateway/send/registry_error.h"
 
 namespace bellwire::gateway {
+namespace {
+
+// Some 10 µs of a thread each.
+constexpr int kReceiptsPerTurn = 16;
+
+}  // namespace
 
 using internal::v1::ReadReceiptsResponse;
 
@@ -127,8 +133,7 @@ void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
 }
 
 void ReceiptStream::WriteNextInTurn() {
-  environment_.turns->Wait(identity_.team_id, [self = shared_from_this()] {
-    // A stream that ended meanwhile has kept its turn.
+  call_->InTurn([self = shared_from_this()] {
     if (!self->ended_) self->WriteNext();
   });
 }
@@ -159,10 +164,12 @@ void ReceiptStream::Write() {
 void ReceiptStream::OnWriteDone(bool ok) {
   if (!ok) {
     End(absl::CancelledError());
-  } else if (next_ < piece_.receipts_size()) {
+  } else if (next_ == piece_.receipts_size()) {
+    Read();
+  } else if (next_ % kReceiptsPerTurn == 0) {
     WriteNextInTurn();
   } else {
-    Read();
+    WriteNext();
   }
 }
 

@@ -16,7 +16,6 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/call/rpc_call.h"
 #include "gateway/doors/grpc/drain_signal.h"
-#include "gateway/receipts/receipt_turns.h"
 #include "gateway/send/team_places.h"
 #include "rpc/registry_api.h"
 
@@ -42,7 +41,6 @@ class ReceiptStream final : public DrainSignal::Listener,
     RegistryApi* registry = nullptr;
     // Each stream holds one.
     TeamPlaces* streams = nullptr;
-    ReceiptTurns* turns = nullptr;
     const Clock* clock = nullptr;
   };
 
@@ -63,7 +61,7 @@ class ReceiptStream final : public DrainSignal::Listener,
   void BeginAtCursor();
   void Read();
   void OnRead(absl::StatusOr<internal::v1::ReadReceiptsResponse> read);
-  // When it is this stream's turn.
+  // When others that wait for the call's thread have had a turn.
   void WriteNextInTurn();
   void WriteNext();
   void Write();

@@ -59,8 +59,8 @@ TEST_P(DescriptorsTest, EveryPortOutlivesAMomentWithoutThem) {
       waiting.push_back(*std::move(connection));
     }
     // It says what is wrong.
-    EXPECT_TRUE(WaitUntil([&] { return SaysItCannotAccept(port.process->Log()); },
-                          absl::Seconds(10)));
+    EXPECT_TRUE(
+        WaitUntil([&] { return SaysItCannotAccept(port.process->Log()); }, absl::Seconds(10)));
     ASSERT_EQ(prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
     waiting.clear();
     const auto served =

@@ -1,5 +1,6 @@
 #include "tests/hostile/http2_peer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -42,7 +43,7 @@ void AppendHpackString(absl::string_view text, std::string* out) {
   out->append(text.data(), text.size());
 }
 
-absl::StatusOr<int> ConnectTcp(const std::string& address) {
+absl::StatusOr<int> ConnectTcp(const std::string& address, const std::string& from) {
   const size_t colon = address.rfind(':');
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -52,7 +53,14 @@ absl::StatusOr<int> ConnectTcp(const std::string& address) {
     return absl::InvalidArgumentError(absl::StrCat("no such address: ", address));
   }
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) == 0;
+  bool bound = fd >= 0;
+  if (bound && !from.empty()) {
+    sockaddr_in ours = {};
+    ours.sin_family = AF_INET;
+    bound = inet_pton(AF_INET, from.c_str(), &ours.sin_addr) == 1 &&
+            bind(fd, reinterpret_cast<sockaddr*>(&ours), sizeof(ours)) == 0;
+  }
+  const bool connected = bound && connect(fd, found->ai_addr, found->ai_addrlen) == 0;
   const int error = errno;
   freeaddrinfo(found);
   if (connected) return fd;
@@ -103,7 +111,7 @@ std::string GrpcMessage(absl::string_view body, bool compressed) {
 absl::StatusOr<std::unique_ptr<Http2Peer>> Http2Peer::Connect(const std::string& address,
                                                               const std::string& ca_file,
                                                               const Options& options) {
-  const absl::StatusOr<int> fd = ConnectTcp(address);
+  const absl::StatusOr<int> fd = ConnectTcp(address, options.from);
   if (!fd.ok()) return fd.status();
   std::unique_ptr<Http2Peer> peer(new Http2Peer);
   peer->options_ = options;

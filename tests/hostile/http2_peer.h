@@ -56,6 +56,8 @@ class Http2Peer {
     bool reads = true;
     // SETTINGS_INITIAL_WINDOW_SIZE: with 0 the server can't send a byte of any answer.
     uint32_t initial_window = 65535;
+    // Our address, such as "127.0.0.2". Empty: the kernel's choice.
+    std::string from;
   };
 
   // Connects, finishes TLS with ALPN h2, and sends the preface and SETTINGS.

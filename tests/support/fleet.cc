@@ -39,7 +39,7 @@ std::string DeploymentName(Deployment deployment) {
 
 absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const Options& options) {
   signal(SIGPIPE, SIG_IGN);  // Peers of these tests die at will.
-  std::unique_ptr<Fleet> fleet(new Fleet(deployment, options.device_host));
+  std::unique_ptr<Fleet> fleet(new Fleet(deployment, options));
   auto init = Process::Start("init", "cli/bellwire", {"init", "--data_dir", fleet->data_dir()});
   if (!init.ok()) return init.status();
   const absl::StatusOr<int> code = (*init)->Wait();
@@ -110,7 +110,14 @@ absl::Status Fleet::StartMember(Member* member) {
     arguments.insert(arguments.end(),
                      {"--registry_address", members_[0].addresses["internal_address"]});
   }
-  auto process = Process::Start(member->name, member->program, arguments);
+  std::string program = member->program;
+  if (max_descriptors_ > 0) {
+    arguments.insert(arguments.begin(),
+                     {"-c", absl::StrCat("ulimit -n ", max_descriptors_, "; exec \"$0\" \"$@\""),
+                      std::filesystem::absolute(program).string()});
+    program = "/bin/sh";
+  }
+  auto process = Process::Start(member->name, program, arguments);
   if (!process.ok()) return process.status();
   auto addresses = (*process)->WaitReady(ready_file);
   if (!addresses.ok()) return addresses.status();
@@ -231,8 +238,10 @@ absl::StatusOr<push::v1::SendBatchResponse> Provider::SendBatch(
 }
 
 void Provider::Authorize(grpc::ClientContext* context) const {
-  context->AddMetadata("authorization", absl::StrCat("Bearer ", jwt_));
+  context->AddMetadata("authorization", authorization());
 }
+
+std::string Provider::authorization() const { return absl::StrCat("Bearer ", jwt_); }
 
 absl::StatusOr<push::v1::SendResponse> Provider::Send(const push::v1::SendRequest& request,
                                                       int i) const {

@@ -32,6 +32,8 @@ class Fleet {
     std::vector<std::string> more_connector_arguments;
     // For the gateways of kSeparate.
     std::vector<std::string> more_gateway_arguments;
+    // Of each process (ulimit -n). 0: what this one may have.
+    int max_descriptors = 0;
   };
   static absl::StatusOr<std::unique_ptr<Fleet>> Start(Deployment deployment) {
     return Start(deployment, Options());
@@ -84,13 +86,16 @@ class Fleet {
     std::unique_ptr<Process> process;
   };
 
-  Fleet(Deployment deployment, std::string device_host)
-      : deployment_(deployment), device_host_(std::move(device_host)) {}
+  Fleet(Deployment deployment, const Options& options)
+      : deployment_(deployment),
+        device_host_(options.device_host),
+        max_descriptors_(options.max_descriptors) {}
   absl::Status StartMember(Member* member);
   absl::Status StartConnectorsAndGateways();
 
   const Deployment deployment_;
   const std::string device_host_;
+  const int max_descriptors_;
   TempDir dir_;
   std::vector<Member> members_;
 };
@@ -117,6 +122,8 @@ class Provider {
   absl::StatusOr<push::v1::RecallResponse> Recall(const std::string& token,
                                                   const std::string& message_id) const;
   void Authorize(grpc::ClientContext* context) const;
+  // What Authorize adds: "Bearer JWT".
+  std::string authorization() const;
   const std::string& team_id() const { return team_id_; }
 
  private:

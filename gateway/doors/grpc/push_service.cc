@@ -29,7 +29,7 @@ using push::v1::SendRequest;
 using push::v1::SendResponse;
 
 // Messages of a batch that are sent before others have their turn: some tenths of a millisecond.
-constexpr int kMessagesPerTurn = 32;
+constexpr int kMessagesPerTurn = 16;
 
 // Answers a batch with its last result. Results are written by several threads at a time, each its
 // own element; `missing` orders them before the answer.
@@ -103,6 +103,7 @@ void PushService::AddTo(MethodTable* methods) {
                     [this](std::shared_ptr<RpcCall> call) {
                       SendStream::Start({.authenticator = environment_.authenticator,
                                          .engine = environment_.engine,
+                                         .streams = &send_streams_,
                                          .drain = environment_.drain,
                                          .clock = environment_.clock},
                                         std::move(call));
@@ -115,7 +116,6 @@ void PushService::AddTo(MethodTable* methods) {
                                        .sealer = environment_.sealer,
                                        .registry = environment_.registry,
                                        .streams = &receipt_streams_,
-                                       .turns = &receipt_turns_,
                                        .clock = environment_.clock},
                                       std::move(call));
                }});

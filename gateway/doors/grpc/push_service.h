@@ -12,7 +12,7 @@
 #include "gateway/call/method_table.h"
 #include "gateway/call/unary_handle.h"
 #include "gateway/doors/grpc/drain_signal.h"
-#include "gateway/receipts/receipt_turns.h"
+#include "gateway/doors/grpc/send_stream.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "gateway/send/team_places.h"
@@ -69,7 +69,8 @@ class PushService {
 
   const Environment environment_;
   const MessageCalls message_calls_;
-  ReceiptTurns receipt_turns_;
+  TeamPlaces send_streams_{
+      {.places = SendStream::kMaxStreams, .most_of_a_team = SendStream::kMaxStreamsPerTeam}};
   TeamPlaces receipt_streams_{
       {.places = kMaxReceiptStreams, .most_of_a_team = kMaxReceiptStreamsPerTeam}};
 };

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
+#include "gateway/send/registry_error.h"
 #include "gateway/send/send_result.h"
 
 namespace bellwire::gateway {
@@ -34,11 +35,17 @@ void SendStream::Open() {
       jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
         if (identity.ok()) {
           self->identity_ = *std::move(identity);
+          self->TakePlace();
         } else {
           self->End(identity.status());
         }
         self->DoneHandling();
       });
+}
+
+void SendStream::TakePlace() {
+  place_ = environment_.streams->TryTake(identity_.team_id);
+  if (!place_.has_value()) End(QuotaExceeded("streams of Sends"));
 }
 
 void SendStream::OnReadDone(bool ok) {
@@ -153,7 +160,8 @@ void SendStream::Proceed() {
       // Stays where it is until OnWriteDone: deques don't move elements when others are added.
       write = &results_.front();
     }
-    if (!reading_ && !handling_ && !ended_ && unanswered_ < kMaxSendStreamInFlight) {
+    if (!reading_ && !handling_ && !ended_ && unanswered_ < kMaxSendStreamInFlight &&
+        results_.size() < kMaxResultsWaiting) {
       reading_ = true;
       read = true;
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -16,6 +17,7 @@
 #include "gateway/call/rpc_call.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/send/send_engine.h"
+#include "gateway/send/team_places.h"
 
 namespace bellwire::gateway {
 
@@ -24,7 +26,11 @@ namespace bellwire::gateway {
 // answered: with that many it doesn't read, so HTTP/2's flow control holds the caller up, whether it
 // sends too fast or doesn't read its results.
 //
+// A gateway has kMaxStreams of them, and kMaxStreamsPerTeam of a team: what a client costs that takes no
+// result is bounded by these two and kMaxResultsWaiting.
+//
 // It ends, once everything read is answered, when
+//   - its team has too many streams: RESOURCE_EXHAUSTED QUOTA_EXCEEDED;
 //   - the client half-closed: OK;
 //   - its JWT expired or its key was revoked (checked with the next message): UNAUTHENTICATED;
 //   - the server drains: UNAVAILABLE SHUTTING_DOWN, at once, though the client has not half-closed;
@@ -36,10 +42,17 @@ namespace bellwire::gateway {
 class SendStream final : public DrainSignal::Listener,
                          public std::enable_shared_from_this<SendStream> {
  public:
+  static constexpr size_t kMaxStreams = 4096;
+  // A backend needs one, a large one has some hundred processes.
+  static constexpr size_t kMaxStreamsPerTeam = 256;
+  // With so many results that the client has not taken, none of its messages is read.
+  static constexpr size_t kMaxResultsWaiting = 64;
+
   // Not owned; they outlive the call.
   struct Environment {
     Authenticator* authenticator = nullptr;
     SendEngine* engine = nullptr;
+    TeamPlaces* streams = nullptr;
     DrainSignal* drain = nullptr;
     const Clock* clock = nullptr;
   };
@@ -55,6 +68,8 @@ class SendStream final : public DrainSignal::Listener,
       : environment_(environment), call_(std::move(call)) {}
 
   void Open();
+  // REQUIRES: the credential is good.
+  void TakePlace();
   void OnReadDone(bool ok);
   void OnWriteDone(bool ok);
   void HandleMessage();
@@ -73,6 +88,7 @@ class SendStream final : public DrainSignal::Listener,
   std::string jwt_;
   ProviderIdentity identity_;
   push::v1::SendStreamRequest message_;
+  std::optional<TeamPlaces::Ticket> place_;
 
   absl::Mutex mu_;
   // A read is not done.

@@ -18,6 +18,9 @@ namespace {
 // How HTTP/2 begins (RFC 9113, 3.4), as far as no request of HTTP/1 does.
 constexpr absl::string_view kHttp2Opening = "PRI ";
 
+// Between two looks whether the connection has used up its quantum: some ten small requests.
+constexpr size_t kPieceBytes = 4096;
+
 }  // namespace
 
 HttpConnection::HttpConnection(const Shared* shared, Arrival arrival,
@@ -82,17 +85,23 @@ void HttpConnection::Speak() {
 }
 
 void HttpConnection::Feed(absl::string_view data) {
-  const absl::Duration began = ThreadCpuTime();
-  const size_t taken = http_->Receive(data);
+  bool may_go_on = true;
+  while (may_go_on && !data.empty()) {
+    const absl::Duration began = ThreadCpuTime();
+    const absl::string_view piece = data.substr(0, kPieceBytes);
+    const size_t taken = http_->Receive(piece);
+    data.remove_prefix(taken);
+    may_go_on =
+        shared_->thread->turns()->Charge(&used_, ThreadCpuTime() - began) && taken == piece.size();
+  }
   SettleOnce();
   Flush();
   if (ended_) return;
-  const bool within = shared_->thread->turns()->Charge(&used_, ThreadCpuTime() - began);
-  if (taken < data.size()) pending_.assign(data.data() + taken, data.size() - taken);
+  pending_.assign(data.data(), data.size());
   if (!pending_.empty() && !http_->wants_input()) {
     // Until Flush finds that it wants them.
     stream_->PauseReading();
-  } else if (!pending_.empty() || !within) {
+  } else if (!may_go_on) {
     StandInLine();
   }
 }

@@ -92,7 +92,11 @@ class H2Connection::Stream final : public Exchange {
 
   void Write(absl::string_view data) override {
     if (!responded_ || ended_ || reset_ || data.empty()) return;
-    account_.AddAnyway(data.size());
+    if (!account_.Add(data.size())) {
+      // The peer has not taken what it was answered before. A short answer costs no more than its request.
+      if (out_.size() + data.size() > kHttpRequestBytes) return ResetWith(kEnhanceYourCalm);
+      account_.AddAnyway(data.size());
+    }
     out_.Append(data);
     if (out_.size() >= kHttpStreamBufferBytes) was_full_ = true;
     Resume();

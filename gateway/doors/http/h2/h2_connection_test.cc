@@ -442,6 +442,28 @@ TEST_F(H2ConnectionTest, RequestsThatNoMemoryIsLeftForAreRefused) {
 
 // --- Time. ---
 
+// Answers that nobody takes are of the same memory. Beyond it a short one is still written, and the stream
+// of a longer one is reset.
+TEST_F(H2ConnectionTest, AnswersThatNobodyTakesAreBoundedByTheMemoryOfTheirPeer) {
+  constexpr size_t kMemory = 256 * 1024;
+  Make({.initial_window = 0}, kMemory);
+  for (int i = 0; i < 20; ++i) {
+    const int32_t id = h().client.Request(GetFields("/"));
+    h().Run();
+    if (door_.last().exchange == nullptr) continue;
+    door_.last().exchange->Respond(200, {});
+    door_.last().exchange->Write(std::string(i % 2 == 0 ? 64 * 1024 : 100, 'x'));
+    h().Run();
+    if (i % 2 == 1) {
+      EXPECT_FALSE(h().client.response(id).closed) << i;
+    }
+    EXPECT_LE(h().memory(), kMemory);
+  }
+  EXPECT_EQ(h().client.response(1).error, 0u);
+  EXPECT_EQ(door_.seen[18]->exchange, nullptr) << "reset";
+  EXPECT_FALSE(h().connection->done());
+}
+
 TEST_F(H2ConnectionTest, ASlowBodyTimesOut) {
   const int32_t id = h().client.Request(PostFields("/"), "x", /*open=*/true);
   h().Run();
