@@ -9,9 +9,9 @@
 namespace bellwire::registry {
 namespace {
 
-// Between two looks whether a team has just become active: a part of a millisecond, and about one.
+// Between two looks whether a team has just become active: a part of a millisecond each.
 constexpr size_t kOperationsAtATime = 16;
-constexpr size_t kAnswersAtATime = 64;
+constexpr size_t kAnswersAtATime = 16;
 
 absl::Status OverloadedError() {
   return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
@@ -64,6 +64,7 @@ GroupCommit::Queue::Taken GroupCommit::Pop() {
 GroupCommit::Batch GroupCommit::RunBatch(BeforeCommit before_commit) {
   Batch batch;
   Ran ran;
+  ran.began = Now();
   size_t waited = 0;
   {
     absl::MutexLock lock(&mutex_);
@@ -80,7 +81,9 @@ GroupCommit::Batch GroupCommit::RunBatch(BeforeCommit before_commit) {
 
 std::vector<GroupCommit::Queue::Taken> GroupCommit::TakeFor(size_t waited, Ran* ran) {
   std::vector<Queue::Taken> taken;
+  const bool long_enough = Now() - ran->began >= kSharedBatchTime;
   absl::MutexLock lock(&mutex_);
+  ran->ends_early |= long_enough && queue_.shared();
   while (taken.size() < kOperationsAtATime && !queue_.empty()) {
     const size_t size = ran->size() + taken.size();
     if (size >= (queue_.shared() ? kMaxSharedGroupCommitOperations : kMaxGroupCommitOperations)) {
@@ -148,7 +151,7 @@ bool GroupCommit::WaitForWork(absl::Duration timeout) {
 void GroupCommit::WaitForCompany(size_t operations, absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return queue_.size() >= operations || closed_;
+    return queue_.size() >= operations || closed_ || (queue_.shared() && queue_.newcomer_waits());
   };
   mutex_.AwaitWithTimeout(absl::Condition(&enough), timeout);
 }

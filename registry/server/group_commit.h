@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "registry/server/store.h"
 #include "registry/server/work_queue.h"
 #include "rpc/registry_api.h"
@@ -32,8 +33,12 @@ namespace bellwire::registry {
 // or a simulation's only one.
 class GroupCommit {
  public:
-  // `store` must outlive it.
-  explicit GroupCommit(Store* store) : store_(store) {}
+  // A batch that several teams share takes no more operations after so long: a team that comes while it
+  // is committed waits for what it has run. kMinGroupCommitOperations are run in any case.
+  static constexpr absl::Duration kSharedBatchTime = absl::Milliseconds(2);
+
+  // Both must outlive it. Null: batches end by their size only.
+  explicit GroupCommit(Store* store, const Clock* clock = nullptr) : store_(store), clock_(clock) {}
   // Answers what is queued with UNAVAILABLE.
   ~GroupCommit();
   GroupCommit(const GroupCommit&) = delete;
@@ -80,7 +85,8 @@ class GroupCommit {
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
   bool WaitForWork(absl::Duration timeout);
-  // Waits until so many operations do, or Close, or `timeout`.
+  // Waits until so many operations do, or a team that has just become active while others call too, or
+  // Close, or `timeout`.
   void WaitForCompany(size_t operations, absl::Duration timeout);
   // Waits until one that is urgent does, or a whole batch, or Close, or `timeout`.
   void WaitForUrgent(absl::Duration timeout);
@@ -124,6 +130,7 @@ class GroupCommit {
 
   // What was run and waits for its Commit or its answer.
   struct Ran {
+    MonotonicTime began;
     std::vector<std::unique_ptr<Operation>> operations;
     // Of teams that had just become active. They are answered first.
     std::vector<std::unique_ptr<Operation>> newcomers;
@@ -143,7 +150,11 @@ class GroupCommit {
   void ServeNewcomers(BeforeCommit before_commit, Batch* batch);
   Queue::Taken Pop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Zero without a clock.
+  MonotonicTime Now() const { return clock_ == nullptr ? MonotonicTime() : clock_->Monotonic(); }
+
   Store* const store_;
+  const Clock* const clock_;
   absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
   // Urgent operations in it.

@@ -283,9 +283,45 @@ TEST_F(FairGroupCommitTest, ATeamThatComesWhileABatchIsAnsweredIsServedInBetween
   CallMany("noisy", 200);
   size_t commits = 0;
   const GroupCommit::Batch batch = group_commit_.RunBatch([&](size_t) { ++commits; });
-  EXPECT_LE(AnsweredBefore("quiet"), 8 + 64) << "noisy's first turn, and so many between two looks";
+  EXPECT_LE(AnsweredBefore("quiet"), 8 + 16) << "noisy's first turn, and so many between two looks";
   EXPECT_EQ(batch.operations, 202u);
   EXPECT_EQ(commits, 2u);
+}
+
+TEST_F(FairGroupCommitTest, ATeamThatComesAloneDoesNotWaitForOthersToBeCompany) {
+  Call("noisy");
+  Call("quiet");
+  while (group_commit_.RunBatch().more) {
+  }
+  std::thread other([this] { Call("late"); });
+  // For ever, if the team that has just become active did not end it.
+  group_commit_.WaitForCompany(1000, absl::InfiniteDuration());
+  other.join();
+  EXPECT_EQ(group_commit_.RunBatch().operations, 1);
+}
+
+TEST_F(FairGroupCommitTest, ABatchThatTeamsShareEndsWhenItHasRunForLong) {
+  SimulatedClock clock;
+  GroupCommit group_commit(&store_, &clock);
+  // Each takes a twentieth of the time.
+  const auto call = [&](const std::string& team) {
+    group_commit.Submit<size_t>(
+        Owner::Team(team),
+        [&clock](Store&) -> absl::StatusOr<size_t> {
+          clock.Advance(GroupCommit::kSharedBatchTime / 20);
+          return 0;
+        },
+        [](absl::StatusOr<size_t>) {});
+  };
+  for (int i = 0; i < 300; ++i) call("alone");
+  EXPECT_EQ(group_commit.RunBatch().operations, 300u) << "nobody else waits";
+  for (int i = 0; i < 150; ++i) {
+    call("one");
+    call("other");
+  }
+  // In it both have just become active, which ends it early as well.
+  group_commit.RunBatch();
+  EXPECT_EQ(group_commit.RunBatch().operations, kMinGroupCommitOperations);
 }
 
 TEST_F(FairGroupCommitTest, BatchesAreSmallerWhileTeamsShareTheWriter) {

@@ -30,7 +30,7 @@ class RegistryServerImpl final : public RegistryServer {
              .numbers_after = numbers_after,
              .on_due = std::move(options.on_due),
              .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
-        group_commit_(&store_),
+        group_commit_(&store_, options.clock),
         service_(&group_commit_, options.sealer, options.clock),
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
