@@ -18,6 +18,8 @@ namespace {
 
 // A dead peer is found within half a minute, and a NAT or firewall between daemons sees traffic.
 constexpr absl::Duration kKeepaliveInterval = absl::Seconds(20);
+// From accept to the end of TLS, at a port of ours that only daemons of ours can use.
+constexpr absl::Duration kInternalHandshakeTimeout = absl::Seconds(10);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
 // Daemons restart within seconds; gRPC's own bounds (1 s to 2 min) suit the internet.
 constexpr absl::Duration kReconnectMin = absl::Milliseconds(100);
@@ -127,6 +129,9 @@ void ConfigureInternalServer(grpc::ServerBuilder* builder) {
   // By default a server takes pings every 5 min and punishes more with GOAWAY.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               Ms(kKeepaliveInterval / 2));
+  // Whoever connects and has no certificate of ours keeps a descriptor for so long; gRPC's default is
+  // two minutes.
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Ms(kInternalHandshakeTimeout));
   // Two daemons on one port would share its calls by chance: a mistake to be told, not to be
   // served.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -26,6 +28,17 @@ namespace {
 constexpr int kRestMs = 100;
 // As many as the kernel allows.
 constexpr int kBacklog = 4096;
+
+// A registry's RocksDB opens a few files at a time.
+constexpr rlim_t kMaxReserve = 512;
+
+// Connections have descriptors below it. The kernel gives the lowest number that is free, so all below
+// one that is given are in use.
+rlim_t EndOfConnections() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return RLIM_INFINITY;
+  return limit.rlim_cur - std::min(limit.rlim_cur / 4, kMaxReserve);
+}
 
 absl::Status CannotListen(const std::string& listen, const char* why) {
   return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
@@ -92,8 +105,8 @@ absl::StatusOr<std::unique_ptr<PortAcceptor>> PortAcceptor::Listen(const std::st
     close(fd);
     return CannotListen(listen, strerror(error));
   }
-  return std::unique_ptr<PortAcceptor>(
-      new PortAcceptor(fd, wake_fd, absl::StrCat(listen.substr(0, listen.rfind(':')), ":", PortOf(fd))));
+  return std::unique_ptr<PortAcceptor>(new PortAcceptor(
+      fd, wake_fd, absl::StrCat(listen.substr(0, listen.rfind(':')), ":", PortOf(fd))));
 }
 
 PortAcceptor::~PortAcceptor() {
@@ -165,6 +178,15 @@ void PortAcceptor::Run() {
 bool PortAcceptor::AcceptAll() {
   for (;;) {
     const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && static_cast<rlim_t>(fd) >= EndOfConnections()) {
+      close(fd);
+      if (const auto unsaid = refusals_.Take()) {
+        LogError("connection_refused", {{"address", address_},
+                                        {"reason", "the descriptors that are left are for files"},
+                                        {"unsaid", *unsaid}});
+      }
+      continue;
+    }
     if (fd >= 0) {
       if (std::exchange(starved_, false)) LogInfo("accepting_again", {{"address", address_}});
       const int one = 1;

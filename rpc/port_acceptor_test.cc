@@ -111,6 +111,32 @@ TEST(PortAcceptorTest, OutlivesAMomentWithoutDescriptors) {
   close(client);
 }
 
+TEST(PortAcceptorTest, ConnectionsLeaveDescriptorsToFiles) {
+  auto acceptor = PortAcceptor::Listen("127.0.0.1:0");
+  ASSERT_TRUE(acceptor.ok()) << acceptor.status();
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  // What is open takes three quarters.
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(client) + 1 + static_cast<rlim_t>(client) / 3;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Accepted accepted;
+  (*acceptor)->Start([&](int fd) { accepted.Add(fd); });
+  ASSERT_EQ(Connect(client, (*acceptor)->address()), 0);
+  char byte;
+  EXPECT_LE(read(client, &byte, 1), 0) << "closed at once";
+  EXPECT_TRUE(accepted.fds().empty());
+  const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  EXPECT_GE(file, 0) << "and there is room for a file";
+  close(file);
+  close(client);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  const int later = Connect((*acceptor)->address());
+  accepted.Await(1);
+  close(later);
+}
+
 TEST(PortAcceptorTest, AWatchdogSeesThatItIsStuck) {
   auto acceptor = PortAcceptor::Listen("127.0.0.1:0");
   ASSERT_TRUE(acceptor.ok()) << acceptor.status();
