@@ -42,6 +42,8 @@ class GaugeShare {
   GaugeShare& operator=(const GaugeShare&) = delete;
 
   int64_t amount() const { return amount_; }
+  // Of all owners.
+  int64_t total() const { return gauge_->value(); }
   void Set(int64_t amount) {
     gauge_->value_.fetch_add(amount - amount_, std::memory_order_relaxed);
     amount_ = amount;

@@ -24,6 +24,7 @@ bool InRanges(const device::v1::Ack& ack, uint64_t seq) {
 }  // namespace
 
 bool SentWindow::HasRoom(size_t payload_bytes) const {
+  if (Scarce() && unacked_bytes_.amount() > 0) return false;
   return free_messages() > 0 && free_bytes() >= payload_bytes;
 }
 
@@ -34,7 +35,8 @@ uint32_t SentWindow::free_bytes() const {
 
 uint32_t SentWindow::free_messages() const {
   const size_t used = entries_.size() - now_or_never_;
-  return static_cast<uint32_t>(kSessionWindowMessages - std::min(used, kSessionWindowMessages));
+  const size_t free = kSessionWindowMessages - std::min(used, kSessionWindowMessages);
+  return static_cast<uint32_t>(Scarce() ? std::min<size_t>(free, 1) : free);
 }
 
 void SentWindow::Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool now_or_never) {

@@ -18,9 +18,15 @@ namespace bellwire::connector {
 // It is what bounds a session: bytes count until the device acknowledges, entries until the registry
 // has taken the acknowledgement, so a registry that is away closes the window rather than growing a list.
 //
+// Once all sessions of a connector have kMaxBytesInFlight together, each has one message at a time. So
+// devices that take nothing cost that much, and not a window each.
+//
 // Thread-compatible. Holds no heap memory while empty.
 class SentWindow {
  public:
+  // A thousand full windows.
+  static constexpr int64_t kMaxBytesInFlight = int64_t{64} * 1024 * 1024;
+
   // `bytes_in_flight` counts the bytes of all sessions; must outlive this object.
   explicit SentWindow(Gauge* bytes_in_flight) : unacked_bytes_(bytes_in_flight) {}
 
@@ -62,6 +68,9 @@ class SentWindow {
   int64_t unacked_bytes() const { return unacked_bytes_.amount(); }
 
  private:
+  // Whether all sessions together have as much as they may.
+  bool Scarce() const { return unacked_bytes_.total() >= kMaxBytesInFlight; }
+
   enum class Progress : uint8_t { kUnacked, kAcked, kTold };
   enum class Report : uint8_t { kFresh, kAged, kDone };
   struct Entry {

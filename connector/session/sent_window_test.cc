@@ -149,6 +149,22 @@ TEST_F(SentWindowTest, BytesAreBoundedAndFreedByTheDevice) {
   EXPECT_EQ(gauge_.value(), 0);
 }
 
+TEST_F(SentWindowTest, OneMessageAtATimeWhileAllSessionsHaveTooMuch) {
+  Send(1, 1);
+  {
+    const GaugeShare others(&gauge_, SentWindow::kMaxBytesInFlight);
+    EXPECT_FALSE(window_.HasRoom(1));
+    EXPECT_FALSE(window_.HasRoomForPage());
+    Ack(1);
+    EXPECT_TRUE(window_.HasRoomForPage());
+    EXPECT_EQ(window_.free_messages(), 1u);
+    Send(2, kMaxPayloadBytes);
+    EXPECT_FALSE(window_.HasRoom(1));
+  }
+  EXPECT_TRUE(window_.HasRoom(kMaxPayloadBytes));
+  EXPECT_GT(window_.free_messages(), 1u);
+}
+
 TEST_F(SentWindowTest, MessagesAreBoundedAndFreedByTheRegistry) {
   for (uint64_t seq = 1; seq <= kSessionWindowMessages; ++seq) {
     ASSERT_TRUE(window_.HasRoom(0));
