@@ -96,8 +96,6 @@ TEST(ProviderPortKeepaliveTest, PingsEverySixSecondsAreWelcome) {
 
 INSTANTIATE_TEST_SUITE_P(Attacks, ProviderPortTest, testing::ValuesIn(Attacks()),
                          [](const auto& info) { return info.param.name; });
-INSTANTIATE_TEST_SUITE_P(AttacksOfATeam, ProviderPortTest, testing::ValuesIn(AttacksOfATeam()),
-                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace bellwire::tests

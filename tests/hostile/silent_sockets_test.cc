@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -103,7 +104,8 @@ class SilentCrowd {
     if (write(ready, "!", 1) != 1) _exit(1);
     while (true) {
       if (renewed_per_second == 0) pause();
-      usleep(static_cast<useconds_t>(1'000'000 / renewed_per_second));
+      const timespec pace = {.tv_sec = 0, .tv_nsec = 1'000'000'000 / renewed_per_second};
+      ppoll(nullptr, 0, &pace, nullptr);
       close(held.front());
       held.pop_front();
       connect_one();

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/error.h"
@@ -65,6 +66,41 @@ TEST_F(SendStreamTest, AnswersThousandsOfPipelinedMessages) {
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(answered.size(), kMessages);
   EXPECT_EQ(*answered.rbegin(), kMessages);
+}
+
+TEST_F(SendStreamTest, StreamsOfATeamAreBounded) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<Stream>> streams;
+  SendStreamResponse response;
+  for (size_t i = 0; i < SendStream::kMaxStreamsPerTeam; ++i) {
+    Open();
+    ASSERT_TRUE(stream_->Write(Request(i)));
+    ASSERT_TRUE(stream_->Read(&response)) << i;
+    contexts.push_back(std::move(context_));
+    streams.push_back(std::move(stream_));
+  }
+  Open();
+  absl::Status status = End();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ErrorReason(status), "QUOTA_EXCEEDED");
+  EXPECT_TRUE(RetryAfter(status).has_value());
+  // One that ends makes room.
+  streams.back()->WritesDone();
+  EXPECT_FALSE(streams.back()->Read(&response));
+  EXPECT_TRUE(streams.back()->Finish().ok());
+  streams.pop_back();
+  contexts.pop_back();
+  bool served = false;
+  while (!served) {
+    Open();
+    stream_->Write(Request(1));
+    served = stream_->Read(&response);
+    if (!served) stream_->Finish();
+  }
+  for (auto& context : contexts) context->TryCancel();
+  for (auto& stream : streams) stream->Finish();
+  context_->TryCancel();
+  stream_->Finish();
 }
 
 TEST_F(SendStreamTest, ABadMessageFailsAlone) {
