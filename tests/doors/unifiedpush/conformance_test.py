@@ -64,12 +64,13 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await self.register(app, token, **more), ("REGISTRATION_SUCCEEDED", ""))
         what, values = await soon(app.told.get())
         self.assertEqual((what, values["token"]), ("endpoint", token))
+        app.endpoint = values["endpoint"]
         instance = next(instance for instance, endpoint in self.agent.endpoints.items()
                         if endpoint == values["endpoint"])
         return instance, values["endpoint"]
 
     async def message(self, app):
-        what, values = await soon(app.told.get())
+        what, values = await soon(app.next_told())
         self.assertEqual(what, "message")
         return values
 
@@ -351,7 +352,7 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         await self.session.companion.end()
         self.agent.endpoints[instance] = "https://other.example/wpush/1"
         await self.session.start_companion(self.agent.path)
-        what, values = await soon(app.told.get())
+        what, values = await soon(app.next_told())
         self.assertEqual((what, values["endpoint"]),
                          ("endpoint", "https://other.example/wpush/1"))
 

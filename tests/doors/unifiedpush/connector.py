@@ -67,6 +67,8 @@ class App:
     def __init__(self, bus, service, generation, log=None):
         self.bus, self.service, self.generation, self.log = bus, service, generation, log
         self.told = asyncio.Queue()
+        # The test says it: the endpoint that the app keeps.
+        self.endpoint = None
         self.refuse = False
         self.hold = None
         bus.export(CONNECTOR_PATH, Connector1(self) if generation == 1 else Connector2(self))
@@ -82,6 +84,14 @@ class App:
             await self.hold.wait()
         if what == "message" and self.refuse:
             raise DBusError("org.example.Error.Busy", "not now")
+
+    async def next_told(self):
+        """What it is told next, but for an endpoint that it knows: a companion that was ended before
+        it had noted the app's answer says it again."""
+        while True:
+            what, values = await self.told.get()
+            if what != "endpoint" or values["endpoint"] != self.endpoint:
+                return what, values
 
     async def own(self):
         await self.bus.request_name(self.service)
