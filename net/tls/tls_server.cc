@@ -1,10 +1,6 @@
 #include "net/tls/tls_server.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <optional>
@@ -22,9 +18,6 @@
 namespace bellwire::net {
 namespace {
 
-// Connections that wait to be accepted: what a reconnect storm piles up within one turn of a loop.
-// The kernel caps it at net.core.somaxconn.
-constexpr int kBacklog = 4096;
 constexpr char kEveryAddress[] = "::";
 
 class TlsServerImpl final : public TlsServer {
@@ -101,34 +94,6 @@ absl::Status CannotListen(absl::string_view address) {
                    absl::StrCat("cannot listen on ", address, ": ", strerror(errno)));
 }
 
-// Binds and listens; -1 with errno if it can't.
-int OpenListener(const SocketAddress& address, PortShare share, SocketAddress* bound) {
-  const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  const int on = 1, off = 0;
-  bound->size = sizeof(bound->storage);
-  const auto reuse_port = [fd, &on] {
-    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
-  };
-  // SO_REUSEADDR: a restart may bind although old connections linger in TIME_WAIT. SO_REUSEPORT
-  // before bind() shares the port with who has it, and after bind() lets others share it.
-  // TCP_NODELAY, which accepted sockets inherit: frames are small and complete, nothing is won by
-  // waiting for more. IPV6_V6ONLY: "[::]" is IPv4 too, whatever the machine's default is.
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
-      (address.family() != AF_INET6 ||
-       setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
-      (share == PortShare::kFirst || reuse_port()) && bind(fd, address.get(), address.size) == 0 &&
-      (share == PortShare::kBeside || reuse_port()) && listen(fd, kBacklog) == 0 &&
-      getsockname(fd, bound->get(), &bound->size) == 0) {
-    return fd;
-  }
-  const int error = errno;
-  close(fd);
-  errno = error;
-  return -1;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
@@ -145,10 +110,10 @@ absl::StatusOr<std::unique_ptr<TlsServer>> TlsServer::Listen(
         absl::StrCat("\"", address, "\": the host to listen on must be an IP address"));
   }
   SocketAddress bound;
-  int fd = OpenListener(*numeric, options.share, &bound);
+  int fd = ListenAt(*numeric, options.share, &bound);
   if (fd < 0 && every && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
     // A machine without IPv6.
-    fd = OpenListener(*NumericAddress("0.0.0.0", parts->port), options.share, &bound);
+    fd = ListenAt(*NumericAddress("0.0.0.0", parts->port), options.share, &bound);
   }
   if (fd < 0) return CannotListen(address);
   auto server = std::make_unique<TlsServerImpl>(loop, std::move(context), fd, FormatAddress(bound),

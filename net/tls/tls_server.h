@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "net/loop/epoll_loop.h"
 #include "net/socket/descriptor_budget.h"
+#include "net/socket/listen_tcp.h"
 #include "net/socket/peer_key.h"
 #include "net/socket/stream.h"
 #include "net/socket/waiting_room.h"
@@ -23,15 +24,6 @@ namespace bellwire::net {
 // How long waiting sockets rest before it is asked again whether one may start: a fraction of what there is to do
 // until then.
 inline constexpr absl::Duration kStartRetry = absl::Milliseconds(2);
-
-// Whether an address may have a listener already.
-enum class PortShare {
-  // Nobody else listens there, or it is CANNOT_LISTEN: two servers by mistake on one port would each
-  // get half of its connections.
-  kFirst,
-  // Listens beside a kFirst of this user: the kernel spreads connections over them (SO_REUSEPORT).
-  kBeside,
-};
 
 // How a connection came.
 struct Arrival {
