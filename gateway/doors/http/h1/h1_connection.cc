@@ -19,6 +19,7 @@ constexpr int kInternal = 500;
 constexpr int kUnavailable = 503;
 constexpr int kNoContent = 204;
 constexpr int kNotModified = 304;
+constexpr absl::string_view kLineEnd = "\r\n";
 
 MonotonicTime Never() { return MonotonicTime::FromNanoseconds(INT64_MAX); }
 
@@ -95,22 +96,26 @@ class H1Connection::H1Exchange final : public Exchange {
   }
   void Write(absl::string_view data) override {
     if (!responded_ || ended_ || cut_ || data.empty() || !has_body_) return;
-    const size_t before = connection_->out_.size();
-    if (chunked_) {
-      connection_->out_.Append(absl::StrCat(absl::Hex(data.size()), "\r\n"));
-      connection_->out_.Append(data);
-      connection_->out_.Append("\r\n");
-    } else {
-      if (left_.has_value()) {
-        // A door that announced less than it writes: its client must not take the rest for an answer.
-        data = data.substr(0, static_cast<size_t>(std::min<uint64_t>(data.size(), *left_)));
-        *left_ -= data.size();
-      }
-      connection_->out_.Append(data);
+    if (!chunked_ && left_.has_value()) {
+      // A door that announced less than it writes: its client must not take the rest for an answer.
+      data = data.substr(0, static_cast<size_t>(std::min<uint64_t>(data.size(), *left_)));
+      *left_ -= data.size();
     }
-    const size_t written = connection_->out_.size() - before;
-    account_.AddAnyway(written);
+    std::string chunk = chunked_ ? absl::StrCat(absl::Hex(data.size()), "\r\n") : std::string();
+    const size_t written = data.size() + (chunked_ ? chunk.size() + kLineEnd.size() : 0);
+    if (!account_.Add(written)) {
+      // The peer has not taken what it was answered before. A short answer costs no more than its
+      // request.
+      if (buffered_bytes() + written > kHttpRequestBytes) {
+        cut_ = true;
+        return connection_->CutOff("takes_no_answers");
+      }
+      account_.AddAnyway(written);
+    }
     out_charged_ += written;
+    connection_->out_.Append(chunk);
+    connection_->out_.Append(data);
+    if (chunked_) connection_->out_.Append(kLineEnd);
     if (buffered_bytes() >= kHttpStreamBufferBytes) connection_->was_full_ = true;
     connection_->Changed();
   }

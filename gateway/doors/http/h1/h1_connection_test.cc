@@ -437,6 +437,19 @@ TEST_F(H1ConnectionTest, MemoryIsBounded) {
   EXPECT_TRUE(h().connection->done());
 }
 
+TEST_F(H1ConnectionTest, AnswersThatNobodyTakesAreBoundedByTheMemoryOfTheirPeer) {
+  constexpr size_t kMemory = 256 * 1024;
+  Make(kMemory);
+  h().Send(kGet);
+  door_.last().exchange->Respond(200, {});
+  for (int i = 0; i < 10 && !h().connection->done(); ++i) {
+    door_.last().exchange->Write(std::string(64 * 1024, 'x'));
+    EXPECT_LE(h().memory(), kMemory);
+  }
+  EXPECT_TRUE(h().connection->done());
+  EXPECT_STREQ(h().connection->end_reason(), "takes_no_answers");
+}
+
 TEST_F(H1ConnectionTest, ADrainFinishesTheRequestThatRuns) {
   h().Send(absl::StrCat(kGet, kGet));
   h().connection->Drain();
