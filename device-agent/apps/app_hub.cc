@@ -467,12 +467,12 @@ bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
       channel->unacked.size() >= kAppWindowMessages || inbox_->waiting(app_id) == 0) {
     return true;
   }
-  const auto go_on_later = [connection, channel] {
+  if (!connection->has_room()) {
+    // Its turn has not begun.
     channel->due = true;
     connection->due.push_front(channel);
     return false;
-  };
-  if (!connection->has_room()) return go_on_later();
+  }
   // What has expired is passed over for good: if the clock is set back, it must not come after what the
   // app is given now.
   if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
@@ -489,7 +489,10 @@ bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
   }
   const auto uncommitted = taken_.find(app_id);
   for (InboxItem& item : *items) {
-    if (!connection->has_room()) return go_on_later();
+    if (!connection->has_room()) {
+      MakeDue(connection, channel);
+      return false;
+    }
     channel->last_given = item.delivery_id;
     if (uncommitted != taken_.end() && uncommitted->second.contains(item.delivery_id)) continue;
     channel->unacked.insert(item.delivery_id);
