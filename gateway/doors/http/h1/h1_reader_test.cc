@@ -153,7 +153,7 @@ TEST(H1Reader, RefusesWhatCouldBeReadInTwoWays) {
       "GET / HTTP/1.1\r\nHost: a\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\r\nX: b\nContent-Length: 5\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n",
-      std::string("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 38),
+      std::string("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 35),
       "GET / HTTP/1.1\r\nHost: a\r\nX\x7f: b\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n",
