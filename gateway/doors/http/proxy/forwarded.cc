@@ -11,6 +11,9 @@
 namespace bellwire::http {
 namespace {
 
+constexpr absl::string_view kStandard = "forwarded";
+constexpr absl::string_view kUsual = "x-forwarded-for";
+
 // Splits at `separator`, but not within quotes.
 std::vector<absl::string_view> SplitUnquoted(absl::string_view text, char separator) {
   std::vector<absl::string_view> parts;
@@ -53,23 +56,39 @@ absl::string_view ForOf(absl::string_view element) {
   return {};
 }
 
-}  // namespace
-
-std::optional<net::SocketAddress> ForwardedClient(const HeaderList& headers,
-                                                  const net::CidrList& proxies) {
-  const bool standard = FindHeader(headers, "forwarded") != nullptr;
+// The client by the fields of this name.
+std::optional<net::SocketAddress> ClientBy(absl::string_view name, const HeaderList& headers,
+                                           const net::CidrList& proxies) {
   // Fields of the same name are one list (RFC 9110, 5.3), whose end is the nearest proxy's.
   for (auto header = headers.rbegin(); header != headers.rend(); ++header) {
-    if (header->name != (standard ? "forwarded" : "x-forwarded-for")) continue;
+    if (header->name != name) continue;
     const std::vector<absl::string_view> elements = SplitUnquoted(header->value, ',');
     for (auto element = elements.rbegin(); element != elements.rend(); ++element) {
       const std::optional<net::SocketAddress> node =
-          ParseNode(standard ? ForOf(*element) : *element);
+          ParseNode(name == kStandard ? ForOf(*element) : *element);
       if (!node.has_value()) return std::nullopt;
       if (!proxies.Contains(*node)) return node;
     }
   }
   return std::nullopt;
+}
+
+std::string HostOf(const net::SocketAddress& address) {
+  const std::string text = net::FormatAddress(address);
+  return text.substr(0, text.rfind(':'));
+}
+
+}  // namespace
+
+std::optional<net::SocketAddress> ForwardedClient(const HeaderList& headers,
+                                                  const net::CidrList& proxies) {
+  const bool standard = FindHeader(headers, kStandard) != nullptr;
+  const bool usual = FindHeader(headers, kUsual) != nullptr;
+  const auto client = ClientBy(standard ? kStandard : kUsual, headers, proxies);
+  if (!standard || !usual || !client.has_value()) return client;
+  const auto other = ClientBy(kUsual, headers, proxies);
+  const bool agree = other.has_value() && HostOf(*other) == HostOf(*client);
+  return agree ? client : std::nullopt;
 }
 
 }  // namespace bellwire::http

@@ -28,8 +28,14 @@ TEST(Forwarded, UnderstandsTheStandardField) {
   EXPECT_EQ(ClientOf({{"forwarded", "for=1.1.1.1, For=\"[2001:db8:cafe::17]:4711\""}}),
             "[2001:db8:cafe::17]:4711");
   EXPECT_EQ(ClientOf({{"forwarded", "for=\"a,b\", proto=https;for=192.0.2.1"}}), "192.0.2.1:0");
-  EXPECT_EQ(ClientOf({{"x-forwarded-for", "1.1.1.1"}, {"forwarded", "for=192.0.2.1"}}),
-            "192.0.2.1:0");
+}
+
+TEST(Forwarded, IsWrittenByTheClientIfItContradictsItself) {
+  const Header standard = {"forwarded", "for=192.0.2.1:80"};
+  EXPECT_EQ(ClientOf({{"x-forwarded-for", "1.1.1.1, 192.0.2.1"}, standard}), "192.0.2.1:80");
+  EXPECT_EQ(ClientOf({{"x-forwarded-for", "1.1.1.1"}, standard}), "");
+  EXPECT_EQ(ClientOf({standard, {"x-forwarded-for", "unknown"}}), "");
+  EXPECT_EQ(ClientOf({{"x-forwarded-for", "192.0.2.1"}, {"forwarded", "proto=http"}}), "");
 }
 
 TEST(Forwarded, IsNobodyWhereItCannotTell) {
