@@ -214,10 +214,10 @@ class HttpListenerTest : public ::testing::Test {
                                            .audience = net::TlsAudience::kWeb});
   }
   void SetUp() override { std::signal(SIGPIPE, SIG_IGN); }
-  void Start(size_t max_connections = 0) {
+  void Start(size_t max_connections = 0, int threads = 2) {
     auto started = HttpListener::Start(
         {.ports = {{.address = "127.0.0.1:0", .tls = Tls(identity_), .doors = {&door_}}},
-         .threads = 2,
+         .threads = threads,
          .max_connections = max_connections});
     ASSERT_TRUE(started.ok()) << started.status();
     listener_ = *std::move(started);
@@ -565,6 +565,26 @@ TEST_F(HttpListenerTest, ADrainLetsARequestFinish) {
   EXPECT_EQ(response.body, "hello");
   EXPECT_EQ(listener_->connections(), 0u);
   EXPECT_FALSE(Connect()->ok());
+}
+
+TEST_F(HttpListenerTest, ADrainTellsHttp1ToGoElsewhere) {
+  // One thread hears of the drain for both connections at once.
+  Start(/*max_connections=*/0, /*threads=*/1);
+  TlsPeer idle(listener_->port(), {.alpn = "\x08http/1.1"});
+  EXPECT_TRUE(absl::StartsWith(AskHttp1(&idle, "/echo", "hello"), "HTTP/1.1 200 "));
+  door_.Hold();
+  TlsPeer peer(listener_->port(), {.alpn = "\x08http/1.1"});
+  std::string answer;
+  std::thread asking([&] { answer = AskHttp1(&peer, "/echo", "hello"); });
+  door_.WaitForHeld();
+  std::thread drain([this] { listener_->Drain(absl::InfiniteDuration()); });
+  EXPECT_EQ(idle.ReadAll(), "") << "closed";
+  door_.WaitForHeldAndRelease();
+  asking.join();
+  drain.join();
+  EXPECT_TRUE(absl::StrContains(answer, "connection: close\r\n")) << answer;
+  EXPECT_TRUE(absl::StrContains(answer, "\r\nhello\r\n")) << answer;
+  EXPECT_EQ(listener_->connections(), 0u);
 }
 
 TEST_F(HttpListenerTest, ADrainEndsWhatTakesTooLong) {
