@@ -56,6 +56,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   registry_options.data_dir = dir.registry();
   registry_options.sealer = sealer_.get();
   registry_options.clock = options.clock;
+  registry_options.subscriptions = options.subscriptions;
   registry_options.on_due = [this](const DeviceId& device, const internal::v1::Route& route,
                                    const internal::v1::Envelope& message) {
     HandOver(device, route, message);
@@ -65,6 +66,9 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
 
   connector::ConnectorServer::Options connector_options;
   connector_options.device_listen = options.device_listen;
+  if (!options.gateway.public_urls.empty()) {
+    connector_options.public_url = options.gateway.public_urls.first();
+  }
   connector_options.shards = options.shards;
   connector_options.heartbeat_range = options.heartbeat_range;
   connector_options.certificate_path = dir.server_certificate();

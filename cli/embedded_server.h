@@ -15,6 +15,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
 #include "registry/server/server.h"
+#include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 
 namespace bellwire::cli {
@@ -38,6 +39,8 @@ class EmbeddedServer {
     connector::HeartbeatRange heartbeat_range;
     // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled in.
     gateway::GatewayServer::Options gateway;
+    // Which subscriptions of devices are taken.
+    registry::SubscriptionPolicy subscriptions = registry::SubscriptionPolicy::kVapid;
     // Not owned; must outlive the server.
     const Clock* clock = nullptr;
   };

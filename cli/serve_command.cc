@@ -13,6 +13,7 @@
 #include "gateway/http_flags.h"
 #include "ops/main_support.h"
 #include "ops/watchdog.h"
+#include "registry/server/subscription_policy.h"
 
 namespace bellwire::cli {
 namespace {
@@ -20,6 +21,8 @@ namespace {
 struct Flags : DaemonFlags {
   EmbeddedServer::Options server;
   gateway::HttpFlags http;
+  // A name of SubscriptionPolicies().
+  std::string subscriptions = "vapid";
   int drain_seconds = 5;
   int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
   int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
@@ -29,6 +32,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
+  options.subscriptions = registry::SubscriptionPolicies().at(flags.subscriptions);
   BELLWIRE_RETURN_IF_ERROR(gateway::ApplyHttpFlags(flags.http, &options.gateway));
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
                              absl::Seconds(flags.heartbeat_max_seconds)};
@@ -102,6 +106,7 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   gateway::AddHttpFlags(command, &flags->http);
+  registry::AddSubscriptionsFlag(command, &flags->subscriptions);
   AddDaemonFlags(command, flags.get());
   SetExamples(command,
               "  bellwire serve --data_dir ./data\n"

@@ -11,8 +11,10 @@
 #include "CLI/Formatter.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
@@ -45,6 +47,7 @@ struct Flags : DaemonFlags {
   int shards = 0;
   int drain_seconds = 20;
   std::vector<std::string> drain_to;
+  std::string public_url;
   std::string ticket_key_file;
   int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
   int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
@@ -114,6 +117,7 @@ absl::Status Run(const Flags& flags) {
   options.registry = registry.get();
   options.directory = connectors.get();
   options.drain_to = flags.drain_to;
+  options.public_url = std::string(absl::StripSuffix(flags.public_url, "/"));
   options.ticket_key_path = TicketKeyFile(data_dir, flags.ticket_key_file);
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
@@ -189,6 +193,16 @@ int main(int argc, char** argv) {
          "Device port of another connector, as agents reach it: after SIGTERM they are sent "
          "there. May be repeated; without it they come back to their configured servers")
       ->type_name("HOST:PORT");
+  app.add_option(
+         "--public_url", flags.public_url,
+         "What the endpoints of web pages and UnifiedPush apps begin with: where the "
+         "gateways are reached, such as https://push.example.com; without it there are none")
+      ->type_name("URL")
+      ->check([](const std::string& url) {
+        return absl::StartsWith(url, "https://") || absl::StartsWith(url, "http://")
+                   ? ""
+                   : "must begin with https:// (or http:// for a trial)";
+      });
   app.add_option(
          "--ticket_key_file", flags.ticket_key_file,
          "Secrets that the connectors of a fleet share: an agent then resumes its TLS session at "

@@ -26,18 +26,18 @@ static_assert(TokenSealer::kTokenChars <= kMaxTokenChars, "providers store token
 
 constexpr size_t kIvBytes = 16;
 constexpr size_t kPlainBytes = DeviceId::kSize + 8 + 8;
-constexpr size_t kTokenBytes = 1 + kIvBytes + kPlainBytes;
-static_assert(TokenSealer::kTokenChars == 2 * kTokenBytes);
+static_assert(TokenSealer::kTokenChars == 2 * (1 + kIvBytes + kPlainBytes));
+constexpr size_t kMessagePlainBytes = DeviceId::kSize + 8 + MessageId::kSize;
+static_assert(TokenSealer::kMessageNameChars == 2 * (1 + kIvBytes + kMessagePlainBytes));
 
-// What every token is bound to beside its key: SIV's associated datum.
-constexpr char kContext[] = "bellwire token v1";
-using AssociatedData =
-    std::array<uint8_t, sizeof(kContext)>;  // The key id replaces the final zero.
+// What is sealed is bound to this beside its key, as SIV's associated datum: so a token never opens as
+// something else.
+constexpr absl::string_view kTokenContext = "bellwire token v1";
+constexpr absl::string_view kMessageContext = "bellwire message v1";
 
-AssociatedData AssociatedDataFor(uint8_t key_id) {
-  AssociatedData data;
-  std::memcpy(data.data(), kContext, sizeof(kContext));
-  data.back() = key_id;
+std::string AssociatedDataFor(absl::string_view context, uint8_t key_id) {
+  std::string data(context);
+  data.push_back(static_cast<char>(key_id));
   return data;
 }
 
@@ -49,6 +49,14 @@ uint64_t GetBigEndian64(const uint8_t* in) {
   uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8 | in[i];
   return value;
+}
+
+const unsigned char* Unsigned(absl::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+absl::string_view Chars(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
 }
 
 // -1 for all but lower-case hex digits: a token has one spelling.
@@ -208,56 +216,89 @@ TokenSealer::~TokenSealer() {
   for (Key& key : keys_) OPENSSL_cleanse(key.bytes.data(), key.bytes.size());
 }
 
-std::string TokenSealer::Seal(const TokenContents& contents) const {
+template <size_t kSize>
+std::string TokenSealer::SealBytes(absl::string_view context,
+                                   const std::array<uint8_t, kSize>& plain) const {
   const Key& key = keys_.front();
-  uint8_t plain[kPlainBytes];
-  std::memcpy(plain, contents.device_id.bytes().data(), DeviceId::kSize);
-  PutBigEndian64(contents.registration_id, plain + DeviceId::kSize);
-  PutBigEndian64(contents.app_tag, plain + DeviceId::kSize + 8);
-
-  uint8_t token[kTokenBytes];
-  token[0] = key.id;
-  const AssociatedData associated = AssociatedDataFor(key.id);
+  std::array<uint8_t, 1 + kIvBytes + kSize> sealed;
+  sealed[0] = key.id;
+  const std::string associated = AssociatedDataFor(context, key.id);
   const EvpCipherCtxPtr ctx(EVP_CIPHER_CTX_new());
   int size = 0;
   if (!ctx ||
       EVP_EncryptInit_ex2(ctx.get(), cipher_.get(), key.bytes.data(), nullptr, nullptr) != 1 ||
-      EVP_EncryptUpdate(ctx.get(), nullptr, &size, associated.data(), associated.size()) != 1 ||
-      EVP_EncryptUpdate(ctx.get(), token + 1 + kIvBytes, &size, plain, kPlainBytes) != 1 ||
-      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kIvBytes, token + 1) != 1) {
+      EVP_EncryptUpdate(ctx.get(), nullptr, &size, Unsigned(associated),
+                        static_cast<int>(associated.size())) != 1 ||
+      EVP_EncryptUpdate(ctx.get(), sealed.data() + 1 + kIvBytes, &size, plain.data(), kSize) != 1 ||
+      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_GET_TAG, kIvBytes, sealed.data() + 1) != 1) {
     // No input does this: memory has run out.
     std::fputs("fatal: OpenSSL could not seal a device token\n", stderr);
     std::abort();
   }
-  return EncodeHex(token, kTokenBytes);
+  return EncodeHex(sealed.data(), sealed.size());
 }
 
-std::optional<TokenContents> TokenSealer::Open(absl::string_view token_hex) const {
-  uint8_t token[kTokenBytes];
-  if (!DecodeHex(token_hex, token, kTokenBytes)) return std::nullopt;
+template <size_t kSize>
+bool TokenSealer::OpenBytes(absl::string_view context, absl::string_view sealed_hex,
+                            std::array<uint8_t, kSize>* plain) const {
+  std::array<uint8_t, 1 + kIvBytes + kSize> sealed;
+  if (!DecodeHex(sealed_hex, sealed.data(), sealed.size())) return false;
   for (const Key& key : keys_) {
-    if (key.id != token[0]) continue;
-    uint8_t plain[kPlainBytes];
-    const AssociatedData associated = AssociatedDataFor(key.id);
+    if (key.id != sealed[0]) continue;
+    const std::string associated = AssociatedDataFor(context, key.id);
     const EvpCipherCtxPtr ctx(EVP_CIPHER_CTX_new());
     int size = 0;
     if (!ctx ||
         EVP_DecryptInit_ex2(ctx.get(), cipher_.get(), key.bytes.data(), nullptr, nullptr) != 1 ||
-        EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kIvBytes, token + 1) != 1 ||
-        EVP_DecryptUpdate(ctx.get(), nullptr, &size, associated.data(), associated.size()) != 1 ||
-        EVP_DecryptUpdate(ctx.get(), plain, &size, token + 1 + kIvBytes, kPlainBytes) != 1 ||
-        size != static_cast<int>(kPlainBytes)) {
+        EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kIvBytes, sealed.data() + 1) != 1 ||
+        EVP_DecryptUpdate(ctx.get(), nullptr, &size, Unsigned(associated),
+                          static_cast<int>(associated.size())) != 1 ||
+        EVP_DecryptUpdate(ctx.get(), plain->data(), &size, sealed.data() + 1 + kIvBytes, kSize) !=
+            1 ||
+        size != static_cast<int>(kSize)) {
       ERR_clear_error();  // A forged token is an answer, not an error for others to find.
-      return std::nullopt;
+      return false;
     }
-    TokenContents contents;
-    contents.device_id = *DeviceId::FromBytes(
-        absl::string_view(reinterpret_cast<const char*>(plain), DeviceId::kSize));
-    contents.registration_id = GetBigEndian64(plain + DeviceId::kSize);
-    contents.app_tag = GetBigEndian64(plain + DeviceId::kSize + 8);
-    return contents;
+    return true;
   }
-  return std::nullopt;
+  return false;
+}
+
+std::string TokenSealer::Seal(const TokenContents& contents) const {
+  std::array<uint8_t, kPlainBytes> plain;
+  std::memcpy(plain.data(), contents.device_id.bytes().data(), DeviceId::kSize);
+  PutBigEndian64(contents.registration_id, plain.data() + DeviceId::kSize);
+  PutBigEndian64(contents.app_tag, plain.data() + DeviceId::kSize + 8);
+  return SealBytes(kTokenContext, plain);
+}
+
+std::optional<TokenContents> TokenSealer::Open(absl::string_view token) const {
+  std::array<uint8_t, kPlainBytes> plain;
+  if (!OpenBytes(kTokenContext, token, &plain)) return std::nullopt;
+  TokenContents contents;
+  contents.device_id = *DeviceId::FromBytes(Chars(plain.data(), DeviceId::kSize));
+  contents.registration_id = GetBigEndian64(plain.data() + DeviceId::kSize);
+  contents.app_tag = GetBigEndian64(plain.data() + DeviceId::kSize + 8);
+  return contents;
+}
+
+std::string TokenSealer::SealMessage(const MessageName& name) const {
+  std::array<uint8_t, kMessagePlainBytes> plain;
+  std::memcpy(plain.data(), name.device_id.bytes().data(), DeviceId::kSize);
+  PutBigEndian64(name.registration_id, plain.data() + DeviceId::kSize);
+  std::memcpy(plain.data() + DeviceId::kSize + 8, name.message_id.bytes().data(), MessageId::kSize);
+  return SealBytes(kMessageContext, plain);
+}
+
+std::optional<MessageName> TokenSealer::OpenMessage(absl::string_view sealed) const {
+  std::array<uint8_t, kMessagePlainBytes> plain;
+  if (!OpenBytes(kMessageContext, sealed, &plain)) return std::nullopt;
+  MessageName name;
+  name.device_id = *DeviceId::FromBytes(Chars(plain.data(), DeviceId::kSize));
+  name.registration_id = GetBigEndian64(plain.data() + DeviceId::kSize);
+  name.message_id =
+      *MessageId::FromBytes(Chars(plain.data() + DeviceId::kSize + 8, MessageId::kSize));
+  return name;
 }
 
 }  // namespace bellwire

@@ -22,7 +22,8 @@ struct TokenContents {
   DeviceId device_id;
   // The registration of one app on that device. Random, so that a token names one life of it.
   uint64_t registration_id = 0;
-  // AppTag of the app id: tells a token of another app without a look into storage.
+  // AppTag of the app id: tells a token of another app without a look into storage. Of a subscription,
+  // which has no app: kSubscriptionTag.
   uint64_t app_tag = 0;
 
   friend bool operator==(const TokenContents&, const TokenContents&) = default;
@@ -30,6 +31,17 @@ struct TokenContents {
 
 // The first 8 bytes, big-endian, of the SHA-256 of the app id.
 uint64_t AppTag(absl::string_view app_id);
+// Of no app in 2^64.
+inline constexpr uint64_t kSubscriptionTag = 0;
+
+// One message of a registration, as the URL of a message resource (RFC 8030) names it.
+struct MessageName {
+  DeviceId device_id;
+  uint64_t registration_id = 0;
+  MessageId message_id;
+
+  friend bool operator==(const MessageName&, const MessageName&) = default;
+};
 
 // Seals device tokens and opens them: to all others they are random, and none but the sealer can
 // make one that opens.
@@ -52,6 +64,7 @@ class TokenSealer {
  public:
   static constexpr size_t kKeyBytes = 64;
   static constexpr size_t kTokenChars = 2 * (1 + 16 + 32);
+  static constexpr size_t kMessageNameChars = 2 * (1 + 16 + 40);
   // More keys would only hide that nobody removes old ones.
   static constexpr size_t kMaxKeys = 16;
 
@@ -88,7 +101,19 @@ class TokenSealer {
   // nullopt for anything that Seal did not make under one of these keys.
   std::optional<TokenContents> Open(absl::string_view token) const;
 
+  // The same for a message: kMessageNameChars characters, and no token. Its associated datum is
+  // "bellwire message v1" and the key id, its plaintext device id · registration id · message id.
+  std::string SealMessage(const MessageName& name) const;
+  std::optional<MessageName> OpenMessage(absl::string_view sealed) const;
+
  private:
+  // `context` tells one kind of what is sealed from another.
+  template <size_t kSize>
+  std::string SealBytes(absl::string_view context, const std::array<uint8_t, kSize>& plain) const;
+  template <size_t kSize>
+  bool OpenBytes(absl::string_view context, absl::string_view sealed,
+                 std::array<uint8_t, kSize>* plain) const;
+
   TokenSealer(EvpCipherPtr cipher, std::vector<Key> keys);
 
   const EvpCipherPtr cipher_;

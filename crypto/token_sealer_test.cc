@@ -208,5 +208,24 @@ TEST(AppTagTest, IsTheHeadOfTheHash) {
   EXPECT_NE(AppTag("com.example.mail"), AppTag("com.example.Mail"));
 }
 
+TEST_F(TokenSealerTest, AMessagesNameOpensAsThatAndAsNothingElse) {
+  const auto sealer = TokenSealer::ForTesting();
+  const MessageName name{.device_id = DeviceId(std::array<uint8_t, 16>{1, 2}),
+                         .registration_id = 0x0102030405060708,
+                         .message_id = MessageId(std::array<uint8_t, 16>{3, 4})};
+  const std::string sealed = sealer->SealMessage(name);
+  EXPECT_EQ(sealed.size(), TokenSealer::kMessageNameChars);
+  EXPECT_EQ(sealer->OpenMessage(sealed), name);
+  EXPECT_EQ(sealer->Open(sealed), std::nullopt);
+  const std::string token =
+      sealer->Seal({.device_id = name.device_id, .registration_id = name.registration_id});
+  EXPECT_EQ(sealer->OpenMessage(token), std::nullopt);
+  for (size_t i = 0; i < sealed.size(); ++i) {
+    std::string forged = sealed;
+    forged[i] = forged[i] == '0' ? '1' : '0';
+    EXPECT_EQ(sealer->OpenMessage(forged), std::nullopt) << i;
+  }
+}
+
 }  // namespace
 }  // namespace bellwire

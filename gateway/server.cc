@@ -29,7 +29,9 @@
 #include "gateway/doors/grpc/reflection_service.h"
 #include "gateway/doors/http/http_listener.h"
 #include "gateway/doors/json/json_door.h"
+#include "gateway/doors/webpush/webpush_door.h"
 #include "gateway/send/ack_wait.h"
+#include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "net/tls/tls_context.h"
 #include "rpc/credentials.h"
@@ -58,7 +60,8 @@ struct Door {
 };
 constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
 constexpr Door kJson = {"json", "/v1/messages"};
-constexpr Door kKnownDoors[] = {kGrpc, kJson};
+constexpr Door kWebPush = {"webpush", "/wpush/"};
+constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush};
 
 absl::Status CheckDoors(const std::vector<std::string>& names) {
   const std::vector<std::string> known = GatewayServer::KnownDoors();
@@ -117,6 +120,13 @@ class GatewayServerImpl final : public GatewayServer {
                .registry = options.registry,
                .connectors = options.connectors,
                .clock = options.clock}),
+        message_calls_(options.sealer, options.registry, options.connectors, engine_.calls(),
+                       options.clock),
+        webpush_({.engine = &engine_,
+                  .calls = &message_calls_,
+                  .sealer = options.sealer,
+                  .clock = options.clock,
+                  .urls = options.public_urls}),
         admin_credential_(options.admin_token, options.clock),
         admin_(&admin_credential_, options.registry, options.sealer, options.clock),
         reflection_({kPushService, kHealth, kReflection}, {kAdminService}),
@@ -251,6 +261,7 @@ class GatewayServerImpl final : public GatewayServer {
   // Those beside gRPC, as far as they are open. The front page comes last: it takes everything.
   void AddDoors(std::vector<http::Door*>* doors) {
     if (IsOpen(kJson)) doors->push_back(&json_door_);
+    if (IsOpen(kWebPush)) doors->push_back(&webpush_);
     doors->push_back(&front_page_);
   }
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
@@ -267,6 +278,8 @@ class GatewayServerImpl final : public GatewayServer {
   SendEngine engine_;
   DrainSignal drain_;
   PushService push_;
+  const MessageCalls message_calls_;
+  webpush::WebPushDoor webpush_;
   AdminCredential admin_credential_;
   AdminService admin_;
   const Reflection reflection_;

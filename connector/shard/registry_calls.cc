@@ -89,11 +89,12 @@ void RegistryCalls::AppAck(uint64_t session_id, internal::v1::AppAckRequest requ
 void RegistryCalls::RegisterApp(uint64_t session_id, uint32_t request_id,
                                 internal::v1::RegisterAppRequest request) {
   const std::string app_id = request.app_id();
+  const std::string instance = request.subscription().instance();
   registry_->RegisterApp(
       std::move(request),
       OnConnection<internal::v1::RegisterAppResponse>(
-          session_id, [request_id, app_id](DeviceConnection& connection, auto response) {
-            connection.OnAppRegistered(request_id, app_id, std::move(response));
+          session_id, [request_id, app_id, instance](DeviceConnection& connection, auto response) {
+            connection.OnAppRegistered(request_id, app_id, instance, std::move(response));
           }));
 }
 

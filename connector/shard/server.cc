@@ -54,6 +54,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.connector_incarnation = incarnation_;
     environment_.login_timeout = options.login_timeout;
     environment_.drain_to = options.drain_to;
+    environment_.public_url = options.public_url;
     certificate_path_ = options.certificate_path;
     private_key_path_ = options.private_key_path;
     environment_.heartbeat_range = options.heartbeat_range;

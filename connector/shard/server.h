@@ -39,6 +39,9 @@ class ConnectorServer {
     // Device addresses, "host:port", of other connectors that take this one's agents when it drains,
     // each about as many. Empty: they come back to where they are configured to.
     std::vector<std::string> drain_to;
+    // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a
+    // slash at its end. Empty: devices can't make any.
+    std::string public_url;
     // Not owned; must outlive the server.
     RegistryApi* registry = nullptr;
     // Where other connectors are, to tell them that a device came here. Not owned. Null: there are

@@ -49,7 +49,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .login_timeout = environment->login_timeout,
                  .heartbeat_range = environment->heartbeat_range,
                  .bytes_in_flight = &environment->bytes_in_flight,
-                 .drain_to = environment->drain_to},
+                 .drain_to = environment->drain_to,
+                 .public_url = environment->public_url},
         inbox_(std::make_shared<ShardInbox>(
             [this, queue = loop_.post_queue()] { return queue->Post([this] { DrainInbox(); }); })),
         registry_(environment->registry, environment->evictor, inbox_,

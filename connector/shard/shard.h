@@ -30,6 +30,7 @@ struct ShardEnvironment {
   uint64_t connector_incarnation;
   absl::Duration login_timeout;
   std::vector<std::string> drain_to;
+  std::string public_url;
   HeartbeatRange heartbeat_range;
   size_t max_connections_per_shard;
   // Of all sockets of the device port. Null: they are not counted.

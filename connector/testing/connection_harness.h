@@ -94,6 +94,23 @@ class ConnectionHarness {
     Receive(frame);
   }
 
+  void ReceiveSubscribe(uint32_t request_id, absl::string_view instance) {
+    device::v1::AgentFrame frame;
+    frame.mutable_register_app()->set_request_id(request_id);
+    device::v1::Subscription* subscription = frame.mutable_register_app()->mutable_subscription();
+    subscription->set_instance(std::string(instance));
+    subscription->set_owner("origin");
+    subscription->set_vapid_key("key");
+    subscription->set_receipts(true);
+    Receive(frame);
+  }
+  void ReceiveUnsubscribe(uint32_t request_id, absl::string_view instance) {
+    device::v1::AgentFrame frame;
+    frame.mutable_remove_app()->set_request_id(request_id);
+    frame.mutable_remove_app()->set_instance(std::string(instance));
+    Receive(frame);
+  }
+
   // --- The loop. ---
 
   void Flush() {
@@ -192,6 +209,7 @@ class ConnectionHarness {
     return seqs;
   }
   // The connectors that take this one's agents when it drains.
+  void SetPublicUrl(std::string url) { context_.public_url = std::move(url); }
   void SetDrainTo(std::vector<std::string> addresses) { context_.drain_to = std::move(addresses); }
   // The GoAway the agent received last, or an empty one.
   device::v1::GoAway LastGoAway() const {

@@ -28,11 +28,11 @@ absl::StatusOr<MessageName> ParseMessageName(const Request& request, const Token
 
 // For internal.v1.GetMessageRequest and RecallRequest.
 template <typename InternalRequest>
-InternalRequest ToInternal(const MessageName& name, absl::string_view team_id) {
+InternalRequest ToInternal(const MessageName& name, const Sender& sender) {
   InternalRequest request;
   request.set_device_id(std::string(name.token.device_id.bytes()));
   request.set_registration_id(name.token.registration_id);
-  request.set_team_id(std::string(team_id));
+  sender.WriteTo(&request);
   request.set_message_id(std::string(name.message_id.bytes()));
   return request;
 }
@@ -67,13 +67,13 @@ class Place {
 
 }  // namespace
 
-void MessageCalls::GetMessage(absl::string_view team_id, const push::v1::GetMessageRequest& request,
+void MessageCalls::GetMessage(const Sender& sender, const push::v1::GetMessageRequest& request,
                               Done<push::v1::GetMessageResponse> done) const {
-  std::optional<Place> place = Place::Take(calls_, team_id, clock_);
+  std::optional<Place> place = Place::Take(calls_, sender.share(), clock_);
   if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
-  registry_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, team_id),
+  registry_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, sender),
                         [place = *std::move(place), done = std::move(done)](
                             absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
                           std::move(place).End(got.status());
@@ -82,14 +82,14 @@ void MessageCalls::GetMessage(absl::string_view team_id, const push::v1::GetMess
                         });
 }
 
-void MessageCalls::Recall(absl::string_view team_id, const push::v1::RecallRequest& request,
+void MessageCalls::Recall(const Sender& sender, const push::v1::RecallRequest& request,
                           Done<push::v1::RecallResponse> done) const {
-  std::optional<Place> place = Place::Take(calls_, team_id, clock_);
+  std::optional<Place> place = Place::Take(calls_, sender.share(), clock_);
   if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
   registry_->Recall(
-      ToInternal<internal::v1::RecallRequest>(*name, team_id),
+      ToInternal<internal::v1::RecallRequest>(*name, sender),
       [place = *std::move(place), connectors = connectors_, name = *name,
        done = std::move(done)](absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {
         std::move(place).End(recalled.status());

@@ -1,12 +1,15 @@
 #ifndef BELLWIRE_GATEWAY_SEND_MESSAGE_CALLS_H_
 #define BELLWIRE_GATEWAY_SEND_MESSAGE_CALLS_H_
 
+#include <utility>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
+#include "gateway/send/sender.h"
 #include "gateway/send/team_places.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -33,11 +36,21 @@ class MessageCalls {
   template <typename Response>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
+  // A subscription's sender may ask about each message whose name it was given. Besides the errors of
+  // push.proto: RECEIPTS_OFF, the subscription does not tell.
+  void GetMessage(const Sender& sender, const push::v1::GetMessageRequest& request,
+                  Done<push::v1::GetMessageResponse> done) const;
+  void Recall(const Sender& sender, const push::v1::RecallRequest& request,
+              Done<push::v1::RecallResponse> done) const;
   // `team_id` is authenticated.
   void GetMessage(absl::string_view team_id, const push::v1::GetMessageRequest& request,
-                  Done<push::v1::GetMessageResponse> done) const;
+                  Done<push::v1::GetMessageResponse> done) const {
+    GetMessage(Sender::Team(team_id), request, std::move(done));
+  }
   void Recall(absl::string_view team_id, const push::v1::RecallRequest& request,
-              Done<push::v1::RecallResponse> done) const;
+              Done<push::v1::RecallResponse> done) const {
+    Recall(Sender::Team(team_id), request, std::move(done));
+  }
 
  private:
   const TokenSealer* const sealer_;

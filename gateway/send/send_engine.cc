@@ -37,12 +37,17 @@ ConnectorRequest DeliverRequest(internal::v1::Envelope message, const DeviceId& 
   return request;
 }
 
+// Calls to subscriptions are at most this part of all. Less than a team's share, so that one sender
+// does not take it all.
+constexpr size_t kSubscriptionsPart = 4;
+
 }  // namespace
 
 // A message between its admission and its answer.
 struct SendEngine::PendingSend {
   // Until the registry has answered.
   std::optional<TeamPlaces::Ticket> call;
+  std::optional<TeamPlaces::Ticket> subscription_call;
   MonotonicTime call_began;
   std::optional<TeamPlaces::Ticket> now_or_never_ticket;
   DeviceId device_id;
@@ -75,25 +80,36 @@ struct SendEngine::PendingSend {
 SendEngine::SendEngine(const Options& options)
     : options_(options),
       calls_({.places = options.max_calls, .limit = options.call_limit}),
+      subscription_calls_({.places = options.max_calls / kSubscriptionsPart}),
       now_or_never_sends_({.places = options.max_now_or_never_sends}) {}
 
-void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
+void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
+                      internal::v1::Content content, Done done) {
   auto send = std::make_unique<PendingSend>();
   send->done = std::move(done);
   // First: what there is no room for costs as little as possible.
-  send->call = calls_.TryTake(team_id);
+  send->call = calls_.TryTake(sender.share());
+  if (send->call.has_value() && !sender.is_team()) {
+    send->subscription_call = subscription_calls_.TryTake(sender.name());
+    if (!send->subscription_call.has_value()) send->call.reset();
+  }
   if (!send->call.has_value()) {
     return PendingSend::Answer(std::move(send),
                                Overloaded("your team's calls that wait for the registry"));
   }
   send->call_began = options_.clock->Monotonic();
 
-  const absl::StatusOr<ValidatedSend> valid = ValidateSend(request, options_.clock->WallNow());
+  absl::StatusOr<ValidatedSend> valid = ValidateSend(request, options_.clock->WallNow());
   if (!valid.ok()) return PendingSend::Answer(std::move(send), valid.status());
+  if (valid->now_or_never && !sender.is_team()) {
+    // The outcome would tell when the device is online, and so would the time that it takes.
+    valid->now_or_never = false;
+    valid->expires_at_ms += absl::ToInt64Milliseconds(options_.now_or_never_wait);
+  }
   const absl::StatusOr<TokenContents> token = OpenToken(request.token(), *options_.sealer);
   if (!token.ok()) return PendingSend::Answer(std::move(send), token.status());
   if (valid->now_or_never && !request.validate_only()) {
-    send->now_or_never_ticket = now_or_never_sends_.TryTake(team_id);
+    send->now_or_never_ticket = now_or_never_sends_.TryTake(sender.share());
     if (!send->now_or_never_ticket.has_value()) {
       return PendingSend::Answer(std::move(send),
                                  QuotaExceeded("Sends of ttl zero that wait for their devices"));
@@ -116,11 +132,12 @@ void SendEngine::Send(absl::string_view team_id, push::v1::SendRequest request, 
   message.set_accepted_at_ms(valid->accepted_at_ms);
   message.set_expires_at_ms(valid->expires_at_ms);
   message.set_deliver_at_ms(valid->deliver_at_ms);
+  if (content.ByteSizeLong() > 0) *message.mutable_content() = std::move(content);
 
   internal::v1::AppendRequest append;
   append.set_device_id(std::string(token->device_id.bytes()));
   append.set_registration_id(token->registration_id);
-  append.set_team_id(std::string(team_id));
+  sender.WriteTo(&append);
   *append.mutable_message() = message;
   append.set_validate_only(request.validate_only());
   // This engine calls once, and gives up where no answer comes: whose message it is tries again under another id.
@@ -136,6 +153,7 @@ void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                             absl::StatusOr<AppendResponse> appended) {
   if (appended.ok()) send->call->OnServed(send->call_began, options_.clock->Monotonic());
   send->call.reset();
+  send->subscription_call.reset();
   if (!appended.ok()) {
     return PendingSend::Answer(std::move(send), FromRegistryError(appended.status()));
   }

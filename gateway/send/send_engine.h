@@ -4,17 +4,20 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/send/ack_wait.h"
 #include "gateway/send/adaptive_limit.h"
+#include "gateway/send/sender.h"
 #include "gateway/send/team_places.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -56,8 +59,16 @@ class SendEngine {
   SendEngine(const SendEngine&) = delete;
   SendEngine& operator=(const SendEngine&) = delete;
 
-  // `team_id` is authenticated.
-  void Send(absl::string_view team_id, push::v1::SendRequest request, Done done);
+  // `content` says what the payload is; its default: the app's own.
+  //
+  // Who sends to a subscription is never told whether the device is connected: a ttl of zero means
+  // now_or_never_wait for it, in the mailbox, and the answer is ACCEPTED.
+  void Send(const Sender& sender, push::v1::SendRequest request, internal::v1::Content content,
+            Done done);
+  // Of a team, for its app. `team_id` is authenticated.
+  void Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
+    Send(Sender::Team(team_id), std::move(request), {}, std::move(done));
+  }
 
   // The places of calls that wait for the registry: Sends share them with a team's other calls.
   TeamPlaces* calls() { return &calls_; }
@@ -73,6 +84,8 @@ class SendEngine {
 
   const Options options_;
   TeamPlaces calls_;
+  // Those who send to subscriptions share their part of `calls_` by this.
+  TeamPlaces subscription_calls_;
   TeamPlaces now_or_never_sends_;
 };
 

@@ -413,5 +413,59 @@ TEST_F(SendEngineTest, SilentDevicesDontTakeTheWholeGateway) {
   EXPECT_TRUE(another_delivered);
 }
 
+// --- Subscriptions. ---
+
+TEST_F(SendEngineTest, ASubscriptionsSenderIsNamedByItsKey) {
+  SendEngine engine(options_);
+  internal::v1::Content content;
+  content.set_door(internal::v1::Content::WEB_PUSH);
+  content.set_encoding("aes128gcm");
+  absl::StatusOr<SendResponse> result = absl::UnknownError("no answer");
+  engine.Send(Sender::ToSubscription("key", "endpoint"), Request(), content,
+              [&](absl::StatusOr<SendResponse> response) { result = std::move(response); });
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(appends_.size(), 1u);
+  EXPECT_EQ(appends_[0].team_id(), "");
+  EXPECT_EQ(appends_[0].subscription().vapid_key(), "key");
+  EXPECT_EQ(appends_[0].message().content().encoding(), "aes128gcm");
+}
+
+TEST_F(SendEngineTest, ASubscriptionsSenderIsNotToldWhetherTheDeviceIsThere) {
+  SendEngine engine(options_);
+  absl::StatusOr<SendResponse> result = absl::UnknownError("no answer");
+  engine.Send(Sender::ToSubscription("", "endpoint"), NowOrNever(), {},
+              [&](absl::StatusOr<SendResponse> response) { result = std::move(response); });
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->outcome(), SendResponse::ACCEPTED);
+  EXPECT_TRUE(resolves_.empty());
+  ASSERT_EQ(appends_.size(), 1u);
+  EXPECT_EQ(appends_[0].message().expires_at_ms(),
+            appends_[0].message().accepted_at_ms() +
+                absl::ToInt64Milliseconds(options_.now_or_never_wait));
+}
+
+TEST_F(SendEngineTest, SubscriptionsSendersShareATeamsPartAmongThemselves) {
+  options_.max_calls = 16;
+  registry_.HoldAnswers();
+  SendEngine engine(options_);
+  const auto send = [&](const Sender& sender) {
+    // The answer may come after this.
+    const auto refused = std::make_shared<bool>(false);
+    engine.Send(sender, Request(), {}, [refused](const absl::StatusOr<SendResponse>& response) {
+      *refused = !response.ok();
+    });
+    return !*refused;
+  };
+  int greedy = 0;
+  while (send(Sender::ToSubscription("", "greedy"))) ++greedy;
+  // Half of the quarter that all of them have.
+  EXPECT_EQ(greedy, 2);
+  EXPECT_TRUE(send(Sender::ToSubscription("", "modest")));
+  EXPECT_FALSE(send(Sender::ToSubscription("", "modest")));
+  EXPECT_TRUE(send(Sender::Team(kTeam)));
+  registry_.ReleaseAnswers();
+  EXPECT_TRUE(send(Sender::ToSubscription("", "greedy")));
+}
+
 }  // namespace
 }  // namespace bellwire::gateway

@@ -391,6 +391,8 @@ absl::string_view RecordKindName(RecordKind kind) {
       return "devices";
     case RecordKind::kInstalledApp:
       return "apps on devices";
+    case RecordKind::kSubscription:
+      return "subscriptions on devices";
     case RecordKind::kRegistration:
       return "registrations";
     case RecordKind::kMessage:

@@ -19,6 +19,7 @@ namespace bellwire::registry {
 enum class RecordKind : uint8_t {
   kDevice,
   kInstalledApp,
+  kSubscription,
   kRegistration,
   kMessage,
   kGapNotice,

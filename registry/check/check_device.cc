@@ -68,6 +68,14 @@ void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
       }
       apps_[std::string(rest)] = ParseBigEndian64(value);
       return;
+    case 'U':
+      report_.Count(RecordKind::kSubscription);
+      if (value.size() < kNumber || rest.empty()) {
+        return Problem("a subscription", "its entry does not begin with a registration's number");
+      }
+      subscriptions_[std::string(rest)] = {ParseBigEndian64(value.substr(0, kNumber)),
+                                           std::string(value.substr(kNumber))};
+      return;
     case 'R': {
       report_.Count(RecordKind::kRegistration);
       auto record = ParseRecord<Registration>(value);
@@ -161,6 +169,7 @@ void DeviceCheck::Judge() {
   TakeLives();
   JudgeDevice();
   JudgeApps();
+  JudgeSubscriptions();
   for (const auto& [id, registration] : registrations_) JudgeRegistration(id, registration);
   for (const auto& [seq, mail] : mail_) JudgeMail(seq, mail);
   for (const auto& [ref, mail] : scheduled_) JudgeScheduled(ref, mail);
@@ -180,7 +189,14 @@ void DeviceCheck::JudgeDevice() {
   counted(device.now_or_never_records(), now_or_never_.size(), "now-or-never numbers");
   counted(device.recall_notices(), recalls_.size(), "recall notices");
   counted(device.registrations(), registrations_.size(), "registrations");
-  counted(device.live_registrations(), apps_.size(), "living registrations");
+  counted(device.live_registrations(), apps_.size() + subscriptions_.size(),
+          "living registrations");
+  counted(device.live_subscriptions(), subscriptions_.size(), "living subscriptions");
+  size_t subscription_messages = 0;
+  for (const auto& [id, registration] : registrations_) {
+    if (registration.has_subscription()) subscription_messages += registration.pending_size();
+  }
+  counted(device.subscription_messages(), subscription_messages, "messages for subscriptions");
   if (device.settled_seq() > device.last_seq()) {
     Problem("", absl::StrCat("settled number ", device.settled_seq(), " when only ",
                              device.last_seq(), " were given"));
@@ -230,19 +246,24 @@ void DeviceCheck::JudgeApps() {
   }
 }
 
-void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registration) {
+void DeviceCheck::JudgeSubscriptions() {
+  for (const auto& [instance, entry] : subscriptions_) {
+    const auto it = registrations_.find(entry.registration_id);
+    if (it == registrations_.end()) {
+      Problem("a subscription", absl::StrCat(NameOf(entry.registration_id), " is missing"));
+    } else if (it->second.subscription().instance() != instance ||
+               it->second.removed_at_ms() != 0) {
+      Problem("a subscription",
+              absl::StrCat(NameOf(entry.registration_id), " is of another one, or dead"));
+    } else if (it->second.subscription().owner() != entry.owner) {
+      Problem(NameOf(entry.registration_id), "the entry of its name says another owner");
+    }
+  }
+}
+
+void DeviceCheck::JudgeApp(uint64_t id, const Registration& registration) {
   const std::string where = NameOf(id);
-  if (registration.removed_at_ms() != 0) {
-    if (registration.pending_size() != 0 || registration.gap_seq() != 0) {
-      Problem(where, "its token is dead and messages wait for it");
-    }
-    if (!InTimeline({.time_ms = registration.removed_at_ms() +
-                                absl::ToInt64Milliseconds(kDeadTokenRetention),
-                     .kind = TimelineEntry::Kind::kRegistration,
-                     .message = {.registration_id = id}})) {
-      Problem(where, "its token is dead and nothing in the timeline will forget it");
-    }
-  } else {
+  if (registration.removed_at_ms() == 0) {
     const auto app = apps_.find(registration.app_id());
     if (app == apps_.end() || app->second != id) {
       Problem(where, absl::StrCat("it lives, and the device's entry for its app ",
@@ -262,6 +283,38 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
   } else if (app.ok() && IsRegistrationOf(registration, **app) &&
              (*app)->overflow_policy() != registration.overflow_policy()) {
     Problem(where, "its overflow policy is not that of its app");
+  }
+}
+
+void DeviceCheck::JudgeSubscription(uint64_t id, const Registration& registration) {
+  const std::string where = NameOf(id);
+  if (!registration.app_id().empty() || !registration.team_id().empty()) {
+    Problem(where, "it is a subscription's and an app's");
+  }
+  if (registration.removed_at_ms() != 0) return;
+  const auto entry = subscriptions_.find(registration.subscription().instance());
+  if (entry == subscriptions_.end() || entry->second.registration_id != id) {
+    Problem(where, "it lives, and the device's entry for its subscription does not lead to it");
+  }
+}
+
+void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registration) {
+  const std::string where = NameOf(id);
+  if (registration.removed_at_ms() != 0) {
+    if (registration.pending_size() != 0 || registration.gap_seq() != 0) {
+      Problem(where, "its token is dead and messages wait for it");
+    }
+    if (!InTimeline({.time_ms = registration.removed_at_ms() +
+                                absl::ToInt64Milliseconds(kDeadTokenRetention),
+                     .kind = TimelineEntry::Kind::kRegistration,
+                     .message = {.registration_id = id}})) {
+      Problem(where, "its token is dead and nothing in the timeline will forget it");
+    }
+  }
+  if (registration.has_subscription()) {
+    JudgeSubscription(id, registration);
+  } else {
+    JudgeApp(id, registration);
   }
   if (registration.pending_size() > static_cast<int>(kMaxMailboxMessagesPerApp)) {
     Problem(where, absl::StrCat(registration.pending_size(), " messages hold a place; at most ",

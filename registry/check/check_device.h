@@ -44,6 +44,10 @@ class DeviceCheck {
 
   void JudgeDevice();
   void JudgeApps();
+  void JudgeSubscriptions();
+  // That the device's entry of its name leads to a living registration, and what it says of its app.
+  void JudgeApp(uint64_t id, const storage::v1::Registration& registration);
+  void JudgeSubscription(uint64_t id, const storage::v1::Registration& registration);
   void JudgeRegistration(uint64_t id, const storage::v1::Registration& registration);
   void JudgeWake(uint64_t id, const storage::v1::Registration& registration);
   void JudgePending(uint64_t id, const storage::v1::Registration& registration);
@@ -69,6 +73,12 @@ class DeviceCheck {
 
   std::optional<storage::v1::Device> record_;
   std::map<std::string, uint64_t> apps_;
+  struct NamedSubscription {
+    uint64_t registration_id = 0;
+    std::string owner;
+  };
+  // By instance.
+  std::map<std::string, NamedSubscription> subscriptions_;
   std::map<uint64_t, storage::v1::Registration> registrations_;
   std::map<uint64_t, Mail> mail_;
   std::map<MessageRef, Mail> scheduled_;

@@ -63,6 +63,10 @@ class CheckTest : public testing::Test {
     mail_ = store_->RegisterApp(kDevice, "com.example.mail")->registration_id;
     full_ = store_->RegisterApp(kDevice, "com.example.full")->registration_id;
     gone_ = store_->RegisterApp(kDevice, "com.example.gone")->registration_id;
+    internal::v1::Subscription page;
+    page.set_instance("page");
+    page.set_owner("origin");
+    page_ = store_->RegisterSubscription(kDevice, page)->registration_id;
     Route route;
     route.set_connector_address("127.0.0.1:7446");
     route.set_session_id(1);
@@ -107,7 +111,8 @@ class CheckTest : public testing::Test {
     message.set_accepted_at_ms(now_ms);
     if (later_ms != 0) message.set_deliver_at_ms(now_ms + later_ms);
     message.set_expires_at_ms(now_ms + later_ms + absl::ToInt64Milliseconds(ttl));
-    const auto result = store_->Append({kDevice, registration, kTeam}, message, {});
+    const auto result =
+        store_->Append({kDevice, registration, registration == page_ ? "" : kTeam}, message, {});
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? result->seq : 0;
   }
@@ -173,7 +178,7 @@ class CheckTest : public testing::Test {
   SimulatedClock clock_;
   uint64_t random_ = 0;
   std::unique_ptr<KvStore> store_;
-  uint64_t mail_ = 0, full_ = 0, gone_ = 0;
+  uint64_t mail_ = 0, full_ = 0, gone_ = 0, page_ = 0;
   uint64_t waiting_seq_ = 0, now_or_never_seq_ = 0;
 };
 
@@ -181,12 +186,12 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
   const CheckReport report = Check();
   EXPECT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what;
   for (const RecordKind kind :
-       {RecordKind::kDevice, RecordKind::kInstalledApp, RecordKind::kRegistration,
-        RecordKind::kMessage, RecordKind::kGapNotice, RecordKind::kScheduled,
-        RecordKind::kNowOrNever, RecordKind::kRecallNotice, RecordKind::kLife,
-        RecordKind::kTimeline, RecordKind::kOutbox, RecordKind::kFeed, RecordKind::kFeedBlock,
-        RecordKind::kTeam, RecordKind::kApp, RecordKind::kKey, RecordKind::kName,
-        RecordKind::kNetworkSlot}) {
+       {RecordKind::kDevice, RecordKind::kInstalledApp, RecordKind::kSubscription,
+        RecordKind::kRegistration, RecordKind::kMessage, RecordKind::kGapNotice,
+        RecordKind::kScheduled, RecordKind::kNowOrNever, RecordKind::kRecallNotice,
+        RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox, RecordKind::kFeed,
+        RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp, RecordKind::kKey,
+        RecordKind::kName, RecordKind::kNetworkSlot}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
   }
   EXPECT_EQ(report.counts[static_cast<size_t>(RecordKind::kMessage)], 102);
@@ -209,6 +214,39 @@ TEST_F(CheckTest, ADeadTokenTakesItsTimelineEntryAlong) {
   EXPECT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what;
 }
 
+TEST_F(CheckTest, SubscriptionsAndTheirEntriesFitToEachOther) {
+  Append(page_, 210);
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_TRUE(Check().sound());
+  const auto change = [&](const std::string& key, const std::string& value,
+                          const std::string& problem) {
+    const std::string before = **engine_.Get(Family::kDevices, key);
+    Put(Family::kDevices, key, value);
+    ExpectProblem(problem);
+    Put(Family::kDevices, key, before);
+  };
+  const std::string name = SubscriptionKey(kDevice, "page");
+  std::string value;
+  AppendBigEndian64(page_, &value);
+  change(name, value + "else", "says another owner");
+  value.clear();
+  AppendBigEndian64(mail_, &value);
+  change(name, value, "is of another one, or dead");
+  change(name, value, "does not lead to it");
+  const std::string record = RegistrationKey(kDevice, page_);
+  Registration registration;
+  ASSERT_TRUE(registration.ParseFromString(**engine_.Get(Family::kDevices, record)));
+  registration.set_team_id(kTeam);
+  change(record, registration.SerializeAsString(), "a subscription's and an app's");
+  Device device;
+  ASSERT_TRUE(device.ParseFromString(**engine_.Get(Family::kDevices, DeviceRecordKey(kDevice))));
+  device.set_subscription_messages(0);
+  change(DeviceRecordKey(kDevice), device.SerializeAsString(), "messages for subscriptions");
+  device.set_live_subscriptions(0);
+  change(DeviceRecordKey(kDevice), device.SerializeAsString(), "living subscriptions");
+  EXPECT_TRUE(Check().sound());
+}
+
 TEST_F(CheckTest, AnEmptyStoreIsSound) {
   MemoryEngine empty;
   CheckReport report;
@@ -229,6 +267,7 @@ TEST_F(CheckTest, EveryRecordParses) {
   const std::map<std::string, std::pair<Family, std::string>> records = {
       {"its own record can't be parsed", {Family::kDevices, DeviceRecordKey(kDevice)}},
       {"no registration's number", {Family::kDevices, AppKey(kDevice, "com.example.mail")}},
+      {"does not begin with a", {Family::kDevices, SubscriptionKey(kDevice, "page")}},
       {"its record can't be parsed", {Family::kDevices, RegistrationKey(kDevice, mail_)}},
       {"mailbox number", {Family::kDevices, MailboxKey(kDevice, waiting_seq_)}},
       {"now-or-never", {Family::kDevices, NowOrNeverKey(kDevice, now_or_never_seq_)}},
@@ -267,9 +306,9 @@ TEST_F(CheckTest, CountsOfTheDevice) {
   ChangeDevice([](Device& d) { d.set_now_or_never_records(0); });
   ExpectProblem("now-or-never numbers");
   ChangeDevice([](Device& d) { d.set_registrations(7); });
-  ExpectProblem("counts 7 registrations and has 3");
+  ExpectProblem("counts 7 registrations and has 4");
   ChangeDevice([](Device& d) { d.set_live_registrations(7); });
-  ExpectProblem("counts 7 living registrations and has 2");
+  ExpectProblem("counts 7 living registrations and has 3");
 }
 
 TEST_F(CheckTest, NumbersOfTheMailbox) {

@@ -67,6 +67,13 @@ std::string AppKey(const DeviceId& device, absl::string_view app_id) {
   return WithName(DeviceKey(device, 'A'), app_id);
 }
 
+std::string SubscriptionKey(const DeviceId& device, absl::string_view instance) {
+  return WithName(DeviceKey(device, 'U'), instance);
+}
+
+std::string SubscriptionsFrom(const DeviceId& device) { return DeviceKey(device, 'U'); }
+std::string SubscriptionsEnd(const DeviceId& device) { return DeviceKey(device, 'U' + 1); }
+
 std::string RegistrationKey(const DeviceId& device, uint64_t registration_id) {
   std::string key = DeviceKey(device, 'R');
   AppendBigEndian64(registration_id, &key);

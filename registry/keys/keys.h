@@ -36,8 +36,13 @@ struct MessageRef {
 
 // --- Family::kDevices: device id (16), kind (1), and what follows here.
 
-std::string DeviceRecordKey(const DeviceId& device);                            // 'D'
-std::string AppKey(const DeviceId& device, absl::string_view app_id);           // 'A'
+std::string DeviceRecordKey(const DeviceId& device);                   // 'D'
+std::string AppKey(const DeviceId& device, absl::string_view app_id);  // 'A'
+// A living subscription, by the name that the device gave it.
+std::string SubscriptionKey(const DeviceId& device, absl::string_view instance);  // 'U'
+// Before and after all of a device.
+std::string SubscriptionsFrom(const DeviceId& device);
+std::string SubscriptionsEnd(const DeviceId& device);
 std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);  // 'R'
 // Before and after all of a device.
 std::string RegistrationsFrom(const DeviceId& device);

@@ -51,20 +51,36 @@ std::vector<Pending> Droppable(const DeviceTransaction& tx, const Registration& 
   return all;
 }
 
+// The subscriptions of a device share a quota beside the places of each.
+absl::Status CheckQuota(const DeviceTransaction& tx, const Registration& registration) {
+  if (!registration.has_subscription() ||
+      tx.device().subscription_messages() < kMaxSubscriptionMessagesPerDevice) {
+    return absl::OkStatus();
+  }
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED",
+                absl::StrCat(kMaxSubscriptionMessagesPerDevice,
+                             " messages wait for the subscriptions of this device already")),
+      kMailboxFullRetryAfter);
+}
+
 // Sees to a place for one more message, as the app's policy says. Not OK inside: refused.
 absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration& registration,
                                       uint64_t registration_id) {
   const auto full = [&] {
     return registration.pending_size() >= static_cast<int>(kMaxMailboxMessagesPerApp);
   };
-  if (!full()) return absl::OkStatus();
+  if (!full()) return CheckQuota(tx, registration);
   // The sweeper may not have come to them yet.
   BELLWIRE_RETURN_IF_ERROR(tx.EndExpired(registration_id).status());
-  if (!full()) return absl::OkStatus();
+  if (!full()) return CheckQuota(tx, registration);
   switch (registration.overflow_policy()) {
     case admin::v1::REFUSE_NEWEST: {
-      // One notice is enough while it waits; that a refused Send is tried again is no news.
-      if (registration.gap_seq() == 0) BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, 1));
+      // One notice is enough while it waits; that a refused Send is tried again is no news. The apps of
+      // subscriptions know no notice.
+      if (registration.gap_seq() == 0 && !registration.has_subscription()) {
+        BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, 1));
+      }
       return WithRetryAfter(
           MakeError(absl::StatusCode::kResourceExhausted, "MAILBOX_FULL",
                     absl::StrCat(kMaxMailboxMessagesPerApp,

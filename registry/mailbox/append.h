@@ -1,16 +1,22 @@
 #ifndef BELLWIRE_REGISTRY_MAILBOX_APPEND_H_
 #define BELLWIRE_REGISTRY_MAILBOX_APPEND_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/limits.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
 
 namespace bellwire::registry {
 
+// Of all subscriptions of a device, which share it: what ten of them may have waiting.
+inline constexpr uint32_t kMaxSubscriptionMessagesPerDevice = 10 * kMaxMailboxMessagesPerApp;
+
 struct AppendOutcome {
-  // RESOURCE_EXHAUSTED MAILBOX_FULL: the message is refused, but the transaction counts (the app is
-  // told). OK: `result` is the answer.
+  // RESOURCE_EXHAUSTED MAILBOX_FULL or QUOTA_EXCEEDED: the message is refused, but the transaction
+  // counts (the app is told). OK: `result` is the answer.
   absl::Status refused;
   AppendResult result;
 };

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -25,6 +26,15 @@ namespace {
 // REQUIRES: `mail` has a message id.
 MessageRef RefOf(const Envelope& mail) {
   return {*MessageId::FromBytes(mail.message_id()), mail.registration_id()};
+}
+
+// What the entry of an app or a subscription leads to; 0: there is no entry.
+absl::StatusOr<uint64_t> RegistrationAt(const Overlay& overlay, const std::string& key) {
+  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                            overlay.Get(Family::kDevices, key));
+  if (!value.has_value()) return 0;
+  if (value->size() < sizeof(uint64_t)) return StoreCorruptError("a registration's entry");
+  return ParseBigEndian64(absl::string_view(*value).substr(0, sizeof(uint64_t)));
 }
 
 bool IsAbout(const Pending& pending, uint64_t seq, absl::string_view message_id) {
@@ -236,11 +246,7 @@ absl::Status DeviceTransaction::ScanRegistrations(
 }
 
 absl::StatusOr<uint64_t> DeviceTransaction::FindApp(absl::string_view app_id) {
-  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                            overlay_.Get(Family::kDevices, AppKey(id_, app_id)));
-  if (!value.has_value()) return 0;
-  if (value->size() != sizeof(uint64_t)) return StoreCorruptError("an app's registration id");
-  return ParseBigEndian64(*value);
+  return RegistrationAt(overlay_, AppKey(id_, app_id));
 }
 
 void DeviceTransaction::PutApp(absl::string_view app_id, uint64_t registration_id) {
@@ -251,6 +257,34 @@ void DeviceTransaction::PutApp(absl::string_view app_id, uint64_t registration_i
 
 void DeviceTransaction::DeleteApp(absl::string_view app_id) {
   overlay_.Delete(Family::kDevices, AppKey(id_, app_id));
+}
+
+absl::StatusOr<uint64_t> DeviceTransaction::FindSubscription(absl::string_view instance) {
+  return RegistrationAt(overlay_, SubscriptionKey(id_, instance));
+}
+
+void DeviceTransaction::PutSubscription(const internal::v1::Subscription& subscription,
+                                        uint64_t registration_id) {
+  std::string value;
+  AppendBigEndian64(registration_id, &value);
+  value += subscription.owner();
+  overlay_.Put(Family::kDevices, SubscriptionKey(id_, subscription.instance()), std::move(value));
+}
+
+absl::StatusOr<size_t> DeviceTransaction::CountSubscriptionsOf(absl::string_view owner) {
+  size_t count = 0;
+  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
+      Family::kDevices, SubscriptionsFrom(id_), SubscriptionsEnd(id_),
+      [&](absl::string_view, absl::string_view value) {
+        count += absl::EndsWith(value, owner) && value.size() == sizeof(uint64_t) + owner.size();
+        return true;
+      }));
+  return count;
+}
+
+void DeviceTransaction::CountSubscriptionMessage(int more) {
+  Device& device = mutable_device();
+  device.set_subscription_messages(device.subscription_messages() + static_cast<uint32_t>(more));
 }
 
 void DeviceTransaction::WakeBy(uint64_t registration_id, int64_t time_ms) {
@@ -479,6 +513,7 @@ void DeviceTransaction::RecordDeadToken(uint64_t registration_id, absl::string_v
 void DeviceTransaction::Publish(const Registration& registration, uint64_t registration_id,
                                 absl::string_view message_id, push::v1::Step step, int64_t time_ms,
                                 absl::string_view detail) {
+  if (registration.has_subscription()) return;
   storage::v1::OutboxReceipt* entry = outbox_.add_receipts();
   entry->set_team_id(registration.team_id());
   entry->set_app_id(registration.app_id());
@@ -591,7 +626,9 @@ absl::Status DeviceTransaction::ReleaseDue() {
 }
 
 void DeviceTransaction::AddPending(const Envelope& mail) {
-  Pending* pending = MutableRegistration(mail.registration_id())->add_pending();
+  Registration* registration = MutableRegistration(mail.registration_id());
+  if (registration->has_subscription()) CountSubscriptionMessage(+1);
+  Pending* pending = registration->add_pending();
   pending->set_seq(mail.seq());
   pending->set_expires_at_ms(mail.expires_at_ms());
   pending->set_collapse_key(mail.collapse_key());
@@ -620,6 +657,7 @@ absl::Status DeviceTransaction::LeavePlace(const MessageRef& message, const Mess
   if (it == pending.end())
     return StoreCorruptError("a pending message that its registration misses");
   pending.erase(it);
+  if (found->has_subscription()) CountSubscriptionMessage(-1);
   return absl::OkStatus();
 }
 

@@ -32,6 +32,7 @@ namespace bellwire::registry {
 //   * a message in the mailbox or among the scheduled has an entry in its registration's `pending`, and no
 //     other message has. Its life is written if that entry says so; if not, it is still NewLife of the message;
 //   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
+//   * `subscription_messages` counts what is pending for subscriptions;
 //   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first expiry of
 //     what is pending, but for kExpiryGrace;
 //   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than LatestWakeMs.
@@ -97,6 +98,15 @@ class DeviceTransaction {
   absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
   void PutApp(absl::string_view app_id, uint64_t registration_id);
   void DeleteApp(absl::string_view app_id);
+  // The living registration of a subscription; 0: there is none.
+  absl::StatusOr<uint64_t> FindSubscription(absl::string_view instance);
+  void PutSubscription(const internal::v1::Subscription& subscription, uint64_t registration_id);
+  void DeleteSubscription(absl::string_view instance) {
+    overlay_.Delete(Family::kDevices, SubscriptionKey(id_, instance));
+  }
+  // How many living subscriptions this owner has, as it was before this transaction. Reads an entry of
+  // each of the device's.
+  absl::StatusOr<size_t> CountSubscriptionsOf(absl::string_view owner);
   // Sees to it that what is pending is looked at by then. REQUIRES: the registration was found.
   void WakeBy(uint64_t registration_id, int64_t time_ms);
 
@@ -139,7 +149,8 @@ class DeviceTransaction {
   };
   absl::StatusOr<std::vector<Recalled>> RecallNotices();
 
-  // Tells the team's feed that the token of this registration died now. REQUIRES: it was found.
+  // Tells the team's feed, if there is one, that the token of this registration died now. REQUIRES: it
+  // was found.
   void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
 
   // --- The mailbox.
@@ -209,6 +220,7 @@ class DeviceTransaction {
   // The message that an entry of `pending` is about.
   absl::StatusOr<internal::v1::Envelope> ReadPending(uint64_t registration_id,
                                                      const storage::v1::Pending& pending);
+  void CountSubscriptionMessage(int more);
   absl::Status ReceiptsMissing(const MessageRef& message) const;
   // The life's own record.
   absl::StatusOr<std::optional<MessageLife>> ReadLife(const MessageRef& message);
@@ -225,7 +237,8 @@ class DeviceTransaction {
   absl::StatusOr<uint64_t> FirstRecalling();
   absl::Status TakeReceipt(const MessageRef& message, MessageLife* life, push::v1::Step step,
                            absl::string_view detail, int64_t time_ms);
-  // To the outbox. `message_id`: empty for the token itself.
+  // To the outbox, unless it is a subscription's, which has no feed. `message_id`: empty for the token
+  // itself.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,
                absl::string_view detail);

@@ -125,6 +125,8 @@ uint32_t ShortHash(const MessageId& message_id) {
 }
 
 bool IsRetry(const MessageLife& life, const internal::v1::Envelope& message, int64_t now_ms) {
+  // The same text is never encrypted to the same bytes twice.
+  if (!message.content().encoding().empty()) return true;
   // A deliver_at that has passed means now.
   const bool same_time = message.deliver_at_ms() == life.deliver_at_ms() ||
                          (message.deliver_at_ms() <= now_ms && life.deliver_at_ms() <= now_ms);

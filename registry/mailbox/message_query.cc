@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "common/error.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/time_util.h"
 #include "registry/engine/store_error.h"
@@ -42,6 +43,10 @@ absl::StatusOr<GetMessageResponse::WaitsFor> WhatItWaitsFor(DeviceTransaction& t
 absl::StatusOr<GetMessageResponse> GetMessage(DeviceTransaction& tx, const TokenRef& token,
                                               const MessageId& message) {
   BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Registration* registration, FindToken(tx, token));
+  if (registration->has_subscription() && !registration->subscription().receipts()) {
+    return MakeError(absl::StatusCode::kPermissionDenied, "RECEIPTS_OFF",
+                     "the subscription does not tell what became of its messages");
+  }
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<MessageLife> life,
                             tx.FindLife({message, token.registration_id}));
   if (!life.has_value()) return MessageNotFoundError();

@@ -22,7 +22,10 @@ absl::StatusOr<const Registration*> FindToken(DeviceTransaction& tx, const Token
   // Before anything else is said about it.
   if (registration->team_id() != token.team_id) {
     return MakeError(absl::StatusCode::kPermissionDenied, "TOKEN_NOT_FOR_TEAM",
-                     "the token belongs to an app of another team");
+                     registration->team_id().empty()
+                         ? "the token is of a subscription, not an app's"
+                     : token.team_id.empty() ? "the token is of a team's app"
+                                             : "the token belongs to an app of another team");
   }
   return registration;
 }
@@ -40,13 +43,22 @@ absl::StatusOr<const Registration*> FindLivingToken(DeviceTransaction& tx, const
                          ". Forget the token; if the app is installed again it gets a new one.")),
         "unregistered_at", when);
   }
+  const std::string& bound_key = registration->subscription().vapid_key();
+  if (token.vapid_key.has_value() && !bound_key.empty() && *token.vapid_key != bound_key) {
+    return MakeError(absl::StatusCode::kPermissionDenied, "VAPID_KEY_MISMATCH",
+                     token.vapid_key->empty()
+                         ? "the subscription is bound to a VAPID key: sign the request with it"
+                         : "the subscription is bound to another VAPID key than the request's");
+  }
   return registration;
 }
 
 absl::Status CheckAppLives(DeviceTransaction& tx, const TokenRef& token, AppLives& apps) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindToken(tx, token));
   // FindLivingToken says that it is dead, and since when.
-  if (registration->removed_at_ms() != 0) return absl::OkStatus();
+  if (registration->removed_at_ms() != 0 || registration->has_subscription()) {
+    return absl::OkStatus();
+  }
   BELLWIRE_ASSIGN_OR_RETURN(const bool lives, apps.Lives(*registration));
   if (lives) return absl::OkStatus();
   return MakeError(absl::StatusCode::kNotFound, "UNREGISTERED",

@@ -13,6 +13,7 @@
 #include "ops/data_dir.h"
 #include "ops/watchdog.h"
 #include "registry/server/server.h"
+#include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 #include "rpc/credentials.h"
 #include "rpc/due_delivery.h"
@@ -31,6 +32,7 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
                   "Where gateways and connectors connect, HOST:PORT; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  AddSubscriptionsFlag(app, &flags->subscriptions);
   AddDaemonFlags(app, flags);
 }
 
@@ -52,6 +54,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.sealer = sealer.get();
   options.clock = RealClock();
   options.env = env;
+  options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
   options.on_due = [&connectors](const DeviceId& device, const internal::v1::Route& route,
                                  const internal::v1::Envelope& message) {
     DeliverDue(connectors.get(), device, route, message);

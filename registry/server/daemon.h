@@ -18,6 +18,8 @@ namespace bellwire::registry {
 struct RegistryFlags : DaemonFlags {
   std::string data_dir;
   std::string listen = "127.0.0.1:7445";
+  // A name of SubscriptionPolicies().
+  std::string subscriptions = "vapid";
 };
 
 // Adds the flags above, those of every daemon included. `flags` outlives `app`.

@@ -215,6 +215,25 @@ absl::StatusOr<RegistrationResult> KvStore::RemoveApp(const DeviceId& device,
   });
 }
 
+absl::StatusOr<RegistrationResult> KvStore::RegisterSubscription(const DeviceId& device,
+                                                                 const Subscription& wanted) {
+  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
+    RegistrationResult result;
+    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterSubscription(tx, wanted));
+    result.registrations_xor = tx.device().registrations_xor();
+    return result;
+  });
+}
+
+absl::StatusOr<RegistrationResult> KvStore::RemoveSubscription(const DeviceId& device,
+                                                               absl::string_view instance,
+                                                               uint64_t registration_id) {
+  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
+    BELLWIRE_RETURN_IF_ERROR(registry::RemoveSubscription(tx, instance, registration_id));
+    return RegistrationResult{.registrations_xor = tx.device().registrations_xor()};
+  });
+}
+
 absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
   return Catalogue(&staged_).PutTeam(team);
 }

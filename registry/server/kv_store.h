@@ -67,6 +67,11 @@ class KvStore final : public Store {
                                                  absl::string_view app_id) override;
   absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device, absl::string_view app_id,
                                                uint64_t registration_id) override;
+  absl::StatusOr<RegistrationResult> RegisterSubscription(const DeviceId& device,
+                                                          const Subscription& wanted) override;
+  absl::StatusOr<RegistrationResult> RemoveSubscription(const DeviceId& device,
+                                                        absl::string_view instance,
+                                                        uint64_t registration_id) override;
   absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) override;
   absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) override;
   absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) override;

@@ -17,6 +17,13 @@ namespace {
 
 // 9999-12-31: the last that a google.protobuf.Timestamp can say.
 constexpr int64_t kMaxWallMs = 253'402'300'799'000;
+// An uncompressed P-256 point.
+constexpr size_t kVapidKeyBytes = 65;
+// As bellwire.device.v1.Subscription says.
+constexpr size_t kMaxInstanceBytes = 64;
+constexpr size_t kMaxOwnerBytes = 16;
+// As bellwire.internal.v1.Content says.
+constexpr size_t kMaxContentFieldBytes = 512;
 
 bool IsWallTime(int64_t ms) { return ms > 0 && ms <= kMaxWallMs; }
 
@@ -39,6 +46,11 @@ absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::st
   return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, what), field);
 }
 
+// Whether the point is on the curve shows when a signature is checked against it.
+bool IsVapidKeyOrNone(absl::string_view key) {
+  return key.empty() || (key.size() == kVapidKeyBytes && key[0] == '\x04');
+}
+
 absl::Status TooManyItems() {
   return BadFieldError("items", absl::StrCat("more than ", kMaxAckItems));
 }
@@ -58,9 +70,17 @@ absl::StatusOr<MessageId> DecodeMessageId(absl::string_view message_id) {
 }
 
 absl::StatusOr<TokenRef> DecodeToken(absl::string_view device_id, uint64_t registration_id,
-                                     absl::string_view team_id) {
+                                     absl::string_view team_id,
+                                     const internal::v1::SubscriptionSender* subscription) {
   BELLWIRE_ASSIGN_OR_RETURN(const DeviceId device, DecodeDevice(device_id));
   if (registration_id == 0) return BadFieldError("registration_id", "is zero");
+  if (subscription != nullptr) {
+    if (!team_id.empty()) return BadFieldError("team_id", "a team and a subscription's sender");
+    if (!IsVapidKeyOrNone(subscription->vapid_key())) {
+      return BadFieldError("subscription.vapid_key", "no uncompressed P-256 point");
+    }
+    return TokenRef{device, registration_id, "", subscription->vapid_key()};
+  }
   if (!IsShortId(team_id)) return BadFieldError("team_id", "no team id");
   return TokenRef{device, registration_id, std::string(team_id)};
 }
@@ -91,6 +111,13 @@ absl::Status CheckMessage(const Envelope& message) {
   if (message.expires_at_ms() < from_ms ||
       message.expires_at_ms() > from_ms + absl::ToInt64Milliseconds(kMaxTtl)) {
     return BadFieldError("message.expires_at_ms", "outside the ttl's range");
+  }
+  const internal::v1::Content& content = message.content();
+  if (content.encoding().size() > kMaxContentFieldBytes ||
+      content.encryption().size() > kMaxContentFieldBytes ||
+      content.crypto_key().size() > kMaxContentFieldBytes) {
+    return BadFieldError("message.content",
+                         absl::StrCat("a field has more than ", kMaxContentFieldBytes, " bytes"));
   }
   if (message.gap_dropped() != 0) {
     return BadFieldError("message.gap_dropped", "gap notices are the registry's own");
@@ -156,6 +183,25 @@ absl::Status CheckAppId(absl::string_view app_id) {
   return Invalid("BAD_APP_ID", "app_id",
                  "an app id is a reverse domain name such as com.example.mail: 3 to 128 characters "
                  "of [a-zA-Z0-9._-] with a dot and no empty label");
+}
+
+absl::Status CheckInstance(absl::string_view instance) {
+  if (!instance.empty() && instance.size() <= kMaxInstanceBytes) return absl::OkStatus();
+  return Invalid("BAD_SUBSCRIPTION", "instance",
+                 absl::StrCat("a subscription's name has 1 to ", kMaxInstanceBytes, " bytes"));
+}
+
+absl::Status CheckSubscription(const Subscription& subscription) {
+  BELLWIRE_RETURN_IF_ERROR(CheckInstance(subscription.instance()));
+  if (subscription.owner().size() > kMaxOwnerBytes) {
+    return Invalid("BAD_SUBSCRIPTION", "subscription.owner",
+                   absl::StrCat("a subscription's owner has at most ", kMaxOwnerBytes, " bytes"));
+  }
+  if (!IsVapidKeyOrNone(subscription.vapid_key())) {
+    return Invalid("BAD_SUBSCRIPTION", "subscription.vapid_key",
+                   "a VAPID key is an uncompressed P-256 point: 65 bytes, the first one 4");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckTeamId(absl::string_view team_id) {

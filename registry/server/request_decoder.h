@@ -23,8 +23,10 @@ absl::StatusOr<MessageId> DecodeMessageId(absl::string_view message_id);
 // For AppendRequest, GetMessageRequest and RecallRequest.
 template <typename Request>
 absl::StatusOr<TokenRef> DecodeToken(const Request& request);
-absl::StatusOr<TokenRef> DecodeToken(absl::string_view device_id, uint64_t registration_id,
-                                     absl::string_view team_id);
+// `subscription`: who sends to one; null: a team does.
+absl::StatusOr<TokenRef> DecodeToken(
+    absl::string_view device_id, uint64_t registration_id, absl::string_view team_id,
+    const internal::v1::SubscriptionSender* subscription = nullptr);
 
 absl::Status CheckMessage(const Envelope& message);
 absl::Status CheckRoute(const Route& route);
@@ -39,6 +41,9 @@ absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request)
 
 // BAD_APP_ID
 absl::Status CheckAppId(absl::string_view app_id);
+// BAD_SUBSCRIPTION
+absl::Status CheckInstance(absl::string_view instance);
+absl::Status CheckSubscription(const Subscription& subscription);
 // NOT_FOUND TEAM_NOT_FOUND: no team has an id of that form.
 absl::Status CheckTeamId(absl::string_view team_id);
 // NOT_FOUND KEY_NOT_FOUND
@@ -50,7 +55,8 @@ absl::Status CheckKey(const admin::v1::Key& key);
 
 template <typename Request>
 absl::StatusOr<TokenRef> DecodeToken(const Request& request) {
-  return DecodeToken(request.device_id(), request.registration_id(), request.team_id());
+  return DecodeToken(request.device_id(), request.registration_id(), request.team_id(),
+                     request.has_subscription() ? &request.subscription() : nullptr);
 }
 
 }  // namespace bellwire::registry

@@ -66,6 +66,13 @@ TEST(RequestDecoderTest, ABadMessageIsRefusedAndItsFieldNamed) {
 
 TEST(RequestDecoderTest, TokensAreWellFormed) {
   const std::string device(16, 'd');
+  internal::v1::SubscriptionSender sender;
+  EXPECT_EQ(DecodeToken(device, 1, "", &sender)->vapid_key, "");
+  EXPECT_EQ(ErrorField(DecodeToken(device, 1, "teamaaaaaa", &sender).status()), "team_id");
+  sender.set_vapid_key("\x04" + std::string(64, 'k'));
+  EXPECT_EQ(DecodeToken(device, 1, "", &sender)->vapid_key, sender.vapid_key());
+  sender.set_vapid_key("\x03" + std::string(64, 'k'));
+  EXPECT_EQ(ErrorField(DecodeToken(device, 1, "", &sender).status()), "subscription.vapid_key");
   EXPECT_TRUE(DecodeToken(device, 1, "teamaaaaaa").ok());
   EXPECT_EQ(ErrorField(DecodeToken(device.substr(1), 1, "team").status()), "device_id");
   EXPECT_EQ(ErrorField(DecodeToken(device, 0, "team").status()), "registration_id");
@@ -165,6 +172,24 @@ TEST(RequestDecoderTest, KeysOfEachKindHaveWhatTheyNeed) {
   EXPECT_EQ(ErrorReason(CheckKeyId("team/a b")), "KEY_NOT_FOUND");
   alias.clear_device_token();
   EXPECT_EQ(ErrorField(CheckKey(alias)), "device_token");
+}
+
+TEST(RequestDecoderTest, Subscriptions) {
+  Subscription subscription;
+  EXPECT_EQ(ErrorReason(CheckSubscription(subscription)), "BAD_SUBSCRIPTION");
+  subscription.set_instance(std::string(64, 'i'));
+  subscription.set_owner(std::string(16, 'o'));
+  EXPECT_TRUE(CheckSubscription(subscription).ok());
+  subscription.set_vapid_key("\x04" + std::string(64, 'k'));
+  EXPECT_TRUE(CheckSubscription(subscription).ok());
+  subscription.set_vapid_key("\x04" + std::string(63, 'k'));
+  EXPECT_EQ(ErrorField(CheckSubscription(subscription)), "subscription.vapid_key");
+  subscription.clear_vapid_key();
+  subscription.set_owner(std::string(17, 'o'));
+  EXPECT_EQ(ErrorField(CheckSubscription(subscription)), "subscription.owner");
+  subscription.clear_owner();
+  subscription.set_instance(std::string(65, 'i'));
+  EXPECT_EQ(ErrorField(CheckSubscription(subscription)), "instance");
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ class RegistryServerImpl final : public RegistryServer {
              .on_due = std::move(options.on_due),
              .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
         group_commit_(&store_, options.clock),
-        service_(&group_commit_, options.sealer, options.clock),
+        service_(&group_commit_, options.sealer, options.clock, options.subscriptions),
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
   RegistryApi* api() override { return &service_; }

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "crypto/token_sealer.h"
+#include "registry/server/subscription_policy.h"
 #include "rpc/registry_api.h"
 
 namespace rocksdb {
@@ -31,6 +32,8 @@ class RegistryServer {
     const TokenSealer* sealer = nullptr;
     // Wall time of receipts and expiry. Not owned; outlives the server.
     const Clock* clock = nullptr;
+    // Which subscriptions of devices are taken.
+    SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid;
     // Where faults are injected into the store's files. Not owned; outlives the server. Null: the
     // machine's files.
     rocksdb::Env* env = nullptr;

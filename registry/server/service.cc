@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -92,12 +93,26 @@ uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkR
   return 0;
 }
 
+// Whose work it is: a team's, or a subscription's sender's.
+Owner OwnerOf(const TokenRef& token) {
+  return token.team_id.empty() ? Owner::Subscriptions() : Owner::Team(token.team_id);
+}
+
+absl::Status SubscriptionsOff() {
+  return MakeError(absl::StatusCode::kUnavailable, "SUBSCRIPTIONS_OFF",
+                   "this server takes no subscriptions now");
+}
+
 }  // namespace
 
 void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::AppendResponse> done) {
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   if (Refuse(token, done) || Refuse(CheckMessage(request.message()), done)) return;
-  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
+  if (request.has_subscription()) {
+    if (subscriptions_ == SubscriptionPolicy::kOff) return std::move(done)(SubscriptionsOff());
+    if (subscriptions_ == SubscriptionPolicy::kOpen) token->vapid_key = std::nullopt;
+  }
+  const Owner owner = OwnerOf(*token);  // Before the token moves.
   group_commit_->Submit<internal::v1::AppendResponse>(
       owner,
       [token = *std::move(token),
@@ -137,7 +152,7 @@ void Service::GetMessage(internal::v1::GetMessageRequest request,
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(token, done) || Refuse(message, done)) return;
-  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
+  const Owner owner = OwnerOf(*token);  // Before the token moves.
   group_commit_->Submit<internal::v1::GetMessageResponse>(
       owner,
       [token = *std::move(token),
@@ -153,7 +168,7 @@ void Service::Recall(internal::v1::RecallRequest request, Done<internal::v1::Rec
   absl::StatusOr<TokenRef> token = DecodeToken(request);
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(token, done) || Refuse(message, done)) return;
-  const Owner owner = Owner::Team(token->team_id);  // Before the token moves.
+  const Owner owner = OwnerOf(*token);  // Before the token moves.
   group_commit_->Submit<internal::v1::RecallResponse>(
       owner,
       [token = *std::move(token),
@@ -300,36 +315,75 @@ void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
 void Service::RegisterApp(internal::v1::RegisterAppRequest request,
                           Done<internal::v1::RegisterAppResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
-  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  if (Refuse(device, done)) return;
+  if (request.has_subscription()) {
+    return RegisterSubscription(*device, std::move(*request.mutable_subscription()),
+                                std::move(done));
+  }
+  if (Refuse(CheckAppId(request.app_id()), done)) return;
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
       Owner::Devices(),
-      [device = *device, app_id = request.app_id(),
-       sealer = sealer_](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+      [this, device = *device, app_id = request.app_id()](
+          Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
                                   store.RegisterApp(device, app_id));
-        const uint64_t registration_id = result.registration_id;
-        internal::v1::RegisterAppResponse response;
-        response.set_registration_id(registration_id);
-        response.set_registrations_tag(TagOf(result.registrations_xor, sealer->fingerprint()));
-        // Sealing is deterministic: a living registration keeps its token without storing it.
-        response.set_token(sealer->Seal(
-            {.device_id = device, .registration_id = registration_id, .app_tag = AppTag(app_id)}));
-        return response;
+        return Registered(device, result, AppTag(app_id));
       },
       std::move(done));
+}
+
+void Service::RegisterSubscription(const DeviceId& device, internal::v1::Subscription subscription,
+                                   Done<internal::v1::RegisterAppResponse> done) {
+  if (Refuse(CheckSubscription(subscription), done)) return;
+  if (subscriptions_ == SubscriptionPolicy::kOff) {
+    return std::move(done)(MakeError(absl::StatusCode::kFailedPrecondition, "SUBSCRIPTIONS_OFF",
+                                     "this server takes no subscriptions"));
+  }
+  if (subscriptions_ == SubscriptionPolicy::kStrict && subscription.vapid_key().empty()) {
+    return std::move(done)(MakeError(absl::StatusCode::kFailedPrecondition, "VAPID_REQUIRED",
+                                     "this server wants a VAPID key for every subscription"));
+  }
+  group_commit_->Submit<internal::v1::RegisterAppResponse>(
+      Owner::Devices(),
+      [this, device, subscription = std::move(subscription)](
+          Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+        BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
+                                  store.RegisterSubscription(device, subscription));
+        return Registered(device, result, kSubscriptionTag);
+      },
+      std::move(done));
+}
+
+internal::v1::RegisterAppResponse Service::Registered(const DeviceId& device,
+                                                      const RegistrationResult& result,
+                                                      uint64_t app_tag) const {
+  internal::v1::RegisterAppResponse response;
+  response.set_registration_id(result.registration_id);
+  response.set_registrations_tag(TagOf(result.registrations_xor, sealer_->fingerprint()));
+  response.set_token(sealer_->Seal(
+      {.device_id = device, .registration_id = result.registration_id, .app_tag = app_tag}));
+  return response;
 }
 
 void Service::RemoveApp(internal::v1::RemoveAppRequest request,
                         Done<internal::v1::RemoveAppResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
-  if (Refuse(device, done) || Refuse(CheckAppId(request.app_id()), done)) return;
+  const bool is_subscription = !request.instance().empty();
+  if (Refuse(device, done) ||
+      Refuse(is_subscription ? CheckInstance(request.instance()) : CheckAppId(request.app_id()),
+             done)) {
+    return;
+  }
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
       Owner::Devices(),
-      [device = *device, app_id = request.app_id(), registration_id = request.registration_id(),
+      [device = *device, name = is_subscription ? request.instance() : request.app_id(),
+       is_subscription, registration_id = request.registration_id(),
        tag_key = sealer_->fingerprint()](
           Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
-                                  store.RemoveApp(device, app_id, registration_id));
+                                  is_subscription
+                                      ? store.RemoveSubscription(device, name, registration_id)
+                                      : store.RemoveApp(device, name, registration_id));
         internal::v1::RemoveAppResponse response;
         response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
         return response;

@@ -7,6 +7,8 @@
 #include "crypto/token_sealer.h"
 #include "registry/feed/receipt_waiters.h"
 #include "registry/server/group_commit.h"
+#include "registry/server/store.h"
+#include "registry/server/subscription_policy.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::registry {
@@ -16,8 +18,12 @@ namespace bellwire::registry {
 class Service final : public RegistryApi {
  public:
   // All must outlive it.
-  Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock)
-      : group_commit_(group_commit), sealer_(sealer), clock_(clock) {}
+  Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock,
+          SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid)
+      : group_commit_(group_commit),
+        sealer_(sealer),
+        clock_(clock),
+        subscriptions_(subscriptions) {}
   // Answers who still waits for receipts.
   ~Service() override;
 
@@ -66,9 +72,17 @@ class Service final : public RegistryApi {
   void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override;
 
  private:
+  void RegisterSubscription(const DeviceId& device, internal::v1::Subscription subscription,
+                            Done<internal::v1::RegisterAppResponse> done);
+  // Seals the token. Sealing is deterministic: a living registration keeps its token without storing it.
+  internal::v1::RegisterAppResponse Registered(const DeviceId& device,
+                                               const RegistrationResult& result,
+                                               uint64_t app_tag) const;
+
   GroupCommit* const group_commit_;
   const TokenSealer* const sealer_;
   const Clock* const clock_;
+  const SubscriptionPolicy subscriptions_;
   ReceiptWaiters receipt_waiters_;
 };
 

@@ -23,11 +23,17 @@ using internal::v1::Envelope;
 using internal::v1::Route;
 using push::v1::Step;
 
-// A device token, opened, and the team that uses it.
+using internal::v1::Subscription;
+
+// A device token, opened, and who uses it.
 struct TokenRef {
   DeviceId device;
   uint64_t registration_id = 0;
+  // Empty: nobody's team, so the token has to be a subscription's.
   std::string team_id;
+  // Of a subscription: the VAPID key that the sender has shown to hold; empty: none. nullopt: whatever
+  // the subscription is bound to does not matter.
+  std::optional<std::string> vapid_key = std::string();
 };
 
 struct AppendOptions {
@@ -214,7 +220,8 @@ class Store {
 
   // --- Messages. Errors of the first three about the token:
   //   NOT_FOUND UNREGISTERED (metadata `unregistered_at`, RFC 3339, if the token is dead; a token
-  //   that never lived here, or was forgotten, has none) · PERMISSION_DENIED TOKEN_NOT_FOR_TEAM
+  //   that never lived here, or was forgotten, has none) · PERMISSION_DENIED TOKEN_NOT_FOR_TEAM (a
+  //   team's call for a subscription, and the reverse, too)
 
   // Takes a message (without seq). If its id is unknown for this token: replaces a pending message of
   // its collapse key, makes room as the app's policy says, gives it the next seq, and records
@@ -222,11 +229,13 @@ class Store {
   // kIdempotencyWindow), answers `duplicate` and what has become of it.
   //   ALREADY_EXISTS MESSAGE_ID_REUSED: known id, different content.
   //   RESOURCE_EXHAUSTED MAILBOX_FULL: the policy is REFUSE_NEWEST. The app still gets a gap notice,
-  //   which is the one effect of this error.
+  //   which is the one effect of this error. A subscription gets none: its policy is REFUSE_NEWEST.
+  //   RESOURCE_EXHAUSTED QUOTA_EXCEEDED: kMaxSubscriptionMessagesPerDevice
+  //   PERMISSION_DENIED VAPID_KEY_MISMATCH: the subscription is bound to another key
   virtual absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
                                               const AppendOptions& options) = 0;
   // The life of a message.
-  //   NOT_FOUND MESSAGE_NOT_FOUND
+  //   NOT_FOUND MESSAGE_NOT_FOUND · PERMISSION_DENIED RECEIPTS_OFF: of a subscription without receipts
   virtual absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
                                                                   const MessageId& message) = 0;
   // Takes a message back. One that can't have reached the device ends RECALLED; one that may have
@@ -287,6 +296,17 @@ class Store {
                                                        absl::string_view app_id,
                                                        uint64_t registration_id) = 0;
 
+  // The living registration of the subscription of this name (`wanted.instance`) on the device, made if
+  // there is none, or if it is bound to another key: that one ends then. Owner and receipts become what
+  // `wanted` says. Forgets dead ones as RegisterApp does, by their owner instead of their app.
+  //   RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxSubscriptionsPerDevice, kMaxSubscriptionsPerOwner)
+  virtual absl::StatusOr<RegistrationResult> RegisterSubscription(const DeviceId& device,
+                                                                  const Subscription& wanted) = 0;
+  // As RemoveApp.
+  virtual absl::StatusOr<RegistrationResult> RemoveSubscription(const DeviceId& device,
+                                                                absl::string_view instance,
+                                                                uint64_t registration_id) = 0;
+
   // --- Teams. Putting the very same record again is OK and changes nothing (a retry).
 
   //   ALREADY_EXISTS TEAM_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxTeams)
@@ -316,7 +336,8 @@ class Store {
   //   NOT_FOUND UNKNOWN_APP
   virtual absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) = 0;
 
-  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team:
+  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team,
+  // if it has one:
   // at least once, those of one message in their order, kept for kReceiptRetention.
 
   // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but where the

@@ -21,6 +21,9 @@ class Owner {
   static Owner Team(absl::string_view team_id, int64_t cost = 1) {
     return Owner(Kind::kTeam, std::string(team_id), cost);
   }
+  // Messages to subscriptions of devices. All of them together are as one team: a sender costs
+  // nothing to make, so turns of their own would be worth nothing.
+  static Owner Subscriptions() { return Owner(Kind::kTeam, "(subscriptions)", 1); }
   // What connectors do for devices: bounded by what was accepted for them, and by their sessions.
   static Owner Devices() { return Owner(Kind::kDevices, {}, 1); }
   // Look-ups of signing keys: nobody has shown yet who asks.

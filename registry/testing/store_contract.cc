@@ -68,6 +68,17 @@ TokenRef StoreContractTest::Register(const DeviceId& device, const std::string& 
   return {device, result.value_or(RegistrationResult()).registration_id, kTeam};
 }
 
+TokenRef StoreContractTest::Subscribe(const DeviceId& device, const Subscription& wanted) {
+  const absl::StatusOr<RegistrationResult> result = store().RegisterSubscription(device, wanted);
+  EXPECT_TRUE(result.ok()) << result.status();
+  Commit();
+  return {device, result.value_or(RegistrationResult()).registration_id, "", wanted.vapid_key()};
+}
+
+std::string StoreContractTest::WhyNot(const TokenRef& token, uint32_t id) {
+  return ErrorReason(store().Append(token, Message(id), {}).status());
+}
+
 Envelope StoreContractTest::Message(uint32_t id, absl::Duration ttl) {
   Envelope message;
   message.set_message_id(std::string(Id(id).bytes()));

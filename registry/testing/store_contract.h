@@ -70,6 +70,10 @@ class StoreContractTest : public testing::TestWithParam<StoreFactory> {
   void PutApp(const std::string& app_id, admin::v1::OverflowPolicy policy);
   // Registers an app of kTeam that PutApp has put.
   TokenRef Register(const DeviceId& device, const std::string& app_id = kApp);
+  // Subscribes, and answers the token in the hands of a sender that holds its key.
+  TokenRef Subscribe(const DeviceId& device, const Subscription& wanted);
+  // The reason why the message with this number is refused. Empty: it was taken.
+  std::string WhyNot(const TokenRef& token, uint32_t id);
   Envelope Message(uint32_t id, absl::Duration ttl = absl::Hours(1));
   AppendResult Append(const TokenRef& token, const Envelope& message);
   // Appends messages `first` to `last`.

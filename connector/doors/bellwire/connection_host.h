@@ -65,7 +65,7 @@ class ConnectionHost {
   virtual void Pull(internal::v1::PullRequest request) = 0;      // OnPulled
   virtual void Ack(internal::v1::AckRequest request) = 0;        // OnAckTaken
   virtual void AppAck(internal::v1::AppAckRequest request) = 0;  // OnAppAckTaken
-  // OnAppRegistered and OnAppRemoved, with this request id and the app id.
+  // OnAppRegistered and OnAppRemoved, with this request id and the name of the app or subscription.
   virtual void RegisterApp(uint32_t request_id, internal::v1::RegisterAppRequest request) = 0;
   virtual void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) = 0;
   // OnNetworkHint, if it tells no interval and the registry answers.

@@ -27,6 +27,9 @@ constexpr absl::string_view kHeartbeat("\0", 1);
 constexpr absl::Duration kReplacedRetryAfterMin = absl::Seconds(30);
 constexpr absl::Duration kReplacedRetryAfterMax = absl::Seconds(60);
 
+// The Web Push door's: what comes between the public URL and a token.
+constexpr absl::string_view kEndpointPath = "/wpush/";
+
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
 constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
@@ -60,7 +63,14 @@ device::v1::AppRegistered::Outcome RegistrationOutcome(const absl::Status& statu
     case absl::StatusCode::kNotFound:
       return AppRegistered::UNKNOWN_APP;
     case absl::StatusCode::kInvalidArgument:
-      return AppRegistered::BAD_APP_ID;
+      return ErrorReason(status) == "BAD_SUBSCRIPTION" ? AppRegistered::BAD_SUBSCRIPTION
+                                                       : AppRegistered::BAD_APP_ID;
+    case absl::StatusCode::kFailedPrecondition: {
+      const std::string reason = ErrorReason(status);
+      return reason == "VAPID_REQUIRED"      ? AppRegistered::VAPID_REQUIRED
+             : reason == "SUBSCRIPTIONS_OFF" ? AppRegistered::SUBSCRIPTIONS_OFF
+                                             : AppRegistered::UNAVAILABLE;
+    }
     case absl::StatusCode::kResourceExhausted:
       // A full queue of the registry has the same code.
       return ErrorReason(status) == "LIMIT_REACHED" ? AppRegistered::LIMIT_REACHED
@@ -396,36 +406,69 @@ void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
 }
 
 void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
-  const bool valid = IsValidAppId(request.app_id());
-  const bool can =
-      state_ == ConnectionState::kActive && pending_app_requests_ < kMaxPendingAppRequests;
-  if (!valid || !can) {
-    ConnectorFrame frame;
-    frame.mutable_app_registered()->set_request_id(request.request_id());
-    frame.mutable_app_registered()->set_outcome(valid ? device::v1::AppRegistered::UNAVAILABLE
-                                                      : device::v1::AppRegistered::BAD_APP_ID);
-    frame.mutable_app_registered()->set_app_id(request.app_id());
-    // The longest request has no room for the outcome.
-    if (frame.ByteSizeLong() > kMaxFrameBytes) frame.mutable_app_registered()->clear_app_id();
-    return Send(frame);
+  using device::v1::AppRegistered;
+  const device::v1::Subscription& wanted = request.subscription();
+  if (request.has_subscription()) {
+    // The rest of it the registry judges.
+    if (wanted.instance().empty()) {
+      return RefuseRegistration(request, AppRegistered::BAD_SUBSCRIPTION);
+    }
+    if (context_->public_url.empty()) {
+      return RefuseRegistration(request, AppRegistered::SUBSCRIPTIONS_OFF);
+    }
+  } else if (!IsValidAppId(request.app_id())) {
+    return RefuseRegistration(request, AppRegistered::BAD_APP_ID);
+  }
+  if (state_ != ConnectionState::kActive || pending_app_requests_ >= kMaxPendingAppRequests) {
+    return RefuseRegistration(request, AppRegistered::UNAVAILABLE);
   }
   ++pending_app_requests_;
   internal::v1::RegisterAppRequest register_app;
   register_app.set_device_id(std::string(device_id_.bytes()));
-  register_app.set_app_id(request.app_id());
+  if (request.has_subscription()) {
+    internal::v1::Subscription* subscription = register_app.mutable_subscription();
+    subscription->set_instance(wanted.instance());
+    subscription->set_owner(wanted.owner());
+    subscription->set_vapid_key(wanted.vapid_key());
+    subscription->set_receipts(wanted.receipts());
+  } else {
+    register_app.set_app_id(request.app_id());
+  }
   host_->RegisterApp(request.request_id(), std::move(register_app));
+}
+
+void DeviceConnection::RefuseRegistration(const device::v1::RegisterApp& request,
+                                          device::v1::AppRegistered::Outcome outcome) {
+  ConnectorFrame frame;
+  device::v1::AppRegistered* refused = frame.mutable_app_registered();
+  refused->set_request_id(request.request_id());
+  refused->set_outcome(outcome);
+  refused->set_app_id(request.has_subscription() ? "" : request.app_id());
+  refused->set_instance(request.subscription().instance());
+  // The longest request has no room for the outcome.
+  if (frame.ByteSizeLong() > kMaxFrameBytes) {
+    refused->clear_app_id();
+    refused->clear_instance();
+  }
+  Send(frame);
 }
 
 void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
   // What can't be registered never was.
-  if (!IsValidAppId(request.app_id())) return Send(AppRemoved(request.request_id(), true));
+  if (request.instance().empty() && !IsValidAppId(request.app_id())) {
+    return Send(AppRemoved(request.request_id(), true));
+  }
   if (state_ != ConnectionState::kActive || pending_app_requests_ >= kMaxPendingAppRequests) {
     return Send(AppRemoved(request.request_id(), false));
   }
   ++pending_app_requests_;
   internal::v1::RemoveAppRequest remove_app;
   remove_app.set_device_id(std::string(device_id_.bytes()));
-  remove_app.set_app_id(request.app_id());
+  if (request.instance().empty()) {
+    remove_app.set_app_id(request.app_id());
+  } else {
+    remove_app.set_instance(request.instance());
+  }
   remove_app.set_registration_id(request.registration_id());
   host_->RemoveApp(request.request_id(), std::move(remove_app));
 }
@@ -586,6 +629,7 @@ void DeviceConnection::RegistryFailed() {
 }
 
 void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view app_id,
+                                       absl::string_view instance,
                                        absl::StatusOr<internal::v1::RegisterAppResponse> response) {
   if (!IsBound()) return;
   --pending_app_requests_;
@@ -593,10 +637,15 @@ void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view ap
   device::v1::AppRegistered* registered = frame.mutable_app_registered();
   registered->set_request_id(request_id);
   registered->set_app_id(std::string(app_id));
+  registered->set_instance(std::string(instance));
   registered->set_outcome(RegistrationOutcome(response.status()));
   if (response.ok()) {
     registered->set_registration_id(response->registration_id());
     registered->set_token(response->token());
+    if (!instance.empty()) {
+      registered->set_endpoint(
+          absl::StrCat(context_->public_url, kEndpointPath, response->token()));
+    }
     registered->set_registrations_tag(response->registrations_tag());
   }
   // After an error nobody knows whether anything changed.

@@ -45,6 +45,9 @@ struct ConnectionContext {
   // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a drain.
   // Empty: agents come back to where they are configured to.
   std::vector<std::string> drain_to = {};
+  // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a slash
+  // at its end. Empty: none are made.
+  std::string public_url = {};
 };
 
 // One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the
@@ -99,7 +102,8 @@ class DeviceConnection {
   void OnPulled(absl::StatusOr<internal::v1::PullResponse> response);
   void OnAckTaken(const absl::Status& status);
   void OnAppAckTaken(const absl::Status& status);
-  void OnAppRegistered(uint32_t request_id, absl::string_view app_id,
+  // One of `app_id` and `instance` is empty: what the request was about.
+  void OnAppRegistered(uint32_t request_id, absl::string_view app_id, absl::string_view instance,
                        absl::StatusOr<internal::v1::RegisterAppResponse> response);
   void OnAppRemoved(uint32_t request_id,
                     const absl::StatusOr<internal::v1::RemoveAppResponse>& response);
@@ -152,6 +156,8 @@ class DeviceConnection {
   void OnAck(const device::v1::Ack& ack);
   void OnAppAck(const device::v1::AppAck& app_ack);
   void OnRegisterApp(const device::v1::RegisterApp& request);
+  void RefuseRegistration(const device::v1::RegisterApp& request,
+                          device::v1::AppRegistered::Outcome outcome);
   void OnRemoveApp(const device::v1::RemoveApp& request);
   void Send(absl::string_view frames);
   void Send(const device::v1::ConnectorFrame& frame);

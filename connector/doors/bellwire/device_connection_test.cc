@@ -632,7 +632,7 @@ TEST(DeviceConnectionTest, RegistersApps) {
   internal::v1::RegisterAppResponse response;
   response.set_registration_id(99);
   response.set_token("70");
-  h.connection.OnAppRegistered(3, "com.example.mail", response);
+  h.connection.OnAppRegistered(3, "com.example.mail", "", response);
   ASSERT_EQ(h.host.frames.size(), 1u);
   const AppRegistered& registered = h.host.frames[0].app_registered();
   EXPECT_EQ(registered.outcome(), AppRegistered::OK);
@@ -647,7 +647,7 @@ TEST(DeviceConnectionTest, RegistrationErrorsHaveOutcomes) {
     H h;
     h.BringTo(S::kActive);
     h.ReceiveRegisterApp(1, "com.example.mail");
-    h.connection.OnAppRegistered(1, "com.example.mail", status);
+    h.connection.OnAppRegistered(1, "com.example.mail", "", status);
     return h.host.frames.back().app_registered().outcome();
   };
   EXPECT_EQ(outcome_of(MakeError(absl::StatusCode::kNotFound, "UNKNOWN_APP", "")),
@@ -715,7 +715,7 @@ TEST(DeviceConnectionTest, AppRequestsAreBounded) {
   h.ReceiveRemoveApp(3, "com.example.mail");
   EXPECT_FALSE(h.host.frames.back().app_removed().ok());
   EXPECT_TRUE(h.host.removals.empty());
-  h.connection.OnAppRegistered(1, "com.example.mail", Unavailable());
+  h.connection.OnAppRegistered(1, "com.example.mail", "", Unavailable());
   h.ReceiveRegisterApp(4, "com.example.mail");
   EXPECT_EQ(h.host.registrations.size(), kMaxPendingAppRequests + 1);
 }
@@ -1038,7 +1038,7 @@ TEST(DeviceConnectionTest, DrainFinishesAppRequestsUnderWay) {
   h.ReceiveRegisterApp(1, "com.example.mail");
   h.connection.Drain();
   EXPECT_EQ(h.connection.state(), S::kDraining);
-  h.connection.OnAppRegistered(1, "com.example.mail", internal::v1::RegisterAppResponse());
+  h.connection.OnAppRegistered(1, "com.example.mail", "", internal::v1::RegisterAppResponse());
   EXPECT_TRUE(h.host.frames.back().has_app_registered());
   ExpectClosed(h, CloseReason::kDrained);
 }
@@ -1116,7 +1116,9 @@ std::vector<Input> LateAnswers() {
       {"OnAckTaken, failed", [](H& h) { h.connection.OnAckTaken(Unavailable()); }},
       {"OnAppAckTaken", [](H& h) { h.connection.OnAppAckTaken(absl::OkStatus()); }},
       {"OnAppRegistered",
-       [](H& h) { h.connection.OnAppRegistered(1, "a.b", internal::v1::RegisterAppResponse()); }},
+       [](H& h) {
+         h.connection.OnAppRegistered(1, "a.b", "", internal::v1::RegisterAppResponse());
+       }},
       {"OnAppRemoved",
        [](H& h) { h.connection.OnAppRemoved(1, internal::v1::RemoveAppResponse()); }},
   };

@@ -89,7 +89,7 @@ TEST(DeviceStateTest, APullTellsTheLatestTagOfTheRegistrations) {
   registered.set_registration_id(1);
   registered.set_token("token");
   registered.set_registrations_tag(9);
-  h.connection.OnAppRegistered(1, "com.example.mail", registered);
+  h.connection.OnAppRegistered(1, "com.example.mail", "", registered);
   EXPECT_EQ(h.host.frames.back().app_registered().registrations_tag(), 9u);
   EXPECT_EQ(tag(), 9u);
   h.ReceiveRemoveApp(2, "com.example.mail");

@@ -48,6 +48,13 @@ void AppendEnvelope(const internal::v1::Envelope& message, std::string* out) {
     push->set_expires_at_ms(message.expires_at_ms());
     push->set_accepted_at_ms(message.accepted_at_ms());
     push->set_collapse_key(message.collapse_key());
+    if (message.has_content()) {
+      device::v1::Content* content = push->mutable_content();
+      content->set_door(static_cast<device::v1::Content::Door>(message.content().door()));
+      content->set_encoding(message.content().encoding());
+      content->set_encryption(message.content().encryption());
+      content->set_crypto_key(message.content().crypto_key());
+    }
   }
   AppendFrame(frame, out);
 }
