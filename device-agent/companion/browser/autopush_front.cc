@@ -199,11 +199,12 @@ void AutopushFront::OnAck(Session session, const AutopushAck& ack) {
   const std::string uaid = sessions_.at(session).uaid;
   Profile& profile = profiles_.at(uaid);
   for (const AutopushAck::Update& update : ack.updates) {
-    const auto end = profile.messages.begin() + static_cast<ptrdiff_t>(profile.in_flight);
-    const auto it = std::find_if(profile.messages.begin(), end, [&](const Waiting& waiting) {
-      return waiting.channel_id == update.channel_id && waiting.version == update.version;
-    });
-    if (it == end) continue;
+    const auto it =
+        std::find_if(profile.messages.begin(), profile.messages.end(), [&](const Waiting& waiting) {
+          return waiting.is_in_flight && waiting.channel_id == update.channel_id &&
+                 waiting.version == update.version;
+        });
+    if (it == profile.messages.end()) continue;
     if (update.code == kNotDecrypted) {
       if (const auto unsaid = failures_.Take()) {
         LogWarning("browser_could_not_decrypt",
@@ -212,7 +213,7 @@ void AutopushFront::OnAck(Session session, const AutopushAck& ack) {
     }
     hub_->Ack(it->message.instance, it->message.delivery_id);
     profile.messages.erase(it);
-    --profile.in_flight;
+    profile.in_flight.erase(update.channel_id);
   }
   Pump(uaid);
 }
@@ -263,9 +264,7 @@ void AutopushFront::OnMessage(const Message& message) {
     // It comes again on each connection to the agent.
     if (it->version == version) return;
     // An agent that lost its inbox counts anew: the other message is not there any more.
-    if (it < profile.messages.begin() + static_cast<ptrdiff_t>(profile.in_flight)) {
-      --profile.in_flight;
-    }
+    if (it->is_in_flight) profile.in_flight.erase(it->channel_id);
     profile.messages.erase(it);
   }
   profile.messages.push_back({place->second.channel_id, version, message});
@@ -364,7 +363,8 @@ void AutopushFront::Forget(Session session) {
   const auto profile = profiles_.find(uaid);
   if (profile == profiles_.end() || profile->second.session != session) return;
   profile->second.session.reset();
-  profile->second.in_flight = 0;
+  profile->second.in_flight.clear();
+  for (Waiting& waiting : profile->second.messages) waiting.is_in_flight = false;
   RemoveIfEmpty(uaid);
 }
 
@@ -372,9 +372,10 @@ void AutopushFront::Pump(const std::string& uaid) {
   Profile& profile = profiles_.at(uaid);
   if (!profile.session) return;
   AutopushPeer* const peer = sessions_.at(*profile.session).peer;
-  while (profile.in_flight < profile.messages.size() &&
-         profile.in_flight < kMaxNotificationsInFlight) {
-    const Waiting& next = profile.messages[profile.in_flight++];
+  for (Waiting& next : profile.messages) {
+    if (profile.in_flight.size() >= kMaxNotificationsInFlight) break;
+    if (!profile.in_flight.insert(next.channel_id).second) continue;
+    next.is_in_flight = true;
     peer->Send(RenderNotification(next.channel_id, next.version, next.message));
   }
 }
@@ -383,15 +384,11 @@ void AutopushFront::DropChannel(Profile* profile, const std::string& channel_id)
   const auto it = profile->channels.find(channel_id);
   places_.erase(it->second.instance);
   profile->channels.erase(it);
-  std::deque<Waiting> kept;
-  size_t kept_in_flight = 0;
-  for (size_t i = 0; i < profile->messages.size(); ++i) {
-    if (profile->messages[i].channel_id == channel_id) continue;
-    if (i < profile->in_flight) ++kept_in_flight;
-    kept.push_back(std::move(profile->messages[i]));
-  }
-  profile->messages = std::move(kept);
-  profile->in_flight = kept_in_flight;
+  profile->in_flight.erase(channel_id);
+  const auto gone =
+      std::remove_if(profile->messages.begin(), profile->messages.end(),
+                     [&](const Waiting& waiting) { return waiting.channel_id == channel_id; });
+  profile->messages.erase(gone, profile->messages.end());
 }
 
 void AutopushFront::EndProfile(const std::string& uaid, absl::string_view why) {
@@ -406,7 +403,7 @@ void AutopushFront::EndProfile(const std::string& uaid, absl::string_view why) {
   }
   it->second.channels.clear();
   it->second.messages.clear();
-  it->second.in_flight = 0;
+  it->second.in_flight.clear();
   if (it->second.session) {
     Fail(*it->second.session, kCloseGoingAway, why);
   } else {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -28,7 +29,8 @@ inline constexpr absl::Duration kHelloPatience = absl::Seconds(10);
 inline constexpr absl::Duration kBrowserRegisterPatience = absl::Seconds(8);
 // Registrations of one connection that wait for their endpoints.
 inline constexpr size_t kMaxRegistering = 32;
-// Notifications to one browser that it has not acknowledged; the rest waits here.
+// Notifications to one browser that it has not acknowledged, at most one of each channel; the rest
+// waits here.
 inline constexpr size_t kMaxNotificationsInFlight = 32;
 // A browser profile that was not seen for so long is gone: its subscriptions end.
 inline constexpr absl::Duration kProfileLife = absl::Hours(24 * 60);
@@ -112,13 +114,17 @@ class AutopushFront final : public SubscriptionFront {
     std::string channel_id;
     std::string version;
     Message message;
+    // Sent on the present connection.
+    bool is_in_flight = false;
   };
   struct Profile {
     // By channel id.
     std::map<std::string, Channel> channels;
-    // In order; the first `in_flight` were sent on the present connection.
+    // In order.
     std::deque<Waiting> messages;
-    size_t in_flight = 0;
+    // The channels of which one is in flight. Firefox decrypts what it gets at the same time in any
+    // order, and acknowledges a message after it was given to the page.
+    std::set<std::string> in_flight;
     std::optional<Session> session;
   };
   struct Place {
