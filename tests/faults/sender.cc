@@ -20,16 +20,11 @@ constexpr size_t kMaxRefusalsKept = 20;
 // After a round in which nothing was answered OK, or nothing was to be sent.
 constexpr int kPauseMs = 5;
 
-// What a backend repeats (push.proto).
-bool IsWorthRetrying(int code) {
-  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
-         code == grpc::StatusCode::DEADLINE_EXCEEDED;
-}
-
 }  // namespace
 
-Sender::Sender(Provider provider, std::vector<SendLane> lanes, Ledger* ledger)
-    : provider_(std::move(provider)),
+Sender::Sender(std::unique_ptr<SendTransport> transport, std::vector<SendLane> lanes,
+               Ledger* ledger)
+    : transport_(std::move(transport)),
       lanes_(std::move(lanes)),
       ledger_(ledger),
       pending_(lanes_.size()),
@@ -53,7 +48,8 @@ std::vector<std::string> Sender::refusals() const {
 void Sender::Run() {
   MonotonicTime renewed = RealClock()->Monotonic();
   while (!stopping_) {
-    if (RealClock()->Monotonic() - renewed > kRenewAfter && provider_.RenewCredential().ok()) {
+    if (RealClock()->Monotonic() - renewed > kRenewAfter) {
+      transport_->RenewCredential();
       renewed = RealClock()->Monotonic();
     }
     const int64_t before = accepted_;
@@ -64,7 +60,7 @@ void Sender::Run() {
 
 void Sender::SendRound() {
   const bool finishing = finishing_;
-  push::v1::SendBatchRequest batch;
+  std::vector<SendItem> items;
   std::vector<size_t> indices;
   for (size_t i = 0; i < lanes_.size(); ++i) {
     Pending& pending = pending_[i];
@@ -77,49 +73,34 @@ void Sender::SendRound() {
     } else {
       ++retries_;
     }
-    push::v1::SendRequest& request = *batch.add_requests();
-    request.set_token(lanes_[i].token);
-    request.set_message_id(pending.message_id);
-    request.set_priority(push::v1::PRIORITY_HIGH);
-    request.set_payload(Ledger::Payload(lanes_[i].lane, ledger_->Accepted(lanes_[i].lane) + 1));
+    items.push_back(
+        {.to = lanes_[i].token,
+         .message_id = pending.message_id,
+         .payload = Ledger::Payload(lanes_[i].lane, ledger_->Accepted(lanes_[i].lane) + 1)});
     indices.push_back(i);
   }
   if (indices.empty()) {
     finished_ = finishing;
     return;
   }
-  const auto answer = provider_.SendBatch(batch, gateway_);
-  if (!answer.ok()) {
-    gateway_ = 1 - gateway_;
-    if (!IsWorthRetrying(static_cast<int>(answer.status().code()))) {
-      for (const size_t i : indices) Refuse(i, answer.status().ToString());
-    }
-    return;
-  }
-  if (answer->results_size() != batch.requests_size()) {
-    for (const size_t i : indices) Refuse(i, "a batch with too few results");
-    return;
-  }
-  for (size_t k = 0; k < indices.size(); ++k) {
-    TakeAnswer(indices[k], answer->results(static_cast<int>(k)));
-  }
+  bool reached = false;
+  const std::vector<SendOutcome> outcomes = transport_->Send(items, gateway_, &reached);
+  if (!reached) gateway_ = 1 - gateway_;
+  for (size_t k = 0; k < indices.size(); ++k) TakeAnswer(indices[k], outcomes[k]);
 }
 
-void Sender::TakeAnswer(size_t index, const push::v1::SendResult& result) {
-  Pending& pending = pending_[index];
-  if (result.has_error()) {
-    if (!IsWorthRetrying(result.error().code())) {
-      Refuse(index, absl::StrCat(result.error().reason(), ": ", result.error().message()));
-    }
-    return;
-  }
-  if (result.response().outcome() != push::v1::SendResponse::ACCEPTED ||
-      result.response().message_id() != pending.message_id) {
-    return Refuse(index, absl::StrCat("answered ", result.response().ShortDebugString()));
+void Sender::TakeAnswer(size_t index, const SendOutcome& outcome) {
+  switch (outcome.kind) {
+    case SendOutcome::Kind::kRetry:
+      return;
+    case SendOutcome::Kind::kRefused:
+      return Refuse(index, outcome.why);
+    case SendOutcome::Kind::kAccepted:
+      break;
   }
   ledger_->Accept(lanes_[index].lane);
-  if (result.response().duplicate()) ++duplicates_;
-  pending.message_id.clear();
+  if (outcome.duplicate) ++duplicates_;
+  pending_[index].message_id.clear();
   ++accepted_;
 }
 

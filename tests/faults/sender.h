@@ -11,23 +11,24 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/faults/ledger.h"
-#include "tests/support/fleet.h"
+#include "tests/faults/send_transport.h"
 
 namespace bellwire::tests {
 
 // A lane as its backend sees it.
 struct SendLane {
   size_t lane = 0;
+  // A device token, or the endpoint of a subscription.
   std::string token;
 };
 
 // An app backend on a thread of its own: sends on its lanes, on each one message at a time (that is what
-// defines their order), all lanes' next messages in one SendBatch. A message that is not answered OK
+// defines their order), all lanes' next messages together. A message that is not answered OK
 // is sent again with the same id, through the other gateway, until it is, or is refused for good.
 class Sender {
  public:
   // `ledger` outlives it. Sends at most `Allow`ed messages.
-  Sender(Provider provider, std::vector<SendLane> lanes, Ledger* ledger);
+  Sender(std::unique_ptr<SendTransport> transport, std::vector<SendLane> lanes, Ledger* ledger);
   // Gives up what isn't answered.
   ~Sender();
 
@@ -52,10 +53,10 @@ class Sender {
 
   void Run();
   void SendRound();
-  void TakeAnswer(size_t index, const push::v1::SendResult& result);
+  void TakeAnswer(size_t index, const SendOutcome& outcome);
   void Refuse(size_t index, const std::string& why);
 
-  Provider provider_;
+  const std::unique_ptr<SendTransport> transport_;
   const std::vector<SendLane> lanes_;
   Ledger* const ledger_;
   // Of the sender's thread.

@@ -1,6 +1,7 @@
 #include "tests/faults/storm.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <random>
 #include <utility>
@@ -9,8 +10,10 @@
 #include "absl/strings/str_format.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
+#include "tests/faults/send_transport.h"
 #include "tests/faults/sender.h"
 #include "tests/support/app.h"
+#include "tests/support/companion.h"
 #include "tests/support/fleet.h"
 
 namespace bellwire::tests {
@@ -30,13 +33,20 @@ constexpr absl::Duration kLongestDowntime = absl::Milliseconds(500);
 constexpr absl::Duration kDrainPatience = absl::Seconds(60);
 constexpr absl::Duration kProgressEvery = absl::Seconds(10);
 
+// Where the endpoints of subscriptions lie. Nobody asks for this host: senders know the gateways.
+constexpr char kPublicUrl[] = "https://push.example.com";
+// Of each phone's subscriptions: with an Idempotency-Key for each message, and without.
+constexpr int kKeyedPerPhone = 2;
+constexpr int kBarePerPhone = 1;
+
 std::string AppId(int app) { return absl::StrCat("com.example.app", app); }
 
 class Storm {
  public:
   explicit Storm(const StormOptions& options)
       : options_(options),
-        ledger_(static_cast<size_t>(options.phones * options.apps_per_phone)),
+        ledger_(static_cast<size_t>(options.phones * (options.apps_per_phone + kKeyedPerPhone))),
+        bare_ledger_(static_cast<size_t>(options.phones * kBarePerPhone)),
         random_(options.seed),
         started_(RealClock()->Monotonic()) {}
 
@@ -70,6 +80,8 @@ class Storm {
   }
 
   // Lets as many messages be sent as there should have been before the next kill, and waits for them.
+  // Subscriptions of every phone, and their senders.
+  absl::Status Subscribe();
   void KeepTheLoadUp();
   absl::Status KillSomebody();
   void KillOne();
@@ -81,7 +93,10 @@ class Storm {
   void Progress();
 
   const StormOptions options_;
+  // Apps' lanes first, then those of subscriptions whose senders say ids.
   Ledger ledger_;
+  // Of subscriptions whose senders say none.
+  Ledger bare_ledger_;
   std::mt19937_64 random_;
   const MonotonicTime started_;
   MonotonicTime next_progress_;
@@ -93,11 +108,17 @@ class Storm {
   std::vector<std::unique_ptr<Phone>> phones_;
   std::vector<std::unique_ptr<App>> apps_;  // By lane.
   std::vector<std::string> tokens_;         // By lane.
+  std::vector<std::unique_ptr<Companion>> companions_;
   std::vector<std::unique_ptr<Sender>> senders_;
+  // Of senders_: the one that says no ids.
+  Sender* bare_sender_ = nullptr;
 };
 
 absl::Status Storm::SetUp() {
-  BELLWIRE_ASSIGN_OR_RETURN(fleet_, Fleet::Start(Deployment::kSeparate));
+  BELLWIRE_ASSIGN_OR_RETURN(fleet_,
+                            Fleet::Start(Deployment::kSeparate,
+                                         {.more_connector_arguments = {"--public_url", kPublicUrl},
+                                          .more_gateway_arguments = {"--public_url", kPublicUrl}}));
   std::vector<std::string> app_ids;
   for (int app = 0; app < options_.apps_per_phone; ++app) app_ids.push_back(AppId(app));
   BELLWIRE_ASSIGN_OR_RETURN(const Provider provider, Provider::Create(*fleet_, app_ids));
@@ -120,9 +141,52 @@ absl::Status Storm::SetUp() {
     shares[lane % shares.size()].push_back({.lane = lane, .token = tokens_.back()});
   }
   for (const std::vector<SendLane>& share : shares) {
-    senders_.push_back(std::make_unique<Sender>(provider, share, &ledger_));
+    senders_.push_back(std::make_unique<Sender>(NewGrpcTransport(provider), share, &ledger_));
   }
+  BELLWIRE_RETURN_IF_ERROR(Subscribe());
   next_progress_ = RealClock()->Monotonic() + kProgressEvery;
+  return absl::OkStatus();
+}
+
+absl::Status Storm::Subscribe() {
+  std::vector<SendLane> keyed;
+  std::vector<SendLane> bare;
+  for (const auto& phone : phones_) {
+    struct Target {
+      std::vector<SendLane>* lanes;
+      Ledger* ledger;
+      size_t lane;
+    };
+    // By instance.
+    std::map<std::string, Target> targets;
+    std::vector<std::string> instances;
+    for (int i = 0; i < kKeyedPerPhone; ++i) {
+      instances.push_back(absl::StrCat("keyed-", i));
+      targets[instances.back()] = {&keyed, &ledger_,
+                                   apps_.size() + keyed.size() + static_cast<size_t>(i)};
+    }
+    for (int i = 0; i < kBarePerPhone; ++i) {
+      instances.push_back(absl::StrCat("bare-", i));
+      targets[instances.back()] = {&bare, &bare_ledger_, bare.size() + static_cast<size_t>(i)};
+    }
+    companions_.push_back(std::make_unique<Companion>(
+        phone->socket_path(), instances,
+        [targets](const std::string& instance, const std::string& body) {
+          const auto it = targets.find(instance);
+          if (it != targets.end()) it->second.ledger->Take(it->second.lane, PayloadOfWebPush(body));
+        }));
+    for (const std::string& instance : instances) {
+      const std::string endpoint = companions_.back()->WaitForEndpoint(instance);
+      if (endpoint.empty()) return absl::DeadlineExceededError("a subscription got no endpoint");
+      const Target& target = targets[instance];
+      target.lanes->push_back({.lane = target.lane, .token = endpoint});
+    }
+  }
+  senders_.push_back(std::make_unique<Sender>(NewWebPushTransport(fleet_.get(), /*with_ids=*/true),
+                                              std::move(keyed), &ledger_));
+  senders_.push_back(std::make_unique<Sender>(NewWebPushTransport(fleet_.get(), /*with_ids=*/false),
+                                              std::move(bare), &bare_ledger_));
+  bare_sender_ = senders_.back().get();
   return absl::OkStatus();
 }
 
@@ -130,7 +194,7 @@ void Storm::KeepTheLoadUp() {
   const int64_t per_kill = options_.messages / std::max(1, options_.kills) + 1;
   const int64_t due = per_kill * (report_.kills() + 1);
   // One kill's worth ahead: the load must not pause when the kill comes.
-  const int64_t share = (due + per_kill) / options_.senders + 1;
+  const int64_t share = (due + per_kill) / static_cast<int64_t>(senders_.size()) + 1;
   for (const auto& sender : senders_) sender->Allow(share);
   WaitUntil([&] { return Accepted() >= std::min(due, options_.messages); });
 }
@@ -193,11 +257,12 @@ absl::Status Storm::CalmDown() {
   if (!WaitUntil(finished, kDrainPatience)) {
     report_.violations.push_back("Sends are not answered OK although everything runs");
   }
+  const auto lost = [this] { return ledger_.Count().lost + bare_ledger_.Count().lost; };
+  const auto all_taken = [this] { return ledger_.Count().taken + bare_ledger_.Count().taken; };
   int64_t taken = -1;
-  while (ledger_.Count().lost > 0 && ledger_.Count().taken != taken) {
-    taken = ledger_.Count().taken;
-    WaitUntil([&] { return ledger_.Count().lost == 0 || ledger_.Count().taken != taken; },
-              kDrainPatience);
+  while (lost() > 0 && all_taken() != taken) {
+    taken = all_taken();
+    WaitUntil([&] { return lost() == 0 || all_taken() != taken; }, kDrainPatience);
   }
   return absl::OkStatus();
 }
@@ -214,6 +279,19 @@ void Storm::Judge() {
     violations.push_back(absl::StrCat(tally.out_of_order, " messages shown out of order"));
   }
   if (tally.strays > 0) violations.push_back(absl::StrCat(tally.strays, " messages astray"));
+  const Ledger::Tally& bare = report_.bare = bare_ledger_.Count();
+  for (size_t lane = apps_.size(); lane < ledger_.lanes(); ++lane) {
+    report_.web_pushes += ledger_.Accepted(lane);
+  }
+  if (bare.lost > 0 || bare.out_of_order > 0 || bare.strays > 0) {
+    violations.push_back(absl::StrCat("of Web Pushes without ids ", bare.lost, " lost, ",
+                                      bare.out_of_order, " out of order, ", bare.strays,
+                                      " astray"));
+  }
+  if (bare.twice > bare_sender_->retries()) {
+    violations.push_back(absl::StrCat(bare.twice, " Web Pushes without ids shown again, and ",
+                                      bare_sender_->retries(), " answers were lost"));
+  }
   for (const auto& sender : senders_) {
     report_.retries += sender->retries();
     report_.duplicates += sender->duplicates();
@@ -260,6 +338,10 @@ std::string StormReport::ToString() const {
   row("  sent again", retries);
   row("  known already when sent again", duplicates);
   row("messages taken by apps", tally.taken);
+  row("  of them Web Pushes", web_pushes);
+  row("Web Pushes without ids", bare.accepted);
+  row("  taken", bare.taken);
+  row("  shown again", bare.twice);
   row("lost", tally.lost);
   row("shown twice", tally.twice);
   row("shown out of order", tally.out_of_order);

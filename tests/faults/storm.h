@@ -44,6 +44,11 @@ struct StormReport {
   int power_cuts = 0;
   int64_t retries = 0;
   int64_t duplicates = 0;
+  // Of those in `tally`: sent as Web Pushes.
+  int64_t web_pushes = 0;
+  // Beside `tally`: Web Pushes without an Idempotency-Key. They may be shown again, at most as often as
+  // an answer was lost.
+  Ledger::Tally bare;
   size_t dropped = 0;  // What apps were told by gap notices.
   absl::Duration duration;
   // Everything that must not be, in words. Empty: the promise held.
