@@ -20,6 +20,7 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/call/method_table.h"
+#include "gateway/doors/apns/apns_door.h"
 #include "gateway/doors/front_page/front_page.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/grpc_door.h"
@@ -61,7 +62,8 @@ struct Door {
 constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
 constexpr Door kJson = {"json", "/v1/messages"};
 constexpr Door kWebPush = {"webpush", "/wpush/"};
-constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush};
+constexpr Door kApns = {"apns", "/3/device/"};
+constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush, kApns};
 
 absl::Status CheckDoors(const std::vector<std::string>& names) {
   const std::vector<std::string> known = GatewayServer::KnownDoors();
@@ -127,6 +129,7 @@ class GatewayServerImpl final : public GatewayServer {
                   .sealer = options.sealer,
                   .clock = options.clock,
                   .urls = options.public_urls}),
+        apns_(&authenticator_, &engine_, options.sealer, options.clock),
         admin_credential_(options.admin_token, options.clock),
         admin_(&admin_credential_, options.registry, options.sealer, options.clock),
         reflection_({kPushService, kHealth, kReflection}, {kAdminService}),
@@ -262,6 +265,7 @@ class GatewayServerImpl final : public GatewayServer {
   void AddDoors(std::vector<http::Door*>* doors) {
     if (IsOpen(kJson)) doors->push_back(&json_door_);
     if (IsOpen(kWebPush)) doors->push_back(&webpush_);
+    if (IsOpen(kApns)) doors->push_back(&apns_);
     doors->push_back(&front_page_);
   }
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
@@ -280,6 +284,7 @@ class GatewayServerImpl final : public GatewayServer {
   PushService push_;
   const MessageCalls message_calls_;
   webpush::WebPushDoor webpush_;
+  apns::ApnsDoor apns_;
   AdminCredential admin_credential_;
   AdminService admin_;
   const Reflection reflection_;

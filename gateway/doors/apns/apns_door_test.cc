@@ -1,0 +1,87 @@
+#include "gateway/doors/apns/apns_door.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "common/error.h"
+#include "gateway/doors/http/testing/h2_harness.h"
+#include "gateway/testing/test_send_path.h"
+#include "gtest/gtest.h"
+
+namespace bellwire::gateway::apns {
+namespace {
+
+using http::Fields;
+using http::H2Harness;
+using http::H2TestClient;
+using http::PostFields;
+
+constexpr char kAlert[] = R"({"aps":{"alert":"You have mail"}})";
+constexpr char kId[] = "123e4567-e89b-42d3-a456-426614174000";
+
+class ApnsDoorTest : public ::testing::Test {
+ protected:
+  H2TestClient::Response Post(const std::string& body, Fields more = {}) {
+    Fields fields = PostFields(absl::StrCat("/3/device/", path_.Token()),
+                               {{"authorization", path_.Bearer()},
+                                {"apns-topic", "com.example.mail"}});
+    for (auto& field : more) fields.push_back(std::move(field));
+    const int32_t stream = harness_.client.Request(fields, body);
+    harness_.Run();
+    return harness_.client.response(stream);
+  }
+
+  TestSendPath path_;
+  ApnsDoor door_{&path_.authenticator, &path_.engine, path_.sealer.get(), &path_.clock};
+  H2Harness harness_{std::vector<http::Door*>{&door_}};
+};
+
+TEST_F(ApnsDoorTest, ANotificationIsStoredAndAnsweredWithoutABody) {
+  const H2TestClient::Response answer = Post(kAlert, {{"apns-id", kId}, {"apns-priority", "5"}});
+  EXPECT_EQ(answer.Get(":status"), "200");
+  EXPECT_EQ(answer.Get("apns-id"), kId);
+  EXPECT_EQ(answer.body, "");
+  ASSERT_EQ(path_.appended.size(), 1u);
+  const internal::v1::AppendRequest& append = path_.appended[0];
+  EXPECT_EQ(append.team_id(), TestSendPath::kTeam);
+  EXPECT_EQ(append.message().payload(), kAlert);
+  EXPECT_EQ(append.message().content().door(), internal::v1::Content::APNS);
+  EXPECT_EQ(append.message().priority(), push::v1::PRIORITY_NORMAL);
+}
+
+TEST_F(ApnsDoorTest, AnIdIsMadeWhereTheCallerGaveNone) {
+  EXPECT_EQ(Post(kAlert).Get("apns-id").size(), 36u);
+}
+
+TEST_F(ApnsDoorTest, EveryErrorHasItsReasonAndAnId) {
+  path_.append_error =
+      MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "It is away.");
+  const H2TestClient::Response answer = Post(kAlert, {{"apns-id", kId}});
+  EXPECT_EQ(answer.Get(":status"), "503");
+  EXPECT_EQ(answer.Get("apns-id"), kId);
+  EXPECT_EQ(answer.body, R"({"reason":"ServiceUnavailable"})");
+}
+
+TEST_F(ApnsDoorTest, ABodyBeyondTheBoundIsTooLarge) {
+  const H2TestClient::Response answer = Post(std::string(5000, ' '));
+  EXPECT_EQ(answer.Get(":status"), "413");
+  EXPECT_EQ(answer.body, R"({"reason":"PayloadTooLarge"})");
+  EXPECT_EQ(answer.Get("apns-id").size(), 36u);
+}
+
+TEST_F(ApnsDoorTest, AProviderTokenThatIsTooOldIsSaidToBe) {
+  Fields fields = PostFields(absl::StrCat("/3/device/", path_.Token()),
+                             {{"authorization", path_.Bearer()},
+                              {"apns-topic", "com.example.mail"}});
+  path_.clock.Advance(absl::Hours(2));
+  const int32_t stream = harness_.client.Request(fields, kAlert);
+  harness_.Run();
+  EXPECT_EQ(harness_.client.response(stream).Get(":status"), "403");
+  EXPECT_EQ(harness_.client.response(stream).body, R"({"reason":"ExpiredProviderToken"})");
+}
+
+}  // namespace
+}  // namespace bellwire::gateway::apns
