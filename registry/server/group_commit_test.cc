@@ -294,8 +294,10 @@ TEST_F(FairGroupCommitTest, ATeamThatComesAloneDoesNotWaitForOthersToBeCompany) 
   while (group_commit_.RunBatch().more) {
   }
   std::thread other([this] { Call("late"); });
-  // For ever, if the team that has just become active did not end it.
-  group_commit_.WaitForCompany(1000, absl::InfiniteDuration());
+  const MonotonicTime began = RealClock()->Monotonic();
+  constexpr absl::Duration kLong = absl::Seconds(30);
+  group_commit_.WaitForCompany(1000, kLong);
+  EXPECT_LT(RealClock()->Monotonic() - began, kLong);
   other.join();
   EXPECT_EQ(group_commit_.RunBatch().operations, 1);
 }

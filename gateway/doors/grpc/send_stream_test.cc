@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/testing/test_gateway.h"
@@ -79,9 +81,11 @@ TEST_F(SendStreamTest, StreamsOfATeamAreBounded) {
     contexts.push_back(std::move(context_));
     streams.push_back(std::move(stream_));
   }
-  Open();
+  std::unique_ptr<grpc::ClientContext> one_more = gateway_.Context();
+  one_more->set_deadline(absl::ToChronoTime(RealClock()->WallNow() + absl::Seconds(30)));
+  OpenWith(std::move(one_more));
   absl::Status status = End();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_EQ(ErrorReason(status), "QUOTA_EXCEEDED");
   EXPECT_TRUE(RetryAfter(status).has_value());
   // One that ends makes room.
