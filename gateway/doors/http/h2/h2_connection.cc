@@ -594,9 +594,11 @@ void H2Connection::OpenExchange(Stream* stream) {
 void H2Connection::OnRemoteEnd(Stream* stream) {
   if (stream->remote_ended_) return;
   stream->remote_ended_ = true;
+  // What came after the answer was not counted, and a reset would take the answer away.
+  if (stream->answered()) return;
   const auto& length = stream->head_.content_length;
   if (length.has_value() && *length != stream->body_bytes_) return Malformed(stream);
-  if (stream->handler_ != nullptr && !stream->answered()) stream->handler_->OnBodyEnd();
+  if (stream->handler_ != nullptr) stream->handler_->OnBodyEnd();
 }
 
 int H2Connection::OnData(nghttp2_session* session, uint8_t, int32_t stream_id, const uint8_t* data,

@@ -138,6 +138,20 @@ TEST_F(H2ConnectionTest, AnAnswerBeforeTheRequestsEndStopsTheRequest) {
   EXPECT_EQ(h().memory(), 0u);
 }
 
+TEST_F(H2ConnectionTest, AnAnswerBeforeABodyThatIsHereAlreadyReachesItsClient) {
+  door_.answer_at_once = true;
+  for (const size_t size : {5u, 60'000u}) {
+    const int32_t id = h().client.Request(PostFields("/", {{"content-length", absl::StrCat(size)}}),
+                                          std::string(size, 'x'));
+    // All of it in one read.
+    h().Send(h().client.Output());
+    h().Run();
+    EXPECT_EQ(h().client.response(id).Get(":status"), "204") << size;
+    EXPECT_TRUE(h().client.response(id).closed) << size;
+    EXPECT_EQ(h().client.response(id).error, 0u) << size;
+  }
+}
+
 TEST_F(H2ConnectionTest, WhatNoDoorWantsIsNotFound) {
   const int32_t id = h().client.Request(GetFields("/elsewhere"));
   h().Run();
