@@ -9,4 +9,11 @@ async function take(text) {
 }
 
 self.addEventListener('install', () => self.skipWaiting());
-self.addEventListener('push', event => event.waitUntil(take(event.data ? event.data.text() : null)));
+// One after the other, in the order of the events: requests that run at the same time overtake one
+// another.
+let last = Promise.resolve();
+self.addEventListener('push', event => {
+  const text = event.data ? event.data.text() : null;
+  last = last.catch(() => {}).then(() => take(text));
+  event.waitUntil(last);
+});
