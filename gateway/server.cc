@@ -30,6 +30,8 @@
 #include "gateway/doors/grpc/reflection_service.h"
 #include "gateway/doors/http/http_listener.h"
 #include "gateway/doors/json/json_door.h"
+#include "gateway/doors/matrix/matrix_door.h"
+#include "gateway/doors/ntfy/ntfy_door.h"
 #include "gateway/doors/webpush/webpush_door.h"
 #include "gateway/send/ack_wait.h"
 #include "gateway/send/message_calls.h"
@@ -63,7 +65,9 @@ constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
 constexpr Door kJson = {"json", "/v1/messages"};
 constexpr Door kWebPush = {"webpush", "/wpush/"};
 constexpr Door kApns = {"apns", "/3/device/"};
-constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush, kApns};
+constexpr Door kNtfy = {"ntfy", "/ntfy/"};
+constexpr Door kMatrix = {"matrix", "/_matrix/push/v1/notify"};
+constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush, kApns, kNtfy, kMatrix};
 
 absl::Status CheckDoors(const std::vector<std::string>& names) {
   const std::vector<std::string> known = GatewayServer::KnownDoors();
@@ -104,6 +108,7 @@ class GatewayServerImpl final : public GatewayServer {
   explicit GatewayServerImpl(Options options)
       : options_(options),
         keys_(options.registry, options.clock),
+        aliases_(options.registry, options.clock),
         authenticator_(&keys_, options.clock),
         engine_({.sealer = options.sealer,
                  .registry = options.registry,
@@ -153,6 +158,8 @@ class GatewayServerImpl final : public GatewayServer {
     door_.AwaitNoCalls();
     public_door_.AwaitNoCalls();
     json_door_.AwaitNoCalls();
+    ntfy_door_.AwaitNoCalls();
+    matrix_door_.AwaitNoCalls();
   }
 
   absl::Status Listen() {
@@ -264,6 +271,8 @@ class GatewayServerImpl final : public GatewayServer {
   // Those beside gRPC, as far as they are open. The front page comes last: it takes everything.
   void AddDoors(std::vector<http::Door*>* doors) {
     if (IsOpen(kJson)) doors->push_back(&json_door_);
+    if (IsOpen(kNtfy)) doors->push_back(&ntfy_door_);
+    if (IsOpen(kMatrix)) doors->push_back(&matrix_door_);
     if (IsOpen(kWebPush)) doors->push_back(&webpush_);
     if (IsOpen(kApns)) doors->push_back(&apns_);
     doors->push_back(&front_page_);
@@ -277,6 +286,7 @@ class GatewayServerImpl final : public GatewayServer {
 
   const Options options_;
   KeyCache keys_;
+  KeyCache aliases_;
   Authenticator authenticator_;
   AckWaits ack_waits_;
   SendEngine engine_;
@@ -298,6 +308,11 @@ class GatewayServerImpl final : public GatewayServer {
   GrpcDoor door_{&methods_};
   GrpcDoor public_door_{&public_methods_};
   JsonDoor json_door_{&public_methods_};
+  NtfyDoor ntfy_door_{{.authenticator = &authenticator_,
+                       .aliases = &aliases_,
+                       .engine = &engine_,
+                       .clock = options_.clock}};
+  MatrixDoor matrix_door_{&engine_, options_.public_urls};
   FrontPage front_page_;
   std::string address_;
   std::string https_address_;
