@@ -1,5 +1,6 @@
 #include "gateway/doors/http/whole_body.h"
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,9 @@ constexpr int kContentTooLarge = 413;
 constexpr int kHeadTooLarge = 431;
 constexpr int kInternal = 500;
 constexpr int kUnavailable = 503;
+// A refusal waits for a body that is no longer than this. Clients that are still sending may lose an
+// answer that comes early: curl 7.88 does over HTTP/2.
+constexpr size_t kMaxDroppedBytes = 64 * 1024;
 
 struct HttpError {
   int status;
@@ -46,12 +50,12 @@ HttpError TimedOut(ExchangeHandler::Timeout why) {
       return {kRequestTimeout, MakeError(absl::StatusCode::kDeadlineExceeded, "REQUEST_TIMEOUT",
                                          "The request did not come in time.")};
     case Timeout::kNoMemory:
-      return {kUnavailable,
-              WithRetryAfter(
-                  MakeError(absl::StatusCode::kUnavailable, "OVERLOADED",
-                            "Too many bytes of requests wait here, most of them from your "
-                            "address."),
-                  kOverloadedRetryAfter)};
+      return {
+          kUnavailable,
+          WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "OVERLOADED",
+                                   "Too many bytes of requests wait here, most of them from your "
+                                   "address."),
+                         kOverloadedRetryAfter)};
     case Timeout::kShutdown:
       return {kUnavailable,
               WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
@@ -131,8 +135,17 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
 
   // --- For the exchange: on its thread. ---
 
+  // Answers so once the body is there, which is dropped, or is too long to wait for.
+  void Refuse(Reply refusal) { refusal_ = std::move(refusal); }
+
   void OnBody(absl::string_view data) {
     if (over_ || served_) return exchange_->Consume(data.size());
+    if (refusal_.has_value()) {
+      exchange_->Consume(data.size());
+      dropped_bytes_ += data.size();
+      if (dropped_bytes_ > kMaxDroppedBytes) Answer(*refusal_);
+      return;
+    }
     if (data.size() > max_bytes_ - body_.size()) return Fail(TooLarge(max_bytes_));
     // From the connection's account to this request's.
     exchange_->Consume(data.size());
@@ -142,6 +155,7 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
     body_.append(data.data(), data.size());
   }
   void OnBodyEnd() {
+    if (!over_ && refusal_.has_value()) return Answer(*refusal_);
     if (over_ || std::exchange(served_, true)) return;
     Request request{.head = exchange_->head(),
                     .body = std::move(body_),
@@ -151,6 +165,7 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   }
   void OnDrained() { PumpWrite(); }
   void OnTimeout(ExchangeHandler::Timeout why) {
+    if (!over_ && refusal_.has_value()) return Answer(*refusal_);
     if (!streaming_) return Fail(TimedOut(why));
     if (over_) return;
     // A stream that the server ends is complete as far as it goes: its reader asks for the rest.
@@ -192,6 +207,8 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   // The rest is for the exchange's thread. Null once it is closed.
   Exchange* exchange_;
   std::string body_;
+  std::optional<Reply> refusal_;
+  size_t dropped_bytes_ = 0;
   // The door has the request.
   bool served_ = false;
   bool streaming_ = false;
@@ -239,18 +256,26 @@ std::shared_ptr<ReplyStream> Responder::Stream(int status, HeaderList headers) {
 
 std::unique_ptr<ExchangeHandler> WholeBodyDoor::Open(Exchange* exchange) {
   const RequestHead& head = exchange->head();
-  const auto refuse = [&](const HttpError& error) {
-    SendReply(exchange, Error(head, error.status, error.why));
-    return nullptr;
-  };
-  if (head.truncated) return refuse(HeadTooLarge());
-  if (const std::optional<Reply> refusal = Refuse(head); refusal.has_value()) {
+  const uint64_t length = head.content_length.value_or(0);
+  std::optional<Reply> refusal;
+  size_t max_bytes = 0;
+  if (head.truncated) {
+    const HttpError error = HeadTooLarge();
+    refusal = Error(head, error.status, error.why);
+  } else if (refusal = Refuse(head); !refusal.has_value()) {
+    max_bytes = MaxBodyBytes(head);
+    if (length > max_bytes) {
+      const HttpError error = TooLarge(max_bytes);
+      refusal = Error(head, error.status, error.why);
+    }
+  }
+  if (refusal.has_value() && length > kMaxDroppedBytes) {
     SendReply(exchange, *refusal);
     return nullptr;
   }
-  const size_t max_bytes = MaxBodyBytes(head);
-  if (head.content_length.value_or(0) > max_bytes) return refuse(TooLarge(max_bytes));
-  return std::make_unique<CallHandler>(std::make_shared<WholeBodyCall>(this, exchange, max_bytes));
+  auto call = std::make_shared<WholeBodyCall>(this, exchange, max_bytes);
+  if (refusal.has_value()) call->Refuse(*std::move(refusal));
+  return std::make_unique<CallHandler>(std::move(call));
 }
 
 }  // namespace bellwire::http

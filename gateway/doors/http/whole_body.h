@@ -100,8 +100,8 @@ class WholeBodyDoor : public Door {
  protected:
   // The longest body that a request of this head may have. A longer one is answered 413.
   virtual size_t MaxBodyBytes(const RequestHead& head) const = 0;
-  // An answer here refuses the request before its body is read: a method that doesn't exist, a
-  // credential that is missing. What takes time belongs into Serve. On the exchange's thread.
+  // An answer here refuses the request by its head: a method that doesn't exist, a credential that is
+  // missing. Its body is not kept. What takes time belongs into Serve. On the exchange's thread.
   virtual std::optional<Reply> Refuse(const RequestHead& head) const {
     (void)head;
     return std::nullopt;

@@ -93,12 +93,15 @@ TEST_F(WholeBodyTest, ABodyOfTheBoundIsTaken) {
 }
 
 TEST_F(WholeBodyTest, ALongerBodyIsRefused) {
-  const int32_t announced = harness_.client.Request(
-      PostFields("/test", {{"content-length", absl::StrCat(kMaxBody + 1)}}), "", /*open=*/true);
+  const int32_t announced =
+      harness_.client.Request(PostFields("/test", {{"content-length", absl::StrCat(kMaxBody + 1)}}),
+                              std::string(kMaxBody + 1, 'x'));
   EXPECT_EQ(Of(announced).Get(":status"), "413");
   EXPECT_EQ(Of(announced).Get("x-reason"), "BODY_TOO_LARGE");
-  const int32_t sent =
-      harness_.client.Request(PostFields("/test"), std::string(kMaxBody + 1, 'x'));
+  const int32_t long_one = harness_.client.Request(
+      PostFields("/test", {{"content-length", "1000000"}}), "", /*open=*/true);
+  EXPECT_EQ(Of(long_one).Get(":status"), "413") << "not waited for";
+  const int32_t sent = harness_.client.Request(PostFields("/test"), std::string(kMaxBody + 1, 'x'));
   EXPECT_EQ(Of(sent).Get(":status"), "413");
   EXPECT_EQ(Of(sent).body, "/test: The body is longer than 10000 bytes.");
   EXPECT_TRUE(door_.requests.empty());
@@ -141,12 +144,25 @@ TEST_F(WholeBodyTest, ALongHeadIsRefused) {
   EXPECT_EQ(Of(stream).Get("x-reason"), "HEAD_TOO_LARGE");
 }
 
-TEST_F(WholeBodyTest, ADoorRefusesBeforeTheBody) {
-  const int32_t stream =
-      harness_.client.Request(GetFields("/test"), "not asked for", /*open=*/true);
+TEST_F(WholeBodyTest, ADoorRefusesByTheHead) {
+  const int32_t stream = harness_.client.Request(GetFields("/test"), "dropped", /*open=*/true);
+  EXPECT_EQ(Of(stream).Get(":status"), "") << "a client that still sends might lose it";
+  harness_.client.EndBody(stream);
   EXPECT_EQ(Of(stream).Get(":status"), "405");
   EXPECT_EQ(Of(stream).Get("allow"), "POST");
+  EXPECT_EQ(Of(harness_.client.Request(GetFields("/test"))).Get(":status"), "405");
   EXPECT_TRUE(door_.requests.empty());
+}
+
+TEST_F(WholeBodyTest, ARefusalWaitsForNoLongAndNoSlowBody) {
+  const int32_t endless =
+      harness_.client.Request(GetFields("/test"), std::string(100'000, 'x'), /*open=*/true);
+  EXPECT_EQ(Of(endless).Get(":status"), "405");
+  const int32_t slow = harness_.client.Request(GetFields("/test"), "x", /*open=*/true);
+  harness_.Run();
+  harness_.Advance(kHttpBodyGrace + absl::Seconds(1));
+  EXPECT_EQ(Of(slow).Get(":status"), "405");
+  EXPECT_EQ(harness_.connection->exchanges(), 0u);
 }
 
 TEST_F(WholeBodyTest, AnswersFromAnotherThread) {
