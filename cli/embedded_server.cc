@@ -75,7 +75,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   connector_options.private_key_path = dir.server_key();
   connector_options.ticket_key_path = TicketKeyFile(dir, options.ticket_key_path);
   connector_options.internal_address = kEmbeddedConnector;
-  connector_options.registry = registry_->api();
+  connector_options.sessions = registry_->api();
+  connector_options.networks = registry_->api();
   connector_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(connector_,
                             connector::ConnectorServer::Start(std::move(connector_options)));
@@ -93,7 +94,9 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.key_path = dir.server_key();
   gateway_options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
   gateway_options.sealer = sealer_.get();
-  gateway_options.registry = registry_->api();
+  gateway_options.mailboxes = registry_->api();
+  gateway_options.catalogue = registry_->api();
+  gateway_options.feeds = registry_->api();
   gateway_options.connectors = directory_.get();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));

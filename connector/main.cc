@@ -114,7 +114,8 @@ absl::Status Run(const Flags& flags) {
   options.internal_address = flags.advertise_internal_address.empty()
                                  ? internal_port->address()
                                  : flags.advertise_internal_address;
-  options.registry = registry.get();
+  options.sessions = registry.get();
+  options.networks = registry.get();
   options.directory = connectors.get();
   options.drain_to = flags.drain_to;
   options.public_url = std::string(absl::StripSuffix(flags.public_url, "/"));

@@ -69,7 +69,9 @@ absl::Status Run(const Flags& flags) {
   options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
   BELLWIRE_RETURN_IF_ERROR(ApplyHttpFlags(flags.http, &options));
   options.sealer = sealer.get();
-  options.registry = registry.get();
+  options.mailboxes = registry.get();
+  options.catalogue = registry.get();
+  options.feeds = registry.get();
   options.connectors = connectors.get();
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,

@@ -53,7 +53,9 @@ class GatewayServer {
     std::vector<std::string> doors_off;
     // Not owned; they outlive the server.
     const TokenSealer* sealer = nullptr;
-    RegistryApi* registry = nullptr;
+    MailboxApi* mailboxes = nullptr;
+    CatalogueApi* catalogue = nullptr;
+    FeedApi* feeds = nullptr;
     ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
     // How long a ttl-zero Send waits for the device. Only tests have a reason to change it.

@@ -52,15 +52,17 @@ grpc::Status CallRaw(
   return status;
 }
 
-GatewayServer::Options OptionsOf(const TestGateway& gateway) {
+GatewayServer::Options OptionsOf(TestGateway& gateway) {
   GatewayServer::Options options;
   options.listen = "127.0.0.1:0";
   options.certificate_path = gateway.pki.dir() + "/server.pem";
   options.key_path = gateway.pki.dir() + "/server.key";
   options.admin_token = "admin";
   options.sealer = gateway.sealer.get();
-  options.registry = const_cast<FakeRegistry*>(&gateway.registry);
-  options.connectors = const_cast<FakeConnectors*>(&gateway.connectors);
+  options.mailboxes = &gateway.registry;
+  options.catalogue = &gateway.registry;
+  options.feeds = &gateway.registry;
+  options.connectors = &gateway.connectors;
   options.clock = &gateway.clock;
   return options;
 }

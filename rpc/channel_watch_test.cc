@@ -37,7 +37,7 @@ class ChannelWatchTest : public testing::Test {
   }
 
   TestPki pki_;
-  internal::v1::Registry::Service service_;
+  internal::v1::Mailbox::Service service_;
   absl::Mutex mutex_;
   int connections_ ABSL_GUARDED_BY(mutex_) = 0;
 };

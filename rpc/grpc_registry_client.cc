@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,12 +14,15 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "rpc/grpc_status.h"
-#include "rpc/registry_methods.h"
 
 namespace bellwire {
 namespace {
 
-using AsyncStub = internal::v1::Registry::StubInterface::async_interface;
+template <typename Service>
+using StubOf = std::unique_ptr<typename Service::Stub>;
+using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Session>,
+                         StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Feed>,
+                         StubOf<internal::v1::Network>>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -41,7 +45,10 @@ absl::Status FromTransport(const grpc::Status& grpc_status) {
 class GrpcRegistryClient final : public RegistryApi {
  public:
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
-      : stub_(internal::v1::Registry::NewStub(channel)), call_timeout_(call_timeout) {}
+      : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Session::NewStub(channel),
+               internal::v1::Catalogue::NewStub(channel), internal::v1::Feed::NewStub(channel),
+               internal::v1::Network::NewStub(channel)),
+        call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {
     std::vector<std::shared_ptr<Call>> calls;
@@ -56,9 +63,11 @@ class GrpcRegistryClient final : public RegistryApi {
         +[](size_t* live_calls) { return *live_calls == 0; }, &live_calls_));
   }
 
-#define BELLWIRE_CALL(Method, Request, Response)                                       \
-  void Method(Request request, Done<Response> done) override {                         \
-    Start<Request, Response>(&AsyncStub::Method, std::move(request), std::move(done)); \
+#define BELLWIRE_CALL(Contract, Method, Request, Response)                              \
+  void Method(Request request, Done<Response> done) override {                          \
+    using Service = internal::v1::Contract;                                             \
+    Start<Service, Request, Response>(&Service::StubInterface::async_interface::Method, \
+                                      std::move(request), std::move(done));             \
   }
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
 #undef BELLWIRE_CALL
@@ -74,9 +83,10 @@ class GrpcRegistryClient final : public RegistryApi {
     Response response;
     Done<Response> done;
   };
-  template <typename Request, typename Response>
-  void Start(void (AsyncStub::*method)(grpc::ClientContext*, const Request*, Response*,
-                                       std::function<void(grpc::Status)>),
+  template <typename Service, typename Request, typename Response>
+  void Start(void (Service::StubInterface::async_interface::*method)(
+                 grpc::ClientContext*, const Request*, Response*,
+                 std::function<void(grpc::Status)>),
              Request request, Done<Response> done) {
     auto call = std::make_shared<TypedCall<Request, Response>>();
     TypedCall<Request, Response>* const raw = call.get();
@@ -92,15 +102,15 @@ class GrpcRegistryClient final : public RegistryApi {
     // A time span, which gRPC counts on its monotonic clock.
     raw->context.set_deadline(
         gpr_time_from_millis(absl::ToInt64Milliseconds(call_timeout_), GPR_TIMESPAN));
-    (stub_->async()->*method)(&raw->context, &raw->request, &raw->response,
-                              [this, raw](const grpc::Status& status) {
-                                if (status.ok()) {
-                                  std::move(raw->done)(std::move(raw->response));
-                                } else {
-                                  std::move(raw->done)(FromTransport(status));
-                                }
-                                Release(raw);  // After `done`: the destructor waits for it.
-                              });
+    (std::get<StubOf<Service>>(stubs_)->async()->*method)(
+        &raw->context, &raw->request, &raw->response, [this, raw](const grpc::Status& status) {
+          if (status.ok()) {
+            std::move(raw->done)(std::move(raw->response));
+          } else {
+            std::move(raw->done)(FromTransport(status));
+          }
+          Release(raw);  // After `done`: the destructor waits for it.
+        });
   }
 
   // Keeps the call alive until Release; at the bound, lets go of it and answers false.
@@ -129,7 +139,7 @@ class GrpcRegistryClient final : public RegistryApi {
     --live_calls_;
   }
 
-  const std::unique_ptr<internal::v1::Registry::Stub> stub_;
+  const Stubs stubs_;
   const absl::Duration call_timeout_;
   absl::Mutex mutex_;
   // Shared with the destructor, which cancels calls that may be ending at that moment.

@@ -4,44 +4,55 @@
 
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "rpc/grpc_status.h"
-#include "rpc/registry_methods.h"
 
 namespace bellwire {
 namespace {
 
-class GrpcRegistryService final : public internal::v1::Registry::CallbackService {
- public:
-  explicit GrpcRegistryService(RegistryApi* registry) : registry_(registry) {}
+template <typename Api, typename Request, typename Response>
+grpc::ServerUnaryReactor* Serve(Api* api, void (Api::*method)(Request, Done<Response>),
+                                grpc::CallbackServerContext* context, const Request* request,
+                                Response* response) {
+  // Reactor and response live until Finish, also if the caller goes away in the meantime.
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  (api->*method)(*request, [reactor, response](absl::StatusOr<Response> result) {
+    if (result.ok()) *response = *std::move(result);
+    reactor->Finish(ToGrpcStatus(result.status()));
+  });
+  return reactor;
+}
 
-#define BELLWIRE_SERVE(Method, Request, Response)                                                \
+#define BELLWIRE_SERVE(Contract, Method, Request, Response)                                      \
   grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, const Request* request, \
                                    Response* response) override {                                \
-    return Serve(context, *request, response, &RegistryApi::Method);                             \
+    return Serve(api_, &Contract##Api::Method, context, request, response);                      \
   }
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_SERVE)
+#define BELLWIRE_SERVICE(Contract, METHODS)                                        \
+  class Contract##Service final : public internal::v1::Contract::CallbackService { \
+   public:                                                                         \
+    explicit Contract##Service(Contract##Api* api) : api_(api) {}                  \
+    METHODS(BELLWIRE_SERVE)                                                        \
+                                                                                   \
+   private:                                                                        \
+    Contract##Api* const api_;                                                     \
+  };
+BELLWIRE_SERVICE(Mailbox, BELLWIRE_MAILBOX_METHODS)
+BELLWIRE_SERVICE(Session, BELLWIRE_SESSION_METHODS)
+BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
+BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
+BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
+#undef BELLWIRE_SERVICE
 #undef BELLWIRE_SERVE
-
- private:
-  template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request& request,
-                                  Response* response,
-                                  void (RegistryApi::*method)(Request, Done<Response>)) {
-    // Reactor and response live until Finish, also if the caller goes away in the meantime.
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    (registry_->*method)(request, [reactor, response](absl::StatusOr<Response> result) {
-      if (result.ok()) *response = *std::move(result);
-      reactor->Finish(ToGrpcStatus(result.status()));
-    });
-    return reactor;
-  }
-
-  RegistryApi* const registry_;
-};
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> NewGrpcRegistryService(RegistryApi* registry) {
-  return std::make_unique<GrpcRegistryService>(registry);
+std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi* registry) {
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(std::make_unique<MailboxService>(registry));
+  services.push_back(std::make_unique<SessionService>(registry));
+  services.push_back(std::make_unique<CatalogueService>(registry));
+  services.push_back(std::make_unique<FeedService>(registry));
+  services.push_back(std::make_unique<NetworkService>(registry));
+  return services;
 }
 
 }  // namespace bellwire

@@ -2,16 +2,17 @@
 #define BELLWIRE_RPC_GRPC_REGISTRY_SERVER_H_
 
 #include <memory>
+#include <vector>
 
 #include "grpcpp/impl/service_type.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire {
 
-// bellwire.internal.v1.Registry in front of `registry`, for a grpc::ServerBuilder. Errors keep
-// their reasons (rpc/grpc_status.h). `registry` must outlive the grpc::Server, and answer whatever
-// it was asked before that is destroyed: Shutdown waits for it.
-std::unique_ptr<grpc::Service> NewGrpcRegistryService(RegistryApi* registry);
+// The contracts of `registry`, each as its service of bellwire.internal.v1, for a
+// grpc::ServerBuilder. Errors keep their reasons (rpc/grpc_status.h). `registry` must outlive the
+// grpc::Server, and answer whatever it was asked before that is destroyed: Shutdown waits for it.
+std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi* registry);
 
 }  // namespace bellwire
 

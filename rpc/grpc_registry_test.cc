@@ -25,7 +25,6 @@
 #include "rpc/grpc_registry_client.h"
 #include "rpc/grpc_registry_server.h"
 #include "rpc/loopback_server.h"
-#include "rpc/registry_methods.h"
 #include "rpc/test_pki.h"
 
 namespace bellwire {
@@ -64,7 +63,7 @@ class FakeRegistry final : public RegistryApi {
 
   int calls() const { return calls_; }
 
-#define BELLWIRE_FAKE(Method, Request, Response)                             \
+#define BELLWIRE_FAKE(Contract, Method, Request, Response)                   \
   void Method(Request request, Done<Response> done) override {               \
     Answer<Response>(#Method, request.SerializeAsString(), std::move(done)); \
   }
@@ -141,10 +140,14 @@ void Fill(google::protobuf::Message* message) {
 
 class GrpcRegistryTest : public ::testing::Test {
  protected:
-  GrpcRegistryTest() : service_(NewGrpcRegistryService(&registry_)) { StartServer(0); }
+  GrpcRegistryTest() { StartServer(0); }
   ~GrpcRegistryTest() override { registry_.AnswerHeld(); }
 
-  void StartServer(int port) { server_.emplace(service_.get(), pki_.internal_dir(), port); }
+  void StartServer(int port) {
+    std::vector<grpc::Service*> services;
+    for (const auto& service : services_) services.push_back(service.get());
+    server_.emplace(services, pki_.internal_dir(), port);
+  }
 
   std::shared_ptr<grpc::Channel> NewChannel() {
     const auto credentials = InternalChannelCredentials(pki_.internal_dir());
@@ -169,14 +172,13 @@ class GrpcRegistryTest : public ::testing::Test {
 
   TestPki pki_;
   FakeRegistry registry_;
-  const std::unique_ptr<grpc::Service> service_;
+  const std::vector<std::unique_ptr<grpc::Service>> services_ = NewGrpcRegistryServices(&registry_);
   std::optional<LoopbackServer> server_;
 };
 
-template <typename Request, typename Response>
+template <typename Api, typename Request, typename Response>
 void ExpectCallArrives(FakeRegistry& registry, RegistryApi& client,
-                       void (RegistryApi::*method)(Request, Done<Response>),
-                       const std::string& name) {
+                       void (Api::*method)(Request, Done<Response>), const std::string& name) {
   SCOPED_TRACE(name);
   Request request;
   Response response;
@@ -198,19 +200,23 @@ void ExpectCallArrives(FakeRegistry& registry, RegistryApi& client,
 
 TEST_F(GrpcRegistryTest, EveryMethodArrivesAndIsAnswered) {
   const auto client = NewGrpcRegistryClient(NewChannel());
-#define BELLWIRE_EXPECT(Method, Request, Response) \
-  ExpectCallArrives<Request, Response>(registry_, *client, &RegistryApi::Method, #Method);
+#define BELLWIRE_EXPECT(Contract, Method, Request, Response) \
+  ExpectCallArrives(registry_, *client, &Contract##Api::Method, #Method);
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_EXPECT)
 #undef BELLWIRE_EXPECT
-  // Those of the service, and so all of them.
-  EXPECT_EQ(registry_.calls(), internal::v1::AppendRequest::descriptor()
-                                   ->file()
-                                   ->FindServiceByName("Registry")
-                                   ->method_count());
+  // Those of the contracts, and so all of them.
+  const auto* const file = internal::v1::AppendRequest::descriptor()->file();
+  int methods = 0;
+  for (const char* contract : {"Mailbox", "Session", "Catalogue", "Feed", "Network"}) {
+    const int in_contract = file->FindServiceByName(contract)->method_count();
+    EXPECT_LE(in_contract, 10) << contract;
+    methods += in_contract;
+  }
+  EXPECT_EQ(registry_.calls(), methods);
 }
 
-template <typename Request, typename Response>
-void ExpectErrorReturns(RegistryApi& client, void (RegistryApi::*method)(Request, Done<Response>),
+template <typename Api, typename Request, typename Response>
+void ExpectErrorReturns(RegistryApi& client, void (Api::*method)(Request, Done<Response>),
                         const absl::Status& error) {
   absl::Notification done;
   (client.*method)(Request(), [&](absl::StatusOr<Response> result) {
@@ -228,8 +234,8 @@ TEST_F(GrpcRegistryTest, ErrorsKeepAllTheySay) {
   registry_.set_handler([&](const std::string&, const std::string&) { return error; });
 
   const auto client = NewGrpcRegistryClient(NewChannel());
-#define BELLWIRE_EXPECT(Method, Request, Response) \
-  ExpectErrorReturns<Request, Response>(*client, &RegistryApi::Method, error);
+#define BELLWIRE_EXPECT(Contract, Method, Request, Response) \
+  ExpectErrorReturns(*client, &Contract##Api::Method, error);
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_EXPECT)
 #undef BELLWIRE_EXPECT
 }
@@ -247,7 +253,7 @@ TEST_F(GrpcRegistryTest, DetailsTravelInTheStandardTrailer) {
   registry_.set_handler([&](const std::string&, const std::string&) {
     return MakeError(absl::StatusCode::kNotFound, "UNREGISTERED", "gone");
   });
-  const auto stub = internal::v1::Registry::NewStub(NewChannel());
+  const auto stub = internal::v1::Mailbox::NewStub(NewChannel());
   grpc::ClientContext context;
   internal::v1::ResolveResponse response;
   const grpc::Status status = stub->Resolve(&context, internal::v1::ResolveRequest(), &response);

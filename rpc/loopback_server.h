@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "grpc/support/time.h"
@@ -17,14 +18,17 @@ namespace bellwire {
 // destroyed, cancelling what it serves.
 class LoopbackServer {
  public:
-  // `port` 0: any free one. `service` must outlive this.
-  LoopbackServer(grpc::Service* service, const std::string& internal_dir, int port = 0) {
+  // `port` 0: any free one. The services must outlive this.
+  LoopbackServer(grpc::Service* service, const std::string& internal_dir, int port = 0)
+      : LoopbackServer(std::vector<grpc::Service*>{service}, internal_dir, port) {}
+  LoopbackServer(const std::vector<grpc::Service*>& services, const std::string& internal_dir,
+                 int port) {
     auto credentials = InternalServerCredentials(internal_dir);
     EXPECT_TRUE(credentials.ok()) << credentials.status();
     grpc::ServerBuilder builder;
     ConfigureInternalServer(&builder);
     builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), *credentials, &port_);
-    builder.RegisterService(service);
+    for (grpc::Service* service : services) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr) << "port " << port;
   }

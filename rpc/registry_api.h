@@ -6,64 +6,95 @@
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 
+// The registry as gateway and connector see it: five contracts, each a service of
+// bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
+// that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
+// `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
+//
+// Errors carry reasons (common/error.h). Methods never block; each implementation bounds what it
+// queues and answers RESOURCE_EXHAUSTED (OVERLOADED) beyond. Thread-safe.
+//
+// A contract is the list of its methods: X(Contract, Method, Request, Response) for each. Contract,
+// gRPC client and gRPC server expand the list. Whoever implements a contract declares its methods
+// with BELLWIRE_OVERRIDE; a method that it doesn't define fails to link.
+
+// What senders do to one device.
+#define BELLWIRE_MAILBOX_METHODS(X)                                                         \
+  X(Mailbox, Append, internal::v1::AppendRequest, internal::v1::AppendResponse)             \
+  X(Mailbox, Resolve, internal::v1::ResolveRequest, internal::v1::ResolveResponse)          \
+  X(Mailbox, GetMessage, internal::v1::GetMessageRequest, internal::v1::GetMessageResponse) \
+  X(Mailbox, Recall, internal::v1::RecallRequest, internal::v1::RecallResponse)
+
+// What the live session of a device does.
+#define BELLWIRE_SESSION_METHODS(X)                                                            \
+  X(Session, Bind, internal::v1::BindRequest, internal::v1::BindResponse)                      \
+  X(Session, Unbind, internal::v1::UnbindRequest, internal::v1::UnbindResponse)                \
+  X(Session, Pull, internal::v1::PullRequest, internal::v1::PullResponse)                      \
+  X(Session, Ack, internal::v1::AckRequest, internal::v1::AckResponse)                         \
+  X(Session, AppAck, internal::v1::AppAckRequest, internal::v1::AppAckResponse)                \
+  X(Session, ReportSent, internal::v1::ReportSentRequest, internal::v1::ReportSentResponse)    \
+  X(Session, RegisterApp, internal::v1::RegisterAppRequest, internal::v1::RegisterAppResponse) \
+  X(Session, RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)
+
+// Teams, apps and keys.
+#define BELLWIRE_CATALOGUE_METHODS(X)                                                \
+  X(Catalogue, GetKey, internal::v1::GetKeyRequest, admin::v1::Key)                  \
+  X(Catalogue, PutTeam, admin::v1::Team, admin::v1::Team)                            \
+  X(Catalogue, PutApp, admin::v1::App, admin::v1::App)                               \
+  X(Catalogue, PutKey, admin::v1::Key, admin::v1::Key)                               \
+  X(Catalogue, ListTeams, admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse) \
+  X(Catalogue, ListApps, admin::v1::ListAppsRequest, admin::v1::ListAppsResponse)    \
+  X(Catalogue, ListKeys, admin::v1::ListKeysRequest, admin::v1::ListKeysResponse)    \
+  X(Catalogue, RevokeKey, admin::v1::RevokeKeyRequest, admin::v1::Key)               \
+  X(Catalogue, DeleteTeam, admin::v1::DeleteTeamRequest, admin::v1::Team)            \
+  X(Catalogue, DeleteApp, admin::v1::DeleteAppRequest, admin::v1::App)
+
+// The receipts of a team.
+#define BELLWIRE_FEED_METHODS(X) \
+  X(Feed, ReadReceipts, internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse)
+
+// What devices learn about networks.
+#define BELLWIRE_NETWORK_METHODS(X) \
+  X(Network, ReportNetwork, internal::v1::ReportNetworkRequest, internal::v1::ReportNetworkResponse)
+
+#define BELLWIRE_REGISTRY_METHODS(X) \
+  BELLWIRE_MAILBOX_METHODS(X)        \
+  BELLWIRE_SESSION_METHODS(X)        \
+  BELLWIRE_CATALOGUE_METHODS(X)      \
+  BELLWIRE_FEED_METHODS(X)           \
+  BELLWIRE_NETWORK_METHODS(X)
+
+#define BELLWIRE_OVERRIDE(Contract, Method, Request, Response) \
+  void Method(Request request, Done<Response> done) override;
+
 namespace bellwire {
 
 // Called exactly once, on any thread, possibly before the method returns. Must not block.
 template <typename Response>
 using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
-// The registry as gateway and connector see it: the methods of bellwire.internal.v1.Registry, which
-// is where they are specified. Implemented by the registry itself (registry/server/service.h; the calls of
-// `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
-//
-// Errors carry reasons (common/error.h). Methods never block; each implementation bounds what it
-// queues and answers RESOURCE_EXHAUSTED (OVERLOADED) beyond. Thread-safe.
-class RegistryApi {
- public:
-  virtual ~RegistryApi() = default;
+#define BELLWIRE_PURE(Contract, Method, Request, Response) \
+  virtual void Method(Request request, Done<Response> done) = 0;
+#define BELLWIRE_CONTRACT(Contract, METHODS) \
+  class Contract##Api {                      \
+   public:                                   \
+    virtual ~Contract##Api() = default;      \
+    METHODS(BELLWIRE_PURE)                   \
+  };
+BELLWIRE_CONTRACT(Mailbox, BELLWIRE_MAILBOX_METHODS)
+BELLWIRE_CONTRACT(Session, BELLWIRE_SESSION_METHODS)
+BELLWIRE_CONTRACT(Catalogue, BELLWIRE_CATALOGUE_METHODS)
+BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
+BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
+#undef BELLWIRE_CONTRACT
+#undef BELLWIRE_PURE
 
-  virtual void Append(internal::v1::AppendRequest request,
-                      Done<internal::v1::AppendResponse> done) = 0;
-  virtual void Resolve(internal::v1::ResolveRequest request,
-                       Done<internal::v1::ResolveResponse> done) = 0;
-  virtual void GetMessage(internal::v1::GetMessageRequest request,
-                          Done<internal::v1::GetMessageResponse> done) = 0;
-  virtual void Recall(internal::v1::RecallRequest request,
-                      Done<internal::v1::RecallResponse> done) = 0;
-
-  virtual void Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) = 0;
-  virtual void Unbind(internal::v1::UnbindRequest request,
-                      Done<internal::v1::UnbindResponse> done) = 0;
-  virtual void Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) = 0;
-  virtual void Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) = 0;
-  virtual void AppAck(internal::v1::AppAckRequest request,
-                      Done<internal::v1::AppAckResponse> done) = 0;
-  virtual void ReportSent(internal::v1::ReportSentRequest request,
-                          Done<internal::v1::ReportSentResponse> done) = 0;
-  virtual void ReportNetwork(internal::v1::ReportNetworkRequest request,
-                             Done<internal::v1::ReportNetworkResponse> done) = 0;
-  virtual void RegisterApp(internal::v1::RegisterAppRequest request,
-                           Done<internal::v1::RegisterAppResponse> done) = 0;
-  virtual void RemoveApp(internal::v1::RemoveAppRequest request,
-                         Done<internal::v1::RemoveAppResponse> done) = 0;
-
-  virtual void ReadReceipts(internal::v1::ReadReceiptsRequest request,
-                            Done<internal::v1::ReadReceiptsResponse> done) = 0;
-
-  virtual void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) = 0;
-  virtual void PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) = 0;
-  virtual void PutApp(admin::v1::App request, Done<admin::v1::App> done) = 0;
-  virtual void PutKey(admin::v1::Key request, Done<admin::v1::Key> done) = 0;
-  virtual void ListTeams(admin::v1::ListTeamsRequest request,
-                         Done<admin::v1::ListTeamsResponse> done) = 0;
-  virtual void ListApps(admin::v1::ListAppsRequest request,
-                        Done<admin::v1::ListAppsResponse> done) = 0;
-  virtual void ListKeys(admin::v1::ListKeysRequest request,
-                        Done<admin::v1::ListKeysResponse> done) = 0;
-  virtual void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) = 0;
-  virtual void DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) = 0;
-  virtual void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) = 0;
-};
+// All five, for whoever makes a registry or stands in front of one. Callers don't take it.
+class RegistryApi : public MailboxApi,
+                    public SessionApi,
+                    public CatalogueApi,
+                    public FeedApi,
+                    public NetworkApi {};
 
 }  // namespace bellwire
 

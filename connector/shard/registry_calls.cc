@@ -10,9 +10,13 @@
 
 namespace bellwire::connector {
 
-RegistryCalls::RegistryCalls(RegistryApi* registry, Evictor* evictor,
+RegistryCalls::RegistryCalls(SessionApi* sessions, NetworkApi* networks, Evictor* evictor,
                              std::shared_ptr<ShardInbox> inbox, Find find)
-    : registry_(registry), evictor_(evictor), inbox_(std::move(inbox)), find_(std::move(find)) {}
+    : sessions_(sessions),
+      networks_(networks),
+      evictor_(evictor),
+      inbox_(std::move(inbox)),
+      find_(std::move(find)) {}
 
 template <typename Response, typename Handler>
 Done<Response> RegistryCalls::OnThread(Handler handler) {
@@ -39,7 +43,7 @@ Done<Response> RegistryCalls::OnConnection(uint64_t session_id, Handler handler)
 void RegistryCalls::Bind(internal::v1::BindRequest request) {
   const std::optional<DeviceId> device_id = DeviceId::FromBytes(request.device_id());
   const internal::v1::Route route = request.route();
-  registry_->Bind(std::move(request), OnThread<internal::v1::BindResponse>(
+  sessions_->Bind(std::move(request), OnThread<internal::v1::BindResponse>(
                                           [this, device_id = device_id.value_or(DeviceId()), route](
                                               absl::StatusOr<internal::v1::BindResponse> response) {
                                             OnBound(device_id, route, std::move(response));
@@ -63,7 +67,7 @@ void RegistryCalls::OnBound(const DeviceId& device_id, const internal::v1::Route
 }
 
 void RegistryCalls::Pull(uint64_t session_id, internal::v1::PullRequest request) {
-  registry_->Pull(std::move(request),
+  sessions_->Pull(std::move(request),
                   OnConnection<internal::v1::PullResponse>(
                       session_id, [](DeviceConnection& connection, auto response) {
                         connection.OnPulled(std::move(response));
@@ -71,7 +75,7 @@ void RegistryCalls::Pull(uint64_t session_id, internal::v1::PullRequest request)
 }
 
 void RegistryCalls::Ack(uint64_t session_id, internal::v1::AckRequest request) {
-  registry_->Ack(std::move(request),
+  sessions_->Ack(std::move(request),
                  OnConnection<internal::v1::AckResponse>(
                      session_id, [](DeviceConnection& connection, const auto& response) {
                        connection.OnAckTaken(response.status());
@@ -79,7 +83,7 @@ void RegistryCalls::Ack(uint64_t session_id, internal::v1::AckRequest request) {
 }
 
 void RegistryCalls::AppAck(uint64_t session_id, internal::v1::AppAckRequest request) {
-  registry_->AppAck(std::move(request),
+  sessions_->AppAck(std::move(request),
                     OnConnection<internal::v1::AppAckResponse>(
                         session_id, [](DeviceConnection& connection, const auto& response) {
                           connection.OnAppAckTaken(response.status());
@@ -90,7 +94,7 @@ void RegistryCalls::RegisterApp(uint64_t session_id, uint32_t request_id,
                                 internal::v1::RegisterAppRequest request) {
   const std::string app_id = request.app_id();
   const std::string instance = request.subscription().instance();
-  registry_->RegisterApp(
+  sessions_->RegisterApp(
       std::move(request),
       OnConnection<internal::v1::RegisterAppResponse>(
           session_id, [request_id, app_id, instance](DeviceConnection& connection, auto response) {
@@ -100,7 +104,7 @@ void RegistryCalls::RegisterApp(uint64_t session_id, uint32_t request_id,
 
 void RegistryCalls::RemoveApp(uint64_t session_id, uint32_t request_id,
                               internal::v1::RemoveAppRequest request) {
-  registry_->RemoveApp(
+  sessions_->RemoveApp(
       std::move(request),
       OnConnection<internal::v1::RemoveAppResponse>(
           session_id, [request_id](DeviceConnection& connection, const auto& response) {
@@ -109,7 +113,7 @@ void RegistryCalls::RemoveApp(uint64_t session_id, uint32_t request_id,
 }
 
 void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
-  registry_->ReportSent(
+  sessions_->ReportSent(
       std::move(request),
       OnThread<internal::v1::ReportSentResponse>(
           [](const absl::StatusOr<internal::v1::ReportSentResponse>& response) {
@@ -122,7 +126,7 @@ void RegistryCalls::ReportSent(internal::v1::ReportSentRequest request) {
 void RegistryCalls::ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request) {
   // Without an interval it was a question.
   const bool wants_hint = request.network().interval_ms() == 0;
-  registry_->ReportNetwork(
+  networks_->ReportNetwork(
       std::move(request),
       OnConnection<internal::v1::ReportNetworkResponse>(
           session_id, [wants_hint](DeviceConnection& connection, const auto& response) {
@@ -136,7 +140,7 @@ void RegistryCalls::ReportNetwork(uint64_t session_id, internal::v1::ReportNetwo
 }
 
 void RegistryCalls::Unbind(internal::v1::UnbindRequest request) {
-  registry_->Unbind(std::move(request),
+  sessions_->Unbind(std::move(request),
                     OnThread<internal::v1::UnbindResponse>(
                         [](const absl::StatusOr<internal::v1::UnbindResponse>& response) {
                           // The route points at a session that answers NO_SESSION: harmless.

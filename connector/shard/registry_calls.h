@@ -24,10 +24,10 @@ class RegistryCalls {
   // Finds a living connection by session id; null if there is none.
   using Find = absl::AnyInvocable<DeviceConnection*(uint64_t session_id) const>;
 
-  // `registry` and `evictor` must outlive this object, and this object the taking of answers from
+  // `sessions`, `networks` and `evictor` must outlive this object, and this object the taking of answers from
   // `inbox`.
-  RegistryCalls(RegistryApi* registry, Evictor* evictor, std::shared_ptr<ShardInbox> inbox,
-                Find find);
+  RegistryCalls(SessionApi* sessions, NetworkApi* networks, Evictor* evictor,
+                std::shared_ptr<ShardInbox> inbox, Find find);
   RegistryCalls(const RegistryCalls&) = delete;
   RegistryCalls& operator=(const RegistryCalls&) = delete;
 
@@ -56,7 +56,8 @@ class RegistryCalls {
   void OnBound(const DeviceId& device_id, const internal::v1::Route& route,
                absl::StatusOr<internal::v1::BindResponse> response);
 
-  RegistryApi* const registry_;
+  SessionApi* const sessions_;
+  NetworkApi* const networks_;
   Evictor* const evictor_;
   const std::shared_ptr<ShardInbox> inbox_;
   const Find find_;

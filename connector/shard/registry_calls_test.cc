@@ -44,7 +44,7 @@ class RegistryCallsTest : public testing::Test {
   FakeRegistry registry_;
   FakeEvictor evictor_;
   const std::shared_ptr<ShardInbox> inbox_ = std::make_shared<ShardInbox>([] { return true; });
-  RegistryCalls calls_{&registry_, &evictor_, inbox_, [this](uint64_t session_id) {
+  RegistryCalls calls_{&registry_, &registry_, &evictor_, inbox_, [this](uint64_t session_id) {
                          return there_ && session_id == H::kSessionId ? &h_.connection : nullptr;
                        }};
 };

@@ -48,7 +48,8 @@ class ConnectorServerImpl final : public ConnectorServer {
                          ? options.max_descriptors
                          : net::DescriptorBudget::DeviceShare(DescriptorLimit())) {
     environment_.clock = options.clock != nullptr ? options.clock : RealClock();
-    environment_.registry = options.registry;
+    environment_.sessions = options.sessions;
+    environment_.networks = options.networks;
     environment_.evictor = &service_;
     environment_.connector_address = options.internal_address;
     environment_.connector_incarnation = incarnation_;

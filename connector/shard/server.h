@@ -43,7 +43,8 @@ class ConnectorServer {
     // slash at its end. Empty: devices can't make any.
     std::string public_url;
     // Not owned; must outlive the server.
-    RegistryApi* registry = nullptr;
+    SessionApi* sessions = nullptr;
+    NetworkApi* networks = nullptr;
     // Where other connectors are, to tell them that a device came here. Not owned. Null: there are
     // none. Sessions of this connector are reached without it.
     ConnectorDirectory* directory = nullptr;

@@ -454,7 +454,8 @@ TEST_F(ServerTest, SaysWhatIsWrongWithItsOptions) {
   options.device_listen = "127.0.0.1:0";
   options.certificate_path = "/nowhere.pem";
   options.private_key_path = "/nowhere.key";
-  options.registry = &registry_;
+  options.sessions = &registry_;
+  options.networks = &registry_;
   EXPECT_EQ(ConnectorServer::Start(options).status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -23,7 +23,8 @@ namespace bellwire::connector {
 // What all shards of one connector share. Thread-safe parts; outlives the shards.
 struct ShardEnvironment {
   const Clock* clock;
-  RegistryApi* registry;
+  SessionApi* sessions;
+  NetworkApi* networks;
   Evictor* evictor;
   std::shared_ptr<net::TlsServerContext> tls;
   std::string connector_address;

@@ -14,11 +14,6 @@ bool SameRoute(const internal::v1::Route& a, const internal::v1::Route& b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
 
-template <typename Response>
-void Unimplemented(Done<Response> done) {
-  std::move(done)(absl::UnimplementedError("not a connector's call"));
-}
-
 }  // namespace
 
 template <typename Response, typename Effect>
@@ -207,57 +202,6 @@ void FakeRegistry::RemoveApp(internal::v1::RemoveAppRequest request,
                              Done<internal::v1::RemoveAppResponse> done) {
   Serve(request.device_id(), std::move(done),
         [](Device&) { return internal::v1::RemoveAppResponse(); });
-}
-
-void FakeRegistry::Append(internal::v1::AppendRequest, Done<internal::v1::AppendResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::Resolve(internal::v1::ResolveRequest, Done<internal::v1::ResolveResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::GetMessage(internal::v1::GetMessageRequest,
-                              Done<internal::v1::GetMessageResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::Recall(internal::v1::RecallRequest, Done<internal::v1::RecallResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::GetKey(internal::v1::GetKeyRequest, Done<admin::v1::Key> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::PutTeam(admin::v1::Team, Done<admin::v1::Team> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::PutApp(admin::v1::App, Done<admin::v1::App> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::PutKey(admin::v1::Key, Done<admin::v1::Key> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListAppsResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::ListKeys(admin::v1::ListKeysRequest, Done<admin::v1::ListKeysResponse> done) {
-  Unimplemented(std::move(done));
-}
-void FakeRegistry::ReadReceipts(internal::v1::ReadReceiptsRequest,
-                                Done<internal::v1::ReadReceiptsResponse> done) {
-  Unimplemented(std::move(done));
-}
-
-void FakeRegistry::RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> done) {
-  Unimplemented(std::move(done));
-}
-
-void FakeRegistry::DeleteTeam(admin::v1::DeleteTeamRequest, Done<admin::v1::Team> done) {
-  Unimplemented(std::move(done));
-}
-
-void FakeRegistry::DeleteApp(admin::v1::DeleteAppRequest, Done<admin::v1::App> done) {
-  Unimplemented(std::move(done));
 }
 
 }  // namespace bellwire::connector

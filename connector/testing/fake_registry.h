@@ -18,7 +18,7 @@ namespace bellwire::connector {
 
 // The part of a registry that connectors see, in memory: mailboxes, routes, acknowledgements. Answers
 // before the call returns, on the caller's thread. Thread-safe.
-class FakeRegistry final : public RegistryApi {
+class FakeRegistry final : public SessionApi, public NetworkApi {
  public:
   // Puts a message into a mailbox; answers its seq, and the route as of then.
   struct Appended {
@@ -39,40 +39,8 @@ class FakeRegistry final : public RegistryApi {
   bool WaitUntil(absl::AnyInvocable<bool() const> condition,
                  absl::Duration limit = absl::Seconds(20)) const;
 
-  void Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) override;
-  void Unbind(internal::v1::UnbindRequest request,
-              Done<internal::v1::UnbindResponse> done) override;
-  void Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) override;
-  void Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) override;
-  void AppAck(internal::v1::AppAckRequest request,
-              Done<internal::v1::AppAckResponse> done) override;
-  void ReportSent(internal::v1::ReportSentRequest request,
-                  Done<internal::v1::ReportSentResponse> done) override;
-  void ReportNetwork(internal::v1::ReportNetworkRequest request,
-                     Done<internal::v1::ReportNetworkResponse> done) override;
-  void RegisterApp(internal::v1::RegisterAppRequest request,
-                   Done<internal::v1::RegisterAppResponse> done) override;
-  void RemoveApp(internal::v1::RemoveAppRequest request,
-                 Done<internal::v1::RemoveAppResponse> done) override;
-
-  // Not for connectors: UNIMPLEMENTED.
-  void Append(internal::v1::AppendRequest, Done<internal::v1::AppendResponse> done) override;
-  void Resolve(internal::v1::ResolveRequest, Done<internal::v1::ResolveResponse> done) override;
-  void GetMessage(internal::v1::GetMessageRequest,
-                  Done<internal::v1::GetMessageResponse> done) override;
-  void Recall(internal::v1::RecallRequest, Done<internal::v1::RecallResponse> done) override;
-  void ReadReceipts(internal::v1::ReadReceiptsRequest,
-                    Done<internal::v1::ReadReceiptsResponse> done) override;
-  void GetKey(internal::v1::GetKeyRequest, Done<admin::v1::Key> done) override;
-  void PutTeam(admin::v1::Team, Done<admin::v1::Team> done) override;
-  void PutApp(admin::v1::App, Done<admin::v1::App> done) override;
-  void PutKey(admin::v1::Key, Done<admin::v1::Key> done) override;
-  void ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) override;
-  void ListApps(admin::v1::ListAppsRequest, Done<admin::v1::ListAppsResponse> done) override;
-  void ListKeys(admin::v1::ListKeysRequest, Done<admin::v1::ListKeysResponse> done) override;
-  void RevokeKey(admin::v1::RevokeKeyRequest, Done<admin::v1::Key> done) override;
-  void DeleteTeam(admin::v1::DeleteTeamRequest, Done<admin::v1::Team> done) override;
-  void DeleteApp(admin::v1::DeleteAppRequest, Done<admin::v1::App> done) override;
+  BELLWIRE_SESSION_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_NETWORK_METHODS(BELLWIRE_OVERRIDE)
 
  private:
   struct Device {

@@ -51,7 +51,8 @@ ConnectorServer::Options ServerHarness::Complete(ConnectorServer::Options option
   options.certificate_path = certificate_path_;
   options.private_key_path = private_key_path_;
   options.internal_address = absl::StrCat("connector-", servers_.size());
-  options.registry = &registry_;
+  options.sessions = &registry_;
+  options.networks = &registry_;
   options.directory = this;
   return options;
 }

@@ -103,12 +103,12 @@ void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team
   team.set_name(request.name());
   SetToNow(*clock_, team.mutable_create_time());
   LogInfo("admin_create_team", {{"team", team.team_id()}});
-  registry_->PutTeam(std::move(team), Answer(std::move(call)));
+  catalogue_->PutTeam(std::move(team), Answer(std::move(call)));
 }
 
 void AdminService::ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
                              admin::v1::ListTeamsRequest request) {
-  registry_->ListTeams(std::move(request), Answer(std::move(call)));
+  catalogue_->ListTeams(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> call,
@@ -142,12 +142,12 @@ void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> c
   }
   SetToNow(*clock_, app.mutable_create_time());
   LogInfo("admin_create_app", {{"team", app.team_id()}, {"app", app.app_id()}});
-  registry_->PutApp(std::move(app), Answer(std::move(call)));
+  catalogue_->PutApp(std::move(app), Answer(std::move(call)));
 }
 
 void AdminService::ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> call,
                             admin::v1::ListAppsRequest request) {
-  registry_->ListApps(std::move(request), Answer(std::move(call)));
+  catalogue_->ListApps(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
@@ -185,7 +185,7 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
                                {"key", key.key_id()},
                                {"kind", admin::v1::Key::Kind_Name(key.kind())}});
   admin::v1::Key record = key;
-  registry_->PutKey(std::move(record), [call, response = std::move(response)](
+  catalogue_->PutKey(std::move(record), [call, response = std::move(response)](
                                            absl::StatusOr<admin::v1::Key> put) mutable {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
     *response.mutable_key() = *std::move(put);
@@ -196,7 +196,7 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
 
 void AdminService::ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
                             admin::v1::ListKeysRequest request) {
-  registry_->ListKeys(std::move(request),
+  catalogue_->ListKeys(std::move(request),
                       [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
                         if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
                         admin::v1::ListKeysResponse response;
@@ -216,7 +216,7 @@ void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> c
     return call->Finish(MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
                                   "A key id is ten characters of [a-z2-7]."));
   }
-  registry_->RevokeKey(std::move(request), [call](absl::StatusOr<admin::v1::Key> revoked) {
+  catalogue_->RevokeKey(std::move(request), [call](absl::StatusOr<admin::v1::Key> revoked) {
     if (!revoked.ok()) return call->Finish(FromRegistryError(revoked.status()));
     revoked->clear_token_sha256();
     call->Finish(*std::move(revoked));
@@ -239,7 +239,7 @@ void AdminService::CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Al
   key.set_device_token(std::move(*request.mutable_token()));
   SetToNow(*clock_, key.mutable_create_time());
   LogInfo("admin_create_alias", {{"team", key.team_id()}, {"alias", request.name()}});
-  registry_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
+  catalogue_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
     call->Finish(ToAlias(*std::move(put)));
   });
@@ -250,7 +250,7 @@ void AdminService::ListAliases(
     admin::v1::ListAliasesRequest request) {
   admin::v1::ListKeysRequest keys;
   keys.set_team_id(std::move(*request.mutable_team_id()));
-  registry_->ListKeys(std::move(keys), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+  catalogue_->ListKeys(std::move(keys), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
     if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
     admin::v1::ListAliasesResponse response;
     for (admin::v1::Key& key : *listed->mutable_keys()) {
@@ -267,7 +267,7 @@ void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Al
   if (!IsValidAlias(request.name())) return call->Finish(AliasNotFound(request));
   admin::v1::RevokeKeyRequest revoke;
   revoke.set_key_id(AliasKeyId(request.team_id(), request.name()));
-  registry_->RevokeKey(std::move(revoke), [call, request = std::move(request)](
+  catalogue_->RevokeKey(std::move(revoke), [call, request = std::move(request)](
                                               absl::StatusOr<admin::v1::Key> deleted) {
     if (ErrorReason(deleted.status()) == "KEY_NOT_FOUND") {
       return call->Finish(AliasNotFound(request));
@@ -280,13 +280,13 @@ void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Al
 void AdminService::DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,
                               admin::v1::DeleteTeamRequest request) {
   LogInfo("admin_delete_team", {{"team", request.team_id()}});
-  registry_->DeleteTeam(std::move(request), Answer(std::move(call)));
+  catalogue_->DeleteTeam(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> call,
                              admin::v1::DeleteAppRequest request) {
   LogInfo("admin_delete_app", {{"app", request.app_id()}});
-  registry_->DeleteApp(std::move(request), Answer(std::move(call)));
+  catalogue_->DeleteApp(std::move(request), Answer(std::move(call)));
 }
 
 }  // namespace bellwire::gateway

@@ -20,9 +20,9 @@ namespace bellwire::gateway {
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, RegistryApi* registry, const TokenSealer* sealer,
+  AdminService(AdminCredential* credential, CatalogueApi* catalogue, const TokenSealer* sealer,
                const Clock* clock)
-      : credential_(credential), registry_(registry), sealer_(sealer), clock_(clock) {}
+      : credential_(credential), catalogue_(catalogue), sealer_(sealer), clock_(clock) {}
 
   void AddTo(MethodTable* methods);
 
@@ -62,7 +62,7 @@ class AdminService {
                    admin::v1::DeleteAliasRequest request);
 
   AdminCredential* const credential_;
-  RegistryApi* const registry_;
+  CatalogueApi* const catalogue_;
   const TokenSealer* const sealer_;
   const Clock* const clock_;
 };

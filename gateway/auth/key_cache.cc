@@ -33,8 +33,11 @@ KeyOrError Interpret(absl::StatusOr<admin::v1::Key> fetched, MonotonicTime began
 
 }  // namespace
 
-KeyCache::KeyCache(RegistryApi* registry, const Clock* clock)
-    : registry_(registry), clock_(clock), keys_(kMaxCachedKeys), unknown_(kMaxCachedUnknownKeys) {}
+KeyCache::KeyCache(CatalogueApi* catalogue, const Clock* clock)
+    : catalogue_(catalogue),
+      clock_(clock),
+      keys_(kMaxCachedKeys),
+      unknown_(kMaxCachedUnknownKeys) {}
 
 void KeyCache::Get(absl::string_view key_id, Done done) {
   const MonotonicTime now = clock_->Monotonic();
@@ -72,8 +75,8 @@ void KeyCache::Get(absl::string_view key_id, Done done) {
 
   internal::v1::GetKeyRequest request;
   request.set_key_id(std::string(key_id));
-  registry_->GetKey(std::move(request), [this, id = std::string(key_id),
-                                         began = now](absl::StatusOr<admin::v1::Key> fetched) {
+  catalogue_->GetKey(std::move(request), [this, id = std::string(key_id),
+                                          began = now](absl::StatusOr<admin::v1::Key> fetched) {
     OnFetched(id, began, std::move(fetched));
   });
 }

@@ -49,7 +49,7 @@ class KeyCache {
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const KnownKey>>) &&>;
 
   // Neither is owned; both outlive the cache.
-  KeyCache(RegistryApi* registry, const Clock* clock);
+  KeyCache(CatalogueApi* catalogue, const Clock* clock);
   KeyCache(const KeyCache&) = delete;
   KeyCache& operator=(const KeyCache&) = delete;
 
@@ -65,7 +65,7 @@ class KeyCache {
   void OnFetched(const std::string& key_id, MonotonicTime began,
                  absl::StatusOr<admin::v1::Key> fetched);
 
-  RegistryApi* const registry_;
+  CatalogueApi* const catalogue_;
   const Clock* const clock_;
   absl::Mutex mu_;
   ExpiringCache<std::string, std::shared_ptr<const KnownKey>> keys_ ABSL_GUARDED_BY(mu_);

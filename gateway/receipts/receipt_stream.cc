@@ -100,7 +100,7 @@ void ReceiptStream::Read() {
   request.set_from_now(from_now_);
   request.set_max_receipts(kMaxFeedBlockReceipts);
   if (caught_up_) request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
-  environment_.registry->ReadReceipts(
+  environment_.feeds->ReadReceipts(
       std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
         self->OnRead(std::move(read));
       });

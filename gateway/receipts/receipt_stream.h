@@ -38,7 +38,7 @@ class ReceiptStream final : public DrainSignal::Listener,
     Authenticator* authenticator = nullptr;
     DrainSignal* drain = nullptr;
     const TokenSealer* sealer = nullptr;
-    RegistryApi* registry = nullptr;
+    FeedApi* feeds = nullptr;
     // Each stream holds one.
     TeamPlaces* streams = nullptr;
     const Clock* clock = nullptr;

@@ -73,7 +73,7 @@ void MessageCalls::GetMessage(const Sender& sender, const push::v1::GetMessageRe
   if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
-  registry_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, sender),
+  mailboxes_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, sender),
                         [place = *std::move(place), done = std::move(done)](
                             absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
                           std::move(place).End(got.status());
@@ -88,7 +88,7 @@ void MessageCalls::Recall(const Sender& sender, const push::v1::RecallRequest& r
   if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
-  registry_->Recall(
+  mailboxes_->Recall(
       ToInternal<internal::v1::RecallRequest>(*name, sender),
       [place = *std::move(place), connectors = connectors_, name = *name,
        done = std::move(done)](absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {

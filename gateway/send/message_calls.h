@@ -23,10 +23,10 @@ namespace bellwire::gateway {
 class MessageCalls {
  public:
   // Not owned; they outlive the calls.
-  MessageCalls(const TokenSealer* sealer, RegistryApi* registry, ConnectorDirectory* connectors,
+  MessageCalls(const TokenSealer* sealer, MailboxApi* mailboxes, ConnectorDirectory* connectors,
                TeamPlaces* calls, const Clock* clock)
       : sealer_(sealer),
-        registry_(registry),
+        mailboxes_(mailboxes),
         connectors_(connectors),
         calls_(calls),
         clock_(clock) {}
@@ -54,7 +54,7 @@ class MessageCalls {
 
  private:
   const TokenSealer* const sealer_;
-  RegistryApi* const registry_;
+  MailboxApi* const mailboxes_;
   ConnectorDirectory* const connectors_;
   TeamPlaces* const calls_;
   const Clock* const clock_;

@@ -142,7 +142,7 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   append.set_validate_only(request.validate_only());
   // This engine calls once, and gives up where no answer comes: whose message it is tries again under another id.
   append.set_message_id_is_new(!valid->message_id.has_value());
-  options_.registry->Append(
+  options_.mailboxes->Append(
       std::move(append),
       [this, send = std::move(send)](absl::StatusOr<AppendResponse> appended) mutable {
         OnAppended(std::move(send), std::move(appended));
@@ -201,7 +201,7 @@ void SendEngine::Resolve(std::unique_ptr<PendingSend> send, uint64_t seq) {
   internal::v1::ResolveRequest request;
   request.set_device_id(std::string(send->device_id.bytes()));
   request.set_seq(seq);
-  options_.registry->Resolve(
+  options_.mailboxes->Resolve(
       std::move(request),
       [send = std::move(send)](absl::StatusOr<internal::v1::ResolveResponse> resolved) mutable {
         if (ErrorReason(resolved.status()) == "MESSAGE_NOT_FOUND") {

@@ -38,7 +38,7 @@ class SendEngine {
   struct Options {
     // Not owned; they outlive the engine.
     const TokenSealer* sealer = nullptr;
-    RegistryApi* registry = nullptr;
+    MailboxApi* mailboxes = nullptr;
     ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
     // How long a ttl-zero message waits for the device; on the machine's monotonic clock.

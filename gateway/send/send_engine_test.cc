@@ -53,7 +53,7 @@ class SendEngineTest : public ::testing::Test {
       return response;
     };
     options_.sealer = sealer_.get();
-    options_.registry = &registry_;
+    options_.mailboxes = &registry_;
     options_.connectors = &connectors_;
     options_.clock = &clock_;
     options_.now_or_never_wait = absl::Hours(1);

@@ -14,10 +14,10 @@
 
 namespace bellwire::gateway {
 
-// A registry that answers what the test says: a function per method, UNIMPLEMENTED where there is
-// none. They run one at a time, on the caller's thread, and so do the answers, unless the test
+// The contracts that a gateway uses, answered as the test says: a function per method, UNIMPLEMENTED
+// where there is none. They run one at a time, on the caller's thread, and so do the answers, unless the test
 // holds them back. Thread-safe, but set the functions before the registry is used.
-class FakeRegistry final : public RegistryApi {
+class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedApi {
  public:
   template <typename Request, typename Response>
   using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
@@ -122,45 +122,7 @@ class FakeRegistry final : public RegistryApi {
     Answer(delete_app, std::move(request), std::move(done));
   }
 
-  // What only connectors call.
-  void Bind(internal::v1::BindRequest, Done<internal::v1::BindResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void Unbind(internal::v1::UnbindRequest, Done<internal::v1::UnbindResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void Pull(internal::v1::PullRequest, Done<internal::v1::PullResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void Ack(internal::v1::AckRequest, Done<internal::v1::AckResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void AppAck(internal::v1::AppAckRequest, Done<internal::v1::AppAckResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void ReportSent(internal::v1::ReportSentRequest,
-                  Done<internal::v1::ReportSentResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void ReportNetwork(internal::v1::ReportNetworkRequest,
-                     Done<internal::v1::ReportNetworkResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void RegisterApp(internal::v1::RegisterAppRequest,
-                   Done<internal::v1::RegisterAppResponse> done) override {
-    Refuse(std::move(done));
-  }
-  void RemoveApp(internal::v1::RemoveAppRequest,
-                 Done<internal::v1::RemoveAppResponse> done) override {
-    Refuse(std::move(done));
-  }
-
  private:
-  template <typename Response>
-  static void Refuse(Done<Response> done) {
-    std::move(done)(absl::UnimplementedError("not in the fake registry"));
-  }
-
   template <typename Request, typename Response>
   void Answer(const Handler<Request, Response>& handler, Request request, Done<Response> done) {
     absl::StatusOr<Response> response = absl::UnimplementedError("the test set no handler");

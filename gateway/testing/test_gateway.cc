@@ -57,7 +57,9 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
                             .key_path = pki.dir() + "/server.key",
                             .admin_token = kAdminToken,
                             .sealer = sealer.get(),
-                            .registry = &registry,
+                            .mailboxes = &registry,
+                            .catalogue = &registry,
+                            .feeds = &registry,
                             .connectors = &connectors,
                             .clock = &clock,
                             .now_or_never_wait = now_or_never_wait});

@@ -94,13 +94,14 @@ class TestSendPath {
   KeyCache aliases{&registry, &clock};
   Authenticator authenticator{&keys, &clock};
   SendEngine engine{
-      {.sealer = sealer.get(), .registry = &registry, .connectors = &connectors, .clock = &clock}};
+      {.sealer = sealer.get(), .mailboxes = &registry, .connectors = &connectors, .clock = &clock}};
   DrainSignal drain;
   PushService push{{.authenticator = &authenticator,
                     .engine = &engine,
                     .drain = &drain,
                     .sealer = sealer.get(),
-                    .registry = &registry,
+                    .mailboxes = &registry,
+                    .feeds = &registry,
                     .connectors = &connectors,
                     .clock = &clock}};
   MethodTable methods;

@@ -61,11 +61,9 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   };
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
                             RegistryServer::Start(std::move(options)));
-  std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(NewGrpcRegistryService(server->api()));
-  BELLWIRE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<InternalPort> port,
-      InternalPort::Open(flags.listen, data_dir.internal(), std::move(services)));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> port,
+                            InternalPort::Open(flags.listen, data_dir.internal(),
+                                               NewGrpcRegistryServices(server->api())));
   BELLWIRE_RETURN_IF_ERROR(
       WriteReadyFile(flags.ready_file, {{"internal_address", port->address()}}));
   std::vector<Watchdog::Listener> listeners;

@@ -45,9 +45,8 @@ class RegistryServerTest : public testing::Test {
   }
 
   // Calls a method and waits for its answer.
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(void (RegistryApi::*method)(Request, Done<Response>),
-                                Request request) {
+  template <typename Api, typename Request, typename Response>
+  absl::StatusOr<Response> Call(void (Api::*method)(Request, Done<Response>), Request request) {
     absl::StatusOr<Response> result;
     absl::Notification answered;
     (server_->api()->*method)(std::move(request), [&](absl::StatusOr<Response> response) {

@@ -32,44 +32,7 @@ class Service final : public RegistryApi {
   // Answers those who have waited long enough for receipts. To be called about every kSweepInterval.
   void ExpireWaits() { receipt_waiters_.Expire(clock_->Monotonic()); }
 
-  void Append(internal::v1::AppendRequest request,
-              Done<internal::v1::AppendResponse> done) override;
-  void Resolve(internal::v1::ResolveRequest request,
-               Done<internal::v1::ResolveResponse> done) override;
-  void GetMessage(internal::v1::GetMessageRequest request,
-                  Done<internal::v1::GetMessageResponse> done) override;
-  void Recall(internal::v1::RecallRequest request,
-              Done<internal::v1::RecallResponse> done) override;
-  void Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) override;
-  void Unbind(internal::v1::UnbindRequest request,
-              Done<internal::v1::UnbindResponse> done) override;
-  void Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) override;
-  void Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) override;
-  void AppAck(internal::v1::AppAckRequest request,
-              Done<internal::v1::AppAckResponse> done) override;
-  void ReportSent(internal::v1::ReportSentRequest request,
-                  Done<internal::v1::ReportSentResponse> done) override;
-  void ReportNetwork(internal::v1::ReportNetworkRequest request,
-                     Done<internal::v1::ReportNetworkResponse> done) override;
-  void RegisterApp(internal::v1::RegisterAppRequest request,
-                   Done<internal::v1::RegisterAppResponse> done) override;
-  void RemoveApp(internal::v1::RemoveAppRequest request,
-                 Done<internal::v1::RemoveAppResponse> done) override;
-  void ReadReceipts(internal::v1::ReadReceiptsRequest request,
-                    Done<internal::v1::ReadReceiptsResponse> done) override;
-  void GetKey(internal::v1::GetKeyRequest request, Done<admin::v1::Key> done) override;
-  void PutTeam(admin::v1::Team request, Done<admin::v1::Team> done) override;
-  void PutApp(admin::v1::App request, Done<admin::v1::App> done) override;
-  void PutKey(admin::v1::Key request, Done<admin::v1::Key> done) override;
-  void ListTeams(admin::v1::ListTeamsRequest request,
-                 Done<admin::v1::ListTeamsResponse> done) override;
-  void ListApps(admin::v1::ListAppsRequest request,
-                Done<admin::v1::ListAppsResponse> done) override;
-  void ListKeys(admin::v1::ListKeysRequest request,
-                Done<admin::v1::ListKeysResponse> done) override;
-  void RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) override;
-  void DeleteTeam(admin::v1::DeleteTeamRequest request, Done<admin::v1::Team> done) override;
-  void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override;
+  BELLWIRE_REGISTRY_METHODS(BELLWIRE_OVERRIDE)
 
  private:
   void RegisterSubscription(const DeviceId& device, internal::v1::Subscription subscription,

@@ -41,7 +41,7 @@ class SendPath {
     for (int i = 0; i < 2; ++i) {
       gateways_.push_back(std::make_unique<gateway::SendEngine>(
           gateway::SendEngine::Options{.sealer = sealer_.get(),
-                                       .registry = &service_,
+                                       .mailboxes = &service_,
                                        .connectors = &connectors_,
                                        .clock = &clock_}));
       calls_.push_back(std::make_unique<gateway::MessageCalls>(

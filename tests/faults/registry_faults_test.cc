@@ -48,9 +48,8 @@ class RegistryFaultsTest : public testing::Test {
     server_ = std::move(*server);
   }
 
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(void (RegistryApi::*method)(Request, Done<Response>),
-                                Request request) {
+  template <typename Api, typename Request, typename Response>
+  absl::StatusOr<Response> Call(void (Api::*method)(Request, Done<Response>), Request request) {
     absl::StatusOr<Response> answer;
     absl::Notification done;
     (server_->api()->*method)(std::move(request), [&](absl::StatusOr<Response> result) {

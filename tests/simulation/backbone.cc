@@ -6,7 +6,6 @@
 #include "absl/strings/string_view.h"
 #include "common/error.h"
 #include "common/limits.h"
-#include "rpc/registry_methods.h"
 
 namespace bellwire::simulation {
 namespace {
@@ -24,17 +23,16 @@ class RegistryClient final : public RegistryApi {
   RegistryClient(Backbone* backbone, std::string caller, std::function<RegistryApi*()> find)
       : backbone_(backbone), caller_(std::move(caller)), find_(std::move(find)), calls_(backbone) {}
 
-#define BELLWIRE_CALL(Method, Request, Response)                      \
-  void Method(Request request, Done<Response> done) override {        \
-    Start(&RegistryApi::Method, std::move(request), std::move(done)); \
+#define BELLWIRE_CALL(Contract, Method, Request, Response)              \
+  void Method(Request request, Done<Response> done) override {          \
+    Start(&Contract##Api::Method, std::move(request), std::move(done)); \
   }
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
 #undef BELLWIRE_CALL
 
  private:
-  template <typename Request, typename Response>
-  void Start(void (RegistryApi::*method)(Request, Done<Response>), Request request,
-             Done<Response> done) {
+  template <typename Api, typename Request, typename Response>
+  void Start(void (Api::*method)(Request, Done<Response>), Request request, Done<Response> done) {
     using Answer = absl::StatusOr<Response>;
     Calls::Reply<Answer> reply = calls_.Begin<Answer>(std::move(done), kRegistryCallTimeout,
                                                       [] { return Answer(Unreachable()); });

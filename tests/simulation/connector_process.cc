@@ -37,7 +37,8 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
             NewConnectorClients(process->backbone_, process->address_, process->find_connector_)),
         service(process->address_, incarnation, directory.get()),
         environment{.clock = &process->clock_,
-                    .registry = registry_client.get(),
+                    .sessions = registry_client.get(),
+                    .networks = registry_client.get(),
                     .evictor = &service,
                     .tls = nullptr,
                     .connector_address = process->address_,
@@ -58,7 +59,7 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
           drain_timer->Arm(absl::ZeroDuration());
           return true;
         })),
-        calls(registry_client.get(), &service, inbox,
+        calls(registry_client.get(), registry_client.get(), &service, inbox,
               [this](uint64_t session_id) { return Find(session_id); }),
         session_ids(0) {
     service.SetShards({this});

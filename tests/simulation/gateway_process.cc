@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/ids.h"
-#include "rpc/registry_methods.h"
 #include "tests/simulation/message_maker.h"
 
 namespace bellwire::simulation {
@@ -12,17 +11,17 @@ namespace {
 using internal::v1::AppendRequest;
 using internal::v1::ConnectorResponse;
 
-// The registry's client, which says of some messages that the gateway has made their ids.
-class MarkingClient final : public RegistryApi {
+// Says of some messages that the gateway has made their ids, and passes every call on.
+class MarkingMailboxes final : public MailboxApi {
  public:
-  explicit MarkingClient(std::unique_ptr<RegistryApi> client) : client_(std::move(client)) {}
+  explicit MarkingMailboxes(MailboxApi* mailboxes) : mailboxes_(mailboxes) {}
 
-#define BELLWIRE_CALL(Method, Request, Response)               \
+#define BELLWIRE_CALL(Contract, Method, Request, Response)     \
   void Method(Request request, Done<Response> done) override { \
     Mark(&request);                                            \
-    client_->Method(std::move(request), std::move(done));      \
+    mailboxes_->Method(std::move(request), std::move(done));   \
   }
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
+  BELLWIRE_MAILBOX_METHODS(BELLWIRE_CALL)
 #undef BELLWIRE_CALL
 
  private:
@@ -33,18 +32,18 @@ class MarkingClient final : public RegistryApi {
     append->set_message_id_is_new(id.has_value() && StandsForGatewayMade(*id));
   }
 
-  const std::unique_ptr<RegistryApi> client_;
+  MailboxApi* const mailboxes_;
 };
 
 }  // namespace
 
 GatewayProcess::Life::Life(GatewayProcess* process)
     : waits(std::make_unique<Calls>(process->backbone_)),
-      registry(std::make_unique<MarkingClient>(
-          NewRegistryClient(process->backbone_, process->name_, process->find_registry_))),
+      registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
+      mailboxes(std::make_unique<MarkingMailboxes>(registry.get())),
       connectors(NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
       engine({.sealer = process->sealer_,
-              .registry = registry.get(),
+              .mailboxes = mailboxes.get(),
               .connectors = connectors.get(),
               .clock = &process->clock_,
               .wait_for_ack =
@@ -52,7 +51,8 @@ GatewayProcess::Life::Life(GatewayProcess* process)
                          absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
                     WaitForAck(connector, std::move(request), wait, std::move(done));
                   }}),
-      calls(process->sealer_, registry.get(), connectors.get(), engine.calls(), &process->clock_) {}
+      calls(process->sealer_, mailboxes.get(), connectors.get(), engine.calls(), &process->clock_) {
+}
 
 // What is forgotten with the clients gives its places back to the engine.
 GatewayProcess::Life::~Life() {

@@ -38,6 +38,7 @@ class GatewayProcess {
 
     std::unique_ptr<Calls> waits;
     std::unique_ptr<RegistryApi> registry;
+    std::unique_ptr<MailboxApi> mailboxes;
     std::unique_ptr<ConnectorDirectory> connectors;
     gateway::SendEngine engine;
     gateway::MessageCalls calls;

@@ -6,7 +6,6 @@
 #include "common/limits.h"
 #include "registry/keys/keys.h"
 #include "registry/testing/shared_engine.h"
-#include "rpc/registry_methods.h"
 
 namespace bellwire::simulation {
 
@@ -66,7 +65,7 @@ struct RegistryProcess::Life final : RegistryApi {
   }
 
   // As the port does: everything goes to the service, and the writer wakes.
-#define BELLWIRE_CALL(Method, Request, Response)               \
+#define BELLWIRE_CALL(Contract, Method, Request, Response)     \
   void Method(Request request, Done<Response> done) override { \
     service.Method(std::move(request), std::move(done));       \
     CommitSoon();                                              \

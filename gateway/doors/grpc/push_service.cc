@@ -114,7 +114,7 @@ void PushService::AddTo(MethodTable* methods) {
                  ReceiptStream::Start({.authenticator = environment_.authenticator,
                                        .drain = environment_.drain,
                                        .sealer = environment_.sealer,
-                                       .registry = environment_.registry,
+                                       .feeds = environment_.feeds,
                                        .streams = &receipt_streams_,
                                        .clock = environment_.clock},
                                       std::move(call));

@@ -32,14 +32,15 @@ class PushService {
     SendEngine* engine = nullptr;
     DrainSignal* drain = nullptr;
     const TokenSealer* sealer = nullptr;
-    RegistryApi* registry = nullptr;
+    MailboxApi* mailboxes = nullptr;
+    FeedApi* feeds = nullptr;
     ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
   };
 
   explicit PushService(const Environment& environment)
       : environment_(environment),
-        message_calls_(environment.sealer, environment.registry, environment.connectors,
+        message_calls_(environment.sealer, environment.mailboxes, environment.connectors,
                        environment.engine->calls(), environment.clock) {}
 
   void AddTo(MethodTable* methods);

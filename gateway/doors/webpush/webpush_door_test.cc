@@ -47,7 +47,7 @@ class WebPushDoorTest : public ::testing::Test {
   WebPushDoorTest()
       : sealer_(TokenSealer::ForTesting()),
         engine_({.sealer = sealer_.get(),
-                 .registry = &registry_,
+                 .mailboxes = &registry_,
                  .connectors = &connectors_,
                  .clock = &clock_}),
         calls_(sealer_.get(), &registry_, &connectors_, engine_.calls(), &clock_) {
