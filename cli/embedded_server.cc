@@ -54,6 +54,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
 
   registry::RegistryServer::Options registry_options;
   registry_options.data_dir = dir.registry();
+  registry_options.backup_dir = options.backup_dir;
+  registry_options.keys_dir = options.data_dir;
   registry_options.sealer = sealer_.get();
   registry_options.clock = options.clock;
   registry_options.subscriptions = options.subscriptions;
@@ -97,6 +99,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.mailboxes = registry_->api();
   gateway_options.catalogue = registry_->api();
   gateway_options.feeds = registry_->api();
+  gateway_options.store = registry_->api();
   gateway_options.connectors = directory_.get();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));

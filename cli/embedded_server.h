@@ -35,6 +35,8 @@ class EmbeddedServer {
     // As of ConnectorServer: with it, agents resume their TLS sessions after a restart. Empty: the data
     // directory's, if it has one.
     std::string ticket_key_path;
+    // As of RegistryServer. Empty: no backups are made.
+    std::string backup_dir;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;
     // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled in.

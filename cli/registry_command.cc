@@ -9,11 +9,15 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "bellwire/admin/v1/backup.grpc.pb.h"
 #include "cli/command.h"
+#include "cli/server_connection.h"
 #include "common/status_macros.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "registry/backup/restore.h"
 #include "registry/check/store_check.h"
+#include "rpc/registry_api.h"
 
 namespace bellwire::cli {
 namespace {
@@ -27,9 +31,13 @@ constexpr absl::Duration kPatience = absl::Seconds(2);
 // … and again so often.
 constexpr absl::Duration kProgressInterval = absl::Seconds(2);
 
-struct Flags {
+struct CheckFlags {
   std::string data_dir;
   std::string store;
+};
+
+struct BackupFlags : AdminFlags {
+  std::string directory;
 };
 
 // Lines on stderr: stdout is for the answer.
@@ -100,7 +108,7 @@ nlohmann::ordered_json ToJson(const registry::StoreCheckReport& report) {
           {"problems", problems}};
 }
 
-absl::Status Check(const Flags& flags, CommandContext* context) {
+absl::Status Check(const CheckFlags& flags, CommandContext* context) {
   context->exit_when_failed = kExitNotChecked;
   if (flags.store.empty() && flags.data_dir.empty()) {
     return absl::InvalidArgumentError("which store? Name it: --data_dir DIR, or --store DIR");
@@ -127,18 +135,63 @@ absl::Status Check(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+absl::Status Backup(const BackupFlags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::BackupRequest request;
+  request.set_directory(flags.directory);
+  admin::v1::BackupResponse made;
+  BELLWIRE_RETURN_IF_ERROR(
+      server.Call(&admin::v1::BackupService::Stub::Backup, request, &made, kBackupTimeout));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json({{"directory", made.directory()}, {"files", made.files()}, {"bytes", made.bytes()}});
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("made"), "  backup ", out.Bold(made.directory()), ", ",
+                        made.files(), " files of ", made.bytes(), " bytes, secrets among them"));
+  out.Line(absl::StrCat(
+      "next: ", out.Bold(absl::StrCat("bellwire registry check --data_dir ", made.directory())),
+      " on the registry's machine, and a copy on another disk"));
+  return absl::OkStatus();
+}
+
+absl::Status Restore(const registry::RestoreOptions& options, CommandContext* context) {
+  Progress progress(context->clock);
+  BELLWIRE_ASSIGN_OR_RETURN(const registry::Restored restored,
+                            registry::RestoreBackup(options, context->clock->WallNow(),
+                                                    [&](absl::string_view what, uint64_t done) {
+                                                      progress(what, done);
+                                                    }));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json({{"data_dir", options.data_dir},
+              {"records", restored.records},
+              {"moved_to", restored.moved_to}});
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("restored"), "  ", out.Bold(options.data_dir), ", ",
+                        restored.records, " records"));
+  if (!restored.moved_to.empty()) {
+    out.Line(absl::StrCat("what was there is in ", out.Bold(restored.moved_to)));
+  }
+  out.Line("next: start the server");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddRegistryCommand(CLI::App* root, CommandContext* context) {
-  CLI::App* group = root->add_subcommand("registry", "The registry's store, while nothing uses it");
+  CLI::App* group =
+      root->add_subcommand("registry", "The registry's store: check, backup, restore");
   group->require_subcommand(1);
   CLI::App* check = group->add_subcommand(
       "check",
       "Verify the store: every byte of its files, and that its records fit to each other. Changes "
-      "nothing. Exits with 0 if it is sound, 1 if it is damaged, 2 if it can't be checked (a "
+      "nothing. No server may use it. Exits with 0 if it is sound, 1 if it is damaged, 2 if it "
+      "can't be checked (a "
       "server "
       "uses it, or it is none)");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CheckFlags>();
   check->add_option("--data_dir", flags->data_dir, "The server's data directory")
       ->type_name("DIR")
       ->envname("BELLWIRE_DATA_DIR");
@@ -151,6 +204,44 @@ void AddRegistryCommand(CLI::App* root, CommandContext* context) {
               "  bellwire registry check --data_dir /var/lib/bellwire\n"
               "  bellwire registry check --store /backup/registry --json");
   check->callback([=] { context->run = [=] { return Check(*flags, context); }; });
+
+  CLI::App* backup =
+      group->add_subcommand("backup",
+                            "Have a running server make a backup: its store, with everything that "
+                            "was answered OK, and its "
+                            "keys. It writes below its --backup_dir only, and messages flow on");
+  auto backup_flags = std::make_shared<BackupFlags>();
+  backup
+      ->add_option("DIR", backup_flags->directory,
+                   "A new directory right below the server's --backup_dir: its name, or its path")
+      ->type_name("")
+      ->required();
+  AddAdminFlags(backup, backup_flags.get());
+  AddJsonFlag(backup, context);
+  SetExamples(backup,
+              "  bellwire registry backup monday --data_dir /var/lib/bellwire\n"
+              "  bellwire registry backup \"$(date +%Y-%m-%d)\" --server push.example.com:7443 \\\n"
+              "      --ca ca.pem --admin_token_file admin.token --json");
+  backup->callback([=] { context->run = [=] { return Backup(*backup_flags, context); }; });
+
+  CLI::App* restore = group->add_subcommand(
+      "restore",
+      "Put a backup into the place of a server that is stopped, once it was checked. Refuses where "
+      "there is a store or a key already");
+  auto options = std::make_shared<registry::RestoreOptions>();
+  restore->add_option("DIR", options->backup, "The backup")->type_name("")->required();
+  restore->add_option("--data_dir", options->data_dir, "Where the server is to find it")
+      ->type_name("DIR")
+      ->envname("BELLWIRE_DATA_DIR")
+      ->required();
+  restore->add_flag("--force", options->force,
+                    "Move what is there to DATA_DIR/before_restore_TIME instead of refusing");
+  restore->add_flag("--keep_keys", options->keep_keys,
+                    "Put back the store alone: the keys that are there are newer");
+  AddJsonFlag(restore, context);
+  SetExamples(restore,
+              "  bellwire registry restore /backup/monday --data_dir /var/lib/bellwire --force");
+  restore->callback([=] { context->run = [=] { return Restore(*options, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -107,6 +107,11 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->capture_default_str();
   gateway::AddHttpFlags(command, &flags->http);
   registry::AddSubscriptionsFlag(command, &flags->subscriptions);
+  command
+      ->add_option("--backup_dir", flags->server.backup_dir,
+                   "Where `bellwire registry backup` may write, and nowhere else; made if it does "
+                   "not exist. Without it no backups are made")
+      ->type_name("DIR");
   AddDaemonFlags(command, flags.get());
   SetExamples(command,
               "  bellwire serve --data_dir ./data\n"

@@ -72,6 +72,7 @@ absl::Status Run(const Flags& flags) {
   options.mailboxes = registry.get();
   options.catalogue = registry.get();
   options.feeds = registry.get();
+  options.store = registry.get();
   options.connectors = connectors.get();
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,

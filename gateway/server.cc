@@ -44,6 +44,7 @@ namespace {
 
 constexpr char kPushService[] = "bellwire.push.v1.PushService";
 constexpr char kAdminService[] = "bellwire.admin.v1.AdminService";
+constexpr char kBackupService[] = "bellwire.admin.v1.BackupService";
 constexpr char kHealth[] = "grpc.health.v1.Health";
 constexpr char kReflection[] = "grpc.reflection.v1alpha.ServerReflection";
 
@@ -137,8 +138,8 @@ class GatewayServerImpl final : public GatewayServer {
                   .urls = options.public_urls}),
         apns_(&authenticator_, &engine_, options.sealer, options.clock),
         admin_credential_(options.admin_token, options.clock),
-        admin_(&admin_credential_, options.catalogue, options.sealer, options.clock),
-        reflection_({kPushService, kHealth, kReflection}, {kAdminService}),
+        admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock),
+        reflection_({kPushService, kHealth, kReflection}, {kAdminService, kBackupService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
         public_reflection_({kPushService, kHealth, kReflection}, {}),
         public_reflection_service_(&public_reflection_, &admin_credential_, &drain_),

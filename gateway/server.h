@@ -56,6 +56,7 @@ class GatewayServer {
     MailboxApi* mailboxes = nullptr;
     CatalogueApi* catalogue = nullptr;
     FeedApi* feeds = nullptr;
+    StoreApi* store = nullptr;
     ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
     // How long a ttl-zero Send waits for the device. Only tests have a reason to change it.

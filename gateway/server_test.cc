@@ -62,6 +62,7 @@ GatewayServer::Options OptionsOf(TestGateway& gateway) {
   options.mailboxes = &gateway.registry;
   options.catalogue = &gateway.registry;
   options.feeds = &gateway.registry;
+  options.store = &gateway.registry;
   options.connectors = &gateway.connectors;
   options.clock = &gateway.clock;
   return options;

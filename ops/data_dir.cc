@@ -16,6 +16,14 @@
 
 namespace bellwire {
 
+const std::vector<std::string>& DataDir::KeyFiles() {
+  static const auto* const kFiles = new std::vector<std::string>{
+      "ca.pem",          "ca.key",          "server.pem",        "server.key",
+      "internal/ca.pem", "internal/ca.key", "internal/node.pem", "internal/node.key",
+      "token.keys",      "ticket.keys",     "admin.token"};
+  return *kFiles;
+}
+
 absl::Status CheckInitialised(const DataDir& data_dir) {
   if (data_dir.path().empty()) {
     return WithHint(MakeError(absl::StatusCode::kFailedPrecondition, "NOT_INITIALISED",

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -15,6 +16,9 @@ class DataDir {
   explicit DataDir(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
+
+  // All of the files below, relative to path(). Whoever has them and the store has the server.
+  static const std::vector<std::string>& KeyFiles();
 
   // What providers and agents trust, and what issued the certificate below.
   std::string ca_certificate() const { return path_ + "/ca.pem"; }

@@ -1,8 +1,10 @@
 #include "rpc/grpc_registry_client.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "bellwire/internal/v1/store.grpc.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "rpc/grpc_status.h"
@@ -22,7 +25,7 @@ template <typename Service>
 using StubOf = std::unique_ptr<typename Service::Stub>;
 using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Session>,
                          StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Feed>,
-                         StubOf<internal::v1::Network>>;
+                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -47,7 +50,7 @@ class GrpcRegistryClient final : public RegistryApi {
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
       : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Session::NewStub(channel),
                internal::v1::Catalogue::NewStub(channel), internal::v1::Feed::NewStub(channel),
-               internal::v1::Network::NewStub(channel)),
+               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel)),
         call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {
@@ -99,9 +102,12 @@ class GrpcRegistryClient final : public RegistryApi {
     }
     raw->request = std::move(request);
     raw->done = std::move(done);
+    constexpr bool kWaitsForFiles = std::is_same_v<Service, internal::v1::Store>;
+    const absl::Duration timeout =
+        kWaitsForFiles ? std::max(call_timeout_, kBackupTimeout) : call_timeout_;
     // A time span, which gRPC counts on its monotonic clock.
     raw->context.set_deadline(
-        gpr_time_from_millis(absl::ToInt64Milliseconds(call_timeout_), GPR_TIMESPAN));
+        gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN));
     (std::get<StubOf<Service>>(stubs_)->async()->*method)(
         &raw->context, &raw->request, &raw->response, [this, raw](const grpc::Status& status) {
           if (status.ok()) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "bellwire/internal/v1/store.grpc.pb.h"
 #include "rpc/grpc_status.h"
 
 namespace bellwire {
@@ -40,6 +41,7 @@ BELLWIRE_SERVICE(Session, BELLWIRE_SESSION_METHODS)
 BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
+BELLWIRE_SERVICE(Store, BELLWIRE_STORE_METHODS)
 #undef BELLWIRE_SERVICE
 #undef BELLWIRE_SERVE
 
@@ -52,6 +54,7 @@ std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi*
   services.push_back(std::make_unique<CatalogueService>(registry));
   services.push_back(std::make_unique<FeedService>(registry));
   services.push_back(std::make_unique<NetworkService>(registry));
+  services.push_back(std::make_unique<StoreService>(registry));
   return services;
 }
 

@@ -3,10 +3,12 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
+#include "bellwire/admin/v1/backup.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 
-// The registry as gateway and connector see it: five contracts, each a service of
+// The registry as gateway and connector see it: six contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
 // that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
@@ -57,12 +59,17 @@
 #define BELLWIRE_NETWORK_METHODS(X) \
   X(Network, ReportNetwork, internal::v1::ReportNetworkRequest, internal::v1::ReportNetworkResponse)
 
+// The store's files, for whoever runs the server. Calls may take up to kBackupTimeout.
+#define BELLWIRE_STORE_METHODS(X) \
+  X(Store, Backup, admin::v1::BackupRequest, admin::v1::BackupResponse)
+
 #define BELLWIRE_REGISTRY_METHODS(X) \
   BELLWIRE_MAILBOX_METHODS(X)        \
   BELLWIRE_SESSION_METHODS(X)        \
   BELLWIRE_CATALOGUE_METHODS(X)      \
   BELLWIRE_FEED_METHODS(X)           \
-  BELLWIRE_NETWORK_METHODS(X)
+  BELLWIRE_NETWORK_METHODS(X)        \
+  BELLWIRE_STORE_METHODS(X)
 
 #define BELLWIRE_OVERRIDE(Contract, Method, Request, Response) \
   void Method(Request request, Done<Response> done) override;
@@ -72,6 +79,9 @@ namespace bellwire {
 // Called exactly once, on any thread, possibly before the method returns. Must not block.
 template <typename Response>
 using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
+
+// Whole files are copied where a backup goes to another file system.
+inline constexpr absl::Duration kBackupTimeout = absl::Hours(1);
 
 #define BELLWIRE_PURE(Contract, Method, Request, Response) \
   virtual void Method(Request request, Done<Response> done) = 0;
@@ -86,15 +96,17 @@ BELLWIRE_CONTRACT(Session, BELLWIRE_SESSION_METHODS)
 BELLWIRE_CONTRACT(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
+BELLWIRE_CONTRACT(Store, BELLWIRE_STORE_METHODS)
 #undef BELLWIRE_CONTRACT
 #undef BELLWIRE_PURE
 
-// All five, for whoever makes a registry or stands in front of one. Callers don't take it.
+// All of them, for whoever makes a registry or stands in front of one. Callers don't take it.
 class RegistryApi : public MailboxApi,
                     public SessionApi,
                     public CatalogueApi,
                     public FeedApi,
-                    public NetworkApi {};
+                    public NetworkApi,
+                    public StoreApi {};
 
 }  // namespace bellwire
 

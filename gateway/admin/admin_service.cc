@@ -65,8 +65,7 @@ template <typename Request, typename Response>
 void AdminService::Add(MethodTable* methods, absl::string_view name,
                        void (AdminService::*serve)(Call<Request, Response>, Request)) {
   methods->AddUnary<Request, Response>(
-      absl::StrCat("/bellwire.admin.v1.AdminService/", name),
-      [this, serve](Call<Request, Response> call) {
+      absl::StrCat("/bellwire.admin.v1.", name), [this, serve](Call<Request, Response> call) {
         const absl::StatusOr<absl::string_view> token = BearerToken(call->metadata());
         const absl::Status status =
             token.ok() ? credential_->Check(*token, call->peer()) : token.status();
@@ -77,18 +76,19 @@ void AdminService::Add(MethodTable* methods, absl::string_view name,
 }
 
 void AdminService::AddTo(MethodTable* methods) {
-  Add(methods, "CreateTeam", &AdminService::CreateTeam);
-  Add(methods, "ListTeams", &AdminService::ListTeams);
-  Add(methods, "DeleteTeam", &AdminService::DeleteTeam);
-  Add(methods, "CreateApp", &AdminService::CreateApp);
-  Add(methods, "ListApps", &AdminService::ListApps);
-  Add(methods, "DeleteApp", &AdminService::DeleteApp);
-  Add(methods, "CreateKey", &AdminService::CreateKey);
-  Add(methods, "ListKeys", &AdminService::ListKeys);
-  Add(methods, "RevokeKey", &AdminService::RevokeKey);
-  Add(methods, "CreateAlias", &AdminService::CreateAlias);
-  Add(methods, "ListAliases", &AdminService::ListAliases);
-  Add(methods, "DeleteAlias", &AdminService::DeleteAlias);
+  Add(methods, "AdminService/CreateTeam", &AdminService::CreateTeam);
+  Add(methods, "AdminService/ListTeams", &AdminService::ListTeams);
+  Add(methods, "AdminService/DeleteTeam", &AdminService::DeleteTeam);
+  Add(methods, "AdminService/CreateApp", &AdminService::CreateApp);
+  Add(methods, "AdminService/ListApps", &AdminService::ListApps);
+  Add(methods, "AdminService/DeleteApp", &AdminService::DeleteApp);
+  Add(methods, "AdminService/CreateKey", &AdminService::CreateKey);
+  Add(methods, "AdminService/ListKeys", &AdminService::ListKeys);
+  Add(methods, "AdminService/RevokeKey", &AdminService::RevokeKey);
+  Add(methods, "AdminService/CreateAlias", &AdminService::CreateAlias);
+  Add(methods, "AdminService/ListAliases", &AdminService::ListAliases);
+  Add(methods, "AdminService/DeleteAlias", &AdminService::DeleteAlias);
+  Add(methods, "BackupService/Backup", &AdminService::Backup);
 }
 
 void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
@@ -287,6 +287,12 @@ void AdminService::DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> c
                              admin::v1::DeleteAppRequest request) {
   LogInfo("admin_delete_app", {{"app", request.app_id()}});
   catalogue_->DeleteApp(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::Backup(Call<admin::v1::BackupRequest, admin::v1::BackupResponse> call,
+                          admin::v1::BackupRequest request) {
+  LogInfo("admin_backup", {{"directory", request.directory()}});
+  store_->Backup(std::move(request), Answer(std::move(call)));
 }
 
 }  // namespace bellwire::gateway

@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "bellwire/admin/v1/admin.pb.h"
+#include "bellwire/admin/v1/backup.pb.h"
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "gateway/admin/admin_credential.h"
@@ -14,15 +15,20 @@
 
 namespace bellwire::gateway {
 
-// bellwire.admin.v1.AdminService: checks the admin token by a call's metadata, then its request, makes
-// ids, key pairs and access tokens, and leaves the rest to the registry. For the registry an alias is a
-// key (admin.proto, Key); here the two are told apart. Thread-safe; outlives its calls.
+// bellwire.admin.v1, AdminService and BackupService: checks the admin token by a call's metadata,
+// then its request, makes ids, key pairs and access tokens, and leaves the rest to the registry. For
+// the registry an alias is a key (admin.proto, Key); here the two are told apart. Thread-safe;
+// outlives its calls.
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, CatalogueApi* catalogue, const TokenSealer* sealer,
-               const Clock* clock)
-      : credential_(credential), catalogue_(catalogue), sealer_(sealer), clock_(clock) {}
+  AdminService(AdminCredential* credential, CatalogueApi* catalogue, StoreApi* store,
+               const TokenSealer* sealer, const Clock* clock)
+      : credential_(credential),
+        catalogue_(catalogue),
+        store_(store),
+        sealer_(sealer),
+        clock_(clock) {}
 
   void AddTo(MethodTable* methods);
 
@@ -30,7 +36,8 @@ class AdminService {
   template <typename Request, typename Response>
   using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
 
-  // A method of which `serve` gets the calls that have the admin token. The others are answered
+  // A method, such as "AdminService/CreateTeam", of which `serve` gets the calls that have the admin
+  // token. The others are answered
   //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL · those of AdminCredential
   template <typename Request, typename Response>
   void Add(MethodTable* methods, absl::string_view name,
@@ -60,9 +67,12 @@ class AdminService {
                    admin::v1::ListAliasesRequest request);
   void DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Alias> call,
                    admin::v1::DeleteAliasRequest request);
+  void Backup(Call<admin::v1::BackupRequest, admin::v1::BackupResponse> call,
+              admin::v1::BackupRequest request);
 
   AdminCredential* const credential_;
   CatalogueApi* const catalogue_;
+  StoreApi* const store_;
   const TokenSealer* const sealer_;
   const Clock* const clock_;
 };

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "bellwire/admin/v1/backup.grpc.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "crypto/provider_key.h"
@@ -298,6 +299,30 @@ TEST_F(AdminServiceTest, TheRegistrysErrorsPass) {
             "KEY_NOT_FOUND");
   admin::v1::Team team;
   EXPECT_EQ(ErrorReason(CreateTeam("Mail", &team)), "REGISTRY_UNAVAILABLE");
+}
+
+TEST_F(AdminServiceTest, ABackupIsTheRegistrysAndSaysWhyItFails) {
+  gateway_.registry.backup = [](const admin::v1::BackupRequest& request) {
+    admin::v1::BackupResponse response;
+    response.set_directory("/backup/" + request.directory());
+    return response;
+  };
+  admin::v1::BackupService::Stub backups(gateway_.NewChannel());
+  admin::v1::BackupRequest request;
+  request.set_directory("monday");
+  admin::v1::BackupResponse made;
+  ASSERT_TRUE(backups.Backup(gateway_.AdminContext().get(), request, &made).ok());
+  EXPECT_EQ(made.directory(), "/backup/monday");
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(backups.Backup(gateway_.Context().get(), request, &made))),
+            "BAD_CREDENTIAL");
+  gateway_.registry.backup =
+      [](const admin::v1::BackupRequest&) -> absl::StatusOr<admin::v1::BackupResponse> {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "BACKUP_FAILED", "no space left");
+  };
+  const absl::Status full =
+      FromGrpcStatus(backups.Backup(gateway_.AdminContext().get(), request, &made));
+  EXPECT_EQ(ErrorReason(full), "BACKUP_FAILED");
+  EXPECT_EQ(full.message(), "no space left");
 }
 
 TEST_F(AdminServiceTest, ListsAndRevocationPassThrough) {

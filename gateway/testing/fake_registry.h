@@ -17,7 +17,7 @@ namespace bellwire::gateway {
 // The contracts that a gateway uses, answered as the test says: a function per method, UNIMPLEMENTED
 // where there is none. They run one at a time, on the caller's thread, and so do the answers, unless the test
 // holds them back. Thread-safe, but set the functions before the registry is used.
-class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedApi {
+class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedApi, public StoreApi {
  public:
   template <typename Request, typename Response>
   using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
@@ -37,6 +37,8 @@ class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedAp
   Handler<admin::v1::RevokeKeyRequest, admin::v1::Key> revoke_key;
   Handler<admin::v1::DeleteTeamRequest, admin::v1::Team> delete_team;
   Handler<admin::v1::DeleteAppRequest, admin::v1::App> delete_app;
+
+  Handler<admin::v1::BackupRequest, admin::v1::BackupResponse> backup;
 
   // From now on calls wait for ReleaseAnswers.
   void HoldAnswers() {
@@ -120,6 +122,10 @@ class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedAp
   }
   void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override {
     Answer(delete_app, std::move(request), std::move(done));
+  }
+
+  void Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) override {
+    Answer(backup, std::move(request), std::move(done));
   }
 
  private:

@@ -60,6 +60,7 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
                             .mailboxes = &registry,
                             .catalogue = &registry,
                             .feeds = &registry,
+                            .store = &registry,
                             .connectors = &connectors,
                             .clock = &clock,
                             .now_or_never_wait = now_or_never_wait});

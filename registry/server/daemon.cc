@@ -33,6 +33,11 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
       ->type_name("HOST:PORT")
       ->capture_default_str();
   AddSubscriptionsFlag(app, &flags->subscriptions);
+  app->add_option(
+         "--backup_dir", flags->backup_dir,
+         "Where `bellwire registry backup` may write, and nowhere else; made if it does not "
+         "exist. Without it no backups are made")
+      ->type_name("DIR");
   AddDaemonFlags(app, flags);
 }
 
@@ -51,6 +56,8 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
       NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   RegistryServer::Options options;
   options.data_dir = data_dir.registry();
+  options.backup_dir = flags.backup_dir;
+  options.keys_dir = flags.data_dir;
   options.sealer = sealer.get();
   options.clock = RealClock();
   options.env = env;

@@ -20,6 +20,7 @@ struct RegistryFlags : DaemonFlags {
   std::string listen = "127.0.0.1:7445";
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
+  std::string backup_dir;
 };
 
 // Adds the flags above, those of every daemon included. `flags` outlives `app`.

@@ -6,6 +6,8 @@
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "ops/data_dir.h"
+#include "registry/backup/backup_maker.h"
 #include "registry/engine/record_cache.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/group_commit.h"
@@ -22,16 +24,20 @@ constexpr size_t kLivesCacheBytes = 16 * 1024 * 1024;
 // Declared in the order of need: the writer thread stops first, the store closes last.
 class RegistryServerImpl final : public RegistryServer {
  public:
-  RegistryServerImpl(std::unique_ptr<KvEngine> engine, uint64_t numbers_after, Options options)
+  // `disk` is what lies beneath `engine`.
+  RegistryServerImpl(std::unique_ptr<KvEngine> engine, const RocksDbEngine* disk, Options options)
       : store_(
             std::move(engine),
             {.clock = options.clock,
              .random = RandomUint64,
-             .numbers_after = numbers_after,
+             .numbers_after = disk->numbers_after(),
              .on_due = std::move(options.on_due),
              .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); }}),
         group_commit_(&store_, options.clock),
-        service_(&group_commit_, options.sealer, options.clock, options.subscriptions),
+        backups_({.backup_dir = options.backup_dir,
+                  .data_dir = DataDir(options.keys_dir),
+                  .checkpoint = [disk](const std::string& to) { return disk->Checkpoint(to); }}),
+        service_(&group_commit_, options.sealer, options.clock, options.subscriptions, &backups_),
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
   RegistryApi* api() override { return &service_; }
@@ -39,6 +45,7 @@ class RegistryServerImpl final : public RegistryServer {
  private:
   KvStore store_;
   GroupCommit group_commit_;
+  BackupMaker backups_;
   Service service_;
   WriterThread writer_;
 };
@@ -51,9 +58,9 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
       RocksDbEngine::Open(
           {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
-  const uint64_t numbers_after = engine->numbers_after();
+  const RocksDbEngine* const disk = engine.get();
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
-  return std::make_unique<RegistryServerImpl>(std::move(lives), numbers_after, std::move(options));
+  return std::make_unique<RegistryServerImpl>(std::move(lives), disk, std::move(options));
 }
 
 }  // namespace bellwire::registry

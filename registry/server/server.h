@@ -28,6 +28,10 @@ class RegistryServer {
   struct Options {
     // Directory of the store (DATA_DIR/registry); made if it does not exist. One process at a time.
     std::string data_dir;
+    // Where backups go (registry/backup/backup_maker.h), with the key files of this data directory.
+    // Empty: none are made.
+    std::string backup_dir;
+    std::string keys_dir;
     // Seals the tokens of RegisterApp. Not owned; outlives the server.
     const TokenSealer* sealer = nullptr;
     // Wall time of receipts and expiry. Not owned; outlives the server.

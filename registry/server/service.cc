@@ -527,4 +527,9 @@ void Service::DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App
       std::move(done));
 }
 
+void Service::Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) {
+  if (backups_ == nullptr) return std::move(done)(BackupsOffError());
+  backups_->Make(request, std::move(done));
+}
+
 }  // namespace bellwire::registry

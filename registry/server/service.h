@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
+#include "registry/backup/backup_maker.h"
 #include "registry/feed/receipt_waiters.h"
 #include "registry/server/group_commit.h"
 #include "registry/server/store.h"
@@ -17,13 +18,15 @@ namespace bellwire::registry {
 // them run by the one thread that owns the store, and encodes what it answers. Thread-safe.
 class Service final : public RegistryApi {
  public:
-  // All must outlive it.
+  // All must outlive it. Without `backups` it refuses to make any.
   Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock,
-          SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid)
+          SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid,
+          BackupMaker* backups = nullptr)
       : group_commit_(group_commit),
         sealer_(sealer),
         clock_(clock),
-        subscriptions_(subscriptions) {}
+        subscriptions_(subscriptions),
+        backups_(backups) {}
   // Answers who still waits for receipts.
   ~Service() override;
 
@@ -46,6 +49,7 @@ class Service final : public RegistryApi {
   const TokenSealer* const sealer_;
   const Clock* const clock_;
   const SubscriptionPolicy subscriptions_;
+  BackupMaker* const backups_;
   ReceiptWaiters receipt_waiters_;
 };
 

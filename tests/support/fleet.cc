@@ -76,6 +76,9 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const
                        options.more_gateway_arguments.end());
     }
   }
+  fleet->members_[0].arguments.insert(fleet->members_[0].arguments.end(),
+                                      options.more_registry_arguments.begin(),
+                                      options.more_registry_arguments.end());
   for (Member& member : fleet->members_) {
     const bool has_device_port =
         std::any_of(member.listens.begin(), member.listens.end(),

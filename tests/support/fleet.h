@@ -30,6 +30,8 @@ class Fleet {
     std::string device_host = "127.0.0.1";
     // For what holds the device port.
     std::vector<std::string> more_connector_arguments;
+    // For what holds the store.
+    std::vector<std::string> more_registry_arguments;
     // For the gateways of kSeparate.
     std::vector<std::string> more_gateway_arguments;
     // Of each process (ulimit -n). 0: what this one may have.

@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <filesystem>
+#include <limits>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -33,6 +36,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/file_checksum.h"
 #include "rocksdb/perf_level.h"
+#include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/write_batch.h"
 
 namespace bellwire::registry {
@@ -150,6 +154,10 @@ class RocksDbEngine::Database final : public KvReader {
   absl::Status Scan(
       Family family, absl::string_view from, absl::string_view to,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
+
+  // As RocksDbEngine::Checkpoint; CopyTo may leave a part.
+  absl::Status Checkpoint(const std::string& directory) const;
+  absl::Status CopyTo(const std::string& directory) const;
 
   // As KvEngine::Commit; after an error the database is good for nothing but to be closed.
   absl::Status Commit(const WriteSet& writes);
@@ -386,6 +394,40 @@ absl::Status RocksDbEngine::Database::Recover(bool read_only) {
   return WriteBatch();
 }
 
+absl::Status RocksDbEngine::Database::Checkpoint(const std::string& directory) const {
+  absl::Status status = CopyTo(directory);
+  if (status.ok()) return status;
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  // Where RocksDB prepares it.
+  std::filesystem::remove_all(directory + ".tmp", ignored);
+  return status;
+}
+
+absl::Status RocksDbEngine::Database::CopyTo(const std::string& directory) const {
+  const std::string what = absl::StrCat("copying ", directory_, " to ", directory);
+  rocksdb::Checkpoint* raw = nullptr;
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(rocksdb::Checkpoint::Create(db_.get(), &raw), what));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  // Without a flush: the log goes with it, and the running store is not disturbed.
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(
+      checkpoint->CreateCheckpoint(directory, std::numeric_limits<uint64_t>::max()), what));
+  // What RocksDB leaves out: its copy of the store's id, and this program's own file.
+  rocksdb::Env* const env = db_->GetEnv();
+  for (const absl::string_view name : {absl::string_view("IDENTITY"), kStartFile}) {
+    std::string bytes;
+    BELLWIRE_RETURN_IF_ERROR(FromRocksDb(
+        rocksdb::ReadFileToString(env, absl::StrCat(directory_, "/", name), &bytes), what));
+    BELLWIRE_RETURN_IF_ERROR(
+        FromRocksDb(rocksdb::WriteStringToFile(env, bytes, absl::StrCat(directory, "/", name),
+                                               /*should_sync=*/true),
+                    what));
+  }
+  std::unique_ptr<rocksdb::Directory> made;
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(env->NewDirectory(directory, &made), what));
+  return FromRocksDb(made->Fsync(), what);
+}
+
 absl::Status RocksDbEngine::Database::WriteBatch() {
   return FromRocksDb(db_->Write(StoreWriteOptions(), &batch_),
                      absl::StrCat("writing to ", directory_));
@@ -467,7 +509,8 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options optio
                             options.read_only ? DirectoryLock::TakeToRead(options.directory)
                                               : DirectoryLock::Take(options.directory));
   std::unique_ptr<RocksDbEngine> engine(new RocksDbEngine(std::move(options), std::move(lock)));
-  BELLWIRE_ASSIGN_OR_RETURN(engine->database_, Database::Open(engine->options_));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(engine->options_));
+  engine->SetDatabase(std::move(database));
   // Not each time that it is opened again after a failed write: the same process goes on with its numbers.
   if (!engine->options_.read_only) {
     BELLWIRE_ASSIGN_OR_RETURN(engine->numbers_after_, NumberStart(engine->options_));
@@ -496,7 +539,7 @@ absl::StatusOr<RocksDbEngine::Database*> RocksDbEngine::Ready() const {
     return last_error_;
   }
   LogInfo("store_reopened", {{"directory", options_.directory}});
-  database_ = *std::move(database);
+  SetDatabase(*std::move(database));
   return database_.get();
 }
 
@@ -518,6 +561,27 @@ absl::Status RocksDbEngine::Scan(
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
   BELLWIRE_ASSIGN_OR_RETURN(const Database* database, Ready());
   return database->recent().Scan(family, from, to, visit);
+}
+
+void RocksDbEngine::SetDatabase(std::shared_ptr<Database> database) const {
+  {
+    absl::MutexLock lock(&database_mutex_);
+    database_.swap(database);
+  }
+  // The old one is closed here, unless a checkpoint holds it.
+}
+
+absl::Status RocksDbEngine::Checkpoint(const std::string& directory) const {
+  std::shared_ptr<Database> database;
+  {
+    absl::MutexLock lock(&database_mutex_);
+    database = database_;
+  }
+  if (database == nullptr) {
+    return StoreUnavailableError(
+        absl::StrCat("the store ", options_.directory, " is closed after a failed write"));
+  }
+  return database->Checkpoint(directory);
 }
 
 absl::StatusOr<std::vector<RocksDbEngine::TableFile>> RocksDbEngine::TableFiles() const {
@@ -552,7 +616,7 @@ absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
     LogError("store_write_failed",
              {{"directory", options_.directory}, {"error", status.message()}, {"unsaid", *unsaid}});
   }
-  database_.reset();
+  SetDatabase(nullptr);
   next_attempt_ = options_.clock->Monotonic() + kStoreReopenInterval;
   last_error_ = StoreUnavailableError(status.message());
   return last_error_;

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log_limit.h"
@@ -29,7 +31,7 @@ namespace bellwire::registry {
 // database is closed and opened again, which recovers exactly what a restart would. Until that
 // succeeds (there is room again, the disk is back) everything is UNAVAILABLE.
 //
-// Not thread-safe. RocksDB's own background threads are inside.
+// Not thread-safe, but for Checkpoint. RocksDB's own background threads are inside.
 class RocksDbEngine final : public KvEngine {
  public:
   struct Options {
@@ -61,6 +63,15 @@ class RocksDbEngine final : public KvEngine {
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
   absl::Status Commit(const WriteSet& writes) override;
 
+  // Puts the store as of now, what was committed before the call included, into a new directory,
+  // which RocksDbEngine opens as it opens any other. Files that don't change any more become hard
+  // links, or copies where `directory` is on another file system. After an error nothing of it is
+  // left. REQUIRES: not read-only; `directory` is absolute, does not exist, and its parent does.
+  //   UNAVAILABLE REGISTRY_UNAVAILABLE: the disk is full, or the store is closed after a failed write
+  //
+  // Thread-safe, beside everything but the destructor: commits go on meanwhile.
+  absl::Status Checkpoint(const std::string& directory) const;
+
   // A file with tables that the store consists of now.
   struct TableFile {
     std::string path;
@@ -83,8 +94,13 @@ class RocksDbEngine final : public KvEngine {
 
   const Options options_;
   const std::unique_ptr<DirectoryLock> lock_;
-  // Null after a failed write. Reads may open it again, which changes nothing that they answer.
-  mutable std::unique_ptr<Database> database_;
+  void SetDatabase(std::shared_ptr<Database> database) const;
+
+  // Null after a failed write. Reads may open it again, which changes nothing that they answer. A
+  // checkpoint holds it, too: it is closed, and can be opened again, once that has ended.
+  mutable std::shared_ptr<Database> database_;
+  // Held where `database_` changes, and where another thread reads it.
+  mutable absl::Mutex database_mutex_;
   mutable MonotonicTime next_attempt_;
   mutable absl::Status last_error_;
   // A disk that stays full fails once a second.

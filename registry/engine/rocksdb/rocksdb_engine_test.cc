@@ -7,14 +7,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "common/error.h"
@@ -480,6 +483,90 @@ TEST_F(RocksDbEngineTest, AnEntryOfTheCommitLogThatIsLostIsReported) {
 }
 
 // --- Damage.
+
+// What lies in the tables, in the memtables, in the log and in RecentWrites alone.
+TEST_F(RocksDbEngineTest, ACheckpointUnderCommitsHasAllThatWasCommittedBefore) {
+  max_recent_writes_bytes_ = 64 * 1024;
+  ASSERT_TRUE(Open().ok());
+  const TemporaryDirectory elsewhere;
+  fs::create_directories(elsewhere.path());
+  std::atomic<int> committed = 0;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (int n = 0; !stop; ++n) {
+      ASSERT_TRUE(Put(absl::StrCat("k", n), std::string(300, 'v')).ok());
+      ASSERT_TRUE(engine_->Commit({{KvKey{Family::kLives, absl::StrCat("k", n)}, "life"}}).ok());
+      committed = n + 1;
+    }
+  });
+  const auto wait_for = [&](int n) {
+    while (committed < n) std::this_thread::yield();
+  };
+  std::vector<int> before;
+  for (int i = 0; i < 5; ++i) {
+    wait_for((i + 1) * 200);
+    before.push_back(committed);
+    const absl::Status made = engine_->Checkpoint(absl::StrCat(elsewhere.path(), "/", i));
+    EXPECT_TRUE(made.ok()) << made;
+  }
+  stop = true;
+  writer.join();
+  for (int i = 0; i < 5; ++i) {
+    auto opened = RocksDbEngine::Open(
+        {.directory = absl::StrCat(elsewhere.path(), "/", i), .clock = &clock_});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_GT((*opened)->numbers_after(), engine_->numbers_after());
+    for (int n = 0; n < before[static_cast<size_t>(i)]; ++n) {
+      ASSERT_NE(Get(**opened, absl::StrCat("k", n)), "-") << n;
+      ASSERT_TRUE((*opened)->Get(Family::kLives, absl::StrCat("k", n))->has_value()) << n;
+    }
+    // Its writes are its own.
+    ASSERT_TRUE((*opened)->Commit({{KvKey{Family::kDevices, "k0"}, "other"}}).ok());
+  }
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Get("k0"), std::string(300, 'v'));
+}
+
+TEST_F(RocksDbEngineTest, ACheckpointOnAnotherFileSystemIsACopy) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  std::string other = "/dev/shm/checkpoint.XXXXXX";
+  ASSERT_NE(mkdtemp(other.data()), nullptr);
+  struct stat here {};
+  struct stat there {};
+  ASSERT_EQ(stat(directory_.path().c_str(), &here), 0);
+  ASSERT_EQ(stat(other.c_str(), &there), 0);
+  ASSERT_NE(here.st_dev, there.st_dev) << "the test needs two file systems";
+  const absl::Status made = engine_->Checkpoint(other + "/copy");
+  EXPECT_TRUE(made.ok()) << made;
+  {
+    auto opened = RocksDbEngine::Open({.directory = other + "/copy", .clock = &clock_});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(Get(**opened, "a"), "1");
+  }
+  fs::remove_all(other);
+}
+
+TEST_F(RocksDbEngineTest, ACheckpointThatTheDiskHasNoRoomForLeavesNothing) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  const TemporaryDirectory elsewhere;
+  fs::create_directories(elsewhere.path());
+  bool made = false;
+  for (uint64_t changes = 0; !made; ++changes) {
+    ASSERT_LT(changes, 200u);
+    faults_->SetFaultAfter(FaultFileSystem::Fault::kNoSpace, changes);
+    const absl::Status status = engine_->Checkpoint(elsewhere.path() + "/copy");
+    faults_->set_fault(FaultFileSystem::Fault::kNone);
+    made = status.ok();
+    if (made) break;
+    EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE") << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), "space")) << status;
+    EXPECT_FALSE(fs::exists(elsewhere.path() + "/copy")) << changes;
+    EXPECT_TRUE(Put("a", "1").ok()) << "the store goes on";
+  }
+  fs::remove_all(elsewhere.path() + "/copy");
+}
 
 TEST_F(RocksDbEngineTest, ATornEndOfTheLogIsDropped) {
   ASSERT_TRUE(Open().ok());
