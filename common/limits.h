@@ -72,18 +72,6 @@ inline constexpr size_t kMaxKeyFetches = 64;
 inline constexpr size_t kMaxKeyWaiters = 4096;
 // A P-256 SubjectPublicKeyInfo in PEM has 178 characters; anything far longer is not parsed.
 inline constexpr size_t kMaxPublicKeyPemBytes = 1024;
-// Calls at a time on one connection of a provider; further ones wait in its client.
-inline constexpr int kMaxProviderCallsPerConnection = 1024;
-// Of one call: the JWT, and what proxies and tracers add.
-inline constexpr int kMaxProviderMetadataBytes = 16 * 1024;
-// Received, sent and half-parsed bytes of all providers of one gateway; gRPC takes no more calls
-// while it is used up.
-inline constexpr size_t kMaxProviderMemoryBytes = 512 * 1024 * 1024;
-// From accept to the end of the TLS handshake: longer is a dead or hostile peer.
-inline constexpr absl::Duration kProviderHandshakeTimeout = absl::Seconds(10);
-// Clients may ping this often, also without a call. gRPC's keepalive of 10 s, the shortest that its
-// clients recommend, fits with all the jitter of a network.
-inline constexpr absl::Duration kMinProviderPing = absl::Seconds(5);
 // Fields of one message of a batch: it has 8, and tomorrow some more. A parser makes 16 bytes of
 // memory or more of a field of two bytes.
 inline constexpr size_t kMaxFieldsPerMessage = 64;
@@ -163,6 +151,9 @@ inline constexpr size_t kHttpStreamBufferBytes = 64 * 1024;
 inline constexpr size_t kMaxHttpBytesPerTurn = 128 * 1024;
 // From accept to the peer's first SETTINGS, or the first line of HTTP/1.
 inline constexpr absl::Duration kHttpHandshakeTimeout = absl::Seconds(10);
+// A connection that never had a request is closed after so long: a client that connects ahead of its
+// first call makes one by then, and else it connects again.
+inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 // A connection without a request for so long is closed; its client opens another when it needs one.
 inline constexpr absl::Duration kHttpIdleTimeout = absl::Hours(1);
 // A peer that was silent for so long is asked for a sign of life (PING), and has this long to give
@@ -175,8 +166,6 @@ inline constexpr absl::Duration kHttpDrainNotice = absl::Seconds(1);
 // long between two questions of reflection.
 inline constexpr size_t kMaxOpenStreamsPerConnection = 16;
 inline constexpr absl::Duration kReflectionIdleTimeout = absl::Minutes(1);
-// Answers of one reflection stream: each of our files has a name, and a tool asks for each once.
-inline constexpr int kMaxReflectionAnswers = 1024;
 
 // --- Mailbox and receipts (design: "Life of a message"). ---
 
@@ -536,7 +525,6 @@ static_assert(kMaxSendStreamInFlight <= kMinGatewayAppends &&
                   kMaxBatchMessages <= kMinGatewayAppends,
               "one stream or batch alone is never refused");
 static_assert(kNowOrNeverWait < kGatewayDrainGrace, "a drain lets every Send end by itself");
-static_assert(kMaxJwtBytes < kMaxProviderMetadataBytes, "a JWT fits in the metadata");
 static_assert(kMaxSendStreamInFlight < kMaxGatewaySends, "one stream can't fill the gateway");
 static_assert(kMaxJwtBytes < kMaxHttpHeadBytes, "a JWT fits in a head");
 static_assert(kMaxHttpConnections * kHttpConnectionBytes <= kMaxHttpMemoryBytes / 2,

@@ -7,17 +7,12 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/exchange_account.h"
 #include "gateway/doors/http/memory_account.h"
 
 namespace bellwire::http {
-
-// A connection that never had a request is closed after so long: a client that connects ahead of its
-// first call makes one by then, and else it connects again.
-inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 
 // The server's side of HTTP on one connection, whatever its version: bytes in, bytes out, time from a
 // clock that is passed in. It gives the requests to doors and keeps a hostile peer within bounds.
