@@ -31,15 +31,15 @@ class Sent:
 
 
 class Rig:
-    """A server with `devices` connected devices."""
+    """A server with `devices` connected devices. Of ours each has the app, or with app="" a subscription."""
 
-    def __init__(self, bench, who, devices, round_number):
+    def __init__(self, bench, who, devices, round_number, app="com.example.bench"):
         self._bench = bench
         self._who = who
         name = f"{who}.{round_number}"
         self._bellwire = servers.Bellwire(bench, f"{name}.server")
         if who == OURS:
-            self.server = self._bellwire.serve()
+            self.server = self._bellwire.serve(*([] if app else ["--public_url", "https://localhost"]))
             self._credentials = self._bellwire.provider()
             address = self._bellwire.device_address
         else:
@@ -53,7 +53,7 @@ class Rig:
         self._count = devices
         self._tokens = bench.dir / f"{name}.tokens"
         if who == OURS:
-            self._devices.ask("register", app="com.example.bench", tokens=self._tokens)
+            self._devices.ask("register", app=app, tokens=self._tokens)
         self._runs = 0
 
     def send(self, seconds, warmup, **arguments):

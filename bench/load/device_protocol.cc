@@ -154,7 +154,11 @@ void DeviceProtocol::RegisterApp(TlsSwarm* swarm, size_t member, const std::stri
   members_[member].token.clear();
   AgentFrame frame;
   frame.mutable_register_app()->set_request_id(1);
-  frame.mutable_register_app()->set_app_id(app_id);
+  if (app_id.empty()) {
+    frame.mutable_register_app()->mutable_subscription()->set_instance("bench");
+  } else {
+    frame.mutable_register_app()->set_app_id(app_id);
+  }
   Send(swarm, member, frame);
 }
 

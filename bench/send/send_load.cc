@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "bench/send/backend.h"
+#include "bench/send/http_backend.h"
 #include "bench/send/load_driver.h"
 #include "bench/send/outcomes.h"
 #include "bench/send/provider.h"
@@ -94,6 +95,9 @@ std::unique_ptr<Backend> NewBackend(const Flags& flags, const Provider& provider
                                     Requests* requests) {
   if (flags.mode == "unary") return std::make_unique<UnaryBackend>(flags, provider, requests);
   if (flags.mode == "batch") return std::make_unique<BatchBackend>(flags, provider, requests);
+  if (flags.mode == "json" || flags.mode == "web_push") {
+    return NewHttpBackend(flags, provider, requests);
+  }
   return NewStreamBackend(flags, provider, requests);
 }
 
@@ -180,7 +184,7 @@ int main(int argc, char** argv) {
   bellwire::bench::Flags flags;
   bellwire::bench::AddProviderFlags(&app, &flags.provider);
   app.add_option("--mode", flags.mode, "Which call")
-      ->check(CLI::IsMember({"unary", "batch", "stream"}))
+      ->check(CLI::IsMember({"unary", "batch", "stream", "json", "web_push"}))
       ->capture_default_str();
   app.add_option("--batch", flags.batch, "Messages in one SendBatch")
       ->check(CLI::Range(1, 1000))
