@@ -18,10 +18,11 @@ void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
          "endpoints of subscriptions. May be given several times: the first one names "
          "them, and senders may sign for any")
       ->type_name("URL");
-  app->add_option("--https_listen", flags->https_listen,
-                  "Where the world connects (HTTP/1.1 and HTTP/2 over TLS), HOST:PORT, such as "
-                  "[::]:443: every door but the admin API")
-      ->type_name("HOST:PORT");
+  CLI::Option* const listen =
+      app->add_option("--https_listen", flags->https_listen,
+                      "Where the world connects (HTTP/1.1 and HTTP/2 over TLS), HOST:PORT, such as "
+                      "[::]:443: every door but the admin API")
+          ->type_name("HOST:PORT");
   CLI::Option* const cert =
       app->add_option("--https_cert", flags->https_cert,
                       "Certificate of --https_listen with its intermediates, such as certbot's "
@@ -31,6 +32,7 @@ void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
       app->add_option("--https_key", flags->https_key, "Its private key, such as privkey.pem")
           ->type_name("FILE");
   cert->needs(key);
+  cert->needs(listen);
   key->needs(cert);
   app->add_option("--http_listen", flags->http_listen,
                   "For a proxy on this machine, in clear text: HOST:PORT of a loopback address, or "

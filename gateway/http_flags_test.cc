@@ -58,8 +58,11 @@ TEST(HttpFlags, RefuseWhatMakesNoSense) {
   EXPECT_EQ(Parse("--public_url push.example.com", &options), "BAD_PUBLIC_URL");
   EXPECT_EQ(Parse("--trusted_proxies 10.0.0.1/8", &options), "BAD_CIDR");
   EXPECT_EQ(Parse("--proxy_protocol_from balancer", &options), "BAD_CIDR");
-  EXPECT_EQ(Parse("--https_cert fullchain.pem", &options), "usage") << "without its key";
-  EXPECT_EQ(Parse("--https_key privkey.pem", &options), "usage");
+  const std::string listen = "--https_listen [::]:443 ";
+  EXPECT_EQ(Parse(listen + "--https_cert fullchain.pem", &options), "usage") << "without its key";
+  EXPECT_EQ(Parse(listen + "--https_key privkey.pem", &options), "usage");
+  EXPECT_EQ(Parse("--https_cert fullchain.pem --https_key privkey.pem", &options), "usage")
+      << "there is no port that would show it";
 }
 
 }  // namespace
