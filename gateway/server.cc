@@ -10,11 +10,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/host_port.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "crypto/certificates.h"
+#include "crypto/file_util.h"
 #include "gateway/admin/admin_credential.h"
 #include "gateway/admin/admin_service.h"
 #include "gateway/auth/authenticator.h"
@@ -55,6 +58,18 @@ absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(const std::string
                                         .private_key_pem = std::move(pair.key_pem),
                                         .clock = RealClock(),
                                         .audience = net::TlsAudience::kWeb});
+}
+
+// In time to look at what renews the certificate: certbot begins 30 days before the end.
+constexpr absl::Duration kWarnBeforeHttpsExpiry = absl::Hours(7 * 24);
+
+void WarnOfExpiry(const std::string& certificate_path, absl::Time now) {
+  const auto pem = ReadWholeFile(certificate_path);
+  if (!pem.ok()) return;
+  const auto not_after = CertificateNotAfter(*pem);
+  if (!not_after.ok() || *not_after > now + kWarnBeforeHttpsExpiry) return;
+  LogWarning("https_certificate_expires",
+             {{"file", certificate_path}, {"not_after", absl::FormatTime(*not_after)}});
 }
 
 // Doors that can be switched off, and where their requests begin.
@@ -283,7 +298,9 @@ class GatewayServerImpl final : public GatewayServer {
     if (options_.https_certificate_path.empty()) {
       return ReadTls(options_.certificate_path, options_.key_path);
     }
-    return ReadTls(options_.https_certificate_path, options_.https_key_path);
+    auto tls = ReadTls(options_.https_certificate_path, options_.https_key_path);
+    if (tls.ok()) WarnOfExpiry(options_.https_certificate_path, options_.clock->WallNow());
+    return tls;
   }
 
   const Options options_;

@@ -210,6 +210,24 @@ TEST(GatewayServerTest, ABadHttpsCertificateKeepsTheOldOne) {
   EXPECT_TRUE(CallRaw(channel, "/grpc.health.v1.Health/Check", "", &response).ok());
 }
 
+TEST(GatewayServerTest, SaysThatTheHttpsCertificateHasEnded) {
+  TestGateway gateway;
+  GatewayServer::Options options = OptionsOf(gateway);
+  options.https_listen = "127.0.0.1:0";
+  options.https_certificate_path = options.certificate_path;
+  options.https_key_path = options.key_path;
+  testing::internal::CaptureStderr();
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_FALSE(absl::StrContains(testing::internal::GetCapturedStderr(),
+                                 "https_certificate_expires"));
+  gateway.clock.Advance(absl::Hours(24 * 365 * 100));
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE((*server)->ReloadHttpsCertificate().ok());
+  EXPECT_TRUE(absl::StrContains(testing::internal::GetCapturedStderr(),
+                                "https_certificate_expires"));
+}
+
 TEST(GatewayServerTest, ATakenPortIsAnError) {
   TestGateway gateway;
   GatewayServer::Options options = OptionsOf(gateway);
