@@ -219,13 +219,13 @@ TEST(GatewayServerTest, SaysThatTheHttpsCertificateHasEnded) {
   testing::internal::CaptureStderr();
   auto server = GatewayServer::Start(options);
   ASSERT_TRUE(server.ok()) << server.status();
-  EXPECT_FALSE(absl::StrContains(testing::internal::GetCapturedStderr(),
-                                 "https_certificate_expires"));
+  EXPECT_FALSE(
+      absl::StrContains(testing::internal::GetCapturedStderr(), "https_certificate_expires"));
   gateway.clock.Advance(absl::Hours(24 * 365 * 100));
   testing::internal::CaptureStderr();
   EXPECT_TRUE((*server)->ReloadHttpsCertificate().ok());
-  EXPECT_TRUE(absl::StrContains(testing::internal::GetCapturedStderr(),
-                                "https_certificate_expires"));
+  EXPECT_TRUE(
+      absl::StrContains(testing::internal::GetCapturedStderr(), "https_certificate_expires"));
 }
 
 TEST(GatewayServerTest, ATakenPortIsAnError) {
