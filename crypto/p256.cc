@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "crypto/openssl_error.h"
 #include "openssl/core_names.h"
 #include "openssl/err.h"
@@ -91,6 +92,11 @@ EvpPkeyPtr ParseP256PublicKey(absl::string_view der) {
   }
   ERR_clear_error();
   return key;
+}
+
+bool IsP256Point(absl::string_view point) {
+  const absl::string_view prefix(reinterpret_cast<const char*>(kSpkiPrefix), kPointOffset);
+  return ParseP256PublicKey(absl::StrCat(prefix, point)) != nullptr;
 }
 
 EvpPkeyPtr ParsePrivateKeyPem(absl::string_view pem) {

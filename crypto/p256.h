@@ -21,6 +21,8 @@ absl::StatusOr<EvpPkeyPtr> GenerateP256Key();
 
 // Null unless `der` is kP256PublicKeyBytes of that encoding and the point is on the curve.
 EvpPkeyPtr ParseP256PublicKey(absl::string_view der);
+// Whether `point` is an uncompressed point of the curve (SEC 1, 2.3.3): 65 bytes, the first one 4.
+bool IsP256Point(absl::string_view point);
 
 // Null unless `pem` begins with a PEM private key that is not encrypted (any algorithm). Never asks
 // for a passphrase, which OpenSSL by itself would do on the terminal.

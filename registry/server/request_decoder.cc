@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "crypto/p256.h"
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/message_life.h"
 
@@ -46,7 +47,7 @@ absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::st
   return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, what), field);
 }
 
-// Whether the point is on the curve shows when a signature is checked against it.
+// The form only: the gateway has checked a signature against it.
 bool IsVapidKeyOrNone(absl::string_view key) {
   return key.empty() || (key.size() == kVapidKeyBytes && key[0] == '\x04');
 }
@@ -197,7 +198,8 @@ absl::Status CheckSubscription(const Subscription& subscription) {
     return Invalid("BAD_SUBSCRIPTION", "subscription.owner",
                    absl::StrCat("a subscription's owner has at most ", kMaxOwnerBytes, " bytes"));
   }
-  if (!IsVapidKeyOrNone(subscription.vapid_key())) {
+  // A key off the curve would make an endpoint that nobody can ever send to.
+  if (!subscription.vapid_key().empty() && !IsP256Point(subscription.vapid_key())) {
     return Invalid("BAD_SUBSCRIPTION", "subscription.vapid_key",
                    "a VAPID key is an uncompressed P-256 point: 65 bytes, the first one 4");
   }

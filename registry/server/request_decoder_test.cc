@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -175,14 +176,21 @@ TEST(RequestDecoderTest, KeysOfEachKindHaveWhatTheyNeed) {
 }
 
 TEST(RequestDecoderTest, Subscriptions) {
+  // SEC 2, 2.4.2: a point of P-256 that everybody knows.
+  const std::string generator = absl::HexStringToBytes(
+      "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+      "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5");
   Subscription subscription;
   EXPECT_EQ(ErrorReason(CheckSubscription(subscription)), "BAD_SUBSCRIPTION");
   subscription.set_instance(std::string(64, 'i'));
   subscription.set_owner(std::string(16, 'o'));
   EXPECT_TRUE(CheckSubscription(subscription).ok());
-  subscription.set_vapid_key("\x04" + std::string(64, 'k'));
+  subscription.set_vapid_key(generator);
   EXPECT_TRUE(CheckSubscription(subscription).ok());
-  subscription.set_vapid_key("\x04" + std::string(63, 'k'));
+  // Not on the curve.
+  subscription.set_vapid_key("\x04" + std::string(64, '\0'));
+  EXPECT_EQ(ErrorField(CheckSubscription(subscription)), "subscription.vapid_key");
+  subscription.set_vapid_key(generator.substr(0, 64));
   EXPECT_EQ(ErrorField(CheckSubscription(subscription)), "subscription.vapid_key");
   subscription.clear_vapid_key();
   subscription.set_owner(std::string(17, 'o'));

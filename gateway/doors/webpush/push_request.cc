@@ -54,6 +54,19 @@ push::v1::Priority PriorityOf(const http::HeaderList& headers) {
   return push::v1::PRIORITY_NORMAL;
 }
 
+// Which of two would count is a matter of taste: readers on the way may take another one.
+absl::Status CheckNoneTwice(const http::HeaderList& headers) {
+  for (absl::string_view name : {"authorization", "ttl", "urgency", "topic", "idempotency-key"}) {
+    const auto count = std::count_if(headers.begin(), headers.end(),
+                                     [&](const http::Header& each) { return each.name == name; });
+    if (count > 1) {
+      return Bad("DUPLICATE_FIELD",
+                 absl::StrCat("The request has the field ", name, " more than once."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 bool IsTopic(absl::string_view topic) {
   return !topic.empty() && topic.size() <= kMaxTopicChars &&
          std::all_of(topic.begin(), topic.end(),
@@ -64,6 +77,7 @@ bool IsTopic(absl::string_view topic) {
 
 absl::StatusOr<PushRequest> ParsePushRequest(const http::HeaderList& headers, std::string body,
                                              absl::string_view token) {
+  BELLWIRE_RETURN_IF_ERROR(CheckNoneTwice(headers));
   PushRequest request;
   BELLWIRE_ASSIGN_OR_RETURN(request.ttl_seconds, ParseTtl(headers));
   request.send.mutable_ttl()->set_seconds(request.ttl_seconds);

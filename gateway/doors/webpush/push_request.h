@@ -29,7 +29,8 @@ struct PushRequest {
 };
 
 // `token`: what the message is sent to; makes the ids of Idempotency-Keys its own.
-//   INVALID_ARGUMENT TTL_MISSING, TTL_OUT_OF_RANGE, BAD_TOPIC, BAD_ENCRYPTION, BAD_IDEMPOTENCY_KEY
+//   INVALID_ARGUMENT TTL_MISSING, TTL_OUT_OF_RANGE, BAD_TOPIC, BAD_ENCRYPTION, BAD_IDEMPOTENCY_KEY,
+//   DUPLICATE_FIELD: one of the fields that count is there twice
 absl::StatusOr<PushRequest> ParsePushRequest(const http::HeaderList& headers, std::string body,
                                              absl::string_view token);
 

@@ -39,6 +39,14 @@ TEST(PushRequestTest, ATtlIsRequiredAndCut) {
   EXPECT_EQ(Parse({{"ttl", std::string(40, '9')}})->ttl_seconds, most);
 }
 
+TEST(PushRequestTest, AFieldThatHasOneValueComesOnce) {
+  for (const char* name : {"authorization", "ttl", "urgency", "topic", "idempotency-key"}) {
+    http::HeaderList headers = {{"ttl", "1"}, {name, "1"}};
+    if (headers[1].name != "ttl") headers.push_back({name, "1"});
+    EXPECT_EQ(ErrorReason(Parse(headers).status()), "DUPLICATE_FIELD") << name;
+  }
+}
+
 TEST(PushRequestTest, UrgenciesArePriorities) {
   const auto priority = [](const char* urgency) {
     return Parse({{"ttl", "1"}, {"urgency", urgency}})->send.priority();
