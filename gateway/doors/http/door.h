@@ -68,6 +68,18 @@ class Exchange {
   virtual void End(absl::Span<const HeaderView> trailers = {}) = 0;
   virtual void Reset(ResetReason reason) = 0;
 
+  // --- Answers that were not asked for (server push), of which HTTP/1 has none. ---
+
+  // Whether the client takes them.
+  virtual bool CanPush() const { return false; }
+  // Promises a GET of `path` at this request's origin, and answers it so, without a body. The promise
+  // belongs to this exchange: before End or RespondOnly, and perhaps before Respond. False: nothing is
+  // sent, since the client takes no push, has not read those before, or has its share of memory.
+  virtual bool Push(absl::string_view path, int status, absl::Span<const HeaderView> headers) {
+    (void)path, (void)status, (void)headers;
+    return false;
+  }
+
   // OnTimeout(kDeadline) comes then, or soon after. In place of the deadline before.
   virtual void SetDeadline(MonotonicTime deadline) = 0;
 

@@ -1,5 +1,6 @@
 #include "gateway/doors/http/whole_body.h"
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -95,6 +96,15 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   void Drop() {
     OnThread([](WholeBodyCall& self) { self.Fail(Dropped()); });
   }
+  void Push(std::string path, int status, HeaderList headers) {
+    OnThread([path = std::move(path), status, headers = std::move(headers)](WholeBodyCall& self) {
+      if (self.over_) return;
+      std::vector<HeaderView> fields;
+      for (const Header& header : headers) fields.emplace_back(header.name, header.value);
+      self.exchange_->Push(path, status, fields);
+    });
+  }
+  bool over() const { return over_; }
   void StartStream(int status, HeaderList headers) {
     OnThread([status, headers = std::move(headers)](WholeBodyCall& self) {
       if (self.over_) return;
@@ -113,7 +123,7 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   }
   void End() {
     OnThread([](WholeBodyCall& self) {
-      if (std::exchange(self.over_, true)) return;
+      if (self.over_.exchange(true)) return;
       self.on_closed_ = nullptr;
       self.exchange_->End();
     });
@@ -121,7 +131,7 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   // Whoever wrote is gone, and its end was not said.
   void Abandon() {
     OnThread([](WholeBodyCall& self) {
-      if (std::exchange(self.over_, true)) return;
+      if (self.over_.exchange(true)) return;
       self.on_closed_ = nullptr;
       self.exchange_->Reset(Exchange::ResetReason::kInternalError);
     });
@@ -160,7 +170,8 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
     Request request{.head = exchange_->head(),
                     .body = std::move(body_),
                     .peer = std::string(exchange_->peer()),
-                    .thread = thread_};
+                    .thread = thread_,
+                    .can_push = exchange_->CanPush()};
     door_->Serve(std::move(request), Responder(shared_from_this()));
   }
   void OnDrained() { PumpWrite(); }
@@ -179,7 +190,7 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
 
  private:
   void Answer(const Reply& reply) {
-    if (std::exchange(over_, true)) return;
+    if (over_.exchange(true)) return;
     SendReply(exchange_, reply);
   }
   void Fail(const HttpError& error) {
@@ -212,8 +223,8 @@ class WholeBodyCall final : public std::enable_shared_from_this<WholeBodyCall> {
   // The door has the request.
   bool served_ = false;
   bool streaming_ = false;
-  // Answered, or closed.
-  bool over_ = false;
+  // Answered, or closed. Written on the exchange's thread.
+  std::atomic<bool> over_{false};
   ReplyStream::Done write_done_;
   absl::AnyInvocable<void() &&> on_closed_;
 };
@@ -248,6 +259,10 @@ Responder::~Responder() {
   if (call_ != nullptr) call_->Drop();
 }
 void Responder::Send(Reply reply) { std::exchange(call_, nullptr)->Send(std::move(reply)); }
+void Responder::Push(std::string path, int status, HeaderList headers) {
+  call_->Push(std::move(path), status, std::move(headers));
+}
+bool Responder::over() const { return call_ == nullptr || call_->over(); }
 std::shared_ptr<ReplyStream> Responder::Stream(int status, HeaderList headers) {
   std::shared_ptr<WholeBodyCall> call = std::exchange(call_, nullptr);
   call->StartStream(status, std::move(headers));

@@ -40,6 +40,8 @@ struct Request {
   std::string peer;
   // On which Serve is called; for pieces of something long (CallThread::PostInTurn).
   std::shared_ptr<CallThread> thread;
+  // Whether the client takes a server push (Responder::Push).
+  bool can_push = false;
 };
 
 class WholeBodyCall;
@@ -78,6 +80,12 @@ class Responder {
   ~Responder();
 
   void Send(Reply reply);
+  // Before the answer, which is still owed: promises a GET of `path` at the request's origin, and
+  // answers it without a body. Nothing happens if that can't be done (Exchange::Push), so the answer
+  // should say the same.
+  void Push(std::string path, int status, HeaderList headers = {});
+  // Nobody waits for the answer any more: the client has gone, or was told that the server goes.
+  bool over() const;
   // Begins an answer whose end isn't known yet.
   std::shared_ptr<ReplyStream> Stream(int status, HeaderList headers);
 

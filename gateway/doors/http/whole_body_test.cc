@@ -84,6 +84,48 @@ TEST_F(WholeBodyTest, ServesTheWholeRequest) {
   EXPECT_EQ(response.body, "made");
 }
 
+TEST_F(WholeBodyTest, APushGoesBeforeTheAnswerFromAnyThread) {
+  H2Harness pushed({&door_}, kMaxHttpMemoryBytes, {.enable_push = true});
+  for (const bool on_thread : {true, false}) {
+    const int32_t stream = pushed.client.Request(PostFields("/test"));
+    pushed.Run();
+    EXPECT_TRUE(door_.requests.back().can_push);
+    {
+      Responder responder = door_.Take();
+      pushed.thread->set_current(on_thread);
+      responder.Push("/there", 410, {{"x", "y"}});
+      EXPECT_FALSE(responder.over());
+      responder.Send({.status = 204});
+      EXPECT_TRUE(responder.over());
+    }
+    pushed.thread->RunPosted();
+    pushed.thread->set_current(true);
+    pushed.Run();
+    const H2TestClient::Promise promise = pushed.client.promises().back();
+    EXPECT_EQ(promise.of_stream, stream);
+    EXPECT_EQ(pushed.client.response(promise.stream).headers,
+              (Fields{{":status", "410"}, {"x", "y"}}));
+    EXPECT_EQ(pushed.client.response(stream).Get(":status"), "204");
+  }
+  EXPECT_EQ(pushed.client.promises().size(), 2u);
+}
+
+TEST_F(WholeBodyTest, APushToNobodyIsNothing) {
+  const int32_t stream = harness_.client.Request(PostFields("/test"));
+  harness_.Run();
+  EXPECT_FALSE(door_.requests[0].can_push);
+  Responder responder = door_.Take();
+  responder.Push("/there", 410);
+  EXPECT_FALSE(responder.over());
+  harness_.client.Reset(stream);
+  harness_.Run();
+  EXPECT_TRUE(responder.over());
+  responder.Push("/there", 410);
+  responder.Send({.status = 410});
+  harness_.Run();
+  EXPECT_TRUE(harness_.client.promises().empty());
+}
+
 TEST_F(WholeBodyTest, ABodyOfTheBoundIsTaken) {
   harness_.client.Request(PostFields("/test"), std::string(kMaxBody, 'x'));
   harness_.Run();

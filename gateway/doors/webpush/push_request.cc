@@ -26,6 +26,25 @@ absl::Status Bad(absl::string_view reason, absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, message);
 }
 
+// What `Prefer` (RFC 7240) says for this token, which may be nothing; nullopt: it doesn't name it.
+std::optional<absl::string_view> FindPreference(const http::HeaderList& headers,
+                                                absl::string_view preference) {
+  for (const http::Header& header : headers) {
+    if (header.name != "prefer") continue;
+    for (const absl::string_view part : absl::StrSplit(header.value, ',')) {
+      const absl::string_view item = part.substr(0, part.find(';'));
+      const size_t name_end = std::min(item.find('='), item.size());
+      if (!absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(item.substr(0, name_end)),
+                                  preference)) {
+        continue;
+      }
+      return name_end == item.size() ? absl::string_view()
+                                     : absl::StripAsciiWhitespace(item.substr(name_end + 1));
+    }
+  }
+  return std::nullopt;
+}
+
 // Seconds, cut to kMaxTtl.
 absl::StatusOr<int64_t> ParseTtl(const http::HeaderList& headers) {
   const std::string* field = http::FindHeader(headers, "ttl");
@@ -126,14 +145,14 @@ std::string MessageIdOfKey(absl::string_view key, absl::string_view token) {
 }
 
 bool Prefers(const http::HeaderList& headers, absl::string_view preference) {
-  for (const http::Header& header : headers) {
-    if (header.name != "prefer") continue;
-    for (const absl::string_view part : absl::StrSplit(header.value, ',')) {
-      const absl::string_view token = part.substr(0, part.find_first_of(";="));
-      if (absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(token), preference)) return true;
-    }
-  }
-  return false;
+  return FindPreference(headers, preference).has_value();
+}
+
+std::optional<absl::Duration> PreferredWait(const http::HeaderList& headers) {
+  const std::optional<absl::string_view> value = FindPreference(headers, "wait");
+  uint32_t seconds = 0;
+  if (!value.has_value() || !absl::SimpleAtoi(*value, &seconds)) return std::nullopt;
+  return absl::Seconds(seconds);
 }
 
 }  // namespace bellwire::webpush

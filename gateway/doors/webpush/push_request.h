@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "gateway/doors/http/door.h"
@@ -41,6 +43,8 @@ std::string MessageIdOfKey(absl::string_view key, absl::string_view token);
 
 // Whether `Prefer` (RFC 7240), in any of its fields, has this token.
 bool Prefers(const http::HeaderList& headers, absl::string_view preference);
+// How long the client waits for an answer (`Prefer: wait=30`, in seconds); nullopt: it doesn't say so.
+std::optional<absl::Duration> PreferredWait(const http::HeaderList& headers);
 
 }  // namespace bellwire::webpush
 

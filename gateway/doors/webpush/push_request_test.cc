@@ -88,6 +88,13 @@ TEST(PushRequestTest, Preferences) {
   EXPECT_TRUE(Prefers({{"prefer", "wait=10"}, {"prefer", "respond-async"}}, "respond-async"));
   EXPECT_TRUE(Prefers({{"prefer", "wait=0"}}, "wait"));
   EXPECT_FALSE(Prefers({{"prefer", "respond-asynchronously"}}, "respond-async"));
+  EXPECT_EQ(PreferredWait({{"prefer", "respond-async, Wait = 10; x=1"}}), absl::Seconds(10));
+  EXPECT_EQ(PreferredWait({{"prefer", "wait=0"}}), absl::ZeroDuration());
+  EXPECT_GT(PreferredWait({{"prefer", "wait=4294967295"}}), absl::Hours(24 * 365));
+  for (const char* none :
+       {"respond-async", "wait", "wait=", "wait=-1", "wait=x", "wait=4294967296"}) {
+    EXPECT_EQ(PreferredWait({{"prefer", none}}), std::nullopt) << none;
+  }
 }
 
 }  // namespace

@@ -14,6 +14,15 @@ namespace bellwire::webpush {
 using google::protobuf::util::TimeUtil;
 using push::v1::GetMessageResponse;
 
+namespace {
+
+// The message is forgotten, or its subscription tells no more.
+bool ToldNoMore(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsPermissionDenied(status);
+}
+
+}  // namespace
+
 int ReceiptStatus(const GetMessageResponse& message) {
   if (!message.terminal()) return 0;
   return message.state() == push::v1::APP_ACKED ? 204 : 410;
@@ -52,13 +61,30 @@ ReceiptStreams::~ReceiptStreams() {
   mutex_.Await(absl::Condition(&none));
 }
 
+bool ReceiptStreams::TakeRoom() {
+  absl::MutexLock lock(&mutex_);
+  if (ending_ || streams_ >= options_.max_streams) return false;
+  ++streams_;
+  return true;
+}
+
+bool ReceiptStreams::AddPush(push::v1::GetMessageRequest name, const GetMessageResponse& message,
+                             std::string path, std::optional<absl::Duration> patience,
+                             http::Responder* responder) {
+  if (!TakeRoom()) return false;
+  auto stream = std::make_shared<Stream>();
+  stream->name = std::move(name);
+  stream->interval = options_.first_interval;
+  stream->owed.emplace(std::move(*responder));
+  stream->path = std::move(path);
+  if (patience.has_value()) stream->until = options_.clock->Monotonic() + *patience;
+  TellPush(stream, message);
+  return true;
+}
+
 bool ReceiptStreams::Add(push::v1::GetMessageRequest name, const GetMessageResponse& message,
                          http::Responder* responder) {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (ending_ || streams_ >= options_.max_streams) return false;
-    ++streams_;
-  }
+  if (!TakeRoom()) return false;
   auto stream = std::make_shared<Stream>();
   stream->name = std::move(name);
   stream->interval = options_.first_interval;
@@ -75,13 +101,15 @@ bool ReceiptStreams::Add(push::v1::GetMessageRequest name, const GetMessageRespo
 }
 
 void ReceiptStreams::Wait(const std::shared_ptr<Stream>& stream) {
-  if (stream->over) stream->reply->End();
+  if (stream->over && stream->reply != nullptr) stream->reply->End();
   absl::MutexLock lock(&mutex_);
   if (stream->over || ending_) {
     --streams_;
     return;
   }
-  waiting_.emplace(options_.clock->Monotonic() + stream->interval, stream);
+  MonotonicTime next = options_.clock->Monotonic() + stream->interval;
+  if (stream->until.has_value()) next = std::min(next, *stream->until);
+  waiting_.emplace(next, stream);
   stream->interval = std::min(2 * stream->interval, options_.max_interval);
 }
 
@@ -104,24 +132,42 @@ void ReceiptStreams::Run() {
 void ReceiptStreams::Ask(const std::shared_ptr<Stream>& stream) {
   options_.calls->GetMessage(gateway::Sender::ToSubscription("", stream->name.token()),
                              stream->name,
-                             [this, stream](absl::StatusOr<GetMessageResponse> message) {
-                               std::string events;
-                               if (message.ok()) {
-                                 events = ReceiptEvents(*message, stream->seen);
-                                 stream->seen = std::max(stream->seen, message->receipts_size());
-                                 stream->over = message->terminal();
-                               } else if (absl::IsNotFound(message.status()) ||
-                                          absl::IsPermissionDenied(message.status())) {
-                                 // Forgotten, or told no more.
-                                 stream->over = true;
-                               }
-                               // A comment, where there is no news.
-                               if (events.empty()) events = ":\n\n";
-                               stream->reply->Write(std::move(events), [this, stream](bool ok) {
-                                 stream->over |= !ok;
-                                 Wait(stream);
-                               });
+                             [this, stream](const absl::StatusOr<GetMessageResponse>& message) {
+                               if (stream->reply != nullptr) return TellEvents(stream, message);
+                               TellPush(stream, message);
                              });
+}
+
+void ReceiptStreams::TellEvents(const std::shared_ptr<Stream>& stream,
+                                const absl::StatusOr<GetMessageResponse>& message) {
+  std::string events;
+  if (message.ok()) {
+    events = ReceiptEvents(*message, stream->seen);
+    stream->seen = std::max(stream->seen, message->receipts_size());
+    stream->over = message->terminal();
+  } else {
+    stream->over = ToldNoMore(message.status());
+  }
+  // A comment, where there is no news.
+  if (events.empty()) events = ":\n\n";
+  stream->reply->Write(std::move(events), [this, stream](bool ok) {
+    stream->over |= !ok;
+    Wait(stream);
+  });
+}
+
+void ReceiptStreams::TellPush(const std::shared_ptr<Stream>& stream,
+                              const absl::StatusOr<GetMessageResponse>& message) {
+  const int status = message.ok() ? ReceiptStatus(*message) : 0;
+  const bool patient = !stream->until.has_value() || options_.clock->Monotonic() < *stream->until;
+  if (stream->owed->over()) {
+    stream->over = true;
+  } else if (status != 0 || ToldNoMore(message.status()) || !patient) {
+    if (status != 0) stream->owed->Push(stream->path, status);
+    stream->owed->Send(options_.answer(message));
+    stream->over = true;
+  }
+  Wait(stream);
 }
 
 }  // namespace bellwire::webpush

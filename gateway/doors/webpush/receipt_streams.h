@@ -2,12 +2,15 @@
 #define BELLWIRE_GATEWAY_DOORS_WEBPUSH_RECEIPT_STREAMS_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "bellwire/push/v1/push.pb.h"
@@ -30,8 +33,8 @@ int ReceiptStatus(const push::v1::GetMessageResponse& message);
 // The last one says {"status":204} (ReceiptStatus) beside.
 std::string ReceiptEvents(const push::v1::GetMessageResponse& message, int seen);
 
-// Tells the readers of receipt resources what becomes of their messages, as server-sent events, until
-// each message has ended. Subscriptions have no feed that could tell, so it asks the registry: soon at
+// Tells the readers of receipt resources what becomes of their messages, as server-sent events or by a
+// server push, until each message has ended. Subscriptions have no feed that could tell, so it asks the registry: soon at
 // first, then at greater intervals.
 //
 // Thread-safe.
@@ -41,6 +44,8 @@ class ReceiptStreams {
     // Not owned; they outlive the streams.
     const gateway::MessageCalls* calls = nullptr;
     const Clock* clock = nullptr;
+    // How a receipt resource answers a GET once nothing more is waited for.
+    std::function<http::Reply(const absl::StatusOr<push::v1::GetMessageResponse>&)> answer;
     // When a stream is asked about, after its start: doubled each time.
     absl::Duration first_interval = absl::Seconds(1);
     // Also how long a stream may be without a byte, so that nobody in between takes it for dead.
@@ -60,17 +65,35 @@ class ReceiptStreams {
   bool Add(push::v1::GetMessageRequest name, const push::v1::GetMessageResponse& message,
            http::Responder* responder);
 
+  // Waits until the message has ended, then promises a GET of `path`, the message's resource, and
+  // answers that by ReceiptStatus (RFC 8030, 6.3). The request itself is answered after that, by
+  // Options::answer; and after `patience` without a push. Otherwise as Add.
+  bool AddPush(push::v1::GetMessageRequest name, const push::v1::GetMessageResponse& message,
+               std::string path, std::optional<absl::Duration> patience,
+               http::Responder* responder);
+
  private:
   struct Stream {
     push::v1::GetMessageRequest name;
+    // Of events; null: it is told by a push.
     std::shared_ptr<http::ReplyStream> reply;
     // Receipts that were told.
     int seen = 0;
+    // Of a push.
+    std::optional<http::Responder> owed;
+    std::string path;
+    std::optional<MonotonicTime> until;
+
     absl::Duration interval;
     bool over = false;
   };
 
   void Run();
+  bool TakeRoom();
+  void TellEvents(const std::shared_ptr<Stream>& stream,
+                  const absl::StatusOr<push::v1::GetMessageResponse>& message);
+  void TellPush(const std::shared_ptr<Stream>& stream,
+                const absl::StatusOr<push::v1::GetMessageResponse>& message);
   void Ask(const std::shared_ptr<Stream>& stream);
   // Puts it back among those that wait, unless it is over.
   void Wait(const std::shared_ptr<Stream>& stream);

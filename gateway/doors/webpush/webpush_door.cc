@@ -68,6 +68,15 @@ Reply NotFound() {
       MakeError(absl::StatusCode::kNotFound, "NOT_FOUND", "There is no such resource here.")));
 }
 
+// What a receipt resource answers a GET, once it answers.
+Reply ReceiptReply(const absl::StatusOr<GetMessageResponse>& message) {
+  if (!message.ok()) return ForEveryOrigin(ErrorReply(message.status()));
+  const int status = ReceiptStatus(*message);
+  Reply reply{.status = status == 0 ? 202 : status};
+  if (status == 0) reply.headers.push_back({"retry-after", "30"});
+  return ForEveryOrigin(std::move(reply));
+}
+
 }  // namespace
 
 // A push between its request and its answer.
@@ -85,6 +94,7 @@ WebPushDoor::WebPushDoor(Options options)
   ReceiptStreams::Options receipts = options_.receipts;
   receipts.calls = options_.calls;
   receipts.clock = options_.clock;
+  receipts.answer = ReceiptReply;
   receipts_.emplace(receipts);
 }
 
@@ -252,21 +262,25 @@ void WebPushDoor::ServeReceipts(absl::string_view name, const http::Request& req
   if (!message.has_value()) return responder.Send(NotFound());
   const std::string* accept = http::FindHeader(request.head.headers, "accept");
   const bool events = accept != nullptr && absl::StrContains(*accept, "text/event-stream");
+  // A client that takes a push waits for it, as long as it says; others are answered now.
+  const bool push = !events && request.can_push;
   options_.calls->GetMessage(
       Sender::ToSubscription("", message->token()), *message,
-      [this, events, message = *message,
+      [this, events, push, patience = PreferredWait(request.head.headers),
+       path = absl::StrCat(kRoot, "m/", name), message = *message,
        responder = std::move(responder)](const absl::StatusOr<GetMessageResponse>& now) mutable {
-        if (!now.ok()) return responder.Send(ForEveryOrigin(ErrorReply(now.status())));
+        if (!now.ok()) return responder.Send(ReceiptReply(now));
+        if (push &&
+            receipts_->AddPush(std::move(message), *now, std::move(path), patience, &responder)) {
+          return;
+        }
         if (events) {
           if (receipts_->Add(std::move(message), *now, &responder)) return;
           return responder.Send(
               ForEveryOrigin(ErrorReply(MakeError(absl::StatusCode::kUnavailable, "OVERLOADED",
                                                   "Too many readers wait for receipts."))));
         }
-        const int status = ReceiptStatus(*now);
-        Reply reply{.status = status == 0 ? 202 : status};
-        if (status == 0) reply.headers.push_back({"retry-after", "30"});
-        responder.Send(ForEveryOrigin(std::move(reply)));
+        responder.Send(ReceiptReply(now));
       });
 }
 

@@ -24,7 +24,7 @@ namespace bellwire::webpush {
 //   POST   /wpush/TOKEN   a push: 201 with the message resource; 202 with a receipt resource beside
 //   GET    /wpush/TOKEN   {"unifiedpush":{"version":1}}
 //   DELETE /wpush/m/NAME  withdraws the message
-//   GET    /wpush/r/NAME  what became of it
+//   GET    /wpush/r/NAME  what became of it: now, as events, or by a server push
 //
 // TOKEN is a subscription's, and may have "v1/" or "v2/" before it, as Mozilla's push service has.
 //
@@ -39,7 +39,7 @@ class WebPushDoor final : public http::WholeBodyDoor {
     const Clock* clock = nullptr;
     // The first one names resources, each is a good audience of a VAPID token.
     PublicUrls urls;
-    // `calls` and `clock` of it are filled in.
+    // `calls`, `clock` and `answer` of it are filled in.
     ReceiptStreams::Options receipts = {};
   };
 

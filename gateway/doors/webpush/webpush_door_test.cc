@@ -298,6 +298,38 @@ TEST_F(WebPushDoorTest, ReceiptsAreEvents) {
   EXPECT_TRUE(ended.closed);
 }
 
+// How it waits is seen in receipt_push_test.cc.
+TEST_F(WebPushDoorTest, AReceiptIsPushedToWhoTakesPushes) {
+  harness_.emplace(std::vector<http::Door*>{&*door_}, kMaxHttpMemoryBytes,
+                   H2TestClient::Options{.enable_push = true});
+  SetSteps({push::v1::ACCEPTED, push::v1::STORED}, false);
+  const auto& sent = Push({{"prefer", "respond-async"}});
+  const std::string message = PathOf(sent.Get("location"));
+  const std::string link = sent.Get("link");
+  const std::string receipt = PathOf(link.substr(1, link.find('>') - 1));
+  const auto& now = Send(http::GetFields(receipt, {{"prefer", "wait=0"}}));
+  EXPECT_EQ(now.Get(":status"), "202");
+  EXPECT_NE(now.Get("retry-after"), "");
+  EXPECT_TRUE(harness_->client.promises().empty());
+  const std::vector<std::pair<push::v1::Step, std::string>> ends = {
+      {push::v1::APP_ACKED, "204"}, {push::v1::EXPIRED, "410"}, {push::v1::RECALLED, "410"}};
+  for (const auto& [step, status] : ends) {
+    SetSteps({push::v1::ACCEPTED, push::v1::STORED, step}, true);
+    // The request ends too, and says the same.
+    EXPECT_EQ(Send(http::GetFields(receipt)).Get(":status"), status);
+    const H2TestClient::Promise& promise = harness_->client.promises().back();
+    EXPECT_EQ(promise.request, http::GetFields(message));
+    EXPECT_EQ(harness_->client.response(promise.stream).headers, (Fields{{":status", status}}));
+    EXPECT_TRUE(harness_->client.response(promise.stream).closed);
+  }
+  EXPECT_EQ(harness_->client.promises().size(), ends.size());
+  const auto& events = Send(http::GetFields(receipt, {{"accept", "text/event-stream"}}));
+  EXPECT_EQ(events.Get("content-type"), "text/event-stream");
+  message_.reset();
+  EXPECT_EQ(Send(http::GetFields(receipt)).Get(":status"), "403");
+  EXPECT_EQ(harness_->client.promises().size(), ends.size()) << "neither is told by a push";
+}
+
 TEST_F(WebPushDoorTest, AMessageCanBeWithdrawn) {
   const std::string location = PathOf(Push().Get("location"));
   EXPECT_EQ(Send(Method("DELETE", location)).Get(":status"), "204");

@@ -126,6 +126,29 @@ class H2Connection::Stream final : public Exchange {
     }
   }
 
+  bool CanPush() const override { return connection_->MaxPushes() > 0; }
+
+  bool Push(absl::string_view path, int status, absl::Span<const HeaderView> headers) override {
+    if (ended_ || reset_ || head_.authority.empty()) return false;
+    if (connection_->pushes_ >= connection_->MaxPushes()) return false;
+    size_t bytes = path.size() + head_.scheme.size() + head_.authority.size();
+    for (const auto& [name, value] : headers) bytes += name.size() + value.size();
+    if (bytes > kHttpRequestBytes / 2) return false;
+    if (!connection_->environment_.memory->Add(kHttpRequestBytes)) return false;
+    const nghttp2_nv request[] = {Field(":method", "GET"), Field(":scheme", head_.scheme),
+                                  Field(":authority", head_.authority), Field(":path", path)};
+    const int32_t promised =
+        nghttp2_submit_push_promise(connection_->session_, NGHTTP2_FLAG_NONE, id_, request,
+                                    std::size(request), /*promised_stream_user_data=*/nullptr);
+    if (promised < 0) {
+      connection_->environment_.memory->Remove(kHttpRequestBytes);
+      return false;
+    }
+    ++connection_->pushes_;
+    SubmitResponseTo(promised, status, headers, nullptr);
+    return true;
+  }
+
   void SetDeadline(MonotonicTime deadline) override {
     deadline_ = deadline;
     connection_->SetTimer(deadline);
@@ -211,11 +234,15 @@ class H2Connection::Stream final : public Exchange {
 
   void SubmitResponse(int status, absl::Span<const HeaderView> headers,
                       const nghttp2_data_provider* body) {
+    SubmitResponseTo(id_, status, headers, body);
+  }
+  void SubmitResponseTo(int32_t stream_id, int status, absl::Span<const HeaderView> headers,
+                        const nghttp2_data_provider* body) {
     const std::string status_text = absl::StrCat(status);
     FieldArray fields;
     fields.push_back(Field(":status", status_text));
     for (const auto& [name, value] : headers) fields.push_back(Field(name, value));
-    nghttp2_submit_response(connection_->session_, id_, fields.data(), fields.size(), body);
+    nghttp2_submit_response(connection_->session_, stream_id, fields.data(), fields.size(), body);
     connection_->Changed();
   }
 
@@ -286,6 +313,7 @@ H2Connection::~H2Connection() {
     stream->reset_ = true;
     if (stream->handler_ != nullptr) stream->handler_->OnClosed();
   }
+  environment_.memory->Remove(pushes_ * kHttpRequestBytes);
   nghttp2_session_del(session_);
 }
 
@@ -462,6 +490,16 @@ MonotonicTime H2Connection::IdleDeadline() const {
 
 H2Connection::Stream* H2Connection::Find(int32_t stream_id) const {
   return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, stream_id));
+}
+
+size_t H2Connection::MaxPushes() const {
+  if (failed_ || terminating_ ||
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_PUSH) != 1) {
+    return 0;
+  }
+  const size_t streams =
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  return std::min(streams, kMaxHttpPushes);
 }
 
 int H2Connection::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* header, void* self) {
@@ -649,7 +687,14 @@ int H2Connection::OnFrameSent(nghttp2_session* session, const nghttp2_frame* fra
 int H2Connection::OnStreamClosed(nghttp2_session* session, int32_t stream_id, uint32_t error,
                                  void* self) {
   auto* const connection = static_cast<H2Connection*>(self);
-  if (error == NGHTTP2_NO_ERROR) connection->resets_.Earn(1);
+  // Of an answer; a push earns nothing, since a peer may reset it too.
+  if (error == NGHTTP2_NO_ERROR && stream_id % 2 != 0) connection->resets_.Earn(1);
+  // Only pushes have streams that we opened.
+  if (stream_id % 2 == 0) {
+    --connection->pushes_;
+    connection->environment_.memory->Remove(kHttpRequestBytes);
+    return 0;
+  }
   Stream* const stream = connection->Find(stream_id);
   if (stream == nullptr) return 0;
   nghttp2_session_set_stream_user_data(session, stream_id, nullptr);

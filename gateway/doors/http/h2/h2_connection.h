@@ -19,6 +19,9 @@
 
 namespace bellwire::http {
 
+// Pushes (Exchange::Push) of one connection that its peer has not read: fewer, if it says so.
+inline constexpr size_t kMaxHttpPushes = 16;
+
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
 // libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
 // within the bounds of common/limits.h: whoever breaks one is told ENHANCE_YOUR_CALM and is done.
@@ -49,6 +52,7 @@ class H2Connection final : public ServerProtocol {
   bool served() const override { return served_; }
 
   size_t exchanges() const { return exchanges_.size(); }
+  size_t pushes() const { return pushes_; }
 
  private:
   class Stream;
@@ -71,6 +75,8 @@ class H2Connection final : public ServerProtocol {
   // When a connection without a request is closed.
   MonotonicTime IdleDeadline() const;
   Stream* Find(int32_t stream_id) const;
+  // As many pushes may be under way, by the peer's SETTINGS and our bound.
+  size_t MaxPushes() const;
   void OnHeadersEnd(Stream* stream, const nghttp2_frame* frame);
   void OpenExchange(Stream* stream);
   void OnRemoteEnd(Stream* stream);
@@ -87,6 +93,8 @@ class H2Connection final : public ServerProtocol {
   MonotonicTime now_;
   nghttp2_session* const session_;
   Streams exchanges_;
+  // Promised and not closed. Each is charged kHttpRequestBytes to the connection.
+  size_t pushes_ = 0;
   TokenBucket resets_;
   TokenBucket control_frames_;
 

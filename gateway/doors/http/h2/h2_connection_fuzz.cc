@@ -40,6 +40,7 @@ class FuzzDoor final : public Door {
       if (choice_ % 7 == 1) exchange_->RespondOnly(200, {{"x", "y"}});
       if (choice_ % 7 == 2) exchange_->Reset(Exchange::ResetReason::kCancel);
       if (choice_ % 5 == 3) exchange_->AllowPauses(true);
+      if (choice_ % 3 == 0) exchange_->Push("/pushed", 204, {{"x", "y"}});
     }
     void OnBody(absl::string_view data) override {
       if (choice_ % 3 == 0) return exchange_->Consume(data.size());

@@ -3,6 +3,7 @@
 
 #include "gateway/doors/http/h2/h2_connection.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -263,6 +264,102 @@ TEST_F(H2ConnectionTest, AWriterHearsWhenThereIsRoomAgain) {
   }
   EXPECT_EQ(door_.last().drained, 1);
   EXPECT_LT(door_.last().exchange->buffered_bytes(), kHttpStreamBufferBytes / 2);
+}
+
+// --- Server push. ---
+
+TEST_F(H2ConnectionTest, APushIsAPromiseAndItsAnswer) {
+  // The client does not say that it takes pushes: that is the default (RFC 9113, 6.5.2).
+  Make({.enable_push = true});
+  const int32_t id = h().client.Request(GetFields("/"));
+  h().Run();
+  ASSERT_TRUE(door_.last().exchange->CanPush());
+  EXPECT_TRUE(door_.last().exchange->Push("/pushed", 204, {{"x", "y"}}));
+  EXPECT_EQ(h().connection->pushes(), 1u);
+  h().Run();
+  ASSERT_EQ(h().client.promises().size(), 1u);
+  const H2TestClient::Promise promise = h().client.promises()[0];
+  EXPECT_EQ(promise.of_stream, id);
+  EXPECT_EQ(promise.request, GetFields("/pushed"));
+  EXPECT_EQ(h().client.response(promise.stream).headers, (Fields{{":status", "204"}, {"x", "y"}}));
+  EXPECT_TRUE(h().client.response(promise.stream).closed);
+  EXPECT_EQ(h().client.response(promise.stream).error, 0u);
+  EXPECT_EQ(h().connection->pushes(), 0u);
+  EXPECT_FALSE(h().client.response(id).closed) << "the request itself is still to be answered";
+  // In the middle of the answer too, and not after it.
+  door_.last().exchange->Respond(200, {});
+  EXPECT_TRUE(door_.last().exchange->Push("/second", 410, {}));
+  door_.last().exchange->End();
+  EXPECT_FALSE(door_.last().exchange->Push("/third", 410, {}));
+  h().Run();
+  ASSERT_EQ(h().client.promises().size(), 2u);
+  EXPECT_EQ(h().client.response(h().client.promises()[1].stream).Get(":status"), "410");
+  EXPECT_TRUE(h().client.response(id).closed);
+  EXPECT_FALSE(h().client.goaway().has_value());
+  EXPECT_EQ(h().memory(), 0u);
+}
+
+TEST_F(H2ConnectionTest, WhoTakesNoPushGetsNone) {
+  const std::vector<H2TestClient::Options> clients = {
+      {.enable_push = false}, {.enable_push = true, .max_concurrent_streams = 0}};
+  for (const H2TestClient::Options& client : clients) {
+    Make(client);
+    h().client.Request(GetFields("/"));
+    h().Run();
+    EXPECT_FALSE(door_.last().exchange->CanPush());
+    EXPECT_FALSE(door_.last().exchange->Push("/pushed", 204, {}));
+    h().Run();
+    EXPECT_TRUE(h().client.promises().empty());
+  }
+}
+
+TEST_F(H2ConnectionTest, PushesThatAreNotReadAreBounded) {
+  for (const size_t streams : {size_t{3}, kMaxHttpPushes + 10}) {
+    Make({.enable_push = true, .max_concurrent_streams = static_cast<uint32_t>(streams)});
+    h().client.Request(GetFields("/"));
+    h().Run();
+    const size_t before = h().memory();
+    const size_t most = std::min(streams, kMaxHttpPushes);
+    for (size_t i = 0; i < most; ++i) EXPECT_TRUE(door_.last().exchange->Push("/p", 204, {}));
+    EXPECT_FALSE(door_.last().exchange->Push("/p", 204, {}));
+    EXPECT_EQ(h().memory(), before + most * kHttpRequestBytes);
+    h().Run();
+    EXPECT_EQ(h().client.promises().size(), most);
+    EXPECT_EQ(h().memory(), before);
+    EXPECT_TRUE(door_.last().exchange->Push("/p", 204, {})) << "those before are read";
+    EXPECT_FALSE(door_.last().exchange->Push(std::string(kHttpRequestBytes, '/'), 204, {}));
+  }
+}
+
+TEST_F(H2ConnectionTest, APushWithoutMemoryIsNotMade) {
+  Make({.enable_push = true}, /*max_memory=*/1 << 20);
+  h().client.Request(GetFields("/"));
+  h().Run();
+  ASSERT_EQ(door_.seen.size(), 1u);
+  while (door_.last().exchange->Charge(kHttpRequestBytes / 2)) {
+  }
+  EXPECT_TRUE(door_.last().exchange->CanPush());
+  EXPECT_FALSE(door_.last().exchange->Push("/p", 204, {}));
+  EXPECT_EQ(h().connection->pushes(), 0u);
+}
+
+TEST_F(H2ConnectionTest, APushWhoseRequestIsResetIsGivenBack) {
+  Make({.enable_push = true});
+  const int32_t id = h().client.Request(GetFields("/"));
+  h().Run();
+  EXPECT_TRUE(door_.last().exchange->Push("/p", 204, {}));
+  // Before the promise goes out.
+  h().client.Reset(id);
+  h().Run();
+  EXPECT_EQ(door_.last().exchange, nullptr);
+  EXPECT_EQ(h().connection->pushes(), 0u);
+  EXPECT_EQ(h().memory(), 0u);
+  // Nor does it stay when the connection goes.
+  h().client.Request(GetFields("/"));
+  h().Run();
+  EXPECT_TRUE(door_.last().exchange->Push("/p", 204, {}));
+  h().connection.reset();
+  EXPECT_EQ(h().memory(), 0u);
 }
 
 // --- Bounds. ---

@@ -47,11 +47,22 @@ H2TestClient::H2TestClient(const Options& options) {
   nghttp2_session_callbacks_set_on_header_callback(
       callbacks, [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t n,
                     const uint8_t* value, size_t m, uint8_t, void* self) {
-        auto& response = static_cast<H2TestClient*>(self)->responses_[frame->hd.stream_id];
-        Fields& fields =
-            frame->headers.cat == NGHTTP2_HCAT_RESPONSE ? response.headers : response.trailers;
-        fields.emplace_back(std::string(reinterpret_cast<const char*>(name), n),
-                            std::string(reinterpret_cast<const char*>(value), m));
+        auto* const client = static_cast<H2TestClient*>(self);
+        const auto add = [&](Fields* fields) {
+          fields->emplace_back(std::string(reinterpret_cast<const char*>(name), n),
+                               std::string(reinterpret_cast<const char*>(value), m));
+          return 0;
+        };
+        if (frame->hd.type == NGHTTP2_PUSH_PROMISE) return add(&client->promises_.back().request);
+        auto& response = client->responses_[frame->hd.stream_id];
+        return add(frame->headers.cat == NGHTTP2_HCAT_HEADERS ? &response.trailers
+                                                              : &response.headers);
+      });
+  nghttp2_session_callbacks_set_on_begin_headers_callback(
+      callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
+        if (frame->hd.type != NGHTTP2_PUSH_PROMISE) return 0;
+        static_cast<H2TestClient*>(self)->promises_.push_back(
+            {.stream = frame->push_promise.promised_stream_id, .of_stream = frame->hd.stream_id});
         return 0;
       });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
@@ -85,10 +96,14 @@ H2TestClient::H2TestClient(const Options& options) {
   nghttp2_session_client_new2(&session_, callbacks, this, option);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
-  const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.initial_window},
-      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
-  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
+  std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.initial_window}};
+  // What is not said is on.
+  if (!options.enable_push) settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  if (options.max_concurrent_streams.has_value()) {
+    settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, *options.max_concurrent_streams});
+  }
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
 }
 
 H2TestClient::~H2TestClient() { nghttp2_session_del(session_); }

@@ -33,6 +33,9 @@ class H2TestClient {
 
   struct Options {
     uint32_t initial_window = 65535;
+    bool enable_push = false;
+    // Of pushes; unset: as many as the server likes.
+    std::optional<uint32_t> max_concurrent_streams;
   };
   explicit H2TestClient(const Options& options);
   H2TestClient() : H2TestClient(Options()) {}
@@ -54,6 +57,13 @@ class H2TestClient {
   bool Input(absl::string_view bytes);
 
   const Response& response(int32_t stream) { return responses_[stream]; }
+  // A request that the server promised on a stream of the client's; its answer is response(stream).
+  struct Promise {
+    int32_t stream = 0;
+    int32_t of_stream = 0;
+    Fields request;
+  };
+  const std::vector<Promise>& promises() const { return promises_; }
   // The error of a GOAWAY that came.
   std::optional<uint32_t> goaway() const { return goaway_; }
   int pings_answered() const { return pings_answered_; }
@@ -70,6 +80,7 @@ class H2TestClient {
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Response> responses_;
   std::map<int32_t, Body> bodies_;
+  std::vector<Promise> promises_;
   std::optional<uint32_t> goaway_;
   int pings_answered_ = 0;
   int pings_ = 0;
