@@ -16,11 +16,10 @@ class TokenBucket {
 
   // False: that was one too many.
   bool Take(MonotonicTime now) {
-    if (tokens_ < 1) {
-      Earn(absl::ToDoubleSeconds(now - filled_at_) * per_second_);
-      filled_at_ = now;
-      if (tokens_ < 1) return false;
-    }
+    // Also while there are some: what a full bucket did not take must not count later.
+    Earn(absl::ToDoubleSeconds(now - filled_at_) * per_second_);
+    filled_at_ = now;
+    if (tokens_ < 1) return false;
     tokens_ -= 1;
     return true;
   }

@@ -19,6 +19,16 @@ TEST(TokenBucketTest, AllowsABurstAndThenTheRate) {
   EXPECT_FALSE(bucket.Take(now));
 }
 
+// Five thousand connections after a quiet time had twice as many lines in the log.
+TEST(TokenBucketTest, AQuietTimeIsWorthOneBurst) {
+  const MonotonicTime start;
+  TokenBucket bucket(3, 2, start);
+  EXPECT_TRUE(bucket.Take(start));
+  const MonotonicTime later = start + absl::Seconds(60);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.Take(later));
+  EXPECT_FALSE(bucket.Take(later));
+}
+
 TEST(TokenBucketTest, MoreCanBeEarned) {
   const MonotonicTime now;
   TokenBucket bucket(2, 0, now);
