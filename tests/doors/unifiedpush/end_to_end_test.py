@@ -221,6 +221,22 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(await self.registered(app), endpoint)
         self.assertTrue(app.told.empty())
 
+    async def test_a_hangup_ends_nobody(self):
+        app = await self.app("org.example.App")
+        endpoint = await self.registered(app)
+        companion = self.session.companion
+        companion.process.send_signal(signal.SIGHUP)
+
+        async def told():
+            while "hangup_ignored" not in companion.said() and companion.process.returncode is None:
+                await asyncio.sleep(0.01)
+
+        await soon(told())
+        self.assertIsNone(companion.process.returncode)
+        body = encrypted(b"after the hangup")
+        self.assertEqual(await self.server.post(endpoint, body), 201)
+        self.assertEqual(await self.message(app), body)
+
     async def test_a_dead_endpoint_is_gone(self):
         app = await self.app("org.example.App")
         endpoint = await self.registered(app)
