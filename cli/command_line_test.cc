@@ -205,6 +205,21 @@ TEST_F(CommandLineTest, ListenAcknowledgesOnlyWhatItCouldWrite) {
   EXPECT_TRUE(WaitForState(token, id, "APP_ACKED"));
 }
 
+TEST_F(CommandLineTest, WhatExpiredOnADeviceOutOfTouchWaitsForNoApp) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string id = Ask(
+      absl::StrCat("send", provider_, "--ttl 8s --token ", token, " --text short"), "message_id");
+  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
+  kill(phone_->agent().pid(), SIGSTOP);
+  const std::string trace = absl::StrCat("$B trace ", id, provider_, "--token ", token);
+  EXPECT_THAT(Sh(trace).out, HasSubstr("waits for the app"));
+  EXPECT_TRUE(WaitUntil([&] { return absl::StrContains(Sh(trace).out, "its time is over"); }));
+  EXPECT_THAT(Sh(trace).out, Not(HasSubstr("waits for the app")));
+  kill(phone_->agent().pid(), SIGCONT);
+  EXPECT_TRUE(WaitForState(token, id, "EXPIRED"));
+}
+
 TEST_F(CommandLineTest, APayloadThatCantBeReadIsNotSent) {
   MakeProvider();
   const std::string send = absl::StrCat("$B send", provider_, "--token ", Token());
@@ -215,6 +230,7 @@ TEST_F(CommandLineTest, APayloadThatCantBeReadIsNotSent) {
     EXPECT_EQ(outcome.out, "") << input;
     EXPECT_THAT(outcome.err, HasSubstr("error: ")) << input;
   }
+  EXPECT_THAT(Sh(send + " <&-").err, HasSubstr("from standard input: Bad file descriptor"));
   EXPECT_EQ(Sh(send + " < /dev/null").code, 0) << "an empty input is a payload";
   EXPECT_EQ(Sh(send + " --text ''").code, 0);
 }
@@ -230,6 +246,35 @@ TEST_F(CommandLineTest, AFlagBeatsTheEnvironment) {
     const Outcome outcome = Sh(absl::StrCat(wrong, "$B ", command));
     EXPECT_EQ(outcome.code, 0) << command << ": " << outcome;
   }
+  // A directory that is named is so with what is in it, and a key with its name and team.
+  MakeProvider();
+  const std::string token = Token();
+  const std::string send =
+      absl::StrCat("send $ADMIN --token ", token, " --text flagged --credentials ", credentials_);
+  const auto credentials = nlohmann::json::parse(ReadAll(credentials_), nullptr, false);
+  ASSERT_TRUE(credentials.is_object());
+  const std::string key = dir_.path("flagged.pem");
+  ASSERT_TRUE(CreateFileAtomically(key, credentials["private_key_pem"].get<std::string>(),
+                                   FileAccess::kPrivate)
+                  .ok());
+  const std::string in_parts =
+      absl::StrCat("send $ADMIN --token ", token, " --text flagged --key ", key, " --kid ",
+                   credentials["key_id"].get<std::string>(), " --team ", team_);
+  const std::string files =
+      "export BELLWIRE_CA=/nonexistent BELLWIRE_ADMIN_TOKEN_FILE=/nonexistent "
+      "BELLWIRE_CREDENTIALS=/nonexistent\n";
+  for (const std::string& command :
+       {std::string("team list $ADMIN"), absl::StrCat("key list $ADMIN --team ", team_), send,
+        in_parts}) {
+    const Outcome outcome = Sh(absl::StrCat(wrong, files, "$B ", command));
+    EXPECT_EQ(outcome.code, 0) << command << ": " << outcome;
+  }
+  // What the environment alone names is used, each for itself.
+  const Outcome two =
+      Sh(absl::StrCat("export BELLWIRE_DATA_DIR=/nonexistent BELLWIRE_CA=", fleet_->ca_file(),
+                      "\n$B send --server ", fleet_->provider_address(), " --token ", token,
+                      " --text both --credentials ", credentials_));
+  EXPECT_EQ(two.code, 0) << two;
   const Outcome environment =
       Sh(absl::StrCat("export BELLWIRE_SERVER=", fleet_->provider_address(),
                       " BELLWIRE_DATA_DIR=", fleet_->data_dir(), "\n$B team list"));

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -49,6 +50,13 @@ std::string Describe(SendResponse::Outcome outcome) {
   }
 }
 
+// -1: it is closed. Then a library may have taken its number before main; what that opened ends at
+// exec, which nothing does that was handed to this program.
+int StandardInput() {
+  const int flags = fcntl(STDIN_FILENO, F_GETFD);
+  return flags < 0 || (flags & FD_CLOEXEC) != 0 ? -1 : STDIN_FILENO;
+}
+
 absl::Status Send(const Flags& flags, CommandContext* context) {
   const absl::Time now = context->clock->WallNow();
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsProvider(flags, now));
@@ -56,7 +64,7 @@ absl::Status Send(const Flags& flags, CommandContext* context) {
     std::cerr << "type the payload; Ctrl-D at the start of a line ends it (or give --text)\n";
   }
   BELLWIRE_ASSIGN_OR_RETURN(bellwire::push::v1::SendRequest request,
-                            MakeSendRequest(flags.send, now, STDIN_FILENO));
+                            MakeSendRequest(flags.send, now, StandardInput()));
 
   const MonotonicTime start = context->clock->Monotonic();
   SendResponse response;

@@ -23,7 +23,9 @@ namespace bellwire::cli {
 namespace {
 
 absl::StatusOr<ProviderCredentials> CredentialsOf(const ProviderFlags& flags) {
-  if (!flags.credentials.empty()) return ReadProviderCredentials(flags.credentials);
+  // The parts are flags only, so they are meant; the file may be one of the environment.
+  const bool in_parts = !flags.key_file.empty() || !flags.key_id.empty() || !flags.team_id.empty();
+  if (!in_parts && !flags.credentials.empty()) return ReadProviderCredentials(flags.credentials);
   if (flags.key_file.empty() || flags.key_id.empty() || flags.team_id.empty()) {
     return WithHint(absl::InvalidArgumentError("no provider credentials are named"),
                     "give --credentials FILE (made by `bellwire key create --out FILE`), or --key, "
@@ -106,9 +108,18 @@ void AddServerFlags(CLI::App* command, ServerFlags* flags) {
       ->envname("BELLWIRE_SERVER")
       ->capture_default_str()
       ->group(group);
+  const auto take_data_dir = [command, flags](const std::string& data_dir) {
+    flags->data_dir = data_dir;
+    // CLI11 calls this before it reads the environment, if the flag is given, and after it otherwise.
+    // A directory that is named beats files that only the environment names.
+    for (const char* name : {"--ca", "--admin_token_file"}) {
+      if (CLI::Option* const option = command->get_option_no_throw(name)) option->envname("");
+    }
+  };
   command
-      ->add_option("--data_dir", flags->data_dir,
-                   "Data directory of the server, where it is on this machine")
+      ->add_option_function<std::string>(
+          "--data_dir", take_data_dir, "Data directory of the server, where it is on this machine")
+      ->trigger_on_parse()
       ->type_name("DIR")
       ->envname("BELLWIRE_DATA_DIR")
       ->group(group);

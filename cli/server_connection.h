@@ -34,7 +34,7 @@ struct AdminFlags : ServerFlags {
 };
 
 struct ProviderFlags : ServerFlags {
-  // Either a credentials file, or its three parts.
+  // Either a credentials file, or its three parts, which win.
   std::string credentials;
   std::string key_file;
   std::string key_id;
@@ -42,7 +42,8 @@ struct ProviderFlags : ServerFlags {
 };
 
 // Each also reads the environment: BELLWIRE_SERVER, BELLWIRE_CA, BELLWIRE_DATA_DIR,
-// BELLWIRE_CREDENTIALS.
+// BELLWIRE_ADMIN_TOKEN_FILE, BELLWIRE_CREDENTIALS. Flags win, also --data_dir over a CA or an admin
+// token of the environment, and --key over its credentials.
 void AddServerFlags(CLI::App* command, ServerFlags* flags);
 void AddAdminFlags(CLI::App* command, AdminFlags* flags);
 void AddProviderFlags(CLI::App* command, ProviderFlags* flags);

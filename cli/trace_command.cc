@@ -2,6 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "cli/command.h"
 #include "cli/proto_render.h"
@@ -27,8 +28,8 @@ std::string RenderStep(absl::Duration took) {
   return absl::StrCat("+", absl::ToInt64Milliseconds(took), " ms");
 }
 
-const char* RenderWaitsFor(GetMessageResponse::WaitsFor waits_for) {
-  switch (waits_for) {
+const char* RenderWaitsFor(const GetMessageResponse& message, absl::Time now) {
+  switch (message.waits_for()) {
     case GetMessageResponse::DELIVER_AT:
       return "waits for its deliver_at";
     case GetMessageResponse::CONNECTION:
@@ -38,13 +39,17 @@ const char* RenderWaitsFor(GetMessageResponse::WaitsFor waits_for) {
     case GetMessageResponse::DEVICE:
       return "on its way to the device";
     case GetMessageResponse::APP:
-      return "on the device, waits for the app";
+      // The app gets it no more. Whether it did is on the device, which turns no radio on to say so.
+      return message.has_expires_at() && TimeOf(message.expires_at()) <= now
+                 ? "on the device, its time is over; the device says how it ended when it is in "
+                   "touch"
+                 : "on the device, waits for the app";
     default:
       return "not ended yet";
   }
 }
 
-void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
+void PrintTimeline(const GetMessageResponse& message, absl::Time now, Terminal& out) {
   const std::string state = Step_Name(message.state());
   const bool arrived = message.state() == bellwire::push::v1::APP_ACKED;
   out.Line(absl::StrCat(out.Bold(message.message_id()), "  to ", message.app_id(), "  ",
@@ -60,7 +65,7 @@ void PrintTimeline(const GetMessageResponse& message, Terminal& out) {
   }
   out.Table({"STEP", "TIME", "AFTER", ""}, rows);
   if (message.terminal()) return;
-  out.Line(absl::StrCat(RenderWaitsFor(message.waits_for()), "; the device is ",
+  out.Line(absl::StrCat(RenderWaitsFor(message, now), "; the device is ",
                         message.device_connected() ? "connected" : "not connected",
                         message.has_expires_at()
                             ? absl::StrCat("; expires ", RenderTime(TimeOf(message.expires_at())))
@@ -78,7 +83,7 @@ absl::Status Show(const Flags& flags, CommandContext* context) {
   if (context->terminal->json()) {
     context->terminal->Json(ToJson(response));
   } else {
-    PrintTimeline(response, *context->terminal);
+    PrintTimeline(response, context->clock->WallNow(), *context->terminal);
   }
   return absl::OkStatus();
 }
