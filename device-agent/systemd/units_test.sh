@@ -1,7 +1,7 @@
 #!/bin/bash
 # The units as systemd reads them, and how far they are hardened. Without systemd-analyze (Debian's package
 # systemd) there is nobody to ask.
-set -eu
+set -euo pipefail
 units=$(dirname "$0")
 server=$units/../../cli/systemd/bellwire.service
 # No unit takes the whole machine with it, or leaves secrets in a core file.
