@@ -165,18 +165,19 @@ std::vector<std::string> TcpConnections(pid_t pid) {
     const std::string target = std::filesystem::read_symlink(fd.path(), error).string();
     if (absl::StartsWith(target, "socket:[")) owned.insert(target.substr(8, target.size() - 9));
   }
-  std::vector<std::string> connections;
+  // The kernel may write a line twice if the table changes between two reads of the file.
+  std::set<std::string> connections;
   for (const char* table : {"net/tcp", "net/tcp6"}) {
     for (const absl::string_view line : absl::StrSplit(ReadFile((proc / table).string()), '\n')) {
       const std::vector<std::string> columns = absl::StrSplit(line, ' ', absl::SkipEmpty());
       constexpr size_t kLocal = 1, kRemote = 2, kState = 3, kInode = 9;
       if (columns.size() > kInode && columns[kState] == "01" && owned.contains(columns[kInode])) {
-        connections.push_back(absl::StrCat(columns[kLocal], ">", columns[kRemote], " inode ",
-                                           columns[kInode], " in ", table));
+        connections.insert(absl::StrCat(columns[kLocal], ">", columns[kRemote], " inode ",
+                                        columns[kInode], " in ", table));
       }
     }
   }
-  return connections;
+  return {connections.begin(), connections.end()};
 }
 
 }  // namespace bellwire::tests
