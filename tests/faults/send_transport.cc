@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "gateway/doors/http/testing/h2_test_client.h"
 #include "grpcpp/grpcpp.h"
+#include "nghttp2/nghttp2.h"
 #include "tests/support/raw_device.h"
 
 namespace bellwire::tests {
@@ -96,7 +97,7 @@ class WebPushTransport final : public SendTransport {
     *reached = AwaitAnswers(streams);
     for (size_t i = 0; i < items.size(); ++i) {
       const http::H2TestClient::Response& response = client_->response(streams[i]);
-      if (response.closed) outcomes[i] = OutcomeOf(response);
+      outcomes[i] = OutcomeOf(response);
     }
     if (!*reached) connection_.reset();
     return outcomes;
@@ -132,10 +133,13 @@ class WebPushTransport final : public SendTransport {
   static SendOutcome OutcomeOf(const http::H2TestClient::Response& response) {
     const std::string status = response.Get(":status");
     if (status == "201") return {.kind = SendOutcome::Kind::kAccepted};
-    // Cut off, or what a Web Push backend repeats.
-    if (response.error != 0 || status.empty() || status[0] == '5' || status == "429" ||
-        status == "408") {
+    if (response.error == NGHTTP2_REFUSED_STREAM || status == "429" || status == "408" ||
+        absl::StrContains(response.body, "OVERLOADED")) {
       return {};
+    }
+    // With any other 5xx the gateway doesn't know what the registry did.
+    if (response.error != 0 || !response.closed || status.empty() || status[0] == '5') {
+      return {.kind = SendOutcome::Kind::kLost};
     }
     return Refused(absl::StrCat("status ", status, ": ", response.body));
   }

@@ -22,8 +22,11 @@ struct SendOutcome {
   enum class Kind {
     // Answered OK.
     kAccepted,
-    // Not answered, or told to come back.
+    // Not sent, or told to come back: the message was not taken.
     kRetry,
+    // Sent, and its answer was lost: on the way here, or on the way from the registry to the gateway. The
+    // message may have been taken.
+    kLost,
     // No backend should be told that.
     kRefused,
   };

@@ -93,6 +93,9 @@ void Sender::TakeAnswer(size_t index, const SendOutcome& outcome) {
   switch (outcome.kind) {
     case SendOutcome::Kind::kRetry:
       return;
+    case SendOutcome::Kind::kLost:
+      ++lost_answers_;
+      return;
     case SendOutcome::Kind::kRefused:
       return Refuse(index, outcome.why);
     case SendOutcome::Kind::kAccepted:

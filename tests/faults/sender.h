@@ -40,6 +40,8 @@ class Sender {
   int64_t accepted() const { return accepted_; }
   // Sent again.
   int64_t retries() const { return retries_; }
+  // Sent, with an answer that was lost: the message may have been taken.
+  int64_t lost_answers() const { return lost_answers_; }
   // Answered OK as something that was accepted before.
   int64_t duplicates() const { return duplicates_; }
   // Answers that no backend should get, at most a few.
@@ -67,6 +69,7 @@ class Sender {
   std::atomic<int64_t> allowed_{0};
   std::atomic<int64_t> accepted_{0};
   std::atomic<int64_t> retries_{0};
+  std::atomic<int64_t> lost_answers_{0};
   std::atomic<int64_t> duplicates_{0};
   std::atomic<bool> finishing_{false};
   std::atomic<bool> finished_{false};

@@ -288,9 +288,9 @@ void Storm::Judge() {
                                       bare.out_of_order, " out of order, ", bare.strays,
                                       " astray"));
   }
-  if (bare.twice > bare_sender_->retries()) {
+  if (bare.twice > bare_sender_->lost_answers()) {
     violations.push_back(absl::StrCat(bare.twice, " Web Pushes without ids shown again, and ",
-                                      bare_sender_->retries(), " answers were lost"));
+                                      bare_sender_->lost_answers(), " answers were lost"));
   }
   for (const auto& sender : senders_) {
     report_.retries += sender->retries();
