@@ -95,7 +95,9 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   }
   if (!send->call.has_value()) {
     return PendingSend::Answer(std::move(send),
-                               Overloaded("your team's calls that wait for the registry"));
+                               Overloaded(sender.is_team()
+                                              ? "your team's calls that wait for the registry"
+                                              : "Web Pushes that wait for the registry"));
   }
   send->call_began = options_.clock->Monotonic();
 
@@ -140,7 +142,8 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   sender.WriteTo(&append);
   *append.mutable_message() = message;
   append.set_validate_only(request.validate_only());
-  // This engine calls once, and gives up where no answer comes: whose message it is tries again under another id.
+  // A generated id is new: this engine appends a message once and never repeats the call. A caller that
+  // gets no answer retries, and its retry gets a new id.
   append.set_message_id_is_new(!valid->message_id.has_value());
   options_.mailboxes->Append(
       std::move(append),
