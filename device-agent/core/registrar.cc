@@ -203,7 +203,7 @@ absl::Status Registrar::OnToken(const Request& request, const AppRegistered& ans
     }
     BELLWIRE_RETURN_IF_ERROR(inbox_->Unregister(app_id));
   } else if (wish.subscription != request.subscription) {
-    // It is to be something else since it was asked for: that is asked for now.
+    // The wish changed while the request was under way. Ask for what is wanted now.
     wants_[app_id] =
         Wish{.owner = wish.owner, .subscription = wish.subscription, .asked = wish.asked};
   } else {

@@ -184,8 +184,8 @@ struct SweepResult {
   bool more = false;
 };
 
-// The registry's memory, at the level of the domain: what bellwire.internal.v1.Registry promises,
-// one method each, with typed and validated arguments. KvStore (registry/server/kv_store.h) is the only
+// The registry's memory, at the level of the domain: what the services of bellwire.internal.v1
+// promise, one method each, with typed and validated arguments. KvStore (registry/server/kv_store.h) is the only
 // implementation of the logic; it runs over RocksDB or memory (registry/engine/kv_engine.h). An existing
 // replicated store could take its place: registry/testing/store_contract.h is what it would have to pass.
 //

@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "device-agent/testing/companion_app.h"
 #include "gtest/gtest.h"
+#include "tests/support/encrypted_body.h"
 #include "tests/support/fleet.h"
 
 namespace bellwire::tests {
@@ -21,14 +22,6 @@ namespace {
 using Strings = std::vector<std::string>;
 
 constexpr char kPublicUrl[] = "https://push.example.com";
-
-// One aes128gcm record with this at its end: nothing here can decrypt it, and nothing has to.
-std::string Encrypted(absl::string_view text) {
-  std::string body(16, 's');
-  body += std::string("\0\0\x10\0\x41\x04", 6);
-  body += std::string(64 + 17, 'k');
-  return body + std::string(text);
-}
 
 class SubscriptionTest : public testing::TestWithParam<Deployment> {
  protected:

@@ -20,6 +20,7 @@
 #include "crypto/p256.h"
 #include "gateway/testing/jwt_for_testing.h"
 #include "gtest/gtest.h"
+#include "tests/support/encrypted_body.h"
 #include "tests/support/fleet.h"
 #include "tests/support/raw_device.h"
 
@@ -61,14 +62,6 @@ class Backend {
  private:
   const EvpPkeyPtr key_;
 };
-
-// One aes128gcm record with this at its end: nothing here can decrypt it, and nothing has to.
-std::string Encrypted(absl::string_view text) {
-  std::string body(16, 's');
-  body += std::string("\0\0\x10\0\x41\x04", 6);
-  body += std::string(64 + 17, 'k');
-  return body + std::string(text);
-}
 
 class WebPushTest : public testing::TestWithParam<Deployment> {
  protected:
