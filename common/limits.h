@@ -15,13 +15,17 @@ namespace bellwire {
 inline constexpr size_t kMaxPayloadBytes = 4096;
 // As apns-collapse-id.
 inline constexpr size_t kMaxCollapseKeyBytes = 64;
-// Opaque lower-case hex.
-inline constexpr size_t kMaxTokenChars = 128;
+// Opaque lower-case hex. As long as APNs' longest, which libraries for it check.
+inline constexpr size_t kMaxTokenChars = 160;
 // As FCM's batches were, times two: amortises a round trip, keeps one call under 5 MiB.
 inline constexpr size_t kMaxBatchMessages = 1000;
 // As FCM: four weeks.
 inline constexpr absl::Duration kMaxTtl = absl::Hours(28 * 24);
 inline constexpr absl::Duration kMaxDeliverAtAhead = absl::Hours(30 * 24);
+// Topics: names as FCM's; how many one registration may have, as there; how many a condition may name.
+inline constexpr size_t kMaxTopicNameChars = 900;
+inline constexpr size_t kMaxTopicsPerRegistration = 2000;
+inline constexpr size_t kMaxConditionTopics = 5;
 // A provider JWT is good for one hour from `iat`, as APNs', and may be this much in the future.
 inline constexpr absl::Duration kMaxJwtAge = absl::Hours(1);
 inline constexpr absl::Duration kMaxJwtClockSkew = absl::Minutes(5);
