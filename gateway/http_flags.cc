@@ -6,7 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/public_urls.h"
 #include "common/status_macros.h"
-#include "net/socket/cidr.h"
+#include "net/peers/cidr.h"
 #include "ops/main_support.h"
 
 namespace bellwire::gateway {

@@ -11,7 +11,7 @@
 #include "common/limits.h"
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
-#include "net/socket/cidr.h"
+#include "net/peers/cidr.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 

@@ -8,13 +8,13 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
-#include "net/socket/by_peer.h"
-#include "net/socket/peer_key.h"
+#include "net/peers/by_peer.h"
+#include "net/peers/peer_key.h"
 
 namespace bellwire::connector {
 
 // How many connections of a shard may be on their way from the start of TLS to Welcome, and who makes
-// room. Whoever is not let in waits as a socket and nothing else (net/socket/waiting_room.h). Those let
+// room. Whoever is not let in waits as a socket and nothing else (net/peers/waiting_room.h). Those let
 // in get finished, so a crowd that comes back at once is served one after the other instead of all
 // too late (docs/decisions/login_admission.md).
 //

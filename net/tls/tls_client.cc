@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "net/dial/resolver.h"
+#include "net/dial/tcp_connector.h"
 #include "net/socket/address.h"
 #include "net/socket/close_reason.h"
-#include "net/socket/resolver.h"
 #include "net/socket/socket_stream.h"
-#include "net/socket/tcp_connector.h"
 #include "net/socket/tcp_socket.h"
 #include "net/tls/tls_transport.h"
 

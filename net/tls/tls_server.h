@@ -11,11 +11,11 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 #include "net/loop/epoll_loop.h"
+#include "net/peers/peer_key.h"
+#include "net/peers/waiting_room.h"
 #include "net/socket/descriptor_budget.h"
 #include "net/socket/listen_tcp.h"
-#include "net/socket/peer_key.h"
 #include "net/socket/stream.h"
-#include "net/socket/waiting_room.h"
 #include "net/tls/handshake_queue.h"
 #include "net/tls/tls_context.h"
 
@@ -35,7 +35,7 @@ struct Arrival {
 
 // Accepts TLS connections on one loop. Several loops may listen on one address (PortShare). A socket
 // costs next to nothing until its peer has said something; then it waits for its turn
-// (net/socket/waiting_room.h says who goes when there is no room). When the process runs out of
+// (net/peers/waiting_room.h says who goes when there is no room). When the process runs out of
 // descriptors or memory, further ones stay in the kernel's backlog for a moment.
 // Destroying it stops listening; accepted streams live on. On the loop's thread, except Listen, which
 // may also be called before the loop runs.

@@ -8,7 +8,7 @@
 #include "gateway/doors/http/fair_shares.h"
 #include "gateway/doors/http/header_list.h"
 #include "gateway/doors/http/memory_account.h"
-#include "net/socket/cidr.h"
+#include "net/peers/cidr.h"
 
 namespace bellwire::http {
 

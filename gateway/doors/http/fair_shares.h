@@ -6,7 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/synchronization/mutex.h"
-#include "net/socket/peer_key.h"
+#include "net/peers/peer_key.h"
 
 namespace bellwire::http {
 

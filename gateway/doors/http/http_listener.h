@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 #include "gateway/doors/http/door.h"
-#include "net/socket/cidr.h"
+#include "net/peers/cidr.h"
 #include "net/tls/tls_context.h"
 
 namespace bellwire::http {

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "gateway/doors/http/header_list.h"
+#include "net/peers/cidr.h"
 #include "net/socket/address.h"
-#include "net/socket/cidr.h"
 
 namespace bellwire::http {
 

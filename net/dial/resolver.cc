@@ -1,4 +1,4 @@
-#include "net/socket/resolver.h"
+#include "net/dial/resolver.h"
 
 #include <netdb.h>
 #include <pthread.h>

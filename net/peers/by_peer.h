@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_BY_PEER_H_
-#define BELLWIRE_NET_SOCKET_BY_PEER_H_
+#ifndef BELLWIRE_NET_PEERS_BY_PEER_H_
+#define BELLWIRE_NET_PEERS_BY_PEER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "net/socket/peer_key.h"
+#include "net/peers/peer_key.h"
 
 namespace bellwire::net {
 
@@ -121,4 +121,4 @@ class ByPeer {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_BY_PEER_H_
+#endif  // BELLWIRE_NET_PEERS_BY_PEER_H_

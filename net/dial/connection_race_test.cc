@@ -1,4 +1,4 @@
-#include "net/socket/connection_race.h"
+#include "net/dial/connection_race.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "net/socket/peer_key.h"
+#include "net/peers/peer_key.h"
 
 #include <netinet/in.h>
 

@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_CIDR_H_
-#define BELLWIRE_NET_SOCKET_CIDR_H_
+#ifndef BELLWIRE_NET_PEERS_CIDR_H_
+#define BELLWIRE_NET_PEERS_CIDR_H_
 
 #include <array>
 #include <cstdint>
@@ -42,4 +42,4 @@ class CidrList {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_CIDR_H_
+#endif  // BELLWIRE_NET_PEERS_CIDR_H_

@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_WAITING_ROOM_H_
-#define BELLWIRE_NET_SOCKET_WAITING_ROOM_H_
+#ifndef BELLWIRE_NET_PEERS_WAITING_ROOM_H_
+#define BELLWIRE_NET_PEERS_WAITING_ROOM_H_
 
 #include <cstddef>
 #include <memory>
@@ -11,10 +11,10 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "net/loop/epoll_loop.h"
+#include "net/peers/by_peer.h"
+#include "net/peers/peer_key.h"
 #include "net/socket/address.h"
-#include "net/socket/by_peer.h"
 #include "net/socket/descriptor_budget.h"
-#include "net/socket/peer_key.h"
 
 namespace bellwire::net {
 
@@ -106,4 +106,4 @@ class WaitingRoom {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_WAITING_ROOM_H_
+#endif  // BELLWIRE_NET_PEERS_WAITING_ROOM_H_

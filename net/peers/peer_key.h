@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_PEER_KEY_H_
-#define BELLWIRE_NET_SOCKET_PEER_KEY_H_
+#ifndef BELLWIRE_NET_PEERS_PEER_KEY_H_
+#define BELLWIRE_NET_PEERS_PEER_KEY_H_
 
 #include <array>
 #include <cstdint>
@@ -35,4 +35,4 @@ class PeerKey {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_PEER_KEY_H_
+#endif  // BELLWIRE_NET_PEERS_PEER_KEY_H_

@@ -1,4 +1,4 @@
-#include "net/socket/waiting_room.h"
+#include "net/peers/waiting_room.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "net/socket/tcp_connector.h"
+#include "net/dial/tcp_connector.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "cli/shell_command.h"
+#include "cli/commands/shell_command.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_RESOLVER_H_
-#define BELLWIRE_NET_SOCKET_RESOLVER_H_
+#ifndef BELLWIRE_NET_DIAL_RESOLVER_H_
+#define BELLWIRE_NET_DIAL_RESOLVER_H_
 
 #include <cstdint>
 #include <memory>
@@ -30,4 +30,4 @@ class Resolution {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_RESOLVER_H_
+#endif  // BELLWIRE_NET_DIAL_RESOLVER_H_

@@ -1,4 +1,4 @@
-#include "net/socket/by_peer.h"
+#include "net/peers/by_peer.h"
 
 #include <map>
 #include <memory>

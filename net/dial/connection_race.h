@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_CONNECTION_RACE_H_
-#define BELLWIRE_NET_SOCKET_CONNECTION_RACE_H_
+#ifndef BELLWIRE_NET_DIAL_CONNECTION_RACE_H_
+#define BELLWIRE_NET_DIAL_CONNECTION_RACE_H_
 
 #include <cstddef>
 #include <optional>
@@ -44,4 +44,4 @@ class ConnectionRace {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_CONNECTION_RACE_H_
+#endif  // BELLWIRE_NET_DIAL_CONNECTION_RACE_H_

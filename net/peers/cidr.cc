@@ -1,4 +1,4 @@
-#include "net/socket/cidr.h"
+#include "net/peers/cidr.h"
 
 #include <netinet/in.h>
 

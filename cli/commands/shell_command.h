@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_CLI_SHELL_COMMAND_H_
-#define BELLWIRE_CLI_SHELL_COMMAND_H_
+#ifndef BELLWIRE_CLI_COMMANDS_SHELL_COMMAND_H_
+#define BELLWIRE_CLI_COMMANDS_SHELL_COMMAND_H_
 
 #include <string>
 #include <vector>
@@ -26,4 +26,4 @@ absl::Status RunShellCommand(const std::string& command,
 
 }  // namespace bellwire::cli
 
-#endif  // BELLWIRE_CLI_SHELL_COMMAND_H_
+#endif  // BELLWIRE_CLI_COMMANDS_SHELL_COMMAND_H_

@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_NET_SOCKET_TCP_CONNECTOR_H_
-#define BELLWIRE_NET_SOCKET_TCP_CONNECTOR_H_
+#ifndef BELLWIRE_NET_DIAL_TCP_CONNECTOR_H_
+#define BELLWIRE_NET_DIAL_TCP_CONNECTOR_H_
 
 #include <memory>
 #include <vector>
@@ -7,9 +7,9 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "net/dial/connection_race.h"
 #include "net/loop/epoll_loop.h"
 #include "net/socket/address.h"
-#include "net/socket/connection_race.h"
 
 namespace bellwire::net {
 
@@ -51,4 +51,4 @@ class TcpConnector {
 
 }  // namespace bellwire::net
 
-#endif  // BELLWIRE_NET_SOCKET_TCP_CONNECTOR_H_
+#endif  // BELLWIRE_NET_DIAL_TCP_CONNECTOR_H_
