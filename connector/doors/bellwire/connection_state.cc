@@ -80,6 +80,7 @@ FrameKind KindOf(const device::v1::AgentFrame& frame) {
       return FrameKind::kActivityChange;
     case AgentFrame::kNetworkReport:
       return FrameKind::kNetworkReport;
+    case AgentFrame::kTopicChange:
     case AgentFrame::BODY_NOT_SET:
       return FrameKind::kUnknown;
   }
