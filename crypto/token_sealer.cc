@@ -25,14 +25,17 @@ namespace {
 static_assert(TokenSealer::kTokenChars <= kMaxTokenChars, "providers store tokens of this length");
 
 constexpr size_t kIvBytes = 16;
-constexpr size_t kPlainBytes = DeviceId::kSize + 8 + 8;
-static_assert(TokenSealer::kTokenChars == 2 * (1 + kIvBytes + kPlainBytes));
+constexpr size_t kContentsBytes = DeviceId::kSize + 8 + 8;
+constexpr size_t kPaddingBytes = 31;
+static_assert(TokenSealer::kShortTokenChars == 2 * (1 + kIvBytes + kContentsBytes));
+static_assert(TokenSealer::kTokenChars == 2 * (1 + kIvBytes + kContentsBytes + kPaddingBytes));
 constexpr size_t kMessagePlainBytes = DeviceId::kSize + 8 + MessageId::kSize;
 static_assert(TokenSealer::kMessageNameChars == 2 * (1 + kIvBytes + kMessagePlainBytes));
 
 // What is sealed is bound to this beside its key, as SIV's associated datum: so a token never opens as
 // something else.
-constexpr absl::string_view kTokenContext = "bellwire token v1";
+constexpr absl::string_view kShortTokenContext = "bellwire token v1";
+constexpr absl::string_view kTokenContext = "bellwire token v2";
 constexpr absl::string_view kMessageContext = "bellwire message v1";
 
 std::string AssociatedDataFor(absl::string_view context, uint8_t key_id) {
@@ -57,6 +60,18 @@ const unsigned char* Unsigned(absl::string_view text) {
 
 absl::string_view Chars(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
+}
+
+void PutContents(const TokenContents& contents, uint8_t* out) {
+  std::memcpy(out, contents.device_id.bytes().data(), DeviceId::kSize);
+  PutBigEndian64(contents.registration_id, out + DeviceId::kSize);
+  PutBigEndian64(contents.app_tag, out + DeviceId::kSize + 8);
+}
+
+TokenContents GetContents(const uint8_t* in) {
+  return {.device_id = *DeviceId::FromBytes(Chars(in, DeviceId::kSize)),
+          .registration_id = GetBigEndian64(in + DeviceId::kSize),
+          .app_tag = GetBigEndian64(in + DeviceId::kSize + 8)};
 }
 
 // -1 for all but lower-case hex digits: a token has one spelling.
@@ -149,8 +164,9 @@ EvpCipherPtr FetchCipher() {
   return cipher;
 }
 
+// Its version is that of the tokens: it changes with their form too.
 uint64_t Fingerprint(const TokenSealer::Key& key) {
-  static constexpr absl::string_view kContext = "bellwire token key fingerprint v1:";
+  static constexpr absl::string_view kContext = "bellwire token key fingerprint v2:";
   std::array<uint8_t, kContext.size() + 1 + TokenSealer::kKeyBytes> bytes;
   std::copy(kContext.begin(), kContext.end(), bytes.begin());
   bytes[kContext.size()] = key.id;
@@ -265,21 +281,31 @@ bool TokenSealer::OpenBytes(absl::string_view context, absl::string_view sealed_
 }
 
 std::string TokenSealer::Seal(const TokenContents& contents) const {
-  std::array<uint8_t, kPlainBytes> plain;
-  std::memcpy(plain.data(), contents.device_id.bytes().data(), DeviceId::kSize);
-  PutBigEndian64(contents.registration_id, plain.data() + DeviceId::kSize);
-  PutBigEndian64(contents.app_tag, plain.data() + DeviceId::kSize + 8);
+  if (contents.app_tag == kSubscriptionTag) return SealShort(contents);
+  std::array<uint8_t, kContentsBytes + kPaddingBytes> plain{};
+  PutContents(contents, plain.data());
   return SealBytes(kTokenContext, plain);
 }
 
+std::string TokenSealer::SealShort(const TokenContents& contents) const {
+  std::array<uint8_t, kContentsBytes> plain;
+  PutContents(contents, plain.data());
+  return SealBytes(kShortTokenContext, plain);
+}
+
 std::optional<TokenContents> TokenSealer::Open(absl::string_view token) const {
-  std::array<uint8_t, kPlainBytes> plain;
+  if (token.size() == kShortTokenChars) {
+    std::array<uint8_t, kContentsBytes> plain;
+    if (!OpenBytes(kShortTokenContext, token, &plain)) return std::nullopt;
+    return GetContents(plain.data());
+  }
+  std::array<uint8_t, kContentsBytes + kPaddingBytes> plain;
   if (!OpenBytes(kTokenContext, token, &plain)) return std::nullopt;
-  TokenContents contents;
-  contents.device_id = *DeviceId::FromBytes(Chars(plain.data(), DeviceId::kSize));
-  contents.registration_id = GetBigEndian64(plain.data() + DeviceId::kSize);
-  contents.app_tag = GetBigEndian64(plain.data() + DeviceId::kSize + 8);
-  return contents;
+  // A later version may have put something there, which this one would pass over.
+  if (std::any_of(plain.begin() + kContentsBytes, plain.end(), [](uint8_t b) { return b != 0; })) {
+    return std::nullopt;
+  }
+  return GetContents(plain.data());
 }
 
 std::string TokenSealer::SealMessage(const MessageName& name) const {

@@ -47,11 +47,16 @@ struct MessageName {
 // make one that opens.
 //
 // A token is lower-case hex of
-//     key id (1 byte) · AES-SIV synthetic IV (16) · ciphertext (32)
-// the plaintext being device id (16) · registration id (8, big-endian) · app tag (8, big-endian),
-// the cipher AES-256-SIV (RFC 5297) with one associated datum: "bellwire token v1" and the key id.
+//     key id (1 byte) · AES-SIV synthetic IV (16) · ciphertext (63)
+// the plaintext being device id (16) · registration id (8, big-endian) · app tag (8, big-endian) ·
+// 31 zeros, the cipher AES-256-SIV (RFC 5297) with one associated datum: "bellwire token v2" and the
+// key id. The zeros give a token the 160 digits of APNs' tokens, by which libraries know them.
 // SIV is deterministic and needs no nonce: under one key a registration always has the same token,
 // and nothing can go wrong by repeating one.
+//
+// A short token has no zeros and the associated datum "bellwire token v1": 98 digits. Tokens of apps
+// were short once. The endpoints of subscriptions end with short ones still: nobody takes them for
+// APNs', and a browser that was told another endpoint would drop its subscription.
 //
 // The key file holds one key a line, newest first; `#` begins a comment:
 //     KEY_ID HEX
@@ -63,7 +68,8 @@ struct MessageName {
 class TokenSealer {
  public:
   static constexpr size_t kKeyBytes = 64;
-  static constexpr size_t kTokenChars = 2 * (1 + 16 + 32);
+  static constexpr size_t kTokenChars = 2 * (1 + 16 + 63);
+  static constexpr size_t kShortTokenChars = 2 * (1 + 16 + 32);
   static constexpr size_t kMessageNameChars = 2 * (1 + 16 + 40);
   // More keys would only hide that nobody removes old ones.
   static constexpr size_t kMaxKeys = 16;
@@ -92,13 +98,15 @@ class TokenSealer {
   TokenSealer(const TokenSealer&) = delete;
   TokenSealer& operator=(const TokenSealer&) = delete;
 
-  // kTokenChars characters.
+  // The token of a registration: kTokenChars characters, or kShortTokenChars of a subscription.
   std::string Seal(const TokenContents& contents) const;
+  // kShortTokenChars characters, also of an app: the token that it had before.
+  std::string SealShort(const TokenContents& contents) const;
 
   // Names the key that Seal uses, without telling it: it changes when the tokens do.
   uint64_t fingerprint() const { return fingerprint_; }
 
-  // nullopt for anything that Seal did not make under one of these keys.
+  // Of a token of either length. nullopt for anything that was not sealed under one of these keys.
   std::optional<TokenContents> Open(absl::string_view token) const;
 
   // The same for a message: kMessageNameChars characters, and no token. Its associated datum is
