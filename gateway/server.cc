@@ -151,7 +151,8 @@ class GatewayServerImpl final : public GatewayServer {
                   .sealer = options.sealer,
                   .clock = options.clock,
                   .urls = options.public_urls}),
-        apns_(&authenticator_, &engine_, options.sealer, options.clock),
+        apns_tokens_(options.clock),
+        apns_(&authenticator_, &engine_, options.sealer, &apns_tokens_, options.clock),
         admin_credential_(options.admin_token, options.clock),
         admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock),
         reflection_({kPushService, kHealth, kReflection}, {kAdminService, kBackupService}),
@@ -313,6 +314,7 @@ class GatewayServerImpl final : public GatewayServer {
   PushService push_;
   const MessageCalls message_calls_;
   webpush::WebPushDoor webpush_;
+  apns::ProviderTokens apns_tokens_;
   apns::ApnsDoor apns_;
   AdminCredential admin_credential_;
   AdminService admin_;

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/doors/apns/provider_tokens.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
 
@@ -22,8 +23,12 @@ class ApnsDoor final : public http::WholeBodyDoor {
  public:
   // Not owned; they outlive the door.
   ApnsDoor(Authenticator* authenticator, SendEngine* engine, const TokenSealer* sealer,
-           const Clock* clock)
-      : authenticator_(authenticator), engine_(engine), sealer_(sealer), clock_(clock) {}
+           ProviderTokens* provider_tokens, const Clock* clock)
+      : authenticator_(authenticator),
+        engine_(engine),
+        sealer_(sealer),
+        provider_tokens_(provider_tokens),
+        clock_(clock) {}
   ~ApnsDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
@@ -38,6 +43,7 @@ class ApnsDoor final : public http::WholeBodyDoor {
   Authenticator* const authenticator_;
   SendEngine* const engine_;
   const TokenSealer* const sealer_;
+  ProviderTokens* const provider_tokens_;
   const Clock* const clock_;
 };
 

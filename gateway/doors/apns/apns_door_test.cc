@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
@@ -35,7 +36,9 @@ class ApnsDoorTest : public ::testing::Test {
   }
 
   TestSendPath path_;
-  ApnsDoor door_{&path_.authenticator, &path_.engine, path_.sealer.get(), &path_.clock};
+  ProviderTokens provider_tokens_{&path_.clock};
+  ApnsDoor door_{&path_.authenticator, &path_.engine, path_.sealer.get(), &provider_tokens_,
+                 &path_.clock};
   H2Harness harness_{std::vector<http::Door*>{&door_}};
 };
 
@@ -70,6 +73,45 @@ TEST_F(ApnsDoorTest, ABodyBeyondTheBoundIsTooLarge) {
   EXPECT_EQ(answer.Get(":status"), "413");
   EXPECT_EQ(answer.body, R"({"reason":"PayloadTooLarge"})");
   EXPECT_EQ(answer.Get("apns-id").size(), 36u);
+}
+
+TEST_F(ApnsDoorTest, TokensOfBeforeNameTheSameRegistration) {
+  const TokenContents contents = *path_.sealer->Open(path_.Token());
+  const int32_t stream = harness_.client.Request(
+      PostFields(absl::StrCat("/3/device/", path_.sealer->SealShort(contents)),
+                 {{"authorization", path_.Bearer()}, {"apns-topic", "com.example.mail"}}),
+      kAlert);
+  harness_.Run();
+  EXPECT_EQ(harness_.client.response(stream).Get(":status"), "200");
+  EXPECT_EQ(path_.appended.at(0).registration_id(), contents.registration_id);
+}
+
+// aioapns looks for its request by the id of the answer, letter by letter.
+TEST_F(ApnsDoorTest, TheIdOfTheAnswerIsTheRequestsAsItCame) {
+  const std::string id = absl::AsciiStrToUpper(kId);
+  EXPECT_EQ(Post(kAlert, {{"apns-id", id}}).Get("apns-id"), id);
+  const H2TestClient::Response refused = Post(kAlert, {{"apns-id", "no uuid"}});
+  EXPECT_EQ(refused.body, R"({"reason":"BadMessageId"})");
+  EXPECT_EQ(refused.Get("apns-id"), "no uuid");
+}
+
+TEST_F(ApnsDoorTest, ATeamThatComesWithAJwtForEachMessageIsToldSo) {
+  for (size_t i = 0; i + 1 < kMaxProviderTokensPerPeriod; ++i) {
+    EXPECT_FALSE(provider_tokens_.Refuse(TestSendPath::kTeam, absl::StrCat("jwt ", i)));
+  }
+  // The JWTs of two calls differ in their signature.
+  EXPECT_EQ(Post(kAlert).Get(":status"), "200");
+  const H2TestClient::Response answer = Post(kAlert);
+  EXPECT_EQ(answer.Get(":status"), "429");
+  EXPECT_EQ(answer.body, R"({"reason":"TooManyProviderTokenUpdates"})");
+  EXPECT_EQ(answer.Get("retry-after"), "1200");
+  EXPECT_EQ(path_.appended.size(), 1u);
+}
+
+TEST_F(ApnsDoorTest, AForeignTeamsTopicIsNotTheTokensFault) {
+  path_.append_error =
+      MakeError(absl::StatusCode::kPermissionDenied, "TOKEN_NOT_FOR_TEAM", "Another team's.");
+  EXPECT_EQ(Post(kAlert).body, R"({"reason":"TopicDisallowed"})");
 }
 
 TEST_F(ApnsDoorTest, AProviderTokenThatIsTooOldIsSaidToBe) {

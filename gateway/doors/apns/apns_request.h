@@ -21,9 +21,6 @@ inline constexpr absl::string_view kDevicePath = "/3/device/";
 // that is there twice. nullopt: nothing.
 std::optional<Reason> CheckHead(const http::RequestHead& head);
 
-// The `apns-id` of the request if it is a UUID, in lower case; otherwise "".
-std::string ApnsIdOf(const http::RequestHead& head);
-
 // Translates what the caller said. The token must be one of the app that `apns-topic` names, with or
 // without a suffix such as ".voip". The payload is the body, untouched.
 //

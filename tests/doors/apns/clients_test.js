@@ -4,151 +4,72 @@
 const assert = require('assert');
 const crypto = require('crypto');
 const fs = require('fs');
-const net = require('net');
-const path = require('path');
-const {spawn, spawnSync} = require('child_process');
+const http2 = require('http2');
 const {after, before, test} = require('node:test');
 const apn = require('@parse/node-apn');
-const {World, until} = require('../firefox/world');
+const {Backend, NO_TOKEN, TOPIC, notification, reasonOf, send, until} = require('./backend');
 
-const TOPIC = 'com.example.mail';
 const OTHER_TOPIC = 'com.example.chat';
-const NO_TOKEN = '00'.repeat(48);
-// In one burst of one connection, as a backend sends that has news for everybody.
-const BURST = 500;
-// Nobody else's: apns2 knows port 443 only.
-const LONELY_HOST = `127.${crypto.randomInt(1, 255)}.${crypto.randomInt(256)}.${crypto.randomInt(1, 255)}`;
+const FOREIGN_TOPIC = 'com.example.foreign';
+const DEAD_TOPIC = 'com.example.dead';
 
-let world;
-let ports;
-let credentials;
+const backend = new Backend();
 let app;
 let otherToken;
-let canHave443;
+let foreignToken;
+let deadToken;
+// By each client; the topic is the token's.
+let cases;
 
-function skipped(context, why) {
-  console.log(`SKIPPED: ${context.name}: ${why}`);
-  assert.ok(!process.env.BELLWIRE_NO_SKIPPED_DOORS, `a skipped door: ${why}`);
-  context.skip(why);
-}
-
-function canListen(port, host) {
-  return new Promise(answer => {
-    const server = net.createServer();
-    server.once('error', () => answer(false));
-    server.listen(port, host, () => server.close(() => answer(true)));
+before(async () => {
+  await backend.start();
+  app = await backend.startApp(TOPIC);
+  otherToken = (await backend.startApp(OTHER_TOPIC)).token;
+  const {team_id: foreign} =
+      JSON.parse(backend.cli('team', 'create', 'Foreign', '--json'));
+  foreignToken = (await backend.startApp(FOREIGN_TOPIC, {team: foreign})).token;
+  deadToken = (await backend.startApp(DEAD_TOPIC)).token;
+  await backend.unregister(DEAD_TOPIC);
+  // The agent tells the server when it can.
+  const provider = backend.provider();
+  await until('the token\'s death', async () => {
+    const note = notification('x', {topic: DEAD_TOPIC});
+    return await send(provider, note, deadToken) === 'Unregistered';
   });
-}
+  await provider.shutdown();
+});
 
-async function startServer() {
-  fs.rmSync(world.path('server.json'), {force: true});
-  // The addresses that it had, when it is started anew.
-  const https = canHave443 ? ['--https_listen', `${LONELY_HOST}:443`] : [];
-  world.server = world.start('server', 'bellwire', [
-    'serve', '--data_dir', world.path('data'), '--drain_seconds', '1',
-    '--provider_listen', ports ? ports.provider_address : '127.0.0.1:0',
-    '--device_listen', ports ? ports.device_address : '127.0.0.1:0',
-    '--ready_file', world.path('server.json'), ...https,
-  ]);
-  ports = await world.readyFile('server.json', world.server);
-  world.device = ports.device_address;
-}
+after(() => backend.end());
 
-function cli(...args) {
-  return world.run('bellwire', [...args, '--server', ports.provider_address, '--data_dir',
-                                world.path('data')]);
-}
-
-// An app on the phone: its token, and the texts it was given, in order.
-async function startApp(id) {
-  const child = spawn('bellwire', ['listen', '--app', id, '--socket', world.agentSocket, '--json'],
-                      {stdio: ['ignore', 'pipe', 'inherit']});
-  child.ended = new Promise(done => child.once('exit', done));
-  world.processes.push(child);
-  const lines = [];
-  let rest = '';
-  child.stdout.on('data', data => {
-    const parts = (rest + data).split('\n');
-    rest = parts.pop();
-    lines.push(...parts.map(line => JSON.parse(line)));
-  });
-  await until(`the token of ${id}`, () => lines.some(line => line.token));
-  const textOf = line => JSON.parse(line.payload).aps.alert;
-  return {
-    token: lines.find(line => line.token).token,
-    texts: () => lines.filter(line => line.payload !== undefined).map(textOf),
-  };
-}
-
-function provider(token = {}) {
-  const [host, port] = ports.provider_address.split(':');
-  return new apn.Provider({
-    address: host, port: Number(port), production: true,
-    ca: [fs.readFileSync(world.path('data/ca.pem'))],
-    token: {key: credentials.private_key_pem, keyId: credentials.key_id,
-            teamId: credentials.team_id, ...token},
-  });
-}
-
-function notification(text, more = {}) {
-  return Object.assign(new apn.Notification({alert: text, topic: TOPIC, pushType: 'alert'}), more);
-}
-
-// 'sent', or the reason.
-async function send(from, note, token) {
-  const {sent, failed} = await from.send(note, token);
-  assert.strictEqual(sent.length + failed.length, 1);
-  if (sent.length === 1) return 'sent';
-  return failed[0].response ? failed[0].response.reason : String(failed[0].error);
-}
+const EXPECTED = ['sent', 'DeviceTokenNotForTopic', 'BadDeviceToken', 'Unregistered',
+                  'TopicDisallowed', 'PayloadTooLarge'];
 
 function messages(name) {
   return [
-    {token: app.token, text: `${name} 1`}, {token: otherToken, text: 'to another'},
+    {token: app.token, text: `${name} 1`},
+    {token: otherToken, text: 'to another'},
     {token: NO_TOKEN, text: 'to nobody'},
+    {token: deadToken, text: 'to the dead', topic: DEAD_TOPIC},
+    {token: foreignToken, text: 'to another team\'s', topic: FOREIGN_TOPIC},
+    {token: app.token, text: 'x'.repeat(5000)},
   ];
 }
 
-const EXPECTED = ['sent', 'DeviceTokenNotForTopic', 'BadDeviceToken'];
-
-function runClient(program, args, order, environment = {}) {
-  const ran = spawnSync(program, args, {
-    input: JSON.stringify({credentials, topic: TOPIC, ...order}), encoding: 'utf8', timeout: 60000,
-    env: {...process.env, ...environment},
-  });
-  assert.strictEqual(ran.status, 0, ran.stderr);
-  return JSON.parse(ran.stdout);
-}
-
-before(async () => {
-  world = new World();
-  world.run('bellwire', ['init', '--data_dir', world.path('data'), '--server_name', '127.0.0.1',
-                         '--server_name', LONELY_HOST]);
-  canHave443 = await canListen(443, LONELY_HOST);
-  await startServer();
-  const {team_id: team} = JSON.parse(cli('team', 'create', 'Example', '--json'));
-  for (const id of [TOPIC, OTHER_TOPIC]) {
-    cli('app', 'create', id, '--team', team, '--overflow', 'refuse_newest');
-  }
-  cli('key', 'create', '--team', team, '--out', world.path('cred.json'));
-  credentials = JSON.parse(fs.readFileSync(world.path('cred.json'), 'utf8'));
-  await world.startAgent();
-  app = await startApp(TOPIC);
-  otherToken = (await startApp(OTHER_TOPIC)).token;
+test('tokens have the shape of APNs\'', () => {
+  for (const token of [app.token, otherToken, deadToken]) assert.match(token, /^[0-9a-f]{160}$/);
 });
 
-after(() => world.end());
-
 test('node-apn sends, and is told APNs\' reasons', async () => {
-  const backend = provider();
-  assert.strictEqual(await send(backend, notification('node-apn'), app.token), 'sent');
+  const provider = backend.provider();
+  assert.strictEqual(await send(provider, notification('node-apn'), app.token), 'sent');
   const voip = notification('voip', {topic: `${TOPIC}.voip`, pushType: 'voip'});
-  assert.strictEqual(await send(backend, voip, app.token), 'sent');
+  assert.strictEqual(await send(provider, voip, app.token), 'sent');
   const retried = notification('once', {id: crypto.randomUUID()});
-  for (let i = 0; i < 2; ++i) assert.strictEqual(await send(backend, retried, app.token), 'sent');
+  for (let i = 0; i < 2; ++i) assert.strictEqual(await send(provider, retried, app.token), 'sent');
   const refused = {
     BadDeviceToken: [notification('x'), NO_TOKEN],
     DeviceTokenNotForTopic: [notification('x'), otherToken],
+    TopicDisallowed: [notification('x', {topic: FOREIGN_TOPIC}), foreignToken],
     MissingTopic: [notification('x', {topic: undefined}), app.token],
     PayloadTooLarge: [notification('x'.repeat(5000)), app.token],
     BadCollapseId: [notification('x', {collapseId: 'c'.repeat(65)}), app.token],
@@ -157,13 +78,13 @@ test('node-apn sends, and is told APNs\' reasons', async () => {
     InvalidPushType: [notification('x', {pushType: 'nope'}), app.token],
   };
   for (const [reason, [note, token]] of Object.entries(refused)) {
-    assert.strictEqual(await send(backend, note, token), reason);
+    assert.strictEqual(await send(provider, note, token), reason);
   }
-  await backend.shutdown();
+  await provider.shutdown();
   const {privateKey} = crypto.generateKeyPairSync('ec', {namedCurve: 'P-256'});
   const another = privateKey.export({type: 'pkcs8', format: 'pem'});
   for (const wrong of [{key: another}, {keyId: 'AAAAAAAAAA'}, {teamId: 'AAAAAAAAAA'}]) {
-    const stranger = provider(wrong);
+    const stranger = backend.provider(wrong);
     assert.strictEqual(await send(stranger, notification('x'), app.token), 'InvalidProviderToken');
     await stranger.shutdown();
   }
@@ -171,61 +92,121 @@ test('node-apn sends, and is told APNs\' reasons', async () => {
   assert.deepStrictEqual(app.texts(), ['node-apn', 'voip', 'once']);
 });
 
-test('a burst of node-apn: each is answered, and each that was sent comes once', async () => {
-  const backend = provider();
-  const names = Array.from({length: BURST}, (_, i) => `burst ${i}`);
-  const answers = await Promise.all(
-      names.map(text => send(backend, notification(text), app.token)));
-  await backend.shutdown();
-  // The mailbox holds 100, and refuses what the phone is too slow for.
-  assert.deepStrictEqual(answers.filter(a => a !== 'sent' && a !== 'TooManyRequests'), []);
-  const sent = names.filter((_, i) => answers[i] === 'sent');
-  assert.ok(sent.length >= 100, `${sent.length}`);
-  const came = () => app.texts().filter(text => text.startsWith('burst '));
-  await until('the burst', () => came().length >= sent.length);
-  assert.deepStrictEqual([...came()].sort(), [...sent].sort());
+test('node-apn learns when a token died', async () => {
+  const provider = backend.provider();
+  const {failed} = await provider.send(notification('x', {topic: DEAD_TOPIC}), deadToken);
+  await provider.shutdown();
+  assert.strictEqual(failed[0].status, 410);
+  assert.strictEqual(failed[0].response.reason, 'Unregistered');
+  const age = Date.now() - failed[0].response.timestamp;
+  assert.ok(age > -60e3 && age < 3600e3, `it died ${age} ms ago`);
 });
 
-test('the server is started anew under load: each promise is kept', async () => {
-  const backend = provider();
+test('node-apn\'s pool sends to many tokens at once', async () => {
+  const pool = new apn.MultiProvider({...backend.options(), clientCount: 4});
+  const tokens = [app.token, NO_TOKEN, ...Array(20).fill(app.token)];
+  const {sent, failed} = await pool.send(notification('pool'), tokens);
+  await pool.shutdown();
+  assert.strictEqual(sent.length, 21);
+  assert.deepStrictEqual(failed.map(reasonOf), ['BadDeviceToken']);
+  await until('the messages', () => app.texts().filter(text => text === 'pool').length >= 21);
+});
+
+test('node-apn makes a new JWT by itself when the server finds it too old', async () => {
+  const provider = backend.provider();
+  const {token} = provider.client.config;
+  const now = Date.now;
+  let sending;
+  try {
+    // A machine whose clock is behind, until somebody mends it.
+    Date.now = () => now() - 2 * 3600e3;
+    token.regenerate(token.generation);
+    assert.strictEqual(token.iat, null);
+    sending = send(provider, notification('refreshed'), app.token);
+    // It looks at the age of its JWT right before it sends it, long before the connection is there.
+    await new Promise(done => setImmediate(done));
+    assert.notStrictEqual(token.iat, null);
+  } finally {
+    Date.now = now;
+  }
+  const {generation} = token;
+  assert.strictEqual(await sending, 'sent');
+  assert.strictEqual(token.generation, generation + 1);
+  await provider.shutdown();
+  await until('the message', () => app.texts().includes('refreshed'));
+});
+
+test('what waits too long is 429, is retried at once, and none comes twice', async () => {
+  const provider = backend.provider();
+  backend.world.agent.kill('SIGSTOP');
+  const names = Array.from({length: 110}, (_, i) => `full ${i}`);
   const answers = new Map();
-  let stop = false;
-  const sending = (async () => {
-    for (let i = 0; !stop; ++i) {
-      const text = `restart ${i}`;
-      answers.set(text, await send(backend, notification(text), app.token));
+  let refused = 0;
+  try {
+    for (const text of names) {
+      const answer = await send(provider, notification(text, {id: crypto.randomUUID()}), app.token);
+      answers.set(text, answer);
+      if (answer !== 'sent') {
+        assert.strictEqual(answer, 'TooManyRequests');
+        ++refused;
+      }
     }
-  })();
-  const sent = () => [...answers].filter(([, answer]) => answer === 'sent').map(([text]) => text);
-  await until('messages', () => sent().length >= 20);
-  await world.stop(world.server);
-  await startServer();
-  const before = sent().length;
-  await until('messages after the restart', () => sent().length >= before + 20);
-  stop = true;
-  await sending;
-  await backend.shutdown();
-  const came = () => app.texts().filter(text => text.startsWith('restart '));
-  await until('what was sent', () => sent().every(text => came().includes(text)));
-  assert.strictEqual(new Set(came()).size, came().length);
+  } finally {
+    backend.world.agent.kill('SIGCONT');
+  }
+  await provider.shutdown();
+  // 100 wait, and what the session had written to the phone before it slept.
+  assert.ok(refused > 0);
+  const sent = names.filter(text => answers.get(text) === 'sent');
+  assert.ok(sent.length >= 100, `${sent.length}`);
+  const came = () => app.texts().filter(text => text.startsWith('full '));
+  await until('what was taken', () => came().length >= sent.length);
+  assert.deepStrictEqual(came(), sent);
+});
+
+// As the connections of aioapns and of others begin: all at once, before any answer.
+test('1,000 streams at once on one connection, with and without ALPN', async () => {
+  const [host, port] = backend.ports.provider_address.split(':');
+  const provider = backend.provider();
+  const authorization = `bearer ${provider.client.config.token.current}`;
+  await provider.shutdown();
+  for (const ALPNProtocols of [['h2'], undefined]) {
+    const session = http2.connect(`https://${host}:${port}`, {
+      ca: fs.readFileSync(backend.world.path('data/ca.pem')),
+      createConnection: ALPNProtocols ? undefined : () => require('tls').connect({
+        host, port: Number(port), ca: fs.readFileSync(backend.world.path('data/ca.pem')),
+      }),
+    });
+    let goaway = false;
+    session.on('goaway', () => { goaway = true; });
+    session.on('error', () => {});
+    const settings = await new Promise(done => session.once('remoteSettings', done));
+    assert.ok(settings.maxConcurrentStreams >= 1000, `${settings.maxConcurrentStreams}`);
+    const statuses = await Promise.all(Array.from({length: 1000}, () => new Promise((done, failed) => {
+      const stream = session.request({':method': 'POST', ':path': `/3/device/${NO_TOKEN}`,
+                                      'apns-topic': TOPIC, authorization});
+      let status;
+      let body = '';
+      stream.setEncoding('utf8');
+      stream.on('response', headers => { status = `${headers[':status']} ${!!headers['apns-id']}`; });
+      stream.on('data', data => { body += data; });
+      stream.on('end', () => done(`${status} ${body}`));
+      stream.on('error', failed);
+      stream.end('{"aps":{}}');
+    })));
+    assert.deepStrictEqual(new Set(statuses), new Set(['400 true {"reason":"BadDeviceToken"}']));
+    assert.ok(!goaway);
+    session.close();
+  }
 });
 
 test('apns2 sends, and is told APNs\' reasons', async context => {
-  if (!canHave443) return skipped(context, 'port 443 is not for this user');
-  const client = path.join(__dirname, 'apns2_client.js');
-  const order = {host: LONELY_HOST, messages: messages('apns2')};
-  assert.deepStrictEqual(
-      runClient(process.execPath, [client], order,
-                {NODE_EXTRA_CA_CERTS: world.path('data/ca.pem')}),
-      EXPECTED);
+  if (!backend.canHave443) return backend.skipped(context, 'port 443 is not for this user');
+  assert.deepStrictEqual(await backend.runApns2(messages('apns2')), EXPECTED);
   await until('its message', () => app.texts().includes('apns2 1'));
 });
 
 test('aioapns sends, and is told APNs\' reasons', async () => {
-  const [host, port] = ports.provider_address.split(':');
-  const order = {host, port: Number(port), ca: world.path('data/ca.pem'),
-                 messages: messages('aioapns')};
-  const client = path.join(__dirname, 'aioapns_client.py');
-  assert.deepStrictEqual(runClient('/usr/bin/python3', [client], order), EXPECTED);
+  assert.deepStrictEqual(await backend.runAioapns(messages('aioapns')), EXPECTED);
   await until('its message', () => app.texts().includes('aioapns 1'));
 });

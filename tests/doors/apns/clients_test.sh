@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs clients_test.js with the programs of this build.
+# Runs a test of this folder, its argument, with the programs of this build.
 set -eu
 npm=$(cd ../doors_npm && pwd)
-PATH=$PWD/cli:$PWD/device-agent:$PATH NODE_PATH=$npm/node_modules \
-  "$npm/node" --test-reporter=spec --test --test-concurrency=1 \
-  "$PWD/tests/doors/apns/clients_test.js"
+PATH=$PWD/cli:$PWD/device-agent:$PWD/gateway:$PWD/registry:$PWD/connector:$PATH \
+  NODE_PATH=$npm/node_modules \
+  "$npm/node" --test-reporter=spec --test --test-concurrency=1 "$PWD/tests/doors/apns/$1"
