@@ -6,12 +6,14 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "cli/command.h"
 #include "cli/commands/shell_command.h"
+#include "cli/message_view.h"
 #include "cli/payload.h"
 #include "common/printable.h"
 #include "device-agent/client/client.h"
@@ -24,6 +26,8 @@ struct Flags {
   std::string app_id;
   std::string socket_path = agent::kDefaultSocketPath;
   std::string exec;
+  bool raw = false;
+  std::vector<std::string> topics;
   // 0: until it is stopped.
   int64_t count = 0;
 };
@@ -58,6 +62,10 @@ class Listener {
   void OnGap(uint32_t dropped);
   void OnError(agent::v1::Error::Code code, const std::string& message);
   void OnConnection(bool connected);
+  void OnTopicChanged(const std::string& topic, bool subscribed,
+                      agent::v1::TopicChanged::Outcome outcome);
+  // Those that are not known to be so.
+  void SubscribeToTopics();
   void PrintMessage(const agent::Message& message);
   absl::Status RunCommand(const agent::Message& message) const;
   // Dispatches until the client is at its end, and says meanwhile what there is no message for.
@@ -74,6 +82,10 @@ class Listener {
   std::unique_ptr<agent::Client> client_;
   int64_t taken_ = 0;
   bool has_token_ = false;
+  // Of flags_.topics: not subscribed to yet. One is asked for at a time.
+  std::vector<std::string> wanted_topics_ = flags_.topics;
+  bool topic_asked_ = false;
+  MonotonicTime topic_retry_at_;
   // The agent has a token for us, and a connection to its server.
   bool settled_ = false;
   std::string last_diagnosis_;
@@ -90,6 +102,10 @@ absl::Status Listener::Run() {
     OnError(code, message);
   };
   callbacks.on_connection = [this](bool connected) { OnConnection(connected); };
+  callbacks.on_topic_changed = [this](const std::string& topic, bool subscribed,
+                                      agent::v1::TopicChanged::Outcome outcome) {
+    OnTopicChanged(topic, subscribed, outcome);
+  };
   agent::ClientOptions options;
   options.socket_path = flags_.socket_path;
   options.app_id = flags_.app_id;
@@ -114,9 +130,10 @@ absl::Status Listener::Run() {
 absl::Status Listener::Serve() {
   MonotonicTime diagnosis = clock_.Monotonic() + kPatience;
   while (true) {
-    const absl::Duration left =
-        settled_ ? absl::InfiniteDuration()
-                 : std::max(diagnosis - clock_.Monotonic(), absl::ZeroDuration());
+    SubscribeToTopics();
+    absl::Duration left = settled_ ? absl::InfiniteDuration()
+                                   : std::max(diagnosis - clock_.Monotonic(), absl::ZeroDuration());
+    if (!wanted_topics_.empty() && !topic_asked_) left = std::min(left, kPatience);
     if (absl::Status s = client_->Dispatch(left); !s.ok()) {
       return absl::IsCancelled(s) ? absl::OkStatus() : s;
     }
@@ -124,6 +141,35 @@ absl::Status Listener::Serve() {
     Diagnose();
     diagnosis = clock_.Monotonic() + kDiagnosisInterval;
   }
+}
+
+void Listener::SubscribeToTopics() {
+  if (wanted_topics_.empty() || topic_asked_ || !has_token_ ||
+      clock_.Monotonic() < topic_retry_at_) {
+    return;
+  }
+  topic_asked_ = client_->ChangeTopic(wanted_topics_.front(), true).ok();
+  topic_retry_at_ = clock_.Monotonic() + kPatience;
+}
+
+void Listener::OnTopicChanged(const std::string& topic, bool,
+                              agent::v1::TopicChanged::Outcome outcome) {
+  using agent::v1::TopicChanged;
+  topic_asked_ = false;
+  if (outcome == TopicChanged::UNAVAILABLE || outcome == TopicChanged::NOT_CONNECTED) return;
+  if (outcome != TopicChanged::OK) {
+    failure_ = absl::FailedPreconditionError(
+        absl::StrCat("topic ", Printable(topic), ": ", TopicChanged::Outcome_Name(outcome)));
+    client_->Stop();
+    return;
+  }
+  std::erase(wanted_topics_, topic);
+  if (out_.json()) {
+    out_.Json({{"event", "subscribed"}, {"topic", topic}});
+  } else {
+    out_.Line(absl::StrCat("subscribed to topic ", out_.Bold(Printable(topic))));
+  }
+  Said();
 }
 
 void Listener::Diagnose() {
@@ -210,13 +256,17 @@ void Listener::PrintMessage(const agent::Message& message) {
                                    {"received_at_us", absl::ToUnixMicros(now)},
                                    {"latency_ms", absl::ToInt64Milliseconds(latency)},
                                    {"redelivered", message.redelivered}};
+    if (message.content.door() != agent::v1::Content::DOOR_UNSPECIFIED) {
+      json["door"] = agent::v1::Content::Door_Name(message.content.door());
+    }
     AddPayload(message.payload, &json);
+    if (!flags_.raw) AddNotification(message, &json);
     out_.Json(json);
     return;
   }
   out_.Line(absl::StrCat(
       out_.Dim(absl::FormatTime("%H:%M:%E3S", now, absl::LocalTimeZone())), "  ",
-      out_.Bold(RenderPayload(message.payload)), "  ",
+      flags_.raw ? out_.Bold(RenderPayload(message.payload)) : RenderMessage(message, out_), "  ",
       // accepted_at has milliseconds, so that is all a latency can say.
       out_.Dim(absl::StrCat(absl::ToInt64Milliseconds(latency), " ms  ", message.message_id)),
       message.redelivered ? out_.Bad("  again") : ""));
@@ -277,6 +327,14 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
                    "BELLWIRE_MESSAGE_ID in the environment; acknowledged if it succeeds. A stop "
                    "ends it too")
       ->type_name("COMMAND");
+  command
+      ->add_option("--topic", flags->topics,
+                   "Subscribe the app to this topic of its team first; may repeat. It stays so "
+                   "afterwards")
+      ->type_name("NAME");
+  command->add_flag("--raw", flags->raw,
+                    "Print payloads as they are, also those of the APNs and the FCM door, of which "
+                    "otherwise title and text are shown");
   command->add_option("--count", flags->count, "Stop after so many messages")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}).description(""));
@@ -284,6 +342,7 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
   SetExamples(command,
               "  bellwire listen --app com.example.mail\n"
               "  bellwire listen --app com.example.mail --exec 'notify-send \"$(cat)\"'\n"
+              "  bellwire listen --app com.example.mail --topic news\n"
               "  bellwire listen --app com.example.mail --json --count 1");
   command->callback([=] { context->run = [=] { return Listener(*flags, context).Run(); }; });
 }

@@ -75,6 +75,18 @@ std::string Expected(const std::string& text) {
     agent.mutable_delivery()->set_message_id(kMessageId);
     agent.mutable_delivery()->set_payload("Hi");
     agent.mutable_delivery()->set_accepted_at_ms(kAcceptedAtMs);
+  } else if (text == "change_topic { topic: \"news\" subscribed: true }") {
+    app.mutable_change_topic()->set_topic("news");
+    app.mutable_change_topic()->set_subscribed(true);
+  } else if (text == "topic_changed { topic: \"news\" subscribed: true outcome: OK }") {
+    agent.mutable_topic_changed()->set_topic("news");
+    agent.mutable_topic_changed()->set_subscribed(true);
+    agent.mutable_topic_changed()->set_outcome(v1::TopicChanged::OK);
+  } else if (text == "change_topic { topic: \"news\" }") {
+    app.mutable_change_topic()->set_topic("news");
+  } else if (text == "topic_changed { topic: \"news\" outcome: NOT_CONNECTED }") {
+    agent.mutable_topic_changed()->set_topic("news");
+    agent.mutable_topic_changed()->set_outcome(v1::TopicChanged::NOT_CONNECTED);
   } else if (text == "ack { delivery_ids: 1 }") {
     app.mutable_ack()->add_delivery_ids(1);
   } else if (text ==
@@ -126,8 +138,8 @@ std::string Expected(const std::string& text) {
 
 TEST(AgentProtocolTest, TheExamplesAreTheBytesThatThePageSays) {
   const std::vector<Example> examples = Examples();
-  // Six of the app's conversation, ten of the companion's.
-  ASSERT_EQ(examples.size(), 16u);
+  // Six of the app's conversation, four of topics, ten of the companion's.
+  ASSERT_EQ(examples.size(), 20u);
   for (const Example& example : examples) {
     EXPECT_EQ(absl::BytesToHexString(example.bytes), absl::BytesToHexString(Expected(example.text)))
         << example.text;

@@ -72,6 +72,9 @@ class AppConnection final : public net::Stream::Delegate {
   std::map<std::string, AppChannel, std::less<>> channels;
   // Those that are due (AppChannel::due), next one first.
   std::deque<AppChannel*> due;
+  // ChangeTopics whose answers it was not sent yet, and the answers that wait for room.
+  size_t open_topic_changes = 0;
+  std::deque<v1::AgentFrame> topic_answers;
 
  private:
   void OnOpen() override { owner_->OnAppOpen(this); }

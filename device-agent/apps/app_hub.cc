@@ -25,6 +25,14 @@ constexpr absl::string_view kBadInstance = "an instance has 1 to 256 bytes";
 
 using State = AppConnection::State;
 
+v1::AgentFrame AnswerTo(const v1::ChangeTopic& change, v1::TopicChanged::Outcome outcome) {
+  v1::AgentFrame frame;
+  frame.mutable_topic_changed()->set_topic(change.topic());
+  frame.mutable_topic_changed()->set_subscribed(change.subscribed());
+  frame.mutable_topic_changed()->set_outcome(outcome);
+  return frame;
+}
+
 bool IsSubscriptionName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxSubscriptionNameBytes;
 }
@@ -134,6 +142,8 @@ void AppHub::OnFrameOfApp(AppConnection* connection, const v1::AppFrame& frame) 
       return OnUnregister(connection, app_id);
     case v1::AppFrame::kAck:
       return OnAck(connection, app_id, frame.ack());
+    case v1::AppFrame::kChangeTopic:
+      return OnChangeTopic(connection, frame.change_topic());
     default:
       return connection->Fail(v1::Error::PROTOCOL_ERROR, "only a companion has subscriptions");
   }
@@ -292,6 +302,20 @@ void AppHub::OnAck(AppConnection* connection, const std::string& app_id, const v
   if (!taken.empty()) owner_->OnTaken(app_id, std::move(taken));
 }
 
+void AppHub::OnChangeTopic(AppConnection* connection, const v1::ChangeTopic& change) {
+  const std::string& app_id = connection->app_id();
+  const Registration* registration = inbox_->Find(app_id);
+  if (connection->channels.begin()->second.state != AppChannel::State::kRegistered ||
+      registration == nullptr || registration->token.empty()) {
+    return connection->Send(AnswerTo(change, v1::TopicChanged::UNREGISTERED));
+  }
+  if (connection->open_topic_changes >= kMaxOpenTopicChanges) {
+    return connection->Send(AnswerTo(change, v1::TopicChanged::LIMIT_REACHED));
+  }
+  ++connection->open_topic_changes;
+  owner_->ChangeTopic(app_id, connection->who(), registration->registration_id, change);
+}
+
 void AppHub::OnStatusRequest(AppConnection* connection) {
   v1::AgentFrame answer;
   v1::Status* status = answer.mutable_status();
@@ -406,6 +430,14 @@ void AppHub::Deliver(const std::string& app_id) {
   Pump(connection);
 }
 
+void AppHub::OnTopicChanged(const std::string& app_id, const v1::ChangeTopic& change,
+                            v1::TopicChanged::Outcome outcome) {
+  AppConnection* connection = Find(app_id);
+  if (connection == nullptr) return;
+  connection->topic_answers.push_back(AnswerTo(change, outcome));
+  Pump(connection);
+}
+
 void AppHub::OnCommitted(const std::vector<InboxBatch::Taken>& taken) {
   for (const InboxBatch::Taken& app : taken) {
     AppChannel* channel = FindChannel(app.app_id);
@@ -443,6 +475,13 @@ void AppHub::Drop(AppConnection* connection, AppChannel* channel) {
 }
 
 void AppHub::Pump(AppConnection* connection) {
+  while (connection->state() == State::kNamed && connection->has_room() &&
+         !connection->topic_answers.empty()) {
+    const v1::AgentFrame answer = std::move(connection->topic_answers.front());
+    connection->topic_answers.pop_front();
+    --connection->open_topic_changes;
+    connection->Send(answer);
+  }
   while (connection->state() == State::kNamed && connection->has_room() &&
          !connection->due.empty()) {
     AppChannel* const channel = connection->due.front();
@@ -533,6 +572,7 @@ void AppHub::OnAppClosed(AppConnection* connection) {
   const auto it = by_app_.find(connection->app_id());
   if (it != by_app_.end() && it->second == connection) {
     by_app_.erase(it);
+    owner_->ForgetTopicChanges(connection->app_id());
     for (const auto& [app_id, channel] : connection->channels) {
       inbox_->Release(app_id);
       owner_->UnwantToken(app_id);

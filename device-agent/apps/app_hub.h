@@ -26,6 +26,9 @@
 
 namespace bellwire::agent {
 
+// ChangeTopics of one connection that are not answered: as many as a server takes of all apps.
+inline constexpr size_t kMaxOpenTopicChanges = 64;
+
 // The apps' side of the agent (docs/reference/agent_protocol.md): who may speak for which app, one connection
 // for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
 //
@@ -58,6 +61,12 @@ class AppHub final : private AppConnection::Owner {
     virtual absl::Status Unregister(const std::string& app_id) = 0;
     // The app acknowledged these: to be committed, then OnCommitted.
     virtual void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) = 0;
+    // The app, whose registration this is, subscribes to a topic or leaves it. OnTopicChanged follows,
+    // maybe from inside, unless the app goes before.
+    virtual void ChangeTopic(const std::string& app_id, const AppOwner& owner,
+                             uint64_t registration_id, const v1::ChangeTopic& change) = 0;
+    // Nobody waits for the answers to this app's changes any more.
+    virtual void ForgetTopicChanges(const std::string& app_id) = 0;
     // Whether a person uses the phone, as whoever may know says.
     virtual void SetActivity(v1::Activity activity) = 0;
     // What an interface leads to, as the system says. INVALID_ARGUMENT: it makes no sense.
@@ -89,6 +98,9 @@ class AppHub final : private AppConnection::Owner {
   void OnRefused(const std::string& app_id, v1::Error::Code code, absl::string_view message);
   // The inbox has something new for the app.
   void Deliver(const std::string& app_id);
+  // What became of a change that ChangeTopic told.
+  void OnTopicChanged(const std::string& app_id, const v1::ChangeTopic& change,
+                      v1::TopicChanged::Outcome outcome);
   // What OnTaken told is on disk.
   void OnCommitted(const std::vector<InboxBatch::Taken>& taken);
 
@@ -117,6 +129,7 @@ class AppHub final : private AppConnection::Owner {
                 std::optional<Subscription> subscription);
   void OnUnregister(AppConnection* connection, const std::string& app_id);
   void OnAck(AppConnection* connection, const std::string& app_id, const v1::Ack& ack);
+  void OnChangeTopic(AppConnection* connection, const v1::ChangeTopic& change);
   void OnStatusRequest(AppConnection* connection);
   void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
   void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);

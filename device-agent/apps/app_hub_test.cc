@@ -65,6 +65,11 @@ class Stream final : public net::Stream {
   static std::string Text(const v1::AgentFrame& frame) {
     if (frame.has_hello_ok()) return "hello_ok";
     if (frame.has_registered()) return "token";
+    if (frame.has_topic_changed()) {
+      return absl::StrCat(frame.topic_changed().subscribed() ? "+" : "-",
+                          frame.topic_changed().topic(), " ",
+                          v1::TopicChanged::Outcome_Name(frame.topic_changed().outcome()));
+    }
     if (frame.has_subscribed()) return absl::StrCat("endpoint ", frame.subscribed().instance());
     if (frame.has_error()) {
       return absl::StrCat("error ", frame.error().instance(), " ",
@@ -115,6 +120,13 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
     stream->Hear(frame);
   }
 
+  static void ChangeTopic(Stream* stream, const std::string& topic, bool subscribed = true) {
+    v1::AppFrame frame;
+    frame.mutable_change_topic()->set_topic(topic);
+    frame.mutable_change_topic()->set_subscribed(subscribed);
+    stream->Hear(frame);
+  }
+
   void Register(const std::string& app_id, uint64_t registration_id) {
     std::optional<Subscription> subscription;
     if (IsSubscriptionKey(app_id)) subscription = Subscription{.owner = "o"};
@@ -134,6 +146,9 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
   AppHub hub_{&loop_, inbox_.get(), /*agent_uid=*/900, this};
   Strings wanted_;
+  // Changes of topics that the hub told, and apps of which it said that nobody waits.
+  std::vector<v1::ChangeTopic> changes_;
+  Strings forgotten_;
 
  private:
   void WantToken(const std::string& app_id, const AppOwner&, std::optional<Subscription>) override {
@@ -145,6 +160,14 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   int StartsOf(const std::string&) override { return 0; }
   absl::Status Unregister(const std::string& app_id) override { return inbox_->Unregister(app_id); }
   void OnTaken(const std::string&, std::vector<uint64_t>) override {}
+  void ChangeTopic(const std::string& app_id, const AppOwner& owner, uint64_t registration_id,
+                   const v1::ChangeTopic& change) override {
+    EXPECT_EQ(app_id, kMail);
+    EXPECT_EQ(owner, kUser);
+    EXPECT_EQ(registration_id, 1u);
+    changes_.push_back(change);
+  }
+  void ForgetTopicChanges(const std::string& app_id) override { forgotten_.push_back(app_id); }
   void SetActivity(v1::Activity) override {}
   absl::Status SetNetwork(const v1::SetNetwork&) override { return absl::OkStatus(); }
   void FillStatus(v1::Status*) override {}
@@ -187,6 +210,49 @@ TEST_F(AppHubTest, NewsWaitForRoomAndComeBeforeMessages) {
   EXPECT_EQ(companion->Said(), Strings{});
   companion->MakeRoom(1);
   EXPECT_EQ(companion->Said(), Strings{"error a SUBSCRIPTIONS_OFF"});
+}
+
+TEST_F(AppHubTest, AChangeOfATopicIsPassedOnAndAnswered) {
+  Register(kMail, 1);
+  Stream* const app = ConnectApp();
+  AppHubTest::ChangeTopic(app, "news");
+  AppHubTest::ChangeTopic(app, "news", false);
+  ASSERT_EQ(changes_.size(), 2u);
+  EXPECT_EQ(app->Said(), (Strings{"hello_ok", "token"}));
+  hub_.OnTopicChanged(kMail, changes_[0], v1::TopicChanged::OK);
+  hub_.OnTopicChanged(kMail, changes_[1], v1::TopicChanged::NOT_CONNECTED);
+  EXPECT_EQ(app->Said(), (Strings{"+news OK", "-news NOT_CONNECTED"}));
+  EXPECT_EQ(forgotten_, Strings{});
+  Stream* const newer = ConnectApp();
+  EXPECT_EQ(forgotten_, Strings{kMail}) << "who asked has gone";
+  EXPECT_EQ(newer->Said(), (Strings{"hello_ok", "token"}));
+}
+
+TEST_F(AppHubTest, OnlyAnAppThatHasItsTokenHasTopics) {
+  Stream* const app = ConnectApp();
+  AppHubTest::ChangeTopic(app, "news");
+  EXPECT_EQ(app->Said(), (Strings{"hello_ok", "+news UNREGISTERED"}));
+  Stream* const companion = ConnectCompanion();
+  AppHubTest::ChangeTopic(companion, "news");
+  EXPECT_EQ(companion->Said(), (Strings{"hello_ok", "error  PROTOCOL_ERROR"}));
+  EXPECT_TRUE(changes_.empty());
+}
+
+TEST_F(AppHubTest, OneConnectionHasSoManyOpenChanges) {
+  Register(kMail, 1);
+  Stream* const app = ConnectApp();
+  for (size_t i = 0; i <= kMaxOpenTopicChanges; ++i) AppHubTest::ChangeTopic(app, "news");
+  EXPECT_EQ(changes_.size(), kMaxOpenTopicChanges);
+  EXPECT_EQ(app->Said(), (Strings{"hello_ok", "token", "+news LIMIT_REACHED"}));
+  // An answer that the app has not read yet still counts.
+  app->room = 0;
+  hub_.OnTopicChanged(kMail, changes_[0], v1::TopicChanged::OK);
+  EXPECT_EQ(app->Said(), Strings{});
+  app->MakeRoom(1);
+  EXPECT_EQ(app->Said(), Strings{"+news OK"});
+  app->MakeRoom(kNoEnd / 2);
+  AppHubTest::ChangeTopic(app, "mail");
+  EXPECT_EQ(changes_.back().topic(), "mail");
 }
 
 TEST_F(AppHubTest, SubscriptionsTakeTurns) {

@@ -3,19 +3,57 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "device-agent/client/client.h"
+#include "device-agent/client/notification.h"
 
 namespace {
+
+using bellwire::agent::Notification;
+
+// A Notification in C. Points into the Notification that it was made of, which must not move.
+struct NotificationInC {
+  std::vector<const char*> title_args;
+  std::vector<const char*> body_args;
+  std::vector<bellwire_datum> data;
+  bellwire_notification notification = {};
+
+  explicit NotificationInC(const Notification& n) {
+    for (const std::string& arg : n.localized_title.args) title_args.push_back(arg.c_str());
+    for (const std::string& arg : n.localized_body.args) body_args.push_back(arg.c_str());
+    for (const auto& [name, value] : n.data) data.push_back({name.c_str(), value.c_str()});
+    notification.title = n.title.c_str();
+    notification.subtitle = n.subtitle.c_str();
+    notification.body = n.body.c_str();
+    notification.title_loc_key = n.localized_title.key.c_str();
+    notification.title_loc_args = title_args.data();
+    notification.title_loc_args_count = title_args.size();
+    notification.body_loc_key = n.localized_body.key.c_str();
+    notification.body_loc_args = body_args.data();
+    notification.body_loc_args_count = body_args.size();
+    notification.image = n.image.c_str();
+    notification.sound = n.sound.c_str();
+    notification.category = n.category.c_str();
+    notification.thread = n.thread.c_str();
+    notification.has_badge = n.badge.has_value();
+    notification.badge = n.badge.value_or(0);
+    notification.content_available = n.content_available;
+    notification.silent = n.silent();
+    notification.data = data.data();
+    notification.data_count = data.size();
+  }
+};
 
 // An event and what its pointers point to.
 struct OwnedEvent {
   bellwire_event_type type = BELLWIRE_NONE;
-  // Of a token or an error; of a message, its id.
+  // Of a token, an error or a topic; of a message, its id.
   std::string text;
   std::string payload;
   uint64_t delivery_id = 0;
@@ -23,6 +61,9 @@ struct OwnedEvent {
   bool redelivered = false;
   uint32_t dropped = 0;
   int error_code = 0;
+  bellwire::agent::v1::Content content;
+  bool subscribed = false;
+  int outcome = 0;
 };
 
 }  // namespace
@@ -32,8 +73,10 @@ struct OwnedEvent {
 struct bellwire_client {
   std::unique_ptr<bellwire::agent::Client> client;
   std::deque<OwnedEvent> queue;
-  // The last one given out.
+  // The last one given out, and what its payload says.
   OwnedEvent current;
+  std::optional<Notification> notification;
+  std::optional<NotificationInC> notification_in_c;
 };
 
 namespace {
@@ -50,7 +93,8 @@ bellwire::agent::ClientCallbacks CallbacksInto(bellwire_client* c) {
           .payload = message.payload,
           .delivery_id = message.delivery_id,
           .accepted_at_ms = absl::ToUnixMillis(message.accepted_at),
-          .redelivered = message.redelivered});
+          .redelivered = message.redelivered,
+          .content = message.content});
     return false;  // bellwire_ack says when.
   };
   callbacks.on_gap = [push](uint32_t dropped) { push({.type = BELLWIRE_GAP, .dropped = dropped}); };
@@ -65,6 +109,13 @@ bellwire::agent::ClientCallbacks CallbacksInto(bellwire_client* c) {
     push({.type = connected ? BELLWIRE_CONNECTED : BELLWIRE_DISCONNECTED});
   };
   callbacks.on_unregistered = [push] { push({.type = BELLWIRE_UNREGISTERED}); };
+  callbacks.on_topic_changed = [push](const std::string& topic, bool subscribed,
+                                      bellwire::agent::v1::TopicChanged::Outcome outcome) {
+    push({.type = BELLWIRE_TOPIC_CHANGED,
+          .text = topic,
+          .subscribed = subscribed,
+          .outcome = outcome});
+  };
   return callbacks;
 }
 
@@ -84,6 +135,12 @@ void Fill(const OwnedEvent& from, bellwire_event* to) {
       to->message_id = from.text.c_str();
       to->payload = from.payload.data();
       to->payload_size = from.payload.size();
+      to->door = from.content.door();
+      break;
+    case BELLWIRE_TOPIC_CHANGED:
+      to->topic = from.text.c_str();
+      to->subscribed = from.subscribed;
+      to->outcome = from.outcome;
       break;
     case BELLWIRE_ERROR:
       to->error_message = from.text.c_str();
@@ -113,6 +170,10 @@ void bellwire_register(bellwire_client* client) { client->client->Register(); }
 
 void bellwire_unregister(bellwire_client* client) { client->client->Unregister(); }
 
+int bellwire_change_topic(bellwire_client* client, const char* topic, int subscribed) {
+  return client->client->ChangeTopic(topic, subscribed != 0).ok() ? 0 : -1;
+}
+
 int bellwire_fd(const bellwire_client* client) { return client->client->fd(); }
 
 int bellwire_next(bellwire_client* client, int timeout_ms, bellwire_event* event) {
@@ -133,6 +194,16 @@ int bellwire_next(bellwire_client* client, int timeout_ms, bellwire_event* event
     client->queue.pop_front();
   }
   Fill(client->current, event);
+  client->notification_in_c.reset();
+  client->notification.reset();
+  if (client->current.type == BELLWIRE_MESSAGE) {
+    client->notification =
+        bellwire::agent::ParseNotification(client->current.content, client->current.payload);
+  }
+  if (client->notification.has_value()) {
+    client->notification_in_c.emplace(*client->notification);
+    event->notification = &client->notification_in_c->notification;
+  }
   if (has_event) return 1;
   return status.ok() ? 0 : -1;
 }

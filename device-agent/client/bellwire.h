@@ -34,7 +34,8 @@ typedef enum bellwire_event_type {
   BELLWIRE_ERROR = 4,     /* `error_code`, `error_message`: the agent refused something. */
   BELLWIRE_CONNECTED = 5, /* The agent answered. */
   BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
-  BELLWIRE_UNREGISTERED = 7  /* The token is dead, as bellwire_unregister() asked. */
+  BELLWIRE_UNREGISTERED = 7, /* The token is dead, as bellwire_unregister() asked. */
+  BELLWIRE_TOPIC_CHANGED = 8 /* `topic`, `subscribed`, `outcome`: what became of a change. */
 } bellwire_event_type;
 
 /* The numbers of bellwire.agent.v1.Error.Code. */
@@ -47,6 +48,56 @@ typedef enum bellwire_error_code {
   BELLWIRE_ERROR_BAD_APP_ID = 6,
   BELLWIRE_ERROR_INTERNAL = 7
 } bellwire_error_code;
+
+/* The numbers of bellwire.agent.v1.TopicChanged.Outcome. */
+typedef enum bellwire_topic_outcome {
+  BELLWIRE_TOPIC_OK = 1,            /* It is so, durably at the server. */
+  BELLWIRE_TOPIC_BAD_NAME = 2,      /* The name is malformed. */
+  BELLWIRE_TOPIC_LIMIT_REACHED = 3, /* Too many topics of this app, or too many changes at a time. */
+  BELLWIRE_TOPIC_UNREGISTERED = 4,  /* The app is not registered. */
+  BELLWIRE_TOPIC_UNAVAILABLE = 5,   /* The server can't just now; ask again later. */
+  BELLWIRE_TOPIC_NOT_CONNECTED = 6  /* There is no session with the server; ask again later. */
+} bellwire_topic_outcome;
+
+/* How the backend sent a message: the numbers of bellwire.agent.v1.Content.Door. */
+typedef enum bellwire_door {
+  BELLWIRE_DOOR_OWN = 0,      /* gRPC or JSON: the payload is the app's own. */
+  BELLWIRE_DOOR_WEB_PUSH = 1, /* Encrypted. */
+  BELLWIRE_DOOR_APNS = 2,     /* The payload is the JSON of APNs. */
+  BELLWIRE_DOOR_FCM = 3,      /* The payload is a message of FCM HTTP v1. */
+  BELLWIRE_DOOR_NTFY = 4,
+  BELLWIRE_DOOR_MATRIX = 5
+} bellwire_door;
+
+/* A name and its text. */
+typedef struct bellwire_datum {
+  const char* name;
+  const char* value;
+} bellwire_datum;
+
+/* What a message of APNs or FCM asks the app to show: device-agent/client/notification.h says it field
+ * by field. Texts are never NULL; absent ones are empty. One that holds a zero byte is cut there. */
+typedef struct bellwire_notification {
+  const char* title;
+  const char* subtitle;
+  const char* body;
+  const char* title_loc_key; /* Not empty: the app's own text of that name, in place of `title`. */
+  const char* const* title_loc_args;
+  size_t title_loc_args_count;
+  const char* body_loc_key;
+  const char* const* body_loc_args;
+  size_t body_loc_args_count;
+  const char* image;
+  const char* sound;
+  const char* category;
+  const char* thread;
+  int has_badge;
+  int64_t badge;
+  int content_available;
+  int silent; /* Not zero: there is nothing to see or to hear. */
+  const bellwire_datum* data;
+  size_t data_count;
+} bellwire_notification;
 
 /* Pointers are valid until the next call of bellwire_next() or bellwire_close() for this client,
  * and NULL or zero where the type has no such field. Strings end with a zero byte; a payload may
@@ -63,6 +114,11 @@ typedef struct bellwire_event {
   uint32_t dropped;
   int error_code;
   const char* error_message;
+  int door; /* Of a message: bellwire_door. */
+  const bellwire_notification* notification; /* Of a message; NULL: it came through another door. */
+  const char* topic;
+  int subscribed;
+  int outcome; /* bellwire_topic_outcome. */
 } bellwire_event;
 
 /* Makes a client for one app. `socket_path` NULL: the default, /run/bellwire/agent.sock. NULL if
@@ -75,6 +131,12 @@ void bellwire_register(bellwire_client* client);
 
 /* Kills the token and drops what waits. */
 void bellwire_unregister(bellwire_client* client);
+
+/* Subscribes the app to a topic of its team, or (`subscribed` zero) ends that: its backend sends one
+ * message to all who are subscribed. 0: BELLWIRE_TOPIC_CHANGED tells what becomes of it. -1: not now,
+ * because the agent has not told the token yet, or 64 changes are not answered. Of one topic, ask again
+ * when it was answered. */
+int bellwire_change_topic(bellwire_client* client, const char* topic, int subscribed);
 
 /* A descriptor that is readable when bellwire_next() has something to do. For poll() only. */
 int bellwire_fd(const bellwire_client* client);

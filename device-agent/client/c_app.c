@@ -6,13 +6,14 @@
 
 #include "device-agent/client/bellwire.h"
 
-int c_app_run(const char *socket_path, const char *app_id, size_t messages, c_app_result *result) {
+int c_app_run(const char *socket_path, const char *app_id, const char *topic, size_t messages,
+              c_app_result *result) {
   bellwire_event event;
   bellwire_client *client = bellwire_connect(socket_path, app_id);
   memset(result, 0, sizeof(*result));
   if (client == NULL) return -1;
   bellwire_register(client);
-  while (result->messages < messages) {
+  while (result->messages < messages || (topic != NULL && result->topic_outcome == 0)) {
     struct pollfd ready = {bellwire_fd(client), POLLIN, 0};
     if (poll(&ready, 1, 60 * 1000) <= 0) break;
     /* Everything there is, then back to poll(). */
@@ -22,6 +23,7 @@ int c_app_run(const char *socket_path, const char *app_id, size_t messages, c_ap
           result->connected++;
           break;
         case BELLWIRE_TOKEN:
+          if (topic != NULL) result->change_topic = bellwire_change_topic(client, topic, 1);
           strncpy(result->token, event.token, sizeof(result->token) - 1);
           break;
         case BELLWIRE_GAP:
@@ -32,8 +34,19 @@ int c_app_run(const char *socket_path, const char *app_id, size_t messages, c_ap
             memcpy(result->last_payload, event.payload, event.payload_size);
             result->last_payload[event.payload_size] = 0;
           }
+          result->last_door = event.door;
+          if (event.notification != NULL) {
+            strncpy(result->last_title, event.notification->title, sizeof(result->last_title) - 1);
+            strncpy(result->last_body, event.notification->body, sizeof(result->last_body) - 1);
+            if (event.notification->has_badge) result->last_badge = event.notification->badge;
+          }
           result->messages++;
           bellwire_ack(client, event.delivery_id);
+          break;
+        case BELLWIRE_TOPIC_CHANGED:
+          if (event.subscribed && strcmp(event.topic, topic) == 0) {
+            result->topic_outcome = event.outcome;
+          }
           break;
         default:
           break;

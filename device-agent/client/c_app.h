@@ -10,15 +10,25 @@ extern "C" {
 
 /* What an app in C has seen. */
 typedef struct c_app_result {
-  char token[129];
+  char token[161];
   char last_payload[256];
+  int last_door;
+  /* Of the last message that had one. */
+  char last_title[64];
+  char last_body[64];
+  int64_t last_badge;
   size_t messages;
   uint32_t dropped;
+  /* What bellwire_change_topic answered, and what became of it. */
+  int change_topic;
+  int topic_outcome;
   int connected;
 } c_app_result;
 
-/* Registers, and takes so many messages. 0, or -1 if there is no client. */
-int c_app_run(const char* socket_path, const char* app_id, size_t messages, c_app_result* result);
+/* Registers, subscribes to a topic unless it is NULL, and takes so many messages. 0, or -1 if there is
+ * no client. */
+int c_app_run(const char* socket_path, const char* app_id, const char* topic, size_t messages,
+              c_app_result* result);
 
 /* 0 once the agent has noted it. */
 int c_app_unregister(const char* socket_path, const char* app_id);

@@ -12,6 +12,9 @@
 namespace bellwire::agent {
 namespace {
 
+// As many as the agent takes of one app.
+constexpr size_t kMaxTopicChangesOfApp = 64;
+
 v1::Hello HelloOf(const ClientOptions& options) {
   v1::Hello hello;
   hello.set_app_id(options.app_id);
@@ -29,6 +32,7 @@ class ClientImpl final : public Client, private AgentLink::Owner {
   void Register() override;
   void Unregister() override;
   void Ack(const std::vector<uint64_t>& delivery_ids) override;
+  absl::Status ChangeTopic(const std::string& topic, bool subscribed) override;
   int fd() const override { return link_.fd(); }
   absl::Status Dispatch(absl::Duration timeout) override { return link_.Dispatch(timeout); }
   absl::Status Run() override { return link_.Run(); }
@@ -44,6 +48,7 @@ class ClientImpl final : public Client, private AgentLink::Owner {
 
   void OnDelivery(const v1::Delivery& delivery);
   void OnGap(const v1::Gap& gap);
+  void OnTopicChanged(const v1::TopicChanged& answer);
   void AckSoon(uint64_t delivery_id);
   void SendAcks();
   void SendWishes();
@@ -53,6 +58,10 @@ class ClientImpl final : public Client, private AgentLink::Owner {
   bool wants_registration_ = false;
   bool wants_unregistration_ = false;
   std::string token_;
+  // The agent has told the token on this connection.
+  bool registered_ = false;
+  // Changes of topics that it has not answered on this connection.
+  std::vector<v1::ChangeTopic> topic_changes_;
   HandledDeliveries handled_;
   std::vector<uint64_t> acks_;
 };
@@ -76,9 +85,31 @@ void ClientImpl::Ack(const std::vector<uint64_t>& delivery_ids) {
   SendAcks();
 }
 
+absl::Status ClientImpl::ChangeTopic(const std::string& topic, bool subscribed) {
+  if (!registered_ || !link_.greeted()) {
+    return absl::UnavailableError("the agent has not told this app its token yet");
+  }
+  if (topic_changes_.size() >= kMaxTopicChangesOfApp) {
+    return absl::ResourceExhaustedError("too many changes of topics are not answered yet");
+  }
+  v1::AppFrame frame;
+  frame.mutable_change_topic()->set_topic(topic);
+  frame.mutable_change_topic()->set_subscribed(subscribed);
+  topic_changes_.push_back(frame.change_topic());
+  link_.Send(frame);
+  return absl::OkStatus();
+}
+
 // --- The connection. ---
 
 void ClientImpl::OnLost() {
+  registered_ = false;
+  // Some of them may have been done.
+  for (const v1::ChangeTopic& change : std::exchange(topic_changes_, {})) {
+    if (!callbacks_.on_topic_changed) continue;
+    callbacks_.on_topic_changed(change.topic(), change.subscribed(),
+                                v1::TopicChanged::NOT_CONNECTED);
+  }
   acks_.clear();  // They mean nothing to the next connection, which is given these messages again.
   if (callbacks_.on_connection) callbacks_.on_connection(false);
 }
@@ -87,6 +118,7 @@ void ClientImpl::OnFrame(const v1::AgentFrame& frame) {
   using Frame = v1::AgentFrame;
   switch (frame.body_case()) {
     case Frame::kRegistered:
+      registered_ = true;
       // On every connection, but news only if it is another one.
       if (token_ == frame.registered().token()) return;
       token_ = frame.registered().token();
@@ -95,12 +127,15 @@ void ClientImpl::OnFrame(const v1::AgentFrame& frame) {
     case Frame::kUnregistered:
       wants_unregistration_ = false;
       token_.clear();
+      registered_ = false;
       if (callbacks_.on_unregistered) callbacks_.on_unregistered();
       return;
     case Frame::kDelivery:
       return OnDelivery(frame.delivery());
     case Frame::kGap:
       return OnGap(frame.gap());
+    case Frame::kTopicChanged:
+      return OnTopicChanged(frame.topic_changed());
     case Frame::kError:
       if (callbacks_.on_error) callbacks_.on_error(frame.error().code(), frame.error().message());
       return;
@@ -135,6 +170,18 @@ void ClientImpl::OnGap(const v1::Gap& gap) {
   if (!handled_.Give(gap.delivery_id(), "") && callbacks_.on_gap) callbacks_.on_gap(gap.dropped());
   if (link_.stopped()) return;
   AckSoon(gap.delivery_id());
+}
+
+void ClientImpl::OnTopicChanged(const v1::TopicChanged& answer) {
+  const auto it = std::find_if(
+      topic_changes_.begin(), topic_changes_.end(), [&answer](const v1::ChangeTopic& change) {
+        return change.topic() == answer.topic() && change.subscribed() == answer.subscribed();
+      });
+  if (it == topic_changes_.end()) return;
+  topic_changes_.erase(it);
+  if (callbacks_.on_topic_changed) {
+    callbacks_.on_topic_changed(answer.topic(), answer.subscribed(), answer.outcome());
+  }
 }
 
 void ClientImpl::AckSoon(uint64_t delivery_id) {

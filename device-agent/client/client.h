@@ -61,6 +61,10 @@ struct ClientCallbacks {
   std::function<void(bool connected)> on_connection;
   // The agent has noted Unregister() on its disk.
   std::function<void()> on_unregistered;
+  // What became of a ChangeTopic() that answered OK, once for each. NOT_CONNECTED and UNAVAILABLE: not
+  // known to be done, so ask again later.
+  std::function<void(const std::string& topic, bool subscribed, v1::TopicChanged::Outcome outcome)>
+      on_topic_changed;
 };
 
 // An app's connection to the agent of its phone. While the agent is away it reconnects by itself,
@@ -85,6 +89,13 @@ class Client {
   virtual void Unregister() = 0;
   // Acknowledges messages for which on_message returned false.
   virtual void Ack(const std::vector<uint64_t>& delivery_ids) = 0;
+
+  // Subscribes the app to a topic of its team (1 to 900 characters of [a-zA-Z0-9-_.~%]), or ends that:
+  // its backend sends one message to all who are subscribed. It lasts until it is ended, or until
+  // Unregister(). on_topic_changed tells when it is so. Of one topic, ask again when it was answered.
+  //   UNAVAILABLE: the app has no token, or no connection to the agent, now
+  //   RESOURCE_EXHAUSTED: 64 changes are not answered yet
+  virtual absl::Status ChangeTopic(const std::string& topic, bool subscribed) = 0;
 
   // Readable when Dispatch() has something to do. The same for the client's whole life; for polling
   // only.

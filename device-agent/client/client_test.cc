@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "device-agent/client/bellwire.h"
 #include "device-agent/client/c_app.h"
 #include "device-agent/core/agent.h"
 #include "device-agent/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {
@@ -196,16 +198,68 @@ TEST_F(ClientTest, AnAppInC) {
     for (uint64_t seq = 1; seq <= 10; ++seq) c->Push(seq, c->RegistrationIdOf(kMail));
   });
   c_app_result result;
-  ASSERT_EQ(c_app_run(socket_.c_str(), kMail, 10, &result), 0);
+  ASSERT_EQ(c_app_run(socket_.c_str(), kMail, "news", 10, &result), 0);
   EXPECT_EQ(result.messages, 10u);
   EXPECT_STREQ(result.last_payload, "message 10");
   EXPECT_EQ(result.token, absl::StrCat("token-", kMail, "-1"));
   EXPECT_EQ(result.connected, 1);
+  EXPECT_EQ(result.change_topic, 0);
+  EXPECT_EQ(result.topic_outcome, BELLWIRE_TOPIC_OK);
   EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->app_acks.size() == 10; }));
 
   EXPECT_EQ(c_app_unregister(socket_.c_str(), kMail), 0);
   EXPECT_TRUE(server_.WaitUntil(
       [](FakeConnector* c) { return c->app_requests.back() == absl::StrCat("remove ", kMail); }));
+}
+
+TEST_F(ClientTest, TopicsAreChangedWhileThereIsAToken) {
+  StartAgent();
+  std::string token;
+  std::vector<std::string> changes;
+  ClientCallbacks callbacks;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_topic_changed = [&](const std::string& topic, bool subscribed,
+                                   v1::TopicChanged::Outcome outcome) {
+    changes.push_back(absl::StrCat(subscribed ? "+" : "-", topic, " ",
+                                   v1::TopicChanged::Outcome_Name(outcome)));
+  };
+  auto client = MakeClient(callbacks);
+  EXPECT_TRUE(absl::IsUnavailable(client->ChangeTopic("news", true)));
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  EXPECT_TRUE(client->ChangeTopic("news", true).ok());
+  EXPECT_TRUE(client->ChangeTopic("n e w s", true).ok());
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return changes.size() == 2; }));
+  EXPECT_THAT(changes, ::testing::UnorderedElementsAre("+news OK", "+n e w s BAD_TOPIC"));
+  EXPECT_TRUE(server_.WaitUntil(
+      [](FakeConnector* c) { return c->topic_changes == std::vector<std::string>{"+news"}; }));
+
+  // What is not answered when the agent goes is not known to be done.
+  server_.Do([](FakeConnector* c) { c->topic_outcome.reset(); });
+  for (int i = 0; i < 64; ++i) EXPECT_TRUE(client->ChangeTopic("news", false).ok()) << i;
+  EXPECT_TRUE(absl::IsResourceExhausted(client->ChangeTopic("news", false)));
+  EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->topic_changes.size() == 2; }));
+  StopAgent();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !client->connected(); }));
+  EXPECT_EQ(changes.size(), 66u);
+  EXPECT_EQ(changes.back(), "-news NOT_CONNECTED");
+}
+
+TEST_F(ClientTest, AnAppInCSeesWhatAnAlertOfApnsSays) {
+  StartAgent();
+  server_.Do([](FakeConnector* c) {
+    c->Push(1, c->RegistrationIdOf(kMail));
+    device::v1::Push push = TestPush(2, c->RegistrationIdOf(kMail), *RealClock());
+    push.set_payload(R"({"aps":{"alert":{"title":"Mail","body":"Hello"},"badge":3}})");
+    push.mutable_content()->set_door(device::v1::Content::APNS);
+    c->Push(push);
+  });
+  c_app_result result;
+  ASSERT_EQ(c_app_run(socket_.c_str(), kMail, nullptr, 2, &result), 0);
+  EXPECT_EQ(result.last_door, BELLWIRE_DOOR_APNS);
+  EXPECT_STREQ(result.last_title, "Mail");
+  EXPECT_STREQ(result.last_body, "Hello");
+  EXPECT_EQ(result.last_badge, 3);
 }
 
 TEST_F(ClientTest, TheEndOfAClientInC) {

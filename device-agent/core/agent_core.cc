@@ -81,6 +81,7 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       outbox_(inbox, &link_),
       subscription_names_(SubscriptionSecret(*key)),
       registrar_(&loop->clock(), inbox, &subscription_names_, random, this),
+      topics_(&loop->clock(), this),
       meter_(loop->clock().Boottime()),
       starter_(&loop->clock(), [this](const std::string& app_id) { return StartApp(app_id); }),
       hub_(loop, inbox, options_.agent_uid, this, options_.max_app_connections) {}
@@ -178,6 +179,7 @@ void AgentCore::OnTimer() {
   meter_.Note(loop_->clock().Boottime(), link_.counters());
   link_.OnDeadline();
   registrar_.OnDeadline();
+  topics_.OnDeadline();
   if (const auto expiry = inbox_->NextExpiry();
       expiry.has_value() && *expiry <= inbox_->ServerNow()) {
     DropExpired();
@@ -194,6 +196,7 @@ void AgentCore::ArmTimer() {
   absl::Duration due_in = absl::InfiniteDuration();
   if (const auto due = link_.deadline()) wake_in = *due - clock.Boottime();
   if (const auto due = registrar_.deadline()) due_in = *due - clock.Monotonic();
+  if (const auto due = topics_.deadline()) due_in = std::min(due_in, *due - clock.Monotonic());
   if (drop_again_at_.has_value()) {
     due_in = std::min(due_in, *drop_again_at_ - clock.Monotonic());
   } else if (const auto expiry = inbox_->NextExpiry()) {
@@ -277,6 +280,7 @@ absl::Status AgentCore::OnWelcome(const device::v1::Welcome& welcome) {
   }
   TellActivity();
   registrar_.OnSessionStart(welcome.registrations_tag());
+  topics_.OnSessionStart();
   outbox_.OnSessionStart();
   DropExpired();
   return outbox_.Pump();
@@ -302,6 +306,9 @@ absl::Status AgentCore::OnFrame(ConnectorFrame frame) {
       return registrar_.OnAppRegistered(frame.app_registered());
     case ConnectorFrame::kAppRemoved:
       return registrar_.OnAppRemoved(frame.app_removed());
+    case ConnectorFrame::kTopicChanged:
+      topics_.OnAnswer(frame.topic_changed());
+      return absl::OkStatus();
     default:
       return absl::OkStatus();
   }
@@ -324,6 +331,7 @@ void AgentCore::OnBeatAnswered() {
 void AgentCore::OnSessionEnd() {
   connected_since_ms_ = 0;
   registrar_.OnSessionEnd();
+  topics_.OnSessionEnd();
   // What came is worth keeping, but there is nobody left to tell; and the next session may number
   // its messages anew.
   ack_seqs_.clear();
@@ -342,6 +350,12 @@ absl::Status AgentCore::Unregister(const std::string& app_id) {
 void AgentCore::OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) {
   batch_.taken.push_back({app_id, std::move(delivery_ids)});
   if (!retry_timer_->armed()) FlushSoon();
+}
+
+void AgentCore::ChangeTopic(const std::string& app_id, const AppOwner& owner,
+                            uint64_t registration_id, const v1::ChangeTopic& change) {
+  topics_.Ask(app_id, owner.uid, registration_id, change);
+  ArmTimer();
 }
 
 void AgentCore::OnAppLeft(const std::string& app_id) {

@@ -25,6 +25,7 @@
 #include "device-agent/core/registrar.h"
 #include "device-agent/core/server_link.h"
 #include "device-agent/core/subscription_names.h"
+#include "device-agent/core/topic_changes.h"
 #include "device-agent/core/traffic_meter.h"
 #include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/suspend_detector.h"
@@ -45,6 +46,7 @@ namespace bellwire::agent {
 class AgentCore final : private ServerLink::Owner,
                         private AppHub::Owner,
                         private Registrar::Owner,
+                        private TopicChanges::Owner,
                         private net::Stream::Delegate {
  public:
   struct Options {
@@ -125,6 +127,9 @@ class AgentCore final : private ServerLink::Owner,
   int StartsOf(const std::string& app_id) override { return starter_.starts(app_id); }
   absl::Status Unregister(const std::string& app_id) override;
   void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) override;
+  void ChangeTopic(const std::string& app_id, const AppOwner& owner, uint64_t registration_id,
+                   const v1::ChangeTopic& change) override;
+  void ForgetTopicChanges(const std::string& app_id) override { topics_.Forget(app_id); }
   void SetActivity(v1::Activity activity) override;
   absl::Status SetNetwork(const v1::SetNetwork& request) override;
   void FillStatus(v1::Status* status) override;
@@ -135,6 +140,13 @@ class AgentCore final : private ServerLink::Owner,
   void OnRefused(const std::string& app_id, v1::Error::Code code,
                  absl::string_view message) override {
     hub_.OnRefused(app_id, code, message);
+  }
+
+  // TopicChanges::Owner
+  void SendTopicChange(const device::v1::AgentFrame& frame) override { link_.Send(frame); }
+  void OnTopicChanged(const std::string& app_id, const v1::ChangeTopic& change,
+                      v1::TopicChanged::Outcome outcome) override {
+    hub_.OnTopicChanged(app_id, change, outcome);
   }
 
   // net::Stream::Delegate, of the connection to the server.
@@ -188,6 +200,7 @@ class AgentCore final : private ServerLink::Owner,
   AppAckOutbox outbox_;
   const SubscriptionNames subscription_names_;
   Registrar registrar_;
+  TopicChanges topics_;
   TrafficMeter meter_;
   AppStarter starter_;
   AppHub hub_;

@@ -65,7 +65,7 @@ class ServerLink {
 
     // The session began. An error abandons it.
     virtual absl::Status OnWelcome(const device::v1::Welcome& welcome) = 0;
-    // Push, Gap, Recall, AppRegistered or AppRemoved. An error abandons the session.
+    // Push, Gap, Recall, AppRegistered, AppRemoved or TopicChanged. An error abandons the session.
     virtual absl::Status OnFrame(device::v1::ConnectorFrame frame) = 0;
     // A heartbeat went out …
     virtual void OnBeat() = 0;

@@ -80,6 +80,12 @@ class Owner final : public AppHub::Owner {
     return absl::OkStatus();
   }
   void OnTaken(const std::string& app_id, std::vector<uint64_t>) override { RefuseVictim(app_id); }
+  // Nothing is registered here for whoever speaks.
+  void ChangeTopic(const std::string&, const AppOwner&, uint64_t,
+                   const v1::ChangeTopic&) override {
+    abort();
+  }
+  void ForgetTopicChanges(const std::string& app_id) override { RefuseVictim(app_id); }
   // Not for an app, whatever it sends.
   void SetActivity(v1::Activity) override { abort(); }
   absl::Status SetNetwork(const v1::SetNetwork&) override { abort(); }

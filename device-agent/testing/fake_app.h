@@ -78,6 +78,12 @@ class FakeApp final : public net::Stream::Delegate {
     frame.mutable_unregister();
     Send(frame);
   }
+  void ChangeTopic(const std::string& topic, bool subscribed) {
+    v1::AppFrame frame;
+    frame.mutable_change_topic()->set_topic(topic);
+    frame.mutable_change_topic()->set_subscribed(subscribed);
+    Send(frame);
+  }
   void AskForStatus() {
     v1::AppFrame frame;
     frame.mutable_status_request();
@@ -112,6 +118,8 @@ class FakeApp final : public net::Stream::Delegate {
   // Payloads, and "gap N"; of a subscription, behind "INSTANCE: ".
   std::vector<std::string> got;
   std::vector<v1::Delivery> deliveries;
+  // "+news OK".
+  std::vector<std::string> topic_changes;
   std::vector<v1::Error::Code> errors;
   // What each of them was about; empty: the connection.
   std::vector<std::string> error_instances;
@@ -151,6 +159,12 @@ class FakeApp final : public net::Stream::Delegate {
     if (frame.has_error()) {
       errors.push_back(frame.error().code());
       error_instances.push_back(frame.error().instance());
+    }
+    if (frame.has_topic_changed()) {
+      topic_changes.push_back(
+          absl::StrCat(frame.topic_changed().subscribed() ? "+" : "-",
+                       frame.topic_changed().topic(), " ",
+                       v1::TopicChanged::Outcome_Name(frame.topic_changed().outcome())));
     }
     if (frame.has_status()) statuses.push_back(frame.status());
     if (frame.has_delivery()) {

@@ -117,6 +117,8 @@ class FakeConnector final : public net::Stream::Delegate {
   bool takes_acks = true;
   device::v1::AppRegistered::Outcome register_outcome = device::v1::AppRegistered::OK;
   bool removes = true;
+  // Unset: it knows no topics.
+  std::optional<device::v1::TopicChanged::Outcome> topic_outcome = device::v1::TopicChanged::OK;
   // In the Welcome. Default: none.
   std::optional<device::v1::HeartbeatBounds> heartbeat_bounds;
   uint64_t acked_up_to_seq = 0;
@@ -132,6 +134,8 @@ class FakeConnector final : public net::Stream::Delegate {
   std::vector<std::string> app_acks;
   // "register com.example.mail", "remove com.example.mail".
   std::vector<std::string> app_requests;
+  // "+news", "-news".
+  std::vector<std::string> topic_changes;
   // What was asked for, as it came.
   std::vector<device::v1::Subscription> subscriptions;
   // ActivityChanges.
@@ -176,6 +180,14 @@ class FakeConnector final : public net::Stream::Delegate {
     if (frame.has_network_report()) network_reports.push_back(frame.network_report());
     if (frame.has_activity_change()) activities.push_back(frame.activity_change().activity());
     device::v1::ConnectorFrame answer;
+    if (frame.has_topic_change()) {
+      topic_changes.push_back(absl::StrCat(frame.topic_change().subscribed() ? "+" : "-",
+                                           frame.topic_change().topic()));
+      if (!topic_outcome.has_value()) return;
+      answer.mutable_topic_changed()->set_request_id(frame.topic_change().request_id());
+      answer.mutable_topic_changed()->set_outcome(*topic_outcome);
+      return Send(answer);
+    }
     if (frame.has_register_app()) {
       const bool is_subscription = frame.register_app().has_subscription();
       const std::string& instance = frame.register_app().subscription().instance();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "device-agent/client/client.h"
+#include "device-agent/client/notification.h"
 
 int main(int argc, char** argv) {
   if (argc < 2) {
@@ -21,7 +22,12 @@ int main(int argc, char** argv) {
     std::cout << "token " << token << std::endl;
   };
   callbacks.on_message = [](const bellwire::agent::Message& message) {
-    std::cout << "message " << message.payload << std::endl;
+    // Backends that speak APNs or FCM say what a person is to see.
+    if (const auto n = bellwire::agent::ParseNotification(message.content, message.payload)) {
+      std::cout << "notification " << n->title << ": " << n->body << std::endl;
+    } else {
+      std::cout << "message " << message.payload << std::endl;
+    }
     return true;  // Taken for good: it does not come again.
   };
   callbacks.on_error = [](bellwire::agent::v1::Error::Code, const std::string& message) {
