@@ -79,6 +79,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   connector_options.internal_address = kEmbeddedConnector;
   connector_options.sessions = registry_->api();
   connector_options.networks = registry_->api();
+  connector_options.topics = registry_->api();
   connector_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(connector_,
                             connector::ConnectorServer::Start(std::move(connector_options)));

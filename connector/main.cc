@@ -116,6 +116,7 @@ absl::Status Run(const Flags& flags) {
                                  : flags.advertise_internal_address;
   options.sessions = registry.get();
   options.networks = registry.get();
+  options.topics = registry.get();
   options.directory = connectors.get();
   options.drain_to = flags.drain_to;
   options.public_url = std::string(absl::StripSuffix(flags.public_url, "/"));

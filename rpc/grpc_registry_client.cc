@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
+#include "bellwire/internal/v1/topics.grpc.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "rpc/grpc_status.h"
@@ -25,7 +26,8 @@ template <typename Service>
 using StubOf = std::unique_ptr<typename Service::Stub>;
 using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Session>,
                          StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Feed>,
-                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>>;
+                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>,
+                         StubOf<internal::v1::Topic>>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -50,7 +52,8 @@ class GrpcRegistryClient final : public RegistryApi {
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
       : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Session::NewStub(channel),
                internal::v1::Catalogue::NewStub(channel), internal::v1::Feed::NewStub(channel),
-               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel)),
+               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel),
+               internal::v1::Topic::NewStub(channel)),
         call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {

@@ -4,6 +4,7 @@
 
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
+#include "bellwire/internal/v1/topics.grpc.pb.h"
 #include "rpc/grpc_status.h"
 
 namespace bellwire {
@@ -42,6 +43,7 @@ BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_SERVICE(Store, BELLWIRE_STORE_METHODS)
+BELLWIRE_SERVICE(Topic, BELLWIRE_TOPIC_METHODS)
 #undef BELLWIRE_SERVICE
 #undef BELLWIRE_SERVE
 
@@ -55,6 +57,7 @@ std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi*
   services.push_back(std::make_unique<FeedService>(registry));
   services.push_back(std::make_unique<NetworkService>(registry));
   services.push_back(std::make_unique<StoreService>(registry));
+  services.push_back(std::make_unique<TopicService>(registry));
   return services;
 }
 

@@ -7,8 +7,9 @@
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/admin/v1/backup.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 
-// The registry as gateway and connector see it: six contracts, each a service of
+// The registry as gateway and connector see it: seven contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
 // that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
@@ -63,13 +64,31 @@
 #define BELLWIRE_STORE_METHODS(X) \
   X(Store, Backup, admin::v1::BackupRequest, admin::v1::BackupResponse)
 
+// Topics of a team: who is subscribed, and the fan-outs of its topic messages. Claim may take up to
+// kMaxClaimWait.
+#define BELLWIRE_TOPIC_METHODS(X)                                                          \
+  X(Topic, ChangeSubscription, internal::v1::ChangeSubscriptionRequest,                    \
+    internal::v1::ChangeSubscriptionResponse)                                              \
+  X(Topic, ListSubscriptions, internal::v1::ListSubscriptionsRequest,                      \
+    internal::v1::ListSubscriptionsResponse)                                               \
+  X(Topic, PageSubscribers, internal::v1::PageSubscribersRequest,                          \
+    internal::v1::PageSubscribersResponse)                                                 \
+  X(Topic, ListTopics, internal::v1::ListTopicsRequest, internal::v1::ListTopicsResponse)  \
+  X(Topic, PutTopic, internal::v1::PutTopicRequest, internal::v1::KeptTopic)               \
+  X(Topic, Publish, internal::v1::PublishTopicRequest, internal::v1::PublishTopicResponse) \
+  X(Topic, Claim, internal::v1::ClaimRequest, internal::v1::ClaimResponse)                 \
+  X(Topic, Advance, internal::v1::AdvanceRequest, internal::v1::AdvanceResponse)           \
+  X(Topic, GetTopicMessage, internal::v1::GetTopicMessageRequest, push::v1::TopicMessage)  \
+  X(Topic, RecallTopicMessage, internal::v1::GetTopicMessageRequest, push::v1::TopicMessage)
+
 #define BELLWIRE_REGISTRY_METHODS(X) \
   BELLWIRE_MAILBOX_METHODS(X)        \
   BELLWIRE_SESSION_METHODS(X)        \
   BELLWIRE_CATALOGUE_METHODS(X)      \
   BELLWIRE_FEED_METHODS(X)           \
   BELLWIRE_NETWORK_METHODS(X)        \
-  BELLWIRE_STORE_METHODS(X)
+  BELLWIRE_STORE_METHODS(X)          \
+  BELLWIRE_TOPIC_METHODS(X)
 
 #define BELLWIRE_OVERRIDE(Contract, Method, Request, Response) \
   void Method(Request request, Done<Response> done) override;
@@ -82,6 +101,8 @@ using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
 // Whole files are copied where a backup goes to another file system.
 inline constexpr absl::Duration kBackupTimeout = absl::Hours(1);
+// How long a Claim may wait for a fan-out: below kRegistryCallTimeout.
+inline constexpr absl::Duration kMaxClaimWait = absl::Seconds(5);
 
 #define BELLWIRE_PURE(Contract, Method, Request, Response) \
   virtual void Method(Request request, Done<Response> done) = 0;
@@ -97,6 +118,7 @@ BELLWIRE_CONTRACT(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_CONTRACT(Store, BELLWIRE_STORE_METHODS)
+BELLWIRE_CONTRACT(Topic, BELLWIRE_TOPIC_METHODS)
 #undef BELLWIRE_CONTRACT
 #undef BELLWIRE_PURE
 
@@ -106,7 +128,8 @@ class RegistryApi : public MailboxApi,
                     public CatalogueApi,
                     public FeedApi,
                     public NetworkApi,
-                    public StoreApi {};
+                    public StoreApi,
+                    public TopicApi {};
 
 }  // namespace bellwire
 

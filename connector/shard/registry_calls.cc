@@ -10,10 +10,11 @@
 
 namespace bellwire::connector {
 
-RegistryCalls::RegistryCalls(SessionApi* sessions, NetworkApi* networks, Evictor* evictor,
-                             std::shared_ptr<ShardInbox> inbox, Find find)
+RegistryCalls::RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics,
+                             Evictor* evictor, std::shared_ptr<ShardInbox> inbox, Find find)
     : sessions_(sessions),
       networks_(networks),
+      topics_(topics),
       evictor_(evictor),
       inbox_(std::move(inbox)),
       find_(std::move(find)) {}
@@ -109,6 +110,16 @@ void RegistryCalls::RemoveApp(uint64_t session_id, uint32_t request_id,
       OnConnection<internal::v1::RemoveAppResponse>(
           session_id, [request_id](DeviceConnection& connection, const auto& response) {
             connection.OnAppRemoved(request_id, response);
+          }));
+}
+
+void RegistryCalls::ChangeTopic(uint64_t session_id, uint32_t request_id,
+                                internal::v1::ChangeSubscriptionRequest request) {
+  topics_->ChangeSubscription(
+      std::move(request),
+      OnConnection<internal::v1::ChangeSubscriptionResponse>(
+          session_id, [request_id](DeviceConnection& connection, const auto& response) {
+            connection.OnTopicChanged(request_id, response.status());
           }));
 }
 

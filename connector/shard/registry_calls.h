@@ -7,6 +7,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 #include "connector/doors/bellwire/device_connection.h"
 #include "connector/session/evictor.h"
 #include "connector/shard/shard_inbox.h"
@@ -24,9 +25,9 @@ class RegistryCalls {
   // Finds a living connection by session id; null if there is none.
   using Find = absl::AnyInvocable<DeviceConnection*(uint64_t session_id) const>;
 
-  // `sessions`, `networks` and `evictor` must outlive this object, and this object the taking of answers from
-  // `inbox`.
-  RegistryCalls(SessionApi* sessions, NetworkApi* networks, Evictor* evictor,
+  // `sessions`, `networks`, `topics` and `evictor` must outlive this object, and this object the taking of
+  // answers from `inbox`.
+  RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics, Evictor* evictor,
                 std::shared_ptr<ShardInbox> inbox, Find find);
   RegistryCalls(const RegistryCalls&) = delete;
   RegistryCalls& operator=(const RegistryCalls&) = delete;
@@ -38,6 +39,8 @@ class RegistryCalls {
   void RegisterApp(uint64_t session_id, uint32_t request_id,
                    internal::v1::RegisterAppRequest request);
   void RemoveApp(uint64_t session_id, uint32_t request_id, internal::v1::RemoveAppRequest request);
+  void ChangeTopic(uint64_t session_id, uint32_t request_id,
+                   internal::v1::ChangeSubscriptionRequest request);
   void ReportSent(internal::v1::ReportSentRequest request);
   void ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request);
   void Unbind(internal::v1::UnbindRequest request);
@@ -58,6 +61,7 @@ class RegistryCalls {
 
   SessionApi* const sessions_;
   NetworkApi* const networks_;
+  TopicApi* const topics_;
   Evictor* const evictor_;
   const std::shared_ptr<ShardInbox> inbox_;
   const Find find_;

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,7 +46,8 @@ class RegistryCallsTest : public testing::Test {
   FakeRegistry registry_;
   FakeEvictor evictor_;
   const std::shared_ptr<ShardInbox> inbox_ = std::make_shared<ShardInbox>([] { return true; });
-  RegistryCalls calls_{&registry_, &registry_, &evictor_, inbox_, [this](uint64_t session_id) {
+  RegistryCalls calls_{&registry_, &registry_, &registry_, &evictor_, inbox_,
+                       [this](uint64_t session_id) {
                          return there_ && session_id == H::kSessionId ? &h_.connection : nullptr;
                        }};
 };
@@ -106,6 +109,17 @@ TEST_F(RegistryCallsTest, AnswersFindTheirConnectionByCall) {
   calls_.RegisterApp(H::kSessionId + 256, 4, register_app);
   TakeAnswers();
   EXPECT_EQ(h_.host.frames.size(), frames);
+}
+
+TEST_F(RegistryCallsTest, ATopicChangeReachesTheRegistryAndItsAnswerTheDevice) {
+  h_.BringTo(ConnectionState::kActive);
+  h_.ReceiveTopicChange(7, 99, "news");
+  ASSERT_EQ(h_.host.topic_changes.size(), 1u);
+  calls_.ChangeTopic(H::kSessionId, 7, h_.host.topic_changes[0].second);
+  TakeAnswers();
+  EXPECT_EQ(h_.host.frames.back().topic_changed().request_id(), 7u);
+  EXPECT_EQ(h_.host.frames.back().topic_changed().outcome(), device::v1::TopicChanged::OK);
+  EXPECT_EQ(registry_.TopicsOf(h_.device_id), std::set<std::string>{"registration 99: news"});
 }
 
 TEST_F(RegistryCallsTest, AnswersAfterTheEndOfTheShardAreDropped) {

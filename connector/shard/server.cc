@@ -50,6 +50,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     environment_.clock = options.clock != nullptr ? options.clock : RealClock();
     environment_.sessions = options.sessions;
     environment_.networks = options.networks;
+    environment_.topics = options.topics;
     environment_.evictor = &service_;
     environment_.connector_address = options.internal_address;
     environment_.connector_incarnation = incarnation_;

@@ -45,6 +45,7 @@ class ConnectorServer {
     // Not owned; must outlive the server.
     SessionApi* sessions = nullptr;
     NetworkApi* networks = nullptr;
+    TopicApi* topics = nullptr;
     // Where other connectors are, to tell them that a device came here. Not owned. Null: there are
     // none. Sessions of this connector are reached without it.
     ConnectorDirectory* directory = nullptr;

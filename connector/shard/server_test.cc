@@ -456,6 +456,7 @@ TEST_F(ServerTest, SaysWhatIsWrongWithItsOptions) {
   options.private_key_path = "/nowhere.key";
   options.sessions = &registry_;
   options.networks = &registry_;
+  options.topics = &registry_;
   EXPECT_EQ(ConnectorServer::Start(options).status().code(), absl::StatusCode::kNotFound);
 }
 

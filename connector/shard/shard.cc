@@ -53,7 +53,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .public_url = environment->public_url},
         inbox_(std::make_shared<ShardInbox>(
             [this, queue = loop_.post_queue()] { return queue->Post([this] { DrainInbox(); }); })),
-        registry_(environment->sessions, environment->networks, environment->evictor, inbox_,
+        registry_(environment->sessions, environment->networks, environment->topics,
+                  environment->evictor, inbox_,
                   [this](uint64_t session_id) { return Find(session_id); }),
         session_ids_(index),
         log_(environment->clock),

@@ -25,6 +25,7 @@ struct ShardEnvironment {
   const Clock* clock;
   SessionApi* sessions;
   NetworkApi* networks;
+  TopicApi* topics;
   Evictor* evictor;
   std::shared_ptr<net::TlsServerContext> tls;
   std::string connector_address;

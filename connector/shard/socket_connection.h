@@ -82,6 +82,10 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) override {
     shared_->registry->RemoveApp(core_.session_id(), request_id, std::move(request));
   }
+  void ChangeTopic(uint32_t request_id,
+                   internal::v1::ChangeSubscriptionRequest request) override {
+    shared_->registry->ChangeTopic(core_.session_id(), request_id, std::move(request));
+  }
   void ReportSent(internal::v1::ReportSentRequest request) override {
     shared_->registry->ReportSent(std::move(request));
   }

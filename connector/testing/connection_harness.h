@@ -94,6 +94,17 @@ class ConnectionHarness {
     Receive(frame);
   }
 
+  void ReceiveTopicChange(uint32_t request_id, uint64_t registration_id, absl::string_view topic,
+                          bool subscribed = true) {
+    device::v1::AgentFrame frame;
+    device::v1::TopicChange* change = frame.mutable_topic_change();
+    change->set_request_id(request_id);
+    change->set_registration_id(registration_id);
+    change->set_topic(std::string(topic));
+    change->set_subscribed(subscribed);
+    Receive(frame);
+  }
+
   void ReceiveSubscribe(uint32_t request_id, absl::string_view instance) {
     device::v1::AgentFrame frame;
     frame.mutable_register_app()->set_request_id(request_id);

@@ -30,6 +30,7 @@ class FakeConnectionHost final : public ConnectionHost {
   std::vector<internal::v1::AppAckRequest> app_acks;
   std::vector<std::pair<uint32_t, internal::v1::RegisterAppRequest>> registrations;
   std::vector<std::pair<uint32_t, internal::v1::RemoveAppRequest>> removals;
+  std::vector<std::pair<uint32_t, internal::v1::ChangeSubscriptionRequest>> topic_changes;
   std::vector<internal::v1::ReportSentRequest> reports;
   std::vector<internal::v1::ReportNetworkRequest> network_reports;
   std::vector<internal::v1::UnbindRequest> unbinds;
@@ -79,6 +80,10 @@ class FakeConnectionHost final : public ConnectionHost {
   }
   void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) override {
     removals.emplace_back(request_id, std::move(request));
+  }
+  void ChangeTopic(uint32_t request_id,
+                   internal::v1::ChangeSubscriptionRequest request) override {
+    topic_changes.emplace_back(request_id, std::move(request));
   }
   void ReportSent(internal::v1::ReportSentRequest request) override {
     reports.push_back(std::move(request));

@@ -204,4 +204,40 @@ void FakeRegistry::RemoveApp(internal::v1::RemoveAppRequest request,
         [](Device&) { return internal::v1::RemoveAppResponse(); });
 }
 
+std::set<std::string> FakeRegistry::TopicsOf(const DeviceId& device) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = devices_.find(std::string(device.bytes()));
+  return it == devices_.end() ? std::set<std::string>() : it->second.topics;
+}
+
+void FakeRegistry::ChangeSubscription(internal::v1::ChangeSubscriptionRequest request,
+                                      Done<internal::v1::ChangeSubscriptionResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    const std::string name =
+        absl::StrCat("registration ", request.registration_id(), ": ", request.topic());
+    internal::v1::ChangeSubscriptionResponse response;
+    response.set_unchanged(request.subscribed() ? !device.topics.insert(name).second
+                                                : device.topics.erase(name) == 0);
+    return response;
+  });
+}
+
+#define BELLWIRE_NOT_CALLED(Method, Request, Response)                        \
+  void FakeRegistry::Method(Request, Done<Response> done) {                   \
+    std::move(done)(absl::UnimplementedError("no connector calls " #Method)); \
+  }
+BELLWIRE_NOT_CALLED(ListSubscriptions, internal::v1::ListSubscriptionsRequest,
+                    internal::v1::ListSubscriptionsResponse)
+BELLWIRE_NOT_CALLED(PageSubscribers, internal::v1::PageSubscribersRequest,
+                    internal::v1::PageSubscribersResponse)
+BELLWIRE_NOT_CALLED(ListTopics, internal::v1::ListTopicsRequest, internal::v1::ListTopicsResponse)
+BELLWIRE_NOT_CALLED(PutTopic, internal::v1::PutTopicRequest, internal::v1::KeptTopic)
+BELLWIRE_NOT_CALLED(Publish, internal::v1::PublishTopicRequest, internal::v1::PublishTopicResponse)
+BELLWIRE_NOT_CALLED(Claim, internal::v1::ClaimRequest, internal::v1::ClaimResponse)
+BELLWIRE_NOT_CALLED(Advance, internal::v1::AdvanceRequest, internal::v1::AdvanceResponse)
+BELLWIRE_NOT_CALLED(GetTopicMessage, internal::v1::GetTopicMessageRequest, push::v1::TopicMessage)
+BELLWIRE_NOT_CALLED(RecallTopicMessage, internal::v1::GetTopicMessageRequest,
+                    push::v1::TopicMessage)
+#undef BELLWIRE_NOT_CALLED
+
 }  // namespace bellwire::connector

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace bellwire::connector {
 
 // The part of a registry that connectors see, in memory: mailboxes, routes, acknowledgements. Answers
 // before the call returns, on the caller's thread. Thread-safe.
-class FakeRegistry final : public SessionApi, public NetworkApi {
+class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi {
  public:
   // Puts a message into a mailbox; answers its seq, and the route as of then.
   struct Appended {
@@ -35,12 +36,16 @@ class FakeRegistry final : public SessionApi, public NetworkApi {
   size_t MailboxSize(const DeviceId& device) const;
   std::vector<uint64_t> AckedSeqs(const DeviceId& device) const;
   size_t calls() const;
+  // "registration 7: news": what the device is subscribed to.
+  std::set<std::string> TopicsOf(const DeviceId& device) const;
   // True as soon as `condition` holds, asked after every call; false if it takes longer than `limit`.
   bool WaitUntil(absl::AnyInvocable<bool() const> condition,
                  absl::Duration limit = absl::Seconds(20)) const;
 
   BELLWIRE_SESSION_METHODS(BELLWIRE_OVERRIDE)
   BELLWIRE_NETWORK_METHODS(BELLWIRE_OVERRIDE)
+  // Devices call ChangeSubscription; what backends and gateways call answers UNIMPLEMENTED.
+  BELLWIRE_TOPIC_METHODS(BELLWIRE_OVERRIDE)
 
  private:
   struct Device {
@@ -49,6 +54,7 @@ class FakeRegistry final : public SessionApi, public NetworkApi {
     uint64_t last_seq = 0;
     std::map<uint64_t, internal::v1::Envelope> mailbox;
     std::vector<uint64_t> acked;
+    std::set<std::string> topics;
   };
 
   // Runs `effect` on the device's records and answers what it says, or UNAVAILABLE.

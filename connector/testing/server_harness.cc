@@ -53,6 +53,7 @@ ConnectorServer::Options ServerHarness::Complete(ConnectorServer::Options option
   options.internal_address = absl::StrCat("connector-", servers_.size());
   options.sessions = &registry_;
   options.networks = &registry_;
+  options.topics = &registry_;
   options.directory = this;
   return options;
 }

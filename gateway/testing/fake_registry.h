@@ -17,7 +17,11 @@ namespace bellwire::gateway {
 // The contracts that a gateway uses, answered as the test says: a function per method, UNIMPLEMENTED
 // where there is none. They run one at a time, on the caller's thread, and so do the answers, unless the test
 // holds them back. Thread-safe, but set the functions before the registry is used.
-class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedApi, public StoreApi {
+class FakeRegistry final : public MailboxApi,
+                           public CatalogueApi,
+                           public FeedApi,
+                           public StoreApi,
+                           public TopicApi {
  public:
   template <typename Request, typename Response>
   using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
@@ -39,6 +43,20 @@ class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedAp
   Handler<admin::v1::DeleteAppRequest, admin::v1::App> delete_app;
 
   Handler<admin::v1::BackupRequest, admin::v1::BackupResponse> backup;
+
+  Handler<internal::v1::ChangeSubscriptionRequest, internal::v1::ChangeSubscriptionResponse>
+      change_subscription;
+  Handler<internal::v1::ListSubscriptionsRequest, internal::v1::ListSubscriptionsResponse>
+      list_subscriptions;
+  Handler<internal::v1::PageSubscribersRequest, internal::v1::PageSubscribersResponse>
+      page_subscribers;
+  Handler<internal::v1::ListTopicsRequest, internal::v1::ListTopicsResponse> list_topics;
+  Handler<internal::v1::PutTopicRequest, internal::v1::KeptTopic> put_topic;
+  Handler<internal::v1::PublishTopicRequest, internal::v1::PublishTopicResponse> publish;
+  Handler<internal::v1::ClaimRequest, internal::v1::ClaimResponse> claim;
+  Handler<internal::v1::AdvanceRequest, internal::v1::AdvanceResponse> advance;
+  Handler<internal::v1::GetTopicMessageRequest, push::v1::TopicMessage> get_topic_message;
+  Handler<internal::v1::GetTopicMessageRequest, push::v1::TopicMessage> recall_topic_message;
 
   // From now on calls wait for ReleaseAnswers.
   void HoldAnswers() {
@@ -126,6 +144,46 @@ class FakeRegistry final : public MailboxApi, public CatalogueApi, public FeedAp
 
   void Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) override {
     Answer(backup, std::move(request), std::move(done));
+  }
+
+  void ChangeSubscription(internal::v1::ChangeSubscriptionRequest request,
+                          Done<internal::v1::ChangeSubscriptionResponse> done) override {
+    Answer(change_subscription, std::move(request), std::move(done));
+  }
+  void ListSubscriptions(internal::v1::ListSubscriptionsRequest request,
+                         Done<internal::v1::ListSubscriptionsResponse> done) override {
+    Answer(list_subscriptions, std::move(request), std::move(done));
+  }
+  void PageSubscribers(internal::v1::PageSubscribersRequest request,
+                       Done<internal::v1::PageSubscribersResponse> done) override {
+    Answer(page_subscribers, std::move(request), std::move(done));
+  }
+  void ListTopics(internal::v1::ListTopicsRequest request,
+                  Done<internal::v1::ListTopicsResponse> done) override {
+    Answer(list_topics, std::move(request), std::move(done));
+  }
+  void PutTopic(internal::v1::PutTopicRequest request,
+                Done<internal::v1::KeptTopic> done) override {
+    Answer(put_topic, std::move(request), std::move(done));
+  }
+  void Publish(internal::v1::PublishTopicRequest request,
+               Done<internal::v1::PublishTopicResponse> done) override {
+    Answer(publish, std::move(request), std::move(done));
+  }
+  void Claim(internal::v1::ClaimRequest request, Done<internal::v1::ClaimResponse> done) override {
+    Answer(claim, std::move(request), std::move(done));
+  }
+  void Advance(internal::v1::AdvanceRequest request,
+               Done<internal::v1::AdvanceResponse> done) override {
+    Answer(advance, std::move(request), std::move(done));
+  }
+  void GetTopicMessage(internal::v1::GetTopicMessageRequest request,
+                       Done<push::v1::TopicMessage> done) override {
+    Answer(get_topic_message, std::move(request), std::move(done));
+  }
+  void RecallTopicMessage(internal::v1::GetTopicMessageRequest request,
+                          Done<push::v1::TopicMessage> done) override {
+    Answer(recall_topic_message, std::move(request), std::move(done));
   }
 
  private:

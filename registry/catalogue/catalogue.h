@@ -42,12 +42,12 @@ class Catalogue {
   absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id);
   //   NOT_FOUND UNKNOWN_APP
   absl::StatusOr<admin::v1::App> GetApp(absl::string_view app_id) const;
+  // TEAM_NOT_FOUND if there is none, or if it was deleted.
+  absl::StatusOr<admin::v1::Team> GetTeam(absl::string_view team_id) const;
 
  private:
   // The team that has claimed a name; empty: none.
   absl::StatusOr<std::string> OwnerOf(absl::string_view name_key) const;
-  // TEAM_NOT_FOUND if there is none, or if it was deleted.
-  absl::StatusOr<admin::v1::Team> GetTeam(absl::string_view team_id) const;
   // Deleted ones too.
   absl::StatusOr<std::vector<admin::v1::Team>> AllTeams() const;
   void Delete(const admin::v1::App& app);

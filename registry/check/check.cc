@@ -14,6 +14,8 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "registry/check/check_device.h"
+#include "registry/check/check_topics.h"
+#include "registry/check/teams_key.h"
 #include "registry/engine/records.h"
 #include "registry/keys/keys.h"
 
@@ -24,23 +26,6 @@ using storage::v1::Feed;
 using storage::v1::FeedBlock;
 using storage::v1::MessageLife;
 using storage::v1::Registration;
-
-// A key of Family::kTeams or kFeeds, taken apart.
-struct TeamsKey {
-  std::string team_id;
-  char kind = 0;
-  absl::string_view rest;
-};
-std::optional<TeamsKey> ParseTeamsKey(absl::string_view key) {
-  if (key.empty()) return std::nullopt;
-  const size_t size = static_cast<uint8_t>(key[0]);
-  if (size == 0 || key.size() < 1 + size + 1) return std::nullopt;
-  return TeamsKey{std::string(key.substr(1, size)), key[1 + size], key.substr(size + 2)};
-}
-
-std::string Team(absl::string_view team_id) {
-  return absl::StrCat("team ", absl::CHexEscape(team_id));
-}
 
 // One run over all families.
 class Check {
@@ -57,10 +42,20 @@ class Check {
       device_->Judge();
     }
     LookForStrayLives();
-    ScanFamily(Family::kTimeline, "timeline", [&](auto key, auto) { TakeTimeline(key); });
+    if (ScanFamily(Family::kTimeline, "timeline", [&](auto key, auto) { TakeTimeline(key); })) {
+      for (const auto& [device, registration_id] : ending_topics_) {
+        report_.Add(absl::StrCat("device ", ToHex(device), ", registration ",
+                                 absl::Hex(registration_id, absl::kZeroPad16)),
+                    "has ended and keeps its topics: nothing in the timeline ends them");
+      }
+    }
     ScanFamily(Family::kOutbox, "outbox", [&](auto key, auto value) { TakeOutbox(key, value); });
     if (ScanFamily(Family::kFeeds, "feeds", [&](auto key, auto value) { TakeFeeds(key, value); })) {
       for (const auto& [team_id, feed] : feeds_) JudgeFeed(team_id, feed);
+    }
+    if (ScanFamily(Family::kTopics, "topics",
+                   [&](auto key, auto value) { topics_.Take(key, value); })) {
+      topics_.Judge();
     }
     progress_(records_);
   }
@@ -140,7 +135,7 @@ class Check {
     if (device_ == nullptr || device != device_id_) {
       if (device_ != nullptr) device_->Judge();
       device_id_ = device;
-      device_ = std::make_unique<DeviceCheck>(device, &reader_, &report_);
+      device_ = std::make_unique<DeviceCheck>(device, &reader_, &report_, &ending_topics_);
     }
     device_->Take(key, value);
   }
@@ -148,6 +143,9 @@ class Check {
   void TakeTimeline(absl::string_view key) {
     report_.Count(RecordKind::kTimeline);
     const std::optional<TimelineEntry> entry = ParseTimelineKey(key);
+    if (entry.has_value() && entry->kind == TimelineEntry::Kind::kTopics) {
+      ending_topics_.erase({entry->device, entry->message.registration_id});
+    }
     if (!entry.has_value()) {
       report_.Add(absl::StrCat("timeline entry ", absl::BytesToHexString(key)),
                   "it can't be parsed");
@@ -156,8 +154,9 @@ class Check {
     if (IsAboutSomething(*entry)) return;
     report_.Add(absl::StrCat("timeline entry ", absl::BytesToHexString(key)),
                 absl::StrCat("nothing is due then for ",
-                             entry->kind == TimelineEntry::Kind::kFeed
-                                 ? Team(entry->team_id)
+                             entry->kind == TimelineEntry::Kind::kFeed ||
+                                     entry->kind == TimelineEntry::Kind::kTopicMessage
+                                 ? TeamName(entry->team_id)
                                  : absl::StrCat("device ", ToHex(entry->device))));
   }
 
@@ -181,12 +180,20 @@ class Check {
         return entry.kind == TimelineEntry::Kind::kExpiry ? (*record)->wake_at_ms() == entry.time_ms
                                                           : (*record)->removed_at_ms() != 0;
       }
+      case TimelineEntry::Kind::kTopics:
       case TimelineEntry::Kind::kScheduled:
         // It may have ended since: such entries stay until their time.
         return Exists(Family::kDevices, DeviceRecordKey(entry.device));
       case TimelineEntry::Kind::kFeed: {
         const auto feed = GetRecord<Feed>(reader_, Family::kTeams, FeedKey(entry.team_id));
         return !feed.ok() || (feed->has_value() && (*feed)->wake_at_ms() == entry.time_ms);
+      }
+      case TimelineEntry::Kind::kTopicMessage: {
+        const auto fan_out =
+            GetRecord<storage::v1::FanOut>(reader_, Family::kTopics,
+                                           FanOutKey(entry.team_id, entry.message.message_id));
+        return !fan_out.ok() ||
+               (fan_out->has_value() && (*fan_out)->wake_at_ms() == entry.time_ms);
       }
     }
     return true;
@@ -197,10 +204,12 @@ class Check {
     const std::optional<OutboxEntry> entry = ParseOutboxKey(key);
     const auto record = ParseRecord<storage::v1::Outbox>(value);
     const std::string where = absl::StrCat("outbox entry ", absl::BytesToHexString(key));
-    if (!entry.has_value() || !record.ok() || record->receipts_size() == 0) {
+    if (!entry.has_value() || !record.ok() ||
+        record->receipts_size() + record->topics_size() == 0) {
       report_.Add(where, "it can't be parsed");
       return;
     }
+    topics_.NotePending(*record);
     if (!Exists(Family::kDevices, DeviceRecordKey(entry->device))) {
       report_.Add(where, absl::StrCat("there is no device ", ToHex(entry->device)));
     }
@@ -230,7 +239,7 @@ class Check {
   void TakeFeedBlock(const std::string& team_id, absl::string_view rest, absl::string_view value) {
     report_.Count(RecordKind::kFeedBlock);
     FeedFound& feed = feeds_[team_id];
-    const std::string where = absl::StrCat("feed of ", Team(team_id));
+    const std::string where = absl::StrCat("feed of ", TeamName(team_id));
     const auto block = ParseRecord<FeedBlock>(value);
     const uint64_t last = rest.size() == 8 ? ParseBigEndian64(rest) : 0;
     const uint64_t covers =
@@ -257,7 +266,7 @@ class Check {
   }
 
   void JudgeFeed(const std::string& team_id, const FeedFound& found) {
-    const std::string where = absl::StrCat("feed of ", Team(team_id));
+    const std::string where = absl::StrCat("feed of ", TeamName(team_id));
     if (!Exists(Family::kTeams, TeamRecordKey(team_id))) {
       report_.Add(where, "the team is not known");
     }
@@ -295,7 +304,7 @@ class Check {
         report_.Count(RecordKind::kTeam);
         const auto team = ParseRecord<admin::v1::Team>(value);
         if (!team.ok() || team->team_id() != parsed->team_id || !parsed->rest.empty()) {
-          report_.Add(Team(parsed->team_id), "its record can't be parsed, or is another's");
+          report_.Add(TeamName(parsed->team_id), "its record can't be parsed, or is another's");
         }
         return;
       }
@@ -330,7 +339,7 @@ class Check {
   void TakeNamed(absl::string_view what, const TeamsKey& key, bool fits,
                  const std::string& name_key) {
     const std::string where =
-        absl::StrCat(what, " ", absl::CHexEscape(key.rest), " of ", Team(key.team_id));
+        absl::StrCat(what, " ", absl::CHexEscape(key.rest), " of ", TeamName(key.team_id));
     if (!fits) report_.Add(where, "its record can't be parsed, or is another's");
     if (!Exists(Family::kTeams, TeamRecordKey(key.team_id))) {
       report_.Add(where, "the team's own record is missing");
@@ -367,7 +376,7 @@ class Check {
     } else if (!Exists(Family::kTeams, TeamRecordKey(owner->team_id()))) {
       // A name without app or key is none: putting them is two steps, and the second may have failed.
       report_.Add(where,
-                  absl::StrCat("it belongs to ", Team(owner->team_id()), ", which is not known"));
+                  absl::StrCat("it belongs to ", TeamName(owner->team_id()), ", which is not known"));
     }
   }
 
@@ -381,6 +390,9 @@ class Check {
   std::unique_ptr<DeviceCheck> device_;
   // By team.
   std::map<std::string, FeedFound> feeds_;
+  // Registrations that have ended and have topics, until their entry in the timeline is found.
+  EndingTopics ending_topics_;
+  TopicsCheck topics_{&reader_, &report_};
 };
 
 }  // namespace
@@ -425,6 +437,14 @@ absl::string_view RecordKindName(RecordKind kind) {
       return "names";
     case RecordKind::kNetworkSlot:
       return "network slots";
+    case RecordKind::kTopicSubscription:
+      return "topics of registrations";
+    case RecordKind::kSubscriber:
+      return "subscribers of topics";
+    case RecordKind::kTopic:
+      return "topics";
+    case RecordKind::kTopicMessage:
+      return "topic messages and their fan-outs";
     case RecordKind::kUnknown:
       return "of a kind not known here";
   }

@@ -36,6 +36,10 @@ enum class RecordKind : uint8_t {
   kKey,
   kName,
   kNetworkSlot,
+  kTopicSubscription,
+  kSubscriber,
+  kTopic,
+  kTopicMessage,
   // Of a kind that this version does not know: a newer one may have left it, and it does no harm.
   kUnknown,
 };
@@ -71,7 +75,9 @@ struct CheckReport {
 //     registrations, what holds a place and where it lies, messages and their lives, gap notices, recalls;
 //   * the receipts of each life can follow on each other, and have one end at most;
 //   * everything that will be due has its entry in the timeline, and every entry is about something;
-//   * teams, apps, keys and their names belong together; a feed has no holes.
+//   * teams, apps, keys and their names belong together; a feed has no holes;
+//   * what a registration is subscribed to and the subscribers of each topic are the same, and are counted;
+//     a topic message has its fan-out.
 // What can't be read is a problem like others; the check goes on with what can.
 //
 // Memory: that of the largest device's records without their payloads. `progress` is called now and then with

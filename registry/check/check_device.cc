@@ -99,6 +99,14 @@ void DeviceCheck::Take(absl::string_view key, absl::string_view value) {
       now_or_never_[seq] = {*id, record->registration_id()};
       return;
     }
+    case 'T': {
+      report_.Count(RecordKind::kTopicSubscription);
+      if (rest.size() <= kNumber || !ParseRecord<storage::v1::TopicSubscription>(value).ok()) {
+        return Problem("", "a subscription to a topic can't be parsed");
+      }
+      topics_[ParseBigEndian64(rest.substr(0, kNumber))].emplace(rest.substr(kNumber));
+      return;
+    }
     case 'C': {
       report_.Count(RecordKind::kRecallNotice);
       const auto notice = ParseRecord<storage::v1::RecallNotice>(value);
@@ -170,6 +178,7 @@ void DeviceCheck::Judge() {
   JudgeDevice();
   JudgeApps();
   JudgeSubscriptions();
+  JudgeTopics();
   for (const auto& [id, registration] : registrations_) JudgeRegistration(id, registration);
   for (const auto& [seq, mail] : mail_) JudgeMail(seq, mail);
   for (const auto& [ref, mail] : scheduled_) JudgeScheduled(ref, mail);
@@ -242,6 +251,31 @@ void DeviceCheck::JudgeApps() {
     } else if (it->second.app_id() != app_id || it->second.removed_at_ms() != 0) {
       Problem(absl::StrCat("app ", app_id),
               absl::StrCat(NameOf(registration_id), " is of another app, or dead"));
+    }
+  }
+}
+
+void DeviceCheck::JudgeTopics() {
+  for (const auto& [id, registration] : registrations_) {
+    const auto topics = topics_.find(id);
+    const size_t found = topics == topics_.end() ? 0 : topics->second.size();
+    if (registration.topics() != found) {
+      Problem(NameOf(id), absl::StrCat("counts ", registration.topics(), " topics and has ", found));
+    }
+  }
+  for (const auto& [id, topics] : topics_) {
+    const auto registration = registrations_.find(id);
+    if (registration == registrations_.end() || registration->second.removed_at_ms() != 0) {
+      ending_.emplace(device_, id);
+    }
+    if (registration == registrations_.end()) continue;
+    for (const std::string& topic : topics) {
+      const auto entry = reader_.Get(
+          Family::kTopics, SubscriberKey(registration->second.team_id(), topic, device_, id));
+      if (entry.ok() && !entry->has_value()) {
+        Problem(NameOf(id), absl::StrCat("is subscribed to topic ", topic,
+                                         ", which does not list it: no fan-out would find it"));
+      }
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "bellwire/internal/v1/internal.pb.h"
@@ -18,13 +19,18 @@
 
 namespace bellwire::registry {
 
+// Registrations that have ended and still have topics.
+using EndingTopics = std::set<std::pair<DeviceId, uint64_t>>;
+
 // Whether the records of one device fit to each other. Takes them one by one, in any order, and judges when
 // all are there. Not thread-safe.
 class DeviceCheck {
  public:
-  // Reads the lives, and looks into the timeline and the teams, through `reader`. Both outlive it.
-  DeviceCheck(const DeviceId& device, const KvReader* reader, CheckReport* report)
-      : device_(device), reader_(*reader), report_(*report) {}
+  // Reads the lives, and looks into the timeline and the teams, through `reader`. What it finds for `ending`
+  // must have an entry in the timeline. All outlive it.
+  DeviceCheck(const DeviceId& device, const KvReader* reader, CheckReport* report,
+              EndingTopics* ending)
+      : device_(device), reader_(*reader), report_(*report), ending_(*ending) {}
 
   // A record of Family::kDevices. REQUIRES: the key begins with the device's id and has a kind.
   void Take(absl::string_view key, absl::string_view value);
@@ -45,6 +51,7 @@ class DeviceCheck {
   void JudgeDevice();
   void JudgeApps();
   void JudgeSubscriptions();
+  void JudgeTopics();
   // That the device's entry of its name leads to a living registration, and what it says of its app.
   void JudgeApp(uint64_t id, const storage::v1::Registration& registration);
   void JudgeSubscription(uint64_t id, const storage::v1::Registration& registration);
@@ -70,6 +77,7 @@ class DeviceCheck {
   const DeviceId device_;
   const KvReader& reader_;
   CheckReport& report_;
+  EndingTopics& ending_;
 
   std::optional<storage::v1::Device> record_;
   std::map<std::string, uint64_t> apps_;
@@ -80,6 +88,8 @@ class DeviceCheck {
   // By instance.
   std::map<std::string, NamedSubscription> subscriptions_;
   std::map<uint64_t, storage::v1::Registration> registrations_;
+  // By registration.
+  std::map<uint64_t, std::set<std::string>> topics_;
   std::map<uint64_t, Mail> mail_;
   std::map<MessageRef, Mail> scheduled_;
   std::map<uint64_t, MessageRef> now_or_never_;

@@ -67,6 +67,13 @@ class CheckTest : public testing::Test {
     page.set_instance("page");
     page.set_owner("origin");
     page_ = store_->RegisterSubscription(kDevice, page)->registration_id;
+    ASSERT_TRUE(store_->ChangeSubscription(kDevice, mail_, kTeam, "news", true).ok());
+    internal::v1::PutTopicRequest channel;
+    channel.mutable_topic()->set_team_id(kTeam);
+    channel.mutable_topic()->set_name("channel");
+    channel.set_change(internal::v1::PutTopicRequest::MAKE);
+    ASSERT_TRUE(store_->PutTopic(channel).ok());
+    PublishTo("news", 1);
     Route route;
     route.set_connector_address("127.0.0.1:7446");
     route.set_session_id(1);
@@ -115,6 +122,17 @@ class CheckTest : public testing::Test {
         store_->Append({kDevice, registration, registration == page_ ? "" : kTeam}, message, {});
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? result->seq : 0;
+  }
+
+  void PublishTo(const std::string& topic, uint8_t id) {
+    internal::v1::PublishTopicRequest request;
+    request.set_team_id(kTeam);
+    request.set_message_id(std::string(Id(id).bytes()));
+    request.set_topic(topic);
+    request.add_topics(topic);
+    request.mutable_message()->set_accepted_at_ms(WallNowMs(clock_));
+    request.mutable_message()->set_expires_at_ms(WallNowMs(clock_) + 1000);
+    ASSERT_TRUE(store_->Publish(request).ok());
   }
 
   CheckReport Check() {
@@ -191,7 +209,8 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
         RecordKind::kScheduled, RecordKind::kNowOrNever, RecordKind::kRecallNotice,
         RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox, RecordKind::kFeed,
         RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp, RecordKind::kKey,
-        RecordKind::kName, RecordKind::kNetworkSlot}) {
+        RecordKind::kName, RecordKind::kNetworkSlot, RecordKind::kTopicSubscription,
+        RecordKind::kSubscriber, RecordKind::kTopic, RecordKind::kTopicMessage}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
   }
   EXPECT_EQ(report.counts[static_cast<size_t>(RecordKind::kMessage)], 102);
@@ -247,6 +266,81 @@ TEST_F(CheckTest, SubscriptionsAndTheirEntriesFitToEachOther) {
   EXPECT_TRUE(Check().sound());
 }
 
+TEST_F(CheckTest, TopicsOfDevicesAndOfTeamsFitToEachOther) {
+  const auto without = [&](Family family, const std::string& key, const std::string& problem) {
+    const std::string before = **engine_.Get(family, key);
+    Delete(family, key);
+    ExpectProblem(problem);
+    Put(family, key, before);
+  };
+  const std::string own = DeviceTopicKey(kDevice, mail_, "news");
+  const std::string listed = SubscriberKey(kTeam, "news", kDevice, mail_);
+  without(Family::kDevices, own, "which has no record of that");
+  without(Family::kDevices, own, "counts 1 topics and has 0");
+  without(Family::kTopics, listed, "no fan-out would find it");
+  without(Family::kTopics, listed, "counts 1 subscribers and has none");
+  without(Family::kTopics, TopicCountKey(kTeam, "news"), "counts 0 subscribers and has 1");
+  Put(Family::kTopics, listed, "com.example.full");
+  ExpectProblem("as a subscriber of another app");
+  Put(Family::kTopics, listed, "com.example.mail");
+  without(Family::kTopics, TeamTopicsKey(kTeam), "counts 0 topics that stay and has 1");
+  without(Family::kTopics, KeptTopicKey(kTeam, "channel"), "counts 1 topics that stay and has 0");
+  EXPECT_TRUE(Check().sound());
+}
+
+TEST_F(CheckTest, ARegistrationThatEndedKeepsNoTopics) {
+  const uint64_t again = store_->RegisterApp(kDevice, "com.example.gone")->registration_id;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(
+        store_->ChangeSubscription(kDevice, again, kTeam, absl::StrCat("t", i), true).ok());
+  }
+  ASSERT_TRUE(store_->RemoveApp(kDevice, "com.example.gone", again).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_TRUE(Check().sound()) << "the rest goes soon";
+  const TimelineEntry entry{.time_ms = WallNowMs(clock_),
+                            .device = kDevice,
+                            .kind = TimelineEntry::Kind::kTopics,
+                            .message = {.registration_id = again},
+                            .team_id = kTeam};
+  Delete(Family::kTimeline, TimelineKey(entry));
+  ExpectProblem("has ended and keeps its topics");
+}
+
+TEST_F(CheckTest, ATopicMessageHasAllItsRecords) {
+  const auto without = [&](Family family, const std::string& key, const std::string& problem) {
+    const std::string before = **engine_.Get(family, key);
+    Delete(family, key);
+    ExpectProblem(problem);
+    Put(family, key, before);
+  };
+  Envelope message;
+  message.set_message_id(std::string(Id(220).bytes()));
+  message.set_topic_message_id(std::string(Id(1).bytes()));
+  message.set_accepted_at_ms(WallNowMs(clock_));
+  message.set_expires_at_ms(WallNowMs(clock_) + 1000);
+  ASSERT_TRUE(store_->Append({kDevice, mail_, kTeam}, message, {}).ok());
+  ASSERT_TRUE(store_->RelayReceipts(100).ok());
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_TRUE(Check().sound());
+  const std::string fan_out = FanOutKey(kTeam, Id(1));
+  without(Family::kTopics, TopicMessageKey(kTeam, Id(1)), "has a fan-out and no message");
+  without(Family::kTopics, fan_out, "has no fan-out");
+  without(Family::kTopics, fan_out, "has counts and no fan-out");
+  without(Family::kTopics, fan_out, "is listed as one that is being sent, and is not");
+  without(Family::kTopics, OpenFanOutKey({WallNowMs(clock_), Id(1), kTeam}),
+          "nobody would send it");
+  const int64_t wake_ms =
+      (*GetRecord<storage::v1::FanOut>(engine_, Family::kTopics, fan_out))->wake_at_ms();
+  const std::string timeline = TimelineKey({.time_ms = wake_ms,
+                                            .kind = TimelineEntry::Kind::kTopicMessage,
+                                            .message = {.message_id = Id(1)},
+                                            .team_id = kTeam});
+  without(Family::kTimeline, timeline, "nothing in the timeline will forget it");
+  Change<storage::v1::FanOut>(Family::kTopics, fan_out,
+                              [](storage::v1::FanOut& f) { f.set_wake_at_ms(7); });
+  ExpectProblem("nothing is due then for team teamaaaaaa");
+}
+
 TEST_F(CheckTest, AnEmptyStoreIsSound) {
   MemoryEngine empty;
   CheckReport report;
@@ -278,6 +372,12 @@ TEST_F(CheckTest, EveryRecordParses) {
       {"team teamaaaaaa: its record", {Family::kTeams, TeamRecordKey(kTeam)}},
       {"app com.example.mail of", {Family::kTeams, TeamAppKey(kTeam, "com.example.mail")}},
       {"key keyaaaaaaa of", {Family::kTeams, TeamKeyKey(kTeam, "keyaaaaaaa")}},
+      {"a subscription to a topic can't", {Family::kDevices, DeviceTopicKey(kDevice, mail_, "news")}},
+      {"the number of its subscribers", {Family::kTopics, TopicCountKey(kTeam, "news")}},
+      {"topic channel of", {Family::kTopics, KeptTopicKey(kTeam, "channel")}},
+      {"what it has of topics", {Family::kTopics, TeamTopicsKey(kTeam)}},
+      {"a topic message can't be parsed", {Family::kTopics, TopicMessageKey(kTeam, Id(1))}},
+      {"a fan-out can't be parsed", {Family::kTopics, FanOutKey(kTeam, Id(1))}},
       {"name Acom.example.mail", {Family::kNames, AppNameKey("com.example.mail")}},
   };
   for (const auto& [problem, key] : records) {
@@ -298,6 +398,10 @@ TEST_F(CheckTest, KeysThatNobodyMakes) {
   ExpectProblem("of the teams: it is no team's");
   Put(Family::kFeeds, "\x09short", "");
   ExpectProblem("of the feeds: it is no team's");
+  Put(Family::kTopics, "\x09short", "");
+  ExpectProblem("of the topics: it is no team's");
+  Put(Family::kTopics, std::string("\0short", 6), "");
+  ExpectProblem("of the topics: it is no fan-out's");
 }
 
 TEST_F(CheckTest, CountsOfTheDevice) {

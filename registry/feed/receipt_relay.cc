@@ -13,6 +13,8 @@
 #include "registry/engine/records.h"
 #include "registry/feed/receipt_feed.h"
 #include "registry/keys/keys.h"
+#include "registry/topics/topic_list.h"
+#include "registry/topics/topic_steps.h"
 
 namespace bellwire::registry {
 
@@ -21,18 +23,54 @@ using storage::v1::OutboxReceipt;
 
 namespace {
 
+// What goes to one team.
+struct ForTeam {
+  std::vector<storage::v1::FeedReceipt> receipts;
+  // How many subscribers more each topic has.
+  absl::btree_map<std::string, int64_t> topics;
+  // By the id of the topic message.
+  absl::btree_map<std::string, StepCounts> topic_messages;
+};
 // In the order of the team's id, so that a simulation repeats itself.
-using ReceiptsOfTeams = absl::btree_map<std::string, std::vector<storage::v1::FeedReceipt>>;
+using ForTeams = absl::btree_map<std::string, ForTeam>;
 
-void AddTo(ReceiptsOfTeams* of_team, const DeviceId& device, const Outbox& outbox) {
+void AddTo(ForTeams* of_team, const DeviceId& device, const Outbox& outbox) {
+  for (const storage::v1::OutboxTopic& topic : outbox.topics()) {
+    (*of_team)[topic.team_id()].topics[topic.topic()] += topic.change();
+  }
   for (const OutboxReceipt& receipt : outbox.receipts()) {
-    storage::v1::FeedReceipt& to = (*of_team)[receipt.team_id()].emplace_back();
+    ForTeam& team = (*of_team)[receipt.team_id()];
+    if (!receipt.topic_message_id().empty()) {
+      ++team.topic_messages[receipt.topic_message_id()][receipt.receipt().step()];
+    }
+    storage::v1::FeedReceipt& to = team.receipts.emplace_back();
     to.set_device_id(std::string(device.bytes()));
     to.set_registration_id(receipt.registration_id());
     to.set_app_id(receipt.app_id());
     to.set_message_id(receipt.message_id());
     *to.mutable_receipt() = receipt.receipt();
   }
+}
+
+// What is damaged is logged and left as it is: it must not keep what comes after it.
+absl::Status PassOverDamage(absl::string_view team_id, const absl::Status& status) {
+  if (status.ok() || absl::IsUnavailable(status)) return status;
+  LogError("relay_failed", {{"team", team_id}, {"error", status.message()}});
+  return absl::OkStatus();
+}
+
+absl::Status CountTopics(Overlay* step, absl::string_view team_id, const ForTeam& team) {
+  for (const auto& [topic, change] : team.topics) {
+    BELLWIRE_RETURN_IF_ERROR(
+        PassOverDamage(team_id, TopicList(step, team_id).Count(topic, change)));
+  }
+  for (const auto& [bytes, counts] : team.topic_messages) {
+    const std::optional<MessageId> message_id = MessageId::FromBytes(bytes);
+    if (!message_id.has_value()) continue;
+    BELLWIRE_RETURN_IF_ERROR(
+        PassOverDamage(team_id, CountTopicSteps(step, team_id, *message_id, counts)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -44,7 +82,7 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
   RelayResult result;
   std::vector<std::string> moved;
   std::string last;
-  ReceiptsOfTeams of_team;
+  ForTeams of_team;
   size_t entries = 0;
   if (has_records_) {
     BELLWIRE_RETURN_IF_ERROR(staged_->Scan(
@@ -74,9 +112,11 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
   if (entries + of_batch == 0) return result;
   // All of the feeds or none, or a retry would repeat the ones that worked.
   Overlay step(staged_);
-  for (auto& [team_id, receipts] : of_team) {
+  for (auto& [team_id, team] : of_team) {
+    BELLWIRE_RETURN_IF_ERROR(CountTopics(&step, team_id, team));
+    if (team.receipts.empty()) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        ReceiptFeed(&step, team_id, numbers_after_).Append(std::move(receipts), now_ms));
+        ReceiptFeed(&step, team_id, numbers_after_).Append(std::move(team.receipts), now_ms));
     result.teams.push_back(team_id);
   }
   std::move(step).MergeInto(staged_);
@@ -89,7 +129,7 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
 }
 
 void ReceiptRelay::Add(uint64_t order, const DeviceId& device, Outbox outbox) {
-  if (outbox.receipts_size() > 0) batch_.push_back({order, device, std::move(outbox)});
+  if (outbox.receipts_size() + outbox.topics_size() > 0) batch_.push_back({order, device, std::move(outbox)});
 }
 
 void ReceiptRelay::Stage() {

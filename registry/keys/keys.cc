@@ -123,6 +123,26 @@ int64_t TimeOfScheduledKey(absl::string_view key) {
   return static_cast<int64_t>(ParseBigEndian64(key.substr(kId + 1, kNumber)));
 }
 
+std::string DeviceTopicKey(const DeviceId& device, uint64_t registration_id,
+                           absl::string_view topic) {
+  return WithName(DeviceTopicsFrom(device, registration_id), topic);
+}
+
+std::string DeviceTopicsFrom(const DeviceId& device, uint64_t registration_id) {
+  std::string key = DeviceKey(device, 'T');
+  AppendBigEndian64(registration_id, &key);
+  return key;
+}
+
+std::string DeviceTopicsEnd(const DeviceId& device, uint64_t registration_id) {
+  // No name begins with it.
+  return DeviceTopicsFrom(device, registration_id) + '\xff';
+}
+
+absl::string_view TopicOfDeviceTopicKey(absl::string_view key) {
+  return key.substr(kId + 1 + kNumber);
+}
+
 std::string RecallKey(const DeviceId& device, const MessageRef& message) {
   std::string key = RecallsFrom(device);
   AppendMessage(message, &key);
@@ -189,6 +209,14 @@ std::string TimelineKey(const TimelineEntry& entry) {
     case TimelineEntry::Kind::kFeed:
       key += entry.team_id;
       break;
+    case TimelineEntry::Kind::kTopics:
+      AppendBigEndian64(entry.message.registration_id, &key);
+      key += entry.team_id;
+      break;
+    case TimelineEntry::Kind::kTopicMessage:
+      key.append(entry.message.message_id.bytes().data(), MessageId::kSize);
+      key += entry.team_id;
+      break;
   }
   return key;
 }
@@ -228,6 +256,16 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key) {
     case TimelineEntry::Kind::kFeed:
       if (rest.empty()) return std::nullopt;
       entry.team_id = std::string(rest);
+      return entry;
+    case TimelineEntry::Kind::kTopics:
+      if (rest.size() <= kNumber) return std::nullopt;
+      entry.message.registration_id = ParseBigEndian64(rest.substr(0, kNumber));
+      entry.team_id = std::string(rest.substr(kNumber));
+      return entry;
+    case TimelineEntry::Kind::kTopicMessage:
+      if (rest.size() <= MessageId::kSize) return std::nullopt;
+      entry.message.message_id = *MessageId::FromBytes(rest.substr(0, MessageId::kSize));
+      entry.team_id = std::string(rest.substr(MessageId::kSize));
       return entry;
   }
   return std::nullopt;
@@ -285,6 +323,70 @@ std::string FeedBlocksEnd(absl::string_view team_id) { return TeamKey(team_id, '
 
 uint64_t PositionOfFeedBlockKey(absl::string_view key) {
   return ParseBigEndian64(key.substr(key.size() - kNumber));
+}
+
+std::string SubscriberKey(absl::string_view team_id, absl::string_view topic,
+                          const DeviceId& device, uint64_t registration_id) {
+  std::string key = SubscribersFrom(team_id, topic);
+  key.append(device.bytes().data(), kId);
+  AppendBigEndian64(registration_id, &key);
+  return key;
+}
+
+std::string SubscribersFrom(absl::string_view team_id, absl::string_view topic) {
+  std::string key = WithName(TeamKey(team_id, 'S'), topic);
+  key.push_back('\0');
+  return key;
+}
+
+std::string SubscribersEnd(absl::string_view team_id, absl::string_view topic) {
+  std::string key = WithName(TeamKey(team_id, 'S'), topic);
+  key.push_back('\1');
+  return key;
+}
+
+SubscriberEntry SubscriberOfKey(absl::string_view key) {
+  const absl::string_view entry = key.substr(key.size() - kId - kNumber);
+  return {*DeviceId::FromBytes(entry.substr(0, kId)), ParseBigEndian64(entry.substr(kId))};
+}
+
+std::string TopicCountKey(absl::string_view team_id, absl::string_view topic) {
+  return WithName(TeamKey(team_id, 'N'), topic);
+}
+std::string KeptTopicKey(absl::string_view team_id, absl::string_view topic) {
+  return WithName(TeamKey(team_id, 'K'), topic);
+}
+std::string TopicCountsEnd(absl::string_view team_id) { return TeamKey(team_id, 'N' + 1); }
+std::string KeptTopicsEnd(absl::string_view team_id) { return TeamKey(team_id, 'K' + 1); }
+absl::string_view TopicOfKey(absl::string_view key) {
+  return key.substr(1 + static_cast<uint8_t>(key[0]) + 1);
+}
+std::string TeamTopicsKey(absl::string_view team_id) { return TeamKey(team_id, 'D'); }
+std::string TopicMessageKey(absl::string_view team_id, const MessageId& message_id) {
+  return WithName(TeamKey(team_id, 'M'), message_id.bytes());
+}
+std::string FanOutKey(absl::string_view team_id, const MessageId& message_id) {
+  return WithName(TeamKey(team_id, 'P'), message_id.bytes());
+}
+std::string TopicStepsKey(absl::string_view team_id, const MessageId& message_id) {
+  return WithName(TeamKey(team_id, 'C'), message_id.bytes());
+}
+
+std::string OpenFanOutKey(const OpenFanOut& fan_out) {
+  std::string key(1, '\0');
+  AppendBigEndian64(static_cast<uint64_t>(fan_out.created_at_ms), &key);
+  key.append(fan_out.message_id.bytes().data(), MessageId::kSize);
+  return key + fan_out.team_id;
+}
+
+std::string OpenFanOutsEnd() { return std::string(1, '\1'); }
+
+std::optional<OpenFanOut> ParseOpenFanOutKey(absl::string_view key) {
+  constexpr size_t kHead = 1 + kNumber + MessageId::kSize;
+  if (key.size() <= kHead || key[0] != '\0') return std::nullopt;
+  return OpenFanOut{static_cast<int64_t>(ParseBigEndian64(key.substr(1, kNumber))),
+                    *MessageId::FromBytes(key.substr(1 + kNumber, MessageId::kSize)),
+                    std::string(key.substr(kHead))};
 }
 
 }  // namespace bellwire::registry

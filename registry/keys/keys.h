@@ -63,6 +63,14 @@ std::string ScheduledKey(const DeviceId& device, int64_t deliver_at_ms,
 // Before every key of this time and after all of earlier ones.
 std::string ScheduledFrom(const DeviceId& device, int64_t deliver_at_ms);
 int64_t TimeOfScheduledKey(absl::string_view key);
+// A registration is subscribed to a topic.
+std::string DeviceTopicKey(const DeviceId& device, uint64_t registration_id,
+                           absl::string_view topic);  // 'T'
+// Before and after all of a registration.
+std::string DeviceTopicsFrom(const DeviceId& device, uint64_t registration_id);
+std::string DeviceTopicsEnd(const DeviceId& device, uint64_t registration_id);
+// REQUIRES: made by DeviceTopicKey.
+absl::string_view TopicOfDeviceTopicKey(absl::string_view key);
 std::string RecallKey(const DeviceId& device, const MessageRef& message);  // 'C'
 // Before and after all of them.
 std::string RecallsFrom(const DeviceId& device);
@@ -100,15 +108,19 @@ struct TimelineEntry {
     kScheduled = 'S',
     // The oldest receipts of a team's feed are forgotten.
     kFeed = 'F',
+    // A registration that ended has topics left.
+    kTopics = 'T',
+    // A topic message is forgotten.
+    kTopicMessage = 'P',
   };
   int64_t time_ms = 0;
   DeviceId device;
   Kind kind = Kind::kLife;
-  // kLife: both of it. kExpiry, kRegistration: the registration only.
+  // kLife: both of it. kExpiry, kRegistration, kTopics: the registration only. kTopicMessage: the id only.
   MessageRef message;
   // kNowOrNever.
   uint64_t seq = 0;
-  // kFeed, in which `device` is all zeros.
+  // kTopics; and kFeed, kTopicMessage, in which `device` is all zeros.
   std::string team_id;
 };
 std::string TimelineKey(const TimelineEntry& entry);
@@ -160,6 +172,50 @@ std::string FeedBlockKey(absl::string_view team_id, uint64_t last_position);  //
 std::string FeedBlocksEnd(absl::string_view team_id);
 // REQUIRES: made by FeedBlockKey.
 uint64_t PositionOfFeedBlockKey(absl::string_view key);
+
+// --- Family::kTopics: length of the team id (1), team id, kind (1), and what follows here. No topic's name has a
+// zero byte (rpc/topic_name.h).
+
+// A subscriber: topic, a zero byte, device id (16), registration (8).
+std::string SubscriberKey(absl::string_view team_id, absl::string_view topic,
+                          const DeviceId& device, uint64_t registration_id);  // 'S'
+// Before and after all of a topic.
+std::string SubscribersFrom(absl::string_view team_id, absl::string_view topic);
+std::string SubscribersEnd(absl::string_view team_id, absl::string_view topic);
+struct SubscriberEntry {
+  DeviceId device;
+  uint64_t registration_id = 0;
+  friend auto operator<=>(const SubscriberEntry&, const SubscriberEntry&) = default;
+};
+// REQUIRES: made by SubscriberKey.
+SubscriberEntry SubscriberOfKey(absl::string_view key);
+// The number of a topic's subscribers.
+std::string TopicCountKey(absl::string_view team_id, absl::string_view topic);  // 'N'
+// A topic that was made to stay.
+std::string KeptTopicKey(absl::string_view team_id, absl::string_view topic);  // 'K'
+// After every topic of the team.
+std::string TopicCountsEnd(absl::string_view team_id);
+std::string KeptTopicsEnd(absl::string_view team_id);
+// REQUIRES: made by TopicCountKey or KeptTopicKey.
+absl::string_view TopicOfKey(absl::string_view key);
+std::string TeamTopicsKey(absl::string_view team_id);                                  // 'D'
+std::string TopicMessageKey(absl::string_view team_id, const MessageId& message_id);   // 'M'
+std::string FanOutKey(absl::string_view team_id, const MessageId& message_id);         // 'P'
+std::string TopicStepsKey(absl::string_view team_id, const MessageId& message_id);     // 'C'
+
+// Fan-outs that have not ended, of all teams, before every team's keys: a zero byte (no team's id is empty), time
+// (8), message id (16), team id.
+struct OpenFanOut {
+  int64_t created_at_ms = 0;
+  MessageId message_id;
+  std::string team_id;
+  friend auto operator<=>(const OpenFanOut&, const OpenFanOut&) = default;
+};
+std::string OpenFanOutKey(const OpenFanOut& fan_out);
+// After all of them.
+std::string OpenFanOutsEnd();
+// nullopt for what OpenFanOutKey did not make.
+std::optional<OpenFanOut> ParseOpenFanOutKey(absl::string_view key);
 
 }  // namespace bellwire::registry
 

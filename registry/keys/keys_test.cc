@@ -51,7 +51,8 @@ TEST(KeysTest, ATeamsRecordsLieTogether) {
 TEST(KeysTest, TimelineKeysParseBack) {
   for (const TimelineEntry::Kind kind :
        {TimelineEntry::Kind::kLife, TimelineEntry::Kind::kExpiry, TimelineEntry::Kind::kNowOrNever,
-        TimelineEntry::Kind::kRegistration, TimelineEntry::Kind::kScheduled}) {
+        TimelineEntry::Kind::kRegistration, TimelineEntry::Kind::kScheduled,
+        TimelineEntry::Kind::kTopics, TimelineEntry::Kind::kTopicMessage}) {
     TimelineEntry entry;
     entry.time_ms = 1'767'225'600'123;
     entry.device = Device(9);
@@ -60,6 +61,11 @@ TEST(KeysTest, TimelineKeysParseBack) {
     if (kind == TimelineEntry::Kind::kExpiry) entry.message.registration_id = 8;
     if (kind == TimelineEntry::Kind::kRegistration) entry.message.registration_id = 6;
     if (kind == TimelineEntry::Kind::kNowOrNever) entry.seq = 7;
+    if (kind == TimelineEntry::Kind::kTopics) entry.message.registration_id = 10;
+    if (kind == TimelineEntry::Kind::kTopicMessage) entry.message.message_id = Message(11);
+    const bool of_team = kind >= TimelineEntry::Kind::kTopics ||
+                         kind == TimelineEntry::Kind::kTopicMessage;
+    if (of_team) entry.team_id = "team";
     const std::string key = TimelineKey(entry);
     EXPECT_LT(TimelineFrom(entry.time_ms), key);
     EXPECT_LT(key, TimelineFrom(entry.time_ms + 1));
@@ -70,9 +76,42 @@ TEST(KeysTest, TimelineKeysParseBack) {
     EXPECT_EQ(parsed->kind, entry.kind);
     EXPECT_EQ(parsed->message, entry.message);
     EXPECT_EQ(parsed->seq, entry.seq);
-    EXPECT_FALSE(ParseTimelineKey(key + "x").has_value());
+    EXPECT_EQ(parsed->team_id, entry.team_id);
+    // A team's id may have any length but none.
+    EXPECT_FALSE(ParseTimelineKey(of_team ? key.substr(0, key.size() - 4) : key + "x").has_value());
     EXPECT_FALSE(ParseTimelineKey(key.substr(0, 24)).has_value());
   }
+}
+
+TEST(KeysTest, SubscribersOfATopicLieInTheOrderOfDevicesAndApartFromOtherTopics) {
+  const std::string key = SubscriberKey("team", "news", Device(255), UINT64_MAX);
+  EXPECT_EQ(SubscriberOfKey(key), (SubscriberEntry{Device(255), UINT64_MAX}));
+  EXPECT_LT(SubscribersFrom("team", "news"), SubscriberKey("team", "news", Device(0), 1));
+  EXPECT_LT(SubscriberKey("team", "news", Device(0), UINT64_MAX),
+            SubscriberKey("team", "news", Device(1), 1));
+  EXPECT_LT(key, SubscribersEnd("team", "news"));
+  // A name that begins with another one.
+  EXPECT_LT(SubscribersEnd("team", "news"), SubscribersFrom("team", "news-2"));
+  EXPECT_LT(SubscribersEnd("team", "news"), SubscribersFrom("team", "news%"));
+  EXPECT_LT(TopicCountKey("team", "~~~"), TopicCountsEnd("team"));
+  EXPECT_LT(KeptTopicKey("team", "~~~"), KeptTopicsEnd("team"));
+  EXPECT_EQ(TopicOfKey(TopicCountKey("team", "news")), "news");
+  const std::string own = DeviceTopicKey(Device(1), 7, "news");
+  EXPECT_EQ(TopicOfDeviceTopicKey(own), "news");
+  EXPECT_LT(DeviceTopicsFrom(Device(1), 7), own);
+  EXPECT_LT(own, DeviceTopicsEnd(Device(1), 7));
+  EXPECT_LT(DeviceTopicsEnd(Device(1), 7), DeviceTopicsFrom(Device(1), 8));
+}
+
+TEST(KeysTest, OpenFanOutsLieBeforeEveryTeamInTheOrderOfTime) {
+  const OpenFanOut fan_out{1'767'225'600'123, Message(3), "team"};
+  const std::string key = OpenFanOutKey(fan_out);
+  EXPECT_EQ(ParseOpenFanOutKey(key), fan_out);
+  EXPECT_LT(key, OpenFanOutKey({fan_out.created_at_ms + 1, Message(2), "a"}));
+  EXPECT_LT(key, OpenFanOutsEnd());
+  EXPECT_LE(OpenFanOutsEnd(), TopicStepsKey("a", Message(0)));
+  EXPECT_EQ(ParseOpenFanOutKey(TopicStepsKey("team", Message(0))), std::nullopt);
+  EXPECT_EQ(ParseOpenFanOutKey(key.substr(0, key.size() - 4)), std::nullopt);
 }
 
 TEST(KeysTest, TheNumbersOfAStartGrowWhateverTheClockDoes) {

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -263,25 +262,6 @@ absl::StatusOr<uint64_t> DeviceTransaction::FindSubscription(absl::string_view i
   return RegistrationAt(overlay_, SubscriptionKey(id_, instance));
 }
 
-void DeviceTransaction::PutSubscription(const internal::v1::Subscription& subscription,
-                                        uint64_t registration_id) {
-  std::string value;
-  AppendBigEndian64(registration_id, &value);
-  value += subscription.owner();
-  overlay_.Put(Family::kDevices, SubscriptionKey(id_, subscription.instance()), std::move(value));
-}
-
-absl::StatusOr<size_t> DeviceTransaction::CountSubscriptionsOf(absl::string_view owner) {
-  size_t count = 0;
-  BELLWIRE_RETURN_IF_ERROR(overlay_.Scan(
-      Family::kDevices, SubscriptionsFrom(id_), SubscriptionsEnd(id_),
-      [&](absl::string_view, absl::string_view value) {
-        count += absl::EndsWith(value, owner) && value.size() == sizeof(uint64_t) + owner.size();
-        return true;
-      }));
-  return count;
-}
-
 void DeviceTransaction::CountSubscriptionMessage(int more) {
   Device& device = mutable_device();
   device.set_subscription_messages(device.subscription_messages() + static_cast<uint32_t>(more));
@@ -306,7 +286,7 @@ void DeviceTransaction::StartLife(const Envelope& mail) {
   assert(registration != registrations_.end());
   const auto publish = [&](push::v1::Step step, int64_t time_ms) {
     Publish(registration->second.record, mail.registration_id(), mail.message_id(), step, time_ms,
-            "");
+            "", mail.topic_message_id());
   };
   publish(push::v1::ACCEPTED, mail.accepted_at_ms());
   publish(push::v1::STORED, mail.stored_at_ms());
@@ -460,13 +440,17 @@ absl::Status DeviceTransaction::Note(const MessageRef& message, MessageLife* lif
 absl::Status DeviceTransaction::TakeReceipt(const MessageRef& message, MessageLife* life,
                                             push::v1::Step step, absl::string_view detail,
                                             int64_t time_ms) {
+  // A topic message counts each step of a message once: a message is sent as often as its device comes back.
+  const bool is_first = std::none_of(
+      life->receipts().begin(), life->receipts().end(),
+      [step](const storage::v1::StoredReceipt& receipt) { return receipt.step() == step; });
   if (!AddReceipt(life, step, time_ms, detail)) return absl::OkStatus();
   // kDeadTokenRetention sees to it that the registration is there as long as its messages live.
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
                             FindRegistration(message.registration_id));
   if (registration == nullptr) return StoreCorruptError("a message without registration");
-  Publish(*registration, message.registration_id, message.message_id.bytes(), step, time_ms,
-          detail);
+  Publish(*registration, message.registration_id, message.message_id.bytes(), step, time_ms, detail,
+          is_first ? absl::string_view(life->topic_message_id()) : absl::string_view());
   return absl::OkStatus();
 }
 
@@ -507,12 +491,12 @@ absl::StatusOr<std::vector<DeviceTransaction::Recalled>> DeviceTransaction::Reca
 void DeviceTransaction::RecordDeadToken(uint64_t registration_id, absl::string_view detail) {
   const auto it = registrations_.find(registration_id);
   assert(it != registrations_.end());
-  Publish(it->second.record, registration_id, "", push::v1::UNREGISTERED, now_ms_, detail);
+  Publish(it->second.record, registration_id, "", push::v1::UNREGISTERED, now_ms_, detail, "");
 }
 
 void DeviceTransaction::Publish(const Registration& registration, uint64_t registration_id,
                                 absl::string_view message_id, push::v1::Step step, int64_t time_ms,
-                                absl::string_view detail) {
+                                absl::string_view detail, absl::string_view topic_message_id) {
   if (registration.has_subscription()) return;
   storage::v1::OutboxReceipt* entry = outbox_.add_receipts();
   entry->set_team_id(registration.team_id());
@@ -522,6 +506,7 @@ void DeviceTransaction::Publish(const Registration& registration, uint64_t regis
   entry->mutable_receipt()->set_step(step);
   entry->mutable_receipt()->set_time_ms(time_ms);
   entry->mutable_receipt()->set_detail(std::string(detail));
+  entry->set_topic_message_id(std::string(topic_message_id));
 }
 
 uint64_t DeviceTransaction::TakeSeq() {

@@ -33,6 +33,8 @@ namespace bellwire::registry {
 //     other message has. Its life is written if that entry says so; if not, it is still NewLife of the message;
 //   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
 //   * `subscription_messages` counts what is pending for subscriptions;
+//   * a subscription to a topic has its entry among the topic's subscribers, and its registration counts it; whose
+//     registration has ended has an entry of kTopics in the timeline;
 //   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first expiry of
 //     what is pending, but for kExpiryGrace;
 //   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than LatestWakeMs.
@@ -109,6 +111,21 @@ class DeviceTransaction {
   absl::StatusOr<size_t> CountSubscriptionsOf(absl::string_view owner);
   // Sees to it that what is pending is looked at by then. REQUIRES: the registration was found.
   void WakeBy(uint64_t registration_id, int64_t time_ms);
+
+  // --- Topics of a registration.
+
+  // nullopt: it is not subscribed.
+  absl::StatusOr<std::optional<storage::v1::TopicSubscription>> FindTopic(
+      uint64_t registration_id, absl::string_view topic);
+  // Subscribes it now. REQUIRES: the registration was found and lives, and FindTopic did not find it.
+  void AddTopic(uint64_t registration_id, absl::string_view topic);
+  // REQUIRES: it is subscribed. The registration itself may be forgotten.
+  absl::Status RemoveTopic(uint64_t registration_id, absl::string_view team_id,
+                           absl::string_view topic);
+  // Visits the topics in the order of their names, until `visit` returns false.
+  absl::Status ScanTopics(
+      uint64_t registration_id,
+      absl::FunctionRef<bool(absl::string_view topic, const storage::v1::TopicSubscription&)> visit);
 
   // --- Lives.
 
@@ -238,10 +255,11 @@ class DeviceTransaction {
   absl::Status TakeReceipt(const MessageRef& message, MessageLife* life, push::v1::Step step,
                            absl::string_view detail, int64_t time_ms);
   // To the outbox, unless it is a subscription's, which has no feed. `message_id`: empty for the token
-  // itself.
+  // itself. `topic_message_id`: as in OutboxReceipt.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,
-               absl::string_view detail);
+               absl::string_view detail, absl::string_view topic_message_id);
+  void CountTopic(absl::string_view team_id, absl::string_view topic, int change);
 
   Overlay* const batch_;
   Overlay overlay_;

@@ -68,6 +68,7 @@ MessageLife NewLife(const internal::v1::Envelope& mail) {
   life.set_accepted_at_ms(mail.accepted_at_ms());
   life.set_expires_at_ms(mail.expires_at_ms());
   life.set_deliver_at_ms(mail.deliver_at_ms());
+  life.set_topic_message_id(mail.topic_message_id());
   AddReceipt(&life, push::v1::ACCEPTED, mail.accepted_at_ms(), "");
   AddReceipt(&life, push::v1::STORED, mail.stored_at_ms(), "");
   return life;

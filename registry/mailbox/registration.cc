@@ -13,6 +13,7 @@
 #include "common/status_macros.h"
 #include "registry/catalogue/app_lives.h"
 #include "registry/engine/store_error.h"
+#include "registry/topics/subscriptions.h"
 
 namespace bellwire::registry {
 
@@ -125,6 +126,9 @@ absl::Status End(DeviceTransaction& tx, uint64_t id, absl::string_view detail) {
   }
   registration->set_removed_at_ms(tx.now_ms());
   tx.RecordDeadToken(id, detail);
+  if (registration->topics() != 0) {
+    BELLWIRE_RETURN_IF_ERROR(EndTopics(tx, id, std::string(registration->team_id())));
+  }
   tx.PutTimeline({.time_ms = tx.now_ms() + absl::ToInt64Milliseconds(kDeadTokenRetention),
                   .kind = TimelineEntry::Kind::kRegistration,
                   .message = {.registration_id = id}});

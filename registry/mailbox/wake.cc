@@ -7,6 +7,7 @@
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "registry/engine/store_error.h"
+#include "registry/topics/subscriptions.h"
 
 namespace bellwire::registry {
 namespace {
@@ -124,7 +125,10 @@ absl::Status Wake(DeviceTransaction& tx, const TimelineEntry& entry) {
       }
       return absl::OkStatus();
     }
+    case TimelineEntry::Kind::kTopics:
+      return EndTopics(tx, entry.message.registration_id, entry.team_id);
     case TimelineEntry::Kind::kFeed:
+    case TimelineEntry::Kind::kTopicMessage:
       // A team's, not a device's.
       break;
   }

@@ -21,6 +21,9 @@
 #include "registry/mailbox/token.h"
 #include "registry/mailbox/wake.h"
 #include "registry/networks/network_pool.h"
+#include "registry/topics/subscriber_page.h"
+#include "registry/topics/subscriptions.h"
+#include "registry/topics/topic_list.h"
 
 namespace bellwire::registry {
 namespace {
@@ -47,7 +50,11 @@ DeviceTransaction KvStore::Begin(const DeviceId& device) {
 
 absl::Status KvStore::Commit() {
   relay_.Stage();
-  if (staged_.writes().empty()) return absl::OkStatus();
+  const bool claimable = std::exchange(claimable_, false);
+  if (staged_.writes().empty()) {
+    if (claimable && options_.on_claimable) options_.on_claimable();
+    return absl::OkStatus();
+  }
   // If they can't be staged, the engine says why.
   StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();
@@ -61,6 +68,7 @@ absl::Status KvStore::Commit() {
     relay_.OnCommitFailed();
     routes_.OnCommitFailed();
     app_lives_.Forget();
+    fan_outs_.OnCommitFailed();
     return status;
   }
   routes_.OnCommitted();
@@ -70,6 +78,7 @@ absl::Status KvStore::Commit() {
   if (options_.on_receipts) {
     for (const std::string& team_id : grown_feeds) options_.on_receipts(team_id);
   }
+  if (claimable && options_.on_claimable) options_.on_claimable();
   return absl::OkStatus();
 }
 
@@ -111,7 +120,7 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
   BELLWIRE_RETURN_IF_ERROR(tx.Finish());
   storage::v1::Outbox outbox = tx.TakeOutbox();
-  receipts_made_ += static_cast<size_t>(outbox.receipts_size());
+  receipts_made_ += static_cast<size_t>(outbox.receipts_size() + outbox.topics_size());
   relay_.Add(outbox_order, device, std::move(outbox));
   if (!tx.connected()) return absl::OkStatus();
   for (const Envelope& message : tx.released()) {
@@ -124,7 +133,14 @@ absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelo
                                              const AppendOptions& options) {
   DeviceTransaction tx = Begin(token.device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
-  BELLWIRE_RETURN_IF_ERROR(CheckAppLives(tx, token, app_lives_));
+  if (const absl::Status lives = CheckAppLives(tx, token, app_lives_); !lives.ok()) {
+    // Nothing but a fan-out comes by where an app was deleted: it takes the subscriptions away.
+    if (absl::IsNotFound(lives) && !message.topic_message_id().empty() && !options.validate_only) {
+      BELLWIRE_RETURN_IF_ERROR(EndTopics(tx, token.registration_id, token.team_id));
+      BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+    }
+    return lives;
+  }
   BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
                             registry::Append(tx, token, message, options.message_id_is_new));
   if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
@@ -269,12 +285,97 @@ absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
 
 absl::StatusOr<admin::v1::Team> KvStore::DeleteTeam(absl::string_view team_id) {
   app_lives_.Forget();
-  return Catalogue(&staged_).DeleteTeam(team_id, NowMs());
+  Overlay deletion(&staged_);
+  BELLWIRE_ASSIGN_OR_RETURN(admin::v1::Team team,
+                            Catalogue(&deletion).DeleteTeam(team_id, NowMs()));
+  BELLWIRE_RETURN_IF_ERROR(TopicList(&deletion, team_id).RemoveKept(""));
+  std::move(deletion).MergeInto(&staged_);
+  const absl::Status ended = fan_outs_.EndAll(team_id, NowMs(), options_.clock->Monotonic());
+  // They go on then, and nobody gets their messages: all tokens of the team are dead.
+  if (!ended.ok()) LogError("fan_outs_not_ended", {{"team", team_id}, {"error", ended.message()}});
+  return team;
 }
 
 absl::StatusOr<admin::v1::App> KvStore::DeleteApp(absl::string_view app_id) {
   app_lives_.Forget();
-  return Catalogue(&staged_).DeleteApp(app_id);
+  Overlay deletion(&staged_);
+  BELLWIRE_ASSIGN_OR_RETURN(admin::v1::App app, Catalogue(&deletion).DeleteApp(app_id));
+  BELLWIRE_RETURN_IF_ERROR(TopicList(&deletion, app.team_id()).RemoveKept(app_id));
+  std::move(deletion).MergeInto(&staged_);
+  return app;
+}
+
+absl::StatusOr<SubscriptionChange> KvStore::ChangeSubscription(const DeviceId& device,
+                                                               uint64_t registration_id,
+                                                               absl::string_view team_id,
+                                                               absl::string_view topic,
+                                                               bool subscribed) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    return registry::ChangeSubscription(tx, app_lives_, registration_id, team_id, topic,
+                                        subscribed);
+  });
+}
+
+absl::StatusOr<std::vector<TopicOfToken>> KvStore::ListSubscriptions(const DeviceId& device,
+                                                                     uint64_t registration_id,
+                                                                     absl::string_view team_id) {
+  return Run(device, [&](DeviceTransaction& tx) {
+    return registry::ListSubscriptions(tx, app_lives_, registration_id, team_id);
+  });
+}
+
+absl::StatusOr<SubscriberPage> KvStore::PageSubscribers(absl::string_view team_id,
+                                                        const std::vector<std::string>& topics,
+                                                        const std::optional<SubscriberEntry>& after,
+                                                        size_t max, absl::string_view app_id) {
+  return registry::PageSubscribers(staged_, team_id, topics, after, max, app_id);
+}
+
+absl::StatusOr<internal::v1::ListTopicsResponse> KvStore::ListTopics(absl::string_view team_id,
+                                                                     absl::string_view after,
+                                                                     size_t max, bool kept_only) {
+  BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
+  return TopicList(&staged_, team_id).List(after, max, kept_only);
+}
+
+absl::StatusOr<internal::v1::KeptTopic> KvStore::PutTopic(
+    const internal::v1::PutTopicRequest& request) {
+  const std::string& team_id = request.topic().team_id();
+  BELLWIRE_RETURN_IF_ERROR(Catalogue(&staged_).GetTeam(team_id).status());
+  return TopicList(&staged_, team_id).Put(request, NowMs());
+}
+
+absl::StatusOr<bool> KvStore::Publish(const internal::v1::PublishTopicRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(Catalogue(&staged_).GetTeam(request.team_id()).status());
+  BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
+  BELLWIRE_ASSIGN_OR_RETURN(const bool duplicate,
+                            fan_outs_.Publish(request, NowMs(), options_.clock->Monotonic()));
+  claimable_ |= !duplicate;
+  return duplicate;
+}
+
+absl::StatusOr<std::optional<internal::v1::ClaimResponse>> KvStore::Claim(
+    const std::string& gateway, absl::Duration lease) {
+  return fan_outs_.Claim(gateway, lease, options_.clock->Monotonic());
+}
+
+absl::StatusOr<bool> KvStore::Advance(const internal::v1::AdvanceRequest& request) {
+  BELLWIRE_ASSIGN_OR_RETURN(const bool recall,
+                            fan_outs_.Advance(request, NowMs(), options_.clock->Monotonic()));
+  claimable_ |= request.release() || (recall && request.done());
+  return recall;
+}
+
+absl::StatusOr<push::v1::TopicMessage> KvStore::GetTopicMessage(absl::string_view team_id,
+                                                                const MessageId& message) {
+  BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
+  return fan_outs_.Get(team_id, message, options_.clock->Monotonic());
+}
+
+absl::StatusOr<push::v1::TopicMessage> KvStore::RecallTopicMessage(absl::string_view team_id,
+                                                                   const MessageId& message) {
+  claimable_ = true;
+  return fan_outs_.Recall(team_id, message, NowMs(), options_.clock->Monotonic());
 }
 
 absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
@@ -297,6 +398,9 @@ absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
   if (entry.kind == TimelineEntry::Kind::kFeed) {
     return ReceiptFeed(&staged_, entry.team_id, options_.numbers_after).Trim(entry.time_ms, now_ms);
   }
+  if (entry.kind == TimelineEntry::Kind::kTopicMessage) {
+    return fan_outs_.Wake(entry, now_ms, options_.clock->Monotonic());
+  }
   return Run(entry.device, [&](DeviceTransaction& tx) { return Wake(tx, entry); });
 }
 
@@ -304,6 +408,8 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   const int64_t now_ms = NowMs();
   std::vector<std::string> due;
   SweepResult result;
+  // Leases run out in silence.
+  claimable_ |= fan_outs_.IsClaimable(options_.clock->Monotonic());
   BELLWIRE_RETURN_IF_ERROR(StageRoutes(max_entries));
   BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
                                         [&](absl::string_view key, absl::string_view) {

@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "registry/catalogue/app_lives.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/overlay.h"
@@ -17,6 +18,7 @@
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
 #include "registry/server/waiting_routes.h"
+#include "registry/topics/fan_outs.h"
 
 namespace bellwire::registry {
 
@@ -40,6 +42,9 @@ class KvStore final : public Store {
         on_due;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
+    // Called after the commit that made a Claim succeed, and with each sweep as long as one would. Must
+    // not block. May be empty.
+    absl::AnyInvocable<void()> on_claimable;
   };
 
   KvStore(std::unique_ptr<KvEngine> engine, Options options);
@@ -82,6 +87,31 @@ class KvStore final : public Store {
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id) override;
   absl::StatusOr<admin::v1::Team> DeleteTeam(absl::string_view team_id) override;
   absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) override;
+  absl::StatusOr<SubscriptionChange> ChangeSubscription(const DeviceId& device,
+                                                        uint64_t registration_id,
+                                                        absl::string_view team_id,
+                                                        absl::string_view topic,
+                                                        bool subscribed) override;
+  absl::StatusOr<std::vector<TopicOfToken>> ListSubscriptions(const DeviceId& device,
+                                                              uint64_t registration_id,
+                                                              absl::string_view team_id) override;
+  absl::StatusOr<SubscriberPage> PageSubscribers(absl::string_view team_id,
+                                                 const std::vector<std::string>& topics,
+                                                 const std::optional<SubscriberEntry>& after,
+                                                 size_t max, absl::string_view app_id) override;
+  absl::StatusOr<internal::v1::ListTopicsResponse> ListTopics(absl::string_view team_id,
+                                                              absl::string_view after, size_t max,
+                                                              bool kept_only) override;
+  absl::StatusOr<internal::v1::KeptTopic> PutTopic(
+      const internal::v1::PutTopicRequest& request) override;
+  absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request) override;
+  absl::StatusOr<std::optional<internal::v1::ClaimResponse>> Claim(const std::string& gateway,
+                                                                   absl::Duration lease) override;
+  absl::StatusOr<bool> Advance(const internal::v1::AdvanceRequest& request) override;
+  absl::StatusOr<push::v1::TopicMessage> GetTopicMessage(absl::string_view team_id,
+                                                         const MessageId& message) override;
+  absl::StatusOr<push::v1::TopicMessage> RecallTopicMessage(absl::string_view team_id,
+                                                            const MessageId& message) override;
   absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
                                         size_t max_receipts) override;
   absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
@@ -106,6 +136,9 @@ class KvStore final : public Store {
   absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
   // Stages routes that wait. UNAVAILABLE: not all of them.
   absl::Status StageRoutes(size_t max);
+  // What devices have changed in the numbers of subscribers, and what was counted of topic messages, is
+  // in the topics' records now, but for what is beyond one step.
+  absl::Status CatchUpWithCounts() { return RelayReceipts(kMaxRelayEntries).status(); }
   absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
   // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may
   // have been set back, or an entry be due at once.
@@ -121,6 +154,9 @@ class KvStore final : public Store {
   // To be handed on after the commit.
   std::vector<Released> released_;
   std::vector<std::string> grown_feeds_;
+  FanOuts fan_outs_{&staged_};
+  // A Claim may succeed after the commit.
+  bool claimable_ = false;
   // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
   // each of them a walk over what the ones before have deleted.
   std::string timeline_from_;

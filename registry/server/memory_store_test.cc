@@ -15,6 +15,7 @@
 #include "registry/server/kv_store.h"
 #include "registry/testing/shared_engine.h"
 #include "registry/testing/store_contract.h"
+#include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
 namespace {
@@ -56,9 +57,11 @@ class MemoryStoreUnderTest final : public StoreUnderTest {
   std::unique_ptr<KvStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values([] {
-                           return std::unique_ptr<StoreUnderTest>(new MemoryStoreUnderTest());
-                         }));
+std::unique_ptr<StoreUnderTest> NewMemoryStore() {
+  return std::make_unique<MemoryStoreUnderTest>();
+}
+INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStore));
+INSTANTIATE_TEST_SUITE_P(Memory, TopicsContractTest, testing::Values(NewMemoryStore));
 
 // A store that was put back to an older state: what it had given out since, phones and backends have seen.
 class RestoredStoreTest : public testing::Test {

@@ -120,6 +120,9 @@ absl::Status CheckMessage(const Envelope& message) {
     return BadFieldError("message.content",
                          absl::StrCat("a field has more than ", kMaxContentFieldBytes, " bytes"));
   }
+  if (!message.topic_message_id().empty()) {
+    BELLWIRE_RETURN_IF_ERROR(DecodeMessageId(message.topic_message_id()).status());
+  }
   if (message.gap_dropped() != 0) {
     return BadFieldError("message.gap_dropped", "gap notices are the registry's own");
   }

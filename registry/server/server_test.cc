@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "gtest/gtest.h"
@@ -338,6 +339,105 @@ TEST_F(RegistryServerTest, ItAnswersWhatIsQueuedBeforeItStops) {
   }
   server_.reset();
   EXPECT_EQ(answered, 100);
+}
+
+TEST_F(RegistryServerTest, AClaimWaitsForATopicMessageWhichIsSentAndCounted) {
+  const TokenContents token = Register(1);
+  internal::v1::ChangeSubscriptionRequest subscribe;
+  subscribe.set_device_id(std::string(token.device_id.bytes()));
+  subscribe.set_registration_id(token.registration_id);
+  subscribe.set_topic("news");
+  subscribe.set_subscribed(true);
+  ASSERT_TRUE(Call(&RegistryApi::ChangeSubscription, subscribe).ok());
+  internal::v1::ListSubscriptionsRequest list;
+  list.set_device_id(subscribe.device_id());
+  list.set_registration_id(token.registration_id);
+  list.set_team_id("team");
+  EXPECT_EQ(Call(&RegistryApi::ListSubscriptions, list)->subscriptions(0).topic(), "news");
+
+  internal::v1::ClaimRequest claim;
+  claim.set_gateway(std::string(16, 'g'));
+  claim.set_lease_ms(60'000);
+  EXPECT_FALSE(Call(&RegistryApi::Claim, claim)->has_message()) << "nothing waits, nor does it";
+  claim.set_wait_ms(absl::ToInt64Milliseconds(kMaxClaimWait));
+  internal::v1::ClaimResponse claimed;
+  absl::Notification woken;
+  server_->api()->Claim(claim, [&](absl::StatusOr<internal::v1::ClaimResponse> response) {
+    EXPECT_TRUE(response.ok()) << response.status();
+    claimed = response.value_or(internal::v1::ClaimResponse());
+    woken.Notify();
+  });
+  internal::v1::PublishTopicRequest publish;
+  publish.set_team_id("team");
+  publish.set_message_id(std::string(16, 't'));
+  publish.set_topic("news");
+  publish.add_topics("news");
+  internal::v1::Envelope message = Append(token, 1).message();
+  message.clear_message_id();
+  *publish.mutable_message() = message;
+  ASSERT_TRUE(Call(&RegistryApi::Publish, publish).ok());
+  woken.WaitForNotification();
+  EXPECT_EQ(claimed.message().message_id(), publish.message_id());
+
+  internal::v1::PageSubscribersRequest page;
+  page.set_team_id("team");
+  page.add_topics("news");
+  page.set_max_subscribers(10);
+  const auto subscribers = Call(&RegistryApi::PageSubscribers, page);
+  ASSERT_EQ(subscribers->subscribers_size(), 1);
+  EXPECT_EQ(subscribers->subscribers(0).registration_id(), token.registration_id);
+  AppendRequest append = Append(token, 1);
+  append.mutable_message()->set_topic_message_id(publish.message_id());
+  ASSERT_TRUE(Call(&RegistryApi::Append, append).ok());
+  internal::v1::AdvanceRequest advance;
+  advance.set_team_id("team");
+  advance.set_message_id(publish.message_id());
+  advance.set_gateway(claim.gateway());
+  *advance.mutable_after() = subscribers->subscribers(0);
+  advance.set_sent(1);
+  advance.set_done(true);
+  EXPECT_FALSE(Call(&RegistryApi::Advance, advance)->recall());
+
+  // Killed and started again, it knows all of it.
+  Start();
+  internal::v1::GetTopicMessageRequest get;
+  get.set_team_id("team");
+  get.set_message_id(publish.message_id());
+  const auto described = Call(&RegistryApi::GetTopicMessage, get);
+  ASSERT_TRUE(described.ok()) << described.status();
+  EXPECT_EQ(described->state(), push::v1::TopicMessage::DONE);
+  EXPECT_EQ(described->subscribers(), 1);
+  EXPECT_EQ(described->sent(), 1);
+  ASSERT_EQ(described->steps_size(), 2);
+  EXPECT_EQ(described->steps(1).step(), push::v1::STORED);
+  EXPECT_EQ(described->steps(1).messages(), 1);
+  internal::v1::ListTopicsRequest topics;
+  topics.set_team_id("team");
+  topics.set_max_topics(10);
+  EXPECT_EQ(Call(&RegistryApi::ListTopics, topics)->topics(0).subscribers(), 1);
+  EXPECT_EQ(Call(&RegistryApi::RecallTopicMessage, get)->state(),
+            push::v1::TopicMessage::RECALLING);
+  EXPECT_TRUE(Call(&RegistryApi::Claim, claim)->recall());
+}
+
+TEST_F(RegistryServerTest, AClaimThatWaitsIsAnsweredWhenTheServerEnds) {
+  Register(1);
+  internal::v1::ClaimRequest claim;
+  claim.set_gateway(std::string(16, 'g'));
+  claim.set_lease_ms(60'000);
+  claim.set_wait_ms(absl::ToInt64Milliseconds(kMaxClaimWait));
+  absl::Notification answered;
+  server_->api()->Claim(claim, [&](absl::StatusOr<internal::v1::ClaimResponse> response) {
+    EXPECT_EQ(ErrorReason(response.status()), "REGISTRY_UNAVAILABLE");
+    answered.Notify();
+  });
+  // The Claim has been run, and waits.
+  internal::v1::ListTopicsRequest topics;
+  topics.set_team_id("team");
+  topics.set_max_topics(10);
+  ASSERT_TRUE(Call(&RegistryApi::ListTopics, topics).ok());
+  server_.reset();
+  answered.WaitForNotification();
 }
 
 }  // namespace

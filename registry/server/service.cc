@@ -391,7 +391,10 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
       std::move(done));
 }
 
-Service::~Service() { receipt_waiters_.WakeAll(); }
+Service::~Service() {
+  receipt_waiters_.WakeAll();
+  claim_waiters_.WakeAll();
+}
 
 void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
                            Done<internal::v1::ReadReceiptsResponse> done) {

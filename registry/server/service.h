@@ -10,6 +10,7 @@
 #include "registry/server/group_commit.h"
 #include "registry/server/store.h"
 #include "registry/server/subscription_policy.h"
+#include "registry/topics/claim_waiters.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::registry {
@@ -27,13 +28,18 @@ class Service final : public RegistryApi {
         clock_(clock),
         subscriptions_(subscriptions),
         backups_(backups) {}
-  // Answers who still waits for receipts.
+  // Answers who still waits for receipts, or for a fan-out.
   ~Service() override;
 
   // The feed of this team has grown, and that is durable.
   void OnReceipts(const std::string& team_id) { receipt_waiters_.Wake(team_id); }
-  // Answers those who have waited long enough for receipts. To be called about every kSweepInterval.
-  void ExpireWaits() { receipt_waiters_.Expire(clock_->Monotonic()); }
+  // A fan-out may be claimed, and that is durable.
+  void OnClaimable() { claim_waiters_.WakeOne(); }
+  // Answers those who have waited long enough. To be called about every kSweepInterval.
+  void ExpireWaits() {
+    receipt_waiters_.Expire(clock_->Monotonic());
+    claim_waiters_.Expire(clock_->Monotonic());
+  }
 
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_OVERRIDE)
 
@@ -51,6 +57,7 @@ class Service final : public RegistryApi {
   const SubscriptionPolicy subscriptions_;
   BackupMaker* const backups_;
   ReceiptWaiters receipt_waiters_;
+  ClaimWaiters claim_waiters_;
 };
 
 }  // namespace bellwire::registry

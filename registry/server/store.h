@@ -13,8 +13,12 @@
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "bellwire/push/v1/topics.pb.h"
+#include "common/clock.h"
 #include "common/ids.h"
+#include "registry/keys/keys.h"
 #include "rpc/priority.h"
 
 namespace bellwire::registry {
@@ -167,6 +171,32 @@ struct RelayResult {
   // Those whose feeds have grown.
   std::vector<std::string> teams;
   // Whether more waits.
+  bool more = false;
+};
+
+// What became of a change of a subscription to a topic.
+struct SubscriptionChange {
+  // It was so before.
+  bool unchanged = false;
+  // When it was subscribed, milliseconds since the Unix epoch; 0: never.
+  int64_t created_at_ms = 0;
+};
+
+// A topic that a token is subscribed to.
+struct TopicOfToken {
+  std::string topic;
+  int64_t created_at_ms = 0;
+};
+
+// Registrations that are subscribed to at least one of some topics, in their order.
+struct SubscriberPage {
+  struct Subscriber {
+    SubscriberEntry entry;
+    // Bit i: to the i-th of the topics. 0: only how far the page came.
+    uint32_t topics = 0;
+  };
+  std::vector<Subscriber> subscribers;
+  // Whether there are more after the last one.
   bool more = false;
 };
 
@@ -336,6 +366,52 @@ class Store {
   //   NOT_FOUND UNKNOWN_APP
   virtual absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) = 0;
 
+  // --- Topics. Of a registration: errors about the token as above, `team_id` empty for the device
+  // itself; names are valid (rpc/topic_name.h).
+
+  // Subscribes the registration to a topic of its team, or ends that.
+  //   RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxTopicsPerRegistration)
+  virtual absl::StatusOr<SubscriptionChange> ChangeSubscription(const DeviceId& device,
+                                                                uint64_t registration_id,
+                                                                absl::string_view team_id,
+                                                                absl::string_view topic,
+                                                                bool subscribed) = 0;
+  // In the order of the names.
+  virtual absl::StatusOr<std::vector<TopicOfToken>> ListSubscriptions(
+      const DeviceId& device, uint64_t registration_id, absl::string_view team_id) = 0;
+  // Registrations of `app_id` (empty: of any of the team's apps) that are subscribed to some of 1 to
+  // kMaxConditionTopics topics, after `after`: at most `max`, and kMaxPageSubscribers. One that has
+  // ended just now may be among them.
+  virtual absl::StatusOr<SubscriberPage> PageSubscribers(
+      absl::string_view team_id, const std::vector<std::string>& topics,
+      const std::optional<SubscriberEntry>& after, size_t max, absl::string_view app_id) = 0;
+  // The topics after this name, at most `max` and kMaxListedTopics: those with a subscriber, and those that
+  // PutTopic made; or only these.
+  virtual absl::StatusOr<internal::v1::ListTopicsResponse> ListTopics(absl::string_view team_id,
+                                                                      absl::string_view after,
+                                                                      size_t max,
+                                                                      bool kept_only) = 0;
+  //   NOT_FOUND TOPIC_NOT_FOUND, TEAM_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxKeptTopicsPerTeam)
+  virtual absl::StatusOr<internal::v1::KeptTopic> PutTopic(
+      const internal::v1::PutTopicRequest& request) = 0;
+  // Takes a topic message, whose fan-out waits from now on. True: it was accepted before, with the same
+  // content.
+  //   ALREADY_EXISTS MESSAGE_ID_REUSED · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxOpenFanOutsPerTeam) ·
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request) = 0;
+  // Gives the caller a fan-out that nobody has a claim on. nullopt: there is none.
+  virtual absl::StatusOr<std::optional<internal::v1::ClaimResponse>> Claim(
+      const std::string& gateway, absl::Duration lease) = 0;
+  // Notes how far a fan-out is. True: it is to be recalled as soon as it is given back.
+  //   FAILED_PRECONDITION CLAIM_LOST
+  virtual absl::StatusOr<bool> Advance(const internal::v1::AdvanceRequest& request) = 0;
+  //   NOT_FOUND MESSAGE_NOT_FOUND
+  virtual absl::StatusOr<push::v1::TopicMessage> GetTopicMessage(absl::string_view team_id,
+                                                                 const MessageId& message) = 0;
+  //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxOpenFanOutsPerTeam)
+  virtual absl::StatusOr<push::v1::TopicMessage> RecallTopicMessage(absl::string_view team_id,
+                                                                    const MessageId& message) = 0;
+
   // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team,
   // if it has one:
   // at least once, those of one message in their order, kept for kReceiptRetention.
@@ -347,7 +423,8 @@ class Store {
   virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
                                                 std::optional<uint64_t> after,
                                                 size_t max_receipts) = 0;
-  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds.
+  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds, and
+  // into what topics and topic messages count.
   virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;
 
   // --- Networks.

@@ -39,6 +39,7 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
         environment{.clock = &process->clock_,
                     .sessions = registry_client.get(),
                     .networks = registry_client.get(),
+                    .topics = registry_client.get(),
                     .evictor = &service,
                     .tls = nullptr,
                     .connector_address = process->address_,
@@ -59,7 +60,7 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
           drain_timer->Arm(absl::ZeroDuration());
           return true;
         })),
-        calls(registry_client.get(), registry_client.get(), &service, inbox,
+        calls(registry_client.get(), registry_client.get(), registry_client.get(), &service, inbox,
               [this](uint64_t session_id) { return Find(session_id); }),
         session_ids(0) {
     service.SetShards({this});

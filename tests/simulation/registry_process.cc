@@ -23,7 +23,8 @@ struct RegistryProcess::Life final : RegistryApi {
                           const internal::v1::Envelope& message) {
                      HandOver(device, route, message);
                    },
-               .on_receipts = [this](const std::string& team_id) { service.OnReceipts(team_id); }}),
+               .on_receipts = [this](const std::string& team_id) { service.OnReceipts(team_id); },
+               .on_claimable = [this] { service.OnClaimable(); }}),
         group_commit(&store),
         service(&group_commit, process->sealer_, &process->clock_),
         commit_timer(process->loop_->NewTimer([this] { RunBatch(); })),

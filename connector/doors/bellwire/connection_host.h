@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 #include "common/clock.h"
 #include "common/ids.h"
 #include "connector/doors/bellwire/connection_state.h"
@@ -68,6 +69,9 @@ class ConnectionHost {
   // OnAppRegistered and OnAppRemoved, with this request id and the name of the app or subscription.
   virtual void RegisterApp(uint32_t request_id, internal::v1::RegisterAppRequest request) = 0;
   virtual void RemoveApp(uint32_t request_id, internal::v1::RemoveAppRequest request) = 0;
+  // OnTopicChanged, with this request id.
+  virtual void ChangeTopic(uint32_t request_id,
+                           internal::v1::ChangeSubscriptionRequest request) = 0;
   // OnNetworkHint, if it tells no interval and the registry answers.
   virtual void ReportNetwork(internal::v1::ReportNetworkRequest request) = 0;
   // No answer is needed.

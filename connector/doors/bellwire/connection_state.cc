@@ -57,6 +57,8 @@ absl::string_view Name(FrameKind kind) {
       return "ActivityChange";
     case FrameKind::kNetworkReport:
       return "NetworkReport";
+    case FrameKind::kTopicChange:
+      return "TopicChange";
     case FrameKind::kUnknown:
       return "unknown frame";
   }
@@ -81,6 +83,7 @@ FrameKind KindOf(const device::v1::AgentFrame& frame) {
     case AgentFrame::kNetworkReport:
       return FrameKind::kNetworkReport;
     case AgentFrame::kTopicChange:
+      return FrameKind::kTopicChange;
     case AgentFrame::BODY_NOT_SET:
       return FrameKind::kUnknown;
   }

@@ -44,13 +44,15 @@ enum class FrameKind : uint8_t {
   kRemoveApp,
   kActivityChange,
   kNetworkReport,
+  kTopicChange,
   // A body that this version doesn't know.
   kUnknown,
 };
 inline constexpr FrameKind kAllFrameKinds[] = {
     FrameKind::kHeartbeat,      FrameKind::kLogin,         FrameKind::kAck,
     FrameKind::kAppAck,         FrameKind::kRegisterApp,   FrameKind::kRemoveApp,
-    FrameKind::kActivityChange, FrameKind::kNetworkReport, FrameKind::kUnknown};
+    FrameKind::kActivityChange, FrameKind::kNetworkReport, FrameKind::kTopicChange,
+    FrameKind::kUnknown};
 
 absl::string_view Name(FrameKind kind);
 FrameKind KindOf(const device::v1::AgentFrame& frame);

@@ -27,9 +27,6 @@ constexpr absl::string_view kHeartbeat("\0", 1);
 constexpr absl::Duration kReplacedRetryAfterMin = absl::Seconds(30);
 constexpr absl::Duration kReplacedRetryAfterMax = absl::Seconds(60);
 
-// The Web Push door's: what comes between the public URL and a token.
-constexpr absl::string_view kEndpointPath = "/wpush/";
-
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
 constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
@@ -53,39 +50,6 @@ uint64_t WinningLoginNumber(const absl::Status& status) {
   const std::optional<std::string> text = ErrorMetadata(status, "winning_login_number");
   if (text.has_value() && !absl::SimpleAtoi(*text, &number)) number = 0;
   return number;
-}
-
-device::v1::AppRegistered::Outcome RegistrationOutcome(const absl::Status& status) {
-  using device::v1::AppRegistered;
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return AppRegistered::OK;
-    case absl::StatusCode::kNotFound:
-      return AppRegistered::UNKNOWN_APP;
-    case absl::StatusCode::kInvalidArgument:
-      return ErrorReason(status) == "BAD_SUBSCRIPTION" ? AppRegistered::BAD_SUBSCRIPTION
-                                                       : AppRegistered::BAD_APP_ID;
-    case absl::StatusCode::kFailedPrecondition: {
-      const std::string reason = ErrorReason(status);
-      return reason == "VAPID_REQUIRED"      ? AppRegistered::VAPID_REQUIRED
-             : reason == "SUBSCRIPTIONS_OFF" ? AppRegistered::SUBSCRIPTIONS_OFF
-                                             : AppRegistered::UNAVAILABLE;
-    }
-    case absl::StatusCode::kResourceExhausted:
-      // A full queue of the registry has the same code.
-      return ErrorReason(status) == "LIMIT_REACHED" ? AppRegistered::LIMIT_REACHED
-                                                    : AppRegistered::UNAVAILABLE;
-    default:
-      return AppRegistered::UNAVAILABLE;
-  }
-}
-
-ConnectorFrame AppRemoved(uint32_t request_id, bool ok, uint64_t registrations_tag = 0) {
-  ConnectorFrame frame;
-  frame.mutable_app_removed()->set_request_id(request_id);
-  frame.mutable_app_removed()->set_ok(ok);
-  frame.mutable_app_removed()->set_registrations_tag(registrations_tag);
-  return frame;
 }
 
 }  // namespace
@@ -266,6 +230,8 @@ void DeviceConnection::OnFrame(absl::string_view body) {
       return OnActivityChange(frame.activity_change());
     case FrameKind::kNetworkReport:
       return OnNetworkReport(frame.network_report());
+    case FrameKind::kTopicChange:
+      return OnTopicChange(frame.topic_change());
     case FrameKind::kUnknown:
       return;
   }
@@ -403,74 +369,6 @@ void DeviceConnection::OnAppAck(const device::v1::AppAck& app_ack) {
     flush_asked_ = true;
     host_->FlushSoon();
   }
-}
-
-void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
-  using device::v1::AppRegistered;
-  const device::v1::Subscription& wanted = request.subscription();
-  if (request.has_subscription()) {
-    // The rest of it the registry judges.
-    if (wanted.instance().empty()) {
-      return RefuseRegistration(request, AppRegistered::BAD_SUBSCRIPTION);
-    }
-    if (context_->public_url.empty()) {
-      return RefuseRegistration(request, AppRegistered::SUBSCRIPTIONS_OFF);
-    }
-  } else if (!IsValidAppId(request.app_id())) {
-    return RefuseRegistration(request, AppRegistered::BAD_APP_ID);
-  }
-  if (state_ != ConnectionState::kActive || pending_app_requests_ >= kMaxPendingAppRequests) {
-    return RefuseRegistration(request, AppRegistered::UNAVAILABLE);
-  }
-  ++pending_app_requests_;
-  internal::v1::RegisterAppRequest register_app;
-  register_app.set_device_id(std::string(device_id_.bytes()));
-  if (request.has_subscription()) {
-    internal::v1::Subscription* subscription = register_app.mutable_subscription();
-    subscription->set_instance(wanted.instance());
-    subscription->set_owner(wanted.owner());
-    subscription->set_vapid_key(wanted.vapid_key());
-    subscription->set_receipts(wanted.receipts());
-  } else {
-    register_app.set_app_id(request.app_id());
-  }
-  host_->RegisterApp(request.request_id(), std::move(register_app));
-}
-
-void DeviceConnection::RefuseRegistration(const device::v1::RegisterApp& request,
-                                          device::v1::AppRegistered::Outcome outcome) {
-  ConnectorFrame frame;
-  device::v1::AppRegistered* refused = frame.mutable_app_registered();
-  refused->set_request_id(request.request_id());
-  refused->set_outcome(outcome);
-  refused->set_app_id(request.has_subscription() ? "" : request.app_id());
-  refused->set_instance(request.subscription().instance());
-  // The longest request has no room for the outcome.
-  if (frame.ByteSizeLong() > kMaxFrameBytes) {
-    refused->clear_app_id();
-    refused->clear_instance();
-  }
-  Send(frame);
-}
-
-void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
-  // What can't be registered never was.
-  if (request.instance().empty() && !IsValidAppId(request.app_id())) {
-    return Send(AppRemoved(request.request_id(), true));
-  }
-  if (state_ != ConnectionState::kActive || pending_app_requests_ >= kMaxPendingAppRequests) {
-    return Send(AppRemoved(request.request_id(), false));
-  }
-  ++pending_app_requests_;
-  internal::v1::RemoveAppRequest remove_app;
-  remove_app.set_device_id(std::string(device_id_.bytes()));
-  if (request.instance().empty()) {
-    remove_app.set_app_id(request.app_id());
-  } else {
-    remove_app.set_instance(request.instance());
-  }
-  remove_app.set_registration_id(request.registration_id());
-  host_->RemoveApp(request.request_id(), std::move(remove_app));
 }
 
 // --- The registry. ---
@@ -626,41 +524,6 @@ void DeviceConnection::RegistryFailed() {
   if (registry_failures_ < UINT8_MAX) ++registry_failures_;
   retry_deadline_ = Now() + absl::Milliseconds(RandomMs(ceiling / 2, ceiling));
   Rearm();
-}
-
-void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view app_id,
-                                       absl::string_view instance,
-                                       absl::StatusOr<internal::v1::RegisterAppResponse> response) {
-  if (!IsBound()) return;
-  --pending_app_requests_;
-  ConnectorFrame frame;
-  device::v1::AppRegistered* registered = frame.mutable_app_registered();
-  registered->set_request_id(request_id);
-  registered->set_app_id(std::string(app_id));
-  registered->set_instance(std::string(instance));
-  registered->set_outcome(RegistrationOutcome(response.status()));
-  if (response.ok()) {
-    registered->set_registration_id(response->registration_id());
-    registered->set_token(response->token());
-    if (!instance.empty()) {
-      registered->set_endpoint(
-          absl::StrCat(context_->public_url, kEndpointPath, response->token()));
-    }
-    registered->set_registrations_tag(response->registrations_tag());
-  }
-  // After an error nobody knows whether anything changed.
-  registrations_tag_ = response.ok() ? response->registrations_tag() : 0;
-  Send(frame);
-  EndDrainIfDone();
-}
-
-void DeviceConnection::OnAppRemoved(
-    uint32_t request_id, const absl::StatusOr<internal::v1::RemoveAppResponse>& response) {
-  if (!IsBound()) return;
-  --pending_app_requests_;
-  registrations_tag_ = response.ok() ? response->registrations_tag() : 0;
-  Send(AppRemoved(request_id, response.ok(), registrations_tag_));
-  EndDrainIfDone();
 }
 
 device::v1::HeartbeatBounds DeviceConnection::Bounds(uint32_t hint_interval_ms) const {

@@ -107,6 +107,7 @@ class DeviceConnection {
                        absl::StatusOr<internal::v1::RegisterAppResponse> response);
   void OnAppRemoved(uint32_t request_id,
                     const absl::StatusOr<internal::v1::RemoveAppResponse>& response);
+  void OnTopicChanged(uint32_t request_id, const absl::Status& status);
   // 0: there is none.
   void OnNetworkHint(uint32_t hint_interval_ms);
 
@@ -159,6 +160,7 @@ class DeviceConnection {
   void RefuseRegistration(const device::v1::RegisterApp& request,
                           device::v1::AppRegistered::Outcome outcome);
   void OnRemoveApp(const device::v1::RemoveApp& request);
+  void OnTopicChange(const device::v1::TopicChange& request);
   void Send(absl::string_view frames);
   void Send(const device::v1::ConnectorFrame& frame);
 

@@ -60,6 +60,7 @@ class Session final : public ConnectionHost {
   void AppAck(internal::v1::AppAckRequest) override {}
   void RegisterApp(uint32_t, internal::v1::RegisterAppRequest) override {}
   void RemoveApp(uint32_t, internal::v1::RemoveAppRequest) override {}
+  void ChangeTopic(uint32_t, internal::v1::ChangeSubscriptionRequest) override {}
   void ReportSent(internal::v1::ReportSentRequest) override {}
   void ReportNetwork(internal::v1::ReportNetworkRequest) override {}
   void Unbind(internal::v1::UnbindRequest request) override;

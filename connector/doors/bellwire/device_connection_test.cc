@@ -1064,12 +1064,13 @@ std::vector<Input> AllInputs() {
   const auto frame_input = [](const char* name, const device::v1::AgentFrame& frame) {
     return Input{name, [frame](H& h) { h.Receive(frame); }};
   };
-  device::v1::AgentFrame ack, app_ack, register_app, remove_app, activity;
+  device::v1::AgentFrame ack, app_ack, register_app, remove_app, activity, topic;
   ack.mutable_ack()->set_up_to_seq(1);
   app_ack.mutable_app_ack()->add_items()->set_message_id(std::string(16, 'm'));
   register_app.mutable_register_app()->set_app_id("com.example.mail");
   remove_app.mutable_remove_app()->set_app_id("com.example.mail");
   activity.mutable_activity_change()->set_activity(device::v1::IDLE);
+  topic.mutable_topic_change()->set_topic("news");
   return {
       {"OnOpen", [](H& h) { h.connection.OnOpen(); }},
       {"heartbeat", [](H& h) { h.ReceiveHeartbeat(); }},
@@ -1079,6 +1080,7 @@ std::vector<Input> AllInputs() {
       frame_input("RegisterApp", register_app),
       frame_input("RemoveApp", remove_app),
       frame_input("ActivityChange", activity),
+      frame_input("TopicChange", topic),
       // Field 15, one byte: a frame of a later version.
       {"unknown frame", [](H& h) { h.connection.OnData("\x03\x7a\x01\x01"); }},
       {"no protobuf", [](H& h) { h.connection.OnData("\x02\xff\xff"); }},
@@ -1121,6 +1123,7 @@ std::vector<Input> LateAnswers() {
        }},
       {"OnAppRemoved",
        [](H& h) { h.connection.OnAppRemoved(1, internal::v1::RemoveAppResponse()); }},
+      {"OnTopicChanged", [](H& h) { h.connection.OnTopicChanged(1, absl::OkStatus()); }},
   };
 }
 

@@ -106,6 +106,7 @@ std::string NameOfBody(const device::v1::AgentFrame& frame) {
   if (frame.has_remove_app()) return "RemoveApp";
   if (frame.has_activity_change()) return "ActivityChange";
   if (frame.has_network_report()) return "NetworkReport";
+  if (frame.has_topic_change()) return "TopicChange";
   return "";
 }
 
@@ -118,6 +119,7 @@ std::string NameOfBody(const device::v1::ConnectorFrame& frame) {
   if (frame.has_app_removed()) return "AppRemoved";
   if (frame.has_go_away()) return "GoAway";
   if (frame.has_heartbeat_bounds()) return "HeartbeatBounds";
+  if (frame.has_topic_changed()) return "TopicChanged";
   return "";
 }
 
@@ -162,7 +164,7 @@ TEST(WireProtocolTest, EveryFrameIsThereAndReads) {
       ParseExactly<device::v1::ConnectorFrame>(example);
     }
   }
-  EXPECT_EQ(seen.size(), 15u);
+  EXPECT_EQ(seen.size(), 17u);
 }
 
 TEST(WireProtocolTest, VarintsOfLengths) {
@@ -208,6 +210,8 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kMaxRegistrationsPerDevice, 2048u);
   EXPECT_EQ(kDeadTokenRetention, absl::Hours(36 * 24));
   EXPECT_EQ(kMaxPendingAppRequests, 64u);
+  EXPECT_EQ(kMaxTopicsPerRegistration, 2000u);
+  EXPECT_EQ(kMaxTopicNameChars, 900u);
   EXPECT_EQ(kMaxNetworkReports, 16);
   EXPECT_EQ(kMaxSessionWriteBytes, 256u * 1024);
   EXPECT_EQ(kGoAwayLinger, absl::Seconds(2));

@@ -42,9 +42,11 @@
 namespace bellwire::registry {
 namespace {
 
-constexpr uint32_t kFormatVersion = 5;
-// Upgraded at the first start: their latest writes lie in the log files (format4_log.h). Format 3
-// has none there.
+constexpr uint32_t kFormatVersion = 6;
+// The first one that keeps recent writes in a column family.
+constexpr uint32_t kCommitsVersion = 5;
+// Upgraded at the first start. Before kCommitsVersion the latest writes lie in the log files
+// (format4_log.h). Format 3 has none there.
 constexpr uint32_t kOldestUpgradable = 3;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
@@ -52,8 +54,11 @@ constexpr absl::string_view kFormatKey = "format";
 constexpr absl::string_view kStartFile = "bellwire.start";
 
 // In the order of Family.
-constexpr std::array<absl::string_view, 7> kFamilyNames = {"devices",  "lives",  "teams", "names",
-                                                           "timeline", "outbox", "feeds"};
+constexpr std::array<absl::string_view, 8> kFamilyNames = {
+    "devices", "lives", "teams", "names", "timeline", "outbox", "feeds", "topics"};
+// The latest of them. Stores before format 6 have none.
+constexpr absl::string_view kTopicsName = "topics";
+static_assert(kFamilyNames.back() == kTopicsName);
 // The CommitLog. Stores before format 5 have none.
 constexpr absl::string_view kCommitsName = "commits";
 
@@ -140,6 +145,7 @@ class RocksDbEngine::Database final : public KvReader {
 
   ~Database() override {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+      if (handle == nullptr) continue;
       Check(db_->DestroyColumnFamilyHandle(handle), "closing a column family");
     }
     if (db_ != nullptr) Check(db_->Close(), "closing");
@@ -188,7 +194,9 @@ class RocksDbEngine::Database final : public KvReader {
 
   // Of the column families in front of an open, which makes those that are missing.
   struct Missing {
+    // One that every store has.
     bool record_family = false;
+    bool topics = false;
     bool commits = false;
   };
   absl::Status CheckFormat(const Options& options, const Missing& missing);
@@ -205,8 +213,8 @@ class RocksDbEngine::Database final : public KvReader {
   const std::shared_ptr<LogHold> hold_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
-  // That of the default column family, those of kFamilyNames, and that of the commit log. The last
-  // is missing only where a store before format 5 is read.
+  // That of the default column family, those of kFamilyNames, and that of the commit log. Where an
+  // older store is read, the topics' is null and the last one may be missing.
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   uint32_t format_version_ = kFormatVersion;
   // To build a commit in: as large as the largest needed.
@@ -260,7 +268,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
                                       "newer version, or by another program"));
     }
     missing.commits = std::find(present.begin(), present.end(), kCommitsName) == present.end();
-    missing.record_family = present.size() + (missing.commits ? 1 : 0) < kFamilyNames.size() + 2;
+    missing.topics = std::find(present.begin(), present.end(), kTopicsName) == present.end();
+    missing.record_family = present.size() + (missing.commits ? 1 : 0) + (missing.topics ? 1 : 0) <
+                            kFamilyNames.size() + 2;
     // A writer makes what a crash kept from being made; a reader can't.
     if (missing.record_family && options.read_only) {
       return StoreCorruptError(absl::StrCat(directory, " lacks a column family"));
@@ -275,6 +285,7 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   const rocksdb::ColumnFamilyOptions family_options = StoreColumnFamilyOptions(cache);
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   for (const absl::string_view name : kFamilyNames) {
+    if (options.read_only && missing.topics && name == kTopicsName) continue;
     families.emplace_back(std::string(name), name == "devices"
                                                  ? DevicesFamilyOptions(family_options)
                                              : name == "lives" ? LivesFamilyOptions(family_options)
@@ -293,6 +304,9 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
   database->db_.reset(db);
   if (families.back().name == kCommitsName) {
     database->log_ = std::make_unique<RocksDbCommitLog>(db, handles.back(), &database->batch_);
+  }
+  if (options.read_only && missing.topics) {
+    handles.insert(handles.begin() + kFamilyNames.size(), nullptr);
   }
   BELLWIRE_RETURN_IF_ERROR(database->CheckFormat(options, missing));
   BELLWIRE_RETURN_IF_ERROR(database->Recover(options.read_only));
@@ -325,11 +339,15 @@ absl::Status RocksDbEngine::Database::CheckFormat(const Options& options, const 
                      kOldestUpgradable, " to ", kFormatVersion,
                      ". Run the version of Bellwire that wrote it."));
   }
-  if (missing.record_family || (missing.commits && format_version_ == kFormatVersion)) {
+  if (missing.record_family || (missing.commits && format_version_ >= kCommitsVersion) ||
+      (missing.topics && format_version_ == kFormatVersion)) {
     return StoreCorruptError(absl::StrCat(options.directory, " lacks a column family"));
   }
   if (options.read_only || format_version_ == kFormatVersion) return absl::OkStatus();
-  BELLWIRE_ASSIGN_OR_RETURN(const WriteSet writes, ReadOldLog());
+  WriteSet writes;
+  if (format_version_ < kCommitsVersion) {
+    BELLWIRE_ASSIGN_OR_RETURN(writes, ReadOldLog());
+  }
   BELLWIRE_RETURN_IF_ERROR(PutFormat(format, writes));
   LogInfo("store_upgraded", {{"directory", directory_},
                              {"from_version", format_version_},
@@ -368,14 +386,17 @@ absl::StatusOr<WriteSet> RocksDbEngine::Database::ReadOldLog() const {
                         [this](uint32_t column_family) -> std::optional<Family> {
                           for (size_t i = 0; i < kFamilyNames.size(); ++i) {
                             const Family family = static_cast<Family>(i);
-                            if (handle(family)->GetID() == column_family) return family;
+                            if (handle(family) != nullptr &&
+                                handle(family)->GetID() == column_family) {
+                              return family;
+                            }
                           }
                           return std::nullopt;
                         });
 }
 
 absl::Status RocksDbEngine::Database::Recover(bool read_only) {
-  if (read_only && format_version_ != kFormatVersion) {
+  if (read_only && format_version_ < kCommitsVersion) {
     BELLWIRE_ASSIGN_OR_RETURN(const WriteSet writes, ReadOldLog());
     for (const auto& [key, change] : writes) recent_.Add(key, change, LogPlace{});
     return absl::OkStatus();
@@ -435,6 +456,7 @@ absl::Status RocksDbEngine::Database::WriteBatch() {
 
 absl::StatusOr<std::optional<std::string>> RocksDbEngine::Database::Get(
     Family family, absl::string_view key) const {
+  if (handle(family) == nullptr) return std::nullopt;
   std::string value;
   const rocksdb::Status status = db_->Get(StoreReadOptions(), handle(family), ToSlice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
@@ -445,6 +467,7 @@ absl::StatusOr<std::optional<std::string>> RocksDbEngine::Database::Get(
 absl::Status RocksDbEngine::Database::Scan(
     Family family, absl::string_view from, absl::string_view to,
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
+  if (handle(family) == nullptr) return absl::OkStatus();
   rocksdb::ReadOptions read_options = StoreReadOptions();
   const rocksdb::Slice upper_bound = ToSlice(to);
   read_options.iterate_upper_bound = &upper_bound;

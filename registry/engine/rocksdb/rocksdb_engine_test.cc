@@ -233,7 +233,7 @@ TEST_F(RocksDbEngineTest, AStoreOfVersion3IsTakenOver) {
     storage::v1::Format format;
     ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), "format", &bytes).ok());
     ASSERT_TRUE(format.ParseFromString(bytes));
-    EXPECT_EQ(format.version(), 5u) << "an older program would not look for the commit log";
+    EXPECT_EQ(format.version(), 6u) << "an older program would not look for the commit log";
   });
 }
 

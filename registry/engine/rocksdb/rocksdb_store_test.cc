@@ -10,6 +10,7 @@
 #include "registry/server/kv_store.h"
 #include "registry/testing/store_contract.h"
 #include "registry/testing/temporary_directory.h"
+#include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
 namespace {
@@ -55,9 +56,11 @@ class RocksDbStoreUnderTest final : public StoreUnderTest {
   const KvEngine* engine_ = nullptr;
 };
 
-INSTANTIATE_TEST_SUITE_P(RocksDb, StoreContractTest, testing::Values([] {
-                           return std::unique_ptr<StoreUnderTest>(new RocksDbStoreUnderTest());
-                         }));
+std::unique_ptr<StoreUnderTest> NewRocksDbStore() {
+  return std::make_unique<RocksDbStoreUnderTest>();
+}
+INSTANTIATE_TEST_SUITE_P(RocksDb, StoreContractTest, testing::Values(NewRocksDbStore));
+INSTANTIATE_TEST_SUITE_P(RocksDb, TopicsContractTest, testing::Values(NewRocksDbStore));
 
 }  // namespace
 }  // namespace bellwire::registry

@@ -131,7 +131,7 @@ TEST_F(UpgradeTest, EveryMessageThatWasAnsweredOkIsThere) {
     storage::v1::Format format;
     ASSERT_TRUE(db->Get({}, "format", &bytes).ok());
     ASSERT_TRUE(format.ParseFromString(bytes));
-    EXPECT_EQ(format.version(), 5u);
+    EXPECT_EQ(format.version(), 6u);
   });
 }
 
@@ -181,16 +181,56 @@ TEST_F(UpgradeTest, AnUpgradeThatIsBrokenOffBeginsAgain) {
   }
 }
 
+// As the version before topics left it: without their column family.
+TEST_F(UpgradeTest, AStoreOfVersion5GetsTheTopicsFamily) {
+  ASSERT_TRUE(Open().ok());
+  const auto make_old = [this] {
+    WithDatabase([](rocksdb::DB* db, const auto& families) {
+      storage::v1::Format format;
+      format.set_version(5);
+      ASSERT_TRUE(db->Put({}, "format", format.SerializeAsString()).ok());
+      ASSERT_TRUE(db->DropColumnFamily(families.at("topics")).ok());
+    });
+  };
+  make_old();
+  {
+    auto reader = Open(/*read_only=*/true);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    ExpectComplete(**reader);
+    EXPECT_EQ(*(*reader)->Get(Family::kTopics, "a"), std::nullopt);
+    EXPECT_TRUE((*reader)
+                    ->Scan(Family::kTopics, "", "\xff",
+                           [](absl::string_view, absl::string_view) { return true; })
+                    .ok());
+  }
+  {
+    auto engine = Open();
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    ExpectComplete(**engine);
+    ASSERT_TRUE((*engine)->Commit({{{Family::kTopics, "a"}, "1"}}).ok());
+  }
+  {
+    auto engine = Open();
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_EQ(**(*engine)->Get(Family::kTopics, "a"), "1");
+  }
+  // A store of this version without it has lost it.
+  WithDatabase([](rocksdb::DB* db, const auto& families) {
+    ASSERT_TRUE(db->DropColumnFamily(families.at("topics")).ok());
+  });
+  EXPECT_EQ(ErrorReason(Open().status()), "STORE_CORRUPT");
+}
+
 TEST_F(UpgradeTest, ANewerFormatIsRefused) {
   ASSERT_TRUE(Open().ok());
   WithDatabase([](rocksdb::DB* db, const auto&) {
     storage::v1::Format format;
-    format.set_version(6);
+    format.set_version(7);
     ASSERT_TRUE(db->Put({}, "format", format.SerializeAsString()).ok());
   });
   const absl::Status status = Open().status();
   EXPECT_EQ(ErrorReason(status), "STORE_FORMAT");
-  EXPECT_NE(status.message().find("version 6"), absl::string_view::npos) << status;
+  EXPECT_NE(status.message().find("version 7"), absl::string_view::npos) << status;
 }
 
 }  // namespace
