@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
+#include "crypto/token_sealer.h"
 #include "grpcpp/channel.h"
 #include "gtest/gtest.h"
 #include "tests/support/app.h"
@@ -113,6 +114,42 @@ TEST_P(ReceiptsTest, AWatcherSeesTheWholeLifeOfAMessage) {
   EXPECT_EQ(first.token(), token);
   EXPECT_EQ(first.app_id(), kMail);
   EXPECT_EQ(first.receipt().step(), push::v1::ACCEPTED);
+}
+
+// Tokens had 98 digits once; backends keep them for years.
+TEST_P(ReceiptsTest, ATokenOfBeforeAndTheTokenOfNowNameTheSameMessages) {
+  Phone phone(*fleet_, "phone");
+  ASSERT_TRUE(phone.Start().ok());
+  App app(phone.socket_path(), kMail, [](const std::string&) {});
+  const std::string token = app.WaitForToken();
+  const auto sealer = TokenSealer::FromFile(fleet_->data_dir() + "/token.keys");
+  ASSERT_TRUE(sealer.ok()) << sealer.status();
+  const auto contents = (*sealer)->Open(token);
+  ASSERT_TRUE(contents.has_value());
+  const std::string old_token = (*sealer)->SealShort(*contents);
+  EXPECT_EQ(token.size(), 160u);
+  EXPECT_EQ(old_token.size(), 98u);
+
+  push::v1::SendRequest request;
+  request.set_token(old_token);
+  request.set_payload("hello");
+  request.set_message_id("123e4567-e89b-42d3-a456-426614174000");
+  auto sent = provider_.Send(request);
+  ASSERT_TRUE(sent.ok()) << sent.status();
+  EXPECT_FALSE(sent->duplicate());
+  request.set_token(token);
+  sent = provider_.Send(request, 1);
+  ASSERT_TRUE(sent.ok()) << sent.status();
+  EXPECT_TRUE(sent->duplicate());
+
+  Watch watch(*fleet_, provider_, "");
+  request.set_token(old_token);
+  request.clear_message_id();
+  sent = provider_.Send(request);
+  ASSERT_TRUE(sent.ok()) << sent.status();
+  WatchReceiptsResponse response;
+  while (response.message_id() != sent->message_id()) ASSERT_TRUE(watch.Next(&response));
+  EXPECT_EQ(response.token(), token) << "backends learn their new token from their receipts too";
 }
 
 TEST_P(ReceiptsTest, FromItsCursorAWatcherMissesNothingThoughEverythingDied) {
