@@ -13,8 +13,7 @@
 // of them takes minutes by hand of agents, and seconds so. The program make-subscribers is this:
 //
 //   bellwire serve --data_dir DIR           # stopped: the store is opened by one process at a time
-//   bazel-bin/bench/subscribers/make-subscribers --data_dir DIR --team TEAM_ID \
-//       --app com.example.news --topic news --count 1000000
+//   make-subscribers --data_dir DIR --team TEAM_ID --app com.example.news --topic news --count 1000000
 //   bellwire registry check --data_dir DIR  # finds nothing wrong
 //
 // Team and app are made if they are not there; then the team has no key: `bellwire key create` makes one.
