@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base64.h"
 #include "common/error.h"
 #include "common/limits.h"
 
@@ -27,41 +28,14 @@ absl::Status Bad(absl::string_view message) {
   return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL", message);
 }
 
-// The six bits that a digit of base64url stands for; -1 if it is none.
-int Base64UrlValue(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '-') return 62;
-  return c == '_' ? 63 : -1;
-}
-
-// Base64url without padding, in the one form that its bytes have: the bits of the last digit that
-// belong to no byte are 0 (RFC 4648, 3.5). Otherwise several texts would be the same credential.
-bool IsCanonicalBase64Url(absl::string_view part) {
-  if (part.empty()) return false;
-  for (const char c : part) {
-    if (Base64UrlValue(c) < 0) return false;
-  }
-  switch (part.size() % 4) {
-    case 0:
-      return true;
-    case 2:
-      return (Base64UrlValue(part.back()) & 0xf) == 0;
-    case 3:
-      return (Base64UrlValue(part.back()) & 0x3) == 0;
-    default:
-      return false;
-  }
-}
-
 // Three parts of base64url, none of them empty. libjwt's decoder is lenient, and writes past its
-// buffer if a part is empty: nothing else reaches it.
+// buffer if a part is empty: nothing else reaches it. A part in another spelling would be the same
+// credential under another name.
 bool IsCompactJws(absl::string_view jwt) {
   const std::vector<absl::string_view> parts = absl::StrSplit(jwt, '.');
   if (parts.size() != 3) return false;
   for (const absl::string_view part : parts) {
-    if (!IsCanonicalBase64Url(part)) return false;
+    if (part.empty() || !IsBase64Url(part)) return false;
   }
   return true;
 }

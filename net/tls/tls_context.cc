@@ -35,12 +35,14 @@ constexpr char kCipherSuites[] =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr char kGroups[] = "X25519:P-256";
 
-// The protocol list that a server for the web chooses from.
+// The protocol list that a server for the web chooses from. The last one is what `curl --http1.0` and
+// health checks of old balancers offer: HTTP/1 by its first bytes.
 constexpr unsigned char kWebAlpnList[] =
     "\x02h2"
-    "\x08http/1.1";
+    "\x08http/1.1"
+    "\x08http/1.0";
 constexpr unsigned int kWebAlpnListBytes = sizeof(kWebAlpnList) - 1;
-static_assert(kWebAlpnListBytes == kAlpnHttp2.size() + kAlpnHttp1.size() + 2);
+static_assert(kWebAlpnListBytes == kAlpnHttp2.size() + 2 * kAlpnHttp1.size() + 3);
 
 // Of TLS 1.2: with forward secrecy and authenticated encryption only (RFC 9113, 9.2.2).
 constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";

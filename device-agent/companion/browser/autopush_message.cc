@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base64.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
 
@@ -56,7 +57,9 @@ absl::StatusOr<AutopushRequest> ParseRegister(const Json& object) {
   BELLWIRE_ASSIGN_OR_RETURN(request.channel_id, ChannelIdOf(object));
   // 65 bytes are 87 or 88 characters.
   BELLWIRE_ASSIGN_OR_RETURN(const std::string key, TextOf(object, "key", 88));
-  if (!absl::WebSafeBase64Unescape(key, &request.vapid_key)) return Bad("key", "is no base64url");
+  std::optional<std::string> vapid_key = DecodeAnyBase64(key);
+  if (!vapid_key.has_value()) return Bad("key", "is no base64url");
+  request.vapid_key = *std::move(vapid_key);
   if (!request.vapid_key.empty() &&
       (request.vapid_key.size() != kVapidKeyBytes || request.vapid_key[0] != '\x04')) {
     return Bad("key", "is no uncompressed P-256 point");

@@ -57,17 +57,20 @@ TEST(AutopushMessage, RefusesWhatBreaksTheBounds) {
   for (size_t i = 0; i <= kMaxAutopushUpdates; ++i) {
     absl::StrAppend(&updates, i == 0 ? "" : ",", R"({"channelID":"a","version":"b"})");
   }
-  for (const std::string& text : std::vector<std::string>{
-           "", "1", "[]", "\"hello\"", "{", R"({"messageType":7})", "{\"a\":\"\xff\"}",
-           R"({"messageType":"hello","uaid":7})", R"({"messageType":"register"})",
-           R"({"messageType":"register","channelID":""})",
-           R"({"messageType":"register","channelID":"a:b"})",
-           R"({"messageType":"register","channelID":"a","key":"AAAA"})",
-           R"({"messageType":"register","channelID":"a","key":"!"})",
-           absl::StrCat(R"({"messageType":"register","channelID":")", long_id, R"("})"),
-           R"({"messageType":"ack"})", R"({"messageType":"ack","updates":[7]})",
-           absl::StrCat(R"({"messageType":"ack","updates":[)", updates, "]}"),
-           absl::StrCat("{\"a\":\"", std::string(kMaxAutopushMessageBytes, 'a'), "\"}")}) {
+  for (
+      const std::string& text : std::vector<std::string>{
+          "", "1", "[]", "\"hello\"", "{", R"({"messageType":7})", "{\"a\":\"\xff\"}",
+          R"({"messageType":"hello","uaid":7})", R"({"messageType":"register"})",
+          R"({"messageType":"register","channelID":""})",
+          R"({"messageType":"register","channelID":"a:b"})",
+          R"({"messageType":"register","channelID":"a","key":"AAAA"})",
+          R"({"messageType":"register","channelID":"a","key":"!"})",
+          // A bit more than the point has.
+          R"({"messageType":"register","channelID":"a","key":"BGZlyCtw4mpyW830aaU9pymRc3M2blJmMLFJkVQQp229Vrb2rPuTMfWdNpFcw9h3ifD8alGv1PTwIgODN22et6p="})",
+          absl::StrCat(R"({"messageType":"register","channelID":")", long_id, R"("})"),
+          R"({"messageType":"ack"})", R"({"messageType":"ack","updates":[7]})",
+          absl::StrCat(R"({"messageType":"ack","updates":[)", updates, "]}"),
+          absl::StrCat("{\"a\":\"", std::string(kMaxAutopushMessageBytes, 'a'), "\"}")}) {
     EXPECT_FALSE(ParseAutopushRequest(text).ok()) << text.substr(0, 80);
   }
 }

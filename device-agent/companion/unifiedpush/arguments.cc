@@ -1,12 +1,13 @@
 #include "device-agent/companion/unifiedpush/arguments.h"
 
+#include <optional>
 #include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base64.h"
 #include "common/printable.h"
 #include "crypto/p256.h"
 #include "device-agent/companion/subscription_hub.h"
@@ -81,13 +82,14 @@ absl::StatusOr<RegisterRequest> CheckRegister(Generation generation, absl::strin
   request.description = std::string(Clip(description, kMaxDescriptionBytes));
   if (vapid.empty()) return request;
   // The length first: what follows costs by the byte.
-  if (vapid.size() > 2 * kVapidKeyBytes ||
-      !absl::WebSafeBase64Unescape(vapid, &request.vapid_key) ||
-      request.vapid_key.size() != kVapidKeyBytes ||
-      ParseP256PublicKey(absl::StrCat(kP256Header, request.vapid_key)) == nullptr) {
+  std::optional<std::string> key;
+  if (vapid.size() <= 2 * kVapidKeyBytes) key = DecodeAnyBase64(vapid);
+  if (!key.has_value() || key->size() != kVapidKeyBytes ||
+      ParseP256PublicKey(absl::StrCat(kP256Header, *key)) == nullptr) {
     return absl::InvalidArgumentError(
         "vapid: an uncompressed point of P-256 in base64url is needed, 87 characters");
   }
+  request.vapid_key = *std::move(key);
   return request;
 }
 

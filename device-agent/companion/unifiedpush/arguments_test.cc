@@ -66,6 +66,10 @@ TEST(CheckRegisterTest, NamesTheArgumentThatIsWrong) {
   refused("token", kService, "\xff", "");
   refused("vapid", kService, kToken, "!");
   refused("vapid", kService, kToken, Key().substr(1));
+  // The last digit says a bit more than the point has.
+  std::string other = Key();
+  ++other.back();
+  refused("vapid", kService, kToken, other);
   refused("vapid", kService, kToken, std::string(100'000, 'A'));
   // The right length, and no point of the curve.
   refused("vapid", kService, kToken, absl::WebSafeBase64Escape("\x04" + std::string(64, 'x')));

@@ -10,6 +10,7 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "gateway/doors/http/idempotency_key.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/json/event_stream_call.h"
 #include "gateway/doors/json/json_call.h"
@@ -80,8 +81,8 @@ absl::Status FillSend(const http::Request& request, Message* message) {
   if (absl::Status status = ParseMessageJson(request.body, 0, message); !status.ok()) return status;
   auto* const send = static_cast<push::v1::SendRequest*>(message);
   // What HTTP clients know of retries by themselves.
-  const std::string* const key = http::FindHeader(request.head.headers, "idempotency-key");
-  if (key != nullptr && send->message_id().empty()) send->set_message_id(*key);
+  const std::optional<absl::string_view> key = http::IdempotencyKey(request.head.headers);
+  if (key.has_value() && send->message_id().empty()) send->set_message_id(std::string(*key));
   return absl::OkStatus();
 }
 

@@ -156,6 +156,9 @@ TEST_F(JsonDoorTest, AnIdempotencyKeyIsTheMessageId) {
   const Fields key = {{"idempotency-key", kUuid}};
   EXPECT_EQ(Post("/v1/messages", Message(), key).json["messageId"], kUuid);
   EXPECT_FALSE(path_.appended[0].message_id_is_new());
+  EXPECT_EQ(Post("/v1/messages", Message(), {{"idempotency-key", absl::StrCat("\"", kUuid, "\"")}})
+                .json["messageId"],
+            kUuid);
   EXPECT_EQ(Post("/v1/messages", Message(), {{"idempotency-key", "first try"}}).reason,
             "BAD_MESSAGE_ID");
   constexpr char kOther[] = "00000000-e89b-42d3-a456-426614174000";

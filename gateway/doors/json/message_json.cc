@@ -1,11 +1,13 @@
 #include "gateway/doors/json/message_json.h"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base64.h"
 #include "common/error.h"
 #include "gateway/doors/json/json_text.h"
 #include "google/protobuf/descriptor.h"
@@ -82,11 +84,9 @@ class Reader final : public nlohmann::json_sax<json> {
     switch (field_->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING: {
         if (field_->type() == FieldDescriptor::TYPE_BYTES) {
-          std::string bytes;
-          if (!absl::Base64Unescape(value, &bytes) && !absl::WebSafeBase64Unescape(value, &bytes)) {
-            return Unfit();
-          }
-          value = std::move(bytes);
+          std::optional<std::string> bytes = DecodeAnyBase64(value);
+          if (!bytes.has_value()) return Unfit();
+          value = *std::move(bytes);
         }
         reflection().SetString(message(), field_, std::move(value));
         return Done();

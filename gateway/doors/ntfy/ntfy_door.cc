@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "gateway/doors/http/idempotency_key.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/json/json_text.h"
 #include "gateway/doors/ntfy/ntfy_error.h"
@@ -87,9 +88,9 @@ void NtfyDoor::Serve(http::Request request, http::Responder responder) {
             ReadNtfyPublish(request, PathBehindPrefix(request.head.path), call->now);
         if (!publish.ok()) return call->Fail(publish.status());
         call->publish = *std::move(publish);
-        const std::string* const key = http::FindHeader(request.head.headers, "idempotency-key");
-        call->repeatable = key != nullptr;
-        call->id = key != nullptr ? *key : FormatUuid(NewMessageId());
+        const std::optional<absl::string_view> key = http::IdempotencyKey(request.head.headers);
+        call->repeatable = key.has_value();
+        call->id = key.has_value() ? std::string(*key) : FormatUuid(NewMessageId());
         FindToken(call);
       });
 }

@@ -162,7 +162,9 @@ TEST_F(NtfyDoorTest, ARepetitionIsTheSameMessage) {
   const Fields key = {{"idempotency-key", kUuid}};
   EXPECT_EQ(Post("/ntfy/phone", "m", key).json["id"], kUuid);
   path_.clock.Advance(absl::Seconds(5));
-  EXPECT_EQ(Post("/ntfy/phone", "m", key).json["id"], kUuid);
+  EXPECT_EQ(
+      Post("/ntfy/phone", "m", {{"idempotency-key", absl::StrCat("\"", kUuid, "\"")}}).json["id"],
+      kUuid);
   EXPECT_EQ(path_.appended[0].message().payload(), path_.appended[1].message().payload());
   EXPECT_EQ(path_.appended[0].message().message_id(), path_.appended[1].message().message_id());
 }

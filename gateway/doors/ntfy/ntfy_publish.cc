@@ -14,6 +14,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base64.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/printable.h"
@@ -325,16 +326,14 @@ absl::StatusOr<std::string> CredentialOf(absl::string_view authorization) {
   if (absl::StartsWithIgnoreCase(authorization, "bearer ")) {
     return std::string(absl::StripAsciiWhitespace(authorization.substr(7)));
   }
-  std::string pair;
-  if (!absl::StartsWithIgnoreCase(authorization, "basic ") ||
-      !absl::Base64Unescape(absl::StripAsciiWhitespace(authorization.substr(6)), &pair)) {
-    return bad;
-  }
-  const size_t colon = pair.find(':');
+  if (!absl::StartsWithIgnoreCase(authorization, "basic ")) return bad;
+  const std::optional<std::string> pair =
+      DecodeAnyBase64(absl::StripAsciiWhitespace(authorization.substr(6)));
+  const size_t colon = pair.has_value() ? pair->find(':') : std::string::npos;
   if (colon == std::string::npos) return bad;
   // Some clients can't leave out the password, and send the token as the user.
-  const std::string user = pair.substr(0, colon);
-  std::string password = pair.substr(colon + 1);
+  const std::string user = pair->substr(0, colon);
+  std::string password = pair->substr(colon + 1);
   if (password.empty() || (LooksLikeAccessToken(user) && !LooksLikeAccessToken(password))) {
     return user;
   }
@@ -356,18 +355,17 @@ absl::StatusOr<std::string> NtfyCredential(const http::RequestHead& head) {
   if (field != nullptr) return CredentialOf(*field);
   const auto query = http::ParseQuery(http::QueryOf(head.path));
   const std::string* const auth = query.has_value() ? http::FindParameter(*query, "auth") : nullptr;
-  std::string authorization;
   if (auth == nullptr) {
     return MakeError(absl::StatusCode::kUnauthenticated, "MISSING_CREDENTIAL",
                      "unauthorized: publishing takes an access token (bellwire key create "
                      "--send_only)");
   }
-  if (!absl::WebSafeBase64Unescape(*auth, &authorization) &&
-      !absl::Base64Unescape(*auth, &authorization)) {
+  const std::optional<std::string> authorization = DecodeAnyBase64(*auth);
+  if (!authorization.has_value()) {
     return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
                      "unauthorized: `auth` is not base64");
   }
-  return CredentialOf(authorization);
+  return CredentialOf(*authorization);
 }
 
 absl::StatusOr<NtfyPublish> ReadNtfyPublish(const http::Request& request, absl::string_view path,

@@ -233,6 +233,9 @@ TEST(NtfyPublishTest, CredentialsComeInManyWays) {
   EXPECT_EQ(credential({}, "/?auth=QmVhcmVyIGJ3X3g"), "bw_x");
   EXPECT_EQ(credential({}, "/"), "MISSING_CREDENTIAL");
   EXPECT_EQ(credential({}, "/?auth=***"), "BAD_CREDENTIAL");
+  // Other last digits for the same bytes.
+  EXPECT_EQ(credential({}, "/?auth=QmVhcmVyIGJ3X3h"), "BAD_CREDENTIAL");
+  EXPECT_EQ(credential({{"authorization", "Basic Ojp="}}, "/"), "BAD_CREDENTIAL");
   EXPECT_EQ(credential({{"authorization", "Digest x"}}, "/"), "BAD_CREDENTIAL");
   EXPECT_EQ(credential({{"authorization", "Basic ***"}}, "/"), "BAD_CREDENTIAL");
   EXPECT_EQ(credential({{"authorization", basic("no colon")}}, "/"), "BAD_CREDENTIAL");

@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "gateway/doors/http/idempotency_key.h"
 #include "gateway/doors/webpush/encrypted_body.h"
 #include "openssl/evp.h"
 #include "openssl/hmac.h"
@@ -111,18 +112,13 @@ absl::StatusOr<PushRequest> ParsePushRequest(const http::HeaderList& headers, st
   }
   BELLWIRE_ASSIGN_OR_RETURN(request.content, ContentOf(headers, body));
   request.send.set_payload(std::move(body));
-  if (const std::string* field = http::FindHeader(headers, "idempotency-key"); field != nullptr) {
-    absl::string_view key = absl::StripAsciiWhitespace(*field);
-    // As the draft of the field writes it, and as most people do.
-    if (key.size() >= 2 && key.front() == '"' && key.back() == '"') {
-      key = key.substr(1, key.size() - 2);
-    }
-    if (key.empty() || key.size() > kMaxIdempotencyKeyBytes) {
+  if (const auto key = http::IdempotencyKey(headers); key.has_value()) {
+    if (key->empty() || key->size() > kMaxIdempotencyKeyBytes) {
       return Bad("BAD_IDEMPOTENCY_KEY",
                  absl::StrCat("The field Idempotency-Key has no value, or more than ",
                               kMaxIdempotencyKeyBytes, " bytes."));
     }
-    request.send.set_message_id(MessageIdOfKey(key, token));
+    request.send.set_message_id(MessageIdOfKey(*key, token));
   }
   request.wants_receipt = Prefers(headers, "respond-async");
   return request;

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base64.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
@@ -62,25 +62,13 @@ std::optional<absl::string_view> FindParameter(absl::string_view parameters,
 }
 
 absl::StatusOr<VapidCredential> WithKey(absl::string_view jwt, absl::string_view key_text) {
-  VapidCredential credential{.jwt = std::string(jwt)};
   // The longest spelling of a key has 88 characters. Which alphabet and padding it has is no matter.
-  const bool decoded =
-      key_text.size() <= 88 && (absl::WebSafeBase64Unescape(key_text, &credential.key) ||
-                                absl::Base64Unescape(key_text, &credential.key));
-  if (!decoded || credential.key.size() != kVapidKeyBytes || credential.key[0] != '\x04') {
+  std::optional<std::string> key;
+  if (key_text.size() <= 88) key = DecodeAnyBase64(key_text);
+  if (!key.has_value() || key->size() != kVapidKeyBytes || key->front() != '\x04') {
     return Bad("The VAPID key is not an uncompressed P-256 point of 65 bytes in base64url.");
   }
-  return credential;
-}
-
-// One part of a JWT. base64url without padding and nothing else.
-std::optional<std::string> DecodePart(absl::string_view part) {
-  std::string decoded;
-  if (part.empty() || part.find_first_of("=+/ \t\r\n") != absl::string_view::npos ||
-      !absl::WebSafeBase64Unescape(part, &decoded)) {
-    return std::nullopt;
-  }
-  return decoded;
+  return VapidCredential{.jwt = std::string(jwt), .key = *std::move(key)};
 }
 
 // nullopt: not an object.
@@ -147,9 +135,9 @@ absl::StatusOr<VapidClaims> ParseVapidJwt(absl::string_view jwt) {
   }
   const std::vector<absl::string_view> parts = absl::StrSplit(jwt, '.');
   if (parts.size() != 3) return Bad("The credential is not a JWT (header.claims.signature).");
-  const std::optional<std::string> header_text = DecodePart(parts[0]);
-  const std::optional<std::string> claims_text = DecodePart(parts[1]);
-  const std::optional<std::string> signature = DecodePart(parts[2]);
+  const std::optional<std::string> header_text = DecodeBase64Url(parts[0]);
+  const std::optional<std::string> claims_text = DecodeBase64Url(parts[1]);
+  const std::optional<std::string> signature = DecodeBase64Url(parts[2]);
   if (!header_text.has_value() || !claims_text.has_value() || !signature.has_value()) {
     return Bad("The JWT's parts are not base64url without padding.");
   }
@@ -180,7 +168,7 @@ absl::Status CheckVapidSignature(absl::string_view jwt, absl::string_view key) {
   if (public_key == nullptr) return Bad("The VAPID key is not a point of the curve P-256.");
   const size_t dot = jwt.rfind('.');
   if (dot == absl::string_view::npos) return wrong;
-  const std::optional<std::string> raw = DecodePart(jwt.substr(dot + 1));
+  const std::optional<std::string> raw = DecodeBase64Url(jwt.substr(dot + 1));
   if (!raw.has_value() || raw->size() != kSignatureBytes) return wrong;
   const auto* const bytes = reinterpret_cast<const unsigned char*>(raw->data());
   const EcdsaSigPtr signature(ECDSA_SIG_new());

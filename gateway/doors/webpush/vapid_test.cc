@@ -125,6 +125,31 @@ TEST_F(VapidTest, BothSpellingsAndThoseOfLibraries) {
             key);
 }
 
+// Bits that belong to no byte (RFC 4648, 3.5) would let one JWT be many texts, each of which is verified
+// and remembered for itself.
+TEST_F(VapidTest, AJwtIsOneText) {
+  const std::string jwt = kRfcJwt;
+  ASSERT_TRUE(ParseVapidJwt(jwt).ok());
+  ASSERT_EQ(jwt.back(), 'A');
+  for (char last = 'B'; last <= 'P'; ++last) {
+    std::string other = jwt;
+    other.back() = last;
+    EXPECT_EQ(ErrorReason(ParseVapidJwt(other).status()), "BAD_CREDENTIAL") << last;
+    EXPECT_FALSE(CheckVapidSignature(other, Unescaped(kRfcKey)).ok()) << last;
+  }
+  for (const absl::string_view more : {"=", "==", " ", "\v"}) {
+    EXPECT_FALSE(ParseVapidJwt(absl::StrCat(jwt, more)).ok()) << more;
+    EXPECT_FALSE(ParseVapidJwt(absl::StrCat(more, jwt)).ok()) << more;
+  }
+  // Keys too.
+  std::string key = kRfcKey;
+  ASSERT_EQ(key.back(), 's');
+  for (const char last : {'t', 'u', 'v'}) {
+    key.back() = last;
+    EXPECT_FALSE(ParseVapid({{"authorization", absl::StrCat("vapid t=a.b.c, k=", key)}}).ok());
+  }
+}
+
 TEST_F(VapidTest, WhatIsNoCredential) {
   EXPECT_FALSE(ParseVapid({{"ttl", "0"}})->has_value());
   for (const char* authorization :

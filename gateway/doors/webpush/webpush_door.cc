@@ -46,7 +46,7 @@ Resource ResourceOf(const RequestHead& head) {
 absl::string_view MethodsOf(Resource::Kind kind) {
   switch (kind) {
     case Resource::Kind::kSubscription:
-      return "POST, GET, OPTIONS";
+      return "POST, GET, HEAD, OPTIONS";
     case Resource::Kind::kMessage:
       return "DELETE, OPTIONS";
     case Resource::Kind::kReceipt:

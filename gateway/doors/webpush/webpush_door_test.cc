@@ -354,10 +354,13 @@ TEST_F(WebPushDoorTest, OtherMethods) {
   const auto& discovery = Send(http::GetFields("/wpush/" + token_));
   EXPECT_EQ(discovery.Get(":status"), "200");
   EXPECT_EQ(discovery.body, R"({"unifiedpush":{"version":1}})");
+  const auto& head = Send(Method("HEAD", "/wpush/" + token_));
+  EXPECT_EQ(head.Get(":status"), "200");
+  EXPECT_EQ(head.body, "");
   EXPECT_EQ(Send(http::GetFields("/wpush/x")).Get(":status"), "404");
   const auto& put = Send(Method("PUT", "/wpush/" + token_));
   EXPECT_EQ(put.Get(":status"), "405");
-  EXPECT_EQ(put.Get("allow"), "POST, GET, OPTIONS");
+  EXPECT_EQ(put.Get("allow"), "POST, GET, HEAD, OPTIONS");
   EXPECT_EQ(Send(Method("POST", "/wpush/m/x")).Get(":status"), "405");
   EXPECT_EQ(Send(Method("P", "/wpush/" + token_)).Get(":status"), "405");
 }
