@@ -147,6 +147,8 @@ TEST_F(WholeBodyTest, ALongerBodyIsRefused) {
   EXPECT_EQ(Of(sent).Get(":status"), "413");
   EXPECT_EQ(Of(sent).body, "/test: The body is longer than 10000 bytes.");
   EXPECT_TRUE(door_.requests.empty());
+  // The one that was not waited for.
+  harness_.Advance(kH2DiscardTime);
   EXPECT_EQ(harness_.connection->exchanges(), 0u);
 }
 
@@ -204,6 +206,7 @@ TEST_F(WholeBodyTest, ARefusalWaitsForNoLongAndNoSlowBody) {
   harness_.Run();
   harness_.Advance(kHttpBodyGrace + absl::Seconds(1));
   EXPECT_EQ(Of(slow).Get(":status"), "405");
+  harness_.Advance(kH2DiscardTime);
   EXPECT_EQ(harness_.connection->exchanges(), 0u);
 }
 

@@ -146,6 +146,22 @@ TEST_P(PublishTest, CurlSendsLooksUpAndWatches) {
   EXPECT_THAT(feed.out, HasSubstr(absl::StrCat("\nid: 1.", team_, ".")));
 }
 
+// Whatever it has sent by then, and whether it said before how much it would be.
+TEST_P(PublishTest, CurlHearsThatABodyIsTooLong) {
+  const std::string file = dir_.path("long");
+  for (const size_t size : {40'000u, 100'000u, 10'000'000u}) {
+    std::ofstream(file, std::ios::binary) << std::string(size, 'x');
+    for (const char* version : {"--http1.1", "--http2"}) {
+      for (const char* door : {"/v1/messages", "/ntfy/phone"}) {
+        const std::string to =
+            absl::StrCat(version, " $URL", door, " -H \"Authorization: Bearer $BW\" ");
+        EXPECT_EQ(Curl(absl::StrCat(to, "--data-binary @", file)).first, 413) << to << size;
+        EXPECT_EQ(Curl(absl::StrCat(to, "-X POST -T - < ", file)).first, 413) << to << size;
+      }
+    }
+  }
+}
+
 TEST_P(PublishTest, ARetryWithAnIdempotencyKeyIsOneMessage) {
   const std::string send =
       "$URL/v1/messages -H \"Authorization: Bearer $BW\" -H 'Idempotency-Key: "

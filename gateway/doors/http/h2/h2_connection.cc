@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -165,6 +166,16 @@ class H2Connection::Stream final : public Exchange {
 
   bool answered() const { return ended_ || reset_; }
 
+  // The answer is on its way, and the request has not ended: the rest of it is of no use (RFC 9113, 8.1).
+  void DiscardRest() {
+    discards_until_ = connection_->now_ + kH2DiscardTime;
+    connection_->SetTimer(Deadline());
+    if (connection_->ending_) StopDiscarding();
+  }
+  void StopDiscarding() {
+    if (discards_until_.has_value()) ResetWith(NGHTTP2_NO_ERROR);
+  }
+
   void RestartBodyClock() {
     body_since_ = connection_->now_;
     timed_bytes_ = 0;
@@ -173,8 +184,9 @@ class H2Connection::Stream final : public Exchange {
   // When something must be done about this stream, unless something else happens first.
   MonotonicTime Deadline() const {
     if (reset_) return Never();
-    MonotonicTime deadline = ended_ ? stalled_since_ + kHttpWriteStall : deadline_;
-    if (!ended_ && !remote_ended_ && !pauses_allowed_) {
+    if (ended_) return discards_until_.value_or(stalled_since_ + kHttpWriteStall);
+    MonotonicTime deadline = deadline_;
+    if (!remote_ended_ && !pauses_allowed_) {
       const absl::Duration earned =
           absl::Seconds(1) * (static_cast<double>(timed_bytes_) / kHttpBodyBytesPerSecond);
       deadline = std::min(deadline, body_since_ + kHttpBodyGrace + earned);
@@ -184,6 +196,7 @@ class H2Connection::Stream final : public Exchange {
 
   // REQUIRES: Deadline() has come.
   void OnDue(MonotonicTime now) {
+    if (discards_until_.has_value()) return StopDiscarding();
     if (ended_) return ResetWith(NGHTTP2_CANCEL);
     if (now >= deadline_) return TimeOut(ExchangeHandler::Timeout::kDeadline);
     // It isn't the peer that is slow as long as we don't take what came.
@@ -283,6 +296,8 @@ class H2Connection::Stream final : public Exchange {
   net::WriteBuffer out_;
   HeaderList trailers_;
   MonotonicTime stalled_since_;
+  // Set once the peer has nothing to do but to end its request.
+  std::optional<MonotonicTime> discards_until_;
 };
 
 H2Connection::H2Connection(Environment environment, Host* host)
@@ -472,10 +487,11 @@ void H2Connection::FinishDrain() {
 void H2Connection::EndExchanges() {
   if (failed_) return;
   now_ = environment_.clock->Monotonic();
-  draining_ = true;
+  draining_ = ending_ = true;
   busy_ = true;
   for (const std::unique_ptr<Stream>& stream : exchanges_) {
     stream->TimeOut(ExchangeHandler::Timeout::kShutdown);
+    stream->StopDiscarding();
   }
   FinishDrain();
   busy_ = false;
@@ -663,7 +679,7 @@ int H2Connection::OnData(nghttp2_session* session, uint8_t, int32_t stream_id, c
   return 0;
 }
 
-int H2Connection::OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* self) {
+int H2Connection::OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* self) {
   auto* const connection = static_cast<H2Connection*>(self);
   if (frame->hd.type == NGHTTP2_RST_STREAM) {
     // Whoever makes us reset streams costs as much as whoever resets them.
@@ -676,11 +692,8 @@ int H2Connection::OnFrameSent(nghttp2_session* session, const nghttp2_frame* fra
   if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
   if (frame->hd.type == NGHTTP2_DATA) connection->control_frames_.Earn(kControlFramesPerDataFrame);
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-  // The answer is complete: the rest of the request is of no use (RFC 9113, 8.1).
-  const Stream* const stream = connection->Find(frame->hd.stream_id);
-  if (stream != nullptr && !stream->remote_ended_) {
-    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-  }
+  Stream* const stream = connection->Find(frame->hd.stream_id);
+  if (stream != nullptr && !stream->remote_ended_) stream->DiscardRest();
   return 0;
 }
 

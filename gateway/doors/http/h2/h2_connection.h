@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/request_head.h"
@@ -21,6 +22,10 @@ namespace bellwire::http {
 
 // Pushes (Exchange::Push) of one connection that its peer has not read: fewer, if it says so.
 inline constexpr size_t kMaxHttpPushes = 16;
+// What is left of a body whose request has its answer already is read, and dropped, for so long: a client
+// that is still sending may lose the answer if its stream is reset at once, as curl 7.88 does. The stream's
+// window bounds the bytes.
+inline constexpr absl::Duration kH2DiscardTime = absl::Seconds(2);
 
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
 // libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
@@ -111,6 +116,8 @@ class H2Connection final : public ServerProtocol {
   // A request came.
   bool served_ = false;
   bool draining_ = false;
+  // Whoever has its answer isn't listened to any more.
+  bool ending_ = false;
   bool drain_noticed_ = false;
   bool keepalive_sent_ = false;
   bool blocked_ = false;

@@ -134,9 +134,65 @@ TEST_F(H2ConnectionTest, AnAnswerBeforeTheRequestsEndStopsTheRequest) {
   door_.last().exchange->RespondOnly(401, {});
   h().Run();
   EXPECT_EQ(h().client.response(id).Get(":status"), "401");
+  // Not at once: the client would lose what it was answered while it sends.
+  EXPECT_FALSE(h().client.response(id).closed);
+  h().client.AppendBody(id, std::string(1000, 'x'));
+  h().Run();
+  EXPECT_EQ(door_.last().body, "some");
+  h().Advance(kH2DiscardTime);
   EXPECT_TRUE(h().client.response(id).closed);
   EXPECT_EQ(h().client.response(id).error, 0u);
   EXPECT_EQ(h().memory(), 0u);
+}
+
+TEST_F(H2ConnectionTest, AfterTheAnswerARequestMayEndInPeace) {
+  const int32_t id = h().client.Request(PostFields("/"), "some", /*open=*/true);
+  h().Run();
+  door_.last().exchange->Respond(413, {});
+  door_.last().exchange->Write("too long");
+  door_.last().exchange->End();
+  h().client.AppendBody(id, std::string(100'000, 'x'));
+  h().client.EndBody(id);
+  h().Run();
+  EXPECT_EQ(h().client.response(id).Get(":status"), "413");
+  EXPECT_EQ(h().client.response(id).body, "too long");
+  EXPECT_TRUE(h().client.response(id).closed);
+  EXPECT_EQ(h().client.response(id).error, 0u);
+}
+
+// What a client sends although it has its answer: no more than a window of each stream, and others on its
+// connection are served meanwhile.
+TEST_F(H2ConnectionTest, ARestThatIsDroppedIsBounded) {
+  door_.answer_at_once = true;
+  const std::string endless(8 * kHttpStreamWindowBytes, 'x');
+  std::vector<int32_t> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back(h().client.Request(PostFields("/"), endless, true));
+  h().Run();
+  for (const int32_t id : ids) EXPECT_EQ(h().client.response(id).Get(":status"), "204");
+  const int32_t other = h().client.Request(GetFields("/"));
+  h().Run();
+  EXPECT_TRUE(h().client.response(other).closed);
+  EXPECT_EQ(h().connection->exchanges(), ids.size());
+  h().Advance(kH2DiscardTime);
+  EXPECT_EQ(h().connection->exchanges(), 0u);
+  EXPECT_EQ(h().memory(), 0u);
+  EXPECT_STREQ(h().connection->end_reason(), "");
+}
+
+TEST_F(H2ConnectionTest, NobodyIsListenedToAfterTheEnd) {
+  const int32_t answered = h().client.Request(PostFields("/"), "some", /*open=*/true);
+  const int32_t waiting = h().client.Request(PostFields("/"), "some", /*open=*/true);
+  h().Run();
+  door_.seen[0]->exchange->RespondOnly(413, {});
+  h().Run();
+  h().connection->Drain();
+  h().Run();
+  EXPECT_FALSE(h().connection->done());
+  h().connection->EndExchanges();
+  h().Run();
+  EXPECT_EQ(h().client.response(answered).Get(":status"), "413");
+  EXPECT_EQ(h().client.response(waiting).Get(":status"), "503");
+  EXPECT_TRUE(h().connection->done());
 }
 
 TEST_F(H2ConnectionTest, AnAnswerBeforeABodyThatIsHereAlreadyReachesItsClient) {
