@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "device-agent/apps/fair_share.h"
+#include "device-agent/apps/names_in_logs.h"
 #include "net/socket/frame_codec.h"
 
 namespace bellwire::agent {
@@ -556,15 +557,18 @@ void AppHub::OnAppRefused(const AppConnection& connection, v1::Error::Code code,
 void AppHub::LogRefusal(absl::string_view app_id, uid_t uid, v1::Error::Code code,
                         absl::string_view why) {
   if (const auto unsaid = refusals_.Take()) {
-    LogInfo("app_refused",
-            {{"app", app_id}, {"uid", uid}, {"code", code}, {"why", why}, {"unsaid", *unsaid}});
+    LogInfo("app_refused", {{"app", NameInLogs(app_id)},
+                            {"uid", uid},
+                            {"code", code},
+                            {"why", why},
+                            {"unsaid", *unsaid}});
   }
 }
 
 void AppHub::LogFailure(absl::string_view event, absl::string_view app_id,
                         const absl::Status& error) {
   if (const auto unsaid = failures_.Take()) {
-    LogError(event, {{"app", app_id}, {"error", error.message()}, {"unsaid", *unsaid}});
+    LogError(event, {{"app", NameInLogs(app_id)}, {"error", error.message()}, {"unsaid", *unsaid}});
   }
 }
 

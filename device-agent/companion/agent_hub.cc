@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "device-agent/apps/names_in_logs.h"
 
 namespace bellwire::companion {
 namespace {
@@ -28,7 +29,8 @@ Message MessageOf(const agent::v1::Delivery& delivery) {
 }
 
 void LogStoreFailure(absl::string_view instance, const absl::Status& status) {
-  LogError("subscription_not_written", {{"instance", instance}, {"error", status.message()}});
+  LogError("subscription_not_written",
+           {{"instance", agent::InstanceInLogs(instance)}, {"error", status.message()}});
 }
 
 }  // namespace
@@ -183,9 +185,9 @@ void AgentHub::OnUnsubscribed(const std::string& instance) {
 
 void AgentHub::OnError(const std::string& instance, agent::v1::Error::Code code,
                        const std::string& message) {
-  LogWarning(
-      "agent_refuses",
-      {{"instance", instance}, {"code", agent::v1::Error::Code_Name(code)}, {"message", message}});
+  LogWarning("agent_refuses", {{"instance", agent::InstanceInLogs(instance)},
+                               {"code", agent::v1::Error::Code_Name(code)},
+                               {"message", message}});
   const auto it = entries_.find(instance);
   if (it == entries_.end() || it->second.dying) return;
   if (it->second.subscription.endpoint.empty()) {

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "device-agent/apps/fair_share.h"
+#include "device-agent/apps/names_in_logs.h"
 
 namespace bellwire::agent {
 
@@ -209,7 +210,7 @@ absl::Status Registrar::OnToken(const Request& request, const AppRegistered& ans
   } else {
     if (is_news) {
       if (const auto unsaid = registered_.Take()) {
-        LogInfo("app_registered", {{"app", app_id}, {"unsaid", *unsaid}});
+        LogInfo("app_registered", {{"app", NameInLogs(app_id)}, {"unsaid", *unsaid}});
       }
     }
     if (is_news || wish.asked) owner_->OnRegistered(app_id);

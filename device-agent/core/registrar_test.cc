@@ -8,13 +8,16 @@
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "device-agent/apps/names_in_logs.h"
 #include "device-agent/testing/temp_dir.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {
 namespace {
 
 using device::v1::AppRegistered;
+using ::testing::HasSubstr;
 
 constexpr char kMail[] = "com.example.mail";
 constexpr uid_t kUser = 1000;
@@ -210,6 +213,20 @@ TEST_F(RegistrarSubscriptionTest, TheServerIsToldDigestsAndNoNames) {
   EXPECT_EQ(inbox_->Find(kSubA)->subscription, subscription_of_page_);
   ASSERT_TRUE(registrar_.Unregister(kSubA).ok());
   EXPECT_EQ(NewlyAsked(), "remove a");
+}
+
+// Of a browser's page: its id, its channel.
+TEST_F(RegistrarSubscriptionTest, TheLogTellsSubscriptionsApartAndNoMore) {
+  const std::string key = "sub:1000:push:1a2b3c4d5e6f:a-channel:99";
+  testing::internal::CaptureStderr();
+  registrar_.Want(key, kUser, subscription_of_page_);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Endpoint()).ok());
+  registrar_.Want(kMail, kUser);
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 2)).ok());
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("event=app_registered app=sub:1000:push:1a2b3c4d unsaid=0\n"));
+  EXPECT_THAT(log, HasSubstr("event=app_registered app=com.example.mail unsaid=0\n"));
+  EXPECT_EQ(NameInLogs("sub:1000:"), "sub:1000:");
 }
 
 TEST_F(RegistrarSubscriptionTest, AnAnswerWithoutAnEndpointEndsTheSession) {

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "device-agent/apps/names_in_logs.h"
 #include "device-agent/inbox/inbox.h"
 
 namespace bellwire::agent {
@@ -269,7 +270,8 @@ absl::Status Inbox::MakeRoom(uint64_t registration_id) {
   }
   if (rows[0].is_message) {
     const auto app = state_.app_of.find(registration_id);
-    LogWarning("inbox_overflow", {{"app", app == state_.app_of.end() ? "" : app->second}});
+    LogWarning("inbox_overflow",
+               {{"app", app == state_.app_of.end() ? "" : NameInLogs(app->second)}});
   }
   BELLWIRE_RETURN_IF_ERROR(sql_->erase_item.Reset().BindInt(rows[1].id).Run());
   CountDown(registration_id);
@@ -343,7 +345,8 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
     item.content = std::string(row.Bytes(7));
     if (item.dropped == 0 &&
         Checksum(item.message_id, item.payload, item.content) != Unsigned(row.Int(5))) {
-      LogError("inbox_item_damaged", {{"app", app_id}, {"delivery_id", item.delivery_id}});
+      LogError("inbox_item_damaged",
+               {{"app", NameInLogs(app_id)}, {"delivery_id", item.delivery_id}});
       item.message_id.clear();
       item.payload.clear();
       item.content.clear();
@@ -362,7 +365,9 @@ void Inbox::Attach(absl::string_view app_id) {
   absl::Status marked = MarkGiven(registration_id);
   if (marked.ok() && given.dirty) marked = Transact([] { return absl::OkStatus(); });
   // It goes to disk with a later transaction, then; the app's acknowledgements wait for the same.
-  if (!marked.ok()) LogError("given_not_noted", {{"app", app_id}, {"error", marked.message()}});
+  if (!marked.ok()) {
+    LogError("given_not_noted", {{"app", NameInLogs(app_id)}, {"error", marked.message()}});
+  }
 }
 
 absl::Status Inbox::MarkGiven(uint64_t registration_id) {
