@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "common/public_urls.h"
 #include "common/status_macros.h"
 #include "net/peers/cidr.h"
@@ -54,6 +55,13 @@ void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
                       "; grpc is always open at the provider port"))
       ->type_name("DOOR,...")
       ->delimiter(',');
+  app->add_option("--drain_notice_seconds", flags->drain_notice_seconds,
+                  "How long a stop only says so (/readyz is 503, gRPC's health NOT_SERVING) and "
+                  "serves as before, so that load balancers stop choosing this server before it "
+                  "refuses connections")
+      ->type_name("N")
+      ->check(CLI::Range(0, 3600).description(""))
+      ->capture_default_str();
 }
 
 absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* options) {
@@ -66,6 +74,7 @@ absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* opti
   options->https_key_path = flags.https_key;
   options->http_listen = flags.http_listen;
   options->doors_off = flags.doors_off;
+  options->drain_notice = absl::Seconds(flags.drain_notice_seconds);
   return absl::OkStatus();
 }
 

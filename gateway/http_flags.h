@@ -20,6 +20,7 @@ struct HttpFlags {
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> proxy_protocol_from;
   std::vector<std::string> doors_off;
+  int drain_notice_seconds = 0;
 };
 
 // `flags` outlives the parse.

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -170,7 +171,7 @@ class GatewayServerImpl final : public GatewayServer {
   }
 
   ~GatewayServerImpl() override {
-    Drain(absl::ZeroDuration());
+    DrainAfter(absl::ZeroDuration(), absl::ZeroDuration());
     listener_.reset();
     // What registry and connectors still owe to calls that were answered without them.
     door_.AwaitNoCalls();
@@ -252,12 +253,20 @@ class GatewayServerImpl final : public GatewayServer {
     return absl::OkStatus();
   }
 
-  void Drain(absl::Duration grace) override {
-    absl::call_once(drained_, [this, grace] {
+  void Drain(absl::Duration grace) override { DrainAfter(options_.drain_notice, grace); }
+
+ private:
+  // Of the listener.
+  static constexpr size_t kProviderPort = 0;
+  static constexpr size_t kHttpsPort = 1;
+
+  void DrainAfter(absl::Duration notice, absl::Duration grace) {
+    absl::call_once(drained_, [this, notice, grace] {
       if (listener_ == nullptr) return;
       LogInfo("gateway_draining", {{"address", address_}});
       health_.SetNotServing();
       front_page_.SetReady(false);
+      absl::SleepFor(notice);
       drain_.Begin();
       listener_->BeginDrain();
       if (listener_->AwaitNoConnection(std::max(grace - kDrainResolveTime, absl::ZeroDuration()))) {
@@ -269,11 +278,6 @@ class GatewayServerImpl final : public GatewayServer {
       listener_->AwaitNoConnection(kDrainFlushTime);
     });
   }
-
- private:
-  // Of the listener.
-  static constexpr size_t kProviderPort = 0;
-  static constexpr size_t kHttpsPort = 1;
 
   bool IsOpen(const Door& door) const {
     const std::vector<std::string>& off = options_.doors_off;

@@ -51,6 +51,8 @@ class GatewayServer {
     net::CidrList proxy_protocol_from;
     // Doors that stay shut, by the names of KnownDoors().
     std::vector<std::string> doors_off;
+    // How long a drain only tells load balancers, before the ports close.
+    absl::Duration drain_notice;
     // Not owned; they outlive the server.
     const TokenSealer* sealer = nullptr;
     MailboxApi* mailboxes = nullptr;
@@ -93,12 +95,12 @@ class GatewayServer {
   //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
   virtual absl::Status SetAdminToken(std::string admin_token) = 0;
 
-  // Tells load balancers (health: NOT_SERVING) and clients (GOAWAY) to go elsewhere, lets calls
-  // that run finish, and ends send streams after the answers that they are owed. Shortly before
-  // `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the registry
+  // Tells load balancers (health: NOT_SERVING, /readyz: 503), and serves on for Options::drain_notice.
+  // Then closes the ports, tells clients to go elsewhere (GOAWAY), lets calls that run finish, and
+  // ends send streams after the answers that they are owed. Shortly before `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the registry
   // says; then what is left is answered SHUTTING_DOWN. Returns when no connection is left,
-  // kDrainFlushTime after `grace` at the latest. Once is enough; the destructor does it without
-  // grace, and waits for what the registry owes.
+  // kDrainFlushTime after notice and `grace` at the latest. Once is enough; the destructor does it
+  // without either, and waits for what the registry owes.
   virtual void Drain(absl::Duration grace) = 0;
 };
 

@@ -1,6 +1,11 @@
 // SIGTERM while providers are busy: whoever is not served hears so, and the drain ends by its bound.
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -129,6 +134,63 @@ TEST_P(DrainTest, ATtlZeroSendDoesNotOutlastIt) {
   sender.join();
   EXPECT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(response.outcome(), push::v1::SendResponse::NOT_CONNECTED);
+}
+
+// What curl is answered on a connection of its own: the status; 0: the connection is refused.
+int NewConnection(const Fleet& fleet, const std::string& path, const std::string& out) {
+  const std::string command = absl::StrCat("curl -sS -m 30 --cacert ", fleet.ca_file(), " -o ", out,
+                                           " -w '%{http_code}' https://", fleet.provider_address(),
+                                           path, " > ", out, ".status 2> ", out, ".error");
+  const int code = system(command.c_str());
+  constexpr int kCouldNotConnect = 7;
+  EXPECT_TRUE(WIFEXITED(code) && (WEXITSTATUS(code) == 0 || WEXITSTATUS(code) == kCouldNotConnect))
+      << code;
+  int status = 0;
+  std::ifstream(absl::StrCat(out, ".status")) >> status;
+  return status;
+}
+
+TEST_P(DrainTest, ALoadBalancerIsToldBeforeThePortCloses) {
+  Fleet::Options options;
+  constexpr absl::Duration kNotice = absl::Seconds(3);
+  options.more_connector_arguments = {"--drain_notice_seconds", "3"};
+  options.more_gateway_arguments = options.more_connector_arguments;
+  if (GetParam() == Deployment::kSeparate) options.more_connector_arguments.clear();
+  Start(options);
+  const std::string out = fleet_->path("out");
+  EXPECT_EQ(NewConnection(*fleet_, "/readyz", out), 200);
+  const MonotonicTime began = RealClock()->Monotonic();
+  kill(fleet_->gateway(0).pid(), SIGTERM);
+  ASSERT_TRUE(WaitUntil([&] { return NewConnection(*fleet_, "/readyz", out) != 200; }));
+  // It is there, and serves.
+  EXPECT_EQ(NewConnection(*fleet_, "/readyz", out), 503);
+  EXPECT_EQ(NewConnection(*fleet_, "/healthz", out), 200);
+  EXPECT_TRUE(provider_.Send(Message()).ok());
+  ASSERT_TRUE(WaitUntil([&] { return NewConnection(*fleet_, "/readyz", out) == 0; }));
+  EXPECT_GE(RealClock()->Monotonic() - began, kNotice);
+  EXPECT_TRUE(fleet_->gateway(0).Terminate().ok());
+}
+
+TEST_P(DrainTest, WithoutNoticeANewConnectionIsRefused) {
+  Start({});
+  absl::StatusOr<push::v1::SendResponse> sent;
+  std::thread sender([&] {
+    push::v1::SendRequest request = Message();
+    request.mutable_ttl();
+    sent = provider_.Send(request);
+  });
+  // A call that keeps the drain waiting.
+  auto push = device_->Next();
+  EXPECT_TRUE(push.ok()) << push.status();
+  const std::string out = fleet_->path("out");
+  EXPECT_EQ(NewConnection(*fleet_, "/readyz", out), 200);
+  kill(fleet_->gateway(0).pid(), SIGTERM);
+  EXPECT_TRUE(WaitUntil([&] { return NewConnection(*fleet_, "/readyz", out) != 200; }));
+  EXPECT_EQ(NewConnection(*fleet_, "/readyz", out), 0);
+  EXPECT_TRUE(fleet_->gateway(0).running());
+  EXPECT_TRUE(fleet_->gateway(0).Terminate().ok());
+  sender.join();
+  EXPECT_TRUE(sent.ok()) << sent.status();
 }
 
 INSTANTIATE_TEST_SUITE_P(Deployments, DrainTest,

@@ -14,7 +14,7 @@ namespace bellwire::gateway {
 // last door of each port.
 //   GET /         JSON: that this is Bellwire, and which doors are open
 //   GET /healthz  200 as long as the process serves
-//   GET /readyz   200; 503 while it drains
+//   GET /readyz   200; 503 once it is to stop, to whoever can still connect
 // Anything else is 404 with a JSON error.
 //
 // Thread-safe.
