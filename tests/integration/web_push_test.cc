@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/clock.h"
+#include "common/limits.h"
 #include "crypto/p256.h"
 #include "gateway/testing/jwt_for_testing.h"
 #include "gtest/gtest.h"
@@ -164,8 +165,9 @@ class WebPushTest : public testing::TestWithParam<Deployment> {
     }
     return answer;
   }
-  Answer Push(const std::string& endpoint, absl::string_view text, Strings headers, int i = 0) {
-    headers.push_back("ttl: 3600");
+  Answer Push(const std::string& endpoint, absl::string_view text, Strings headers, int i = 0,
+              int ttl_seconds = 3600) {
+    headers.push_back(absl::StrCat("ttl: ", ttl_seconds));
     headers.push_back("content-encoding: aes128gcm");
     return Curl("POST", endpoint, headers, Encrypted(text), i);
   }
@@ -263,6 +265,47 @@ TEST_P(WebPushTest, ReceiptsWhereTheUserAllowedThem) {
   EXPECT_TRUE(absl::StrContains(events.body, "\"step\":\"APP_ACKED\"")) << events.body;
   EXPECT_TRUE(absl::StrContains(events.body, "\"status\":204")) << events.body;
   EXPECT_EQ(Curl("GET", receipt, {}).status, 204);
+}
+
+// TTL 0 is for who is there, or comes within kNowOrNeverWait. The answer doesn't tell which.
+TEST_P(WebPushTest, TtlZeroIsForWhoIsThereOrComesSoon) {
+  const AppRegistered page = Subscribe("page", "", /*receipts=*/true);
+  const auto push_now = [&](absl::string_view text, const Strings& headers = {}) {
+    return Push(page.endpoint(), text, headers, /*i=*/0, /*ttl_seconds=*/0);
+  };
+  const auto expect_next = [&](absl::string_view text) {
+    const device::v1::Push push = NextPush();
+    EXPECT_EQ(push.payload(), Encrypted(text));
+    Acknowledge(push, true);
+  };
+  const Answer there = push_now("there");
+  EXPECT_EQ(there.status, 201) << there.body;
+  EXPECT_EQ(there.headers.at("ttl"), "0");
+  expect_next("there");
+
+  device_.reset();
+  const Answer soon = push_now("soon");
+  EXPECT_EQ(soon.status, 201) << soon.body;
+  EXPECT_EQ(soon.headers.at("ttl"), "0");
+  Login();
+  expect_next("soon");
+
+  device_.reset();
+  const Answer away = push_now("away");
+  EXPECT_EQ(away.status, 201) << away.body;
+  EXPECT_EQ(away.headers.at("ttl"), "0");
+  // The same, with a receipt that tells when it is over.
+  const MonotonicTime began = RealClock()->Monotonic();
+  const Answer told = push_now("away", {"prefer: respond-async"});
+  ASSERT_EQ(told.status, 202) << told.body;
+  const std::string link = told.headers.at("link");
+  const std::string receipt = link.substr(1, link.find('>') - 1);
+  EXPECT_TRUE(WaitUntil([&] { return Curl("GET", receipt, {}).status == 410; }));
+  // The wall clock, by which it ends, may be set meanwhile.
+  EXPECT_GE(RealClock()->Monotonic() - began, kNowOrNeverWait - absl::Milliseconds(100));
+  Login();
+  EXPECT_EQ(Push(page.endpoint(), "later", {}).status, 201);
+  expect_next("later");
 }
 
 TEST_P(WebPushTest, AFullMailboxTellsItsSenderAndNobodyElse) {

@@ -45,6 +45,57 @@ absl::string_view LastLines(absl::string_view text) {
   return text.size() > kShown ? text.substr(text.size() - kShown) : text;
 }
 
+// A line of one of the kernel's tables.
+struct Socket {
+  std::string table;
+  // "0100007F:1F90", as the kernel writes them.
+  std::string local;
+  std::string remote;
+  // "01": established; "0A": listening.
+  std::string state;
+  std::string inode;
+};
+
+std::vector<Socket> SocketsOf(pid_t pid, std::initializer_list<const char*> tables) {
+  std::set<std::string> owned;
+  std::error_code error;
+  const std::filesystem::path proc(absl::StrCat("/proc/", pid));
+  for (const auto& fd : std::filesystem::directory_iterator(proc / "fd", error)) {
+    const std::string target = std::filesystem::read_symlink(fd.path(), error).string();
+    if (absl::StartsWith(target, "socket:[")) owned.insert(target.substr(8, target.size() - 9));
+  }
+  std::vector<Socket> sockets;
+  // The kernel may write a line twice if the table changes between two reads of the file.
+  std::set<std::string> seen;
+  for (const char* table : tables) {
+    for (const absl::string_view line : absl::StrSplit(ReadFile((proc / table).string()), '\n')) {
+      const std::vector<std::string> columns = absl::StrSplit(line, ' ', absl::SkipEmpty());
+      constexpr size_t kLocal = 1, kRemote = 2, kState = 3, kInode = 9;
+      if (columns.size() <= kInode || !owned.contains(columns[kInode])) continue;
+      if (!seen.insert(columns[kInode]).second) continue;
+      sockets.push_back({.table = table,
+                         .local = columns[kLocal],
+                         .remote = columns[kRemote],
+                         .state = columns[kState],
+                         .inode = columns[kInode]});
+    }
+  }
+  return sockets;
+}
+
+// "0100007F:1F90" is "127.0.0.1:8080".
+std::string Readable(const std::string& address) {
+  uint32_t ip = 0;
+  uint32_t port = 0;
+  const size_t colon = address.find(':');
+  if (colon != 8 || !absl::SimpleHexAtoi(address.substr(0, colon), &ip) ||
+      !absl::SimpleHexAtoi(address.substr(colon + 1), &port)) {
+    return address;
+  }
+  return absl::StrCat(ip & 0xff, ".", ip >> 8 & 0xff, ".", ip >> 16 & 0xff, ".", ip >> 24, ":",
+                      port);
+}
+
 }  // namespace
 
 bool WaitUntil(absl::FunctionRef<bool()> condition, absl::Duration patience) {
@@ -158,26 +209,31 @@ std::string TempDir::path(const std::string& name) const {
 }
 
 std::vector<std::string> TcpConnections(pid_t pid) {
-  std::set<std::string> owned;
-  std::error_code error;
-  const std::filesystem::path proc(absl::StrCat("/proc/", pid));
-  for (const auto& fd : std::filesystem::directory_iterator(proc / "fd", error)) {
-    const std::string target = std::filesystem::read_symlink(fd.path(), error).string();
-    if (absl::StartsWith(target, "socket:[")) owned.insert(target.substr(8, target.size() - 9));
-  }
-  // The kernel may write a line twice if the table changes between two reads of the file.
   std::set<std::string> connections;
-  for (const char* table : {"net/tcp", "net/tcp6"}) {
-    for (const absl::string_view line : absl::StrSplit(ReadFile((proc / table).string()), '\n')) {
-      const std::vector<std::string> columns = absl::StrSplit(line, ' ', absl::SkipEmpty());
-      constexpr size_t kLocal = 1, kRemote = 2, kState = 3, kInode = 9;
-      if (columns.size() > kInode && columns[kState] == "01" && owned.contains(columns[kInode])) {
-        connections.insert(absl::StrCat(columns[kLocal], ">", columns[kRemote], " inode ",
-                                        columns[kInode], " in ", table));
-      }
-    }
+  for (const Socket& socket : SocketsOf(pid, {"net/tcp", "net/tcp6"})) {
+    if (socket.state != "01") continue;
+    connections.insert(absl::StrCat(socket.local, ">", socket.remote, " inode ", socket.inode,
+                                    " in ", socket.table));
   }
   return {connections.begin(), connections.end()};
+}
+
+std::vector<std::string> OutwardSockets(pid_t pid) {
+  const auto port_of = [](const std::string& address) {
+    return address.substr(address.rfind(':') + 1);
+  };
+  std::set<std::string> listening;
+  std::set<std::string> outward;
+  const std::vector<Socket> sockets = SocketsOf(pid, {"net/tcp", "net/tcp6"});
+  for (const Socket& socket : sockets) {
+    if (socket.state == "0A") listening.insert(port_of(socket.local));
+  }
+  for (const Socket& socket : sockets) {
+    if (socket.state == "0A" || listening.contains(port_of(socket.local))) continue;
+    outward.insert(Readable(socket.remote));
+  }
+  if (!SocketsOf(pid, {"net/udp", "net/udp6"}).empty()) outward.insert("udp");
+  return {outward.begin(), outward.end()};
 }
 
 }  // namespace bellwire::tests
