@@ -168,7 +168,7 @@ TEST_P(DrainTest, ALoadBalancerIsToldBeforeThePortCloses) {
   EXPECT_TRUE(provider_.Send(Message()).ok());
   ASSERT_TRUE(WaitUntil([&] { return NewConnection(*fleet_, "/readyz", out) == 0; }));
   EXPECT_GE(RealClock()->Monotonic() - began, kNotice);
-  EXPECT_TRUE(fleet_->gateway(0).Terminate().ok());
+  EXPECT_EQ(fleet_->gateway(0).Wait().value_or(-1), 0);
 }
 
 TEST_P(DrainTest, WithoutNoticeANewConnectionIsRefused) {
@@ -188,7 +188,7 @@ TEST_P(DrainTest, WithoutNoticeANewConnectionIsRefused) {
   EXPECT_TRUE(WaitUntil([&] { return NewConnection(*fleet_, "/readyz", out) != 200; }));
   EXPECT_EQ(NewConnection(*fleet_, "/readyz", out), 0);
   EXPECT_TRUE(fleet_->gateway(0).running());
-  EXPECT_TRUE(fleet_->gateway(0).Terminate().ok());
+  EXPECT_EQ(fleet_->gateway(0).Wait().value_or(-1), 0);
   sender.join();
   EXPECT_TRUE(sent.ok()) << sent.status();
 }

@@ -20,6 +20,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/clock.h"
 #include "nlohmann/json.hpp"
 
@@ -83,14 +84,16 @@ std::vector<Socket> SocketsOf(pid_t pid, std::initializer_list<const char*> tabl
   return sockets;
 }
 
-// "0100007F:1F90" is "127.0.0.1:8080".
-std::string Readable(const std::string& address) {
+// "0100007F:1F90" is "127.0.0.1:8080", and so is the same as a socket of IPv6 has it.
+std::string Readable(absl::string_view address) {
   uint32_t ip = 0;
   uint32_t port = 0;
-  const size_t colon = address.find(':');
-  if (colon != 8 || !absl::SimpleHexAtoi(address.substr(0, colon), &ip) ||
-      !absl::SimpleHexAtoi(address.substr(colon + 1), &port)) {
-    return address;
+  absl::string_view v4 = address;
+  absl::ConsumePrefix(&v4, "0000000000000000FFFF0000");
+  const size_t colon = v4.find(':');
+  if (colon != 8 || !absl::SimpleHexAtoi(v4.substr(0, colon), &ip) ||
+      !absl::SimpleHexAtoi(v4.substr(colon + 1), &port)) {
+    return std::string(address);
   }
   return absl::StrCat(ip & 0xff, ".", ip >> 8 & 0xff, ".", ip >> 16 & 0xff, ".", ip >> 24, ":",
                       port);

@@ -378,7 +378,7 @@ TEST_P(NamedUrlsTest, AServerConnectsToItsPeersAndAPhoneToItsServer) {
   if (GetParam() == Deployment::kEmbedded) {
     EXPECT_THAT(OutwardSockets(fleet_->gateway(0).pid()), IsEmpty());
   } else {
-    EXPECT_THAT(OutwardSockets(fleet_->gateway(0).pid()), testing::Not(IsEmpty()));
+    EXPECT_THAT(OutwardSockets(fleet_->connector(0).pid()), testing::Not(IsEmpty()));
   }
 }
 
