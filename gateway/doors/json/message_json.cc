@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/base64.h"
 #include "common/error.h"
 #include "gateway/doors/json/json_text.h"
@@ -59,6 +60,15 @@ absl::string_view WantedFor(const FieldDescriptor& field) {
   }
 }
 
+// Whether RFC 3339 text is a time that a Timestamp can have. Protobuf's parser ends the process on one
+// that only its offset moves out: 9999-12-31T23:59:59-01:00.
+bool IsInTimestampRange(absl::string_view text) {
+  absl::Time time;
+  return absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) &&
+         time >= absl::FromUnixSeconds(TimeUtil::kTimestampMinSeconds) &&
+         time < absl::FromUnixSeconds(TimeUtil::kTimestampMaxSeconds + 1);
+}
+
 // Sets fields as the parser comes to them.
 class Reader final : public nlohmann::json_sax<json> {
  public:
@@ -104,7 +114,7 @@ class Reader final : public nlohmann::json_sax<json> {
         }
         if (IsTimestamp(*field_)) {
           auto* time = static_cast<Timestamp*>(reflection().MutableMessage(message(), field_));
-          return TimeUtil::FromString(value, time) ? Done() : Unfit();
+          return IsInTimestampRange(value) && TimeUtil::FromString(value, time) ? Done() : Unfit();
         }
         return Unfit();
       }

@@ -36,6 +36,10 @@ TEST(MessageJsonTest, ReadsAsProtobufDoes) {
            R"({"payload":"/+8="})",
            R"({"token":"\u00e4\ud83d\ude00 \"\\\/\b\f\n\r\t"})",
            R"({"ttl":"0s"})",
+           R"({"deliverAt":"9999-12-31T23:59:59.999999999Z"})",
+           R"({"deliverAt":"9999-12-31T22:59:59-01:00"})",
+           R"({"deliverAt":"0001-01-01T00:00:00Z"})",
+           R"({"deliverAt":"0001-01-01T01:00:00+01:00"})",
            R"({"ttl":"-1.000000001s"})",
        }) {
     SendRequest ours;
@@ -93,6 +97,14 @@ TEST(MessageJsonTest, SaysWhichValueIsWrong) {
            {R"({"priority":-1})", "priority"},
            {R"({"priority":99999999999})", "priority"},
            {R"({"deliverAt":"tomorrow"})", "deliverAt"},
+           // Protobuf's own parser would end the process.
+           {R"({"deliverAt":"9999-12-31T23:59:59-00:01"})", "deliverAt"},
+           {R"({"deliverAt":"9999-12-31T23:59:59.999999999-23:59"})", "deliverAt"},
+           {R"({"deliverAt":"0001-01-01T00:00:00+00:01"})", "deliverAt"},
+           {R"({"deliverAt":"0001-01-01T00:00:00.5+23:59"})", "deliverAt"},
+           {R"({"deliverAt":"infinite-future"})", "deliverAt"},
+           {R"({"deliverAt":" 2030-01-31T12:00:00Z"})", "deliverAt"},
+           {R"({"deliverAt":"2030-01-31t12:00:00z"})", "deliverAt"},
            {R"({"validateOnly":"true"})", "validateOnly"},
            {R"({"validateOnly":1})", "validateOnly"}}) {
     const absl::Status status = Read(text);
