@@ -44,6 +44,7 @@ void AddAliasCommand(CLI::App* root, CommandContext* context);
 void AddSendCommand(CLI::App* root, CommandContext* context);
 void AddRecallCommand(CLI::App* root, CommandContext* context);
 void AddTraceCommand(CLI::App* root, CommandContext* context);
+void AddTopicCommand(CLI::App* root, CommandContext* context);
 void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);

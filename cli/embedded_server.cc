@@ -101,6 +101,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.catalogue = registry_->api();
   gateway_options.feeds = registry_->api();
   gateway_options.store = registry_->api();
+  gateway_options.topics = registry_->api();
   gateway_options.connectors = directory_.get();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));

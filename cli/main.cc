@@ -49,6 +49,7 @@ int Main(int argc, char** argv) {
   AddSendCommand(&root, &context);
   AddRecallCommand(&root, &context);
   AddTraceCommand(&root, &context);
+  AddTopicCommand(&root, &context);
   AddReceiptsCommand(&root, &context);
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);

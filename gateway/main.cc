@@ -20,6 +20,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/http_flags.h"
 #include "gateway/server.h"
+#include "gateway/topics/fan_out_flags.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "ops/watchdog.h"
@@ -32,6 +33,7 @@ namespace {
 
 struct Flags : DaemonFlags {
   HttpFlags http;
+  FanOutFlags fan_outs;
   std::string data_dir;
   std::string listen = "[::]:7443";
   std::string registry_address;
@@ -73,8 +75,10 @@ absl::Status Run(const Flags& flags) {
   options.catalogue = registry.get();
   options.feeds = registry.get();
   options.store = registry.get();
+  options.topics = registry.get();
   options.connectors = connectors.get();
   options.clock = RealClock();
+  options.fan_outs = flags.fan_outs;
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,
                             GatewayServer::Start(options));
   std::vector<std::pair<std::string, std::string>> ready = HttpAddresses(*server);
@@ -123,6 +127,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
   bellwire::gateway::AddHttpFlags(&app, &flags.http);
+  bellwire::gateway::AddFanOutFlags(&app, &flags.fan_outs);
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"

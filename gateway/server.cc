@@ -32,6 +32,7 @@
 #include "gateway/doors/grpc/push_service.h"
 #include "gateway/doors/grpc/reflection.h"
 #include "gateway/doors/grpc/reflection_service.h"
+#include "gateway/doors/grpc/topic_service.h"
 #include "gateway/doors/http/http_listener.h"
 #include "gateway/doors/json/json_door.h"
 #include "gateway/doors/matrix/matrix_door.h"
@@ -40,6 +41,9 @@
 #include "gateway/send/ack_wait.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
+#include "gateway/topics/fan_out_thread.h"
+#include "gateway/topics/hand_over.h"
+#include "gateway/topics/topic_engine.h"
 #include "net/tls/tls_context.h"
 #include "rpc/credentials.h"
 
@@ -47,6 +51,7 @@ namespace bellwire::gateway {
 namespace {
 
 constexpr char kPushService[] = "bellwire.push.v1.PushService";
+constexpr char kTopicService[] = "bellwire.push.v1.TopicService";
 constexpr char kAdminService[] = "bellwire.admin.v1.AdminService";
 constexpr char kBackupService[] = "bellwire.admin.v1.BackupService";
 constexpr char kHealth[] = "grpc.health.v1.Health";
@@ -152,20 +157,29 @@ class GatewayServerImpl final : public GatewayServer {
                   .sealer = options.sealer,
                   .clock = options.clock,
                   .urls = options.public_urls}),
+        topic_engine_({.sealer = options.sealer,
+                       .topics = options.topics,
+                       .calls = engine_.calls(),
+                       .clock = options.clock}),
+        topics_(&authenticator_, &topic_engine_),
+        hand_over_(options.mailboxes, options.connectors),
         apns_tokens_(options.clock),
         apns_(&authenticator_, &engine_, options.sealer, &apns_tokens_, options.clock),
         admin_credential_(options.admin_token, options.clock),
         admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock),
-        reflection_({kPushService, kHealth, kReflection}, {kAdminService, kBackupService}),
+        reflection_({kPushService, kTopicService, kHealth, kReflection},
+                    {kAdminService, kBackupService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
-        public_reflection_({kPushService, kHealth, kReflection}, {}),
+        public_reflection_({kPushService, kTopicService, kHealth, kReflection}, {}),
         public_reflection_service_(&public_reflection_, &admin_credential_, &drain_),
         front_page_(OpenDoors()) {
     push_.AddTo(&methods_);
+    topics_.AddTo(&methods_);
     admin_.AddTo(&methods_);
     health_.AddTo(&methods_);
     reflection_service_.AddTo(&methods_);
     push_.AddTo(&public_methods_);
+    topics_.AddTo(&public_methods_);
     health_.AddTo(&public_methods_);
     public_reflection_service_.AddTo(&public_methods_);
   }
@@ -219,6 +233,13 @@ class GatewayServerImpl final : public GatewayServer {
       const uint16_t port = listener_->port(index);
       http_address_ = port == 0 ? options_.http_listen : WithPort(options_.http_listen, port);
     }
+    if (options_.fan_outs.at_once > 0) {
+      fan_outs_ =
+          std::make_unique<FanOutThread>(FanOutThread::Options{.topics = options_.topics,
+                                                               .mailboxes = &hand_over_,
+                                                               .clock = options_.clock,
+                                                               .settings = options_.fan_outs});
+    }
     LogInfo("gateway_listening", {{"address", address_},
                                   {"https_address", https_address_},
                                   {"http_address", http_address_},
@@ -269,6 +290,8 @@ class GatewayServerImpl final : public GatewayServer {
       absl::SleepFor(notice);
       drain_.Begin();
       listener_->BeginDrain();
+      // So that others can go on with them.
+      if (fan_outs_ != nullptr) fan_outs_->Drain(std::min(grace, kDrainResolveTime));
       if (listener_->AwaitNoConnection(std::max(grace - kDrainResolveTime, absl::ZeroDuration()))) {
         return;
       }
@@ -318,6 +341,9 @@ class GatewayServerImpl final : public GatewayServer {
   PushService push_;
   const MessageCalls message_calls_;
   webpush::WebPushDoor webpush_;
+  TopicEngine topic_engine_;
+  TopicService topics_;
+  HandOver hand_over_;
   apns::ProviderTokens apns_tokens_;
   apns::ApnsDoor apns_;
   AdminCredential admin_credential_;
@@ -343,6 +369,7 @@ class GatewayServerImpl final : public GatewayServer {
   std::string https_address_;
   std::string http_address_;
   absl::once_flag drained_;
+  std::unique_ptr<FanOutThread> fan_outs_;
   // Last: its calls use all of the above.
   std::unique_ptr<http::HttpListener> listener_;
 };

@@ -11,6 +11,7 @@
 #include "common/limits.h"
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
+#include "gateway/topics/fan_out_flags.h"
 #include "net/peers/cidr.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -59,10 +60,12 @@ class GatewayServer {
     CatalogueApi* catalogue = nullptr;
     FeedApi* feeds = nullptr;
     StoreApi* store = nullptr;
+    TopicApi* topics = nullptr;
     ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
     // How long a ttl-zero Send waits for the device. Only tests have a reason to change it.
     absl::Duration now_or_never_wait = kNowOrNeverWait;
+    FanOutFlags fan_outs;
   };
 
   // Listens and serves.

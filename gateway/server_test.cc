@@ -63,6 +63,8 @@ GatewayServer::Options OptionsOf(TestGateway& gateway) {
   options.catalogue = &gateway.registry;
   options.feeds = &gateway.registry;
   options.store = &gateway.registry;
+  options.topics = &gateway.registry;
+  options.fan_outs.at_once = 0;
   options.connectors = &gateway.connectors;
   options.clock = &gateway.clock;
   return options;

@@ -1,16 +1,11 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <iostream>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "cli/command.h"
+#include "cli/message_flags.h"
 #include "cli/proto_render.h"
-#include "cli/send_request.h"
 #include "cli/server_connection.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
@@ -22,17 +17,8 @@ using bellwire::push::v1::PushService;
 using bellwire::push::v1::SendResponse;
 
 struct Flags : ProviderFlags {
-  SendFlags send;
-  std::string priority = "normal";
+  MessageFlags message;
 };
-
-const std::map<std::string, bellwire::push::v1::Priority>& Priorities() {
-  static const auto& priorities = *new std::map<std::string, bellwire::push::v1::Priority>{
-      {"high", bellwire::push::v1::PRIORITY_HIGH},
-      {"normal", bellwire::push::v1::PRIORITY_NORMAL},
-      {"low", bellwire::push::v1::PRIORITY_LOW}};
-  return priorities;
-}
 
 // For a person: what the outcome means.
 std::string Describe(SendResponse::Outcome outcome) {
@@ -50,21 +36,11 @@ std::string Describe(SendResponse::Outcome outcome) {
   }
 }
 
-// -1: it is closed. Then a library may have taken its number before main; what that opened ends at
-// exec, which nothing does that was handed to this program.
-int StandardInput() {
-  const int flags = fcntl(STDIN_FILENO, F_GETFD);
-  return flags < 0 || (flags & FD_CLOEXEC) != 0 ? -1 : STDIN_FILENO;
-}
-
 absl::Status Send(const Flags& flags, CommandContext* context) {
   const absl::Time now = context->clock->WallNow();
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsProvider(flags, now));
-  if (!flags.send.has_text && flags.send.payload_file.empty() && isatty(STDIN_FILENO) == 1) {
-    std::cerr << "type the payload; Ctrl-D at the start of a line ends it (or give --text)\n";
-  }
   BELLWIRE_ASSIGN_OR_RETURN(bellwire::push::v1::SendRequest request,
-                            MakeSendRequest(flags.send, now, StandardInput()));
+                            ReadMessage(flags.message, now));
 
   const MonotonicTime start = context->clock->Monotonic();
   SendResponse response;
@@ -96,36 +72,10 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
   CLI::App* command = root->add_subcommand(
       "send", "Send a message to an app on a phone, as the app's backend would");
   auto flags = std::make_shared<Flags>();
-  SendFlags& send = flags->send;
-  command->add_option("--token", send.token, "Device token, as the app got it")
+  command->add_option("--token", flags->message.send.token, "Device token, as the app got it")
       ->type_name("TOKEN")
       ->required();
-  CLI::Option* text = command->add_option("--text", send.text, "The payload as text");
-  command
-      ->add_option("--payload_file", send.payload_file,
-                   "File with the payload, at most 4,096 bytes [standard input]")
-      ->type_name("FILE")
-      ->excludes(text);
-  command
-      ->add_option("--ttl", send.ttl,
-                   "How long it may wait for the device: 90s, 15m, 28d; 0: now or never [28d]")
-      ->type_name("DURATION");
-  command->add_option("--priority", flags->priority, "How urgent it is")
-      ->check(CLI::IsMember(&Priorities()))
-      ->capture_default_str();
-  command
-      ->add_option("--collapse_key", send.collapse_key,
-                   "Replaces a message of this key that the device has not got yet")
-      ->type_name("KEY");
-  command
-      ->add_option("--message_id", send.message_id,
-                   "UUID: the same again within 24 h is the same message")
-      ->type_name("UUID");
-  command
-      ->add_option("--deliver_at", send.deliver_at,
-                   "Not before: 2026-12-24T18:00:00Z, or +10m from now (not with --message_id)")
-      ->type_name("TIME");
-  command->add_flag("--validate_only", send.validate_only, "Check everything, send nothing");
+  AddMessageFlags(command, &flags->message);
   AddProviderFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,
@@ -133,11 +83,7 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
               "ca.pem\n"
               "  echo '{\"id\":7}' | bellwire send --token TOKEN --priority high --ttl 60s "
               "--credentials cred.json --ca ca.pem");
-  command->callback([=] {
-    flags->send.has_text = text->count() > 0;
-    flags->send.priority = Priorities().at(flags->priority);
-    context->run = [=] { return Send(*flags, context); };
-  });
+  command->callback([=] { context->run = [=] { return Send(*flags, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "gateway/http_flags.h"
+#include "gateway/topics/fan_out_flags.h"
 #include "ops/main_support.h"
 #include "ops/watchdog.h"
 #include "registry/server/subscription_policy.h"
@@ -21,6 +22,7 @@ namespace {
 struct Flags : DaemonFlags {
   EmbeddedServer::Options server;
   gateway::HttpFlags http;
+  gateway::FanOutFlags fan_outs;
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
   int drain_seconds = 5;
@@ -34,6 +36,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   options.clock = context->clock;
   options.subscriptions = registry::SubscriptionPolicies().at(flags.subscriptions);
   BELLWIRE_RETURN_IF_ERROR(gateway::ApplyHttpFlags(flags.http, &options.gateway));
+  options.gateway.fan_outs = flags.fan_outs;
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
                              absl::Seconds(flags.heartbeat_max_seconds)};
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
@@ -106,6 +109,7 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   gateway::AddHttpFlags(command, &flags->http);
+  gateway::AddFanOutFlags(command, &flags->fan_outs);
   registry::AddSubscriptionsFlag(command, &flags->subscriptions);
   command
       ->add_option("--backup_dir", flags->server.backup_dir,

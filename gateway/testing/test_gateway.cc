@@ -61,9 +61,11 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
                             .catalogue = &registry,
                             .feeds = &registry,
                             .store = &registry,
+                            .topics = &registry,
                             .connectors = &connectors,
                             .clock = &clock,
-                            .now_or_never_wait = now_or_never_wait});
+                            .now_or_never_wait = now_or_never_wait,
+                            .fan_outs = {.at_once = 0}});
   EXPECT_TRUE(started.ok()) << started.status();
   if (!started.ok()) return;
   server = *std::move(started);

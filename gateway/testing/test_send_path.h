@@ -17,10 +17,12 @@
 #include "gateway/call/method_table.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/push_service.h"
+#include "gateway/doors/grpc/topic_service.h"
 #include "gateway/send/send_engine.h"
 #include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gateway/testing/jwt_for_testing.h"
+#include "gateway/topics/topic_engine.h"
 
 namespace bellwire::gateway {
 
@@ -63,6 +65,7 @@ class TestSendPath {
       return response;
     };
     push.AddTo(&methods);
+    topics.AddTo(&methods);
   }
 
   // A credential as `authorization` has it.
@@ -104,6 +107,11 @@ class TestSendPath {
                     .feeds = &registry,
                     .connectors = &connectors,
                     .clock = &clock}};
+  TopicEngine topic_engine{{.sealer = sealer.get(),
+                            .topics = &registry,
+                            .calls = engine.calls(),
+                            .clock = &clock}};
+  TopicService topics{&authenticator, &topic_engine};
   MethodTable methods;
 };
 

@@ -9,7 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "gateway/auth/bearer_token.h"
 #include "gateway/doors/grpc/send_stream.h"
 #include "gateway/receipts/receipt_stream.h"
 #include "gateway/send/batch_check.h"
@@ -63,33 +62,6 @@ absl::Status CheckBatchBytes(absl::string_view bytes) {
 }
 
 }  // namespace
-
-template <typename Request, typename Response>
-void PushService::AddUnary(MethodTable* methods, absl::string_view path,
-                           void (PushService::*serve)(Call<Request, Response>,
-                                                      const std::string& team_id, Request),
-                           Access access, Method method) {
-  methods->AddUnary<Request, Response>(
-      path,
-      [this, serve, access](Call<Request, Response> call) {
-        const absl::StatusOr<absl::string_view> credential = BearerToken(call->metadata());
-        if (!credential.ok()) return call->Finish(credential.status());
-        environment_.authenticator->Authenticate(
-            *credential, [this, serve, access, call](absl::StatusOr<ProviderIdentity> identity) {
-              if (!identity.ok()) return call->Finish(identity.status());
-              if (access == Access::kFull) {
-                if (absl::Status status = RequireFullAccess(*identity); !status.ok()) {
-                  return call->Finish(std::move(status));
-                }
-              }
-              call->Receive(
-                  [this, serve, call, team_id = std::move(identity->team_id)](Request request) {
-                    (this->*serve)(call, team_id, std::move(request));
-                  });
-            });
-      },
-      std::move(method));
-}
 
 void PushService::AddTo(MethodTable* methods) {
   AddUnary(methods, "/bellwire.push.v1.PushService/Send", &PushService::Send, Access::kSendOnly);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
@@ -12,6 +13,7 @@
 #include "gateway/call/method_table.h"
 #include "gateway/call/unary_handle.h"
 #include "gateway/doors/grpc/drain_signal.h"
+#include "gateway/doors/grpc/provider_method.h"
 #include "gateway/doors/grpc/send_stream.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
@@ -49,15 +51,19 @@ class PushService {
   template <typename Request, typename Response>
   using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
 
-  // What a method asks of its callers' credentials.
-  enum class Access { kSendOnly, kFull };
-
   // A method that `serve` gets the calls of which have a good credential.
   template <typename Request, typename Response>
   void AddUnary(MethodTable* methods, absl::string_view path,
                 void (PushService::*serve)(Call<Request, Response>, const std::string& team_id,
                                            Request),
-                Access access, Method method = {});
+                Access access, Method method = {}) {
+    AddProviderMethod<Request, Response>(
+        methods, environment_.authenticator, path, access,
+        [this, serve](Call<Request, Response> call, const std::string& team_id, Request request) {
+          (this->*serve)(std::move(call), team_id, std::move(request));
+        },
+        std::move(method));
+  }
 
   void Send(Call<push::v1::SendRequest, push::v1::SendResponse> call, const std::string& team_id,
             push::v1::SendRequest request);

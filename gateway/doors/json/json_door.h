@@ -13,20 +13,29 @@ namespace bellwire::gateway {
 
 // The longest body of a Send: 4,096 bytes of payload in base64, and as much again for the rest.
 inline constexpr size_t kMaxJsonSendBytes = 16 * 1024;
+// Of a Publish: as much, and a condition of the longest topics.
+inline constexpr size_t kMaxJsonPublishBytes = 32 * 1024;
+// Of a Subscribe: 1,000 tokens of 160 characters, and white space.
+inline constexpr size_t kMaxJsonChangeBytes = 256 * 1024;
 
 // The provider API for people with curl (docs/reference/json_api.md). A request becomes a call of the
-// method of PushService that it stands for, so everything but the mapping is the same:
+// method of PushService or TopicService that it stands for, so everything but the mapping is the same:
 //
 //   POST   /v1/messages              Send
 //   POST   /v1/messages:batch        SendBatch
 //   GET    /v1/messages/TOKEN/ID     GetMessage
 //   DELETE /v1/messages/TOKEN/ID     Recall
 //   GET    /v1/receipts              WatchReceipts, as server-sent events
+//   GET    /v1/topics                ListTopics
+//   POST   /v1/topics:publish        Publish; :subscribe, :unsubscribe
+//   GET    /v1/subscriptions/TOKEN   ListSubscriptions
+//   GET    /v1/topic-messages/ID     GetTopicMessage
+//   DELETE /v1/topic-messages/ID     RecallTopicMessage
 //
 // Thread-safe.
 class JsonDoor final : public http::WholeBodyDoor {
  public:
-  // `methods` outlives the door, and has those of PushService.
+  // `methods` outlives the door, and has those of PushService and TopicService.
   explicit JsonDoor(const MethodTable* methods) : methods_(methods) {}
   ~JsonDoor() override { AwaitNoCalls(); }
 

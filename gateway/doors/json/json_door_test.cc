@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/doors/http/testing/h2_harness.h"
@@ -102,6 +103,69 @@ TEST_F(JsonDoorTest, AnAccessTokenSendsAndLooksUpOnly) {
     EXPECT_EQ(answer.status, "403") << path;
     EXPECT_EQ(answer.reason, "SEND_ONLY_CREDENTIAL") << path;
   }
+}
+
+TEST_F(JsonDoorTest, Topics) {
+  std::vector<internal::v1::PublishTopicRequest> published;
+  path_.registry.publish = [&](const internal::v1::PublishTopicRequest& request) {
+    published.push_back(request);
+    return internal::v1::PublishTopicResponse();
+  };
+  path_.registry.change_subscription = [](const internal::v1::ChangeSubscriptionRequest&) {
+    return internal::v1::ChangeSubscriptionResponse();
+  };
+  path_.registry.list_topics = [](const internal::v1::ListTopicsRequest& request) {
+    EXPECT_EQ(request.max_topics(), 2u);
+    EXPECT_EQ(request.after(), "a");
+    internal::v1::ListTopicsResponse response;
+    response.add_topics()->set_name("news");
+    return response;
+  };
+  path_.registry.list_subscriptions = [](const internal::v1::ListSubscriptionsRequest& request) {
+    EXPECT_EQ(request.registration_id(), 42u);
+    return internal::v1::ListSubscriptionsResponse();
+  };
+  path_.registry.get_topic_message = [](const internal::v1::GetTopicMessageRequest& request) {
+    push::v1::TopicMessage message;
+    message.set_message_id(FormatUuid(*MessageId::FromBytes(request.message_id())));
+    message.set_sent(3);
+    return message;
+  };
+  path_.registry.recall_topic_message = path_.registry.get_topic_message;
+
+  const Answer sent =
+      Post("/v1/topics:publish", R"({"condition":"'a' in topics","message":{"payload":"aGk="}})",
+           {{"authorization", path_.SendOnlyBearer()}, {"idempotency-key", kUuid}});
+  EXPECT_EQ(sent.status, "200") << sent.response.body;
+  EXPECT_EQ(sent.json["messageId"], kUuid);
+  ASSERT_EQ(published.size(), 1u);
+  EXPECT_EQ(published[0].message().payload(), "hi");
+  EXPECT_EQ(Post("/v1/topics:publish", R"({"topic":"a","condition":"b"})").reason, "BAD_VALUE");
+  EXPECT_EQ(Post("/v1/topics:publish", R"({"condition":"b"})").reason, "BAD_CONDITION");
+
+  const std::string change =
+      absl::StrCat(R"({"topic":"news","tokens":[")", path_.Token(), R"(","00"]})");
+  for (const char* path : {"/v1/topics:subscribe", "/v1/topics:unsubscribe"}) {
+    const Answer changed = Post(path, change);
+    EXPECT_EQ(changed.status, "200") << changed.response.body;
+    EXPECT_FALSE(changed.json["results"][0].contains("error"));
+    EXPECT_EQ(changed.json["results"][1]["error"]["reason"], "BAD_DEVICE_TOKEN");
+    EXPECT_EQ(Post(path, change, {{"authorization", path_.SendOnlyBearer()}}).reason,
+              "SEND_ONLY_CREDENTIAL");
+    EXPECT_EQ(Call("GET", path).status, "405");
+  }
+  EXPECT_EQ(Call("GET", "/v1/topics?page_size=2&page_token=a").json["topics"][0]["name"], "news");
+  EXPECT_EQ(Call("GET", "/v1/topics?page_size=two").reason, "BAD_VALUE");
+  EXPECT_EQ(Call("GET", absl::StrCat("/v1/subscriptions/", path_.Token())).status, "200");
+
+  const std::string message = absl::StrCat("/v1/topic-messages/", kUuid);
+  const Answer got = Call("GET", message, {{"authorization", path_.SendOnlyBearer()}});
+  EXPECT_EQ(got.json["messageId"], kUuid);
+  EXPECT_EQ(got.json["sent"], "3");
+  EXPECT_EQ(Call("DELETE", message).status, "200");
+  EXPECT_EQ(Call("DELETE", message, {{"authorization", path_.SendOnlyBearer()}}).reason,
+            "SEND_ONLY_CREDENTIAL");
+  EXPECT_EQ(Call("GET", "/v1/topic-messages/no").reason, "BAD_MESSAGE_ID");
 }
 
 TEST_F(JsonDoorTest, CredentialsAreThoseOfGrpc) {

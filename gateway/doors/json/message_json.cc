@@ -45,7 +45,10 @@ bool IsTimestamp(const FieldDescriptor& field) {
 
 // What a field takes, for people.
 absl::string_view WantedFor(const FieldDescriptor& field) {
-  if (field.is_repeated()) return "a list of objects";
+  if (field.is_repeated()) {
+    return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? "a list of texts"
+                                                               : "a list of objects";
+  }
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
       return field.type() == FieldDescriptor::TYPE_BYTES ? "base64 text" : "a text";
@@ -90,7 +93,13 @@ class Reader final : public nlohmann::json_sax<json> {
   bool number_float(number_float_t, const string_t&) override { return Unfit(); }
   bool binary(binary_t&) override { return Unfit(); }
   bool string(string_t& value) override {
-    if (field_ == nullptr || field_->is_repeated()) return Unfit();
+    if (field_ == nullptr || field_->is_repeated() != in_list_) return Unfit();
+    if (in_list_) {
+      if (field_->type() != FieldDescriptor::TYPE_STRING) return Unfit();
+      if (!CountElement()) return false;
+      reflection().AddString(message(), field_, std::move(value));
+      return true;
+    }
     switch (field_->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING: {
         if (field_->type() == FieldDescriptor::TYPE_BYTES) {
@@ -132,10 +141,7 @@ class Reader final : public nlohmann::json_sax<json> {
       return Unfit();
     }
     if (!in_list_) return Open(reflection().MutableMessage(message(), field_));
-    if (++elements_ > max_elements_) {
-      return Stop(Invalid("BATCH_TOO_LARGE", field_->json_name(),
-                          absl::StrCat("The list has more than ", max_elements_, " elements.")));
-    }
+    if (!CountElement()) return false;
     return Open(reflection().AddMessage(message(), field_));
   }
   bool end_object() override {
@@ -166,6 +172,12 @@ class Reader final : public nlohmann::json_sax<json> {
     const uint64_t bit = uint64_t{1} << field_->index();
     if ((open_.back().seen & bit) != 0) return Stop(DuplicateField(field_->json_name()));
     open_.back().seen |= bit;
+    const auto* const choice = field_->real_containing_oneof();
+    if (choice != nullptr && reflection().HasOneof(*message(), choice)) {
+      return Stop(Invalid("BAD_VALUE", field_->json_name(),
+                          absl::StrCat("There is a \"", choice->name(), "\" already; \"",
+                                       field_->json_name(), "\" would be another one.")));
+    }
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
@@ -194,6 +206,11 @@ class Reader final : public nlohmann::json_sax<json> {
     field_ = nullptr;
     in_list_ = false;
     return true;
+  }
+  bool CountElement() {
+    if (++elements_ <= max_elements_) return true;
+    return Stop(Invalid("BATCH_TOO_LARGE", field_->json_name(),
+                        absl::StrCat("The list has more than ", max_elements_, " elements.")));
   }
   bool Done() {
     field_ = nullptr;
@@ -255,6 +272,9 @@ nlohmann::ordered_json ToJsonValue(const Message& message, const FieldDescriptor
     }
     case FieldDescriptor::CPPTYPE_INT32:
       return reflection.GetInt32(message, field);
+    case FieldDescriptor::CPPTYPE_INT64:
+      // A number of JavaScript has 53 bits.
+      return absl::StrCat(reflection.GetInt64(message, field));
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return ToJsonValue(reflection.GetMessage(message, field));
     default:
@@ -271,7 +291,11 @@ nlohmann::ordered_json ToJsonObject(const Message& message) {
     if (field->is_repeated()) {
       nlohmann::ordered_json list = nlohmann::ordered_json::array();
       for (int j = 0; j < reflection.FieldSize(message, field); ++j) {
-        list.push_back(ToJsonValue(reflection.GetRepeatedMessage(message, field, j)));
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+          list.push_back(reflection.GetRepeatedString(message, field, j));
+        } else {
+          list.push_back(ToJsonValue(reflection.GetRepeatedMessage(message, field, j)));
+        }
       }
       object[field->json_name()] = std::move(list);
     } else if (!field->has_presence() || reflection.HasField(message, field)) {

@@ -14,8 +14,8 @@ namespace bellwire::gateway {
 
 // Reads names in lowerCamelCase or as the .proto has them, enums by name or number, bytes in either
 // base64, durations and times as text; null is the default. Fields of the message may be strings,
-// bytes, bools, enums, messages, and lists of messages: REQUIRES that it has no others. At most
-// `max_elements` elements in lists. Errors, all INVALID_ARGUMENT, with the field's name where there is
+// bytes, bools, enums, messages, and lists of strings or messages: REQUIRES that it has no others. At
+// most `max_elements` elements in lists, and one field of a oneof. Errors, all INVALID_ARGUMENT, with the field's name where there is
 // one:
 //   MALFORMED_JSON · UNKNOWN_FIELD · DUPLICATE_FIELD, in whichever spelling · BAD_VALUE ·
 //   BATCH_TOO_LARGE
@@ -23,7 +23,8 @@ absl::Status ParseMessageJson(absl::string_view text, size_t max_elements,
                               google::protobuf::Message* message);
 
 // Names in lowerCamelCase, enums by name, and every field that isn't a message, also where it has its
-// default. REQUIRES: besides those above the message has fields of int32 at most.
+// default; an int64 is a text. REQUIRES: besides those above the message has fields of int32 and int64
+// at most.
 std::string MessageToJson(const google::protobuf::Message& message);
 
 }  // namespace bellwire::gateway

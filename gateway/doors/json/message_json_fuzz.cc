@@ -1,4 +1,4 @@
-// Any bytes as the JSON of a Send, of a batch, and as a value: refused with a reason, or taken. What is
+// Any bytes as the JSON of a Send, of a batch, of what topics are asked, and as a value: refused with a reason, or taken. What is
 // taken as a message reads back from what it is written as.
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "bellwire/push/v1/topics.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/doors/json/json_text.h"
@@ -38,6 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   bellwire::gateway::Read<bellwire::push::v1::SendRequest>(text);
   bellwire::gateway::Read<bellwire::push::v1::SendBatchRequest>(text);
+  bellwire::gateway::Read<bellwire::push::v1::PublishRequest>(text);
+  bellwire::gateway::Read<bellwire::push::v1::SubscribeRequest>(text);
   const auto value = bellwire::gateway::ParseJsonValue(text, {});
   if (!value.ok()) {
     bellwire::gateway::Require(!bellwire::ErrorReason(value.status()).empty());

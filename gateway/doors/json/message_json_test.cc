@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "bellwire/push/v1/topics.pb.h"
 #include "common/error.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -61,6 +62,40 @@ TEST(MessageJsonTest, ReadsLists) {
   const absl::Status status = ParseMessageJson(text, 2, &ours);
   EXPECT_EQ(ErrorReason(status), "BATCH_TOO_LARGE");
   EXPECT_EQ(ErrorField(status), "requests");
+}
+
+TEST(MessageJsonTest, ReadsListsOfTexts) {
+  const std::string text = R"({"topic":"news","tokens":["a","","b"]})";
+  push::v1::SubscribeRequest ours;
+  push::v1::SubscribeRequest theirs;
+  ASSERT_TRUE(ParseMessageJson(text, 3, &ours).ok());
+  ASSERT_TRUE(JsonStringToMessage(text, &theirs).ok());
+  EXPECT_TRUE(MessageDifferencer::Equals(ours, theirs)) << ours.DebugString();
+  EXPECT_EQ(MessageToJson(ours), text);
+  const absl::Status status = ParseMessageJson(text, 2, &ours);
+  EXPECT_EQ(ErrorReason(status), "BATCH_TOO_LARGE");
+  EXPECT_EQ(ErrorField(status), "tokens");
+  for (const char* bad : {R"({"tokens":"a"})", R"({"tokens":[null]})", R"({"tokens":[["a"]]})",
+                          R"({"tokens":[1]})", R"({"tokens":[{}]})", R"({"topic":["a"]})"}) {
+    EXPECT_EQ(ErrorReason(ParseMessageJson(bad, 9, &ours)), "BAD_VALUE") << bad;
+  }
+}
+
+TEST(MessageJsonTest, TakesOneFieldOfAChoice) {
+  push::v1::PublishRequest publish;
+  ASSERT_TRUE(ParseMessageJson(R"({"topic":null,"condition":"c"})", 0, &publish).ok());
+  EXPECT_EQ(publish.condition(), "c");
+  publish.Clear();
+  const absl::Status status = ParseMessageJson(R"({"topic":"","condition":"c"})", 0, &publish);
+  EXPECT_EQ(ErrorReason(status), "BAD_VALUE");
+  EXPECT_EQ(ErrorField(status), "condition");
+}
+
+TEST(MessageJsonTest, WritesLargeNumbersAsText) {
+  push::v1::Topic topic;
+  topic.set_name("news");
+  topic.set_subscribers(int64_t{1} << 60);
+  EXPECT_EQ(MessageToJson(topic), R"({"name":"news","subscribers":"1152921504606846976"})");
 }
 
 TEST(MessageJsonTest, NamesAFieldThatDoesNotExist) {
