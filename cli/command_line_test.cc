@@ -32,6 +32,7 @@
 namespace bellwire::tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
@@ -360,6 +361,48 @@ TEST_F(CommandLineTest, AMessageIsTakenBack) {
       Sh(absl::StrCat("$B recall ", FormatUuid(NewMessageId()), provider_, "--token ", token));
   EXPECT_EQ(unknown.code, 1);
   EXPECT_THAT(unknown.err, HasSubstr("MESSAGE_NOT_FOUND"));
+}
+
+TEST_F(CommandLineTest, Topics) {
+  MakeProvider();
+  const std::string token = Token();
+  const auto topic = [&](const std::string& rest) {
+    return Sh(absl::StrCat("$B topic ", rest, provider_));
+  };
+  EXPECT_THAT(topic("list").out, HasSubstr("no topics yet"));
+  Outcome outcome = topic(absl::StrCat("subscribe news ", token));
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_THAT(outcome.out, HasSubstr("subscribed  1 token"));
+  outcome = topic(absl::StrCat("subscribe news ", token, " 00"));
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  EXPECT_THAT(outcome.out, HasSubstr("BAD_DEVICE_TOKEN  00"));
+  EXPECT_THAT(outcome.err, HasSubstr("1 of 2 tokens failed"));
+  outcome =
+      Sh(absl::StrCat("echo ", token, " | $B topic subscribe weather --tokens_file - ", provider_));
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_THAT(topic(absl::StrCat("list --token ", token)).out,
+              AllOf(HasSubstr("news"), HasSubstr("weather")));
+  ASSERT_TRUE(WaitUntil([&] {
+    return absl::StrContains(topic("list --json").out, R"({"topic":"news","subscribers":1})");
+  }));
+  EXPECT_EQ(topic(absl::StrCat("unsubscribe weather ", token)).code, 0);
+
+  EXPECT_THAT(topic("send --topic news --text x --validate_only").out, HasSubstr("VALID"));
+  outcome = topic("send --condition \"!('news' in topics)\" --text x");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("BAD_CONDITION"));
+  EXPECT_EQ(topic("send --topic a --condition \"'a' in topics\" --text x").code, 2);
+  const std::string id = Ask(
+      absl::StrCat("topic send --topic news --priority high --text rain", provider_), "message_id");
+  outcome = topic(absl::StrCat("show --follow ", id));
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("] 100 %  DONE"), HasSubstr("sent              1")));
+  ASSERT_TRUE(WaitUntil([&] {
+    return absl::StrContains(topic(absl::StrCat("show --json ", id)).out, R"("AGENT_ACKED":1)");
+  }));
+  EXPECT_THAT(topic(absl::StrCat("recall ", id)).out, HasSubstr("RECALL"));
+  ASSERT_TRUE(WaitUntil(
+      [&] { return absl::StrContains(topic(absl::StrCat("show ", id)).out, "RECALLED"); }));
 }
 
 TEST_F(CommandLineTest, TokensOfADeletedAppAreDeadAndItsNameIsFree) {

@@ -1,0 +1,159 @@
+"""One message for a million: how fast a fan-out is, and whether others wait for it."""
+import json
+import os
+import subprocess
+import time
+
+import load
+import proc_stats
+import scheduling
+import senders
+import servers
+from harness import OURS, BenchError, Goal
+from overload import BATCHES
+
+SUMMARY = "a topic message for 1,000,000 subscribers: its rate beside batches', and single Sends beside it"
+PEERS = []
+SUBSCRIBERS = "//bench/subscribers:make-subscribers"
+PROGRAMS = [*servers.SEPARATE, load.PROGRAM, senders.SEND_LOAD, senders.STEADY_SEND, SUBSCRIBERS]
+# Of the single Sends: so many a second.
+SINGLE_PER_SECOND = 100
+GOALS = [
+    Goal("single_p99_beside_of_alone", value_at_most=1.5),
+    Goal("fan_out_of_batch_rate", value_at_least=0.5),
+]
+
+
+def run(bench):
+    subscribers, devices, seconds = (20_000, 20, 1) if bench.quick else (1_000_000, 200, 15)
+    town = Town(bench, subscribers, devices)
+    for _ in range(bench.rounds):
+        town.start()
+        batch = town.batch_rate(2 if bench.quick else 5)
+        alone = town.singles(seconds)
+        message = town.publish()
+        time.sleep(0.5)
+        began, before = time.monotonic(), town.show(message)
+        beside = town.singles(seconds)
+        elapsed, after = time.monotonic() - began, town.show(message)
+        again = town.singles(seconds) if after["state"] == "DONE" else alone
+        rate = (after["sent"] - before["sent"]) / elapsed
+        if after["state"] == "DONE" and not bench.quick:
+            raise BenchError("the fan-out was over before the Sends beside it: make more subscribers")
+        p99_alone = (alone["p99_us"] + again["p99_us"]) / 2000
+        bench.progress(f"batches {batch:,.0f}/s; fan-out {rate:,.0f}/s; single Sends p50 {alone['p50_us'] / 1000:.2f} "
+                       f"ms, p99 {p99_alone:.2f} ms alone; {beside['p50_us'] / 1000:.2f} and "
+                       f"{beside['p99_us'] / 1000:.2f} ms beside it")
+        for metric, unit, value in [
+                ("batch_messages_per_second", "1/s", batch), ("fan_out_messages_per_second", "1/s", rate),
+                ("fan_out_of_batch_rate", "×", rate / batch), ("single_p50_alone", "ms", alone["p50_us"] / 1000),
+                ("single_p99_alone", "ms", p99_alone), ("single_p50_beside", "ms", beside["p50_us"] / 1000),
+                ("single_p99_beside", "ms", beside["p99_us"] / 1000),
+                ("single_p99_beside_of_alone", "×", beside["p99_us"] / 1000 / p99_alone),
+                ("gateway_peak_mb", "MB", town.peak("gateway") / 1e6),
+                ("registry_peak_mb", "MB", town.peak("registry") / 1e6)]:
+            bench.sample(metric, unit, value)
+        town.recall(message)
+        town.stop()
+    bench.note(f"{subscribers:,} subscribers that never connect; batches and single Sends go to {devices} other "
+               "devices, which are connected; gateway, registry and connector are processes of their own; devices and "
+               "senders have one processor, on which the single Sends go first")
+
+
+class Town:
+    """Servers with a topic of many subscribers, a few devices that are connected, and their backend."""
+
+    def __init__(self, bench, subscribers, devices):
+        self._bench = bench
+        self._count = devices
+        self._runs = 0
+        self._bellwire = servers.Bellwire(bench, "topics.server")
+        self._start_servers()
+        self._team = self._command("team", "create", "Bench")["team_id"]
+        self._command("app", "create", "com.example.bench", "--team", self._team)
+        self._credentials = bench.dir / "credentials.json"
+        self._command("key", "create", "--team", self._team, "--out", self._credentials)
+        self._stop_servers()
+        out = bench.run("make_subscribers", [
+            bench.program(SUBSCRIBERS), "--data_dir", self._bellwire.data_dir, "--team", self._team, "--app",
+            "com.example.bench", "--topic", "news", "--count", subscribers], timeout_s=3600)
+        bench.progress(f"{subscribers:,} subscribers made in {json.loads(out)['seconds']} s")
+
+    def _start_servers(self):
+        self.processes = {"registry": self._bellwire.registry(), "connector": self._bellwire.connector(),
+                          "gateway": self._bellwire.gateway()}
+
+    def _stop_servers(self):
+        for name in ("gateway", "connector", "registry"):
+            self.processes[name].stop()
+
+    def _command(self, *arguments):
+        return self._bellwire.command(*arguments)
+
+    def _topic(self, *arguments):
+        out = subprocess.run(
+            [str(self._bench.program("//cli:bellwire")), "topic", *map(str, arguments), "--json"], check=True,
+            stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "BELLWIRE_SERVER": self._bellwire.provider_address,
+                 "BELLWIRE_DATA_DIR": str(self._bellwire.data_dir), "BELLWIRE_CREDENTIALS": str(self._credentials)}).stdout
+        return json.loads(out)
+
+    def start(self):
+        """The servers, the devices, and the backend of the single Sends."""
+        self._runs += 1
+        self._start_servers()
+        self._devices = load.Load(self._bench, OURS, [self._bellwire.device_address], name=f"devices{self._runs}")
+        self._devices.connect(self._count)
+        self._tokens = self._bench.dir / f"tokens{self._runs}"
+        self._devices.ask("register", app="com.example.bench", tokens=self._tokens)
+        self._sender = senders.start_steady(self._bench, self._bellwire, self._credentials, self._tokens,
+                                            SINGLE_PER_SECOND)
+        time.sleep(0.2)  # Threads that start later are where their maker was.
+        for server in self.processes.values():
+            scheduling.keep_apart(self._devices, server)
+        scheduling.keep_apart(self._sender, self.processes["gateway"])
+
+    def batch_rate(self, seconds):
+        """Messages a second that are taken of a backend that sends batches as fast as it is answered."""
+        process = self._bench.start(
+            f"batches{self._runs}",
+            [self._bench.program(senders.SEND_LOAD), "--server", self._bellwire.provider_address, "--ca",
+             self._bellwire.ca, "--credentials", self._credentials, "--tokens", self._tokens, "--seconds", seconds,
+             "--payload_bytes", senders.PAYLOAD_BYTES, "--in_flight", 20,
+             *(f"--{name}={value}" for name, value in BATCHES.items())], piped=True)
+        time.sleep(0.2)
+        scheduling.keep_apart(process, self.processes["gateway"])
+        scheduling.give_way(process)
+        rate = json.loads(process.wait())["messages_per_second"]
+        time.sleep(2)  # What is queued is delivered.
+        return rate
+
+    def singles(self, seconds):
+        """What the single Sends saw for so long."""
+        self._sender.ask("report")
+        time.sleep(seconds)
+        return self._sender.ask("report")
+
+    def publish(self):
+        return self._topic("send", "--topic", "news", "--text", "x" * senders.PAYLOAD_BYTES)["message_id"]
+
+    def show(self, message):
+        return self._topic("show", message)
+
+    def recall(self, message):
+        """What is left of it would run beside the next round."""
+        self._topic("recall", message)
+        deadline = time.monotonic() + 1800
+        while "end_time" not in self.show(message):
+            if time.monotonic() > deadline:
+                raise BenchError("the recall did not end")
+            time.sleep(1)
+
+    def peak(self, name):
+        return proc_stats.peak_resident_bytes(self.processes[name].pid)
+
+    def stop(self):
+        self._sender.ask("stop")
+        self._sender.stop()
+        self._devices.stop()
+        self._stop_servers()
