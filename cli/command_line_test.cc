@@ -65,7 +65,8 @@ class CommandLineTest : public testing::Test {
                              "BELLWIRE_CREDENTIALS", "BELLWIRE_AGENT_SOCKET", "http_proxy"}) {
       unsetenv(name);
     }
-    auto fleet = Fleet::Start(Deployment::kEmbedded);
+    auto fleet = Fleet::Start(Deployment::kEmbedded,
+                              {.more_registry_arguments = {"--public_url", "https://push.example.com"}});
     ASSERT_TRUE(fleet.ok()) << fleet.status();
     fleet_ = fleet->release();
     phone_ = new Phone(*fleet_, "phone");
@@ -170,6 +171,30 @@ TEST_F(CommandLineTest, AccessTokensAreOneLineAndCanBeRevoked) {
   EXPECT_THAT(Sh(list).out, HasSubstr(key_id));
   EXPECT_EQ(Sh(absl::StrCat("$B key revoke $ADMIN ", key_id)).code, 0);
   EXPECT_THAT(Sh(list).out, HasSubstr("revoked"));
+}
+
+TEST_F(CommandLineTest, AServiceAccountFileIsWhatFcmsClientsRead) {
+  MakeProvider();
+  const std::string create =
+      absl::StrCat("$B key create --fcm $ADMIN ", team_, " $DIR/service-account.json");
+  const Outcome made = Sh(create);
+  ASSERT_EQ(made.code, 0) << made;
+  const Outcome file = Sh("stat -c %a $DIR/service-account.json; cat $DIR/service-account.json");
+  EXPECT_THAT(file.out, ::testing::StartsWith("600\n"));
+  const auto json = nlohmann::json::parse(file.out.substr(4), nullptr, false);
+  EXPECT_EQ(json.value("type", ""), "service_account") << file;
+  EXPECT_EQ(json.value("project_id", ""), team_);
+  EXPECT_EQ(json.value("token_uri", ""), "https://push.example.com/oauth2/token");
+  EXPECT_THAT(json.value("private_key", ""), HasSubstr("BEGIN PRIVATE KEY"));
+  const std::string key_id = json.value("private_key_id", "");
+  EXPECT_EQ(json.value("client_email", ""),
+            absl::StrCat(key_id, "@", team_, ".bellwire.internal"));
+  const std::string list = absl::StrCat("$B key list $ADMIN --team ", team_);
+  EXPECT_THAT(Sh(list).out, ::testing::ContainsRegex(key_id + " +fcm"));
+  // Never overwrites, and never makes a key whose private half has no place.
+  EXPECT_EQ(Sh(create).code, 1);
+  EXPECT_EQ(Sh(absl::StrCat("$B key create --fcm $ADMIN ", team_)).code, 1);
+  EXPECT_EQ(Sh(list + " --json | wc -l").out, "2\n");
 }
 
 TEST_F(CommandLineTest, AnAliasNamesATokenUntilItIsDeleted) {

@@ -48,6 +48,19 @@ absl::Status WriteProviderCredentials(const std::string& path,
   return CreateFileAtomically(path, absl::StrCat(json.dump(2), "\n"), FileAccess::kPrivate);
 }
 
+absl::Status WriteServiceAccountFile(const std::string& path, const ServiceAccountFile& file) {
+  // Some clients refuse a file without `client_id` or `auth_uri`; none uses them here.
+  const nlohmann::ordered_json json = {{"type", "service_account"},
+                                       {"project_id", file.team_id},
+                                       {"private_key_id", file.key_id},
+                                       {"private_key", file.private_key_pem},
+                                       {"client_email", file.client_email},
+                                       {"client_id", file.key_id},
+                                       {"auth_uri", file.token_uri},
+                                       {"token_uri", file.token_uri}};
+  return CreateFileAtomically(path, absl::StrCat(json.dump(2), "\n"), FileAccess::kPrivate);
+}
+
 absl::StatusOr<std::string> SignProviderJwt(const ProviderCredentials& credentials,
                                             absl::Time now) {
   jwt_t* raw = nullptr;

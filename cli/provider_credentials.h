@@ -25,6 +25,20 @@ absl::StatusOr<ProviderCredentials> ReadProviderCredentials(const std::string& p
 absl::Status WriteProviderCredentials(const std::string& path,
                                       const ProviderCredentials& credentials);
 
+// What FCM's clients call a service-account file: JSON of `type`, `project_id`, `private_key_id`,
+// `private_key`, `client_email`, `client_id`, `auth_uri` and `token_uri`, readable by its owner only.
+struct ServiceAccountFile {
+  // The project.
+  std::string team_id;
+  std::string key_id;
+  // PKCS #8, RSA.
+  std::string private_key_pem;
+  std::string client_email;
+  std::string token_uri;
+};
+//   as WriteProviderCredentials
+absl::Status WriteServiceAccountFile(const std::string& path, const ServiceAccountFile& file);
+
 // An ES256 JWT for the `authorization: Bearer` metadata: header `kid`, claims `iss` and `iat`. Good
 // for an hour from `now`.
 //   INVALID_ARGUMENT: the key is not the PEM of a private P-256 key

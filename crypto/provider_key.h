@@ -6,7 +6,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// The P-256 key pairs that teams sign their JWTs with (ES256). Thread-safe.
+// The key pairs of teams: P-256, with which they sign their JWTs (ES256), and RSA, with which the
+// service accounts of FCM's clients do (RS256). Thread-safe.
 namespace bellwire {
 
 struct ProviderKeyPair {
@@ -21,6 +22,12 @@ absl::StatusOr<ProviderKeyPair> GenerateProviderKeyPair();
 // key, and answers it in the form GenerateProviderKeyPair gives it: this is what to store.
 //   INVALID_ARGUMENT BAD_PUBLIC_KEY, field public_key_pem; the message says what it is instead
 absl::StatusOr<std::string> CheckProviderPublicKey(absl::string_view public_key_pem);
+
+// The same for a service account: RSA of 2,048 bits. Takes some 100 ms.
+absl::StatusOr<ProviderKeyPair> GenerateServiceAccountKeyPair();
+// The public key must be RSA of 2,048 to 4,096 bits with the exponent 65,537: others are too weak, or
+// cost too much to verify with.
+absl::StatusOr<std::string> CheckServiceAccountPublicKey(absl::string_view public_key_pem);
 
 }  // namespace bellwire
 

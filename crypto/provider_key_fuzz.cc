@@ -1,5 +1,5 @@
-// CheckProviderPublicKey takes PEM from the admin API. What it takes, it takes again in the form it
-// gave it.
+// CheckProviderPublicKey and CheckServiceAccountPublicKey take PEM from the admin API. What they take,
+// they take again in the form they gave it, and nothing is both.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +10,13 @@
 #include "crypto/provider_key.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto key = bellwire::CheckProviderPublicKey(
-      absl::string_view(reinterpret_cast<const char*>(data), size));
+  const absl::string_view pem(reinterpret_cast<const char*>(data), size);
+  const auto key = bellwire::CheckProviderPublicKey(pem);
   if (!key.ok() && !absl::IsInvalidArgument(key.status())) std::abort();
   if (key.ok() && bellwire::CheckProviderPublicKey(*key).value() != *key) std::abort();
+  const auto rsa = bellwire::CheckServiceAccountPublicKey(pem);
+  if (!rsa.ok() && !absl::IsInvalidArgument(rsa.status())) std::abort();
+  if (rsa.ok() && bellwire::CheckServiceAccountPublicKey(*rsa).value() != *rsa) std::abort();
+  if (key.ok() && rsa.ok()) std::abort();
   return 0;
 }

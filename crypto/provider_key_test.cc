@@ -7,6 +7,8 @@
 #include "crypto/p256.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "openssl/bn.h"
+#include "openssl/rsa.h"
 
 namespace bellwire {
 namespace {
@@ -63,6 +65,36 @@ TEST(ProviderKeyTest, AnEncryptedBlockIsRefusedWithoutAsking) {
                      "AAAAAAAAAAAAAAAAAAAAAA==\n"
                      "-----END PUBLIC KEY-----\n"),
               HasSubstr("malformed"));
+}
+
+TEST(ProviderKeyTest, AServiceAccountsPairIsRsa) {
+  const ProviderKeyPair pair = GenerateServiceAccountKeyPair().value();
+  EXPECT_EQ(PublicKeyPem(ParsePrivateKeyPem(pair.private_key_pem).get()), pair.public_key_pem);
+  EXPECT_EQ(CheckServiceAccountPublicKey(pair.public_key_pem).value(), pair.public_key_pem);
+  EXPECT_THAT(WhyNot(pair.public_key_pem), HasSubstr("isn't a P-256 key"));
+}
+
+TEST(ProviderKeyTest, WeakAndCostlyKeysOfServiceAccountsAreRefused) {
+  const auto rsa = [](int bits, unsigned long exponent) {  // NOLINT(runtime/int): OpenSSL's type.
+    const EvpPkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+    BIGNUM* e = BN_new();
+    BN_set_word(e, exponent);
+    EVP_PKEY* key = nullptr;
+    EXPECT_EQ(EVP_PKEY_keygen_init(context.get()), 1);
+    EXPECT_EQ(EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), bits), 1);
+    EXPECT_EQ(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context.get(), e), 1);
+    EXPECT_EQ(EVP_PKEY_generate(context.get(), &key), 1);
+    BN_free(e);
+    return PublicKeyPem(EvpPkeyPtr(key).get());
+  };
+  EXPECT_TRUE(CheckServiceAccountPublicKey(rsa(2048, 65537)).ok());
+  for (const std::string& pem : {rsa(1024, 65537), rsa(2048, 3), std::string("not a key"),
+                                 GenerateProviderKeyPair().value().public_key_pem,
+                                 GenerateServiceAccountKeyPair().value().private_key_pem}) {
+    const absl::Status status = CheckServiceAccountPublicKey(pem).status();
+    EXPECT_EQ(ErrorReason(status), "BAD_PUBLIC_KEY") << pem;
+    EXPECT_EQ(ErrorField(status), "public_key_pem");
+  }
 }
 
 }  // namespace

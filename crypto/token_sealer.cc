@@ -32,11 +32,15 @@ static_assert(TokenSealer::kTokenChars == 2 * (1 + kIvBytes + kContentsBytes + k
 constexpr size_t kMessagePlainBytes = DeviceId::kSize + 8 + MessageId::kSize;
 static_assert(TokenSealer::kMessageNameChars == 2 * (1 + kIvBytes + kMessagePlainBytes));
 
+constexpr size_t kGrantPlainBytes = AccessGrant::kKeyIdChars + 8;
+static_assert(TokenSealer::kGrantChars == 2 * (1 + kIvBytes + kGrantPlainBytes));
+
 // What is sealed is bound to this beside its key, as SIV's associated datum: so a token never opens as
 // something else.
 constexpr absl::string_view kShortTokenContext = "bellwire token v1";
 constexpr absl::string_view kTokenContext = "bellwire token v2";
 constexpr absl::string_view kMessageContext = "bellwire message v1";
+constexpr absl::string_view kGrantContext = "bellwire grant v1";
 
 std::string AssociatedDataFor(absl::string_view context, uint8_t key_id) {
   std::string data(context);
@@ -325,6 +329,24 @@ std::optional<MessageName> TokenSealer::OpenMessage(absl::string_view sealed) co
   name.message_id =
       *MessageId::FromBytes(Chars(plain.data() + DeviceId::kSize + 8, MessageId::kSize));
   return name;
+}
+
+std::string TokenSealer::SealGrant(const AccessGrant& grant) const {
+  std::array<uint8_t, kGrantPlainBytes> plain;
+  std::memcpy(plain.data(), grant.key_id.data(), AccessGrant::kKeyIdChars);
+  PutBigEndian64(static_cast<uint64_t>(absl::ToUnixSeconds(grant.expires_at)),
+                 plain.data() + AccessGrant::kKeyIdChars);
+  return SealBytes(kGrantContext, plain);
+}
+
+std::optional<AccessGrant> TokenSealer::OpenGrant(absl::string_view sealed) const {
+  std::array<uint8_t, kGrantPlainBytes> plain;
+  if (!OpenBytes(kGrantContext, sealed, &plain)) return std::nullopt;
+  AccessGrant grant;
+  grant.key_id = std::string(Chars(plain.data(), AccessGrant::kKeyIdChars));
+  grant.expires_at = absl::FromUnixSeconds(
+      static_cast<int64_t>(GetBigEndian64(plain.data() + AccessGrant::kKeyIdChars)));
+  return grant;
 }
 
 }  // namespace bellwire

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "crypto/openssl_ptr.h"
 
@@ -43,6 +44,18 @@ struct MessageName {
   friend bool operator==(const MessageName&, const MessageName&) = default;
 };
 
+// What an access token of the FCM door says: which key it was given for, and until when it is good.
+struct AccessGrant {
+  static constexpr size_t kKeyIdChars = 10;
+
+  // kKeyIdChars characters.
+  std::string key_id;
+  // Whole seconds.
+  absl::Time expires_at;
+
+  friend bool operator==(const AccessGrant&, const AccessGrant&) = default;
+};
+
 // Seals device tokens and opens them: to all others they are random, and none but the sealer can
 // make one that opens.
 //
@@ -71,6 +84,7 @@ class TokenSealer {
   static constexpr size_t kTokenChars = 2 * (1 + 16 + 63);
   static constexpr size_t kShortTokenChars = 2 * (1 + 16 + 32);
   static constexpr size_t kMessageNameChars = 2 * (1 + 16 + 40);
+  static constexpr size_t kGrantChars = 2 * (1 + 16 + AccessGrant::kKeyIdChars + 8);
   // More keys would only hide that nobody removes old ones.
   static constexpr size_t kMaxKeys = 16;
 
@@ -113,6 +127,12 @@ class TokenSealer {
   // "bellwire message v1" and the key id, its plaintext device id · registration id · message id.
   std::string SealMessage(const MessageName& name) const;
   std::optional<MessageName> OpenMessage(absl::string_view sealed) const;
+
+  // The same for a grant: kGrantChars characters. Its associated datum is "bellwire grant v1" and the
+  // key id, its plaintext the id of the granted key · the time, seconds since the Unix epoch.
+  // REQUIRES: the id has AccessGrant::kKeyIdChars characters.
+  std::string SealGrant(const AccessGrant& grant) const;
+  std::optional<AccessGrant> OpenGrant(absl::string_view sealed) const;
 
  private:
   // `context` tells one kind of what is sealed from another.

@@ -15,5 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       sealer->SealShort(*contents) != token) {
     std::abort();
   }
+  const auto grant = sealer->OpenGrant(token);
+  if (grant.has_value() && sealer->SealGrant(*grant) != token) std::abort();
   return 0;
 }

@@ -264,5 +264,23 @@ TEST_F(TokenSealerTest, AMessagesNameOpensAsThatAndAsNothingElse) {
   }
 }
 
+TEST_F(TokenSealerTest, AGrantIsNeitherATokenNorAMessage) {
+  const std::unique_ptr<TokenSealer> sealer = TokenSealer::ForTesting();
+  const AccessGrant grant{.key_id = "abcdefghij",
+                          .expires_at = absl::FromUnixSeconds(1'767'225'600)};
+  const std::string sealed = sealer->SealGrant(grant);
+  EXPECT_EQ(sealed.size(), TokenSealer::kGrantChars);
+  EXPECT_EQ(sealer->OpenGrant(sealed), grant);
+  EXPECT_EQ(sealer->Open(sealed), std::nullopt);
+  EXPECT_EQ(sealer->OpenMessage(sealed), std::nullopt);
+  for (size_t i = 0; i < sealed.size(); ++i) {
+    std::string forged = sealed;
+    forged[i] = forged[i] == '0' ? '1' : '0';
+    EXPECT_EQ(sealer->OpenGrant(forged), std::nullopt) << i;
+  }
+  EXPECT_EQ(sealer->OpenGrant(sealed.substr(2)), std::nullopt);
+  EXPECT_EQ(sealer->OpenGrant(""), std::nullopt);
+}
+
 }  // namespace
 }  // namespace bellwire

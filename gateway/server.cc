@@ -25,6 +25,9 @@
 #include "gateway/auth/key_cache.h"
 #include "gateway/call/method_table.h"
 #include "gateway/doors/apns/apns_door.h"
+#include "gateway/doors/fcm/fcm_credential.h"
+#include "gateway/doors/fcm/fcm_door.h"
+#include "gateway/doors/fcm/token_door.h"
 #include "gateway/doors/front_page/front_page.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/grpc_door.h"
@@ -87,9 +90,10 @@ constexpr Door kGrpc = {"grpc", "/bellwire.push.v1.PushService/"};
 constexpr Door kJson = {"json", "/v1/messages"};
 constexpr Door kWebPush = {"webpush", "/wpush/"};
 constexpr Door kApns = {"apns", "/3/device/"};
+constexpr Door kFcm = {"fcm", "/v1/projects/"};
 constexpr Door kNtfy = {"ntfy", "/ntfy/"};
 constexpr Door kMatrix = {"matrix", "/_matrix/push/v1/notify"};
-constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush, kApns, kNtfy, kMatrix};
+constexpr Door kKnownDoors[] = {kGrpc, kJson, kWebPush, kApns, kFcm, kNtfy, kMatrix};
 
 absl::Status CheckDoors(const std::vector<std::string>& names) {
   const std::vector<std::string> known = GatewayServer::KnownDoors();
@@ -166,7 +170,8 @@ class GatewayServerImpl final : public GatewayServer {
         apns_tokens_(options.clock),
         apns_(&authenticator_, &engine_, options.sealer, &apns_tokens_, options.clock),
         admin_credential_(options.admin_token, options.clock),
-        admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock),
+        admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock,
+               options.public_urls),
         reflection_({kPushService, kTopicService, kHealth, kReflection},
                     {kAdminService, kBackupService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
@@ -320,6 +325,10 @@ class GatewayServerImpl final : public GatewayServer {
     if (IsOpen(kMatrix)) doors->push_back(&matrix_door_);
     if (IsOpen(kWebPush)) doors->push_back(&webpush_);
     if (IsOpen(kApns)) doors->push_back(&apns_);
+    if (IsOpen(kFcm)) {
+      doors->push_back(&fcm_tokens_);
+      doors->push_back(&fcm_);
+    }
     doors->push_back(&front_page_);
   }
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
@@ -346,6 +355,16 @@ class GatewayServerImpl final : public GatewayServer {
   HandOver hand_over_;
   apns::ProviderTokens apns_tokens_;
   apns::ApnsDoor apns_;
+  fcm::FcmCredentials fcm_credentials_{{.keys = &keys_,
+                                        .authenticator = &authenticator_,
+                                        .sealer = options_.sealer,
+                                        .clock = options_.clock,
+                                        .public_urls = options_.public_urls}};
+  fcm::TokenDoor fcm_tokens_{&fcm_credentials_};
+  fcm::FcmDoor fcm_{{.credentials = &fcm_credentials_,
+                     .engine = &engine_,
+                     .sealer = options_.sealer,
+                     .clock = options_.clock}};
   AdminCredential admin_credential_;
   AdminService admin_;
   const Reflection reflection_;

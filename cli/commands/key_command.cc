@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
@@ -12,6 +14,7 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
+#include "crypto/provider_key.h"
 #include "ops/main_support.h"
 
 namespace bellwire::cli {
@@ -25,6 +28,7 @@ struct Flags : AdminFlags {
   std::string out;
   std::string public_key_file;
   bool send_only = false;
+  bool fcm = false;
 };
 
 // The private half is answered once: where it goes must be certain before it is made.
@@ -68,7 +72,61 @@ absl::Status CreateAccessToken(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+// The private half never leaves this machine, so nobody else is trusted to make it.
+absl::Status CreateServiceAccount(const Flags& flags, CommandContext* context) {
+  if (flags.send_only || !flags.public_key_file.empty()) {
+    return WithHint(absl::InvalidArgumentError("--fcm makes a service-account file with a new key"),
+                    "leave out --send_only and --public_key");
+  }
+  BELLWIRE_RETURN_IF_ERROR(CheckOut(flags.out));
+  BELLWIRE_ASSIGN_OR_RETURN(ProviderKeyPair pair, GenerateServiceAccountKeyPair());
+  admin::v1::CreateKeyRequest request;
+  request.set_team_id(flags.team_id);
+  request.set_fcm(true);
+  request.set_public_key_pem(pair.public_key_pem);
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::CreateKeyResponse response;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateKey, request, &response));
+  const admin::v1::Key& key = response.key();
+  const absl::Status written =
+      WriteServiceAccountFile(flags.out, {.team_id = key.team_id(),
+                                          .key_id = key.key_id(),
+                                          .private_key_pem = std::move(pair.private_key_pem),
+                                          .client_email = response.client_email(),
+                                          .token_uri = response.token_uri()});
+  if (!written.ok()) {
+    return WithHint(written, absl::StrCat("its private half is lost: `bellwire key revoke ",
+                                          key.key_id(), "` and make another"));
+  }
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    nlohmann::ordered_json json = ToJson(key);
+    json["client_email"] = response.client_email();
+    json["token_uri"] = response.token_uri();
+    json["credentials"] = flags.out;
+    out.Json(json);
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("created"), "  service account ",
+                        out.Bold(response.client_email()), " of project ", key.team_id()));
+  out.Line(absl::StrCat("its file is ", out.Bold(flags.out),
+                        ": give it to an FCM library where Google's was"));
+  return absl::OkStatus();
+}
+
+absl::string_view KindOf(const admin::v1::Key& key) {
+  switch (key.kind()) {
+    case admin::v1::Key::SEND_ONLY:
+      return "send only";
+    case admin::v1::Key::FCM:
+      return "fcm";
+    default:
+      return "signing";
+  }
+}
+
 absl::Status Create(const Flags& flags, CommandContext* context) {
+  if (flags.fcm) return CreateServiceAccount(flags, context);
   if (flags.send_only) return CreateAccessToken(flags, context);
   admin::v1::CreateKeyRequest request;
   request.set_team_id(flags.team_id);
@@ -123,8 +181,7 @@ absl::Status List(const Flags& flags, CommandContext* context) {
   std::vector<std::vector<std::string>> rows;
   for (const admin::v1::Key& key : response.keys()) {
     if (out.json()) out.Json(ToJson(key));
-    rows.push_back({key.key_id(), key.kind() == admin::v1::Key::SEND_ONLY ? "send only" : "signing",
-                    RenderTime(TimeOf(key.create_time())),
+    rows.push_back({key.key_id(), std::string(KindOf(key)), RenderTime(TimeOf(key.create_time())),
                     key.has_revoke_time()
                         ? out.Bad(absl::StrCat("revoked ", RenderTime(TimeOf(key.revoke_time()))))
                         : out.Good("good")});
@@ -168,11 +225,14 @@ void AddKeyCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* create = key->add_subcommand(
       "create",
-      "Make a key; its private half goes into a file, once. Or, with --send_only, an access token");
+      "Make a key; its private half goes into a file, once. Or, with --send_only, an access token, "
+      "or, with --fcm, a service account");
   create->add_option("--team,TEAM", flags->team_id, "Id of the team")->type_name("ID")->required();
   create
-      ->add_option("--out", flags->out,
-                   "Credentials file to make (0600): team_id, key_id, private_key_pem as JSON")
+      ->add_option(
+          "--out,FILE", flags->out,
+          "Credentials file to make (0600): team_id, key_id, private_key_pem as JSON; with "
+          "--fcm a service-account file")
       ->type_name("FILE");
   create
       ->add_option("--public_key", flags->public_key_file,
@@ -182,11 +242,14 @@ void AddKeyCommand(CLI::App* root, CommandContext* context) {
       "--send_only", flags->send_only,
       "Instead: print an access token for curl and scripts, one line, once. Who has it "
       "may send, and look up messages; nothing else");
+  create->add_flag("--fcm", flags->fcm,
+                   "Instead: make a service account for libraries of FCM; its project is the team");
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
   SetExamples(create,
               "  bellwire key create --team TEAM --out cred.json --data_dir ./data\n"
-              "  bellwire key create --send_only TEAM --data_dir ./data");
+              "  bellwire key create --send_only TEAM --data_dir ./data\n"
+              "  bellwire key create --fcm TEAM service-account.json --data_dir ./data");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
   CLI::App* list = key->add_subcommand("list", "Show the keys and access tokens of a team");

@@ -13,6 +13,7 @@
 #include "crypto/provider_key.h"
 #include "gateway/auth/access_token.h"
 #include "gateway/auth/bearer_token.h"
+#include "gateway/auth/service_account.h"
 #include "gateway/send/registry_error.h"
 #include "gateway/send/validator.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -150,6 +151,58 @@ void AdminService::ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListApps
   catalogue_->ListApps(std::move(request), Answer(std::move(call)));
 }
 
+absl::Status AdminService::MakeServiceAccount(const admin::v1::CreateKeyRequest& request,
+                                              admin::v1::CreateKeyResponse* response) const {
+  if (request.send_only()) {
+    return Invalid("BAD_PUBLIC_KEY", "send_only",
+                   "A key is an access token or a service account: leave one of the two out.");
+  }
+  if (public_urls_.empty()) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "NO_PUBLIC_URL",
+        "A service account names where its clients get access tokens: start the server "
+        "with --public_url.");
+  }
+  absl::StatusOr<std::string> checked = CheckServiceAccountPublicKey(request.public_key_pem());
+  if (!checked.ok()) return checked.status();
+  admin::v1::Key& key = *response->mutable_key();
+  key.set_kind(admin::v1::Key::FCM);
+  key.set_public_key_pem(*std::move(checked));
+  response->set_client_email(ServiceAccountEmail({key.key_id(), key.team_id()}));
+  response->set_token_uri(absl::StrCat(public_urls_.first(), kTokenPaths[0]));
+  return absl::OkStatus();
+}
+
+absl::Status AdminService::MakeKey(const admin::v1::CreateKeyRequest& request,
+                                   admin::v1::CreateKeyResponse* response) const {
+  if (request.public_key_pem().size() > kMaxPublicKeyPemBytes) {
+    return Invalid("BAD_PUBLIC_KEY", "public_key_pem",
+                   absl::StrCat("The public key has ", request.public_key_pem().size(),
+                                " bytes; in PEM one of P-256 has about 180, of RSA 450 to 800."));
+  }
+  if (request.fcm()) return MakeServiceAccount(request, response);
+  admin::v1::Key& key = *response->mutable_key();
+  if (request.send_only()) {
+    if (!request.public_key_pem().empty()) {
+      return Invalid("BAD_PUBLIC_KEY", "public_key_pem",
+                     "An access token has no public key: leave one of the two out.");
+    }
+    key.set_kind(admin::v1::Key::SEND_ONLY);
+    response->set_access_token(NewAccessToken(key.key_id()));
+    key.set_token_sha256(HashAccessToken(response->access_token()));
+  } else if (request.public_key_pem().empty()) {
+    absl::StatusOr<ProviderKeyPair> pair = GenerateProviderKeyPair();
+    if (!pair.ok()) return pair.status();
+    key.set_public_key_pem(std::move(pair->public_key_pem));
+    response->set_private_key_pem(std::move(pair->private_key_pem));
+  } else {
+    absl::StatusOr<std::string> checked = CheckProviderPublicKey(request.public_key_pem());
+    if (!checked.ok()) return checked.status();
+    key.set_public_key_pem(*std::move(checked));
+  }
+  return absl::OkStatus();
+}
+
 void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
                              admin::v1::CreateKeyRequest request) {
   admin::v1::CreateKeyResponse response;
@@ -157,36 +210,13 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
   key.set_key_id(NewShortId());
   key.set_team_id(request.team_id());
   SetToNow(*clock_, key.mutable_create_time());
-  if (request.send_only()) {
-    if (!request.public_key_pem().empty()) {
-      return call->Finish(Invalid("BAD_PUBLIC_KEY", "public_key_pem",
-                                  "An access token has no public key: leave one of the two out."));
-    }
-    key.set_kind(admin::v1::Key::SEND_ONLY);
-    response.set_access_token(NewAccessToken(key.key_id()));
-    key.set_token_sha256(HashAccessToken(response.access_token()));
-  } else if (request.public_key_pem().empty()) {
-    absl::StatusOr<ProviderKeyPair> pair = GenerateProviderKeyPair();
-    if (!pair.ok()) return call->Finish(pair.status());
-    key.set_public_key_pem(std::move(pair->public_key_pem));
-    response.set_private_key_pem(std::move(pair->private_key_pem));
-  } else {
-    if (request.public_key_pem().size() > kMaxPublicKeyPemBytes) {
-      return call->Finish(
-          Invalid("BAD_PUBLIC_KEY", "public_key_pem",
-                  absl::StrCat("The public key has ", request.public_key_pem().size(),
-                               " bytes; one of P-256 in PEM has about 180.")));
-    }
-    absl::StatusOr<std::string> checked = CheckProviderPublicKey(request.public_key_pem());
-    if (!checked.ok()) return call->Finish(checked.status());
-    key.set_public_key_pem(*std::move(checked));
-  }
+  if (absl::Status made = MakeKey(request, &response); !made.ok()) return call->Finish(made);
   LogInfo("admin_create_key", {{"team", key.team_id()},
                                {"key", key.key_id()},
                                {"kind", admin::v1::Key::Kind_Name(key.kind())}});
   admin::v1::Key record = key;
   catalogue_->PutKey(std::move(record), [call, response = std::move(response)](
-                                           absl::StatusOr<admin::v1::Key> put) mutable {
+                                            absl::StatusOr<admin::v1::Key> put) mutable {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
     *response.mutable_key() = *std::move(put);
     response.mutable_key()->clear_token_sha256();
@@ -197,16 +227,16 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
 void AdminService::ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
                             admin::v1::ListKeysRequest request) {
   catalogue_->ListKeys(std::move(request),
-                      [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
-                        if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
-                        admin::v1::ListKeysResponse response;
-                        for (admin::v1::Key& key : *listed->mutable_keys()) {
-                          if (key.kind() == admin::v1::Key::ALIAS) continue;
-                          key.clear_token_sha256();
-                          *response.add_keys() = std::move(key);
-                        }
-                        call->Finish(std::move(response));
-                      });
+                       [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+                         if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
+                         admin::v1::ListKeysResponse response;
+                         for (admin::v1::Key& key : *listed->mutable_keys()) {
+                           if (key.kind() == admin::v1::Key::ALIAS) continue;
+                           key.clear_token_sha256();
+                           *response.add_keys() = std::move(key);
+                         }
+                         call->Finish(std::move(response));
+                       });
 }
 
 void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
@@ -268,7 +298,7 @@ void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Al
   admin::v1::RevokeKeyRequest revoke;
   revoke.set_key_id(AliasKeyId(request.team_id(), request.name()));
   catalogue_->RevokeKey(std::move(revoke), [call, request = std::move(request)](
-                                              absl::StatusOr<admin::v1::Key> deleted) {
+                                               absl::StatusOr<admin::v1::Key> deleted) {
     if (ErrorReason(deleted.status()) == "KEY_NOT_FOUND") {
       return call->Finish(AliasNotFound(request));
     }

@@ -2,11 +2,14 @@
 #define BELLWIRE_GATEWAY_ADMIN_ADMIN_SERVICE_H_
 
 #include <memory>
+#include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/admin/v1/backup.pb.h"
 #include "common/clock.h"
+#include "common/public_urls.h"
 #include "crypto/token_sealer.h"
 #include "gateway/admin/admin_credential.h"
 #include "gateway/call/method_table.h"
@@ -23,12 +26,13 @@ class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
   AdminService(AdminCredential* credential, CatalogueApi* catalogue, StoreApi* store,
-               const TokenSealer* sealer, const Clock* clock)
+               const TokenSealer* sealer, const Clock* clock, PublicUrls public_urls)
       : credential_(credential),
         catalogue_(catalogue),
         store_(store),
         sealer_(sealer),
-        clock_(clock) {}
+        clock_(clock),
+        public_urls_(std::move(public_urls)) {}
 
   void AddTo(MethodTable* methods);
 
@@ -57,6 +61,11 @@ class AdminService {
                  admin::v1::DeleteAppRequest request);
   void CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::CreateKeyResponse> call,
                  admin::v1::CreateKeyRequest request);
+  // What `request` asks for, put into the response but for what each key has.
+  absl::Status MakeKey(const admin::v1::CreateKeyRequest& request,
+                       admin::v1::CreateKeyResponse* response) const;
+  absl::Status MakeServiceAccount(const admin::v1::CreateKeyRequest& request,
+                                  admin::v1::CreateKeyResponse* response) const;
   void ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
                 admin::v1::ListKeysRequest request);
   void RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
@@ -75,6 +84,7 @@ class AdminService {
   StoreApi* const store_;
   const TokenSealer* const sealer_;
   const Clock* const clock_;
+  const PublicUrls public_urls_;
 };
 
 }  // namespace bellwire::gateway

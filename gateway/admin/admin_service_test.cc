@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/backup.grpc.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -204,6 +205,35 @@ TEST_F(AdminServiceTest, AnAccessTokenIsAnsweredOnceAndStoredHashed) {
 
   request.set_public_key_pem("a key");
   ExpectInvalid(Call(&Stub::CreateKey, request, &response), "BAD_PUBLIC_KEY", "public_key_pem");
+}
+
+TEST_F(AdminServiceTest, AServiceAccountIsAPublicKeyAndWhatItsFileNames) {
+  admin::v1::Key stored;
+  gateway_.registry.put_key = [&stored](const admin::v1::Key& key) { return stored = key; };
+  admin::v1::CreateKeyRequest request;
+  request.set_team_id("teamteam22");
+  request.set_fcm(true);
+  request.set_public_key_pem(GenerateServiceAccountKeyPair()->public_key_pem);
+  admin::v1::CreateKeyResponse response;
+  using Stub = admin::v1::AdminService::Stub;
+  const absl::Status status = Call(&Stub::CreateKey, request, &response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(stored.kind(), admin::v1::Key::FCM);
+  EXPECT_EQ(stored.public_key_pem(), request.public_key_pem());
+  EXPECT_EQ(response.private_key_pem(), "");
+  EXPECT_EQ(response.client_email(),
+            absl::StrCat(stored.key_id(), "@teamteam22.bellwire.internal"));
+  EXPECT_EQ(response.token_uri(), "https://push.example.com/oauth2/token");
+
+  // The server makes no such key, and takes no other.
+  request.clear_public_key_pem();
+  ExpectInvalid(Call(&Stub::CreateKey, request, &response), "BAD_PUBLIC_KEY", "public_key_pem");
+  request.set_public_key_pem(GenerateProviderKeyPair()->public_key_pem);
+  ExpectInvalid(Call(&Stub::CreateKey, request, &response), "BAD_PUBLIC_KEY", "public_key_pem");
+  request.set_send_only(true);
+  ExpectInvalid(Call(&Stub::CreateKey, request, &response), "BAD_PUBLIC_KEY", "send_only");
+  // Nor does it take one of RSA to sign JWTs.
+  ExpectInvalid(CreateKey(stored.public_key_pem(), &response), "BAD_PUBLIC_KEY", "public_key_pem");
 }
 
 TEST_F(AdminServiceTest, AliasesNameTokensOfThisServer) {

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -53,36 +55,50 @@ JwtPtr Decode(absl::string_view jwt, absl::string_view key) {
 
 absl::string_view OrEmpty(const char* text) { return text == nullptr ? "" : text; }
 
-}  // namespace
-
-absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
+// Decodes what is of the one form and algorithm, and verifies nothing.
+absl::StatusOr<JwtPtr> DecodeOf(absl::string_view algorithm, absl::string_view jwt) {
   if (jwt.size() > kMaxJwtBytes) {
     return Bad(absl::StrCat("The JWT has ", jwt.size(), " bytes; at most ", kMaxJwtBytes,
                             " are read. It needs alg, kid, iss and iat only."));
   }
   if (!IsCompactJws(jwt)) return Bad("The credential is not a JWT (header.claims.signature).");
-  const JwtPtr decoded = Decode(jwt, "");
+  JwtPtr decoded = Decode(jwt, "");
   if (decoded == nullptr) return Bad("The JWT's header or claims are malformed.");
 
   // An attacker chooses `alg`: HS256 would make a secret of the public key, `none` asks for
   // nothing.
-  if (OrEmpty(jwt_get_header(decoded.get(), "alg")) != "ES256") {
-    return Bad("The JWT's alg is not ES256, the only one taken.");
+  if (OrEmpty(jwt_get_header(decoded.get(), "alg")) != algorithm) {
+    return Bad(absl::StrCat("The JWT's alg is not ", algorithm, ", the only one taken."));
   }
   const std::unique_ptr<char, FreeDeleter> crit(jwt_get_headers_json(decoded.get(), "crit"));
   if (crit != nullptr) return Bad("The JWT has critical header parameters (crit); none are known.");
+  return decoded;
+}
 
+// nullopt: there is no such claim, or it is no number. A fraction is fine.
+std::optional<absl::Time> TimeClaim(const JwtPtr& decoded, const char* name) {
+  const std::unique_ptr<char, FreeDeleter> claim(jwt_get_grants_json(decoded.get(), name));
+  double seconds;
+  if (claim == nullptr || !absl::SimpleAtod(claim.get(), &seconds)) return std::nullopt;
+  return absl::UnixEpoch() + absl::Seconds(seconds);
+}
+
+}  // namespace
+
+absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
+  const absl::StatusOr<JwtPtr> parsed = DecodeOf("ES256", jwt);
+  if (!parsed.ok()) return parsed.status();
+  const JwtPtr& decoded = *parsed;
   JwtClaims claims;
   claims.key_id = std::string(OrEmpty(jwt_get_header(decoded.get(), "kid")));
   if (claims.key_id.empty()) return Bad("The JWT's header has no kid, the id of the signing key.");
   claims.team_id = std::string(OrEmpty(jwt_get_grant(decoded.get(), "iss")));
   if (claims.team_id.empty()) return Bad("The JWT has no claim iss, the id of the team.");
-  const std::unique_ptr<char, FreeDeleter> iat(jwt_get_grants_json(decoded.get(), "iat"));
-  double issued_at_s;
-  if (iat == nullptr || !absl::SimpleAtod(iat.get(), &issued_at_s)) {
+  const std::optional<absl::Time> issued_at = TimeClaim(decoded, "iat");
+  if (!issued_at.has_value()) {
     return Bad("The JWT has no claim iat, a number of seconds since the Unix epoch.");
   }
-  claims.issued_at = absl::UnixEpoch() + absl::Seconds(issued_at_s);
+  claims.issued_at = *issued_at;
   return claims;
 }
 
@@ -102,6 +118,43 @@ absl::Status VerifyJwt(absl::string_view jwt, absl::string_view public_key_pem) 
   const JwtPtr decoded = Decode(jwt, public_key_pem);
   if (decoded == nullptr || jwt_get_alg(decoded.get()) != JWT_ALG_ES256) {
     return Bad("The JWT's signature is not by the key that its kid names.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AssertionClaims> ParseAssertion(absl::string_view jwt) {
+  const absl::StatusOr<JwtPtr> parsed = DecodeOf("RS256", jwt);
+  if (!parsed.ok()) return parsed.status();
+  const JwtPtr& decoded = *parsed;
+  AssertionClaims claims;
+  claims.key_id = std::string(OrEmpty(jwt_get_header(decoded.get(), "kid")));
+  claims.issuer = std::string(OrEmpty(jwt_get_grant(decoded.get(), "iss")));
+  claims.audience = std::string(OrEmpty(jwt_get_grant(decoded.get(), "aud")));
+  claims.scope = std::string(OrEmpty(jwt_get_grant(decoded.get(), "scope")));
+  const std::optional<absl::Time> issued_at = TimeClaim(decoded, "iat");
+  const std::optional<absl::Time> expires_at = TimeClaim(decoded, "exp");
+  if (!issued_at.has_value() || !expires_at.has_value()) {
+    return Bad("The JWT has no claims iat and exp, numbers of seconds since the Unix epoch.");
+  }
+  claims.issued_at = *issued_at;
+  claims.expires_at = *expires_at;
+  return claims;
+}
+
+absl::Status CheckAssertionTimes(const AssertionClaims& claims, absl::Time now) {
+  if (claims.issued_at > now + kMaxJwtClockSkew || claims.issued_at < now - kMaxJwtAge ||
+      claims.expires_at <= now || claims.expires_at > claims.issued_at + kMaxJwtAge) {
+    return Bad(
+        "The JWT must live for one hour at most (iat to exp), and now must be within it: check the "
+        "clock of the signing machine.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyAssertion(absl::string_view jwt, absl::string_view public_key_pem) {
+  const JwtPtr decoded = Decode(jwt, public_key_pem);
+  if (decoded == nullptr || jwt_get_alg(decoded.get()) != JWT_ALG_RS256) {
+    return Bad("The JWT's signature is not by the key of the service account.");
   }
   return absl::OkStatus();
 }

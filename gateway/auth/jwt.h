@@ -8,8 +8,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-// The JWTs that providers prove themselves with (RFC 7519), ES256 only. libjwt does the work; this
-// keeps it to the one algorithm and the one form. Pure functions.
+// The JWTs that providers prove themselves with (RFC 7519): ES256 only, and the assertions of service
+// accounts (RFC 7523): RS256 only. libjwt does the work; this keeps each to its one algorithm and the
+// one form. Pure functions.
 //
 // Errors are UNAUTHENTICATED BAD_CREDENTIAL unless they say otherwise, and never show the JWT.
 namespace bellwire::gateway {
@@ -32,6 +33,27 @@ absl::Status CheckJwtAge(absl::Time issued_at, absl::Time now);
 // Whether the private half of `public_key_pem` (SubjectPublicKeyInfo, P-256) signed it.
 // REQUIRES: ParseJwt took it.
 absl::Status VerifyJwt(absl::string_view jwt, absl::string_view public_key_pem);
+
+// What a service account asserts to get an access token. Proves nothing before VerifyAssertion.
+struct AssertionClaims {
+  std::string key_id;     // Header `kid`; empty: there is none.
+  std::string issuer;     // Claim `iss`: the account's name.
+  std::string audience;   // Claim `aud`, one text.
+  std::string scope;      // Claim `scope`: names with spaces between; empty: there is none.
+  absl::Time issued_at;   // Claim `iat`.
+  absl::Time expires_at;  // Claim `exp`.
+};
+
+// As ParseJwt, but RS256.
+absl::StatusOr<AssertionClaims> ParseAssertion(absl::string_view jwt);
+
+// BAD_CREDENTIAL if it was not issued within kMaxJwtAge before now or kMaxJwtClockSkew after it, has
+// expired, or lives for longer than kMaxJwtAge.
+absl::Status CheckAssertionTimes(const AssertionClaims& claims, absl::Time now);
+
+// Whether the private half of `public_key_pem` (SubjectPublicKeyInfo, RSA) signed it.
+// REQUIRES: ParseAssertion took it.
+absl::Status VerifyAssertion(absl::string_view jwt, absl::string_view public_key_pem);
 
 }  // namespace bellwire::gateway
 

@@ -225,5 +225,64 @@ TEST(JwtTest, AbsurdTimesAreOnlyExpiredOrInTheFuture) {
   }
 }
 
+std::string SignAssertion(const std::string& algorithm, const std::string& key) {
+  return SignJwtForTesting(
+      {.algorithm = algorithm,
+       .key_id = "abcdefghij",
+       .team_id = "the account",
+       .issued_at = kNow,
+       .extra_claims_json = absl::StrCat(R"({"aud":"the endpoint","scope":"a b","exp":)",
+                                         absl::ToUnixSeconds(kNow) + 3600, "}")},
+      key);
+}
+
+TEST(AssertionTest, ReadsAndVerifies) {
+  const ProviderKeyPair key = *GenerateServiceAccountKeyPair();
+  const std::string jwt = SignAssertion("RS256", key.private_key_pem);
+  const absl::StatusOr<AssertionClaims> claims = ParseAssertion(jwt);
+  ASSERT_TRUE(claims.ok()) << claims.status();
+  EXPECT_EQ(claims->key_id, "abcdefghij");
+  EXPECT_EQ(claims->issuer, "the account");
+  EXPECT_EQ(claims->audience, "the endpoint");
+  EXPECT_EQ(claims->scope, "a b");
+  EXPECT_EQ(claims->issued_at, kNow);
+  EXPECT_EQ(claims->expires_at, kNow + absl::Hours(1));
+  EXPECT_TRUE(CheckAssertionTimes(*claims, kNow).ok());
+  EXPECT_TRUE(VerifyAssertion(jwt, key.public_key_pem).ok());
+  ExpectBad(VerifyAssertion(jwt, GenerateServiceAccountKeyPair()->public_key_pem));
+}
+
+TEST(AssertionTest, EachAlgorithmHasItsOwnKeysAndItsOwnParser) {
+  const ProviderKeyPair rsa = *GenerateServiceAccountKeyPair();
+  const ProviderKeyPair p256 = NewKey();
+  const std::string rs256 = SignAssertion("RS256", rsa.private_key_pem);
+  const std::string es256 = SignAssertion("ES256", p256.private_key_pem);
+  ExpectBad(ParseJwt(rs256).status());
+  ExpectBad(ParseAssertion(es256).status());
+  ExpectBad(ParseAssertion(SignAssertion("RS384", rsa.private_key_pem)).status());
+  ExpectBad(ParseAssertion(SignAssertion("HS256", rsa.public_key_pem)).status());
+  ExpectBad(ParseAssertion(SignAssertion("none", "")).status());
+  ExpectBad(VerifyAssertion(rs256, p256.public_key_pem));
+  ExpectBad(VerifyAssertion(es256, p256.public_key_pem));
+  ExpectBad(VerifyJwt(rs256, rsa.public_key_pem));
+  ExpectBad(VerifyJwt(es256, rsa.public_key_pem));
+}
+
+TEST(AssertionTest, LivesForAnHourAtMost) {
+  const auto check = [](absl::Duration issued, absl::Duration expires) {
+    return CheckAssertionTimes({.issued_at = kNow + issued, .expires_at = kNow + expires}, kNow)
+        .ok();
+  };
+  EXPECT_TRUE(check(absl::ZeroDuration(), absl::Hours(1)));
+  EXPECT_TRUE(check(-absl::Minutes(59), absl::Minutes(1)));
+  EXPECT_TRUE(check(kMaxJwtClockSkew, absl::Hours(1)));
+  EXPECT_FALSE(check(kMaxJwtClockSkew + absl::Seconds(1), absl::Hours(1)));
+  EXPECT_FALSE(check(absl::ZeroDuration(), absl::Hours(1) + absl::Seconds(1)));
+  EXPECT_FALSE(check(-absl::Hours(1), absl::ZeroDuration()));
+  EXPECT_FALSE(check(absl::ZeroDuration(), -absl::Seconds(1)));
+  EXPECT_FALSE(check(-absl::InfiniteDuration(), absl::InfiniteDuration()));
+  EXPECT_FALSE(check(absl::InfiniteDuration(), absl::InfiniteDuration()));
+}
+
 }  // namespace
 }  // namespace bellwire::gateway

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/public_urls.h"
 #include "common/ids.h"
 #include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
@@ -56,6 +57,7 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
                             .certificate_path = pki.dir() + "/server.pem",
                             .key_path = pki.dir() + "/server.key",
                             .admin_token = kAdminToken,
+                            .public_urls = *PublicUrls::Parse({"https://push.example.com"}),
                             .sealer = sealer.get(),
                             .mailboxes = &registry,
                             .catalogue = &registry,

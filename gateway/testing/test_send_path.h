@@ -27,13 +27,14 @@
 namespace bellwire::gateway {
 
 // What a door of the gateway stands on, without ports and threads, above a fake registry that knows one
-// team with a signing key, an access token and an alias, and accepts every message. Everything happens
+// team with a signing key, an access token, a service account and an alias, and accepts every message. Everything happens
 // on the thread of the test.
 class TestSendPath {
  public:
   static constexpr char kTeam[] = "teamteam22";
   static constexpr char kKeyId[] = "abcdefghij";
   static constexpr char kTokenKeyId[] = "tokentoken";
+  static constexpr char kFcmKeyId[] = "fcmfcmfcm2";
   static constexpr char kAlias[] = "phone";
 
   TestSendPath() : key(*GenerateProviderKeyPair()), sealer(TokenSealer::ForTesting()) {
@@ -47,6 +48,10 @@ class TestSendPath {
       } else if (request.key_id() == kTokenKeyId) {
         answer.set_kind(admin::v1::Key::SEND_ONLY);
         answer.set_token_sha256(HashAccessToken(access_token));
+      } else if (request.key_id() == kFcmKeyId) {
+        answer.set_kind(admin::v1::Key::FCM);
+        answer.set_public_key_pem(FcmKey().public_key_pem);
+        if (fcm_key_revoked) answer.mutable_revoke_time()->set_seconds(1);
       } else if (request.key_id() == absl::StrCat(kTeam, "/", kAlias)) {
         answer.set_kind(admin::v1::Key::ALIAS);
         answer.set_device_token(Token());
@@ -68,6 +73,12 @@ class TestSendPath {
     topics.AddTo(&methods);
   }
 
+  // Of the service account. Made once: it takes a while.
+  static const ProviderKeyPair& FcmKey() {
+    static const auto* const pair = new ProviderKeyPair(*GenerateServiceAccountKeyPair());
+    return *pair;
+  }
+
   // A credential as `authorization` has it.
   std::string Bearer() const {
     return absl::StrCat(
@@ -87,6 +98,7 @@ class TestSendPath {
   SimulatedClock clock;
   const ProviderKeyPair key;
   const std::string access_token = NewAccessToken(kTokenKeyId);
+  bool fcm_key_revoked = false;
   const std::unique_ptr<TokenSealer> sealer;
   // What came to the registry, and what it answers instead.
   std::vector<internal::v1::AppendRequest> appended;

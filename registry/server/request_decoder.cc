@@ -253,7 +253,9 @@ absl::Status CheckKey(const admin::v1::Key& key) {
     if (key.token_sha256().size() == kSha256Bytes) return absl::OkStatus();
     return BadFieldError("token_sha256", "not 32 bytes");
   }
-  if (key.kind() != admin::v1::Key::SIGNING) return BadFieldError("kind", "unknown");
+  if (key.kind() != admin::v1::Key::SIGNING && key.kind() != admin::v1::Key::FCM) {
+    return BadFieldError("kind", "unknown");
+  }
   if (key.public_key_pem().empty() || key.public_key_pem().size() > kMaxPublicKeyPemBytes) {
     return Invalid("BAD_PUBLIC_KEY", "public_key_pem", "empty or too long");
   }

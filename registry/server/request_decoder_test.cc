@@ -154,6 +154,10 @@ TEST(RequestDecoderTest, KeysOfEachKindHaveWhatTheyNeed) {
   EXPECT_EQ(ErrorField(CheckKey(token)), "token_sha256");
   token.set_token_sha256(std::string(32, 'h'));
   EXPECT_TRUE(CheckKey(token).ok());
+  token.set_kind(admin::v1::Key::FCM);
+  EXPECT_EQ(ErrorReason(CheckKey(token)), "BAD_PUBLIC_KEY");
+  token.set_public_key_pem("a key");
+  EXPECT_TRUE(CheckKey(token).ok());
   token.set_kind(static_cast<admin::v1::Key::Kind>(77));
   EXPECT_EQ(ErrorField(CheckKey(token)), "kind");
 

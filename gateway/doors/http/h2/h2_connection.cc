@@ -22,6 +22,9 @@ constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 // DATA frames that we send, each of which a peer may answer by updating two windows.
 constexpr double kControlFramesPerDataFrame = 2;
 constexpr size_t kMaxFieldsWithoutHeap = 12;
+// For so long there is no request before a connection is drained in a pause: longer than a client takes
+// to send the next of a batch once one of them is answered.
+constexpr absl::Duration kPauseForDrain = absl::Milliseconds(250);
 
 using FieldArray = absl::InlinedVector<nghttp2_nv, kMaxFieldsWithoutHeap>;
 
@@ -437,6 +440,7 @@ void H2Connection::OnTimer() {
     failed_ = true;
     end_reason_ = "reads_nothing";
   }
+  if (drain_in_pause_ && !draining_ && exchanges_.empty() && now_ >= PauseDeadline()) BeginDrain();
   if (draining_ && !drain_noticed_ && now_ >= drain_at_) FinishDrain();
   if (exchanges_.empty() && !draining_ && greeted_ && now_ >= IdleDeadline()) {
     draining_ = true;
@@ -457,6 +461,7 @@ void H2Connection::OnTimer() {
   if (!greeted_) SetTimer(began_at_ + kHttpHandshakeTimeout);
   if (blocked_) SetTimer(blocked_at_ + kHttpWriteStall);
   if (draining_ && !drain_noticed_) SetTimer(drain_at_);
+  if (drain_in_pause_ && !draining_ && exchanges_.empty()) SetTimer(PauseDeadline());
   if (exchanges_.empty() && !draining_) SetTimer(IdleDeadline());
   SetTimer(received_at_ + kHttpKeepaliveInterval +
            (keepalive_sent_ ? kHttpKeepaliveTimeout : absl::ZeroDuration()));
@@ -466,6 +471,12 @@ void H2Connection::OnTimer() {
 void H2Connection::Drain() {
   if (draining_ || terminating_ || failed_) return;
   now_ = environment_.clock->Monotonic();
+  drain_in_pause_ = goaway_hurts_;
+  if (!drain_in_pause_) return BeginDrain();
+  if (exchanges_.empty()) SetTimer(PauseDeadline());
+}
+
+void H2Connection::BeginDrain() {
   draining_ = true;
   if (!greeted_) return Terminate(NGHTTP2_NO_ERROR, "draining");
   nghttp2_submit_shutdown_notice(session_);
@@ -503,6 +514,8 @@ void H2Connection::EndExchanges() {
 MonotonicTime H2Connection::IdleDeadline() const {
   return idle_since_ + (served_ ? kHttpIdleTimeout : kHttpFirstRequestTimeout);
 }
+
+MonotonicTime H2Connection::PauseDeadline() const { return idle_since_ + kPauseForDrain; }
 
 H2Connection::Stream* H2Connection::Find(int32_t stream_id) const {
   return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, stream_id));
@@ -636,6 +649,7 @@ void H2Connection::OnHeadersEnd(Stream* stream, const nghttp2_frame* frame) {
 void H2Connection::OpenExchange(Stream* stream) {
   for (Door* const door : *environment_.doors) {
     if (!door->Matches(stream->head_)) continue;
+    goaway_hurts_ = goaway_hurts_ || door->GoAwayFailsRequests();
     stream->handler_ = door->Open(stream);
     if (stream->handler_ == nullptr && !stream->answered()) {
       stream->ResetWith(NGHTTP2_INTERNAL_ERROR);
@@ -716,7 +730,10 @@ int H2Connection::OnStreamClosed(nghttp2_session* session, int32_t stream_id, ui
   connection->exchanges_.erase(gone->self_);
   if (gone->unconsumed_ > 0) nghttp2_session_consume_connection(session, gone->unconsumed_);
   if (gone->handler_ != nullptr) gone->handler_->OnClosed();
-  if (connection->exchanges_.empty()) connection->idle_since_ = connection->now_;
+  if (connection->exchanges_.empty()) {
+    connection->idle_since_ = connection->now_;
+    if (connection->drain_in_pause_) connection->SetTimer(connection->PauseDeadline());
+  }
   return 0;
 }
 

@@ -79,6 +79,8 @@ class H2Connection final : public ServerProtocol {
 
   // When a connection without a request is closed.
   MonotonicTime IdleDeadline() const;
+  // When a connection that is to be drained in a pause has paused for long enough.
+  MonotonicTime PauseDeadline() const;
   Stream* Find(int32_t stream_id) const;
   // As many pushes may be under way, by the peer's SETTINGS and our bound.
   size_t MaxPushes() const;
@@ -91,6 +93,7 @@ class H2Connection final : public ServerProtocol {
   void Terminate(uint32_t error, const char* reason);
   void Changed();
   void SetTimer(MonotonicTime at);
+  void BeginDrain();
   void FinishDrain();
 
   const Environment environment_;
@@ -119,6 +122,10 @@ class H2Connection final : public ServerProtocol {
   // Whoever has its answer isn't listened to any more.
   bool ending_ = false;
   bool drain_noticed_ = false;
+  // A request came whose client GOAWAY hurts (Door::GoAwayFailsRequests).
+  bool goaway_hurts_ = false;
+  // Such a connection is to be drained.
+  bool drain_in_pause_ = false;
   bool keepalive_sent_ = false;
   bool blocked_ = false;
   // Header block that belongs to no exchange: trailers, or one that was refused.

@@ -48,8 +48,11 @@ class TestDoor final : public Door {
   Seen& last() { return *seen.back(); }
 
   std::vector<std::unique_ptr<Seen>> seen;
+  bool GoAwayFailsRequests() const override { return goaway_hurts; }
+
   bool consumes = true;
   bool answer_at_once = false;
+  bool goaway_hurts = false;
 
  private:
   class Handler final : public ExchangeHandler {
@@ -763,6 +766,29 @@ TEST_F(H2ConnectionTest, ADrainLetsExchangesFinish) {
   door_.last().exchange->RespondOnly(200, {});
   h().Run();
   EXPECT_EQ(h().client.response(id).Get(":status"), "200");
+  EXPECT_TRUE(h().connection->done());
+}
+
+TEST_F(H2ConnectionTest, ADrainWaitsForAPauseWhereGoAwayWouldFailRequests) {
+  door_.goaway_hurts = true;
+  h().client.Request(GetFields("/"));
+  h().Run();
+  h().connection->Drain();
+  h().Advance(absl::Minutes(1));
+  EXPECT_FALSE(h().client.goaway().has_value());
+  // The next of a batch comes when one is answered.
+  door_.last().exchange->RespondOnly(200, {});
+  h().Run();
+  h().Advance(absl::Milliseconds(100));
+  const int32_t id = h().client.Request(GetFields("/"));
+  h().Run();
+  h().Advance(absl::Minutes(1));
+  EXPECT_FALSE(h().client.goaway().has_value());
+  door_.last().exchange->RespondOnly(200, {});
+  h().Run();
+  EXPECT_EQ(h().client.response(id).Get(":status"), "200");
+  h().Advance(absl::Seconds(1));
+  EXPECT_EQ(h().client.goaway().value_or(99), uint32_t{NGHTTP2_NO_ERROR});
   EXPECT_TRUE(h().connection->done());
 }
 
