@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "crypto/device_key.h"
+#include "grpcpp/channel.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
 #include "tests/support/fleet.h"
