@@ -22,6 +22,11 @@ int NewEventFd() {
   return fd;
 }
 
+void Signal(int fd) {
+  const uint64_t one = 1;
+  (void)!write(fd, &one, sizeof(one));
+}
+
 }  // namespace
 
 PostQueue::PostQueue() : fd_(NewEventFd()) {}
@@ -29,10 +34,17 @@ PostQueue::PostQueue() : fd_(NewEventFd()) {}
 PostQueue::~PostQueue() { close(fd_); }
 
 bool PostQueue::Post(Task task) {
-  absl::MutexLock lock(&mutex_);
-  if (closed_ || tasks_.size() >= kMaxPostedTasks) return false;
-  tasks_.push_back(std::move(task));
-  SignalIfWaiting();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closed_ || tasks_.size() >= kMaxPostedTasks) return false;
+    tasks_.push_back(std::move(task));
+    if (!waiting_) return true;
+    waiting_ = false;
+    signalled_ = true;
+  }
+  // Without the mutex: whoever is woken may run at once, on this very processor, and locks it first of all.
+  // The descriptor is there: the caller shares the queue, or is done before the loop goes.
+  Signal(fd_);
   return true;
 }
 
@@ -45,11 +57,9 @@ void PostQueue::Wake() {
 std::vector<PostQueue::Task> PostQueue::Take() {
   std::vector<Task> taken;
   absl::MutexLock lock(&mutex_);
-  if (signalled_) {
-    uint64_t count;
-    (void)!read(fd_, &count, sizeof(count));
-    signalled_ = false;
-  }
+  // Who ended the wait may not have come to the signal yet: then a later Take reads it.
+  uint64_t count;
+  if (signalled_ && read(fd_, &count, sizeof(count)) > 0) signalled_ = false;
   waiting_ = false;
   woken_ = false;
   taken.swap(tasks_);
@@ -74,8 +84,7 @@ void PostQueue::SignalIfWaiting() {
   if (!waiting_) return;
   waiting_ = false;
   signalled_ = true;
-  const uint64_t one = 1;
-  (void)!write(fd_, &one, sizeof(one));
+  Signal(fd_);
 }
 
 }  // namespace bellwire::net
