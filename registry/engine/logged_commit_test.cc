@@ -121,7 +121,7 @@ TEST(LoggedCommitTest, TablesAndLogHaveEverything) {
       }
     }
     recent.TakeBefore(
-        bytes - std::min<uint64_t>(bytes, random() % 400),
+        bytes - std::min<uint64_t>(bytes, random() % 400), /*at_most=*/1 + random() % 400,
         [&](Family family, absl::string_view key, const std::optional<std::string>& value) {
           leaving[{family, std::string(key)}] = value;
         });

@@ -104,14 +104,17 @@ void RecentWrites::Add(const KvKey& key, Change change, const LogPlace& place) {
   AddChange(key.key.substr(prefix.size()), std::move(change), &it->second->changes);
 }
 
-void RecentWrites::TakeBefore(uint64_t bytes,
+void RecentWrites::TakeBefore(uint64_t bytes, uint64_t at_most,
                               absl::FunctionRef<void(Family family, absl::string_view key,
                                                      const std::optional<std::string>& value)>
                                   write) {
-  while (!groups_.empty() && groups_.front().since.bytes < bytes) {
+  uint64_t taken = 0;
+  while (taken < at_most && !groups_.empty() && groups_.front().since.bytes < bytes) {
     const Group& group = groups_.front();
     for (const auto& [rest, change] : group.changes) {
-      write(group.family, absl::StrCat(group.prefix, rest), change.value);
+      const std::string key = absl::StrCat(group.prefix, rest);
+      taken += key.size() + (change.value.has_value() ? change.value->size() : 0);
+      write(group.family, key, change.value);
     }
     by_prefix_.erase(std::make_pair(group.family, absl::string_view(group.prefix)));
     groups_.pop_front();

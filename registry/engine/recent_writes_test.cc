@@ -34,10 +34,11 @@ class RecentWritesTest : public testing::Test {
   }
 
   // Does with the tables what TakeBefore asks for; answers how many keys that were.
-  size_t TakeBefore(uint64_t bytes) {
+  size_t TakeBefore(uint64_t bytes, uint64_t at_most = UINT64_MAX) {
     WriteSet writes;
     recent_.TakeBefore(
-        bytes, [&](Family family, absl::string_view key, const std::optional<std::string>& value) {
+        bytes, at_most,
+        [&](Family family, absl::string_view key, const std::optional<std::string>& value) {
           writes[{family, std::string(key)}] = value;
         });
     EXPECT_TRUE(tables_.Commit(writes).ok());
@@ -99,6 +100,18 @@ TEST_F(RecentWritesTest, WhatMayLieBelowIsDeletedThere) {
   EXPECT_FALSE(tables_.Get(Family::kDevices, Key(1, "M1"))->has_value());
 }
 
+// A commit that writes to many devices is not followed by one that does it all again.
+TEST_F(RecentWritesTest, ManyThatLeaveAtATimeLeaveInSteps) {
+  for (int device = 0; device < 10; ++device) Add(Key(device, "D"), "12345", 0);
+  const uint64_t bytes_of_one = Key(0, "D").size() + 5;
+  EXPECT_EQ(TakeBefore(1, 3 * bytes_of_one), 3u);
+  EXPECT_EQ(recent_.oldest()->bytes, 0u) << "the log of the others is still needed";
+  EXPECT_EQ(Get(Key(9, "D")), "12345");
+  EXPECT_EQ(TakeBefore(1, 2 * bytes_of_one + 1), 3u) << "no group is divided";
+  EXPECT_EQ(TakeBefore(1), 4u);
+  EXPECT_FALSE(recent_.oldest().has_value());
+}
+
 TEST_F(RecentWritesTest, TheOldestGroupLeavesFirstAndAsAWhole) {
   Add(Key(1, "D"), "one", 0);
   Add(Key(2, "D"), "two", 5);
@@ -141,7 +154,7 @@ TEST_F(RecentWritesTest, EqualsAPlainMap) {
       Add(key, std::move(change), bytes);
       model[key] = std::to_string(bytes);
     }
-    if (bytes > 50) TakeBefore(bytes - random() % 50);
+    if (bytes > 50) TakeBefore(bytes - random() % 50, 1 + random() % 50);
     ASSERT_GE(recent_.oldest().value_or(LogPlace{.bytes = bytes}).bytes + 50, bytes);
     const std::string read = any_key();
     ASSERT_EQ(Get(read), model.count(read) != 0 ? model[read] : "-");

@@ -468,6 +468,31 @@ TEST_F(RocksDbEngineTest, TheCommitLogDoesNotGrow) {
   EXPECT_EQ(Get("device 100000099"), std::string(600, 'x'));
 }
 
+TEST_F(RocksDbEngineTest, WhatWasWrittenTogetherDoesNotLeaveInOneCommit) {
+  max_recent_writes_bytes_ = 64 * 1024;
+  ASSERT_TRUE(Open().ok());
+  WriteSet crowd;
+  const auto name = [](int i) { return absl::StrCat("device ", 100'000'000 + i); };
+  for (int i = 0; i < 1000; ++i) crowd[{Family::kDevices, name(i)}] = std::string(1000, 'x');
+  ASSERT_TRUE(engine_->Commit(crowd).ok());
+  const auto log_bytes = [this] {
+    uint64_t bytes = 0;
+    for (const fs::path& log : Files(".log")) bytes += fs::file_size(log);
+    return bytes;
+  };
+  uint64_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    const uint64_t before = log_bytes();
+    ASSERT_TRUE(Put(name(2000 + i), std::string(10'000, 'y')).ok());
+    most = std::max(most, log_bytes() - before);
+  }
+  EXPECT_GT(most, 100'000u) << "they did leave";
+  EXPECT_LT(most, 200'000u) << "in steps";
+  EXPECT_LE(Entries(), 8u) << "and all of them";
+  ASSERT_TRUE(Open().ok());
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Get(name(i)), std::string(1000, 'x')) << i;
+}
+
 TEST_F(RocksDbEngineTest, AnEntryOfTheCommitLogThatIsLostIsReported) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
