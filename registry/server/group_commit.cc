@@ -109,6 +109,10 @@ void GroupCommit::Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch) {
 
 void GroupCommit::CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* batch) {
   before_commit(ran.size());
+  // It may have taken long. Who has come meanwhile would wait for all of this commit.
+  if (ran.size() + kMinGroupCommitOperations <= kMaxGroupCommitOperations) {
+    Run(TakeNewcomers(), &ran, batch);
+  }
   // Reads are answered after the commit too: they may have seen what it makes durable.
   const absl::Status committed = store_->Commit();
   batch->committed.Update(committed);
@@ -121,15 +125,18 @@ void GroupCommit::CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* ba
   }
 }
 
-void GroupCommit::ServeNewcomers(BeforeCommit before_commit, Batch* batch) {
+std::vector<GroupCommit::Queue::Taken> GroupCommit::TakeNewcomers() {
   std::vector<Queue::Taken> taken;
-  {
-    absl::MutexLock lock(&mutex_);
-    while (taken.size() < kMinGroupCommitOperations && queue_.newcomer_waits()) {
-      taken.push_back(queue_.PopNewcomer());
-      urgent_ -= taken.back().item->urgent ? 1 : 0;
-    }
+  absl::MutexLock lock(&mutex_);
+  while (taken.size() < kMinGroupCommitOperations && queue_.newcomer_waits()) {
+    taken.push_back(queue_.PopNewcomer());
+    urgent_ -= taken.back().item->urgent ? 1 : 0;
   }
+  return taken;
+}
+
+void GroupCommit::ServeNewcomers(BeforeCommit before_commit, Batch* batch) {
+  std::vector<Queue::Taken> taken = TakeNewcomers();
   if (taken.empty()) return;
   Ran ran;
   Run(std::move(taken), &ran, batch);

@@ -79,8 +79,9 @@ class GroupCommit {
     absl::Status committed;
   };
   // Runs one: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. Without
-  // operations: nothing waits. `before_commit` is told how many were run, and may stage more; it is
-  // called once for each Commit, which may be several: see above.
+  // operations: nothing waits. `before_commit` is told how many were run, and may stage more; a team
+  // that becomes active meanwhile still takes part. It is called once for each Commit, which may be
+  // several: see above.
   Batch RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
@@ -144,6 +145,8 @@ class GroupCommit {
   // Takes the next few that are to run with `ran`; `waited` did so when it began. Empty: the batch is
   // complete.
   std::vector<Queue::Taken> TakeFor(size_t waited, Ran* ran);
+  // Of teams that have just become active; kMinGroupCommitOperations at most.
+  std::vector<Queue::Taken> TakeNewcomers();
   void Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch);
   void CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* batch);
   // Runs, commits and answers those of teams that have just become active, if there are any.

@@ -276,6 +276,18 @@ TEST_F(FairGroupCommitTest, ATeamThatComesWhileABatchRunsTakesPartInIt) {
   EXPECT_TRUE(batch.more);
 }
 
+// Background work goes with a batch, and takes its time.
+TEST_F(FairGroupCommitTest, ATeamThatComesBeforeTheCommitIsPartOfIt) {
+  CallMany("noisy", 200);
+  size_t commits = 0;
+  const GroupCommit::Batch batch = group_commit_.RunBatch([&](size_t) {
+    if (commits++ == 0) Call("quiet");
+  });
+  EXPECT_EQ(commits, 1u);
+  EXPECT_EQ(batch.operations, 201u);
+  EXPECT_EQ(AnsweredBefore("quiet"), 8) << "noisy's first turn";
+}
+
 TEST_F(FairGroupCommitTest, ATeamThatComesWhileABatchIsAnsweredIsServedInBetween) {
   group_commit_.Submit<size_t>(
       Owner::Team("noisy"), [](Store&) -> absl::StatusOr<size_t> { return 0; },
