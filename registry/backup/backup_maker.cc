@@ -1,5 +1,9 @@
 #include "registry/backup/backup_maker.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -46,6 +50,30 @@ void RemoveUnfinished(const std::string& backup_dir) {
 absl::Status BackupsOffError() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "BACKUPS_OFF",
                    "the registry was started without --backup_dir: it may write backups nowhere");
+}
+
+absl::Status CheckBackupDir(const std::string& backup_dir, const std::string& store) {
+  const auto bad = [&](absl::string_view why) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_BACKUP_DIR",
+                     absl::StrCat("no backup can be made below ", backup_dir, ": ", why));
+  };
+  std::error_code error;
+  const fs::path place = fs::weakly_canonical(fs::absolute(backup_dir, error), error);
+  const fs::path forbidden = fs::weakly_canonical(fs::absolute(store, error), error);
+  if (std::mismatch(forbidden.begin(), forbidden.end(), place.begin(), place.end()).first ==
+      forbidden.end()) {
+    return bad("it lies within the store itself");
+  }
+  // It is made with the first backup, but not what it lies in.
+  const bool exists = fs::exists(place, error);
+  const fs::path parent = exists ? place : place.parent_path();
+  if (!fs::is_directory(parent, error)) {
+    return bad(absl::StrCat(parent.string(), " is not a directory"));
+  }
+  if (access(parent.c_str(), W_OK | X_OK) != 0) {
+    return bad(absl::StrCat(parent.string(), " can't be written to: ", strerror(errno)));
+  }
+  return absl::OkStatus();
 }
 
 BackupMaker::BackupMaker(Options options) : options_(std::move(options)) {

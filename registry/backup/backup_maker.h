@@ -19,6 +19,11 @@ namespace bellwire::registry {
 // FAILED_PRECONDITION BACKUPS_OFF
 absl::Status BackupsOffError();
 
+// Whether a backup could be made below `backup_dir`, as far as that can be told beforehand. Changes
+// nothing. `store`: the directory of the registry's store.
+//   FAILED_PRECONDITION BAD_BACKUP_DIR, with what is wrong
+absl::Status CheckBackupDir(const std::string& backup_dir, const std::string& store);
+
 // Makes backups of a running registry: its store, and the keys without which a store is of no use.
 // A backup is laid out as a data directory. It gets its name once it is complete and on the disk;
 // what fails leaves nothing behind, and what a crash left the next backup removes.

@@ -120,6 +120,22 @@ TEST_F(BackupMakerTest, AServerThatWasGivenNoPlaceMakesNone) {
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("--backup_dir"));
 }
 
+TEST_F(BackupMakerTest, APlaceWhereNoneCanBeMadeIsToldBeforehand) {
+  const std::string store = DataDir(server_.path()).registry();
+  const std::string good = backup_dir_.path();
+  fs::create_directories(good);
+  for (const std::string& dir : {good, good + "/new", server_.path() + "/backups"}) {
+    EXPECT_TRUE(CheckBackupDir(dir, store).ok()) << CheckBackupDir(dir, store);
+  }
+  std::ofstream(good + "/file") << "x";
+  fs::create_directory(store);
+  fs::create_symlink(store, good + "/link");
+  for (const std::string& dir : {good + "/file", good + "/file/x", std::string("/dev/null"),
+                                 good + "/not/there", store, store + "/x", good + "/link/x"}) {
+    EXPECT_EQ(ErrorReason(CheckBackupDir(dir, store)), "BAD_BACKUP_DIR") << dir;
+  }
+}
+
 TEST_F(BackupMakerTest, WhatFailsLeavesNothingAndTheNextOneGoes) {
   const auto works = checkpoint_;
   checkpoint_ = [&](const std::string& directory) {

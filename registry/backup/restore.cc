@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "crypto/token_sealer.h"
 #include "ops/data_dir.h"
 #include "registry/backup/file_copy.h"
 #include "registry/check/store_check.h"
@@ -65,6 +66,9 @@ class Restore {
           absl::StatusCode::kFailedPrecondition, "NO_TOKEN_KEYS",
           absl::StrCat("there is no ", token_keys, ": without it every token is dead"));
     }
+    // As the server will read it. With other keys no token is opened, and a server with `force` had
+    // given up its own for them.
+    BELLWIRE_RETURN_IF_ERROR(TokenSealer::FromFile(token_keys).status());
     BELLWIRE_ASSIGN_OR_RETURN(const StoreCheckReport report,
                               CheckStore({.directory = backup_.registry()}, progress));
     restored_.records = report.records.records();

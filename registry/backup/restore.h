@@ -36,7 +36,7 @@ struct Restored {
 //   NOT_FOUND NO_BACKUP · DATA_LOSS STORE_CORRUPT: the backup is damaged · ALREADY_EXISTS
 //   STORE_EXISTS: without `force`, and something is in the way · FAILED_PRECONDITION STORE_LOCKED: a
 //   server uses the old store · FAILED_PRECONDITION NO_TOKEN_KEYS · UNAVAILABLE FILE_NOT_WRITTEN ·
-//   and those of CheckStore
+//   and those of TokenSealer::FromFile and CheckStore
 absl::StatusOr<Restored> RestoreBackup(
     const RestoreOptions& options, absl::Time now,
     absl::FunctionRef<void(absl::string_view what, uint64_t done)> progress);

@@ -116,6 +116,23 @@ TEST_F(RestoreTest, KeysThatAreNotThereCantBeKept) {
   EXPECT_FALSE(fs::exists(server_.registry()));
 }
 
+// A start would refuse them, and with `force` the server's own are out of its reach by then.
+TEST_F(RestoreTest, KeysThatCantBeReadDoNotTakeThePlaceOfThoseThatCan) {
+  MakeServer(server_, "now");
+  const std::string keys = Contents(server_.token_keys());
+  const std::string good = Contents(backup_.token_keys());
+  for (const std::string& bad : {std::string("junk\n"), good.substr(0, good.size() - 10)}) {
+    std::ofstream(backup_.token_keys()) << bad;
+    EXPECT_EQ(ErrorReason(Restore(/*force=*/true).status()), "BAD_KEY_FILE") << bad;
+    EXPECT_EQ(Contents(server_.token_keys()), keys);
+    EXPECT_TRUE(Holds(server_, "now"));
+  }
+  std::ofstream(backup_.token_keys()) << good;
+  fs::permissions(backup_.token_keys(), fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(ErrorReason(Restore(/*force=*/true).status()), "FILE_NOT_PRIVATE");
+  EXPECT_TRUE(Holds(server_, "now"));
+}
+
 TEST_F(RestoreTest, AServerThatRunsKeepsItsStore) {
   MakeServer(server_, "now");
   {

@@ -59,6 +59,14 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
       RocksDbEngine::Open(
           {.directory = options.data_dir, .clock = options.clock, .env = options.env}));
   LogInfo("store_opened", {{"directory", options.data_dir}});
+  if (!options.backup_dir.empty()) {
+    // It is no reason not to serve; the disk for backups may come later.
+    if (const absl::Status place = CheckBackupDir(options.backup_dir, options.data_dir);
+        !place.ok()) {
+      LogWarning("backup_dir_unusable",
+                 {{"error", place.message()}, {"to_do", "see --backup_dir"}});
+    }
+  }
   const RocksDbEngine* const disk = engine.get();
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
   return std::make_unique<RegistryServerImpl>(std::move(lives), disk, std::move(options));
