@@ -29,6 +29,12 @@ std::string RenderStep(absl::Duration took) {
 }
 
 const char* RenderWaitsFor(const GetMessageResponse& message, absl::Time now) {
+  if (message.state() == bellwire::push::v1::AGENT_ACKED &&
+      message.waits_for() != GetMessageResponse::APP && message.has_expires_at() &&
+      TimeOf(message.expires_at()) <= now) {
+    // The app gets it no more. Whether it did is on the device, which turns no radio on to say so.
+    return "on the device, its time is over; the device says how it ended when it is in touch";
+  }
   switch (message.waits_for()) {
     case GetMessageResponse::DELIVER_AT:
       return "waits for its deliver_at";
@@ -39,11 +45,7 @@ const char* RenderWaitsFor(const GetMessageResponse& message, absl::Time now) {
     case GetMessageResponse::DEVICE:
       return "on its way to the device";
     case GetMessageResponse::APP:
-      // The app gets it no more. Whether it did is on the device, which turns no radio on to say so.
-      return message.has_expires_at() && TimeOf(message.expires_at()) <= now
-                 ? "on the device, its time is over; the device says how it ended when it is in "
-                   "touch"
-                 : "on the device, waits for the app";
+      return "on the device, waits for the app";
     default:
       return "not ended yet";
   }

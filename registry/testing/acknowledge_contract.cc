@@ -90,6 +90,34 @@ TEST_P(StoreContractTest, AMessageSaysWhatItWaitsFor) {
   EXPECT_EQ(waits_for(3), "WAITS_FOR_UNSPECIFIED");
 }
 
+// The app doesn't get it any more. It isn't EXPIRED either: the app may have had it, and the device tells
+// when its radio is up.
+TEST_P(StoreContractTest, WhatExpiredOnTheDeviceWaitsForTheDevicesWord) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1, absl::Minutes(1)));
+  Bind(Device(1), 1);
+  Ack(Device(1), {1});
+  const auto asked = [&] { return *store().GetMessage(token, Id(1)); };
+  clock().Advance(absl::Seconds(59));
+  EXPECT_EQ(asked().waits_for(), push::v1::GetMessageResponse::APP);
+  clock().Advance(absl::Seconds(1));
+  EXPECT_EQ(asked().waits_for(), push::v1::GetMessageResponse::DEVICE);
+  EXPECT_EQ(asked().state(), push::v1::AGENT_ACKED);
+  EXPECT_FALSE(asked().terminal());
+  ASSERT_TRUE(store().Unbind(Device(1), RouteOf(1)).ok());
+  EXPECT_EQ(asked().waits_for(), push::v1::GetMessageResponse::CONNECTION);
+  AppAck(token, 1);
+  EXPECT_EQ(asked().state(), push::v1::APP_ACKED);
+}
+
+TEST_P(StoreContractTest, ANowOrNeverMessageOnTheDeviceWaitsForTheApp) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Ack(Device(1), {Append(token, Message(1, absl::ZeroDuration())).seq});
+  clock().Advance(absl::Seconds(1));
+  EXPECT_EQ(store().GetMessage(token, Id(1))->waits_for(), push::v1::GetMessageResponse::APP);
+}
+
 TEST_P(StoreContractTest, AStaleSessionsAcknowledgementsCount) {
   const TokenRef token = Register(Device(1));
   Fill(token, 1, 2);
