@@ -28,6 +28,7 @@
 #include "gateway/doors/fcm/fcm_credential.h"
 #include "gateway/doors/fcm/fcm_door.h"
 #include "gateway/doors/fcm/token_door.h"
+#include "gateway/doors/fcm/topic_door.h"
 #include "gateway/doors/front_page/front_page.h"
 #include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/doors/grpc/grpc_door.h"
@@ -327,6 +328,8 @@ class GatewayServerImpl final : public GatewayServer {
     if (IsOpen(kApns)) doors->push_back(&apns_);
     if (IsOpen(kFcm)) {
       doors->push_back(&fcm_tokens_);
+      // Before the one that takes what is left of a project.
+      doors->push_back(&fcm_topics_);
       doors->push_back(&fcm_);
     }
     doors->push_back(&front_page_);
@@ -361,8 +364,10 @@ class GatewayServerImpl final : public GatewayServer {
                                         .clock = options_.clock,
                                         .public_urls = options_.public_urls}};
   fcm::TokenDoor fcm_tokens_{&fcm_credentials_};
+  fcm::TopicDoor fcm_topics_{&fcm_credentials_, &topic_engine_};
   fcm::FcmDoor fcm_{{.credentials = &fcm_credentials_,
                      .engine = &engine_,
+                     .topics = &topic_engine_,
                      .sealer = options_.sealer,
                      .clock = options_.clock}};
   AdminCredential admin_credential_;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
+#include "bellwire/push/v1/topics.pb.h"
 #include "common/error.h"
 #include "gateway/doors/fcm/fcm_error.h"
 #include "gateway/doors/fcm/fcm_message.h"
@@ -104,19 +105,32 @@ void FcmDoor::Send(std::unique_ptr<Call> call) {
     message->send.set_message_id(*id);
   }
   const std::string team_id = call->team_id;
-  if (message->send.token().empty()) {
-    return call->Fail(MakeError(absl::StatusCode::kUnimplemented, "NO_TOPICS",
-                                "This server has no topics: send to a token."));
+  if (message->topic.empty() && message->condition.empty()) {
+    if (absl::Status app = CheckApp(*message, *environment_.sealer); !app.ok()) {
+      return call->Fail(app);
+    }
+    environment_.engine->Send(
+        Sender::Team(team_id), std::move(message->send), FcmContent(),
+        [call = std::move(call)](absl::StatusOr<push::v1::SendResponse> sent) {
+          if (!sent.ok()) return call->Fail(sent.status());
+          // Also with NOT_CONNECTED: FCM doesn't tell who is connected.
+          call->Succeed(sent->outcome() == push::v1::SendResponse::VALID ? "" : sent->message_id());
+        });
+    return;
   }
-  if (absl::Status app = CheckApp(*message, *environment_.sealer); !app.ok()) {
-    return call->Fail(app);
+  push::v1::PublishRequest publish;
+  if (message->condition.empty()) {
+    publish.set_topic(std::move(message->topic));
+  } else {
+    publish.set_condition(std::move(message->condition));
   }
-  environment_.engine->Send(
-      Sender::Team(team_id), std::move(message->send), FcmContent(),
-      [call = std::move(call)](absl::StatusOr<push::v1::SendResponse> sent) {
-        if (!sent.ok()) return call->Fail(sent.status());
-        // Also with NOT_CONNECTED: FCM doesn't tell who is connected.
-        call->Succeed(sent->outcome() == push::v1::SendResponse::VALID ? "" : sent->message_id());
+  const bool validate_only = message->send.validate_only();
+  *publish.mutable_message() = std::move(message->send);
+  environment_.topics->Publish(
+      team_id, std::move(publish), {.content = FcmContent(), .app_id = std::move(message->app_id)},
+      [call = std::move(call), validate_only](absl::StatusOr<push::v1::PublishResponse> published) {
+        if (!published.ok()) return call->Fail(published.status());
+        call->Succeed(validate_only ? "" : published->message_id());
       });
 }
 

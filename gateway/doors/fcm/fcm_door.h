@@ -11,18 +11,21 @@
 #include "gateway/doors/fcm/fcm_credential.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
+#include "gateway/topics/topic_engine.h"
 
 namespace bellwire::gateway::fcm {
 
 // FCM HTTP v1: POST /v1/projects/PROJECT/messages:send, for FCM's libraries as they are
 // (docs/reference/fcm.md). A project is a team, a registration token a device token. Takes every path
-// below /v1/projects/ and /iid/, since clients take another's NOT_FOUND for a dead token. Thread-safe.
+// below /v1/projects/ and /iid/ that TopicDoor leaves, since clients take another's NOT_FOUND for a dead
+// token. Thread-safe.
 class FcmDoor final : public http::WholeBodyDoor {
  public:
   // Not owned; they outlive the door.
   struct Environment {
     FcmCredentials* credentials = nullptr;
     SendEngine* engine = nullptr;
+    TopicEngine* topics = nullptr;
     const TokenSealer* sealer = nullptr;
     const Clock* clock = nullptr;
   };

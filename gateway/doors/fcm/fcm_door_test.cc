@@ -54,6 +54,7 @@ class FcmDoorTest : public ::testing::Test {
                                .clock = &path_.clock}};
   FcmDoor door_{{.credentials = &credentials_,
                  .engine = &path_.engine,
+                 .topics = &path_.topic_engine,
                  .sealer = path_.sealer.get(),
                  .clock = &path_.clock}};
   H2Harness harness_{std::vector<http::Door*>{&door_}};
@@ -148,8 +149,31 @@ TEST_F(FcmDoorTest, ARepetitionWithAKeyIsTheSameMessage) {
   EXPECT_EQ(Told(Post(Message(), kPath, {{"idempotency-key", "x"}})), "400 INVALID_ARGUMENT");
 }
 
-TEST_F(FcmDoorTest, AMessageForATopicIsRefused) {
-  EXPECT_EQ(Told(Post(R"({"message":{"topic":"news"}})")), "501 UNIMPLEMENTED");
+TEST_F(FcmDoorTest, AMessageForATopicIsPublished) {
+  std::vector<internal::v1::PublishTopicRequest> published;
+  path_.registry.publish = [&](const internal::v1::PublishTopicRequest& request) {
+    published.push_back(request);
+    return internal::v1::PublishTopicResponse();
+  };
+  H2TestClient::Response answer =
+      Post(R"({"message":{"topic":"news","data":{"a":"b"},)"
+           R"("android":{"restrictedPackageName":"com.example.mail"}}})");
+  ASSERT_EQ(answer.Get(":status"), "200") << answer.body;
+  answer = Post(R"json({"message":{"condition":"'a' in topics && !('b' in topics)"}})json");
+  ASSERT_EQ(answer.Get(":status"), "200") << answer.body;
+  ASSERT_EQ(published.size(), 2u);
+  EXPECT_EQ(published[0].team_id(), TestSendPath::kTeam);
+  EXPECT_EQ(published[0].topic(), "news");
+  EXPECT_EQ(published[0].app_id(), "com.example.mail");
+  EXPECT_EQ(published[0].message().payload(), R"({"data":{"a":"b"}})");
+  EXPECT_EQ(published[0].message().content().door(), internal::v1::Content::FCM);
+  EXPECT_EQ(published[1].topics_size(), 2);
+
+  answer = Post(R"({"validate_only":true,"message":{"topic":"news"}})");
+  EXPECT_EQ(json::parse(answer.body)["name"], "projects/teamteam22/messages/fake_message_id");
+  EXPECT_EQ(published.size(), 2u);
+  EXPECT_EQ(Told(Post(R"({"message":{"topic":"a b"}})")), "400 INVALID_ARGUMENT");
+  EXPECT_EQ(Told(Post(R"({"message":{"condition":"'a' in"}})")), "400 INVALID_ARGUMENT");
 }
 
 }  // namespace

@@ -46,7 +46,6 @@ constexpr Told kUnauthenticated = {401, "UNAUTHENTICATED", ""};
 // Not NOT_FOUND, which clients take for a dead token.
 constexpr Told kNoSuchPath = {404, "UNIMPLEMENTED", ""};
 constexpr Told kNoSuchMethod = {405, "UNIMPLEMENTED", ""};
-constexpr Told kNoTopics = {501, "UNIMPLEMENTED", ""};
 // Of topic subscriptions.
 constexpr Told kNoSubscription = {404, "NOT_FOUND", ""};
 constexpr Told kSubscribedAlready = {409, "ALREADY_EXISTS", ""};
@@ -65,7 +64,6 @@ constexpr Row kRows[] = {
     {"LIMIT_REACHED", kQuota},
     {"NO_SUCH_PATH", kNoSuchPath},
     {"METHOD_NOT_ALLOWED", kNoSuchMethod},
-    {"NO_TOPICS", kNoTopics},
     {"NOT_SUBSCRIBED", kNoSubscription},
     {"SUBSCRIBED_ALREADY", kSubscribedAlready},
 };
