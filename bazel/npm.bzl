@@ -21,7 +21,8 @@ def _npm_ci_impl(ctx):
     ctx.file("package.json", ctx.read(ctx.attr.package_json))
     ctx.file("package-lock.json", ctx.read(ctx.attr.package_lock_json))
     quiet = ["--no-audit", "--no-fund", "--prefer-offline"]
-    _run(ctx, [npm, "ci", "--ignore-scripts"] + quiet)
+    # What is optional is for parts of a package that no test uses, and large.
+    _run(ctx, [npm, "ci", "--ignore-scripts", "--omit=optional"] + quiet)
     if int(_run(ctx, [node, "--version"]).lstrip("v").split(".")[0]) < _NODE_MAJOR:
         _run(ctx, [npm, "install", "--no-save", "--no-package-lock", _NODE] + quiet)
         node = ctx.path("node_modules/node/bin/node")
