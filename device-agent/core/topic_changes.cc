@@ -51,10 +51,8 @@ void TopicChanges::Ask(const std::string& app_id, uid_t uid, uint64_t registrati
                     own == counts_.end() ? 0 : own->second)) {
     return answer(v1::TopicChanged::LIMIT_REACHED);
   }
-  waiting_[uid].push_back({.app_id = app_id,
-                           .uid = uid,
-                           .registration_id = registration_id,
-                           .change = change});
+  waiting_[uid].push_back(
+      {.app_id = app_id, .uid = uid, .registration_id = registration_id, .change = change});
   ++waiting_count_;
   ++counts_[uid];
   Pump();

@@ -29,40 +29,35 @@ std::optional<http::Reply> ApnsDoor::Refuse(const http::RequestHead& head) const
 
 void ApnsDoor::Serve(http::Request request, http::Responder responder) {
   const absl::StatusOr<absl::string_view> jwt = BearerToken(request.head.headers);
-  if (!jwt.ok()) return responder.Send(ToReply(ReasonOf(jwt.status()), IdFor(request.head, "apns-id")));
+  if (!jwt.ok())
+    return responder.Send(ToReply(ReasonOf(jwt.status()), IdFor(request.head, "apns-id")));
   const std::string credential(*jwt);
-  authenticator_->Authenticate(
-      credential, [this, credential, request = std::move(request),
-                   responder = std::move(responder)](
-                      absl::StatusOr<ProviderIdentity> identity) mutable {
-        std::string id = IdFor(request.head, "apns-id");
-        if (!identity.ok()) return responder.Send(ToReply(ReasonOf(identity.status()), id));
-        if (const auto wait = provider_tokens_->Refuse(identity->team_id, credential)) {
-          return responder.Send(ToReply({.status = 429,
-                                         .name = "TooManyProviderTokenUpdates",
-                                         .retry_after = wait},
-                                        id));
-        }
-        auto translated =
-            Translate(request.head, std::move(request.body), *sealer_, clock_->WallNow());
-        if (const auto* wrong = std::get_if<Reason>(&translated)) {
-          return responder.Send(ToReply(*wrong, id));
-        }
-        auto& send = std::get<push::v1::SendRequest>(translated);
-        const bool has_id = !send.message_id().empty();
-        internal::v1::Content content;
-        content.set_door(internal::v1::Content::APNS);
-        engine_->Send(Sender::Team(identity->team_id),
-                      std::move(send), std::move(content),
-                      [has_id, id = std::move(id), responder = std::move(responder)](
-                          absl::StatusOr<push::v1::SendResponse> sent) mutable {
-                        if (!sent.ok()) return responder.Send(ToReply(ReasonOf(sent.status()), id));
-                        // Also with NOT_CONNECTED: APNs doesn't tell who is connected.
-                        responder.Send(
-                            {.status = 200,
-                             .headers = {{"apns-id", has_id ? id : sent->message_id()}}});
-                      });
-      });
+  authenticator_->Authenticate(credential, [this, credential, request = std::move(request),
+                                            responder = std::move(responder)](
+                                               absl::StatusOr<ProviderIdentity> identity) mutable {
+    std::string id = IdFor(request.head, "apns-id");
+    if (!identity.ok()) return responder.Send(ToReply(ReasonOf(identity.status()), id));
+    if (const auto wait = provider_tokens_->Refuse(identity->team_id, credential)) {
+      return responder.Send(
+          ToReply({.status = 429, .name = "TooManyProviderTokenUpdates", .retry_after = wait}, id));
+    }
+    auto translated = Translate(request.head, std::move(request.body), *sealer_, clock_->WallNow());
+    if (const auto* wrong = std::get_if<Reason>(&translated)) {
+      return responder.Send(ToReply(*wrong, id));
+    }
+    auto& send = std::get<push::v1::SendRequest>(translated);
+    const bool has_id = !send.message_id().empty();
+    internal::v1::Content content;
+    content.set_door(internal::v1::Content::APNS);
+    engine_->Send(Sender::Team(identity->team_id), std::move(send), std::move(content),
+                  [has_id, id = std::move(id), responder = std::move(responder)](
+                      absl::StatusOr<push::v1::SendResponse> sent) mutable {
+                    if (!sent.ok()) return responder.Send(ToReply(ReasonOf(sent.status()), id));
+                    // Also with NOT_CONNECTED: APNs doesn't tell who is connected.
+                    responder.Send({.status = 200,
+                                    .headers = {{"apns-id", has_id ? id : sent->message_id()}}});
+                  });
+  });
 }
 
 http::Reply ApnsDoor::Error(const http::RequestHead& head, int status,

@@ -26,9 +26,9 @@ constexpr char kId[] = "123e4567-e89b-42d3-a456-426614174000";
 class ApnsDoorTest : public ::testing::Test {
  protected:
   H2TestClient::Response Post(const std::string& body, Fields more = {}) {
-    Fields fields = PostFields(absl::StrCat("/3/device/", path_.Token()),
-                               {{"authorization", path_.Bearer()},
-                                {"apns-topic", "com.example.mail"}});
+    Fields fields =
+        PostFields(absl::StrCat("/3/device/", path_.Token()),
+                   {{"authorization", path_.Bearer()}, {"apns-topic", "com.example.mail"}});
     for (auto& field : more) fields.push_back(std::move(field));
     const int32_t stream = harness_.client.Request(fields, body);
     harness_.Run();
@@ -115,9 +115,9 @@ TEST_F(ApnsDoorTest, AForeignTeamsTopicIsNotTheTokensFault) {
 }
 
 TEST_F(ApnsDoorTest, AProviderTokenThatIsTooOldIsSaidToBe) {
-  Fields fields = PostFields(absl::StrCat("/3/device/", path_.Token()),
-                             {{"authorization", path_.Bearer()},
-                              {"apns-topic", "com.example.mail"}});
+  Fields fields =
+      PostFields(absl::StrCat("/3/device/", path_.Token()),
+                 {{"authorization", path_.Bearer()}, {"apns-topic", "com.example.mail"}});
   path_.clock.Advance(absl::Hours(2));
   const int32_t stream = harness_.client.Request(fields, kAlert);
   harness_.Run();

@@ -64,10 +64,8 @@ bool SetTtl(absl::string_view expiration, absl::Time now, push::v1::SendRequest*
   if (expiration.empty()) return true;
   int64_t seconds = 0;
   if (!absl::SimpleAtoi(expiration, &seconds) || seconds < 0) return false;
-  const int64_t left =
-      seconds == 0 ? 0 : std::max<int64_t>(0, seconds - absl::ToUnixSeconds(now));
-  request->mutable_ttl()->set_seconds(
-      std::min<int64_t>(left, absl::ToInt64Seconds(kMaxTtl)));
+  const int64_t left = seconds == 0 ? 0 : std::max<int64_t>(0, seconds - absl::ToUnixSeconds(now));
+  request->mutable_ttl()->set_seconds(std::min<int64_t>(left, absl::ToInt64Seconds(kMaxTtl)));
   return true;
 }
 

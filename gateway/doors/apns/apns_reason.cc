@@ -84,9 +84,9 @@ Reason ReasonOf(const absl::Status& error) {
 }
 
 http::Reply ToReply(const Reason& reason, absl::string_view apns_id) {
-  http::Reply reply{.status = reason.status,
-                    .headers = {{"content-type", "application/json"},
-                                {"apns-id", std::string(apns_id)}}};
+  http::Reply reply{
+      .status = reason.status,
+      .headers = {{"content-type", "application/json"}, {"apns-id", std::string(apns_id)}}};
   reply.body = absl::StrCat("{\"reason\":\"", reason.name, "\"");
   if (reason.dead_since.has_value()) {
     absl::StrAppend(&reply.body, ",\"timestamp\":", absl::ToUnixMillis(*reason.dead_since));
@@ -95,9 +95,8 @@ http::Reply ToReply(const Reason& reason, absl::string_view apns_id) {
   if (reason.retry_after.has_value()) {
     reply.headers.push_back(
         {"retry-after",
-         absl::StrCat(std::max<int64_t>(1, absl::ToInt64Seconds(
-                                               absl::Ceil(*reason.retry_after,
-                                                          absl::Seconds(1)))))});
+         absl::StrCat(std::max<int64_t>(
+             1, absl::ToInt64Seconds(absl::Ceil(*reason.retry_after, absl::Seconds(1)))))});
   }
   return reply;
 }

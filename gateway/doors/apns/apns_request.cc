@@ -20,8 +20,14 @@ using push::v1::SendRequest;
 
 // Of the topic of a message that an app asks for apart from its alerts.
 constexpr absl::string_view kTopicSuffixes[] = {
-    ".voip",         ".voip-ptt",         ".complication", ".pushkit.fileprovider",
-    ".location-query", ".push-type.liveactivity", ".push-type.controls", ".push-type.widgets",
+    ".voip",
+    ".voip-ptt",
+    ".complication",
+    ".pushkit.fileprovider",
+    ".location-query",
+    ".push-type.liveactivity",
+    ".push-type.controls",
+    ".push-type.widgets",
 };
 
 constexpr absl::string_view kPushTypes[] = {
@@ -55,8 +61,7 @@ std::variant<SendRequest, Reason> Translate(const http::RequestHead& head, std::
                                             const TokenSealer& sealer, absl::Time now) {
   SendRequest request;
   // Some clients write hex in capitals.
-  request.set_token(absl::AsciiStrToLower(
-      absl::StripPrefix(http::PathOf(head.path), kDevicePath)));
+  request.set_token(absl::AsciiStrToLower(absl::StripPrefix(http::PathOf(head.path), kDevicePath)));
   const absl::StatusOr<TokenContents> token = OpenToken(request.token(), sealer);
   if (!token.ok()) return Bad("BadDeviceToken");
 
@@ -66,8 +71,8 @@ std::variant<SendRequest, Reason> Translate(const http::RequestHead& head, std::
   if (!IsTopicOf(topic, *token)) return Bad("DeviceTokenNotForTopic");
 
   const absl::string_view push_type = HeaderOf(head, "apns-push-type");
-  if (!push_type.empty() && std::find(std::begin(kPushTypes), std::end(kPushTypes), push_type) ==
-                                std::end(kPushTypes)) {
+  if (!push_type.empty() &&
+      std::find(std::begin(kPushTypes), std::end(kPushTypes), push_type) == std::end(kPushTypes)) {
     return Bad("InvalidPushType");
   }
   const auto priority = PriorityFrom(HeaderOf(head, "apns-priority"), push_type);

@@ -13,8 +13,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using bellwire::TokenSealer;
   static const TokenSealer* const sealer = TokenSealer::ForTesting().release();
-  static const std::string token = sealer->Seal(
-      {.registration_id = 7, .app_tag = bellwire::AppTag("com.example.mail")});
+  static const std::string token =
+      sealer->Seal({.registration_id = 7, .app_tag = bellwire::AppTag("com.example.mail")});
 
   absl::string_view text(reinterpret_cast<const char*>(data), size);
   const std::pair<absl::string_view, absl::string_view> parts =

@@ -84,8 +84,7 @@ TEST_F(ApnsRequestTest, ExpirationBeyondTheLongestTtlIsTheLongestTtl) {
 TEST_F(ApnsRequestTest, PushTypesDecideHowUrgent) {
   EXPECT_EQ(Good(Head({{"apns-push-type", "voip"}, {"apns-priority", "5"}})).priority(),
             push::v1::PRIORITY_HIGH);
-  EXPECT_EQ(Good(Head({{"apns-push-type", "background"}})).priority(),
-            push::v1::PRIORITY_NORMAL);
+  EXPECT_EQ(Good(Head({{"apns-push-type", "background"}})).priority(), push::v1::PRIORITY_NORMAL);
   EXPECT_EQ(Good(Head({{"apns-push-type", "background"}, {"apns-priority", "1"}})).priority(),
             push::v1::PRIORITY_LOW);
 }

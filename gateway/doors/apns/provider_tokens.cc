@@ -13,7 +13,8 @@ constexpr MonotonicTime kNever =
 
 }  // namespace
 
-ProviderTokens::ProviderTokens(const Clock* clock) : clock_(clock), teams_(kMaxProviderTokenTeams) {}
+ProviderTokens::ProviderTokens(const Clock* clock)
+    : clock_(clock), teams_(kMaxProviderTokenTeams) {}
 
 std::optional<absl::Duration> ProviderTokens::Refuse(absl::string_view team_id,
                                                      absl::string_view jwt) {
@@ -35,7 +36,8 @@ std::optional<absl::Duration> ProviderTokens::Refuse(absl::string_view team_id,
   }
   if (team.known.contains(hash)) return std::nullopt;
   if (team.in_order.size() >= kMaxProviderTokensPerPeriod) {
-    const MonotonicTime first = team.in_order[team.in_order.size() - kMaxProviderTokensPerPeriod].first;
+    const MonotonicTime first =
+        team.in_order[team.in_order.size() - kMaxProviderTokensPerPeriod].first;
     if (now < first + kProviderTokenPeriod) return first + kProviderTokenPeriod - now;
   }
   team.known.insert(hash);
