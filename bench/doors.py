@@ -20,7 +20,7 @@ def run(bench):
             name = DOORS[mode]
             # A server of its own: what the one before left on disk is not this one's to compact.
             rig = Rig(bench, OURS, devices, f"{name}.{round_number}",
-                      **({"app": ""} if mode == "web_push" else {}))
+                      subscribed=mode == "web_push")
             before = proc_stats.cpu_seconds(rig.server.pid)
             sent = rig.send(seconds, warmup, mode=mode, in_flight=256, channels=2)
             spent = proc_stats.cpu_seconds(rig.server.pid) - before

@@ -1,4 +1,5 @@
 """Devices and who sends to them: Bellwire with its provider, MQTT brokers with a publisher."""
+import base64
 import json
 import time
 
@@ -11,6 +12,16 @@ STEADY_SEND = "//bench/send:steady_send"
 MQTT_PUBLISH = "//bench/send:mqtt_publish"
 PROGRAMS = [*servers.EMBEDDED, load.PROGRAM, SEND_LOAD, MQTT_PUBLISH]
 PAYLOAD_BYTES = 256
+# As send_load --mode=web_push says in its JWT.
+PUBLIC_URL = "https://localhost"
+
+
+def vapid_key(credentials):
+    """The public half of a provider's key, which send_load signs its VAPID JWT with, in base64url."""
+    pem = json.loads(credentials.read_text())["private_key_pem"].strip().splitlines()
+    # PKCS #8 as OpenSSL writes it ends with the public point.
+    point = base64.b64decode("".join(pem[1:-1]))[-65:]
+    return base64.urlsafe_b64encode(point).decode().rstrip("=")
 
 
 def start_steady(bench, bellwire, credentials, tokens, per_second):
@@ -31,15 +42,16 @@ class Sent:
 
 
 class Rig:
-    """A server with `devices` connected devices. Of ours each has the app, or with app="" a subscription."""
+    """A server with `devices` connected devices. Of ours each has the app; or, with `subscribed`, a
+    subscription that is bound to the sender's VAPID key."""
 
-    def __init__(self, bench, who, devices, round_number, app="com.example.bench"):
+    def __init__(self, bench, who, devices, round_number, subscribed=False):
         self._bench = bench
         self._who = who
         name = f"{who}.{round_number}"
         self._bellwire = servers.Bellwire(bench, f"{name}.server")
         if who == OURS:
-            self.server = self._bellwire.serve(*([] if app else ["--public_url", "https://localhost"]))
+            self.server = self._bellwire.serve(*(["--public_url", PUBLIC_URL] if subscribed else []))
             self._credentials = self._bellwire.provider()
             address = self._bellwire.device_address
         else:
@@ -53,7 +65,8 @@ class Rig:
         self._count = devices
         self._tokens = bench.dir / f"{name}.tokens"
         if who == OURS:
-            self._devices.ask("register", app=app, tokens=self._tokens)
+            what = {"vapid_key": vapid_key(self._credentials)} if subscribed else {"app": "com.example.bench"}
+            self._devices.ask("register", tokens=self._tokens, **what)
         self._runs = 0
 
     def send(self, seconds, warmup, **arguments):

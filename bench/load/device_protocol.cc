@@ -150,15 +150,24 @@ std::optional<absl::Duration> DeviceProtocol::TakeRetryAfter(size_t member) {
 }
 
 void DeviceProtocol::RegisterApp(TlsSwarm* swarm, size_t member, const std::string& app_id) {
+  AgentFrame frame;
+  frame.mutable_register_app()->set_app_id(app_id);
+  AskForToken(swarm, member, std::move(frame));
+}
+
+void DeviceProtocol::RegisterSubscription(TlsSwarm* swarm, size_t member,
+                                          const std::string& vapid_key) {
+  AgentFrame frame;
+  device::v1::Subscription* const wanted = frame.mutable_register_app()->mutable_subscription();
+  wanted->set_instance("bench");
+  wanted->set_vapid_key(vapid_key);
+  AskForToken(swarm, member, std::move(frame));
+}
+
+void DeviceProtocol::AskForToken(TlsSwarm* swarm, size_t member, AgentFrame frame) {
   // It may have one of another app.
   members_[member].token.clear();
-  AgentFrame frame;
   frame.mutable_register_app()->set_request_id(1);
-  if (app_id.empty()) {
-    frame.mutable_register_app()->mutable_subscription()->set_instance("bench");
-  } else {
-    frame.mutable_register_app()->set_app_id(app_id);
-  }
   Send(swarm, member, frame);
 }
 

@@ -37,6 +37,7 @@ class DeviceProtocol final : public LoadProtocol {
   void ResetCounts() override { counts_ = LoadCounts(); }
   std::optional<absl::Duration> TakeRetryAfter(size_t member) override;
   void RegisterApp(TlsSwarm* swarm, size_t member, const std::string& app_id) override;
+  void RegisterSubscription(TlsSwarm* swarm, size_t member, const std::string& vapid_key) override;
   const std::string& token(size_t member) const override { return members_[member].token; }
 
   // --- SwarmProtocol ---
@@ -69,6 +70,7 @@ class DeviceProtocol final : public LoadProtocol {
     std::string failure;
   };
 
+  void AskForToken(TlsSwarm* swarm, size_t member, device::v1::AgentFrame frame);
   void OnFrame(TlsSwarm* swarm, size_t member, absl::string_view body, Outcome* outcome);
   void OnPush(Member* member, const device::v1::Push& push, Outcome* outcome);
   static void Acknowledge(Member* member, uint64_t seq, bool now_or_never, Outcome* outcome);

@@ -67,6 +67,10 @@ class LoadProtocol : public SwarmProtocol {
   virtual void RegisterApp(TlsSwarm* swarm, size_t member, const std::string& app_id) {
     (void)swarm, (void)member, (void)app_id;
   }
+  // The same of a subscription, bound to a VAPID key unless that is empty.
+  virtual void RegisterSubscription(TlsSwarm* swarm, size_t member, const std::string& vapid_key) {
+    (void)swarm, (void)member, (void)vapid_key;
+  }
   virtual const std::string& token(size_t member) const {
     (void)member;
     static const std::string* const kNone = new std::string;

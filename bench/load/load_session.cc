@@ -6,6 +6,7 @@
 #include <fstream>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -255,16 +256,26 @@ void LoadSession::Register(const Arguments& arguments) {
   const auto asked = std::make_shared<size_t>(0);
   const auto answered = std::make_shared<size_t>(0);
   const auto app = arguments.find("app");
+  const auto vapid_key = arguments.find("vapid_key");
   const auto file = arguments.find("tokens");
-  if (app == arguments.end() || file == arguments.end()) {
-    return answer_({{"error", "register: app=ID tokens=FILE expected"}});
+  const bool subscribes = vapid_key != arguments.end();
+  std::string key;
+  if (file == arguments.end() || subscribes == (app != arguments.end()) ||
+      (subscribes && !absl::WebSafeBase64Unescape(vapid_key->second, &key))) {
+    return answer_(
+        {{"error", "register: app=ID or vapid_key=BASE64URL, and tokens=FILE expected"}});
   }
   Run(
       arguments,
-      [this, asked, answered, app_id = app->second] {
+      [this, asked, answered, subscribes, key, app_id = subscribes ? std::string() : app->second] {
         while (*answered < *asked && !protocol_->token(*answered).empty()) ++*answered;
         while (*asked < swarm_->size() && *asked - *answered < kRegistrationsAtOnce) {
-          protocol_->RegisterApp(swarm_, (*asked)++, app_id);
+          const size_t member = (*asked)++;
+          if (subscribes) {
+            protocol_->RegisterSubscription(swarm_, member, key);
+          } else {
+            protocol_->RegisterApp(swarm_, member, app_id);
+          }
         }
         return *answered == swarm_->size();
       },

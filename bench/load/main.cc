@@ -35,8 +35,9 @@ constexpr char kCommands[] =
   await [ready=N] [losses=N] [messages=N]
                                    answers when there are so many; losses and messages since the last reset
   heartbeats count=N per_second=N  sends them, one member after the other; answers when all are answered
-  register app=ID tokens=FILE      gets each member a token of the app, a line each; app= gets one of a
-                                   subscription, without VAPID key
+  register app=ID tokens=FILE      gets each member a token of the app, a line each
+  register vapid_key=KEY tokens=FILE
+                                   the same of a subscription, bound to that key (base64url); empty: to none
   counts [reset=0]                 what happened so far
   abort                            resets all connections
 All of those that wait take timeout_s=300. The end of stdin ends it.)";

@@ -170,6 +170,7 @@ class Connection {
       fields.push_back(Field("ttl", "2419200"));
       fields.push_back(Field("urgency", "high"));
       fields.push_back(Field("content-encoding", "aes128gcm"));
+      fields.push_back(Field("authorization", authorization_));
     }
     nghttp2_data_provider body = {.source = {.ptr = stream}, .read_callback = ReadBody};
     nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(), &body, stream);
@@ -250,7 +251,8 @@ class HttpBackend final : public Backend {
   HttpBackend(const Flags& flags, const Provider& provider, Requests* requests)
       : Backend(flags, provider, requests) {
     for (int i = 0; i < flags.channels; ++i) {
-      connections_.push_back(std::make_unique<Connection>(flags, authorization_));
+      connections_.push_back(std::make_unique<Connection>(
+          flags, flags.mode == "json" ? authorization_ : provider.vapid));
     }
   }
 

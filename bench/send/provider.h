@@ -29,6 +29,8 @@ struct Provider {
   std::shared_ptr<grpc::ChannelCredentials> channel_credentials;
   // The header of this name of each call.
   std::string authorization;
+  // The same of a Web Push to https://localhost: VAPID (RFC 8292) by the same key.
+  std::string vapid;
 };
 
 }  // namespace bellwire::bench
