@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "gateway/doors/json/json_text.h"
+#include "gateway/doors/json/timestamp_text.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/time_util.h"
@@ -281,7 +282,7 @@ absl::StatusOr<json> ReadValue(json value, const Field& field, const std::string
       break;
     case Type::kTime: {
       google::protobuf::Timestamp time;
-      fits = value.is_string() && TimeUtil::FromString(value.get<std::string>(), &time);
+      fits = value.is_string() && ReadTimestamp(value.get<std::string>(), &time);
       break;
     }
     case Type::kEnum:

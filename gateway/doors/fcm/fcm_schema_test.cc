@@ -93,6 +93,8 @@ TEST(FcmSchemaTest, AValueOfAnotherTypeIsRefused) {
             "message.android.notification.notificationCount"},
            {R"({"android":{"notification":{"eventTime":"noon"}}})",
             "message.android.notification.eventTime"},
+           {R"({"android":{"notification":{"eventTime":"9999-12-31T23:59:59-01:00"}}})",
+            "message.android.notification.eventTime"},
            {R"({"android":{"notification":{"bodyLocArgs":"a"}}})",
             "message.android.notification.bodyLocArgs"},
            {R"({"android":{"notification":{"vibrateTimings":["1s",2]}}})",

@@ -7,10 +7,10 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "common/base64.h"
 #include "common/error.h"
 #include "gateway/doors/json/json_text.h"
+#include "gateway/doors/json/timestamp_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -61,15 +61,6 @@ absl::string_view WantedFor(const FieldDescriptor& field) {
       if (IsTimestamp(field)) return "a time such as \"2030-01-31T12:00:00Z\"";
       return "an object";
   }
-}
-
-// Whether RFC 3339 text is a time that a Timestamp can have. Protobuf's parser ends the process on one
-// that only its offset moves out: 9999-12-31T23:59:59-01:00.
-bool IsInTimestampRange(absl::string_view text) {
-  absl::Time time;
-  return absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) &&
-         time >= absl::FromUnixSeconds(TimeUtil::kTimestampMinSeconds) &&
-         time < absl::FromUnixSeconds(TimeUtil::kTimestampMaxSeconds + 1);
 }
 
 // Sets fields as the parser comes to them.
@@ -123,7 +114,7 @@ class Reader final : public nlohmann::json_sax<json> {
         }
         if (IsTimestamp(*field_)) {
           auto* time = static_cast<Timestamp*>(reflection().MutableMessage(message(), field_));
-          return IsInTimestampRange(value) && TimeUtil::FromString(value, time) ? Done() : Unfit();
+          return ReadTimestamp(value, time) ? Done() : Unfit();
         }
         return Unfit();
       }
