@@ -140,7 +140,7 @@ TEST_P(RestoreTest, AWatcherGoesOnFromItsCursorFromBeforeTheRestore) {
   App app(phone_->socket_path(), kMail);
   const std::string token = app.WaitForToken();
   ASSERT_FALSE(token.empty());
-  const auto watch = [&](std::string* cursor, const std::string& message_id) {
+  const auto watch_once = [&](std::string* cursor, const std::string& message_id, bool* found) {
     const auto stub = push::v1::PushService::NewStub(fleet_->Channel());
     grpc::ClientContext context;
     provider_.Authorize(&context);
@@ -148,17 +148,23 @@ TEST_P(RestoreTest, AWatcherGoesOnFromItsCursorFromBeforeTheRestore) {
     push::v1::WatchReceiptsRequest request;
     request.set_cursor(*cursor);
     const auto stream = stub->WatchReceipts(&context, request);
-    bool found = false;
     push::v1::WatchReceiptsResponse response;
-    while (!found && stream->Read(&response)) {
+    while (!*found && stream->Read(&response)) {
       *cursor = response.cursor();
-      found =
+      *found =
           response.message_id() == message_id && response.receipt().step() == push::v1::APP_ACKED;
-      if (message_id.empty()) found = true;
+      if (message_id.empty()) *found = true;
     }
-    context.TryCancel();
-    stream->Finish();
-    return found;
+    if (*found) context.TryCancel();
+    const grpc::Status ended = stream->Finish();
+    EXPECT_TRUE(*found || ended.error_code() == grpc::StatusCode::UNAVAILABLE)
+        << ended.error_code() << ": " << ended.error_message();
+    return ended.error_code() == grpc::StatusCode::UNAVAILABLE;
+  };
+  // A gateway that does not reach the restarted registry yet says UNAVAILABLE: a watcher asks again.
+  const auto watch = [&](std::string* cursor, const std::string& message_id) {
+    bool found = false;
+    return WaitUntil([&] { return !watch_once(cursor, message_id, &found) || found; }) && found;
   };
   BackUpServer();
   std::string cursor;
