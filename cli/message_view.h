@@ -11,8 +11,8 @@
 namespace bellwire::cli {
 
 // For one line of a terminal: of a message that came through the door of APNs or FCM, what a person
-// would see and what the app would be given; of every other, its payload. What could move the cursor
-// is shown as \xNN; the line breaks of a text as spaces.
+// would see and what the app would be given; of every other, its payload. What could move the
+// cursor is shown as \xNN; the line breaks of a text as spaces.
 std::string RenderMessage(const agent::Message& message, const Terminal& terminal);
 
 // Adds "notification" to the JSON of such a message, with the fields that it has.

@@ -26,7 +26,8 @@ absl::Status WriteProviderCredentials(const std::string& path,
                                       const ProviderCredentials& credentials);
 
 // What FCM's clients call a service-account file: JSON of `type`, `project_id`, `private_key_id`,
-// `private_key`, `client_email`, `client_id`, `auth_uri` and `token_uri`, readable by its owner only.
+// `private_key`, `client_email`, `client_id`, `auth_uri` and `token_uri`, readable by its owner
+// only.
 struct ServiceAccountFile {
   // The project.
   std::string team_id;

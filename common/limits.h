@@ -22,7 +22,8 @@ inline constexpr size_t kMaxBatchMessages = 1000;
 // As FCM: four weeks.
 inline constexpr absl::Duration kMaxTtl = absl::Hours(28 * 24);
 inline constexpr absl::Duration kMaxDeliverAtAhead = absl::Hours(30 * 24);
-// Topics: names as FCM's; how many one registration may have, as there; how many a condition may name.
+// Topics: names as FCM's; how many one registration may have, as there; how many a condition may
+// name.
 inline constexpr size_t kMaxTopicNameChars = 900;
 inline constexpr size_t kMaxTopicsPerRegistration = 2000;
 inline constexpr size_t kMaxConditionTopics = 5;

@@ -25,8 +25,8 @@ absl::StatusOr<std::string> CheckProviderPublicKey(absl::string_view public_key_
 
 // The same for a service account: RSA of 2,048 bits. Takes some 100 ms.
 absl::StatusOr<ProviderKeyPair> GenerateServiceAccountKeyPair();
-// The public key must be RSA of 2,048 to 4,096 bits with the exponent 65,537: others are too weak, or
-// cost too much to verify with.
+// The public key must be RSA of 2,048 to 4,096 bits with the exponent 65,537: others are too weak,
+// or cost too much to verify with.
 absl::StatusOr<std::string> CheckServiceAccountPublicKey(absl::string_view public_key_pem);
 
 }  // namespace bellwire

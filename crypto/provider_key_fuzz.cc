@@ -1,5 +1,5 @@
-// CheckProviderPublicKey and CheckServiceAccountPublicKey take PEM from the admin API. What they take,
-// they take again in the form they gave it, and nothing is both.
+// CheckProviderPublicKey and CheckServiceAccountPublicKey take PEM from the admin API. What they
+// take, they take again in the form they gave it, and nothing is both.
 
 #include <cstddef>
 #include <cstdint>

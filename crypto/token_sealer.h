@@ -62,14 +62,14 @@ struct AccessGrant {
 // A token is lower-case hex of
 //     key id (1 byte) · AES-SIV synthetic IV (16) · ciphertext (63)
 // the plaintext being device id (16) · registration id (8, big-endian) · app tag (8, big-endian) ·
-// 31 zeros, the cipher AES-256-SIV (RFC 5297) with one associated datum: "bellwire token v2" and the
-// key id. The zeros give a token the 160 digits of APNs' tokens, by which libraries know them.
+// 31 zeros, the cipher AES-256-SIV (RFC 5297) with one associated datum: "bellwire token v2" and
+// the key id. The zeros give a token the 160 digits of APNs' tokens, by which libraries know them.
 // SIV is deterministic and needs no nonce: under one key a registration always has the same token,
 // and nothing can go wrong by repeating one.
 //
-// A short token has no zeros and the associated datum "bellwire token v1": 98 digits. Tokens of apps
-// were short once. The endpoints of subscriptions end with short ones still: nobody takes them for
-// APNs', and a browser that was told another endpoint would drop its subscription.
+// A short token has no zeros and the associated datum "bellwire token v1": 98 digits. Tokens of
+// apps were short once. The endpoints of subscriptions end with short ones still: nobody takes them
+// for APNs', and a browser that was told another endpoint would drop its subscription.
 //
 // The key file holds one key a line, newest first; `#` begins a comment:
 //     KEY_ID HEX
@@ -128,8 +128,8 @@ class TokenSealer {
   std::string SealMessage(const MessageName& name) const;
   std::optional<MessageName> OpenMessage(absl::string_view sealed) const;
 
-  // The same for a grant: kGrantChars characters. Its associated datum is "bellwire grant v1" and the
-  // key id, its plaintext the id of the granted key · the time, seconds since the Unix epoch.
+  // The same for a grant: kGrantChars characters. Its associated datum is "bellwire grant v1" and
+  // the key id, its plaintext the id of the granted key · the time, seconds since the Unix epoch.
   // REQUIRES: the id has AccessGrant::kKeyIdChars characters.
   std::string SealGrant(const AccessGrant& grant) const;
   std::optional<AccessGrant> OpenGrant(absl::string_view sealed) const;

@@ -98,10 +98,11 @@ class GatewayServer {
   //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
   virtual absl::Status SetAdminToken(std::string admin_token) = 0;
 
-  // Tells load balancers (health: NOT_SERVING, /readyz: 503), and serves on for Options::drain_notice.
-  // Then closes the ports, tells clients to go elsewhere (GOAWAY), lets calls that run finish, and
-  // ends send streams after the answers that they are owed. Shortly before `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the registry
-  // says; then what is left is answered SHUTTING_DOWN. Returns when no connection is left,
+  // Tells load balancers (health: NOT_SERVING, /readyz: 503), and serves on for
+  // Options::drain_notice. Then closes the ports, tells clients to go elsewhere (GOAWAY), lets
+  // calls that run finish, and ends send streams after the answers that they are owed. Shortly
+  // before `grace` is over ttl-zero Sends stop waiting for their devices, and are answered as the
+  // registry says; then what is left is answered SHUTTING_DOWN. Returns when no connection is left,
   // kDrainFlushTime after notice and `grace` at the latest. Once is enough; the destructor does it
   // without either, and waits for what the registry owes.
   virtual void Drain(absl::Duration grace) = 0;

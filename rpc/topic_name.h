@@ -5,7 +5,8 @@
 
 namespace bellwire {
 
-// Whether a topic may have this name: 1 to kMaxTopicNameChars characters of [a-zA-Z0-9-_.~%], as FCM's.
+// Whether a topic may have this name: 1 to kMaxTopicNameChars characters of [a-zA-Z0-9-_.~%], as
+// FCM's.
 bool IsValidTopicName(absl::string_view name);
 
 }  // namespace bellwire

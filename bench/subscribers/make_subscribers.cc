@@ -13,8 +13,8 @@
 namespace bellwire::bench {
 namespace {
 
-// Devices of one commit: enough that a sync is nothing beside them. The relay of one commit takes what as
-// many left in the outbox.
+// Devices of one commit: enough that a sync is nothing beside them. The relay of one commit takes
+// what as many left in the outbox.
 constexpr uint64_t kDevicesPerCommit = 1000;
 
 // D. Lea's and S. Vigna's splitmix64: another number for each number.

@@ -9,16 +9,18 @@
 #include "common/clock.h"
 #include "common/ids.h"
 
-// Fills the store of a registry with devices that have one app each, subscribed to one topic: a million
-// of them takes minutes by hand of agents, and seconds so. The program make-subscribers is this:
+// Fills the store of a registry with devices that have one app each, subscribed to one topic: a
+// million of them takes minutes by hand of agents, and seconds so. The program make-subscribers is
+// this:
 //
 //   bellwire serve --data_dir DIR           # stopped: the store is opened by one process at a time
 //   make-subscribers --data_dir DIR --team TEAM_ID --app com.example.news --topic news --count 1000000
 //   bellwire registry check --data_dir DIR  # finds nothing wrong
 //
-// Team and app are made if they are not there; then the team has no key: `bellwire key create` makes one.
-// Nobody has the devices' keys, so none of them ever logs in: messages wait in their mailboxes. A second
-// run with another --first adds others; with the same one it changes nothing but the topic.
+// Team and app are made if they are not there; then the team has no key: `bellwire key create`
+// makes one. Nobody has the devices' keys, so none of them ever logs in: messages wait in their
+// mailboxes. A second run with another --first adds others; with the same one it changes nothing
+// but the topic.
 namespace bellwire::bench {
 
 struct SubscribersWanted {

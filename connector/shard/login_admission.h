@@ -14,9 +14,9 @@
 namespace bellwire::connector {
 
 // How many connections of a shard may be on their way from the start of TLS to Welcome, and who makes
-// room. Whoever is not let in waits as a socket and nothing else (net/peers/waiting_room.h). Those let
-// in get finished, so a crowd that comes back at once is served one after the other instead of all
-// too late (docs/decisions/login_admission.md).
+// room. Whoever is not let in waits as a socket and nothing else (net/peers/waiting_room.h). Those
+// let in get finished, so a crowd that comes back at once is served one after the other instead of
+// all too late (docs/decisions/login_admission.md).
 //
 // Single-threaded.
 class LoginAdmission {

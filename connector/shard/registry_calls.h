@@ -25,8 +25,8 @@ class RegistryCalls {
   // Finds a living connection by session id; null if there is none.
   using Find = absl::AnyInvocable<DeviceConnection*(uint64_t session_id) const>;
 
-  // `sessions`, `networks`, `topics` and `evictor` must outlive this object, and this object the taking of
-  // answers from `inbox`.
+  // `sessions`, `networks`, `topics` and `evictor` must outlive this object, and this object the
+  // taking of answers from `inbox`.
   RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics, Evictor* evictor,
                 std::shared_ptr<ShardInbox> inbox, Find find);
   RegistryCalls(const RegistryCalls&) = delete;

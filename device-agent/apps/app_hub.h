@@ -61,8 +61,8 @@ class AppHub final : private AppConnection::Owner {
     virtual absl::Status Unregister(const std::string& app_id) = 0;
     // The app acknowledged these: to be committed, then OnCommitted.
     virtual void OnTaken(const std::string& app_id, std::vector<uint64_t> delivery_ids) = 0;
-    // The app, whose registration this is, subscribes to a topic or leaves it. OnTopicChanged follows,
-    // maybe from inside, unless the app goes before.
+    // The app, whose registration this is, subscribes to a topic or leaves it. OnTopicChanged
+    // follows, maybe from inside, unless the app goes before.
     virtual void ChangeTopic(const std::string& app_id, const AppOwner& owner,
                              uint64_t registration_id, const v1::ChangeTopic& change) = 0;
     // Nobody waits for the answers to this app's changes any more.

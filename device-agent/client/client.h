@@ -61,8 +61,8 @@ struct ClientCallbacks {
   std::function<void(bool connected)> on_connection;
   // The agent has noted Unregister() on its disk.
   std::function<void()> on_unregistered;
-  // What became of a ChangeTopic() that answered OK, once for each. NOT_CONNECTED and UNAVAILABLE: not
-  // known to be done, so ask again later.
+  // What became of a ChangeTopic() that answered OK, once for each. NOT_CONNECTED and UNAVAILABLE:
+  // not known to be done, so ask again later.
   std::function<void(const std::string& topic, bool subscribed, v1::TopicChanged::Outcome outcome)>
       on_topic_changed;
 };
@@ -90,9 +90,10 @@ class Client {
   // Acknowledges messages for which on_message returned false.
   virtual void Ack(const std::vector<uint64_t>& delivery_ids) = 0;
 
-  // Subscribes the app to a topic of its team (1 to 900 characters of [a-zA-Z0-9-_.~%]), or ends that:
-  // its backend sends one message to all who are subscribed. It lasts until it is ended, or until
-  // Unregister(). on_topic_changed tells when it is so. Of one topic, ask again when it was answered.
+  // Subscribes the app to a topic of its team (1 to 900 characters of [a-zA-Z0-9-_.~%]), or ends
+  // that: its backend sends one message to all who are subscribed. It lasts until it is ended, or
+  // until Unregister(). on_topic_changed tells when it is so. Of one topic, ask again when it was
+  // answered.
   //   UNAVAILABLE: the app has no token, or no connection to the agent, now
   //   RESOURCE_EXHAUSTED: 64 changes are not answered yet
   virtual absl::Status ChangeTopic(const std::string& topic, bool subscribed) = 0;

@@ -23,8 +23,8 @@ struct LocalizedText {
   friend bool operator==(const LocalizedText&, const LocalizedText&) = default;
 };
 
-// The fields of `aps` and of a message of FCM that mean the same. An app that needs others parses the
-// payload itself. Texts are UTF-8, otherwise any: they may hold control characters.
+// The fields of `aps` and of a message of FCM that mean the same. An app that needs others parses
+// the payload itself. Texts are UTF-8, otherwise any: they may hold control characters.
 struct Notification {
   std::string title;
   // APNs only.
@@ -43,10 +43,11 @@ struct Notification {
   std::string category;
   // Those of one are shown together, or replace one another: `thread-id`, `tag`.
   std::string thread;
-  // The app is to do something in the background: `content-available`, or a message of FCM that has data.
+  // The app is to do something in the background: `content-available`, or a message of FCM that has
+  // data.
   bool content_available = false;
-  // The backend's own: `data` of FCM; of APNs what is beside `aps`. In the order of the names. A value of
-  // APNs that is no text is JSON.
+  // The backend's own: `data` of FCM; of APNs what is beside `aps`. In the order of the names. A
+  // value of APNs that is no text is JSON.
   std::vector<std::pair<std::string, std::string>> data;
 
   // Whether there is nothing for a person to see or to hear.
@@ -55,8 +56,9 @@ struct Notification {
   friend bool operator==(const Notification&, const Notification&) = default;
 };
 
-// nullopt: the message came through another door, or its payload is not what that door takes. A field
-// of the wrong type counts as absent: a message that one app understands must not stop another.
+// nullopt: the message came through another door, or its payload is not what that door takes. A
+// field of the wrong type counts as absent: a message that one app understands must not stop
+// another.
 std::optional<Notification> ParseNotification(const v1::Content& content,
                                               absl::string_view payload);
 

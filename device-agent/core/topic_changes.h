@@ -19,17 +19,18 @@
 
 namespace bellwire::agent {
 
-// Changes of all apps that the server has not answered. Users share them (fair_share.h); each has up to
-// a kilobyte of name.
+// Changes of all apps that the server has not answered. Users share them (fair_share.h); each has
+// up to a kilobyte of name.
 inline constexpr size_t kMaxTopicChanges = 1024;
-// Of these, sent to the server at a time; the rest waits here. A connector takes as many app requests.
+// Of these, sent to the server at a time; the rest waits here. A connector takes as many app
+// requests.
 inline constexpr size_t kMaxTopicChangesUnderWay = 32;
 // A connector that knows no topics never answers.
 inline constexpr absl::Duration kTopicChangeTimeout = absl::Minutes(1);
 
-// Passes on to the server what apps change about their topics, and its answers back. Of one topic of an
-// app one change is under way at a time, so that none overtakes another; users take turns. Nothing is
-// kept: without a session the answer is NOT_CONNECTED at once. Pure and single-threaded.
+// Passes on to the server what apps change about their topics, and its answers back. Of one topic
+// of an app one change is under way at a time, so that none overtakes another; users take turns.
+// Nothing is kept: without a session the answer is NOT_CONNECTED at once. Pure and single-threaded.
 class TopicChanges {
  public:
   using Outcome = v1::TopicChanged::Outcome;
@@ -47,8 +48,8 @@ class TopicChanges {
   // Both must outlive this.
   TopicChanges(const Clock* clock, Owner* owner) : clock_(clock), owner_(owner) {}
 
-  // The app of this user, whose registration this is, changes a topic. OnTopicChanged follows, maybe
-  // from inside, unless the app is forgotten before.
+  // The app of this user, whose registration this is, changes a topic. OnTopicChanged follows,
+  // maybe from inside, unless the app is forgotten before.
   void Ask(const std::string& app_id, uid_t uid, uint64_t registration_id,
            const v1::ChangeTopic& change);
   // Its connection has gone: nobody waits for its answers any more.

@@ -8,9 +8,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-// The JWTs that providers prove themselves with (RFC 7519): ES256 only, and the assertions of service
-// accounts (RFC 7523): RS256 only. libjwt does the work; this keeps each to its one algorithm and the
-// one form. Pure functions.
+// The JWTs that providers prove themselves with (RFC 7519): ES256 only, and the assertions of
+// service accounts (RFC 7523): RS256 only. libjwt does the work; this keeps each to its one
+// algorithm and the one form. Pure functions.
 //
 // Errors are UNAUTHENTICATED BAD_CREDENTIAL unless they say otherwise, and never show the JWT.
 namespace bellwire::gateway {
@@ -47,8 +47,8 @@ struct AssertionClaims {
 // As ParseJwt, but RS256.
 absl::StatusOr<AssertionClaims> ParseAssertion(absl::string_view jwt);
 
-// BAD_CREDENTIAL if it was not issued within kMaxJwtAge before now or kMaxJwtClockSkew after it, has
-// expired, or lives for longer than kMaxJwtAge.
+// BAD_CREDENTIAL if it was not issued within kMaxJwtAge before now or kMaxJwtClockSkew after it,
+// has expired, or lives for longer than kMaxJwtAge.
 absl::Status CheckAssertionTimes(const AssertionClaims& claims, absl::Time now);
 
 // Whether the private half of `public_key_pem` (SubjectPublicKeyInfo, RSA) signed it.

@@ -1,5 +1,5 @@
-// Whatever comes as a JWT or an assertion, it is read or refused, never as both; and none is verified by
-// a key that signed nothing.
+// Whatever comes as a JWT or an assertion, it is read or refused, never as both; and none is
+// verified by a key that signed nothing.
 
 #include <cstddef>
 #include <cstdint>

@@ -12,8 +12,8 @@
 
 namespace bellwire::gateway {
 
-// Who gets a topic message: those who are subscribed to a topic, or whose topics fulfil a condition as
-// FCM has them:
+// Who gets a topic message: those who are subscribed to a topic, or whose topics fulfil a condition
+// as FCM has them:
 //
 //   condition = factor { ("&&" | "||") factor }
 //   factor    = "!" factor | "(" condition ")" | "'" TOPIC "'" "in" "topics"

@@ -1,5 +1,5 @@
-// Whatever a provider sends as a condition: a refusal that says where, or a condition that agrees with
-// a second, slower reading of it.
+// Whatever a provider sends as a condition: a refusal that says where, or a condition that agrees
+// with a second, slower reading of it.
 
 #include <cstddef>
 #include <cstdint>

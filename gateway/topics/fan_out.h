@@ -33,9 +33,9 @@ struct FanOutWorld {
   PostTask post;
 };
 
-// One topic message that this gateway has claimed, on its way to those who are subscribed; or on its
-// way back from them. Reads pages of subscribers, sends to each under an id that follows from the topic
-// message and the registration, and notes at the registry how far it is.
+// One topic message that this gateway has claimed, on its way to those who are subscribed; or on
+// its way back from them. Reads pages of subscribers, sends to each under an id that follows from
+// the topic message and the registration, and notes at the registry how far it is.
 //
 // Each subscriber gets the message once, whatever dies: what the registry has not heard of is sent
 // again by whoever claims the topic message next, under the same ids, and the devices' records know

@@ -7,8 +7,8 @@
 
 namespace bellwire::gateway {
 
-// The id of the message that one registration gets of a topic message: a UUID of version 8, made of a
-// SHA-256 of the three. Whoever sends it again, after whatever crash, sends it under the same id.
+// The id of the message that one registration gets of a topic message: a UUID of version 8, made of
+// a SHA-256 of the three. Whoever sends it again, after whatever crash, sends it under the same id.
 MessageId FanOutMessageId(const MessageId& topic_message, const DeviceId& device,
                           uint64_t registration_id);
 

@@ -13,7 +13,8 @@ FanOutThread::FanOutThread(const Options& options) : loop_(options.clock) {
       .topics = options.topics,
       .mailboxes = options.mailboxes,
       .loop = &loop_,
-      // Answers may come after the end of the loop. Those under way are far fewer than the queue holds.
+      // Answers may come after the end of the loop. Those under way are far fewer than the queue
+      // holds.
       .post = [queue = loop_.post_queue()](absl::AnyInvocable<void() &&> task) {
         queue->Post(std::move(task));
       }};

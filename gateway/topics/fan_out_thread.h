@@ -30,8 +30,8 @@ class FanOutThread {
   FanOutThread(const FanOutThread&) = delete;
   FanOutThread& operator=(const FanOutThread&) = delete;
 
-  // Gives the claims back as soon as what is under way is over; returns then, or when `grace` is over:
-  // what is left waits for the end of its leases. Nothing is sent after it. Once is enough.
+  // Gives the claims back as soon as what is under way is over; returns then, or when `grace` is
+  // over: what is left waits for the end of its leases. Nothing is sent after it. Once is enough.
   void Drain(absl::Duration grace);
 
  private:

@@ -19,9 +19,9 @@
 
 namespace bellwire::gateway {
 
-// A gateway's share of the fan-outs: claims topic messages one after another, as long as it has fewer
-// than it may, and lets them take turns at sending. All of them together have so many calls under way
-// as FanOutPace says, and send no faster than a rate that the operator may set.
+// A gateway's share of the fan-outs: claims topic messages one after another, as long as it has
+// fewer than it may, and lets them take turns at sending. All of them together have so many calls
+// under way as FanOutPace says, and send no faster than a rate that the operator may set.
 //
 // The registry may be away: then it waits, and goes on.
 //

@@ -19,7 +19,8 @@
 namespace bellwire::gateway {
 namespace {
 
-// A gateway's own loop: while it stands still, nothing of the gateway runs, and its timers are late.
+// A gateway's own loop: while it stands still, nothing of the gateway runs, and its timers are
+// late.
 class GatewayLoop final : public net::EventLoop {
  public:
   explicit GatewayLoop(net::EventLoop* loop) : loop_(loop) {}

@@ -11,8 +11,8 @@
 
 namespace bellwire::gateway {
 
-// Mailboxes whose messages are handed over to their devices' sessions, as SendEngine does with what it
-// sends. What gets lost on the way is fetched by the session. Thread-safe.
+// Mailboxes whose messages are handed over to their devices' sessions, as SendEngine does with what
+// it sends. What gets lost on the way is fetched by the session. Thread-safe.
 class HandOver final : public MailboxApi {
  public:
   // Not owned; both outlive the answers.

@@ -91,8 +91,8 @@ absl::Status InMessage(const absl::Status& status) {
 
 }  // namespace
 
-// A change of many tokens, kTokensAtATime at a time. Results are written by several threads, each its
-// own element; `mutex` orders them before the answer.
+// A change of many tokens, kTokensAtATime at a time. Results are written by several threads, each
+// its own element; `mutex` orders them before the answer.
 template <typename Request, typename Response>
 struct TopicEngine::Changes : std::enable_shared_from_this<Changes<Request, Response>> {
   // Asks about the next tokens, as many as may be. Called at the beginning and after each answer.

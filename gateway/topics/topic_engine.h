@@ -21,11 +21,11 @@ namespace bellwire::gateway {
 // registry. `team_id` is authenticated everywhere. The fan-out of what is published here is done by
 // FanOuts (fan_out.h), in this gateway or another.
 //
-// Calls take places beside the team's Sends (SendEngine::calls): each token of a Subscribe takes one
-// while the registry is asked about it.
+// Calls take places beside the team's Sends (SendEngine::calls): each token of a Subscribe takes
+// one while the registry is asked about it.
 //
-// A `done` is called exactly once, on any thread, possibly before the method returns. Errors are those
-// that push.proto and topics.proto name.
+// A `done` is called exactly once, on any thread, possibly before the method returns. Errors are
+// those that push.proto and topics.proto name.
 //
 // Thread-safe, never blocks. Must outlive its callbacks; touches nothing of itself after one.
 class TopicEngine {
@@ -70,7 +70,8 @@ class TopicEngine {
   void ListTopics(absl::string_view team_id, const push::v1::ListTopicsRequest& request,
                   Done<push::v1::ListTopicsResponse> done);
 
-  // Topics that exist without subscribers, for APNs' channels. `request.topic().team_id` is replaced.
+  // Topics that exist without subscribers, for APNs' channels. `request.topic().team_id` is
+  // replaced.
   //   NOT_FOUND TOPIC_NOT_FOUND
   void PutTopic(absl::string_view team_id, internal::v1::PutTopicRequest request,
                 Done<internal::v1::KeptTopic> done);
@@ -84,8 +85,8 @@ class TopicEngine {
     // Only registrations of this app. Empty: of any of the team's.
     std::string app_id;
   };
-  // With `request.message().validate_only` nothing is stored, and the answer has the caller's message id
-  // only.
+  // With `request.message().validate_only` nothing is stored, and the answer has the caller's
+  // message id only.
   void Publish(absl::string_view team_id, push::v1::PublishRequest request, PublishOptions options,
                Done<push::v1::PublishResponse> done);
 

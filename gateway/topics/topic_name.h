@@ -9,8 +9,8 @@ namespace bellwire::gateway {
 // Whether `c` may stand in the name of a topic: [a-zA-Z0-9-_.~%].
 bool IsTopicNameChar(char c);
 
-// Pure. INVALID_ARGUMENT BAD_TOPIC, with the field "topic": not a name of 1 to kMaxTopicNameChars such
-// characters.
+// Pure. INVALID_ARGUMENT BAD_TOPIC, with the field "topic": not a name of 1 to kMaxTopicNameChars
+// such characters.
 absl::Status CheckTopicName(absl::string_view name);
 
 }  // namespace bellwire::gateway

@@ -42,8 +42,8 @@ bool PostQueue::Post(Task task) {
     waiting_ = false;
     signalled_ = true;
   }
-  // Without the mutex: whoever is woken may run at once, on this very processor, and locks it first of all.
-  // The descriptor is there: the caller shares the queue, or is done before the loop goes.
+  // Without the mutex: whoever is woken may run at once, on this very processor, and locks it first
+  // of all. The descriptor is there: the caller shares the queue, or is done before the loop goes.
   Signal(fd_);
   return true;
 }

@@ -35,8 +35,8 @@ TEST(PostQueueTest, SignalsOnceWhoWaits) {
   EXPECT_FALSE(Signalled(queue, 0));
 }
 
-// A poster signals after others can take what it posted: nothing is missed, and no signal is left that would
-// keep an idle loop going round.
+// A poster signals after others can take what it posted: nothing is missed, and no signal is left
+// that would keep an idle loop going round.
 TEST(PostQueueTest, NoTaskIsMissedAndNoSignalIsLeft) {
   constexpr int kThreads = 4, kPosts = 20'000;
   PostQueue queue;

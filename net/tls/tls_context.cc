@@ -35,8 +35,8 @@ constexpr char kCipherSuites[] =
     "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr char kGroups[] = "X25519:P-256";
 
-// The protocol list that a server for the web chooses from. The last one is what `curl --http1.0` and
-// health checks of old balancers offer: HTTP/1 by its first bytes.
+// The protocol list that a server for the web chooses from. The last one is what `curl --http1.0`
+// and health checks of old balancers offer: HTTP/1 by its first bytes.
 constexpr unsigned char kWebAlpnList[] =
     "\x02h2"
     "\x08http/1.1"

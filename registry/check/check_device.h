@@ -26,8 +26,8 @@ using EndingTopics = std::set<std::pair<DeviceId, uint64_t>>;
 // all are there. Not thread-safe.
 class DeviceCheck {
  public:
-  // Reads the lives, and looks into the timeline and the teams, through `reader`. What it finds for `ending`
-  // must have an entry in the timeline. All outlive it.
+  // Reads the lives, and looks into the timeline and the teams, through `reader`. What it finds for
+  // `ending` must have an entry in the timeline. All outlive it.
   DeviceCheck(const DeviceId& device, const KvReader* reader, CheckReport* report,
               EndingTopics* ending)
       : device_(device), reader_(*reader), report_(*report), ending_(*ending) {}

@@ -15,7 +15,8 @@
 namespace bellwire::registry {
 
 // Whether what teams have of topics fits together, and to what devices have. Takes the records of
-// Family::kTopics in the order of their keys; counts of topics without remembering them. Not thread-safe.
+// Family::kTopics in the order of their keys; counts of topics without remembering them. Not
+// thread-safe.
 class TopicsCheck {
  public:
   // Both outlive it.

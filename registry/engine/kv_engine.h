@@ -33,8 +33,8 @@ enum class Family : uint8_t {
   kOutbox,
   // The receipts in each team's feed, under its id.
   kFeeds,
-  // The topics of each team, under its id: topic messages and their fan-outs; and who is subscribed, each entry
-  // belonging to the device it names.
+  // The topics of each team, under its id: topic messages and their fan-outs; and who is
+  // subscribed, each entry belonging to the device it names.
   kTopics,
 };
 

@@ -57,8 +57,8 @@ class RecentWrites final : public KvReader {
   // Adds what was just logged there. REQUIRES: Keeps(key.family).
   void Add(const KvKey& key, Change change, const LogPlace& place);
 
-  // Takes out groups that began before `bytes`, the oldest first, until it has taken `at_most` bytes of keys
-  // and values; `write` gets what the tables must be told. No group is divided.
+  // Takes out groups that began before `bytes`, the oldest first, until it has taken `at_most`
+  // bytes of keys and values; `write` gets what the tables must be told. No group is divided.
   void TakeBefore(uint64_t bytes, uint64_t at_most,
                   absl::FunctionRef<void(Family family, absl::string_view key,
                                          const std::optional<std::string>& value)>

@@ -15,12 +15,12 @@
 
 namespace bellwire::registry {
 
-// Moves receipts from the devices' outbox into the feeds of their teams, in the order of the outbox, and adds
-// them to what topics and topic messages count: first into the feed, which is a transaction of the team, then out of the outbox, which is one of the
-// device. Where the two are not committed together, a crash between them relays again: at least once. Counts are
-// exact because this store commits both together.
-// The outbox of the batch that runs is kept as objects: what comes into its feed with that very batch never
-// becomes a record of the outbox at all.
+// Moves receipts from the devices' outbox into the feeds of their teams, in the order of the
+// outbox, and adds them to what topics and topic messages count: first into the feed, which is a
+// transaction of the team, then out of the outbox, which is one of the device. Where the two are
+// not committed together, a crash between them relays again: at least once. Counts are exact
+// because this store commits both together. The outbox of the batch that runs is kept as objects:
+// what comes into its feed with that very batch never becomes a record of the outbox at all.
 //
 // Not thread-safe.
 class ReceiptRelay {

@@ -116,7 +116,8 @@ struct TimelineEntry {
   int64_t time_ms = 0;
   DeviceId device;
   Kind kind = Kind::kLife;
-  // kLife: both of it. kExpiry, kRegistration, kTopics: the registration only. kTopicMessage: the id only.
+  // kLife: both of it. kExpiry, kRegistration, kTopics: the registration only. kTopicMessage: the
+  // id only.
   MessageRef message;
   // kNowOrNever.
   uint64_t seq = 0;
@@ -203,8 +204,8 @@ std::string TopicMessageKey(absl::string_view team_id, const MessageId& message_
 std::string FanOutKey(absl::string_view team_id, const MessageId& message_id);         // 'P'
 std::string TopicStepsKey(absl::string_view team_id, const MessageId& message_id);     // 'C'
 
-// Fan-outs that have not ended, of all teams, before every team's keys: a zero byte (no team's id is empty), time
-// (8), message id (16), team id.
+// Fan-outs that have not ended, of all teams, before every team's keys: a zero byte (no team's id
+// is empty), time (8), message id (16), team id.
 struct OpenFanOut {
   int64_t created_at_ms = 0;
   MessageId message_id;

@@ -440,7 +440,8 @@ absl::Status DeviceTransaction::Note(const MessageRef& message, MessageLife* lif
 absl::Status DeviceTransaction::TakeReceipt(const MessageRef& message, MessageLife* life,
                                             push::v1::Step step, absl::string_view detail,
                                             int64_t time_ms) {
-  // A topic message counts each step of a message once: a message is sent as often as its device comes back.
+  // A topic message counts each step of a message once: a message is sent as often as its device
+  // comes back.
   const bool is_first = std::none_of(
       life->receipts().begin(), life->receipts().end(),
       [step](const storage::v1::StoredReceipt& receipt) { return receipt.step() == step; });

@@ -117,7 +117,8 @@ class DeviceTransaction {
   // nullopt: it is not subscribed.
   absl::StatusOr<std::optional<storage::v1::TopicSubscription>> FindTopic(
       uint64_t registration_id, absl::string_view topic);
-  // Subscribes it now. REQUIRES: the registration was found and lives, and FindTopic did not find it.
+  // Subscribes it now. REQUIRES: the registration was found and lives, and FindTopic did not find
+  // it.
   void AddTopic(uint64_t registration_id, absl::string_view topic);
   // REQUIRES: it is subscribed. The registration itself may be forgotten.
   absl::Status RemoveTopic(uint64_t registration_id, absl::string_view team_id,

@@ -15,9 +15,9 @@ using push::v1::GetMessageResponse;
 
 namespace {
 
-// Whether the app doesn't get it any more, though the device has it. How it ended the device knows, and
-// says when its radio is up: the app may have had it in time, so it isn't EXPIRED yet. A ttl-zero
-// message has no time that ends: the app gets it on arrival.
+// Whether the app doesn't get it any more, though the device has it. How it ended the device knows,
+// and says when its radio is up: the app may have had it in time, so it isn't EXPIRED yet. A
+// ttl-zero message has no time that ends: the app gets it on arrival.
 bool IsOverOnTheDevice(const MessageLife& life, int64_t now_ms) {
   return life.expires_at_ms() != 0 && life.expires_at_ms() != life.accepted_at_ms() &&
          life.expires_at_ms() <= now_ms;

@@ -79,9 +79,9 @@ class GroupCommit {
     absl::Status committed;
   };
   // Runs one: at most kMaxGroupCommitOperations of what waits, one Commit, the answers. Without
-  // operations: nothing waits. `before_commit` is told how many were run, and may stage more; a team
-  // that becomes active meanwhile still takes part. It is called once for each Commit, which may be
-  // several: see above.
+  // operations: nothing waits. `before_commit` is told how many were run, and may stage more; a
+  // team that becomes active meanwhile still takes part. It is called once for each Commit, which
+  // may be several: see above.
   Batch RunBatch(absl::FunctionRef<void(size_t ran)> before_commit = [](size_t) {});
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.

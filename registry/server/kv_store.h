@@ -42,8 +42,8 @@ class KvStore final : public Store {
         on_due;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
-    // Called after the commit that made a Claim succeed, and with each sweep as long as one would. Must
-    // not block. May be empty.
+    // Called after the commit that made a Claim succeed, and with each sweep as long as one would.
+    // Must not block. May be empty.
     absl::AnyInvocable<void()> on_claimable;
   };
 
@@ -136,8 +136,8 @@ class KvStore final : public Store {
   absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
   // Stages routes that wait. UNAVAILABLE: not all of them.
   absl::Status StageRoutes(size_t max);
-  // What devices have changed in the numbers of subscribers, and what was counted of topic messages, is
-  // in the topics' records now, but for what is beyond one step.
+  // What devices have changed in the numbers of subscribers, and what was counted of topic
+  // messages, is in the topics' records now, but for what is beyond one step.
   absl::Status CatchUpWithCounts() { return RelayReceipts(kMaxRelayEntries).status(); }
   absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
   // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may

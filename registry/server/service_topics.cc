@@ -169,7 +169,8 @@ void Service::Claim(internal::v1::ClaimRequest request, Done<internal::v1::Claim
           std::move(done)(std::move(claimed));
           return;
         }
-        // On the writer's thread, as is whatever makes a fan-out claimable: none can be missed in between.
+        // On the writer's thread, as is whatever makes a fan-out claimable: none can be missed in
+        // between.
         const MonotonicTime until =
             clock_->Monotonic() + std::min(absl::Milliseconds(request.wait_ms()), kMaxClaimWait);
         claim_waiters_.Park(until, [this, until, request = std::move(request),

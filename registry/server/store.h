@@ -215,9 +215,10 @@ struct SweepResult {
 };
 
 // The registry's memory, at the level of the domain: what the services of bellwire.internal.v1
-// promise, one method each, with typed and validated arguments. KvStore (registry/server/kv_store.h) is the only
-// implementation of the logic; it runs over RocksDB or memory (registry/engine/kv_engine.h). An existing
-// replicated store could take its place: registry/testing/store_contract.h is what it would have to pass.
+// promise, one method each, with typed and validated arguments. KvStore
+// (registry/server/kv_store.h) is the only implementation of the logic; it runs over RocksDB or
+// memory (registry/engine/kv_engine.h). An existing replicated store could take its place:
+// registry/testing/store_contract.h is what it would have to pass.
 //
 // Staging. A method's effects are seen by every later call at once, and become durable with the
 // next Commit(), all together; a method that answers an error has no effect, unless it says so.
@@ -379,14 +380,14 @@ class Store {
   // In the order of the names.
   virtual absl::StatusOr<std::vector<TopicOfToken>> ListSubscriptions(
       const DeviceId& device, uint64_t registration_id, absl::string_view team_id) = 0;
-  // Registrations of `app_id` (empty: of any of the team's apps) that are subscribed to some of 1 to
-  // kMaxConditionTopics topics, after `after`: at most `max`, and kMaxPageSubscribers. One that has
-  // ended just now may be among them.
+  // Registrations of `app_id` (empty: of any of the team's apps) that are subscribed to some of 1
+  // to kMaxConditionTopics topics, after `after`: at most `max`, and kMaxPageSubscribers. One that
+  // has ended just now may be among them.
   virtual absl::StatusOr<SubscriberPage> PageSubscribers(
       absl::string_view team_id, const std::vector<std::string>& topics,
       const std::optional<SubscriberEntry>& after, size_t max, absl::string_view app_id) = 0;
-  // The topics after this name, at most `max` and kMaxListedTopics: those with a subscriber, and those that
-  // PutTopic made; or only these.
+  // The topics after this name, at most `max` and kMaxListedTopics: those with a subscriber, and
+  // those that PutTopic made; or only these.
   virtual absl::StatusOr<internal::v1::ListTopicsResponse> ListTopics(absl::string_view team_id,
                                                                       absl::string_view after,
                                                                       size_t max,
@@ -394,8 +395,8 @@ class Store {
   //   NOT_FOUND TOPIC_NOT_FOUND, TEAM_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxKeptTopicsPerTeam)
   virtual absl::StatusOr<internal::v1::KeptTopic> PutTopic(
       const internal::v1::PutTopicRequest& request) = 0;
-  // Takes a topic message, whose fan-out waits from now on. True: it was accepted before, with the same
-  // content.
+  // Takes a topic message, whose fan-out waits from now on. True: it was accepted before, with the
+  // same content.
   //   ALREADY_EXISTS MESSAGE_ID_REUSED · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxOpenFanOutsPerTeam) ·
   //   NOT_FOUND TEAM_NOT_FOUND
   virtual absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request) = 0;
@@ -423,8 +424,8 @@ class Store {
   virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
                                                 std::optional<uint64_t> after,
                                                 size_t max_receipts) = 0;
-  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds, and
-  // into what topics and topic messages count.
+  // Takes what at most `max_entries` transactions of devices have left on their way into the feeds,
+  // and into what topics and topic messages count.
   virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;
 
   // --- Networks.

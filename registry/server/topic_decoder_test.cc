@@ -19,7 +19,8 @@ using internal::v1::PutTopicRequest;
 
 const std::string k16(16, 'x');
 
-// What the check says of `request` once `change` was made to it: the field, or the reason where none is named.
+// What the check says of `request` once `change` was made to it: the field, or the reason where
+// none is named.
 template <typename Request>
 std::string Says(absl::Status (*check)(const Request&), Request request,
                  const std::function<void(Request&)>& change) {

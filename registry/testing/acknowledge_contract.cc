@@ -90,8 +90,8 @@ TEST_P(StoreContractTest, AMessageSaysWhatItWaitsFor) {
   EXPECT_EQ(waits_for(3), "WAITS_FOR_UNSPECIFIED");
 }
 
-// The app doesn't get it any more. It isn't EXPIRED either: the app may have had it, and the device tells
-// when its radio is up.
+// The app doesn't get it any more. It isn't EXPIRED either: the app may have had it, and the device
+// tells when its radio is up.
 TEST_P(StoreContractTest, WhatExpiredOnTheDeviceWaitsForTheDevicesWord) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1, absl::Minutes(1)));

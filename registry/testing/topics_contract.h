@@ -15,7 +15,8 @@
 
 namespace bellwire::registry {
 
-// What every Store promises of topics (topics_contract.cc). To be instantiated as StoreContractTest is.
+// What every Store promises of topics (topics_contract.cc). To be instantiated as StoreContractTest
+// is.
 class TopicsContractTest : public StoreContractTest {
  protected:
   using AdvanceRequest = internal::v1::AdvanceRequest;

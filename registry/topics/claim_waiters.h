@@ -18,7 +18,8 @@ inline constexpr size_t kMaxClaimWaiters = 1024;
 // Who waits for a fan-out to claim, the one that has waited longest first. Thread-safe.
 class ClaimWaiters {
  public:
-  // Called exactly once, outside the lock, on the thread that wakes it. OK: look again, if there is time left.
+  // Called exactly once, outside the lock, on the thread that wakes it. OK: look again, if there is
+  // time left.
   //   RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: kMaxClaimWaiters wait already
   using Waiter = absl::AnyInvocable<void(absl::Status) &&>;
 

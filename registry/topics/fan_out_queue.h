@@ -14,12 +14,12 @@
 
 namespace bellwire::registry {
 
-// The fan-outs that have not ended, and which gateway has a claim on which: whose turn is next. Lives in
-// memory; what has to last is in the records that it is made from (fan_outs.h).
+// The fan-outs that have not ended, and which gateway has a claim on which: whose turn is next.
+// Lives in memory; what has to last is in the records that it is made from (fan_outs.h).
 //
-// The next one is of the team that has the fewest claims, among those of the team that was served least,
-// and there the oldest. A team that had no fan-out begins with as much as the least served of the others:
-// it neither waits for their past nor makes up for its own.
+// The next one is of the team that has the fewest claims, among those of the team that was served
+// least, and there the oldest. A team that had no fan-out begins with as much as the least served
+// of the others: it neither waits for their past nor makes up for its own.
 //
 // Pure. Not thread-safe.
 class FanOutQueue {

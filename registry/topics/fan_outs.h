@@ -21,8 +21,8 @@
 
 namespace bellwire::registry {
 
-// Fan-outs of one team that have not ended: beyond it Publish answers LIMIT_REACHED. Each is a page of work
-// at a time, and more of them at once would only make each of them slower.
+// Fan-outs of one team that have not ended: beyond it Publish answers LIMIT_REACHED. Each is a page
+// of work at a time, and more of them at once would only make each of them slower.
 inline constexpr size_t kMaxOpenFanOutsPerTeam = 100;
 // Of all teams: what the queue holds in memory, 200 bytes each.
 inline constexpr size_t kMaxOpenFanOuts = 16 * 1024;
@@ -31,24 +31,24 @@ inline constexpr absl::Duration kMaxClaimLease = absl::Minutes(5);
 // A topic message whose fan-out goes on is looked at again so much later.
 inline constexpr absl::Duration kForgetAgainAfter = absl::Hours(1);
 
-// Topic messages and their fan-outs, of all teams: who may send which, how far each is. Transactions of
-// the team. Each message has three records: the message itself, how far it is, and how many messages came to
-// each step (topic_steps.h), since these change at different times.
+// Topic messages and their fan-outs, of all teams: who may send which, how far each is.
+// Transactions of the team. Each message has three records: the message itself, how far it is, and
+// how many messages came to each step (topic_steps.h), since these change at different times.
 //
 // Where a fan-out is:
 //
 //   (publish) ─▶ sending ──done──▶ ended (DONE) ──recall──▶ recalling ──done──▶ ended (RECALLED)
 //                   └──recall: nobody sends any more──────▶    ↑
 //
-// While a gateway that sends has the claim, a recall waits until it gives the claim back, or for the end of its
-// claim: nobody recalls what is still under way.
+// While a gateway that sends has the claim, a recall waits until it gives the claim back, or for
+// the end of its claim: nobody recalls what is still under way.
 //
-// Claims are in memory and in the record of their fan-out. A restart gives each of them its whole lease
-// again: so no fan-out is claimed twice because the registry was away, and a gateway that is gone is
-// missed one lease later.
+// Claims are in memory and in the record of their fan-out. A restart gives each of them its whole
+// lease again: so no fan-out is claimed twice because the registry was away, and a gateway that is
+// gone is missed one lease later.
 //
-// Changes are staged in the overlay, which outlives it. Not thread-safe. Errors: those of KvReader, and
-// those named.
+// Changes are staged in the overlay, which outlives it. Not thread-safe. Errors: those of KvReader,
+// and those named.
 class FanOuts {
  public:
   explicit FanOuts(Overlay* overlay) : overlay_(overlay) {}
@@ -87,8 +87,8 @@ class FanOuts {
            const storage::v1::FanOut& fan_out);
   void Open(const OpenFanOut& fan_out);
   void Close(const OpenFanOut& fan_out);
-  // From sending to recalling, which begins at the start: nobody sends any more. `up_to`: how far the
-  // fan-out came at most.
+  // From sending to recalling, which begins at the start: nobody sends any more. `up_to`: how far
+  // the fan-out came at most.
   void BeginRecall(const OpenFanOut& ref, const internal::v1::Subscriber* up_to, int64_t now_ms,
                    storage::v1::FanOut* fan_out);
   absl::StatusOr<push::v1::TopicMessage> Describe(absl::string_view team_id,

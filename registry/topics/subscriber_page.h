@@ -16,11 +16,12 @@ namespace bellwire::registry {
 
 // Subscribers in one page, whatever is asked for: about a millisecond of the writer, 32 KiB.
 inline constexpr size_t kMaxPageSubscribers = 1000;
-// Entries of one topic that one page looks at: of a topic that others than the wanted app subscribe to.
+// Entries of one topic that one page looks at: of a topic that others than the wanted app subscribe
+// to.
 inline constexpr size_t kMaxSubscribersLookedAt = 16 * kMaxPageSubscribers;
 
-// Store::PageSubscribers: a merge of the topics' sorted ranges. Memory: `max` and one entries of each
-// topic. Errors: those of KvReader.
+// Store::PageSubscribers: a merge of the topics' sorted ranges. Memory: `max` and one entries of
+// each topic. Errors: those of KvReader.
 absl::StatusOr<SubscriberPage> PageSubscribers(const KvReader& reader, absl::string_view team_id,
                                                const std::vector<std::string>& topics,
                                                const std::optional<SubscriberEntry>& after,

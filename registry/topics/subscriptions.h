@@ -15,8 +15,8 @@
 // What one registration is subscribed to. Transactions of its device.
 namespace bellwire::registry {
 
-// Topics of a registration that ended which one transaction takes away: a part of a millisecond. The
-// rest follows in further ones, by an entry of the timeline.
+// Topics of a registration that ended which one transaction takes away: a part of a millisecond.
+// The rest follows in further ones, by an entry of the timeline.
 inline constexpr size_t kMaxTopicsEndedPerTransaction = 64;
 
 // Store::ChangeSubscription. `apps`: whether the app still exists.
@@ -29,8 +29,8 @@ absl::StatusOr<std::vector<TopicOfToken>> ListSubscriptions(DeviceTransaction& t
                                                             uint64_t registration_id,
                                                             absl::string_view team_id);
 
-// Ends the subscriptions of a registration that has ended, or whose app was deleted: a bounded number
-// now, and the rest soon.
+// Ends the subscriptions of a registration that has ended, or whose app was deleted: a bounded
+// number now, and the rest soon.
 absl::Status EndTopics(DeviceTransaction& tx, uint64_t registration_id, absl::string_view team_id);
 
 }  // namespace bellwire::registry

@@ -19,8 +19,9 @@ inline constexpr size_t kMaxKeptTopicsPerTeam = 10'000;
 // Topics in one answer.
 inline constexpr size_t kMaxListedTopics = 1000;
 
-// The topics of one team: how many are subscribed to each, and those that were made to stay. Transactions
-// of the team. Changes are staged in the overlay. Not thread-safe. Errors: those of KvReader.
+// The topics of one team: how many are subscribed to each, and those that were made to stay.
+// Transactions of the team. Changes are staged in the overlay. Not thread-safe. Errors: those of
+// KvReader.
 class TopicList {
  public:
   TopicList(Overlay* overlay, absl::string_view team_id) : overlay_(overlay), team_id_(team_id) {}
@@ -35,7 +36,8 @@ class TopicList {
   // As Store::PutTopic. REQUIRES: request.topic() is of this team.
   absl::StatusOr<internal::v1::KeptTopic> Put(const internal::v1::PutTopicRequest& request,
                                               int64_t now_ms);
-  // Takes away what was made to stay for an app; empty: for any. At most kMaxKeptTopicsPerTeam records.
+  // Takes away what was made to stay for an app; empty: for any. At most kMaxKeptTopicsPerTeam
+  // records.
   absl::Status RemoveKept(absl::string_view app_id);
 
  private:

@@ -24,8 +24,8 @@ struct SendOutcome {
     kAccepted,
     // Not sent, or told to come back: the message was not taken.
     kRetry,
-    // Sent, and its answer was lost: on the way here, or on the way from the registry to the gateway. The
-    // message may have been taken.
+    // Sent, and its answer was lost: on the way here, or on the way from the registry to the
+    // gateway. The message may have been taken.
     kLost,
     // No backend should be told that.
     kRefused,

@@ -136,8 +136,8 @@ TEST_P(DrainTest, ATtlZeroSendDoesNotOutlastIt) {
   EXPECT_EQ(response.outcome(), push::v1::SendResponse::NOT_CONNECTED);
 }
 
-// What curl is answered on a connection of its own: the status; 0: the connection is refused, or ended
-// without an answer because the port closed meanwhile.
+// What curl is answered on a connection of its own: the status; 0: the connection is refused, or
+// ended without an answer because the port closed meanwhile.
 int NewConnection(const Fleet& fleet, const std::string& path, const std::string& out) {
   const std::string command = absl::StrCat("curl -sS -m 30 --cacert ", fleet.ca_file(), " -o ", out,
                                            " -w '%{http_code}' https://", fleet.provider_address(),

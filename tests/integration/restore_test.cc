@@ -161,7 +161,8 @@ TEST_P(RestoreTest, AWatcherGoesOnFromItsCursorFromBeforeTheRestore) {
         << ended.error_code() << ": " << ended.error_message();
     return ended.error_code() == grpc::StatusCode::UNAVAILABLE;
   };
-  // A gateway that does not reach the restarted registry yet says UNAVAILABLE: a watcher asks again.
+  // A gateway that does not reach the restarted registry yet says UNAVAILABLE: a watcher asks
+  // again.
   const auto watch = [&](std::string* cursor, const std::string& message_id) {
     bool found = false;
     return WaitUntil([&] { return !watch_once(cursor, message_id, &found) || found; }) && found;

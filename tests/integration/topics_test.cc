@@ -1,5 +1,6 @@
-// Topics over real processes, in both deployments: a message for all who are subscribed comes to each of
-// them once, whatever is killed meanwhile; it is taken back while it runs; and it says how far it is.
+// Topics over real processes, in both deployments: a message for all who are subscribed comes to
+// each of them once, whatever is killed meanwhile; it is taken back while it runs; and it says how
+// far it is.
 
 #include <functional>
 #include <map>
@@ -82,7 +83,8 @@ class TopicsTest : public testing::TestWithParam<Deployment> {
     device.session = *std::move(session);
   }
 
-  // Takes and acknowledges what comes, until `enough` registrations have something, or for `patience`.
+  // Takes and acknowledges what comes, until `enough` registrations have something, or for
+  // `patience`.
   void Receive(Device& device, size_t enough, absl::Duration patience) {
     while (device.received.size() < enough) {
       auto frame = device.session->Next(patience);

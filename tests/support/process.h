@@ -77,9 +77,10 @@ class TempDir {
 // them apart.
 std::vector<std::string> TcpConnections(pid_t pid);
 
-// Where a process has sockets to that it did not accept: "127.0.0.1:80" of each TCP connection, in whatever
-// state, whose local port it doesn't listen on, and "udp" of each UDP socket, such as a resolver's. Each once.
-// IPv6 addresses look as in the kernel's table. REQUIRES: the process closes no listening port meanwhile.
+// Where a process has sockets to that it did not accept: "127.0.0.1:80" of each TCP connection, in
+// whatever state, whose local port it doesn't listen on, and "udp" of each UDP socket, such as a
+// resolver's. Each once. IPv6 addresses look as in the kernel's table. REQUIRES: the process closes
+// no listening port meanwhile.
 std::vector<std::string> OutwardSockets(pid_t pid);
 
 }  // namespace bellwire::tests

@@ -1,4 +1,5 @@
-// The part of DeviceConnection about apps, subscriptions and topics: requests that the registry answers.
+// The part of DeviceConnection about apps, subscriptions and topics: requests that the registry
+// answers.
 
 #include <cstdint>
 #include <string>

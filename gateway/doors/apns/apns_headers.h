@@ -21,8 +21,8 @@ absl::string_view HeaderOf(const http::RequestHead& head, absl::string_view name
 // Reasons: DuplicateHeaders, MissingProviderToken. nullopt: none.
 std::optional<Reason> CheckHeaders(const http::RequestHead& head);
 
-// What names the request in its answer: the header as it came, since clients find their request by it,
-// or a new UUID if there is none. Thread-safe.
+// What names the request in its answer: the header as it came, since clients find their request by
+// it, or a new UUID if there is none. Thread-safe.
 std::string IdFor(const http::RequestHead& head, absl::string_view name);
 
 // What `apns-priority` and `apns-push-type` say together. nullopt: the first is none.
@@ -32,7 +32,8 @@ std::optional<push::v1::Priority> PriorityFrom(absl::string_view priority,
 // Sets the ttl to what `apns-expiration` says. False: it is no time.
 bool SetTtl(absl::string_view expiration, absl::Time now, push::v1::SendRequest* request);
 
-// Reasons: PayloadEmpty, PayloadTooLarge, and BadPayload for what is not a JSON object. nullopt: none.
+// Reasons: PayloadEmpty, PayloadTooLarge, and BadPayload for what is not a JSON object. nullopt:
+// none.
 std::optional<Reason> CheckPayload(absl::string_view body);
 
 }  // namespace bellwire::gateway::apns

@@ -19,8 +19,8 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"BAD_DEVICE_TOKEN", 400, "BadDeviceToken"},
-    // The topic is the token's, and another team's: that the key is the wrong one says nothing of the token,
-    // which clients throw away with other reasons.
+    // The topic is the token's, and another team's: that the key is the wrong one says nothing of
+    // the token, which clients throw away with other reasons.
     {"TOKEN_NOT_FOR_TEAM", 400, "TopicDisallowed"},
     {"UNREGISTERED", 410, "Unregistered"},
     {"BAD_MESSAGE_ID", 400, "BadMessageId"},

@@ -18,7 +18,8 @@ ProviderTokens::ProviderTokens(const Clock* clock)
 
 std::optional<absl::Duration> ProviderTokens::Refuse(absl::string_view team_id,
                                                      absl::string_view jwt) {
-  // Nobody but a holder of the team's keys can make one that collides, and it would only spare him a refusal.
+  // Nobody but a holder of the team's keys can make one that collides, and it would only spare him
+  // a refusal.
   const uint64_t hash = absl::HashOf(jwt);
   const MonotonicTime now = clock_->Monotonic();
   absl::MutexLock lock(&mu_);

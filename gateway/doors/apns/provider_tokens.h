@@ -21,9 +21,10 @@ namespace bellwire::gateway::apns {
 
 // APNs lets a provider change its JWT once in this time …
 inline constexpr absl::Duration kProviderTokenPeriod = absl::Minutes(20);
-// … and doesn't say how many providers a team may have. Here: so many. Debian's aioapns signs one for each
-// connection, which it closes after 10 s without a message, so that a small fleet of it makes hundreds.
-// More is a backend that signs one for each message, which costs a verification each.
+// … and doesn't say how many providers a team may have. Here: so many. Debian's aioapns signs one
+// for each connection, which it closes after 10 s without a message, so that a small fleet of it
+// makes hundreds. More is a backend that signs one for each message, which costs a verification
+// each.
 inline constexpr size_t kMaxProviderTokensPerPeriod = 1024;
 // JWTs of one team that are known again when they come; then the oldest counts as new.
 inline constexpr size_t kMaxKnownProviderTokens = 2 * kMaxProviderTokensPerPeriod;
@@ -36,8 +37,8 @@ class ProviderTokens {
   // Not owned; outlives this.
   explicit ProviderTokens(const Clock* clock);
 
-  // Call it with each JWT that was verified. nullopt: it may be used. Otherwise it is one too many, and
-  // another one may be used after the answer.
+  // Call it with each JWT that was verified. nullopt: it may be used. Otherwise it is one too many,
+  // and another one may be used after the answer.
   std::optional<absl::Duration> Refuse(absl::string_view team_id, absl::string_view jwt);
 
  private:

@@ -17,10 +17,11 @@
 
 namespace bellwire::gateway::fcm {
 
-// Who calls the FCM door. A service account (a key of kind FCM) signs an assertion; the token endpoint
-// exchanges it for an access token, which every call carries. The token is sealed and nowhere stored: it
-// says whose key it was given for and until when, so every gateway takes it, and it dies with the key.
-// No other door takes it. What the other doors take (a JWT, a send-only token) this one takes too.
+// Who calls the FCM door. A service account (a key of kind FCM) signs an assertion; the token
+// endpoint exchanges it for an access token, which every call carries. The token is sealed and
+// nowhere stored: it says whose key it was given for and until when, so every gateway takes it, and
+// it dies with the key. No other door takes it. What the other doors take (a JWT, a send-only
+// token) this one takes too.
 //
 // Thread-safe. Must outlive its callbacks; touches nothing of itself after a callback.
 class FcmCredentials {
@@ -42,8 +43,8 @@ class FcmCredentials {
 
   explicit FcmCredentials(Environment environment) : environment_(std::move(environment)) {}
 
-  // Exchanges an assertion for an access token, which is good as long as the assertion, an hour at most.
-  // Called exactly once, on any thread, possibly before Exchange returns. Errors:
+  // Exchanges an assertion for an access token, which is good as long as the assertion, an hour at
+  // most. Called exactly once, on any thread, possibly before Exchange returns. Errors:
   //   UNAUTHENTICATED BAD_CREDENTIAL · INVALID_ARGUMENT BAD_SCOPE, and those of KeyCache
   void Exchange(absl::string_view assertion,
                 absl::AnyInvocable<void(absl::StatusOr<AccessToken>) &&> done);

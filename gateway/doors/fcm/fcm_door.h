@@ -16,9 +16,9 @@
 namespace bellwire::gateway::fcm {
 
 // FCM HTTP v1: POST /v1/projects/PROJECT/messages:send, for FCM's libraries as they are
-// (docs/reference/fcm.md). A project is a team, a registration token a device token. Takes every path
-// below /v1/projects/ and /iid/ that TopicDoor leaves, since clients take another's NOT_FOUND for a dead
-// token. Thread-safe.
+// (docs/reference/fcm.md). A project is a team, a registration token a device token. Takes every
+// path below /v1/projects/ and /iid/ that TopicDoor leaves, since clients take another's NOT_FOUND
+// for a dead token. Thread-safe.
 class FcmDoor final : public http::WholeBodyDoor {
  public:
   // Not owned; they outlive the door.

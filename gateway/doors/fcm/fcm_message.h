@@ -12,8 +12,8 @@
 // A message of FCM HTTP v1 as a Send. Pure function.
 namespace bellwire::gateway::fcm {
 
-// The longest body: JSON may escape each byte of a message of kMaxPayloadBytes in six, and spaces and
-// the names that do not reach the app come on top.
+// The longest body: JSON may escape each byte of a message of kMaxPayloadBytes in six, and spaces
+// and the names that do not reach the app come on top.
 inline constexpr size_t kMaxFcmBodyBytes = 32 * 1024;
 
 struct FcmMessage {
@@ -35,8 +35,8 @@ struct FcmMessage {
 //   android.ttl, else webpush.headers.TTL, else apns.headers.apns-expiration             → ttl
 //   android.restrictedPackageName                                                        → app_id
 //
-// Only fields of `android` are taken out, and only they are refused if they make no sense; `webpush` and
-// `apns` reach the app whole.
+// Only fields of `android` are taken out, and only they are refused if they make no sense;
+// `webpush` and `apns` reach the app whole.
 //
 // Errors, all INVALID_ARGUMENT: those of ReadSendMessageRequest, and
 //   BAD_TARGET: not exactly one of token, topic and condition · RESERVED_DATA_KEY · PAYLOAD_TOO_LARGE

@@ -1,5 +1,5 @@
-// Whatever comes as a message of FCM, it is read or refused; what the app would get is JSON again, and
-// not too long.
+// Whatever comes as a message of FCM, it is read or refused; what the app would get is JSON again,
+// and not too long.
 
 #include <cstddef>
 #include <cstdint>

@@ -8,10 +8,10 @@
 // The JSON of FCM HTTP v1, as protobuf's JSON mapping reads it. Pure function.
 namespace bellwire::gateway::fcm {
 
-// Reads a SendMessageRequest: {"message": {...}, "validate_only": true}. Names come in lowerCamelCase or
-// in snake_case and leave in lowerCamelCase; what is null or absent is left out; enums come by name, in
-// capitals or not, and leave in capitals. What FCM lets its callers choose (values of `data`, the
-// notification of `webpush`, the payload of `apns`) stays as it is.
+// Reads a SendMessageRequest: {"message": {...}, "validate_only": true}. Names come in
+// lowerCamelCase or in snake_case and leave in lowerCamelCase; what is null or absent is left out;
+// enums come by name, in capitals or not, and leave in capitals. What FCM lets its callers choose
+// (values of `data`, the notification of `webpush`, the payload of `apns`) stays as it is.
 //
 // Errors, all INVALID_ARGUMENT, with the path of the field where there is one, such as
 // "message.android.ttl":

@@ -10,8 +10,8 @@
 #include "absl/time/time.h"
 #include "gateway/doors/http/reply.h"
 
-// The token endpoint's side of OAuth 2.0 (RFC 6749) with assertions of service accounts (RFC 7523). Pure
-// functions.
+// The token endpoint's side of OAuth 2.0 (RFC 6749) with assertions of service accounts (RFC 7523).
+// Pure functions.
 namespace bellwire::gateway::fcm {
 
 // The longest request: an assertion of kMaxJwtBytes has no character that a form escapes.
@@ -25,7 +25,8 @@ absl::StatusOr<std::string> ReadTokenRequest(absl::string_view form);
 // {"access_token":"...","expires_in":3600,"token_type":"Bearer"}, which nobody may store.
 http::Reply AccessTokenReply(absl::string_view access_token, absl::Duration lifetime);
 
-// {"error":"invalid_grant","error_description":"..."}, also of an error of HTTP itself. REQUIRES: !error.ok().
+// {"error":"invalid_grant","error_description":"..."}, also of an error of HTTP itself. REQUIRES:
+// !error.ok().
 http::Reply OauthErrorReply(const absl::Status& error);
 
 }  // namespace bellwire::gateway::fcm

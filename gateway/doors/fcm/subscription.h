@@ -12,15 +12,15 @@
 #include "gateway/doors/fcm/fcm_path.h"
 #include "nlohmann/json.hpp"
 
-// The JSON of FCM's two ways to manage topics: the Instance ID service (iid) and topicSubscriptions. Pure
-// functions.
+// The JSON of FCM's two ways to manage topics: the Instance ID service (iid) and
+// topicSubscriptions. Pure functions.
 namespace bellwire::gateway::fcm {
 
 // 1,000 tokens of kMaxTokenChars, and their quotes.
 inline constexpr size_t kMaxBatchBodyBytes = 256 * 1024;
 
-// The body of batchAdd and batchRemove: {"to": "/topics/NAME", "registration_tokens": ["...", ...]}. Fields
-// beside the two are not looked at, as there.
+// The body of batchAdd and batchRemove: {"to": "/topics/NAME", "registration_tokens": ["...",
+// ...]}. Fields beside the two are not looked at, as there.
 struct TopicBatch {
   std::string topic;
   std::vector<std::string> tokens;

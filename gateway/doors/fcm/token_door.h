@@ -10,8 +10,8 @@
 
 namespace bellwire::gateway::fcm {
 
-// The token endpoint of service accounts: POST /oauth2/token, and where Google's is, for clients that know
-// no `token_uri` (docs/reference/fcm.md). Thread-safe.
+// The token endpoint of service accounts: POST /oauth2/token, and where Google's is, for clients
+// that know no `token_uri` (docs/reference/fcm.md). Thread-safe.
 class TokenDoor final : public http::WholeBodyDoor {
  public:
   // Not owned; it outlives the door.

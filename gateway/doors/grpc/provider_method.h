@@ -19,8 +19,8 @@ namespace bellwire::gateway {
 // What a method asks of its callers' credentials.
 enum class Access { kSendOnly, kFull };
 
-// Adds a method of the provider API. Each call is authenticated by its metadata, then its request is
-// taken, and `serve` gets both. `authenticator` outlives the table.
+// Adds a method of the provider API. Each call is authenticated by its metadata, then its request
+// is taken, and `serve` gets both. `authenticator` outlives the table.
 template <typename Request, typename Response>
 void AddProviderMethod(MethodTable* methods, Authenticator* authenticator, absl::string_view path,
                        Access access,

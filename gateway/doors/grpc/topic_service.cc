@@ -15,8 +15,8 @@
 namespace bellwire::gateway {
 namespace {
 
-// 1,000 tokens of 160 characters and a topic. A parser makes 32 bytes of memory or more of a token of
-// two bytes.
+// 1,000 tokens of 160 characters and a topic. A parser makes 32 bytes of memory or more of a token
+// of two bytes.
 constexpr size_t kMaxChangeBytes = 256 * 1024;
 // A payload and a condition, or a name.
 constexpr size_t kMaxRequestBytes = 32 * 1024;

@@ -11,8 +11,8 @@
 
 namespace bellwire::gateway {
 
-// bellwire.push.v1.TopicService: authenticates each call and passes it on. Thread-safe; outlives its
-// calls.
+// bellwire.push.v1.TopicService: authenticates each call and passes it on. Thread-safe; outlives
+// its calls.
 class TopicService {
  public:
   // Not owned; they outlive the service.

@@ -114,8 +114,8 @@ class Door {
   virtual ~Door() = default;
   // Several loops' threads ask at a time.
   virtual bool Matches(const RequestHead& head) const = 0;
-  // Whether the door's clients take a GOAWAY (RFC 9113, 6.8) for the failure of all that they have under
-  // way. A connection with such a request is drained when it pauses.
+  // Whether the door's clients take a GOAWAY (RFC 9113, 6.8) for the failure of all that they have
+  // under way. A connection with such a request is drained when it pauses.
   virtual bool GoAwayFailsRequests() const { return false; }
   // Whose handler is null hears nothing more; it has answered, or does so before this returns.
   virtual std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) = 0;

@@ -10,8 +10,8 @@
 
 namespace bellwire::http {
 
-// What the field Idempotency-Key says: in quotes, as its draft has it, or without, as most people write
-// it. nullopt: there is no such field.
+// What the field Idempotency-Key says: in quotes, as its draft has it, or without, as most people
+// write it. nullopt: there is no such field.
 inline std::optional<absl::string_view> IdempotencyKey(const HeaderList& headers) {
   const std::string* const field = FindHeader(headers, "idempotency-key");
   if (field == nullptr) return std::nullopt;

@@ -51,7 +51,8 @@ enum class Resource {
 
 struct Target {
   Resource resource = Resource::kNone;
-  // Of kMessage, and the token of kSubscriptions, the id of kTopicMessage; they point into the path.
+  // Of kMessage, and the token of kSubscriptions, the id of kTopicMessage; they point into the
+  // path.
   absl::string_view token;
   absl::string_view id;
 };

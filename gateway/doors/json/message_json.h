@@ -23,8 +23,8 @@ absl::Status ParseMessageJson(absl::string_view text, size_t max_elements,
                               google::protobuf::Message* message);
 
 // Names in lowerCamelCase, enums by name, and every field that isn't a message, also where it has its
-// default; an int64 is a text. REQUIRES: besides those above the message has fields of int32 and int64
-// at most.
+// default; an int64 is a text. REQUIRES: besides those above the message has fields of int32 and
+// int64 at most.
 std::string MessageToJson(const google::protobuf::Message& message);
 
 }  // namespace bellwire::gateway

@@ -1,5 +1,5 @@
-// Any bytes as the JSON of a Send, of a batch, of what topics are asked, and as a value: refused with a reason, or taken. What is
-// taken as a message reads back from what it is written as.
+// Any bytes as the JSON of a Send, of a batch, of what topics are asked, and as a value: refused
+// with a reason, or taken. What is taken as a message reads back from what it is written as.
 
 #include <cstddef>
 #include <cstdint>

@@ -125,8 +125,8 @@ TEST_F(VapidTest, BothSpellingsAndThoseOfLibraries) {
             key);
 }
 
-// Bits that belong to no byte (RFC 4648, 3.5) would let one JWT be many texts, each of which is verified
-// and remembered for itself.
+// Bits that belong to no byte (RFC 4648, 3.5) would let one JWT be many texts, each of which is
+// verified and remembered for itself.
 TEST_F(VapidTest, AJwtIsOneText) {
   const std::string jwt = kRfcJwt;
   ASSERT_TRUE(ParseVapidJwt(jwt).ok());

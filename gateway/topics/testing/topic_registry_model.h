@@ -32,7 +32,8 @@ class TopicRegistryModel final : public TopicApi, public MailboxApi {
 
   struct Faults {
     absl::Duration longest_way = absl::Milliseconds(5);
-    // Of a thousand requests: get lost before they arrive, or their answers; arrive up to 40 s late.
+    // Of a thousand requests: get lost before they arrive, or their answers; arrive up to 40 s
+    // late.
     int lost_requests = 0;
     int lost_answers = 0;
     int late_requests = 0;

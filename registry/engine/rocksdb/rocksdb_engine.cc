@@ -48,9 +48,10 @@ constexpr uint32_t kCommitsVersion = 5;
 // Upgraded at the first start. Before kCommitsVersion the latest writes lie in the log files
 // (format4_log.h). Format 3 has none there.
 constexpr uint32_t kOldestUpgradable = 3;
-// Of RecentWrites, what goes to the tables with one commit: 2 ms of the processor. Devices that were written
-// together leave together; all at once, 200 devices with 100 apps each held the writer up for 50 ms.
-// A commit that brings more takes twice that with it: so they keep up, because what leaves has come.
+// Of RecentWrites, what goes to the tables with one commit: 2 ms of the processor. Devices that
+// were written together leave together; all at once, 200 devices with 100 apps each held the writer
+// up for 50 ms. A commit that brings more takes twice that with it: so they keep up, because what
+// leaves has come.
 constexpr uint64_t kMinLeavingBytes = 128 * 1024;
 // In RocksDB's default column family, which holds nothing else.
 constexpr absl::string_view kFormatKey = "format";
@@ -181,8 +182,8 @@ class RocksDbEngine::Database final : public KvReader {
 
   // Puts one change into the batch.
   void Stage(Family family, absl::string_view key, const std::optional<std::string>& value);
-  // What the commit says about RecentWrites: its entry in the log, and what leaves for the tables, of which
-  // there are at most so many bytes and a device's.
+  // What the commit says about RecentWrites: its entry in the log, and what leaves for the tables,
+  // of which there are at most so many bytes and a device's.
   void StageRecent(const WriteSet& writes, const LogPlace& place, uint64_t leaving_bytes);
   // What lies in the log files of a store before format 5.
   absl::StatusOr<WriteSet> ReadOldLog() const;

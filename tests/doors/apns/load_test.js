@@ -1,5 +1,6 @@
-// What a backend that sends much through a client library of APNs can rely on: each promise is kept,
-// none is lost, and with ids none comes twice, whatever dies. Over the daemons. Run by clients_test.sh.
+// What a backend that sends much through a client library of APNs can rely on: each promise is
+// kept, none is lost, and with ids none comes twice, whatever dies. Over the daemons. Run by
+// clients_test.sh.
 'use strict';
 const assert = require('assert');
 const crypto = require('crypto');
@@ -7,7 +8,8 @@ const {after, before, test} = require('node:test');
 const apn = require('@parse/node-apn');
 const {Backend, notification, reasonOf, until} = require('./backend');
 
-// A mailbox holds 100 messages of an app, so that so many apps hold a burst even if the phone sleeps.
+// A mailbox holds 100 messages of an app, so that so many apps hold a burst even if the phone
+// sleeps.
 const BURST = 5000;
 const APPS = BURST / 100;
 // Sends under way while something dies.

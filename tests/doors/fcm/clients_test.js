@@ -335,8 +335,8 @@ test('503 while the registry is away is repeated by itself', async context => {
       text => app.texts().includes(text)));
 });
 
-// Sends until each was accepted, as a backend does that is told to slow down. Answers what else it was
-// told.
+// Sends until each was accepted, as a backend does that is told to slow down. Answers what else it
+// was told.
 async function sendAll(texts) {
   const others = [];
   let left = texts;

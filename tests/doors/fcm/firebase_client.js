@@ -1,5 +1,5 @@
-// npm's firebase-admin: does what lines of JSON on standard input say, and answers a line each. A program
-// of its own, since Node.js takes further CAs at its start only (NODE_EXTRA_CA_CERTS).
+// npm's firebase-admin: does what lines of JSON on standard input say, and answers a line each. A
+// program of its own, since Node.js takes further CAs at its start only (NODE_EXTRA_CA_CERTS).
 'use strict';
 const fs = require('fs');
 const readline = require('readline');

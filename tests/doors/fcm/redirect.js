@@ -1,5 +1,5 @@
-// Loaded by `node --require` before a client of FCM, which stays as it is: the hosts that it knows are
-// ours. Counts what it asks and is answered, and lets a test set its clock.
+// Loaded by `node --require` before a client of FCM, which stays as it is: the hosts that it knows
+// are ours. Counts what it asks and is answered, and lets a test set its clock.
 'use strict';
 const dns = require('dns');
 const http2 = require('http2');

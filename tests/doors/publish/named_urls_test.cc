@@ -1,5 +1,5 @@
-// URLs that a client names are told to apps, or refused, and nobody connects to them (no request forgery by the
-// server): over real processes, through curl, with a listener behind each URL.
+// URLs that a client names are told to apps, or refused, and nobody connects to them (no request
+// forgery by the server): over real processes, through curl, with a listener behind each URL.
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -44,8 +44,9 @@ using Strings = std::vector<std::string>;
 constexpr char kMail[] = "com.example.mail";
 constexpr char kPublicUrl[] = "https://push.example.com";
 
-// Two ports of loopback that accept nothing. The kernel completes connections all the same and keeps them:
-// whoever connects is there to see afterwards, and waits for an answer that never comes.
+// Two ports of loopback that accept nothing. The kernel completes connections all the same and
+// keeps them: whoever connects is there to see afterwards, and waits for an answer that never
+// comes.
 class Trap {
  public:
   Trap() {

@@ -201,7 +201,8 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
             calls += [asyncio.ensure_future(soon(distributor.call_register(strings(
                 service=flooder.service, token=str(token))))) for token in range(50)]
             if number == 0:
-                # This app alone asks for more than an app may have; beside others, all may fill up first.
+                # This app alone asks for more than an app may have; beside others, all may fill up
+                # first.
                 await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         reasons = [answer["reason"].value for answer in await asyncio.gather(*calls)]
         self.assertEqual(set(reasons), {"INTERNAL_ERROR", "ACTION_REQUIRED", "NETWORK"})

@@ -22,9 +22,9 @@ namespace bellwire::http {
 
 // Pushes (Exchange::Push) of one connection that its peer has not read: fewer, if it says so.
 inline constexpr size_t kMaxHttpPushes = 16;
-// What is left of a body whose request has its answer already is read, and dropped, for so long: a client
-// that is still sending may lose the answer if its stream is reset at once, as curl 7.88 does. The stream's
-// window bounds the bytes.
+// What is left of a body whose request has its answer already is read, and dropped, for so long: a
+// client that is still sending may lose the answer if its stream is reset at once, as curl 7.88
+// does. The stream's window bounds the bytes.
 inline constexpr absl::Duration kH2DiscardTime = absl::Seconds(2);
 
 // One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.

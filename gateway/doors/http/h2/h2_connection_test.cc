@@ -163,8 +163,8 @@ TEST_F(H2ConnectionTest, AfterTheAnswerARequestMayEndInPeace) {
   EXPECT_EQ(h().client.response(id).error, 0u);
 }
 
-// What a client sends although it has its answer: no more than a window of each stream, and others on its
-// connection are served meanwhile.
+// What a client sends although it has its answer: no more than a window of each stream, and others
+// on its connection are served meanwhile.
 TEST_F(H2ConnectionTest, ARestThatIsDroppedIsBounded) {
   door_.answer_at_once = true;
   const std::string endless(8 * kHttpStreamWindowBytes, 'x');
