@@ -159,6 +159,16 @@ void AddProviderFlags(CLI::App* command, ProviderFlags* flags) {
       ->group(group);
 }
 
+void AddMessageNameFlags(CLI::App* command, MessageNameFlags* flags) {
+  command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
+      ->type_name("")
+      ->required();
+  command->add_option("--token", flags->token, "The token that it was sent to")
+      ->type_name("TOKEN")
+      ->required();
+  AddProviderFlags(command, flags);
+}
+
 absl::StatusOr<ServerConnection> ServerConnection::OpenAsAdmin(const AdminFlags& flags) {
   std::string path = flags.admin_token_file;
   if (path.empty() && !flags.data_dir.empty()) path = DataDir(flags.data_dir).admin_token();

@@ -41,12 +41,19 @@ struct ProviderFlags : ServerFlags {
   std::string team_id;
 };
 
+// Which message, for the commands about one.
+struct MessageNameFlags : ProviderFlags {
+  std::string token;
+  std::string message_id;
+};
+
 // Each also reads the environment: BELLWIRE_SERVER, BELLWIRE_CA, BELLWIRE_DATA_DIR,
 // BELLWIRE_ADMIN_TOKEN_FILE, BELLWIRE_CREDENTIALS. Flags win, also --data_dir over a CA or an admin
 // token of the environment, and --key over its credentials.
 void AddServerFlags(CLI::App* command, ServerFlags* flags);
 void AddAdminFlags(CLI::App* command, AdminFlags* flags);
 void AddProviderFlags(CLI::App* command, ProviderFlags* flags);
+void AddMessageNameFlags(CLI::App* command, MessageNameFlags* flags);
 
 // A connection to the provider port and the credential for its calls; connects on first use.
 // Thread-safe.

@@ -5,8 +5,10 @@
 
 namespace bellwire {
 
-// Whether a topic may have this name: 1 to kMaxTopicNameChars characters of [a-zA-Z0-9-_.~%], as
-// FCM's.
+// Whether `c` may stand in the name of a topic: [a-zA-Z0-9-_.~%], as in FCM's.
+bool IsTopicNameChar(char c);
+
+// Whether a topic may have this name: 1 to kMaxTopicNameChars such characters.
 bool IsValidTopicName(absl::string_view name);
 
 }  // namespace bellwire

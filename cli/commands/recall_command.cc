@@ -13,11 +13,6 @@ namespace {
 using bellwire::push::v1::PushService;
 using bellwire::push::v1::RecallResponse;
 
-struct Flags : ProviderFlags {
-  std::string token;
-  std::string message_id;
-};
-
 // For a person: what the outcome means.
 std::string Describe(RecallResponse::Outcome outcome) {
   switch (outcome) {
@@ -33,7 +28,7 @@ std::string Describe(RecallResponse::Outcome outcome) {
   }
 }
 
-absl::Status Recall(const Flags& flags, CommandContext* context) {
+absl::Status Recall(const MessageNameFlags& flags, CommandContext* context) {
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server,
                             ServerConnection::OpenAsProvider(flags, context->clock->WallNow()));
   bellwire::push::v1::RecallRequest request;
@@ -58,14 +53,8 @@ absl::Status Recall(const Flags& flags, CommandContext* context) {
 void AddRecallCommand(CLI::App* root, CommandContext* context) {
   CLI::App* command =
       root->add_subcommand("recall", "Take a message back while the app has not got it");
-  auto flags = std::make_shared<Flags>();
-  command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
-      ->type_name("")
-      ->required();
-  command->add_option("--token", flags->token, "The token that it was sent to")
-      ->type_name("TOKEN")
-      ->required();
-  AddProviderFlags(command, flags.get());
+  auto flags = std::make_shared<MessageNameFlags>();
+  AddMessageNameFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire recall MESSAGE_ID --token TOKEN --credentials cred.json --ca ca.pem");

@@ -17,11 +17,6 @@ using bellwire::push::v1::PushService;
 using bellwire::push::v1::Receipt;
 using bellwire::push::v1::Step_Name;
 
-struct Flags : ProviderFlags {
-  std::string token;
-  std::string message_id;
-};
-
 // Receipts have milliseconds, so a step takes no fraction of one.
 std::string RenderStep(absl::Duration took) {
   if (took >= absl::Seconds(1)) return absl::StrCat("+", RenderDuration(took));
@@ -74,7 +69,7 @@ void PrintTimeline(const GetMessageResponse& message, absl::Time now, Terminal& 
                             : ""));
 }
 
-absl::Status Show(const Flags& flags, CommandContext* context) {
+absl::Status Show(const MessageNameFlags& flags, CommandContext* context) {
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server,
                             ServerConnection::OpenAsProvider(flags, context->clock->WallNow()));
   bellwire::push::v1::GetMessageRequest request;
@@ -95,14 +90,8 @@ absl::Status Show(const Flags& flags, CommandContext* context) {
 void AddTraceCommand(CLI::App* root, CommandContext* context) {
   CLI::App* command =
       root->add_subcommand("trace", "Where a message is, since when, and every step so far");
-  auto flags = std::make_shared<Flags>();
-  command->add_option("MESSAGE_ID", flags->message_id, "As `bellwire send` answered it")
-      ->type_name("")
-      ->required();
-  command->add_option("--token", flags->token, "The token that it was sent to")
-      ->type_name("TOKEN")
-      ->required();
-  AddProviderFlags(command, flags.get());
+  auto flags = std::make_shared<MessageNameFlags>();
+  AddMessageNameFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire trace MESSAGE_ID --token TOKEN --credentials cred.json --ca ca.pem");

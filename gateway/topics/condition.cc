@@ -10,7 +10,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
-#include "gateway/topics/topic_name.h"
+#include "rpc/topic_name.h"
 
 namespace bellwire::gateway {
 namespace {

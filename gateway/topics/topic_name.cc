@@ -16,8 +16,6 @@ absl::Status BadTopic(absl::string_view message) {
 
 }  // namespace
 
-bool IsTopicNameChar(char c) { return IsValidTopicName(absl::string_view(&c, 1)); }
-
 absl::Status CheckTopicName(absl::string_view name) {
   if (name.empty()) return BadTopic("The name of the topic is missing.");
   if (name.size() > kMaxTopicNameChars) {

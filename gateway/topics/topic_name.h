@@ -6,11 +6,8 @@
 
 namespace bellwire::gateway {
 
-// Whether `c` may stand in the name of a topic: [a-zA-Z0-9-_.~%].
-bool IsTopicNameChar(char c);
-
-// Pure. INVALID_ARGUMENT BAD_TOPIC, with the field "topic": not a name of 1 to kMaxTopicNameChars
-// such characters.
+// Pure. Says what is wrong with a name that no topic may have (rpc/topic_name.h).
+//   INVALID_ARGUMENT BAD_TOPIC, with the field "topic"
 absl::Status CheckTopicName(absl::string_view name);
 
 }  // namespace bellwire::gateway

@@ -50,6 +50,10 @@ class Service final : public RegistryApi {
   internal::v1::RegisterAppResponse Registered(const DeviceId& device,
                                                const RegistrationResult& result,
                                                uint64_t app_tag) const;
+  using TopicMessageMethod = absl::StatusOr<push::v1::TopicMessage> (Store::*)(absl::string_view,
+                                                                               const MessageId&);
+  void SubmitAboutTopicMessage(const internal::v1::GetTopicMessageRequest& request,
+                               TopicMessageMethod method, Done<push::v1::TopicMessage> done);
 
   GroupCommit* const group_commit_;
   const TokenSealer* const sealer_;

@@ -201,24 +201,23 @@ void Service::Advance(internal::v1::AdvanceRequest request,
 
 void Service::GetTopicMessage(internal::v1::GetTopicMessageRequest request,
                               Done<push::v1::TopicMessage> done) {
-  const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
-  if (Refuse(CheckTeamId(request.team_id()), done) || Refuse(message.status(), done)) return;
-  group_commit_->Submit<push::v1::TopicMessage>(
-      Owner::Team(request.team_id()),
-      [team_id = request.team_id(), message = *message](Store& store) {
-        return store.GetTopicMessage(team_id, message);
-      },
-      std::move(done));
+  SubmitAboutTopicMessage(request, &Store::GetTopicMessage, std::move(done));
 }
 
 void Service::RecallTopicMessage(internal::v1::GetTopicMessageRequest request,
                                  Done<push::v1::TopicMessage> done) {
+  SubmitAboutTopicMessage(request, &Store::RecallTopicMessage, std::move(done));
+}
+
+void Service::SubmitAboutTopicMessage(const internal::v1::GetTopicMessageRequest& request,
+                                      TopicMessageMethod method,
+                                      Done<push::v1::TopicMessage> done) {
   const absl::StatusOr<MessageId> message = DecodeMessageId(request.message_id());
   if (Refuse(CheckTeamId(request.team_id()), done) || Refuse(message.status(), done)) return;
   group_commit_->Submit<push::v1::TopicMessage>(
       Owner::Team(request.team_id()),
-      [team_id = request.team_id(), message = *message](Store& store) {
-        return store.RecallTopicMessage(team_id, message);
+      [team_id = request.team_id(), message = *message, method](Store& store) {
+        return (store.*method)(team_id, message);
       },
       std::move(done));
 }
