@@ -9,18 +9,17 @@
 #include "common/clock.h"
 #include "common/ids.h"
 
-// Fills the store of a registry with devices that have one app each, subscribed to one topic: a
-// million of them takes minutes by hand of agents, and seconds so. The program make-subscribers is
-// this:
+// Fills the store of a registry with devices that have one app each, subscribed to one topic, for
+// benches that need more devices than agents can be run. The program make-subscribers calls it:
 //
 //   bellwire serve --data_dir DIR           # stopped: the store is opened by one process at a time
 //   make-subscribers --data_dir DIR --team TEAM_ID --app com.example.news --topic news --count 1000000
 //   bellwire registry check --data_dir DIR  # finds nothing wrong
 //
-// Team and app are made if they are not there; then the team has no key: `bellwire key create`
-// makes one. Nobody has the devices' keys, so none of them ever logs in: messages wait in their
-// mailboxes. A second run with another --first adds others; with the same one it changes nothing
-// but the topic.
+// Makes the team and the app if they do not exist. Such a team has no key; `bellwire key create`
+// makes one. The devices never log in, since nobody has their keys, so messages wait in their
+// mailboxes. A second run with another --first adds devices. With the same --first it subscribes the
+// same devices to its --topic.
 namespace bellwire::bench {
 
 struct SubscribersWanted {

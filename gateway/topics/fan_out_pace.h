@@ -8,14 +8,13 @@
 
 namespace bellwire::gateway {
 
-// How many calls of fan-outs may be under way so that nobody else waits for them. A fan-out is in
-// no hurry, and a Send is: so it takes what capacity is left and gives way as soon as a queue
-// begins.
+// How many calls of fan-outs may be under way. A single Send is urgent and a fan-out is not, so a
+// fan-out takes the capacity that is left and gives way as soon as a queue begins.
 //
 // As LEDBAT (RFC 6817) it measures the queue by its own calls. The fastest call of the latest
-// kBaseTime says what one takes without a queue. As long as the calls of a window of time take
-// little longer, on the average, one more may be under way; when they take too long, a quarter
-// less. What other gateways and Sends make of the queue counts as well, since it is the same queue.
+// kBaseTime says what one takes without a queue. If the average call of a window takes little
+// longer, the limit grows by one; if it takes too long, the limit shrinks by a quarter. The queue is
+// shared, so what other gateways and Sends put into it counts as well.
 //
 // Pure. Not thread-safe.
 class FanOutPace {

@@ -28,7 +28,8 @@ inline constexpr size_t kMaxOpenFanOutsPerTeam = 100;
 inline constexpr size_t kMaxOpenFanOuts = 16 * 1024;
 // How long a claim may last without an Advance, whatever the gateway asks for.
 inline constexpr absl::Duration kMaxClaimLease = absl::Minutes(5);
-// A topic message whose fan-out goes on is looked at again so much later.
+// A topic message that is due to be forgotten is kept this much longer if it has not expired, or if
+// its fan-out still runs.
 inline constexpr absl::Duration kForgetAgainAfter = absl::Hours(1);
 
 // Topic messages and their fan-outs, of all teams: who may send which, how far each is.
@@ -40,12 +41,12 @@ inline constexpr absl::Duration kForgetAgainAfter = absl::Hours(1);
 //   (publish) ─▶ sending ──done──▶ ended (DONE) ──recall──▶ recalling ──done──▶ ended (RECALLED)
 //                   └──recall: nobody sends any more──────▶    ↑
 //
-// While a gateway that sends has the claim, a recall waits until it gives the claim back, or for
-// the end of its claim: nobody recalls what is still under way.
+// A recall begins when the gateway that sends gives its claim back, or when the claim ends. So
+// nothing is recalled while it is still being sent.
 //
-// Claims are in memory and in the record of their fan-out. A restart gives each of them its whole
-// lease again: so no fan-out is claimed twice because the registry was away, and a gateway that is
-// gone is missed one lease later.
+// A claim is kept in memory and in the record of its fan-out. A restart of the registry gives each
+// claim its whole lease again, so the time of the restart never ends a claim. If the gateway is gone
+// too, its fan-out waits for one lease.
 //
 // Changes are staged in the overlay, which outlives it. Not thread-safe. Errors: those of KvReader,
 // and those named.
