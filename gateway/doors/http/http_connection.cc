@@ -46,6 +46,7 @@ void HttpConnection::OnOpen() {
   } else {
     return;
   }
+  if (draining_) http_->Drain();
   Flush();
 }
 
@@ -70,6 +71,10 @@ void HttpConnection::Recognise(absl::string_view data) {
     Speak<H2Connection>();
   }
   Feed(std::exchange(pending_, std::string()));
+  // After its first request, which is served yet.
+  if (ended_ || !draining_) return;
+  http_->Drain();
+  Flush();
 }
 
 template <typename Protocol>
@@ -164,7 +169,7 @@ void HttpConnection::OnChanged() {
 
 void HttpConnection::OnTimer() {
   if (ended_) return;
-  if (http_ == nullptr) return End("no_request");
+  if (http_ == nullptr) return End(draining_ ? "" : "no_request");
   http_->OnTimer();
   timer_at_ = MonotonicTime::FromNanoseconds(INT64_MAX);
   Flush();
@@ -179,9 +184,14 @@ void HttpConnection::ArmTimer() {
 }
 
 void HttpConnection::Drain() {
-  if (ended_) return;
-  // Nothing was asked for yet.
-  if (http_ == nullptr) return Close();
+  if (ended_ || std::exchange(draining_, true)) return;
+  if (http_ == nullptr) {
+    // To the client the handshake may be over, and its first requests on their way.
+    if (timer_at_ - shared_->loop->clock().Monotonic() > kHttpDrainNotice) {
+      timer_->Arm(kHttpDrainNotice);
+    }
+    return;
+  }
   http_->Drain();
   Flush();
 }

@@ -64,6 +64,8 @@ class HttpConnection final : public net::Stream::Delegate, public ServerProtocol
   HttpConnection(const Shared* shared, Arrival arrival, std::unique_ptr<net::Stream> stream);
 
   void Flush();
+  // Tells the client to go elsewhere; during a TLS handshake, as soon as that is over. Closes after
+  // kHttpDrainNotice if it is not over by then.
   void Drain();
   // Whatever is not answered by now never is. It closes as soon as the peer took what is written.
   void EndExchanges();
@@ -103,6 +105,7 @@ class HttpConnection final : public net::Stream::Delegate, public ServerProtocol
   const std::unique_ptr<net::Stream> stream_;
   MemoryAccount memory_;
   bool ended_ = false;
+  bool draining_ = false;
   bool settled_ = false;
   bool flushing_ = false;
   // The peer's bytes that wait for their turn. Nothing is read meanwhile.

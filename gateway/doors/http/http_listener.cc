@@ -293,7 +293,7 @@ class HttpShard final : public HttpConnection::Owner {
         std::make_unique<HttpConnection>(&shared_, std::move(arrival), std::move(stream));
     HttpConnection* const added = connection.get();
     connections_.emplace(id, std::move(connection));
-    if (draining_) added->Close();
+    if (draining_) added->Drain();
   }
 
   std::vector<HttpConnection*> All() const {

@@ -6,6 +6,7 @@ const readline = require('readline');
 const {cert, initializeApp} = require('firebase-admin/app');
 const {getMessaging} = require('firebase-admin/messaging');
 
+const BATCH_DEADLINE_MS = 30000;
 const account = process.argv[2];
 let apps = 0;
 let app;
@@ -21,21 +22,31 @@ function flat(response) {
   return response.messageId;
 }
 
+// A batch whose session ended early still says what became of each.
+async function sendEach(messages, dryRun) {
+  try {
+    return (await getMessaging(app).sendEach(messages, dryRun)).responses.map(flat);
+  } catch (error) {
+    if (!error.pendingBatchResponse) throw error;
+    return (await error.pendingBatchResponse).responses.map(flat);
+  }
+}
+
+// firebase-admin waits for ever for a batch whose connection ends without GOAWAY and without an
+// error, as it does when the kernel closes it for a process that was killed.
+function withDeadline(batch) {
+  let timer;
+  const late = new Promise(done => timer = setTimeout(() => done('unsettled'), BATCH_DEADLINE_MS));
+  return Promise.race([batch, late]).finally(() => clearTimeout(timer));
+}
+
 const commands = {
   begin,
   clock: ({behind}) => redirected.setBehind(behind),
   sends: () => redirected.sends,
   token: async () => (await app.options.credential.getAccessToken()).access_token,
   send: ({message, dryRun}) => getMessaging(app).send(message, dryRun),
-  // A batch whose session ended early still says what became of each.
-  sendEach: async ({messages, dryRun}) => {
-    try {
-      return (await getMessaging(app).sendEach(messages, dryRun)).responses.map(flat);
-    } catch (error) {
-      if (!error.pendingBatchResponse) throw error;
-      return (await error.pendingBatchResponse).responses.map(flat);
-    }
-  },
+  sendEach: ({messages, dryRun}) => withDeadline(sendEach(messages, dryRun)),
   multicast: async ({message, dryRun}) =>
       (await getMessaging(app).sendEachForMulticast(message, dryRun)).responses.map(flat),
   subscribe: ({tokens, topic}) => getMessaging(app).subscribeToTopic(tokens, topic),
