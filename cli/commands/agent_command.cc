@@ -149,8 +149,12 @@ void Print(const agent::v1::Status& status, absl::Time now, Terminal& out) {
   fields.insert(
       fields.end(),
       {{"heartbeat",
-        absl::StrCat("every ", RenderDuration(absl::Milliseconds(status.heartbeat_interval_ms())),
-                     ", ", status.heartbeats_sent(), " sent")},
+        // The first connection says how often.
+        status.heartbeat_interval_ms() == 0
+            ? "none yet"
+            : absl::StrCat("every ",
+                           RenderDuration(absl::Milliseconds(status.heartbeat_interval_ms())), ", ",
+                           status.heartbeats_sent(), " sent")},
        {"traffic",
         absl::StrCat(status.bytes_sent(), " bytes sent, ", status.bytes_received(), " received")},
        {"a day", RenderDay(status.last_day())},
