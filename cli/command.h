@@ -49,6 +49,8 @@ void AddReceiptsCommand(CLI::App* root, CommandContext* context);
 void AddListenCommand(CLI::App* root, CommandContext* context);
 void AddAgentCommand(CLI::App* root, CommandContext* context);
 void AddCompanionCommand(CLI::App* root, CommandContext* context);
+void AddConfigCommand(CLI::App* root, CommandContext* context);
+void AddReloadCommand(CLI::App* root, CommandContext* context);
 void AddRegistryCommand(CLI::App* root, CommandContext* context);
 void AddVersionCommand(CLI::App* root, CommandContext* context);
 

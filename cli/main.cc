@@ -54,6 +54,8 @@ int Main(int argc, char** argv) {
   AddListenCommand(&root, &context);
   AddAgentCommand(&root, &context);
   AddCompanionCommand(&root, &context);
+  AddConfigCommand(&root, &context);
+  AddReloadCommand(&root, &context);
   AddRegistryCommand(&root, &context);
   AddVersionCommand(&root, &context);
   // An empty text is a message without payload.

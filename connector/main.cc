@@ -140,7 +140,7 @@ absl::Status Run(const Flags& flags) {
                          return server->Responds(patience);
                        }});
   const Watchdog watchdog(std::move(listeners));
-  WaitForShutdownSignal([&] {
+  WaitForShutdownSignal(flags, [&] {
     const std::string ticket_keys = TicketKeyFile(data_dir, flags.ticket_key_file);
     LogReload(
         absl::StrCat(data_dir.server_certificate(), ticket_keys.empty() ? "" : ", ", ticket_keys),

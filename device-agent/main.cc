@@ -109,7 +109,7 @@ int Main(int argc, char** argv) {
   const absl::Status ready = WriteReadyFile(
       flags.ready_file,
       {{"socket_path", (*agent)->socket_path()}, {"device_id", (*agent)->device_id()}});
-  if (ready.ok()) WaitForShutdownSignal([&agent] { (*agent)->Reload(); });
+  if (ready.ok()) WaitForShutdownSignal(flags, [&agent] { (*agent)->Reload(); });
   (*agent)->Stop();
   thread.join();
   return ready.ok() ? kExitOk : ReportFailure(ready);

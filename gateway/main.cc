@@ -85,7 +85,7 @@ absl::Status Run(const Flags& flags) {
   ready.emplace_back("provider_address", server->address());
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   const Watchdog watchdog(ListenersOf(*server));
-  WaitForShutdownSignal([&] {
+  WaitForShutdownSignal(flags, [&] {
     LogReload(data_dir.server_certificate(), server->ReloadCertificate());
     ReloadHttps(options, server.get());
     absl::StatusOr<std::string> token = ReadPrivateFile(data_dir.admin_token());

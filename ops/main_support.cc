@@ -11,15 +11,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <utility>
 
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
@@ -29,14 +29,28 @@
 #include "common/printable.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
+#include "ops/help_json.h"
 #include "ops/service_manager.h"
+#include "ops/settings.h"
 #include "ops/short_slices.h"
+#include "ops/suggestion.h"
 
 namespace bellwire {
 namespace {
 
 constexpr char kHintKey[] = "hint";
-constexpr char kConfigFlag[] = "--config";
+
+// The command line that ParseFlags took, for a reload.
+struct ParsedFlags {
+  CLI::App* command = nullptr;
+  std::vector<std::string> arguments;
+  std::vector<Setting> settings;
+};
+
+ParsedFlags& Parsed() {
+  static auto* const parsed = new ParsedFlags;
+  return *parsed;
+}
 
 // Who is not told waits longer, or starts us again: nothing to give up for.
 void TellServiceManager(absl::string_view state) {
@@ -126,28 +140,6 @@ void ForgetEnvironmentOfOthers(CLI::App* app, const CLI::App* named) {
   for (CLI::App* command : app->get_subcommands({})) ForgetEnvironmentOfOthers(command, named);
 }
 
-bool IsGiven(const CLI::Option& option, const std::vector<std::string>& arguments) {
-  for (const std::string& name : option.get_lnames()) {
-    const std::string flag = absl::StrCat("--", name);
-    for (const std::string& argument : arguments) {
-      if (argument == flag || absl::StartsWith(argument, flag + "=")) return true;
-    }
-  }
-  return false;
-}
-
-// Reads the file of a subcommand's --config; what the command line said already stays.
-void ReadConfigOf(CLI::App* command, const std::vector<std::string>& arguments) {
-  const CLI::Option* config = command->get_option_no_throw(kConfigFlag);
-  if (command->get_parent() == nullptr || config == nullptr || config->empty()) return;
-  for (CLI::Option* option : command->get_options()) {
-    // From the environment: read once more, behind the file.
-    if (!option->get_envname().empty() && !IsGiven(*option, arguments)) option->clear();
-  }
-  std::ifstream file(config->as<std::string>());
-  command->parse_from_stream(file);
-}
-
 // What is wrong with a value that is empty. Empty: none is.
 std::string ExplainEmptyValue(CLI::App* command, const std::vector<std::string>& may_be_empty) {
   for (const CLI::Option* option : command->get_options()) {
@@ -160,6 +152,22 @@ std::string ExplainEmptyValue(CLI::App* command, const std::vector<std::string>&
   return "";
 }
 
+// On standard output; answers what to exit with.
+int Print(absl::string_view text) {
+  if (std::cout << text << std::flush) return kExitOk;
+  return ReportFailure(absl::UnavailableError("can't write to standard output"));
+}
+
+// As CLI11 takes a command line: the last word first. The flags of the file go to the end, where the
+// command is named already, and before the words behind "--", which are no flags.
+std::vector<std::string> InReverse(std::vector<std::string> arguments,
+                                   const std::vector<std::string>& of_file) {
+  arguments.insert(std::find(arguments.begin(), arguments.end(), "--"), of_file.begin(),
+                   of_file.end());
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
+}
+
 int ReportUsage(const CLI::App* command, absl::string_view what) {
   std::string name;
   for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
@@ -167,43 +175,6 @@ int ReportUsage(const CLI::App* command, absl::string_view what) {
   }
   std::cerr << "error: " << Printable(what) << "\nhint: see `" << name << " --help`\n";
   return kExitUsage;
-}
-
-// Steps of one letter between two words.
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-// What is likely to be meant by `word`; empty if nothing is near.
-std::string Nearest(absl::string_view word, const std::vector<std::string>& known) {
-  constexpr size_t kFar = 3;
-  std::string nearest;
-  size_t least = std::min(kFar, word.size() / 2 + 1);
-  for (const std::string& candidate : known) {
-    // Hyphens for underscores are how other programs write it.
-    const size_t distance = Distance(absl::StrReplaceAll(word, {{"-", "_"}}),
-                                     absl::StrReplaceAll(candidate, {{"-", "_"}}));
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
-}
-
-std::string WithSuggestion(std::string what, const std::string& suggestion) {
-  if (!suggestion.empty()) absl::StrAppend(&what, "; is ", suggestion, " meant?");
-  return what;
 }
 
 // What is wrong with a word that the parser had no use for. Empty: there is none. CLI11 itself would
@@ -236,15 +207,49 @@ std::string ExplainLeftOver(CLI::App* command) {
   return WithSuggestion(absl::StrCat("there is no command \"", word, "\""), nearest);
 }
 
+absl::Status SetLog(const DaemonFlags& flags) {
+  LogLevel level = LogLevel::kInfo;
+  if (!ParseLogLevel(flags.log_level, &level)) {
+    return absl::InvalidArgumentError(absl::StrCat("log level ", flags.log_level, " is unknown"));
+  }
+  SetLogLevel(level);
+  SetLogFormat(flags.log_json ? LogFormat::kJson : LogFormat::kLogfmt);
+  return absl::OkStatus();
+}
+
+// Whether there is a configuration file.
+bool ReloadFile(const DaemonFlags& flags) {
+  ParsedFlags& parsed = Parsed();
+  if (flags.app == nullptr || flags.app != parsed.command) return false;
+  const std::string file = ConfigFileOf(parsed.arguments);
+  if (file.empty()) return false;
+  static const std::vector<std::string> reloadable(std::begin(kReloadableFlags),
+                                                   std::end(kReloadableFlags));
+  const absl::StatusOr<ReloadedSettings> reloaded =
+      ReloadSettings(parsed.command, parsed.arguments, reloadable, &parsed.settings);
+  LogReload(file, reloaded.ok() ? SetLog(flags) : reloaded.status());
+  if (!reloaded.ok()) return true;
+  if (!reloaded->changed.empty()) {
+    LogInfo("settings_changed", {{"keys", absl::StrJoin(reloaded->changed, ",")}});
+  }
+  if (!reloaded->need_restart.empty()) {
+    LogWarning("restart_needed", {{"keys", absl::StrJoin(reloaded->need_restart, ",")},
+                                  {"reason", "these are read at the start only"}});
+  }
+  return true;
+}
+
 }  // namespace
 
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
-  const std::string help = "Read flags from this file, one name=value a line";
-  // CLI11 reads configuration files for a whole program only; ParseFlags does it for a subcommand.
-  CLI::Option* config = app->get_parent() == nullptr ? app->set_config(kConfigFlag, "", help)
-                                                     : app->add_option(kConfigFlag, help);
-  config->check(CLI::ExistingFile.description(""))->type_name("FILE");
-  app->allow_config_extras(CLI::config_extras_mode::error);
+  flags->app = app;
+  // ParseFlags reads the file: CLI11 would for a whole program only, and before the environment.
+  const std::string config = "Read flags from this file, one key = value a line";
+  app->add_option(kConfigFlag, config)->type_name("FILE");
+  const std::string show =
+      "Print each flag's value and where it comes from, as JSON lines, and exit: what `bellwire "
+      "config` shows";
+  app->add_flag(kShowConfigFlag, show);
   app->add_option("--log_level", flags->log_level, "How much to log on stderr")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -259,12 +264,15 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
                               const std::vector<std::string>& may_be_empty) {
   HoldStandardDescriptors();
   CheckAddresses(app);
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  ForgetEnvironmentOfOthers(app, FindCommand(app, arguments));
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.size() == 1 && arguments[0] == kHelpJsonFlag) return Print(HelpAsJson(*app) + "\n");
+  CLI::App* const named = FindCommand(app, arguments);
+  ForgetEnvironmentOfOthers(app, named);
+  absl::StatusOr<std::vector<Setting>> settings = ResolveSettings(named, arguments);
+  if (!settings.ok()) return ReportUsage(named, settings.status().message());
   // CLI11 reports by exception; this is where they end.
   try {
-    app->parse(argc, argv);
-    ReadConfigOf(NamedCommand(app), arguments);
+    app->parse(InReverse(arguments, FlagsOfFile(*settings)));
   } catch (const CLI::ParseError& e) {
     CLI::App* command = NamedCommand(app);
     std::string what = ExplainLeftOver(command);
@@ -273,21 +281,20 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
       if (std::cout.flush()) return exit_code;
       return ReportFailure(absl::UnavailableError("can't write to standard output"));
     }
-    return ReportUsage(command, what.empty() ? e.what() : what);
+    if (what.empty()) what = absl::StrCat(e.what(), PlaceOf(e.what(), *settings));
+    return ReportUsage(command, what);
   }
   CLI::App* const command = NamedCommand(app);
   const std::string empty = ExplainEmptyValue(command, may_be_empty);
   if (!empty.empty()) return ReportUsage(command, empty);
+  const CLI::Option* const show = command->get_option_no_throw(kShowConfigFlag);
+  if (show != nullptr && !show->empty()) return Print(RenderSettings(*settings));
+  Parsed() = {.command = command, .arguments = std::move(arguments), .settings = *settings};
   return std::nullopt;
 }
 
 absl::Status PrepareProcess(const DaemonFlags& flags) {
-  LogLevel level = LogLevel::kInfo;
-  if (!ParseLogLevel(flags.log_level, &level)) {
-    return absl::InvalidArgumentError(absl::StrCat("log level ", flags.log_level, " is unknown"));
-  }
-  SetLogLevel(level);
-  SetLogFormat(flags.log_json ? LogFormat::kJson : LogFormat::kLogfmt);
+  if (absl::Status status = SetLog(flags); !status.ok()) return status;
   // Who waits for the file must not take that of an earlier run for ours.
   if (absl::Status status = CheckReplaceable(flags.ready_file); !status.ok()) return status;
   if (!flags.ready_file.empty() && unlink(flags.ready_file.c_str()) != 0 && errno != ENOENT) {
@@ -319,15 +326,16 @@ void SkipDeadlockDetection() {
 #endif
 }
 
-void WaitForShutdownSignal(const std::function<void()>& reload) {
+void WaitForShutdownSignal(const DaemonFlags& flags, const std::function<void()>& reload) {
   const sigset_t awaited = AwaitedSignals();
   int signal_number = 0;
   while (true) {
     sigwait(&awaited, &signal_number);
     if (signal_number != SIGHUP) break;
+    const bool has_file = ReloadFile(flags);
     if (reload) {
       reload();
-    } else {
+    } else if (!has_file) {
       LogInfo("hangup_ignored", {{"reason", "nothing here can be read again"}});
     }
   }

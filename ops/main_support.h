@@ -23,7 +23,7 @@
 //     if (absl::Status s = WriteReadyFile(flags.ready_file, {{"foo_address", address}}); !s.ok()) {
 //       return ReportFailure(s);
 //     }
-//     WaitForShutdownSignal();
+//     WaitForShutdownSignal(flags);
 //     … drain …
 //     return kExitOk;
 //   }
@@ -43,16 +43,23 @@ struct DaemonFlags {
   bool log_json = false;
   // Where to write the real addresses once everything listens. Empty: nowhere.
   std::string ready_file;
+  // Whose flags these are: set by AddDaemonFlags, not owned. Null: no file is read again.
+  CLI::App* app = nullptr;
 };
 
-// Adds --config FILE (each flag as a line `name=value`; the command line wins), --log_level,
-// --log_json, --ready_file and --version. `flags` must outlive the parse.
+// What of the configuration file takes effect without a restart (WaitForShutdownSignal). A flag of
+// that name must be read anew whenever it is used.
+inline constexpr absl::string_view kReloadableFlags[] = {"log_level", "log_json", "drain_seconds"};
+
+// Adds --config FILE (config_file.h), --show_config, --log_level, --log_json, --ready_file and
+// --version. `flags` must outlive the parse, and `app` the process's wait for its end.
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 
 // Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit
-// with it now (help or version was printed, or the error and where to find help). What wins, whatever the command: a flag, then the configuration
-// file, then the environment. An empty value is refused, as it is what a script with an unset
-// variable says; `may_be_empty` names the flags ("--text") for which it means something.
+// with it now (help, version or --show_config was printed, or the error and where to find help).
+// What wins, whatever the command: a flag, then the environment, then the configuration file
+// (settings.h). An empty value is refused, as it is what a script with an unset variable says;
+// `may_be_empty` names the flags ("--text") for which it means something.
 //
 // Standard input, output and error that the caller has closed are held first, so that no file or
 // socket takes their numbers: reading the one and writing to the other fail.
@@ -79,10 +86,14 @@ void SilenceGrpcLog();
 void SkipDeadlockDetection();
 
 // Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one
-// kills the process at once, so that a drain can be cut short. Until then each SIGHUP calls `reload`,
-// which logs what it has taken up (LogReload); after that it does nothing. Without `reload` a SIGHUP
-// is logged and ignored. REQUIRES: PrepareProcess.
-void WaitForShutdownSignal(const std::function<void()>& reload = nullptr);
+// kills the process at once, so that a drain can be cut short. Until then each SIGHUP reads the
+// configuration file again and then calls `reload`, which logs what it has taken up (LogReload);
+// after that it does nothing. With neither a file nor `reload` a SIGHUP is logged and ignored.
+//
+// Of the file, kReloadableFlags take effect (`settings_changed`); the keys of other changes are
+// logged (`restart_needed`). A file with an error changes nothing (`reload_failed`).
+// REQUIRES: PrepareProcess; `flags` are those of AddDaemonFlags, not a copy.
+void WaitForShutdownSignal(const DaemonFlags& flags, const std::function<void()>& reload = nullptr);
 
 // Logs what came of reading `what` (a file) again: `reloaded`, or `reload_failed` with the reason.
 // After a failure the daemon goes on with what it had.

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -103,7 +104,7 @@ TEST(PrepareProcessTest, RaisesTheDescriptorLimit) {
 TEST(ShutdownSignalTest, WaitReturnsOnSigterm) {
   ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
   std::thread sender([] { kill(getpid(), SIGTERM); });
-  WaitForShutdownSignal();
+  WaitForShutdownSignal(DaemonFlags());
   sender.join();
 }
 
@@ -111,7 +112,7 @@ TEST(ShutdownSignalTest, AHangupReloadsAndGoesOn) {
   ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
   int reloads = 0;
   std::thread sender([] { kill(getpid(), SIGHUP); });
-  WaitForShutdownSignal([&] {
+  WaitForShutdownSignal(DaemonFlags(), [&] {
     if (++reloads < 3) kill(getpid(), SIGHUP);
     if (reloads == 3) kill(getpid(), SIGTERM);
   });
@@ -125,7 +126,58 @@ TEST(ShutdownSignalTest, AHangupWithNothingToReloadIsIgnored) {
   ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
   kill(getpid(), SIGHUP);
   kill(getpid(), SIGTERM);
-  WaitForShutdownSignal();
+  WaitForShutdownSignal(DaemonFlags());
+}
+
+TEST(ShutdownSignalTest, AHangupReadsTheConfigurationAgain) {
+  const std::string path = TestPath("hangup.conf");
+  std::ofstream(path) << "log_level = info\nready_file = a\n";
+  CLI::App app;
+  DaemonFlags flags;
+  AddDaemonFlags(&app, &flags);
+  ASSERT_FALSE(Parse(&app, {"--config", path}).has_value());
+  flags.ready_file.clear();
+  ASSERT_TRUE(PrepareProcess(flags).ok());
+  testing::internal::CaptureStderr();
+  kill(getpid(), SIGHUP);
+  int reloads = 0;
+  std::ofstream(path) << "log_level = error\nlog_json = true\nready_file = b\n";
+  WaitForShutdownSignal(flags, [&] {
+    if (++reloads == 1) {
+      EXPECT_EQ(flags.log_level, "error");
+      std::ofstream(path) << "log_levle = info\n";
+      kill(getpid(), SIGHUP);
+    } else {
+      kill(getpid(), SIGTERM);
+    }
+  });
+  const std::string log = testing::internal::GetCapturedStderr();
+  // From the first line on in the new format, and without what is no error.
+  EXPECT_THAT(log, testing::Not(testing::HasSubstr("shutting_down")));
+  EXPECT_THAT(log, testing::HasSubstr("\"event\":\"reload_failed\""));
+  EXPECT_THAT(log, testing::HasSubstr("is \\\"log_level\\\" meant?"));
+  SetLogLevel(LogLevel::kInfo);
+  SetLogFormat(LogFormat::kLogfmt);
+}
+
+TEST(ShutdownSignalTest, AHangupNamesWhatNeedsARestart) {
+  const std::string path = TestPath("restart.conf");
+  std::ofstream(path) << "ready_file = a\n";
+  CLI::App app;
+  DaemonFlags flags;
+  AddDaemonFlags(&app, &flags);
+  ASSERT_FALSE(Parse(&app, {"--config", path}).has_value());
+  flags.ready_file.clear();
+  ASSERT_TRUE(PrepareProcess(flags).ok());
+  std::ofstream(path) << "ready_file = b\nlog_json = true\n";
+  testing::internal::CaptureStderr();
+  kill(getpid(), SIGHUP);
+  WaitForShutdownSignal(flags, [] { kill(getpid(), SIGTERM); });
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, testing::HasSubstr("\"event\":\"settings_changed\",\"keys\":\"log_json\""));
+  EXPECT_THAT(log, testing::HasSubstr("\"event\":\"restart_needed\",\"keys\":\"ready_file\""));
+  EXPECT_EQ(flags.ready_file, "");
+  SetLogFormat(LogFormat::kLogfmt);
 }
 
 TEST(ParseFlagsTest, ReadsFlags) {
@@ -148,6 +200,59 @@ TEST(ParseFlagsTest, ReadsAConfigFileAndTheCommandLineWins) {
   EXPECT_FALSE(Parse(&app, {"--config", path, "--log_level=debug"}).has_value());
   EXPECT_EQ(flags.log_level, "debug");
   EXPECT_TRUE(flags.log_json);
+}
+
+TEST(ParseFlagsTest, TheFileGivesWhatIsRequired) {
+  const std::string path = TestPath("required.conf");
+  std::ofstream(path) << "registry_address = here:1\n";
+  const auto parse = [](std::vector<std::string> arguments) {
+    CLI::App app("", "test");
+    DaemonFlags flags;
+    AddDaemonFlags(&app, &flags);
+    std::string address;
+    int shards = 0;
+    app.add_option("--registry_address", address)->type_name("HOST:PORT")->required();
+    app.add_option("--shards", shards)->check(CLI::Range(1, 9));
+    testing::internal::CaptureStderr();
+    const std::optional<int> exit_code = Parse(&app, std::move(arguments));
+    return std::make_pair(exit_code, testing::internal::GetCapturedStderr());
+  };
+  EXPECT_EQ(parse({"--config", path}).first, std::nullopt);
+  EXPECT_EQ(parse({}).first, kExitUsage);
+  // What the parser refuses is traced to its line.
+  std::ofstream(path) << "registry_address = here:1\nshards = 10\n";
+  EXPECT_EQ(parse({"--config", path, "--shards=1"}).first, std::nullopt);
+  const auto [exit_code, error] = parse({"--config", path});
+  EXPECT_EQ(exit_code, kExitUsage);
+  EXPECT_THAT(error, testing::HasSubstr("--shards: "));
+  EXPECT_THAT(error, testing::HasSubstr("(in " + path + ":2)\nhint: see `test --help`"));
+}
+
+TEST(ParseFlagsTest, ShowsWhatHoldsAndExits) {
+  const std::string path = TestPath("show.conf");
+  std::ofstream(path) << "log_level = error\n";
+  CLI::App app;
+  app.require_subcommand(1);
+  CLI::App* serve = app.add_subcommand("serve", "");
+  DaemonFlags flags;
+  AddDaemonFlags(serve, &flags);
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(Parse(&app, {"serve", "--show_config", "--config", path, "--log_json"}), kExitOk);
+  const std::string shown = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(shown,
+              testing::HasSubstr(R"({"key":"log_level","value":"error","from":"file","where":")" +
+                                 path + ":1\"}\n"));
+  EXPECT_THAT(shown, testing::HasSubstr(R"({"key":"log_json","value":"true","from":"flag"})"));
+  EXPECT_THAT(shown, testing::HasSubstr(R"({"key":"ready_file","value":null,"from":"default"})"));
+}
+
+TEST(ParseFlagsTest, PrintsItsHelpAsJson) {
+  CLI::App app("", "test");
+  app.add_subcommand("serve", "Serves");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(Parse(&app, {"--help_json"}), kExitOk);
+  EXPECT_EQ(nlohmann::json::parse(testing::internal::GetCapturedStdout())["commands"][0]["name"],
+            "serve");
 }
 
 TEST(ParseFlagsTest, ASubcommandReadsAConfigFileToo) {
@@ -188,7 +293,7 @@ struct Group {
   std::string text;
 };
 
-TEST(ParseFlagsTest, AFlagBeatsTheFileAndTheFileTheEnvironment) {
+TEST(ParseFlagsTest, AFlagBeatsTheEnvironmentAndTheEnvironmentTheFile) {
   setenv("BELLWIRE_TEST_SERVER", "environment", 1);
   const std::string file = TestPath("server.conf");
   std::ofstream(file) << "server=file\n";
@@ -200,10 +305,11 @@ TEST(ParseFlagsTest, AFlagBeatsTheFileAndTheFileTheEnvironment) {
   for (const char* command : {"create", "list"}) {
     EXPECT_EQ(server({command, "--server", "flag"}), "flag") << command;
     EXPECT_EQ(server({command, "--server=flag", "--config", file}), "flag") << command;
-    EXPECT_EQ(server({command, "--config", file}), "file") << command;
+    EXPECT_EQ(server({command, "--config", file}), "environment") << command;
     EXPECT_EQ(server({command}), "environment") << command;
   }
   unsetenv("BELLWIRE_TEST_SERVER");
+  EXPECT_EQ(server({"list", "--config=" + file}), "file");
   EXPECT_EQ(server({"list"}), "default");
 }
 

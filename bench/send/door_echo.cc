@@ -58,7 +58,7 @@ int Run(const Flags& flags) {
       !s.ok()) {
     return ReportFailure(s);
   }
-  WaitForShutdownSignal();
+  WaitForShutdownSignal(flags);
   (*listener)->Drain(absl::ZeroDuration());
   return kExitOk;
 }

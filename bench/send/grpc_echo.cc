@@ -52,7 +52,7 @@ int Run(const Flags& flags) {
       !s.ok()) {
     return ReportFailure(s);
   }
-  WaitForShutdownSignal();
+  WaitForShutdownSignal(flags);
   server->Shutdown();
   return kExitOk;
 }

@@ -55,7 +55,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
                          return server->DevicePortResponds(patience);
                        }});
   const Watchdog watchdog(std::move(listeners));
-  WaitForShutdownSignal([&server] { server->Reload(); });
+  WaitForShutdownSignal(flags, [&server] { server->Reload(); });
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();
 }

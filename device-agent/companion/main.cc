@@ -169,7 +169,7 @@ int Main(int argc, char** argv) {
       WriteReadyFile(flags.ready_file, {{"bus_name", kDistributorBusName},
                                         {"browser_address", companion.browser_address()},
                                         {"state_dir", options.state_dir}});
-  if (ready.ok()) WaitForShutdownSignal();
+  if (ready.ok()) WaitForShutdownSignal(flags);
   companion.Stop();
   thread.join();
   if (!companion.end().ok()) return ReportFailure(companion.end());

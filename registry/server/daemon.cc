@@ -78,7 +78,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
                          return port->Responds(patience);
                        }});
   const Watchdog watchdog(std::move(listeners));
-  WaitForShutdownSignal();
+  WaitForShutdownSignal(flags);
   port->Close();
   return absl::OkStatus();
 }
