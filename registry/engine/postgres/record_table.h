@@ -1,0 +1,55 @@
+#ifndef BELLWIRE_REGISTRY_ENGINE_POSTGRES_RECORD_TABLE_H_
+#define BELLWIRE_REGISTRY_ENGINE_POSTGRES_RECORD_TABLE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "registry/engine/kv_engine.h"
+#include "registry/engine/postgres/partitions.h"
+#include "registry/engine/postgres/pg_connection.h"
+
+namespace bellwire::registry {
+
+// What the table bellwire.records holds. Each read is a round trip.
+//
+// Not thread-safe.
+class RecordTable final : public KvReader {
+ public:
+  // Rows of the first page of a scan, and of the others: most scans end early.
+  static constexpr int kFirstPageRows = 64;
+  static constexpr int kPageRows = 1024;
+  static constexpr absl::Duration kReadTimeout = absl::Seconds(5);
+
+  // None is owned; all outlive this. `reads` counts the round trips.
+  RecordTable(PgConnection* connection, const Partitions* partitions, uint64_t* reads)
+      : connection_(*connection), partitions_(*partitions), reads_(*reads) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 absl::string_view key) const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
+
+  // Looks whether the outbox is empty here, which it nearly always is: entries leave it within
+  // milliseconds. Then nobody looks into it again, until something was put there.
+  absl::Status LookAtOutbox();
+  void PutsIntoOutbox() { outbox_is_empty_ = false; }
+
+ private:
+  absl::StatusOr<PgRows> ReadPage(Family family, absl::string_view from, absl::string_view to,
+                                  int rows) const;
+
+  PgConnection& connection_;
+  const Partitions& partitions_;
+  uint64_t& reads_;
+  bool outbox_is_empty_ = false;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_ENGINE_POSTGRES_RECORD_TABLE_H_
