@@ -12,7 +12,6 @@
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "rpc/credentials.h"
-#include "rpc/due_delivery.h"
 #include "rpc/grpc_connector_client.h"
 
 namespace bellwire::cli {
@@ -59,10 +58,6 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   registry_options.sealer = sealer_.get();
   registry_options.clock = options.clock;
   registry_options.subscriptions = options.subscriptions;
-  registry_options.on_due = [this](const DeviceId& device, const internal::v1::Route& route,
-                                   const internal::v1::Envelope& message) {
-    HandOver(device, route, message);
-  };
   BELLWIRE_ASSIGN_OR_RETURN(registry_,
                             registry::RegistryServer::Start(std::move(registry_options)));
 
@@ -85,10 +80,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
                             connector::ConnectorServer::Start(std::move(connector_options)));
 
   directory_ = NewConnectorDirectory(internal_credentials, kEmbeddedConnector, connector_->api());
-  {
-    absl::MutexLock lock(&mutex_);
-    live_directory_ = directory_.get();
-  }
+  registry_->SetConnectors(directory_.get());
 
   gateway_options_ = options.gateway;
   gateway::GatewayServer::Options& gateway_options = gateway_options_;
@@ -102,7 +94,6 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.feeds = registry_->api();
   gateway_options.store = registry_->api();
   gateway_options.topics = registry_->api();
-  gateway_options.connectors = directory_.get();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));
   return absl::OkStatus();
@@ -134,19 +125,12 @@ void EmbeddedServer::Reload() {
 
 EmbeddedServer::~EmbeddedServer() {
   gateway_.reset();
-  absl::MutexLock lock(&mutex_);
-  live_directory_ = nullptr;
+  if (registry_ != nullptr) registry_->SetConnectors(nullptr);
 }
 
 void EmbeddedServer::Drain(absl::Duration time) {
   gateway_->Drain(time);
   connector_->Drain(time);
-}
-
-void EmbeddedServer::HandOver(const DeviceId& device, const internal::v1::Route& route,
-                              const internal::v1::Envelope& message) {
-  absl::MutexLock lock(&mutex_);
-  if (live_directory_ != nullptr) DeliverDue(live_directory_, device, route, message);
 }
 
 }  // namespace bellwire::cli

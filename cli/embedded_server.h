@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "connector/session/heartbeat_range.h"
@@ -76,9 +75,6 @@ class EmbeddedServer {
   EmbeddedServer() = default;
   absl::Status StartParts(const Options& options);
   void ReloadAdminToken();
-  // Of a message whose time has come (RegistryServer::Options::on_due).
-  void HandOver(const DeviceId& device, const internal::v1::Route& route,
-                const internal::v1::Envelope& message);
 
   std::string data_dir_;
   // As the options name it.
@@ -90,9 +86,6 @@ class EmbeddedServer {
   std::unique_ptr<ConnectorDirectory> directory_;
   gateway::GatewayServer::Options gateway_options_;
   std::unique_ptr<gateway::GatewayServer> gateway_;
-  // The registry starts before the directory and stops after it: `directory_` while it may be used.
-  absl::Mutex mutex_;
-  ConnectorDirectory* live_directory_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace bellwire::cli

@@ -57,7 +57,8 @@ bool IsAnyAddress(absl::string_view host) {
   return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
 }
 
-// Where gateways are to find this connector, and agents another one, checked before anything starts.
+// Where the registry is to find this connector, and agents another one, checked before anything
+// starts.
 absl::Status CheckAddresses(const Flags& flags) {
   for (const std::string& address : flags.drain_to) {
     const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(address);
@@ -69,8 +70,8 @@ absl::Status CheckAddresses(const Flags& flags) {
   }
   return WithHint(MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
                             absl::StrCat("--internal_listen ", flags.internal_listen,
-                                         " says where to listen, not where gateways find this "
-                                         "connector")),
+                                         " says where to listen, not where the registry finds "
+                                         "this connector")),
                   "add --advertise_internal_address HOST:PORT");
 }
 
@@ -171,11 +172,12 @@ int main(int argc, char** argv) {
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--internal_listen", flags.internal_listen,
-                 "Where gateways and other connectors connect, HOST:PORT; port 0 takes a free one")
+                 "Where the registry and other connectors connect, HOST:PORT; port 0 takes a free "
+                 "one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--advertise_internal_address", flags.advertise_internal_address,
-                 "What gateways are told to connect to instead, HOST:PORT")
+                 "What the registry is told to connect to instead, HOST:PORT")
       ->type_name("HOST:PORT");
   app.add_option("--registry_address", flags.registry_address,
                  "Internal port of bellwire-registry, HOST:PORT")

@@ -25,7 +25,6 @@
 #include "ops/main_support.h"
 #include "ops/watchdog.h"
 #include "rpc/credentials.h"
-#include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_registry_client.h"
 
 namespace bellwire::gateway {
@@ -58,11 +57,9 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
                             InternalChannelCredentials(data_dir.internal()));
 
-  // Destroyed in reverse: the server first, which uses the two.
+  // Destroyed in reverse: the server first, which uses it.
   const std::unique_ptr<RegistryApi> registry =
       NewGrpcRegistryClient(NewInternalChannel(flags.registry_address, credentials));
-  const std::unique_ptr<ConnectorDirectory> connectors =
-      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
 
   GatewayServer::Options options;
   options.listen = flags.listen;
@@ -76,7 +73,6 @@ absl::Status Run(const Flags& flags) {
   options.feeds = registry.get();
   options.store = registry.get();
   options.topics = registry.get();
-  options.connectors = connectors.get();
   options.clock = RealClock();
   options.fan_outs = flags.fan_outs;
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,

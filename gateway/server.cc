@@ -42,11 +42,9 @@
 #include "gateway/doors/matrix/matrix_door.h"
 #include "gateway/doors/ntfy/ntfy_door.h"
 #include "gateway/doors/webpush/webpush_door.h"
-#include "gateway/send/ack_wait.h"
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "gateway/topics/fan_out_thread.h"
-#include "gateway/topics/hand_over.h"
 #include "gateway/topics/topic_engine.h"
 #include "net/tls/tls_context.h"
 #include "rpc/credentials.h"
@@ -137,26 +135,15 @@ class GatewayServerImpl final : public GatewayServer {
         keys_(options.catalogue, options.clock),
         aliases_(options.catalogue, options.clock),
         authenticator_(&keys_, options.clock),
-        engine_({.sealer = options.sealer,
-                 .mailboxes = options.mailboxes,
-                 .connectors = options.connectors,
-                 .clock = options.clock,
-                 .now_or_never_wait = options.now_or_never_wait,
-                 .wait_for_ack =
-                     [this](ConnectorApi* connector, internal::v1::ConnectorRequest request,
-                            absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
-                       ack_waits_.Wait(connector, std::move(request), wait, std::move(done));
-                     }}),
+        engine_({.sealer = options.sealer, .mailboxes = options.mailboxes, .clock = options.clock}),
         push_({.authenticator = &authenticator_,
                .engine = &engine_,
                .drain = &drain_,
                .sealer = options.sealer,
                .mailboxes = options.mailboxes,
                .feeds = options.feeds,
-               .connectors = options.connectors,
                .clock = options.clock}),
-        message_calls_(options.sealer, options.mailboxes, options.connectors, engine_.calls(),
-                       options.clock),
+        message_calls_(options.sealer, options.mailboxes, engine_.calls(), options.clock),
         webpush_({.engine = &engine_,
                   .calls = &message_calls_,
                   .sealer = options.sealer,
@@ -167,7 +154,6 @@ class GatewayServerImpl final : public GatewayServer {
                        .calls = engine_.calls(),
                        .clock = options.clock}),
         topics_(&authenticator_, &topic_engine_),
-        hand_over_(options.mailboxes, options.connectors),
         apns_tokens_(options.clock),
         apns_(&authenticator_, &engine_, options.sealer, &apns_tokens_, options.clock),
         admin_credential_(options.admin_token, options.clock),
@@ -193,7 +179,7 @@ class GatewayServerImpl final : public GatewayServer {
   ~GatewayServerImpl() override {
     DrainAfter(absl::ZeroDuration(), absl::ZeroDuration());
     listener_.reset();
-    // What registry and connectors still owe to calls that were answered without them.
+    // What the registry still owes to calls that were answered without it.
     door_.AwaitNoCalls();
     public_door_.AwaitNoCalls();
     json_door_.AwaitNoCalls();
@@ -242,7 +228,7 @@ class GatewayServerImpl final : public GatewayServer {
     if (options_.fan_outs.at_once > 0) {
       fan_outs_ =
           std::make_unique<FanOutThread>(FanOutThread::Options{.topics = options_.topics,
-                                                               .mailboxes = &hand_over_,
+                                                               .mailboxes = options_.mailboxes,
                                                                .clock = options_.clock,
                                                                .settings = options_.fan_outs});
     }
@@ -301,7 +287,7 @@ class GatewayServerImpl final : public GatewayServer {
       if (listener_->AwaitNoConnection(std::max(grace - kDrainResolveTime, absl::ZeroDuration()))) {
         return;
       }
-      ack_waits_.EndAll();
+      engine_.EndWaits();
       if (listener_->AwaitNoConnection(std::min(grace, kDrainResolveTime))) return;
       listener_->EndExchanges();
       listener_->AwaitNoConnection(kDrainFlushTime);
@@ -347,7 +333,6 @@ class GatewayServerImpl final : public GatewayServer {
   KeyCache keys_;
   KeyCache aliases_;
   Authenticator authenticator_;
-  AckWaits ack_waits_;
   SendEngine engine_;
   DrainSignal drain_;
   PushService push_;
@@ -355,7 +340,6 @@ class GatewayServerImpl final : public GatewayServer {
   webpush::WebPushDoor webpush_;
   TopicEngine topic_engine_;
   TopicService topics_;
-  HandOver hand_over_;
   apns::ProviderTokens apns_tokens_;
   apns::ApnsDoor apns_;
   fcm::FcmCredentials fcm_credentials_{{.keys = &keys_,

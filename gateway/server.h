@@ -13,7 +13,6 @@
 #include "crypto/token_sealer.h"
 #include "gateway/topics/fan_out_flags.h"
 #include "net/peers/cidr.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -61,10 +60,7 @@ class GatewayServer {
     FeedApi* feeds = nullptr;
     StoreApi* store = nullptr;
     TopicApi* topics = nullptr;
-    ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
-    // How long a ttl-zero Send waits for the device. Only tests have a reason to change it.
-    absl::Duration now_or_never_wait = kNowOrNeverWait;
     FanOutFlags fan_outs;
   };
 

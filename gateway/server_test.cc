@@ -65,7 +65,6 @@ GatewayServer::Options OptionsOf(TestGateway& gateway) {
   options.store = &gateway.registry;
   options.topics = &gateway.registry;
   options.fan_outs.at_once = 0;
-  options.connectors = &gateway.connectors;
   options.clock = &gateway.clock;
   return options;
 }
@@ -357,13 +356,14 @@ TEST(GatewayServerTest, WhatIsUnansweredWhenADrainIsOverHearsWhy) {
 }
 
 TEST(GatewayServerTest, ATtlZeroSendDoesNotOutlastADrain) {
-  TestGateway gateway(/*now_or_never_wait=*/absl::Hours(1));
-  gateway.registry.resolve = [](const internal::v1::ResolveRequest&) {
-    internal::v1::ResolveResponse resolved;
-    resolved.set_state(push::v1::NOT_CONNECTED);
-    return resolved;
+  TestGateway gateway;
+  gateway.registry.append = [](const internal::v1::AppendRequest& append) {
+    EXPECT_NE(append.waiter(), 0u);
+    internal::v1::AppendResponse appended;
+    appended.set_state(push::v1::NOT_CONNECTED);
+    return appended;
   };
-  gateway.connectors.SetOutcome(std::nullopt);
+  gateway.registry.HoldAnswers();  // Until EndWaits.
   absl::Status status;
   push::v1::SendResponse response;
   std::thread sender([&] {
@@ -371,7 +371,7 @@ TEST(GatewayServerTest, ATtlZeroSendDoesNotOutlastADrain) {
     request.mutable_ttl();
     status = gateway.Send(request, &response);
   });
-  gateway.connectors.WaitForRequests(1);
+  gateway.registry.WaitForHeld(1);
   gateway.server->Drain(absl::Milliseconds(100));
   sender.join();
   EXPECT_TRUE(status.ok()) << status;

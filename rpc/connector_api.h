@@ -10,7 +10,7 @@
 
 namespace bellwire {
 
-// A connector's internal port, as gateways and other connectors see it: one request of
+// A connector's internal port, as the registry and other connectors see it: one request of
 // bellwire.internal.v1.Connector.Exchange at a time. Implemented by the connector itself
 // (connector/shard/service.h) and by a client that keeps one long-lived gRPC stream
 // (rpc/grpc_connector_client.h). Thread-safe, never blocks.
@@ -20,8 +20,7 @@ class ConnectorApi {
   // reached or died before it answered counts as NO_SESSION: either its sessions are gone with it, or
   // only the way there broke, and they make up for what got lost (ConnectorRequest.missed): whoever serves
   // a connector to others says so when a caller's stream breaks, and a caller that gave up on deliveries
-  // says so as soon as it gets through. A registry that was away needs no such thing: what it
-  // appended and could not say so was not answered OK, and the retry with the same message id delivers it.
+  // says so as soon as it gets through.
   using ExchangeDone =
       absl::AnyInvocable<void(internal::v1::ConnectorResponse::Outcome outcome) &&>;
 

@@ -50,9 +50,14 @@ void ExchangeStream::Exchange(ConnectorRequest request, ConnectorApi::ExchangeDo
     }
     const uint64_t id = next_correlation_id_++;
     request.set_correlation_id(id);
+    const bool ending = read_ended_ || write_failed_;
+    if (!ending && !queue_.Push(std::move(request))) {
+      lock.Release();
+      std::move(done)(ConnectorResponse::OVERLOADED);
+      return;
+    }
     pending_.emplace(id, std::move(done));
-    if (read_ended_ || write_failed_) return;  // OnDone is near and answers.
-    queue_.push_back(std::move(request));
+    if (ending) return;  // OnDone is near and answers.
     if (!writing_) start_writing = writing_ = true;
   }
   // Outside of the lock, which is safe because only the one who set writing_ comes here.
@@ -62,7 +67,7 @@ void ExchangeStream::Exchange(ConnectorRequest request, ConnectorApi::ExchangeDo
 bool ExchangeStream::HalfCloseIfIdle() {
   {
     absl::MutexLock lock(&mutex_);
-    if (!pending_.empty() || writing_) return false;
+    if (!pending_.empty() || !queue_.empty() || writing_) return false;
     if (half_closed_ || read_ended_ || write_failed_ || done_) return true;
     half_closed_ = writing_ = true;
   }
@@ -84,8 +89,7 @@ void ExchangeStream::WriteNext() {
   grpc::WriteOptions options;
   {
     absl::MutexLock lock(&mutex_);
-    outgoing_ = std::move(queue_.front());
-    queue_.pop_front();
+    outgoing_ = queue_.Pop();
     // gRPC may keep this one back until the next: a busy stream writes many requests with one
     // system call.
     if (!queue_.empty()) options.set_buffer_hint();
@@ -156,9 +160,9 @@ void ExchangeStream::OnDone(const grpc::Status& status) {
   {
     absl::MutexLock lock(&mutex_);
     done_ = true;
-    missed = !status.ok() || refused_ || owes_missed_ || !pending_.empty();
+    missed = !status.ok() || refused_ || owes_missed_ || !pending_.empty() || !queue_.empty();
     unanswered.swap(pending_);
-    queue_.clear();
+    queue_ = HandOverBuffer();
   }
   for (auto& [id, done] : unanswered) std::move(done)(ConnectorResponse::NO_SESSION);
   self_.reset();  // Perhaps the last reference: nothing of this object is touched from here on.

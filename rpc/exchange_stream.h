@@ -2,7 +2,6 @@
 #define BELLWIRE_RPC_EXCHANGE_STREAM_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
@@ -11,6 +10,7 @@
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "rpc/connector_api.h"
+#include "rpc/hand_over_buffer.h"
 
 namespace bellwire {
 
@@ -39,8 +39,8 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   // Starts the call. To be called exactly once; Exchange may come before it.
   void Dial() { StartCall(); }
 
-  // As ConnectorApi::Exchange. OVERLOADED beyond kMaxConnectorInFlight unanswered requests,
-  // NO_SESSION once the stream has ended.
+  // As ConnectorApi::Exchange. OVERLOADED beyond kMaxConnectorInFlight unanswered requests and
+  // where HandOverBuffer has no room, NO_SESSION once the stream has ended.
   void Exchange(internal::v1::ConnectorRequest request, ConnectorApi::ExchangeDone done)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -72,9 +72,9 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   internal::v1::ConnectorRequest outgoing_;
 
   mutable absl::Mutex mutex_;
-  // The unanswered requests, sent or not. It bounds queue_, which is a part of it.
+  // The unanswered requests, sent or not.
   absl::flat_hash_map<uint64_t, ConnectorApi::ExchangeDone> pending_ ABSL_GUARDED_BY(mutex_);
-  std::deque<internal::v1::ConnectorRequest> queue_ ABSL_GUARDED_BY(mutex_);
+  HandOverBuffer queue_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_correlation_id_ ABSL_GUARDED_BY(mutex_) = 1;
   // A StartWrite is, or is about to be, in flight: who set it is the only one to call it. Writes
   // are started from outside of gRPC's reactions, so the stream has a hold; it is removed when

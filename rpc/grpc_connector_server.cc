@@ -97,8 +97,8 @@ class ServingStream final : public grpc::ServerBidiReactor<ConnectorRequest, Con
   void OnDone() override {
     const std::shared_ptr<ServingStream> self = std::move(self_);
     if (context_->IsCancelled()) {
-      // It did not say good-bye: a gateway died, or the way from it broke. It may have appended messages
-      // that it never got to deliver.
+      // It did not say good-bye: the registry died, or the way from it broke. It may have committed
+      // messages that it never got to hand over.
       ConnectorRequest lost;
       lost.mutable_missed();
       connector_->Exchange(std::move(lost), [](ConnectorResponse::Outcome) {});

@@ -1,10 +1,8 @@
 #include "rpc/grpc_registry_client.h"
 
-#include <algorithm>
 #include <functional>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -103,11 +101,9 @@ class GrpcRegistryClient final : public RegistryApi {
           kRegistryRetryAfter));
       return;
     }
+    const absl::Duration timeout = call_timeout_ + WaitOf(request);
     raw->request = std::move(request);
     raw->done = std::move(done);
-    constexpr bool kWaitsForFiles = std::is_same_v<Service, internal::v1::Store>;
-    const absl::Duration timeout =
-        kWaitsForFiles ? std::max(call_timeout_, kBackupTimeout) : call_timeout_;
     // A time span, which gRPC counts on its monotonic clock.
     raw->context.set_deadline(
         gpr_time_from_millis(absl::ToInt64Milliseconds(timeout), GPR_TIMESPAN));

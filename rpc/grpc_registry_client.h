@@ -12,7 +12,7 @@ namespace bellwire {
 
 // A registry in another process. Beside the registry's own answers a call ends with
 //   UNAVAILABLE REGISTRY_UNAVAILABLE, RetryInfo: not reachable, or no answer within `call_timeout`
-//     (StoreApi: within kBackupTimeout, if that is longer).
+//     and what the call waits for besides (WaitOf).
 //   The call may
 //     have been carried out: every method may be repeated.
 //   RESOURCE_EXHAUSTED OVERLOADED, RetryInfo: kMaxRegistryQueue calls of this client are

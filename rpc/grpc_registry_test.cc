@@ -156,13 +156,13 @@ class GrpcRegistryTest : public ::testing::Test {
   }
 
   // One call, awaited.
-  static absl::StatusOr<internal::v1::ResolveResponse> Resolve(RegistryApi& client,
-                                                               uint64_t seq = 1) {
-    absl::StatusOr<internal::v1::ResolveResponse> result;
+  static absl::StatusOr<internal::v1::RecallResponse> Recall(RegistryApi& client,
+                                                             uint64_t seq = 1) {
+    absl::StatusOr<internal::v1::RecallResponse> result;
     absl::Notification done;
-    internal::v1::ResolveRequest request;
-    request.set_seq(seq);
-    client.Resolve(request, [&](absl::StatusOr<internal::v1::ResolveResponse> r) {
+    internal::v1::RecallRequest request;
+    request.set_registration_id(seq);
+    client.Recall(request, [&](absl::StatusOr<internal::v1::RecallResponse> r) {
       result = std::move(r);
       done.Notify();
     });
@@ -247,7 +247,7 @@ TEST_F(GrpcRegistryTest, AnUnavailableStoreKeepsItsReason) {
   const absl::Status error = MakeError(absl::StatusCode::kUnavailable, "DISK_FULL", "no room");
   registry_.set_handler([&](const std::string&, const std::string&) { return error; });
   const auto client = NewGrpcRegistryClient(NewChannel());
-  EXPECT_EQ(Resolve(*client).status(), error);
+  EXPECT_EQ(Recall(*client).status(), error);
 }
 
 // What grpcurl and every other client with the standard error model reads.
@@ -257,8 +257,8 @@ TEST_F(GrpcRegistryTest, DetailsTravelInTheStandardTrailer) {
   });
   const auto stub = internal::v1::Mailbox::NewStub(NewChannel());
   grpc::ClientContext context;
-  internal::v1::ResolveResponse response;
-  const grpc::Status status = stub->Resolve(&context, internal::v1::ResolveRequest(), &response);
+  internal::v1::RecallResponse response;
+  const grpc::Status status = stub->Recall(&context, internal::v1::RecallRequest(), &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
 
   const auto trailers = context.GetServerTrailingMetadata();
@@ -283,25 +283,25 @@ void ExpectRegistryUnavailable(const absl::Status& status) {
 TEST_F(GrpcRegistryTest, AServerThatIsGoneIsUnavailableAndOneThatReturnsIsFound) {
   const auto channel = NewChannel();
   const auto client = NewGrpcRegistryClient(channel);
-  ASSERT_TRUE(Resolve(*client).ok());
+  ASSERT_TRUE(Recall(*client).ok());
   const int port = server_->port();
   server_.reset();
-  ExpectRegistryUnavailable(Resolve(*client).status());
+  ExpectRegistryUnavailable(Recall(*client).status());
 
   StartServer(port);
   ASSERT_TRUE(channel->WaitForConnected(gpr_time_from_seconds(60, GPR_TIMESPAN)));
-  EXPECT_TRUE(Resolve(*client).ok());
+  EXPECT_TRUE(Recall(*client).ok());
 }
 
 TEST_F(GrpcRegistryTest, AServerThatDiesMidCallIsUnavailable) {
   const auto client = NewGrpcRegistryClient(NewChannel());
   registry_.HoldCalls();
   absl::Notification done;
-  client->Resolve(internal::v1::ResolveRequest(),
-                  [&](absl::StatusOr<internal::v1::ResolveResponse> result) {
-                    ExpectRegistryUnavailable(result.status());
-                    done.Notify();
-                  });
+  client->Recall(internal::v1::RecallRequest(),
+                 [&](absl::StatusOr<internal::v1::RecallResponse> result) {
+                   ExpectRegistryUnavailable(result.status());
+                   done.Notify();
+                 });
   registry_.AwaitHeld(1);
   // The server waits for its registry; the client doesn't.
   std::thread shutdown([this] { server_.reset(); });
@@ -313,13 +313,13 @@ TEST_F(GrpcRegistryTest, AServerThatDiesMidCallIsUnavailable) {
 TEST_F(GrpcRegistryTest, ACallThatIsNotAnsweredEnds) {
   const auto client = NewGrpcRegistryClient(NewChannel(), absl::Milliseconds(200));
   registry_.HoldCalls();
-  ExpectRegistryUnavailable(Resolve(*client).status());
+  ExpectRegistryUnavailable(Recall(*client).status());
 }
 
 TEST_F(GrpcRegistryTest, ClientsWithoutOurCertificateAreRefused) {
   const auto refuse = [this](const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
     const auto client = NewGrpcRegistryClient(NewInternalChannel(server_->address(), credentials));
-    ExpectRegistryUnavailable(Resolve(*client).status());
+    ExpectRegistryUnavailable(Recall(*client).status());
   };
   refuse(ClientTlsCredentials(pki_.internal_dir() + "/ca.pem").value());  // None.
   const TestPki foreign;
@@ -335,7 +335,7 @@ TEST_F(GrpcRegistryTest, AServerOfAnotherNameIsRefused) {
   arguments.SetSslTargetNameOverride("localhost");
   const auto client =
       NewGrpcRegistryClient(grpc::CreateCustomChannel(server_->address(), credentials, arguments));
-  ExpectRegistryUnavailable(Resolve(*client).status());
+  ExpectRegistryUnavailable(Recall(*client).status());
   EXPECT_EQ(registry_.calls(), 0);
 }
 
@@ -346,12 +346,12 @@ TEST_F(GrpcRegistryTest, DestroyingTheClientAnswersWhatIsInFlight) {
   std::vector<int> answers(kCalls, 0);  // Written before the destructor returns, read after.
   absl::Mutex mutex;
   for (size_t i = 0; i < kCalls; ++i) {
-    client->Resolve(internal::v1::ResolveRequest(),
-                    [&, i](absl::StatusOr<internal::v1::ResolveResponse> result) {
-                      ExpectRegistryUnavailable(result.status());
-                      absl::MutexLock lock(&mutex);
-                      ++answers[i];
-                    });
+    client->Recall(internal::v1::RecallRequest(),
+                   [&, i](absl::StatusOr<internal::v1::RecallResponse> result) {
+                     ExpectRegistryUnavailable(result.status());
+                     absl::MutexLock lock(&mutex);
+                     ++answers[i];
+                   });
   }
   registry_.AwaitHeld(kCalls);
   client.reset();
@@ -369,11 +369,11 @@ TEST_F(GrpcRegistryTest, ManyCallersAtOnceAreAllAnswered) {
   for (int t = 0; t < kThreads; ++t) {
     callers.emplace_back([&] {
       for (int i = 0; i < kCalls; ++i) {
-        client->Resolve(internal::v1::ResolveRequest(),
-                        [&](absl::StatusOr<internal::v1::ResolveResponse> result) {
-                          EXPECT_TRUE(result.ok()) << result.status();
-                          unanswered.DecrementCount();
-                        });
+        client->Recall(internal::v1::RecallRequest(),
+                       [&](absl::StatusOr<internal::v1::RecallResponse> result) {
+                         EXPECT_TRUE(result.ok()) << result.status();
+                         unanswered.DecrementCount();
+                       });
       }
     });
   }
@@ -386,13 +386,13 @@ TEST_F(GrpcRegistryTest, UnansweredCallsAreBounded) {
   registry_.HoldCalls();
   absl::BlockingCounter unanswered(static_cast<int>(kMaxRegistryQueue));
   for (size_t i = 0; i < kMaxRegistryQueue; ++i) {
-    client->Resolve(internal::v1::ResolveRequest(),
-                    [&](absl::StatusOr<internal::v1::ResolveResponse> result) {
-                      EXPECT_TRUE(result.ok()) << result.status();
-                      unanswered.DecrementCount();
-                    });
+    client->Recall(internal::v1::RecallRequest(),
+                   [&](absl::StatusOr<internal::v1::RecallResponse> result) {
+                     EXPECT_TRUE(result.ok()) << result.status();
+                     unanswered.DecrementCount();
+                   });
   }
-  const absl::Status refused = Resolve(*client).status();
+  const absl::Status refused = Recall(*client).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ErrorReason(refused), "OVERLOADED");
   EXPECT_TRUE(RetryAfter(refused).has_value());
@@ -400,7 +400,7 @@ TEST_F(GrpcRegistryTest, UnansweredCallsAreBounded) {
   registry_.AwaitHeld(kMaxRegistryQueue);
   registry_.AnswerHeld();
   unanswered.Wait();
-  EXPECT_TRUE(Resolve(*client).ok());
+  EXPECT_TRUE(Recall(*client).ok());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "bellwire/admin/v1/backup.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
+#include "common/limits.h"
 
 // The registry as gateway and connector see it: seven contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
@@ -24,7 +25,7 @@
 // What senders do to one device.
 #define BELLWIRE_MAILBOX_METHODS(X)                                                         \
   X(Mailbox, Append, internal::v1::AppendRequest, internal::v1::AppendResponse)             \
-  X(Mailbox, Resolve, internal::v1::ResolveRequest, internal::v1::ResolveResponse)          \
+  X(Mailbox, EndWaits, internal::v1::EndWaitsRequest, internal::v1::EndWaitsResponse)       \
   X(Mailbox, GetMessage, internal::v1::GetMessageRequest, internal::v1::GetMessageResponse) \
   X(Mailbox, Recall, internal::v1::RecallRequest, internal::v1::RecallResponse)
 
@@ -103,6 +104,16 @@ using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 inline constexpr absl::Duration kBackupTimeout = absl::Hours(1);
 // How long a Claim may wait for a fan-out: below kRegistryCallTimeout.
 inline constexpr absl::Duration kMaxClaimWait = absl::Seconds(5);
+
+// How much longer than other calls this one may take: it waits for something besides the registry.
+template <typename Request>
+absl::Duration WaitOf(const Request&) {
+  return absl::ZeroDuration();
+}
+inline absl::Duration WaitOf(const internal::v1::AppendRequest& request) {
+  return request.waiter() != 0 ? kNowOrNeverWait : absl::ZeroDuration();
+}
+inline absl::Duration WaitOf(const admin::v1::BackupRequest&) { return kBackupTimeout; }
 
 #define BELLWIRE_PURE(Contract, Method, Request, Response) \
   virtual void Method(Request request, Done<Response> done) = 0;

@@ -14,7 +14,7 @@ namespace bellwire::connector {
 bool IsNowOrNever(const internal::v1::Envelope& message);
 
 // Puts what a session sends into the order of the mailbox. Messages come from two sides, pages of
-// the mailbox and deliveries of gateways, and deliveries overtake each other. The queue keeps a
+// the mailbox and the registry's hand-overs, and they overtake each other. The queue keeps a
 // cursor: everything up to it is sent, settled, or waits for its priority's sake (priority_gate.h). It follows the deliveries while they continue the
 // cursor (one that came early waits for the gap to close); as soon as one can't be sent in its turn
 // it is dropped, because the mailbox has it, and pages are pulled until the cursor has caught up.

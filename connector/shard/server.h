@@ -16,7 +16,7 @@
 namespace bellwire::connector {
 
 // The device side of Bellwire: listens for agents, holds the one long connection of each and hands
-// them what gateways deliver. Everything it knows is lost with it, and nothing is missed: messages
+// them what the registry hands over. Everything it knows is lost with it, and nothing is missed: messages
 // stay in the registry until the device has acknowledged them.
 //
 // Thread-safe after Start.
@@ -33,8 +33,8 @@ class ConnectorServer {
     // Secrets that the connectors of a fleet share, so that agents resume their TLS sessions at any of them
     // (net/tls/ticket_keys.h has the format). Empty: tickets are good here and until a restart.
     std::string ticket_key_path;
-    // "host:port" of the internal port: what gateways find in a Route. In one process any name that
-    // the gateway's ConnectorDirectory knows as local.
+    // "host:port" of the internal port: what the registry finds in a Route. In one process any name
+    // that the registry's ConnectorDirectory knows as local.
     std::string internal_address;
     // Device addresses, "host:port", of other connectors that take this one's agents when it drains,
     // each about as many. Empty: they come back to where they are configured to.

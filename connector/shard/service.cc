@@ -17,7 +17,7 @@ ConnectorService::ConnectorService(std::string connector_address, uint64_t conne
       directory_(directory) {}
 
 void ConnectorService::Exchange(ConnectorRequest request, ExchangeDone done) {
-  if (request.has_missed()) {
+  if (request.has_missed() && !request.has_route()) {
     for (ShardPort* shard : shards_) shard->CatchUp();
     return std::move(done)(ConnectorResponse::TAKEN);
   }

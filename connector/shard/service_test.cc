@@ -87,6 +87,16 @@ TEST_F(ServiceTest, EveryShardCatchesUpOnWhatWasMissed) {
   EXPECT_EQ(shards_[1].catch_ups, 1);
 }
 
+TEST_F(ServiceTest, WhatOneSessionMissedIsForItsShard) {
+  ConnectorRequest request;
+  *request.mutable_route() = RouteTo("here:1", 7, SessionIdSource(1).Next());
+  request.mutable_missed()->set_seq(5);
+  service_.Exchange(request, [](ConnectorResponse::Outcome) {});
+  ASSERT_EQ(shards_[1].requests.size(), 1u);
+  EXPECT_EQ(shards_[1].requests[0].missed().seq(), 5u);
+  EXPECT_EQ(shards_[0].catch_ups + shards_[1].catch_ups, 0);
+}
+
 TEST_F(ServiceTest, AnotherIncarnationHasNoSessionHere) {
   EXPECT_EQ(Deliver(RouteTo("here:1", 8, SessionIdSource(0).Next())),
             ConnectorResponse::NO_SESSION);

@@ -242,7 +242,9 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
         return std::move(done)(connection->Evict(request.evict()));
       case ConnectorRequest::kRecall:
         return std::move(done)(connection->Recall(request.recall()));
-      case ConnectorRequest::kMissed:  // Never comes here: it is for every shard.
+      case ConnectorRequest::kMissed:
+        connection->NoteMissedDelivery(request.missed().seq());
+        return std::move(done)(ConnectorResponse::TAKEN);
       case ConnectorRequest::BODY_NOT_SET:
         // Of a later version: nothing that this session could do.
         return std::move(done)(ConnectorResponse::NO_SESSION);

@@ -7,6 +7,7 @@
 
 namespace bellwire::connector {
 
+using internal::v1::ConnectorRequest;
 using internal::v1::ConnectorResponse;
 
 void ShardInbox::AddAnswer(Answer answer) {
@@ -28,10 +29,11 @@ void ShardInbox::AddRequest(Request request) {
       batch_.requests.push_back(std::move(request));
     } else {
       refusal = ConnectorResponse::OVERLOADED;
-      // One entry a session at most: bounded by the sessions that gateways know of.
-      if (request.request.has_deliver()) {
-        uint64_t& seq = batch_.missed[request.request.route().session_id()];
-        seq = std::max(seq, request.request.deliver().message().seq());
+      // One entry a session at most: bounded by the sessions that the registry knows of.
+      const ConnectorRequest& refused = request.request;
+      if (refused.has_deliver() || refused.has_missed()) {
+        uint64_t& seq = batch_.missed[refused.route().session_id()];
+        seq = std::max({seq, refused.deliver().message().seq(), refused.missed().seq()});
       }
     }
   }

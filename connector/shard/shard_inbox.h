@@ -14,9 +14,9 @@
 namespace bellwire::connector {
 
 // What other threads have for a shard's thread. Answers of the registry are never refused: a
-// connection waits for them, and there are no more than it asked for. Requests of gateways are bounded
-// and refused beyond; of a refused delivery the inbox keeps a note, so that its session fetches
-// the message from the mailbox although the gateway won't come again.
+// connection waits for them, and there are no more than it asked for. Requests are bounded and refused
+// beyond; of a refused delivery the inbox keeps a note, so that its session fetches the message from
+// the mailbox although it is not handed over again.
 //
 // Thread-safe. Shared with threads that may outlive the shard: after Close nothing gets through, and
 // whoever waits is answered NO_SESSION.

@@ -63,15 +63,19 @@ TEST_F(ShardInboxTest, RefusesRequestsBeyondTheBoundAndRemembersTheirSessions) {
   inbox_.AddRequest(Delivery(2, 7));
   inbox_.AddRequest(Delivery(2, 9));
   inbox_.AddRequest(Delivery(2, 8));
-  EXPECT_EQ(answered_, 3);
+  ShardInbox::Request mark = Delivery(3, 0);
+  mark.request.mutable_missed()->set_seq(11);
+  inbox_.AddRequest(std::move(mark));
+  EXPECT_EQ(answered_, 4);
   EXPECT_EQ(last_outcome_, ConnectorResponse::OVERLOADED);
   // An answer of the registry gets in all the same.
   inbox_.AddAnswer([] {});
   ShardInbox::Batch batch = inbox_.Take();
   EXPECT_EQ(batch.requests.size(), kMaxShardRequests);
   EXPECT_EQ(batch.answers.size(), 1u);
-  ASSERT_EQ(batch.missed.size(), 1u);
+  ASSERT_EQ(batch.missed.size(), 2u);
   EXPECT_EQ(batch.missed[2], 9u);
+  EXPECT_EQ(batch.missed[3], 11u) << "a mark of the registry's";
 }
 
 TEST_F(ShardInboxTest, CloseAnswersWhoWaitsAndWhoComesLater) {

@@ -74,12 +74,12 @@ void MessageCalls::GetMessage(const Sender& sender, const push::v1::GetMessageRe
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
   mailboxes_->GetMessage(ToInternal<internal::v1::GetMessageRequest>(*name, sender),
-                        [place = *std::move(place), done = std::move(done)](
-                            absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
-                          std::move(place).End(got.status());
-                          if (!got.ok()) return std::move(done)(FromRegistryError(got.status()));
-                          std::move(done)(std::move(*got->mutable_message()));
-                        });
+                         [place = *std::move(place), done = std::move(done)](
+                             absl::StatusOr<internal::v1::GetMessageResponse> got) mutable {
+                           std::move(place).End(got.status());
+                           if (!got.ok()) return std::move(done)(FromRegistryError(got.status()));
+                           std::move(done)(std::move(*got->mutable_message()));
+                         });
 }
 
 void MessageCalls::Recall(const Sender& sender, const push::v1::RecallRequest& request,
@@ -88,28 +88,16 @@ void MessageCalls::Recall(const Sender& sender, const push::v1::RecallRequest& r
   if (!place.has_value()) return std::move(done)(Place::NoneLeft());
   const absl::StatusOr<MessageName> name = ParseMessageName(request, *sealer_);
   if (!name.ok()) return std::move(done)(name.status());
-  mailboxes_->Recall(
-      ToInternal<internal::v1::RecallRequest>(*name, sender),
-      [place = *std::move(place), connectors = connectors_, name = *name,
-       done = std::move(done)](absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {
-        std::move(place).End(recalled.status());
-        if (!recalled.ok()) return std::move(done)(FromRegistryError(recalled.status()));
-        if (recalled->outcome() == push::v1::RecallResponse::REQUESTED && recalled->has_route()) {
-          internal::v1::ConnectorRequest tell;
-          *tell.mutable_route() = recalled->route();
-          tell.set_device_id(std::string(name.token.device_id.bytes()));
-          tell.mutable_recall()->set_message_id(std::string(name.message_id.bytes()));
-          tell.mutable_recall()->set_registration_id(name.token.registration_id);
-          tell.mutable_recall()->set_seq(recalled->seq());
-          // If this gets lost the next session hears of it from the registry. Whether the app had it,
-          // only the agent knows, and it says so in the message's receipts.
-          connectors->Find(recalled->route().connector_address())
-              ->Exchange(std::move(tell), [](internal::v1::ConnectorResponse::Outcome) {});
-        }
-        push::v1::RecallResponse response;
-        response.set_outcome(recalled->outcome());
-        std::move(done)(std::move(response));
-      });
+  mailboxes_->Recall(ToInternal<internal::v1::RecallRequest>(*name, sender),
+                     [place = *std::move(place), done = std::move(done)](
+                         absl::StatusOr<internal::v1::RecallResponse> recalled) mutable {
+                       std::move(place).End(recalled.status());
+                       if (!recalled.ok())
+                         return std::move(done)(FromRegistryError(recalled.status()));
+                       push::v1::RecallResponse response;
+                       response.set_outcome(recalled->outcome());
+                       std::move(done)(std::move(response));
+                     });
 }
 
 }  // namespace bellwire::gateway

@@ -11,25 +11,20 @@
 #include "crypto/token_sealer.h"
 #include "gateway/send/sender.h"
 #include "gateway/send/team_places.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
-// GetMessage and Recall behind their authentication: opens the token, asks the registry, and with a
-// recall tells the device's connector. They take places beside the team's Sends (SendEngine::calls).
+// GetMessage and Recall behind their authentication: opens the token and asks the registry. They take
+// places beside the team's Sends (SendEngine::calls).
 //
 // Thread-safe, never blocks. Touches nothing of itself once a call has been made.
 class MessageCalls {
  public:
   // Not owned; they outlive the calls.
-  MessageCalls(const TokenSealer* sealer, MailboxApi* mailboxes, ConnectorDirectory* connectors,
-               TeamPlaces* calls, const Clock* clock)
-      : sealer_(sealer),
-        mailboxes_(mailboxes),
-        connectors_(connectors),
-        calls_(calls),
-        clock_(clock) {}
+  MessageCalls(const TokenSealer* sealer, MailboxApi* mailboxes, TeamPlaces* calls,
+               const Clock* clock)
+      : sealer_(sealer), mailboxes_(mailboxes), calls_(calls), clock_(clock) {}
 
   // Called exactly once, on any thread, possibly before the method returns. Errors as push.proto
   // names them: BAD_DEVICE_TOKEN, BAD_MESSAGE_ID, OVERLOADED, and the registry's.
@@ -55,7 +50,6 @@ class MessageCalls {
  private:
   const TokenSealer* const sealer_;
   MailboxApi* const mailboxes_;
-  ConnectorDirectory* const connectors_;
   TeamPlaces* const calls_;
   const Clock* const clock_;
 };

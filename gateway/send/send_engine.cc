@@ -13,28 +13,13 @@ namespace bellwire::gateway {
 namespace {
 
 using internal::v1::AppendResponse;
-using internal::v1::ConnectorRequest;
 using push::v1::SendResponse;
 
-bool IsAcked(push::v1::Step step) {
-  return step == push::v1::AGENT_ACKED || step == push::v1::APP_ACKED;
-}
-
-// A message that was just stored, or whose retry shows that it is still under way: its first
-// gateway may have died before it handed it over.
-bool IsUnderWay(push::v1::Step step) {
-  return step == push::v1::ACCEPTED || step == push::v1::STORED || step == push::v1::SENT;
-}
-
-ConnectorRequest DeliverRequest(internal::v1::Envelope message, const DeviceId& device_id,
-                                const AppendResponse& appended, bool wait_for_ack) {
-  ConnectorRequest request;
-  *request.mutable_route() = appended.route();
-  request.set_device_id(std::string(device_id.bytes()));
-  request.mutable_deliver()->set_wait_for_ack(wait_for_ack);
-  message.set_seq(appended.seq());
-  *request.mutable_deliver()->mutable_message() = std::move(message);
-  return request;
+// What became of a ttl-zero message.
+SendResponse::Outcome OutcomeOf(push::v1::Step state) {
+  return state == push::v1::AGENT_ACKED || state == push::v1::APP_ACKED
+             ? SendResponse::DELIVERED
+             : SendResponse::NOT_CONNECTED;
 }
 
 // Calls to subscriptions are at most this part of all. Less than a team's share, so that one sender
@@ -50,8 +35,6 @@ struct SendEngine::PendingSend {
   std::optional<TeamPlaces::Ticket> subscription_call;
   MonotonicTime call_began;
   std::optional<TeamPlaces::Ticket> now_or_never_ticket;
-  DeviceId device_id;
-  internal::v1::Envelope message;
   bool now_or_never = false;
   bool validate_only = false;
   // What the answer says.
@@ -94,10 +77,10 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
     if (!send->subscription_call.has_value()) send->call.reset();
   }
   if (!send->call.has_value()) {
-    return PendingSend::Answer(std::move(send),
-                               Overloaded(sender.is_team()
-                                              ? "your team's calls that wait for the registry"
-                                              : "Web Pushes that wait for the registry"));
+    return PendingSend::Answer(
+        std::move(send),
+        Overloaded(sender.is_team() ? "your team's calls that wait for the registry"
+                                    : "Web Pushes that wait for the registry"));
   }
   send->call_began = options_.clock->Monotonic();
 
@@ -106,7 +89,7 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   if (valid->now_or_never && !sender.is_team()) {
     // The outcome would tell when the device is online, and so would the time that it takes.
     valid->now_or_never = false;
-    valid->expires_at_ms += absl::ToInt64Milliseconds(options_.now_or_never_wait);
+    valid->expires_at_ms += absl::ToInt64Milliseconds(kNowOrNeverWait);
   }
   const absl::StatusOr<TokenContents> token = OpenToken(request.token(), *options_.sealer);
   if (!token.ok()) return PendingSend::Answer(std::move(send), token.status());
@@ -116,16 +99,21 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
       return PendingSend::Answer(std::move(send),
                                  QuotaExceeded("Sends of ttl zero that wait for their devices"));
     }
+    // How long it takes says nothing of the registry.
+    send->call.reset();
   }
 
   const MessageId message_id = valid->message_id.value_or(NewMessageId());
-  send->device_id = token->device_id;
   send->now_or_never = valid->now_or_never;
   send->validate_only = request.validate_only();
   if (!request.validate_only() || valid->message_id.has_value()) {
     send->message_id = FormatUuid(message_id);
   }
-  internal::v1::Envelope& message = send->message;
+  internal::v1::AppendRequest append;
+  append.set_device_id(std::string(token->device_id.bytes()));
+  append.set_registration_id(token->registration_id);
+  sender.WriteTo(&append);
+  internal::v1::Envelope& message = *append.mutable_message();
   message.set_message_id(std::string(message_id.bytes()));
   message.set_registration_id(token->registration_id);
   message.set_payload(std::move(*request.mutable_payload()));
@@ -136,15 +124,11 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   message.set_deliver_at_ms(valid->deliver_at_ms);
   if (content.ByteSizeLong() > 0) *message.mutable_content() = std::move(content);
 
-  internal::v1::AppendRequest append;
-  append.set_device_id(std::string(token->device_id.bytes()));
-  append.set_registration_id(token->registration_id);
-  sender.WriteTo(&append);
-  *append.mutable_message() = message;
   append.set_validate_only(request.validate_only());
   // A generated id is new: this engine appends a message once and never repeats the call. A caller that
   // gets no answer retries, and its retry gets a new id.
   append.set_message_id_is_new(!valid->message_id.has_value());
+  if (send->now_or_never) append.set_waiter(waiter_);
   options_.mailboxes->Append(
       std::move(append),
       [this, send = std::move(send)](absl::StatusOr<AppendResponse> appended) mutable {
@@ -154,75 +138,27 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
 
 void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                             absl::StatusOr<AppendResponse> appended) {
-  if (appended.ok()) send->call->OnServed(send->call_began, options_.clock->Monotonic());
+  if (appended.ok() && send->call.has_value()) {
+    send->call->OnServed(send->call_began, options_.clock->Monotonic());
+  }
   send->call.reset();
   send->subscription_call.reset();
   if (!appended.ok()) {
     return PendingSend::Answer(std::move(send), FromRegistryError(appended.status()));
   }
   send->duplicate = appended->duplicate();
-  if (send->validate_only) return PendingSend::Answer(std::move(send), SendResponse::VALID);
-  if (send->now_or_never) return OnNowOrNeverAppended(std::move(send), *std::move(appended));
-
-  // seq 0: it waits for its deliver_at. Without a route, or with a stale one (NO_SESSION), the
-  // device's next Bind finds the message.
-  if (appended->seq() != 0 && appended->has_route() &&
-      (!appended->duplicate() || IsUnderWay(appended->state()))) {
-    options_.connectors->Find(appended->route().connector_address())
-        ->Exchange(DeliverRequest(std::move(send->message), send->device_id, *appended,
-                                  /*wait_for_ack=*/false),
-                   [](internal::v1::ConnectorResponse::Outcome) {});
-  }
-  PendingSend::Answer(std::move(send), SendResponse::ACCEPTED);
+  const SendResponse::Outcome outcome = send->validate_only  ? SendResponse::VALID
+                                        : send->now_or_never ? OutcomeOf(appended->state())
+                                                             : SendResponse::ACCEPTED;
+  PendingSend::Answer(std::move(send), outcome);
 }
 
-void SendEngine::OnNowOrNeverAppended(std::unique_ptr<PendingSend> send, AppendResponse appended) {
-  if (appended.duplicate() && !IsUnderWay(appended.state())) {
-    const auto outcome =
-        IsAcked(appended.state()) ? SendResponse::DELIVERED : SendResponse::NOT_CONNECTED;
-    return PendingSend::Answer(std::move(send), outcome);
-  }
-  const uint64_t seq = appended.seq();
-  if (!appended.has_route()) return Resolve(std::move(send), seq);
-  ConnectorRequest request = DeliverRequest(std::move(send->message), send->device_id, appended,
-                                            /*wait_for_ack=*/true);
-  const std::shared_ptr<ConnectorApi> connector =
-      options_.connectors->Find(appended.route().connector_address());
-  options_.wait_for_ack(connector.get(), std::move(request), options_.now_or_never_wait,
-                        [this, seq, send = std::move(send)](bool acked) mutable {
-                          if (acked) {
-                            PendingSend::Answer(std::move(send), SendResponse::DELIVERED);
-                          } else {
-                            Resolve(std::move(send), seq);
-                          }
-                        });
-}
-
-// An acknowledgement may have reached the registry though we did not hear of it: the registry says
-// what came first, and from then on it is settled.
-void SendEngine::Resolve(std::unique_ptr<PendingSend> send, uint64_t seq) {
-  internal::v1::ResolveRequest request;
-  request.set_device_id(std::string(send->device_id.bytes()));
-  request.set_seq(seq);
-  options_.mailboxes->Resolve(
-      std::move(request),
-      [send = std::move(send)](absl::StatusOr<internal::v1::ResolveResponse> resolved) mutable {
-        if (ErrorReason(resolved.status()) == "MESSAGE_NOT_FOUND") {
-          // The registry's clock ran far ahead of our wait: it has ended the message and forgotten its
-          // number. A retry with the same id hears from Append how it ended.
-          return PendingSend::Answer(
-              std::move(send),
-              MakeError(
-                  absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE",
-                  "it is not known what became of the message: retry with the same message id"));
-        }
-        if (!resolved.ok()) {
-          return PendingSend::Answer(std::move(send), FromRegistryError(resolved.status()));
-        }
-        const auto outcome =
-            IsAcked(resolved->state()) ? SendResponse::DELIVERED : SendResponse::NOT_CONNECTED;
-        PendingSend::Answer(std::move(send), outcome);
-      });
+void SendEngine::EndWaits() {
+  internal::v1::EndWaitsRequest request;
+  request.set_waiter(waiter_);
+  // Without an answer the Sends end with their calls.
+  options_.mailboxes->EndWaits(std::move(request),
+                               [](const absl::StatusOr<internal::v1::EndWaitsResponse>&) {});
 }
 
 }  // namespace bellwire::gateway

@@ -2,35 +2,30 @@
 #define BELLWIRE_GATEWAY_SEND_SEND_ENGINE_H_
 
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
-#include "gateway/send/ack_wait.h"
 #include "gateway/send/adaptive_limit.h"
 #include "gateway/send/sender.h"
 #include "gateway/send/team_places.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
 // The one way of a message through a gateway, whether it came by Send, SendBatch or SendStream:
-//   admit → validate → open the token → Append at the registry → hand over to the device's
-//   connector → answer.
-// The answer is OK only after the registry has made the message durable. Handing over is an
-// attempt: whatever becomes of it, the message waits in its mailbox. Only a ttl-zero message is
-// different: it waits for the device's acknowledgement, and is resolved as NOT_CONNECTED without
-// one.
+//   admit → validate → open the token → Append at the registry → answer.
+// The answer is OK only after the registry has made the message durable. The registry hands it over.
+// The Append of a ttl-zero message waits there for the device: its answer says how the message ended.
 //
 // Thread-safe, never blocks. Must outlive its callbacks; touches nothing of itself after one.
 class SendEngine {
@@ -39,12 +34,7 @@ class SendEngine {
     // Not owned; they outlive the engine.
     const TokenSealer* sealer = nullptr;
     MailboxApi* mailboxes = nullptr;
-    ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
-    // How long a ttl-zero message waits for the device; on the machine's monotonic clock.
-    absl::Duration now_or_never_wait = kNowOrNeverWait;
-    // Who waits; a simulation puts its own clock here. Safe to call from several threads at a time.
-    std::function<AckWaitFunction> wait_for_ack = WaitForAck;
     // Calls that wait for the registry at a time, and how many of a team: as many as it serves in time.
     size_t max_calls = kMaxGatewaySends;
     AdaptiveLimit::Options call_limit = {};
@@ -62,13 +52,17 @@ class SendEngine {
   // `content` says what the payload is; its default: the app's own.
   //
   // Who sends to a subscription is never told whether the device is connected: a ttl of zero means
-  // now_or_never_wait for it, in the mailbox, and the answer is ACCEPTED.
+  // kNowOrNeverWait for it, in the mailbox, and the answer is ACCEPTED.
   void Send(const Sender& sender, push::v1::SendRequest request, internal::v1::Content content,
             Done done);
   // Of a team, for its app. `team_id` is authenticated.
   void Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
     Send(Sender::Team(team_id), std::move(request), {}, std::move(done));
   }
+
+  // ttl-zero Sends wait no longer for their devices, and further ones don't either: each is answered as
+  // the registry says.
+  void EndWaits();
 
   // The places of calls that wait for the registry: Sends share them with a team's other calls.
   TeamPlaces* calls() { return &calls_; }
@@ -78,11 +72,10 @@ class SendEngine {
 
   void OnAppended(std::unique_ptr<PendingSend> send,
                   absl::StatusOr<internal::v1::AppendResponse> appended);
-  void OnNowOrNeverAppended(std::unique_ptr<PendingSend> send,
-                            internal::v1::AppendResponse appended);
-  void Resolve(std::unique_ptr<PendingSend> send, uint64_t seq);
 
   const Options options_;
+  // Names this engine at the registry. Never 0.
+  const uint64_t waiter_ = RandomUint64() | 1;
   TeamPlaces calls_;
   // Those who send to subscriptions share their part of `calls_` by this.
   TeamPlaces subscription_calls_;

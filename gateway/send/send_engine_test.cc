@@ -13,7 +13,6 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
-#include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gtest/gtest.h"
 
@@ -22,12 +21,10 @@ namespace {
 
 using internal::v1::AppendRequest;
 using internal::v1::AppendResponse;
-using internal::v1::ConnectorResponse;
 using push::v1::SendRequest;
 using push::v1::SendResponse;
 
 constexpr char kTeam[] = "teamteam22";
-constexpr char kConnector[] = "connector:7446";
 constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
 
 class SendEngineTest : public ::testing::Test {
@@ -37,26 +34,14 @@ class SendEngineTest : public ::testing::Test {
     contents_.registration_id = 42;
     appended_.set_seq(7);
     appended_.set_state(push::v1::STORED);
-    appended_.mutable_route()->set_connector_address(kConnector);
-    appended_.mutable_route()->set_session_id(99);
     registry_.append = [this](const AppendRequest& request) -> absl::StatusOr<AppendResponse> {
       appends_.push_back(request);
       if (!append_error_.ok()) return append_error_;
       return appended_;
     };
-    registry_.resolve = [this](const internal::v1::ResolveRequest& request)
-        -> absl::StatusOr<internal::v1::ResolveResponse> {
-      resolves_.push_back(request);
-      if (!resolve_error_.ok()) return resolve_error_;
-      internal::v1::ResolveResponse response;
-      response.set_state(resolved_state_);
-      return response;
-    };
     options_.sealer = sealer_.get();
     options_.mailboxes = &registry_;
-    options_.connectors = &connectors_;
     options_.clock = &clock_;
-    options_.now_or_never_wait = absl::Hours(1);
   }
 
   SendRequest Request() {
@@ -94,14 +79,10 @@ class SendEngineTest : public ::testing::Test {
   const std::unique_ptr<TokenSealer> sealer_;
   SimulatedClock clock_;
   FakeRegistry registry_;
-  FakeConnectors connectors_;
   TokenContents contents_;
   AppendResponse appended_;
   absl::Status append_error_;
-  absl::Status resolve_error_;
-  push::v1::Step resolved_state_ = push::v1::NOT_CONNECTED;
   std::vector<AppendRequest> appends_;
-  std::vector<internal::v1::ResolveRequest> resolves_;
   SendEngine::Options options_;
 };
 
@@ -136,54 +117,23 @@ TEST_F(SendEngineTest, AppendsTheWholeMessage) {
   EXPECT_EQ(append.message().deliver_at_ms(), 0);
 }
 
-TEST_F(SendEngineTest, HandsOverToTheRouteOfTheCommit) {
-  ASSERT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
-  const auto requests = connectors_.requests();
-  ASSERT_EQ(requests.size(), 1u);
-  EXPECT_EQ(requests[0].address, kConnector);
-  EXPECT_EQ(requests[0].request.route().session_id(), 99u);
-  EXPECT_EQ(requests[0].request.device_id(), "0123456789abcdef");
-  EXPECT_FALSE(requests[0].request.deliver().wait_for_ack());
-  EXPECT_EQ(requests[0].request.deliver().message().seq(), 7u);
-  EXPECT_EQ(requests[0].request.deliver().message().payload(), "hello");
-}
-
-TEST_F(SendEngineTest, NothingIsHandedOverBeforeTheCommit) {
+TEST_F(SendEngineTest, NothingIsAnsweredBeforeTheCommit) {
   registry_.HoldAnswers();
   SendEngine engine(options_);
   bool answered = false;
   engine.Send(kTeam, Request(), [&](absl::StatusOr<SendResponse>) { answered = true; });
   EXPECT_FALSE(answered);
-  EXPECT_TRUE(connectors_.requests().empty());
   registry_.ReleaseAnswers();
   EXPECT_TRUE(answered);
-  EXPECT_EQ(connectors_.requests().size(), 1u);
 }
 
-TEST_F(SendEngineTest, ACallersSilenceOfTheConnectorIsNoConcernOfANormalMessage) {
-  for (const std::optional<FakeConnectors::Outcome> outcome :
-       {std::optional<FakeConnectors::Outcome>(),
-        {ConnectorResponse::NO_SESSION},
-        {ConnectorResponse::OVERLOADED}}) {
-    connectors_.SetOutcome(outcome);
-    EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
-  }
-}
-
-TEST_F(SendEngineTest, WithoutARouteItWaitsInTheMailbox) {
-  appended_.clear_route();
-  EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
-  EXPECT_TRUE(connectors_.requests().empty());
-}
-
-TEST_F(SendEngineTest, BeforeItsTimeItIsNotHandedOver) {
+TEST_F(SendEngineTest, AMessageMayWaitForItsTime) {
   appended_.set_seq(0);
   SendRequest request = Request();
   request.mutable_deliver_at()->set_seconds(absl::ToUnixSeconds(clock_.WallNow()) + 3600);
   EXPECT_EQ(Outcome(request), SendResponse::ACCEPTED);
   EXPECT_EQ(appends_[0].message().deliver_at_ms(),
             absl::ToUnixMillis(clock_.WallNow()) + 3'600'000);
-  EXPECT_TRUE(connectors_.requests().empty());
 }
 
 TEST_F(SendEngineTest, MakesAMessageIdWhereThereIsNone) {
@@ -196,20 +146,15 @@ TEST_F(SendEngineTest, MakesAMessageIdWhereThereIsNone) {
   EXPECT_TRUE(appends_[0].message_id_is_new());
 }
 
-TEST_F(SendEngineTest, ARetryUnderWayIsHandedOverAgain) {
+TEST_F(SendEngineTest, ARetryIsSaidToBeOne) {
   appended_.set_duplicate(true);
-  const auto response = Send(Request());
-  ASSERT_TRUE(response.ok());
-  EXPECT_TRUE(response->duplicate());
-  EXPECT_EQ(response->outcome(), SendResponse::ACCEPTED);
-  EXPECT_EQ(connectors_.requests().size(), 1u);
-}
-
-TEST_F(SendEngineTest, ARetryThatArrivedIsNot) {
-  appended_.set_duplicate(true);
-  appended_.set_state(push::v1::AGENT_ACKED);
-  EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
-  EXPECT_TRUE(connectors_.requests().empty());
+  for (const push::v1::Step state : {push::v1::STORED, push::v1::AGENT_ACKED}) {
+    appended_.set_state(state);
+    const auto response = Send(Request());
+    ASSERT_TRUE(response.ok());
+    EXPECT_TRUE(response->duplicate());
+    EXPECT_EQ(response->outcome(), SendResponse::ACCEPTED);
+  }
 }
 
 TEST_F(SendEngineTest, ValidateOnlyStoresAndSendsNothing) {
@@ -221,7 +166,6 @@ TEST_F(SendEngineTest, ValidateOnlyStoresAndSendsNothing) {
   EXPECT_EQ(response->message_id(), "");
   ASSERT_EQ(appends_.size(), 1u);
   EXPECT_TRUE(appends_[0].validate_only());
-  EXPECT_TRUE(connectors_.requests().empty());
 
   request.set_message_id(kUuid);
   EXPECT_EQ(Send(request)->message_id(), kUuid);
@@ -242,76 +186,49 @@ TEST_F(SendEngineTest, RegistryErrorsPass) {
   EXPECT_EQ(ErrorReason(Send(Request()).status()), "UNREGISTERED");
   append_error_ = absl::UnavailableError("down");
   EXPECT_EQ(ErrorReason(Send(Request()).status()), "REGISTRY_UNAVAILABLE");
-  EXPECT_TRUE(connectors_.requests().empty());
 }
 
-TEST_F(SendEngineTest, NowOrNeverWaitsForTheAck) {
-  connectors_.SetOutcome(ConnectorResponse::DEVICE_ACKED);
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
-  EXPECT_TRUE(connectors_.requests()[0].request.deliver().wait_for_ack());
-  EXPECT_EQ(appends_[0].message().expires_at_ms(), appends_[0].message().accepted_at_ms());
-  EXPECT_TRUE(resolves_.empty());
-}
-
-TEST_F(SendEngineTest, NowOrNeverWithoutASessionIsResolved) {
-  for (const auto outcome :
-       {ConnectorResponse::NO_SESSION, ConnectorResponse::OVERLOADED, ConnectorResponse::TAKEN}) {
-    resolves_.clear();
-    connectors_.SetOutcome(outcome);
-    EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
-    ASSERT_EQ(resolves_.size(), 1u);
-    EXPECT_EQ(resolves_[0].device_id(), "0123456789abcdef");
-    EXPECT_EQ(resolves_[0].seq(), 7u);
+TEST_F(SendEngineTest, NowOrNeverIsAnsweredAsItEnded) {
+  for (const bool duplicate : {false, true}) {
+    appended_.set_duplicate(duplicate);
+    for (const push::v1::Step state : {push::v1::AGENT_ACKED, push::v1::APP_ACKED}) {
+      appended_.set_state(state);
+      EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+    }
+    for (const push::v1::Step state : {push::v1::NOT_CONNECTED, push::v1::UNREGISTERED}) {
+      appended_.set_state(state);
+      EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
+    }
+  }
+  for (const AppendRequest& append : appends_) {
+    EXPECT_EQ(append.message().expires_at_ms(), append.message().accepted_at_ms());
+    EXPECT_NE(append.waiter(), 0u) << "the registry is to wait for the device";
   }
 }
 
-TEST_F(SendEngineTest, NowOrNeverWithoutARouteIsResolvedAtOnce) {
-  appended_.clear_route();
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
-  EXPECT_TRUE(connectors_.requests().empty());
-  EXPECT_EQ(resolves_.size(), 1u);
+TEST_F(SendEngineTest, OnlyNowOrNeverWaitsForTheDevice) {
+  EXPECT_EQ(Outcome(Request()), SendResponse::ACCEPTED);
+  EXPECT_EQ(appends_[0].waiter(), 0u);
 }
 
-TEST_F(SendEngineTest, NowOrNeverEndsWhenTheDeviceIsSilent) {
-  connectors_.SetOutcome(std::nullopt);
-  options_.now_or_never_wait = absl::Milliseconds(1);
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
-  EXPECT_EQ(resolves_.size(), 1u);
-}
-
-TEST_F(SendEngineTest, NowOrNeverThatWasAckedAfterAll) {
-  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
-  resolved_state_ = push::v1::AGENT_ACKED;
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
-}
-
-TEST_F(SendEngineTest, NowOrNeverThatCantBeResolvedIsNotAnsweredOk) {
-  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
-  resolve_error_ = absl::UnavailableError("down");
+TEST_F(SendEngineTest, NowOrNeverThatTheRegistryDoesNotAnswerIsNotAnsweredOk) {
+  append_error_ = absl::UnavailableError("down");
   EXPECT_EQ(ErrorReason(Send(NowOrNever()).status()), "REGISTRY_UNAVAILABLE");
 }
 
-// The simulation found it (seed 7): a wall clock that jumps makes the registry forget early.
-TEST_F(SendEngineTest, NowOrNeverThatTheRegistryHasForgottenIsToBeRetried) {
-  connectors_.SetOutcome(ConnectorResponse::NO_SESSION);
-  resolve_error_ = MakeError(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", "no such message");
-  const absl::Status status = Send(NowOrNever()).status();
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-  EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE");
-}
-
-TEST_F(SendEngineTest, ARetryOfNowOrNeverIsAnsweredAsItEnded) {
-  appended_.set_duplicate(true);
+TEST_F(SendEngineTest, ADrainEndsTheWaitsOfThisGateway) {
+  registry_.HoldAnswers();
   appended_.set_state(push::v1::NOT_CONNECTED);
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::NOT_CONNECTED);
-  appended_.set_state(push::v1::APP_ACKED);
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
-  EXPECT_TRUE(connectors_.requests().empty());
-  EXPECT_TRUE(resolves_.empty());
-
-  appended_.set_state(push::v1::STORED);
-  connectors_.SetOutcome(ConnectorResponse::DEVICE_ACKED);
-  EXPECT_EQ(Outcome(NowOrNever()), SendResponse::DELIVERED);
+  SendEngine engine(options_);
+  SendEngine another(options_);
+  int answered = 0;
+  engine.Send(kTeam, NowOrNever(),
+              [&](absl::StatusOr<SendResponse> response) { answered += response.ok(); });
+  another.Send(kTeam, NowOrNever(), [](absl::StatusOr<SendResponse>) {});
+  EXPECT_NE(appends_[0].waiter(), appends_[1].waiter());
+  EXPECT_EQ(answered, 0);
+  engine.EndWaits();
+  EXPECT_EQ(answered, 1);
 }
 
 TEST_F(SendEngineTest, RefusesWhatItHasNoRoomFor) {
@@ -386,31 +303,25 @@ TEST_F(SendEngineTest, RefusesWhatTheRegistryCantServeInTime) {
 
 TEST_F(SendEngineTest, SilentDevicesDontTakeTheWholeGateway) {
   options_.max_now_or_never_sends = 4;
-  connectors_.SetOutcome(std::nullopt);
+  options_.max_calls = 2;
+  registry_.HoldAnswers();
   SendEngine engine(options_);
-  absl::Notification delivered;
-  bool another_delivered = false;
-  engine.Send(kTeam, NowOrNever(), [&](absl::StatusOr<SendResponse> response) {
-    EXPECT_TRUE(response.ok());
-    delivered.Notify();
-  });
-  engine.Send(kTeam, NowOrNever(), [](absl::StatusOr<SendResponse>) {});
+  int answered = 0;
+  const auto count = [&](absl::StatusOr<SendResponse> response) { answered += response.ok(); };
+  engine.Send(kTeam, NowOrNever(), count);
+  engine.Send(kTeam, NowOrNever(), count);
   absl::Status refused;
   engine.Send(kTeam, NowOrNever(),
               [&](absl::StatusOr<SendResponse> response) { refused = response.status(); });
   EXPECT_EQ(ErrorReason(refused), "QUOTA_EXCEEDED");
   EXPECT_TRUE(RetryAfter(refused).has_value());
   EXPECT_EQ(appends_.size(), 2u);
-  engine.Send("another", NowOrNever(),
-              [&](absl::StatusOr<SendResponse> response) { another_delivered = response.ok(); });
+  engine.Send("another", NowOrNever(), count);
   EXPECT_EQ(appends_.size(), 3u) << "another team has a share of its own";
-  bool accepted = false;
-  engine.Send(kTeam, Request(),
-              [&](absl::StatusOr<SendResponse> response) { accepted = response.ok(); });
-  EXPECT_TRUE(accepted);
-  connectors_.AnswerSilent(ConnectorResponse::DEVICE_ACKED);
-  delivered.WaitForNotification();
-  EXPECT_TRUE(another_delivered);
+  engine.Send(kTeam, Request(), count);
+  EXPECT_EQ(appends_.size(), 4u) << "those that wait for devices take no place of the others";
+  registry_.ReleaseAnswers();
+  EXPECT_EQ(answered, 4);
 }
 
 // --- Subscriptions. ---
@@ -437,11 +348,10 @@ TEST_F(SendEngineTest, ASubscriptionsSenderIsNotToldWhetherTheDeviceIsThere) {
               [&](absl::StatusOr<SendResponse> response) { result = std::move(response); });
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->outcome(), SendResponse::ACCEPTED);
-  EXPECT_TRUE(resolves_.empty());
   ASSERT_EQ(appends_.size(), 1u);
+  EXPECT_EQ(appends_[0].waiter(), 0u);
   EXPECT_EQ(appends_[0].message().expires_at_ms(),
-            appends_[0].message().accepted_at_ms() +
-                absl::ToInt64Milliseconds(options_.now_or_never_wait));
+            appends_[0].message().accepted_at_ms() + absl::ToInt64Milliseconds(kNowOrNeverWait));
 }
 
 TEST_F(SendEngineTest, SubscriptionsSendersShareATeamsPartAmongThemselves) {

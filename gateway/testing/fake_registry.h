@@ -27,7 +27,6 @@ class FakeRegistry final : public MailboxApi,
   using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
 
   Handler<internal::v1::AppendRequest, internal::v1::AppendResponse> append;
-  Handler<internal::v1::ResolveRequest, internal::v1::ResolveResponse> resolve;
   Handler<internal::v1::GetMessageRequest, internal::v1::GetMessageResponse> get_message;
   Handler<internal::v1::RecallRequest, internal::v1::RecallResponse> recall;
   Handler<internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse> read_receipts;
@@ -92,9 +91,10 @@ class FakeRegistry final : public MailboxApi,
               Done<internal::v1::AppendResponse> done) override {
     Answer(append, std::move(request), std::move(done));
   }
-  void Resolve(internal::v1::ResolveRequest request,
-               Done<internal::v1::ResolveResponse> done) override {
-    Answer(resolve, std::move(request), std::move(done));
+  // As ReleaseAnswers.
+  void EndWaits(internal::v1::EndWaitsRequest, Done<internal::v1::EndWaitsResponse> done) override {
+    ReleaseAnswers();
+    std::move(done)(internal::v1::EndWaitsResponse());
   }
   void GetMessage(internal::v1::GetMessageRequest request,
                   Done<internal::v1::GetMessageResponse> done) override {

@@ -30,8 +30,7 @@ const ::testing::Environment* const kGrpcThreadsEnd =
 
 }  // namespace
 
-TestGateway::TestGateway(absl::Duration now_or_never_wait)
-    : key(*GenerateProviderKeyPair()), sealer(TokenSealer::ForTesting()) {
+TestGateway::TestGateway() : key(*GenerateProviderKeyPair()), sealer(TokenSealer::ForTesting()) {
   registry.get_key =
       [this](const internal::v1::GetKeyRequest& request) -> absl::StatusOr<admin::v1::Key> {
     if (request.key_id() != kKeyId) {
@@ -49,7 +48,6 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
     internal::v1::AppendResponse response;
     response.set_seq(++seq);
     response.set_state(push::v1::STORED);
-    response.mutable_route()->set_connector_address("connector:7446");
     return response;
   };
   absl::StatusOr<std::unique_ptr<GatewayServer>> started =
@@ -64,9 +62,7 @@ TestGateway::TestGateway(absl::Duration now_or_never_wait)
                             .feeds = &registry,
                             .store = &registry,
                             .topics = &registry,
-                            .connectors = &connectors,
                             .clock = &clock,
-                            .now_or_never_wait = now_or_never_wait,
                             .fan_outs = {.at_once = 0}});
   EXPECT_TRUE(started.ok()) << started.status();
   if (!started.ok()) return;

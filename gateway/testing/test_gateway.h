@@ -12,7 +12,6 @@
 #include "crypto/provider_key.h"
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
-#include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gateway/testing/jwt_for_testing.h"
 #include "grpcpp/channel.h"
@@ -21,9 +20,9 @@
 
 namespace bellwire::gateway {
 
-// A whole gateway on a loopback port with TLS, between a fake registry and fake connectors, and
+// A whole gateway on a loopback port with TLS, before a fake registry, and
 // what a provider needs to call it. The registry knows one team with one key and accepts every
-// message, for a device that has a session. The clock stands still unless the test moves it, which
+// message. The clock stands still unless the test moves it, which
 // it may do while no call runs.
 class TestGateway {
  public:
@@ -31,7 +30,7 @@ class TestGateway {
   static constexpr char kKeyId[] = "abcdefghij";
   static constexpr char kAdminToken[] = "the admin token";
 
-  explicit TestGateway(absl::Duration now_or_never_wait = absl::Hours(1));
+  TestGateway();
 
   // A channel that trusts the gateway's certificate.
   std::shared_ptr<grpc::Channel> NewChannel() const;
@@ -59,7 +58,6 @@ class TestGateway {
   // Answered by the registry's get_key: revoked since.
   bool revoked = false;
   FakeRegistry registry;
-  FakeConnectors connectors;
   // Destroyed before all of the above. May be reset by the test.
   std::unique_ptr<GatewayServer> server;
 

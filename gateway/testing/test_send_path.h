@@ -19,7 +19,6 @@
 #include "gateway/doors/grpc/push_service.h"
 #include "gateway/doors/grpc/topic_service.h"
 #include "gateway/send/send_engine.h"
-#include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gateway/testing/jwt_for_testing.h"
 #include "gateway/topics/topic_engine.h"
@@ -104,12 +103,10 @@ class TestSendPath {
   std::vector<internal::v1::AppendRequest> appended;
   absl::Status append_error;
   FakeRegistry registry;
-  FakeConnectors connectors;
   KeyCache keys{&registry, &clock};
   KeyCache aliases{&registry, &clock};
   Authenticator authenticator{&keys, &clock};
-  SendEngine engine{
-      {.sealer = sealer.get(), .mailboxes = &registry, .connectors = &connectors, .clock = &clock}};
+  SendEngine engine{{.sealer = sealer.get(), .mailboxes = &registry, .clock = &clock}};
   DrainSignal drain;
   PushService push{{.authenticator = &authenticator,
                     .engine = &engine,
@@ -117,7 +114,6 @@ class TestSendPath {
                     .sealer = sealer.get(),
                     .mailboxes = &registry,
                     .feeds = &registry,
-                    .connectors = &connectors,
                     .clock = &clock}};
   TopicEngine topic_engine{{.sealer = sealer.get(),
                             .topics = &registry,

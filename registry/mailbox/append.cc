@@ -126,6 +126,13 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
       return MakeError(absl::StatusCode::kAlreadyExists, "MESSAGE_ID_REUSED",
                        "another message was sent to this token under this message id");
     }
+    if (earlier->place() == MessageLife::NOW_OR_NEVER) {
+      // A crash may have come before it was handed over, and no page has it.
+      Envelope again = message;
+      again.set_registration_id(token.registration_id);
+      again.set_seq(earlier->seq());
+      tx.HandOver(std::move(again));
+    }
     return AppendOutcome{.result = {.seq = earlier->seq(),
                                     .route = tx.route(),
                                     .duplicate = true,
@@ -148,8 +155,7 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
   Envelope mail = message;
   mail.set_registration_id(token.registration_id);
   mail.set_stored_at_ms(tx.now_ms());
-  // After MakeRoom: a gap notice takes its number first, so that a session which hears of this
-  // message and not of the notice sees that it misses something.
+  // After MakeRoom: a gap notice takes its number first.
   if (!scheduled) mail.set_seq(tx.TakeSeq());
   if (now_or_never) {
     // By this clock, not the gateway's: the gateway is given its whole wait whatever its clock says.
@@ -164,8 +170,10 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
     }
   }
   tx.StartLife(mail);
-  return AppendOutcome{
+  AppendOutcome outcome{
       .result = {.seq = mail.seq(), .route = tx.route(), .state = push::v1::STORED}};
+  if (!scheduled) tx.HandOver(std::move(mail));
+  return outcome;
 }
 
 }  // namespace bellwire::registry

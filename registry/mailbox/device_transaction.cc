@@ -605,7 +605,7 @@ absl::Status DeviceTransaction::ReleaseDue() {
     if (connected()) pending->set_handed_at_ms(now_ms_);
     overlay_.Delete(Family::kDevices, ScheduledKey(id_, message.deliver_at_ms(), ref));
     AddMail(message);
-    released_.push_back(std::move(message));
+    HandOver(std::move(message));
   }
   mutable_device().set_next_due_at_ms(next_due_at_ms);
   return absl::OkStatus();
@@ -728,6 +728,7 @@ absl::Status DeviceTransaction::AddGap(uint64_t registration_id, uint32_t droppe
   gap.set_gap_dropped(dropped);
   AddMail(gap);
   MutableRegistration(registration_id)->set_gap_seq(gap.seq());
+  HandOver(std::move(gap));
   return absl::OkStatus();
 }
 
@@ -742,12 +743,7 @@ absl::Status DeviceTransaction::AcknowledgeGap(uint64_t registration_id, uint64_
   registration->clear_gap_untold();
   RemoveMail(seq);
   NoteAcknowledged(seq);
-  if (untold == 0) return absl::OkStatus();
-  BELLWIRE_RETURN_IF_ERROR(AddGap(registration_id, untold));
-  BELLWIRE_ASSIGN_OR_RETURN(std::optional<Envelope> gap, FindMail(registration->gap_seq()));
-  assert(gap.has_value());
-  released_.push_back(*std::move(gap));
-  return absl::OkStatus();
+  return untold == 0 ? absl::OkStatus() : AddGap(registration_id, untold);
 }
 
 absl::StatusOr<std::optional<NowOrNever>> DeviceTransaction::FindNowOrNever(uint64_t seq) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/node_hash_map.h"
@@ -189,9 +190,11 @@ class DeviceTransaction {
   // Gives scheduled messages that are due their place in the mailbox's order, and ends those that have expired
   // since: at most kMaxReleasesPerTransaction.
   absl::Status ReleaseDue();
-  // What came into the mailbox and nobody but the registry knows of, in order: it is to be handed
-  // to the session of now.
-  const std::vector<internal::v1::Envelope>& released() const { return released_; }
+  // The session of now, if there is one, is to be handed this message or gap notice. REQUIRES: its
+  // number is greater than those of all before.
+  void HandOver(internal::v1::Envelope mail) { to_hand_over_.push_back(std::move(mail)); }
+  // All of them, in order.
+  std::vector<internal::v1::Envelope> TakeToHandOver() { return std::move(to_hand_over_); }
 
   // Lists a message in its registration's `pending`. REQUIRES: the registration was found.
   void AddPending(const internal::v1::Envelope& mail);
@@ -212,10 +215,10 @@ class DeviceTransaction {
 
   // Tells the app that `dropped` more of its messages were dropped. Each is counted in one notice:
   // a notice that no session was handed is replaced by one that counts all; behind any other they
-  // wait (`gap_untold`) until it is acknowledged. A new notice takes the next number.
+  // wait (`gap_untold`) until it is acknowledged. A new notice takes the next number, and is handed
+  // over.
   absl::Status AddGap(uint64_t registration_id, uint32_t dropped);
-  // The device has the notice. What was not told yet gets the next one, which is handed to the
-  // session of now.
+  // The device has the notice. What was not told yet gets the next one.
   absl::Status AcknowledgeGap(uint64_t registration_id, uint64_t seq);
 
   absl::StatusOr<std::optional<storage::v1::NowOrNever>> FindNowOrNever(uint64_t seq);
@@ -275,7 +278,7 @@ class DeviceTransaction {
   bool has_unwritten_route_ = false;
   bool settled_may_grow_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
-  std::vector<internal::v1::Envelope> released_;
+  std::vector<internal::v1::Envelope> to_hand_over_;
   storage::v1::Outbox outbox_;
 };
 

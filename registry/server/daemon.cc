@@ -4,10 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
-#include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
-#include "common/ids.h"
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
 #include "ops/data_dir.h"
@@ -16,7 +15,6 @@
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 #include "rpc/credentials.h"
-#include "rpc/due_delivery.h"
 #include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_registry_server.h"
 #include "rpc/internal_port.h"
@@ -51,9 +49,6 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
                             InternalChannelCredentials(data_dir.internal()));
 
-  // Destroyed in reverse: the port first, which uses the rest.
-  const std::unique_ptr<ConnectorDirectory> connectors =
-      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   RegistryServer::Options options;
   options.data_dir = data_dir.registry();
   options.backup_dir = flags.backup_dir;
@@ -62,12 +57,14 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.clock = RealClock();
   options.env = env;
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
-  options.on_due = [&connectors](const DeviceId& device, const internal::v1::Route& route,
-                                 const internal::v1::Envelope& message) {
-    DeliverDue(connectors.get(), device, route, message);
-  };
+  // Destroyed in reverse: the port first, which uses the rest. Connectors answer to the server, so it
+  // outlives the directory.
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
                             RegistryServer::Start(std::move(options)));
+  const std::unique_ptr<ConnectorDirectory> connectors =
+      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
+  server->SetConnectors(connectors.get());
+  const absl::Cleanup forget_connectors = [&server] { server->SetConnectors(nullptr); };
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> port,
                             InternalPort::Open(flags.listen, data_dir.internal(),
                                                NewGrpcRegistryServices(server->api())));
@@ -79,6 +76,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
                        }});
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags);
+  server->EndWaits();
   port->Close();
   return absl::OkStatus();
 }

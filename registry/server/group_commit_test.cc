@@ -489,7 +489,7 @@ TEST(WriterThreadTest, WhatIsDueAtOnceIsDoneInSmallStepsBetweenCalls) {
   KvStore store(std::make_unique<MemoryEngine>(),
                 {.clock = &clock,
                  .random = [] { return uint64_t{7}; },
-                 .on_due = [&](const DeviceId&, const Route&, const Envelope&) { ++released; }});
+                 .on_hand_over = [&](const ConnectorRequest&) { ++released; }});
   ASSERT_TRUE(store.PutTeam(TeamNamed("team")).ok());
   admin::v1::App app;
   app.set_team_id("team");

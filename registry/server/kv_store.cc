@@ -50,17 +50,24 @@ DeviceTransaction KvStore::Begin(const DeviceId& device) {
 
 absl::Status KvStore::Commit() {
   relay_.Stage();
+  std::vector<ConnectorRequest> hand_overs = std::exchange(hand_overs_, {});
   const bool claimable = std::exchange(claimable_, false);
-  if (staged_.writes().empty()) {
-    if (claimable && options_.on_claimable) options_.on_claimable();
-    return absl::OkStatus();
+  absl::Status status = CommitStaged();
+  if (!status.ok()) return status;
+  if (options_.on_hand_over) {
+    for (ConnectorRequest& request : hand_overs) options_.on_hand_over(std::move(request));
   }
+  if (claimable && options_.on_claimable) options_.on_claimable();
+  return status;
+}
+
+absl::Status KvStore::CommitStaged() {
+  if (staged_.writes().empty()) return absl::OkStatus();
   // If they can't be staged, the engine says why.
   StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();
   const absl::Status status = engine_->Commit(staged_.writes());
   staged_.Clear();
-  std::vector<Released> released = std::exchange(released_, {});
   const std::vector<std::string> grown_feeds = std::exchange(grown_feeds_, {});
   if (!status.ok()) {
     // Whatever the sweeps of this batch have passed is there again.
@@ -72,13 +79,9 @@ absl::Status KvStore::Commit() {
     return status;
   }
   routes_.OnCommitted();
-  if (options_.on_due) {
-    for (const Released& r : released) options_.on_due(r.device, r.route, r.message);
-  }
   if (options_.on_receipts) {
     for (const std::string& team_id : grown_feeds) options_.on_receipts(team_id);
   }
-  if (claimable && options_.on_claimable) options_.on_claimable();
   return absl::OkStatus();
 }
 
@@ -123,10 +126,18 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   receipts_made_ += static_cast<size_t>(outbox.receipts_size() + outbox.topics_size());
   relay_.Add(outbox_order, device, std::move(outbox));
   if (!tx.connected()) return absl::OkStatus();
-  for (const Envelope& message : tx.released()) {
-    released_.push_back({device, tx.device().route(), message});
+  for (Envelope& mail : tx.TakeToHandOver()) {
+    *AddHandOver(device, tx.device().route())->mutable_deliver()->mutable_message() =
+        std::move(mail);
   }
   return absl::OkStatus();
+}
+
+ConnectorRequest* KvStore::AddHandOver(const DeviceId& device, const Route& route) {
+  ConnectorRequest& request = hand_overs_.emplace_back();
+  *request.mutable_route() = route;
+  request.set_device_id(std::string(device.bytes()));
+  return &request;
 }
 
 absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
@@ -155,8 +166,17 @@ absl::StatusOr<push::v1::GetMessageResponse> KvStore::GetMessage(const TokenRef&
 }
 
 absl::StatusOr<RecallResult> KvStore::Recall(const TokenRef& token, const MessageId& message) {
-  return Run(token.device,
-             [&](DeviceTransaction& tx) { return registry::Recall(tx, token, message); });
+  BELLWIRE_ASSIGN_OR_RETURN(RecallResult result, Run(token.device, [&](DeviceTransaction& tx) {
+                              return registry::Recall(tx, token, message);
+                            }));
+  if (result.route.has_value()) {
+    // If it gets lost, the next session hears of it from its Bind.
+    internal::v1::Recall* recall = AddHandOver(token.device, *result.route)->mutable_recall();
+    recall->set_message_id(std::string(message.bytes()));
+    recall->set_registration_id(token.registration_id);
+    recall->set_seq(result.seq);
+  }
+  return result;
 }
 
 absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {

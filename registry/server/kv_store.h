@@ -37,9 +37,10 @@ class KvStore final : public Store {
     // comes from a backup must give none again that was given after the backup was made, so whoever opens one
     // passes a number that grows with each start (NumbersOfStart in keys.h). 0: numbers go on from the last one.
     uint64_t numbers_after = 0;
-    // As in RegistryServer::Options. May be empty.
-    absl::AnyInvocable<void(const DeviceId& device, const Route& route, const Envelope& message)>
-        on_due;
+    // Called after the commit with each request that it makes to a connector, in the order of what
+    // happened: the deliveries of messages and gap notices that came into a mailbox whose device has
+    // a session, recalls that such a device is to hear of. Must not block. May be empty.
+    absl::AnyInvocable<void(ConnectorRequest request)> on_hand_over;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
     // Called after the commit that made a Claim succeed, and with each sweep as long as one would.
@@ -120,13 +121,8 @@ class KvStore final : public Store {
   absl::StatusOr<SweepResult> Sweep(size_t max_entries) override;
 
  private:
-  struct Released {
-    DeviceId device;
-    Route route;
-    Envelope message;
-  };
-
   int64_t NowMs() const;
+  absl::Status CommitStaged();
   DeviceTransaction Begin(const DeviceId& device);
   // Runs `operation` as one transaction of the device and answers what it answers; with an error
   // nothing of it stays.
@@ -134,6 +130,8 @@ class KvStore final : public Store {
   auto Run(const DeviceId& device, Operation operation)
       -> decltype(operation(std::declval<DeviceTransaction&>()));
   absl::Status Finish(const DeviceId& device, DeviceTransaction& tx);
+  // A request to the session, for the caller to fill. REQUIRES: it is filled before the next one.
+  ConnectorRequest* AddHandOver(const DeviceId& device, const Route& route);
   // Stages routes that wait. UNAVAILABLE: not all of them.
   absl::Status StageRoutes(size_t max);
   // What devices have changed in the numbers of subscribers, and what was counted of topic
@@ -152,7 +150,7 @@ class KvStore final : public Store {
   AppLives app_lives_{&staged_};
   ReceiptRelay relay_;
   // To be handed on after the commit.
-  std::vector<Released> released_;
+  std::vector<ConnectorRequest> hand_overs_;
   std::vector<std::string> grown_feeds_;
   FanOuts fan_outs_{&staged_};
   // A Claim may succeed after the commit.

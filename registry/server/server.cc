@@ -26,14 +26,16 @@ class RegistryServerImpl final : public RegistryServer {
  public:
   // `disk` is what lies beneath `engine`.
   RegistryServerImpl(std::unique_ptr<KvEngine> engine, const RocksDbEngine* disk, Options options)
-      : store_(
-            std::move(engine),
-            {.clock = options.clock,
-             .random = RandomUint64,
-             .numbers_after = disk->numbers_after(),
-             .on_due = std::move(options.on_due),
-             .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); },
-             .on_claimable = [this] { service_.OnClaimable(); }}),
+      : store_(std::move(engine),
+               {.clock = options.clock,
+                .random = RandomUint64,
+                .numbers_after = disk->numbers_after(),
+                .on_hand_over =
+                    [this](internal::v1::ConnectorRequest request) {
+                      service_.dispatcher()->HandOver(std::move(request));
+                    },
+                .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); },
+                .on_claimable = [this] { service_.OnClaimable(); }}),
         group_commit_(&store_, options.clock),
         backups_({.backup_dir = options.backup_dir,
                   .data_dir = DataDir(options.keys_dir),
@@ -42,6 +44,10 @@ class RegistryServerImpl final : public RegistryServer {
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
   RegistryApi* api() override { return &service_; }
+  void SetConnectors(ConnectorDirectory* connectors) override {
+    service_.dispatcher()->SetConnectors(connectors);
+  }
+  void EndWaits() override { service_.dispatcher()->EndAllWaits(); }
 
  private:
   KvStore store_;

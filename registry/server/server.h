@@ -4,13 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
-#include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
-#include "common/ids.h"
 #include "crypto/token_sealer.h"
 #include "registry/server/subscription_policy.h"
+#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace rocksdb {
@@ -41,12 +39,6 @@ class RegistryServer {
     // Where faults are injected into the store's files. Not owned; outlives the server. Null: the
     // machine's files.
     rocksdb::Env* env = nullptr;
-    // Called when a message with `deliver_at` has come into its mailbox, after the commit, with the
-    // route as of the commit (not at all if there is none): hand it over as after an Append. On the
-    // writer's thread: must not block. May be empty: then sessions find it in their next page.
-    absl::AnyInvocable<void(const DeviceId& device, const internal::v1::Route& route,
-                            const internal::v1::Envelope& message)>
-        on_due;
   };
 
   // Opens the store, recovering what was durable.
@@ -61,6 +53,11 @@ class RegistryServer {
 
   // Lives as long as this object.
   virtual RegistryApi* api() = 0;
+  // Where messages are handed over to sessions. Null, as at first: nowhere, and sessions find them in
+  // their next page. Not owned: call it with null before `connectors` goes.
+  virtual void SetConnectors(ConnectorDirectory* connectors) = 0;
+  // Appends wait no longer for devices: the server goes.
+  virtual void EndWaits() = 0;
 };
 
 }  // namespace bellwire::registry

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "gtest/gtest.h"
+#include "registry/testing/fake_connectors.h"
 #include "registry/testing/temporary_directory.h"
 
 namespace bellwire::registry {
@@ -34,15 +36,10 @@ class RegistryServerTest : public testing::Test {
     options.data_dir = directory_.path();
     options.sealer = sealer_.get();
     options.clock = RealClock();
-    options.on_due = [this](const DeviceId&, const internal::v1::Route& route,
-                            const internal::v1::Envelope& message) {
-      due_route_ = route;
-      due_message_ = message;
-      due_.Notify();
-    };
     auto server = RegistryServer::Start(std::move(options));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+    server_->SetConnectors(&connectors_);
   }
 
   // Calls a method and waits for its answer.
@@ -120,9 +117,7 @@ class RegistryServerTest : public testing::Test {
 
   TemporaryDirectory directory_;
   std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
-  absl::Notification due_;
-  internal::v1::Route due_route_;
-  internal::v1::Envelope due_message_;
+  FakeConnectors connectors_;
   std::unique_ptr<RegistryServer> server_;
 };
 
@@ -176,7 +171,6 @@ TEST_F(RegistryServerTest, AMessageLivesThroughARestartAndReachesItsEnd) {
   const auto appended = Call(&RegistryApi::Append, Append(token, 1));
   ASSERT_TRUE(appended.ok()) << appended.status();
   EXPECT_GT(appended->seq(), 0);
-  EXPECT_FALSE(appended->has_route());
   Start();
   EXPECT_EQ(Register(1), token);
   const auto bound = Call(&RegistryApi::Bind, Bind(token, 1));
@@ -262,8 +256,6 @@ TEST_F(RegistryServerTest, ABadRequestIsRefusedAtOnce) {
   const auto refused = Call(&RegistryApi::Append, request);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ErrorField(refused.status()), "device_id");
-  internal::v1::ResolveRequest resolve;
-  EXPECT_EQ(ErrorField(Call(&RegistryApi::Resolve, resolve).status()), "device_id");
 }
 
 TEST_F(RegistryServerTest, ASecondServerOnTheDirectoryIsRefused) {
@@ -280,19 +272,20 @@ TEST_F(RegistryServerTest, WhatComesDueIsHandedOnWithoutAnybodyAsking) {
   AppendRequest request = Append(token, 1);
   request.mutable_message()->set_deliver_at_ms(request.message().accepted_at_ms() + 200);
   EXPECT_EQ(Call(&RegistryApi::Append, request)->seq(), 0);
-  due_.WaitForNotification();
-  EXPECT_EQ(due_route_.session_id(), 1);
-  EXPECT_GT(due_message_.seq(), 0);
-  EXPECT_EQ(due_message_.message_id(), request.message().message_id());
+  connectors_.WaitForRequests(1);
+  const internal::v1::ConnectorRequest due = connectors_.requests()[0].request;
+  EXPECT_EQ(due.route().session_id(), 1);
+  EXPECT_GT(due.deliver().message().seq(), 0);
+  EXPECT_EQ(due.deliver().message().message_id(), request.message().message_id());
 }
 
 // Sees which of two threads' operations the registry put first, and checks that both were told the
-// same: either the page holds the message, or the append's answer holds the new route.
+// same: either the page holds the message, or it was handed to the new session.
 TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
   constexpr uint32_t kRounds = 3000;
   const TokenContents token = Register(1);
   int in_page = 0;
-  int in_answer = 0;
+  int handed_over = 0;
   std::atomic<uint32_t> round = 0;
   std::atomic<uint32_t> bound = 0;
   absl::StatusOr<BindResponse> page;
@@ -311,10 +304,13 @@ TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
     EXPECT_TRUE(appended.ok() && page.ok());
     if (!appended.ok() || !page.ok()) continue;
     const bool message_in_page = page->page().messages_size() == 1;
-    const bool route_in_answer = appended->has_route() && appended->route().login_number() == n;
-    EXPECT_NE(message_in_page, route_in_answer) << "round " << n;
+    bool handed_to_it = false;
+    for (const FakeConnectors::Request& handed : connectors_.TakeRequests()) {
+      handed_to_it |= handed.request.route().login_number() == n;
+    }
+    EXPECT_NE(message_in_page, handed_to_it) << "round " << n;
     in_page += message_in_page ? 1 : 0;
-    in_answer += route_in_answer ? 1 : 0;
+    handed_over += handed_to_it ? 1 : 0;
 
     internal::v1::AckRequest ack;
     ack.set_device_id(std::string(token.device_id.bytes()));
@@ -325,7 +321,42 @@ TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
   }
   binder.join();
   EXPECT_GT(in_page, 0) << "both orders came up";
-  EXPECT_GT(in_answer, 0) << "both orders came up";
+  EXPECT_GT(handed_over, 0) << "both orders came up";
+}
+
+TEST_F(RegistryServerTest, ASendOfTtlZeroWaitsForTheDevicesWordAndNoLongerThanTheServer) {
+  const TokenContents token = Register(1);
+  MustBind(token, 1);
+  connectors_.SetOutcome(std::nullopt);
+  const auto append = [&](uint32_t n) {
+    AppendRequest request = Append(token, n);
+    request.mutable_message()->set_expires_at_ms(request.message().accepted_at_ms());
+    request.set_waiter(7);
+    return request;
+  };
+  push::v1::Step state = push::v1::STEP_UNSPECIFIED;
+  absl::Notification acked;
+  server_->api()->Append(append(1), [&](absl::StatusOr<AppendResponse> response) {
+    state = response.value_or(AppendResponse()).state();
+    acked.Notify();
+  });
+  connectors_.WaitForRequests(1);
+  EXPECT_FALSE(acked.HasBeenNotified());
+  connectors_.AnswerSilent(internal::v1::ConnectorResponse::DEVICE_ACKED);
+  acked.WaitForNotification();
+  EXPECT_EQ(state, push::v1::AGENT_ACKED);
+
+  absl::Notification ended;
+  server_->api()->Append(append(2), [&](absl::StatusOr<AppendResponse> response) {
+    state = response.value_or(AppendResponse()).state();
+    ended.Notify();
+  });
+  connectors_.WaitForRequests(2);
+  server_->EndWaits();
+  ended.WaitForNotification();
+  EXPECT_EQ(state, push::v1::NOT_CONNECTED);
+  EXPECT_EQ(Call(&RegistryApi::Append, append(3))->state(), push::v1::NOT_CONNECTED);
+  connectors_.AnswerSilent(internal::v1::ConnectorResponse::DEVICE_ACKED);  // Too late.
 }
 
 TEST_F(RegistryServerTest, ItAnswersWhatIsQueuedBeforeItStops) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "google/protobuf/util/time_util.h"
+#include "registry/mailbox/message_life.h"
 #include "registry/server/request_decoder.h"
 #include "registry/server/store.h"
 
@@ -112,18 +114,30 @@ void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::App
     if (subscriptions_ == SubscriptionPolicy::kOff) return std::move(done)(SubscriptionsOff());
     if (subscriptions_ == SubscriptionPolicy::kOpen) token->vapid_key = std::nullopt;
   }
+  if (IsNowOrNever(request.message()) && !request.validate_only()) {
+    absl::StatusOr<std::unique_ptr<Dispatcher::Place>> place =
+        dispatcher_.TakePlace(token->team_id);
+    if (Refuse(place, done)) return;
+    done = [this, device = token->device, waiter = request.waiter(), place = *std::move(place),
+            done = std::move(done)](absl::StatusOr<internal::v1::AppendResponse> appended) mutable {
+      if (!appended.ok()) {
+        place.reset();  // First: who hears the answer may count on it.
+        return std::move(done)(std::move(appended));
+      }
+      dispatcher_.Follow(device, waiter, std::move(place), *std::move(appended), std::move(done));
+    };
+  }
   const Owner owner = OwnerOf(*token);  // Before the token moves.
   group_commit_->Submit<internal::v1::AppendResponse>(
       owner,
       [token = *std::move(token),
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::AppendResponse> {
-        BELLWIRE_ASSIGN_OR_RETURN(AppendResult result,
+        BELLWIRE_ASSIGN_OR_RETURN(const AppendResult result,
                                   store.Append(token, request.message(),
                                                {.validate_only = request.validate_only(),
                                                 .message_id_is_new = request.message_id_is_new()}));
         internal::v1::AppendResponse response;
         response.set_seq(result.seq);
-        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
         response.set_duplicate(result.duplicate);
         response.set_state(result.state);
         return response;
@@ -131,20 +145,10 @@ void Service::Append(internal::v1::AppendRequest request, Done<internal::v1::App
       std::move(done));
 }
 
-void Service::Resolve(internal::v1::ResolveRequest request,
-                      Done<internal::v1::ResolveResponse> done) {
-  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
-  if (Refuse(device, done)) return;
-  group_commit_->Submit<internal::v1::ResolveResponse>(
-      Owner::Devices(),
-      [device = *device,
-       seq = request.seq()](Store& store) -> absl::StatusOr<internal::v1::ResolveResponse> {
-        internal::v1::ResolveResponse response;
-        BELLWIRE_ASSIGN_OR_RETURN(const Step state, store.Resolve(device, seq));
-        response.set_state(state);
-        return response;
-      },
-      std::move(done));
+void Service::EndWaits(internal::v1::EndWaitsRequest request,
+                       Done<internal::v1::EndWaitsResponse> done) {
+  dispatcher_.EndWaits(request.waiter());
+  std::move(done)(internal::v1::EndWaitsResponse());
 }
 
 void Service::GetMessage(internal::v1::GetMessageRequest request,
@@ -173,11 +177,9 @@ void Service::Recall(internal::v1::RecallRequest request, Done<internal::v1::Rec
       owner,
       [token = *std::move(token),
        message = *message](Store& store) -> absl::StatusOr<internal::v1::RecallResponse> {
-        BELLWIRE_ASSIGN_OR_RETURN(RecallResult result, store.Recall(token, message));
+        BELLWIRE_ASSIGN_OR_RETURN(const RecallResult result, store.Recall(token, message));
         internal::v1::RecallResponse response;
         response.set_outcome(result.outcome);
-        if (result.route.has_value()) *response.mutable_route() = *std::move(result.route);
-        response.set_seq(result.seq);
         return response;
       },
       std::move(done));

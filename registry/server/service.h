@@ -7,6 +7,7 @@
 #include "crypto/token_sealer.h"
 #include "registry/backup/backup_maker.h"
 #include "registry/feed/receipt_waiters.h"
+#include "registry/server/dispatcher.h"
 #include "registry/server/group_commit.h"
 #include "registry/server/store.h"
 #include "registry/server/subscription_policy.h"
@@ -27,7 +28,8 @@ class Service final : public RegistryApi {
         sealer_(sealer),
         clock_(clock),
         subscriptions_(subscriptions),
-        backups_(backups) {}
+        backups_(backups),
+        dispatcher_(group_commit, clock) {}
   // Answers who still waits for receipts, or for a fan-out.
   ~Service() override;
 
@@ -39,7 +41,10 @@ class Service final : public RegistryApi {
   void ExpireWaits() {
     receipt_waiters_.Expire(clock_->Monotonic());
     claim_waiters_.Expire(clock_->Monotonic());
+    dispatcher_.Expire();
   }
+  // For what commits hand over.
+  Dispatcher* dispatcher() { return &dispatcher_; }
 
   BELLWIRE_REGISTRY_METHODS(BELLWIRE_OVERRIDE)
 
@@ -62,6 +67,7 @@ class Service final : public RegistryApi {
   BackupMaker* const backups_;
   ReceiptWaiters receipt_waiters_;
   ClaimWaiters claim_waiters_;
+  Dispatcher dispatcher_;
 };
 
 }  // namespace bellwire::registry

@@ -23,6 +23,7 @@
 
 namespace bellwire::registry {
 
+using internal::v1::ConnectorRequest;
 using internal::v1::Envelope;
 using internal::v1::Route;
 using push::v1::Step;
@@ -231,7 +232,7 @@ struct SweepResult {
 // a session outlives the registry and binds again (BindAgain). Nor does a Commit that fails take it back.
 //
 // Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
-// either the Bind's page holds the message, or the Append's answer holds the new route.
+// either the Bind's page holds the message, or the Append finds the new route.
 //
 // Scope. Each method reads and writes the records of one device, of one team or of one network, besides
 // looking up who owns a name (an app id, a key id).
@@ -275,7 +276,7 @@ class Store {
   //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxRecallNotices; nothing happened)
   virtual absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) = 0;
   // Ends a now-or-never message as NOT_CONNECTED, if the device has not acknowledged it first, and
-  // answers its latest step. Repeatable for a while after kNowOrNeverWait.
+  // answers its latest step, which is settled then. Repeatable for a while after kNowOrNeverWait.
   //   NOT_FOUND MESSAGE_NOT_FOUND
   virtual absl::StatusOr<Step> Resolve(const DeviceId& device, uint64_t seq) = 0;
 

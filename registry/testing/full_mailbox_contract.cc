@@ -143,14 +143,15 @@ TEST_P(StoreContractTest, EachDroppedMessageIsCountedInOneNotice) {
   Bind(Device(1), 2);
   Fill(token, 105, 105);
   Restart();
-  ASSERT_TRUE(under_test_->due.empty());
+  under_test_->handed_over.clear();
   Ack(Device(1), {101});
   mail = Mailbox(Device(1));
   EXPECT_EQ(mail.back(), "gap 4") << "the rest has a notice of its own";
-  ASSERT_EQ(under_test_->due.size(), 1u) << "and the session is told";
-  EXPECT_EQ(under_test_->due[0].message.gap_dropped(), 4u);
-  EXPECT_EQ(under_test_->due[0].route.login_number(), 2u);
-  Ack(Device(1), {under_test_->due[0].message.seq()});
+  ASSERT_EQ(under_test_->handed_over.size(), 1u) << "and the session is told";
+  const ConnectorRequest& told = under_test_->handed_over[0];
+  EXPECT_EQ(told.deliver().message().gap_dropped(), 4u);
+  EXPECT_EQ(told.route().login_number(), 2u);
+  Ack(Device(1), {told.deliver().message().seq()});
   mail = Mailbox(Device(1));
   EXPECT_EQ(
       std::count_if(mail.begin(), mail.end(), [](const std::string& m) { return m[0] == 'g'; }), 0);

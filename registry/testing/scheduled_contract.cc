@@ -21,19 +21,21 @@ TEST_P(StoreContractTest, AScheduledMessageTakesItsPlaceWhenItIsDue) {
   EXPECT_EQ(scheduled.seq, 0);
   EXPECT_EQ(scheduled.state, push::v1::STORED);
   EXPECT_EQ(Append(token, Message(2)).seq, 1);
+  EXPECT_EQ(HandedOver(), (Strings{"2"}));
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"2"}));
   clock().Advance(absl::Seconds(59));
   Sweep();
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"2"}));
-  EXPECT_TRUE(under_test_->due.empty());
+  EXPECT_EQ(HandedOver(), Strings());
   Restart();
   clock().Advance(absl::Seconds(1));
   Sweep();
-  ASSERT_EQ(under_test_->due.size(), 1);
-  EXPECT_EQ(under_test_->due[0].device, Device(1));
-  EXPECT_EQ(under_test_->due[0].route.login_number(), 1);
-  EXPECT_EQ(under_test_->due[0].message.seq(), 2);
-  EXPECT_EQ(under_test_->due[0].message.payload(), "payload 1");
+  ASSERT_EQ(under_test_->handed_over.size(), 1);
+  const ConnectorRequest& due = under_test_->handed_over[0];
+  EXPECT_EQ(due.device_id(), Device(1).bytes());
+  EXPECT_EQ(due.route().login_number(), 1);
+  EXPECT_EQ(due.deliver().message().seq(), 2);
+  EXPECT_EQ(due.deliver().message().payload(), "payload 1");
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"2", "1"}));
   EXPECT_EQ(store().GetMessage(token, Id(1))->state(), push::v1::STORED);
   Ack(Device(1), {2});
@@ -57,7 +59,7 @@ TEST_P(StoreContractTest, WhatIsDueComesIntoPagesEvenIfNobodySweeps) {
   }
   clock().Advance(absl::Seconds(20));
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"3", "2"})) << "in the order of deliver_at";
-  EXPECT_TRUE(under_test_->due.empty()) << "no session to hand it to";
+  EXPECT_EQ(HandedOver(), Strings()) << "no session to hand it to";
   clock().Advance(absl::Seconds(20));
   EXPECT_EQ(Append(token, Message(4)).seq, 4) << "what is due goes first";
   EXPECT_EQ(Mailbox(Device(1)), (Strings{"3", "2", "1", "4"}));

@@ -109,6 +109,20 @@ BindResult StoreContractTest::Bind(const DeviceId& device, uint64_t login_number
   return result.value_or(BindResult());
 }
 
+std::vector<std::string> StoreContractTest::HandedOver() {
+  std::vector<std::string> all;
+  for (const ConnectorRequest& request : std::exchange(under_test_->handed_over, {})) {
+    if (request.has_recall()) {
+      all.push_back(absl::StrCat("recall ", request.recall().seq()));
+    } else if (request.deliver().message().gap_dropped() != 0) {
+      all.push_back(absl::StrCat("gap ", request.deliver().message().gap_dropped()));
+    } else {
+      all.push_back(request.deliver().message().payload().substr(8));
+    }
+  }
+  return all;
+}
+
 std::vector<std::string> StoreContractTest::Mailbox(const DeviceId& device) {
   std::vector<std::string> mail;
   uint64_t after = 0;

@@ -18,13 +18,6 @@
 //   INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStoreUnderTest));
 namespace bellwire::registry {
 
-// What `on_due` was called with.
-struct DueMessage {
-  DeviceId device;
-  Route route;
-  Envelope message;
-};
-
 // A store, and what the suite needs around it.
 class StoreUnderTest {
  public:
@@ -37,7 +30,8 @@ class StoreUnderTest {
   virtual std::vector<std::string> Problems() { return {}; }
 
   SimulatedClock clock;
-  std::vector<DueMessage> due;
+  // What `on_hand_over` was called with.
+  std::vector<ConnectorRequest> handed_over;
 };
 
 using StoreFactory = std::function<std::unique_ptr<StoreUnderTest>()>;
@@ -83,6 +77,9 @@ class StoreContractTest : public testing::TestWithParam<StoreFactory> {
   Strings Mailbox(const DeviceId& device);
   void Ack(const DeviceId& device, const std::vector<uint64_t>& seqs);
   void AppAck(const TokenRef& token, uint32_t id, Step step = push::v1::APP_ACKED);
+  // What was handed over since the last call, in order: "12" for a message, "gap 3" for a notice,
+  // "recall 12".
+  Strings HandedOver();
   // "ACCEPTED STORED …"
   std::string Steps(const TokenRef& token, uint32_t id);
 

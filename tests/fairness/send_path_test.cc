@@ -20,16 +20,9 @@
 #include "registry/server/group_commit.h"
 #include "registry/server/kv_store.h"
 #include "registry/server/service.h"
-#include "rpc/connector_api.h"
 
 namespace bellwire {
 namespace {
-
-// No device has a session: nobody is asked.
-class NoConnectors final : public ConnectorDirectory {
- public:
-  std::shared_ptr<ConnectorApi> Find(absl::string_view) override { return nullptr; }
-};
 
 // Two gateways before one registry, which runs a batch in each step: the real send path from admission
 // to the store, on a simulated clock and in one thread.
@@ -39,13 +32,10 @@ class SendPath {
 
   SendPath() {
     for (int i = 0; i < 2; ++i) {
-      gateways_.push_back(std::make_unique<gateway::SendEngine>(
-          gateway::SendEngine::Options{.sealer = sealer_.get(),
-                                       .mailboxes = &service_,
-                                       .connectors = &connectors_,
-                                       .clock = &clock_}));
-      calls_.push_back(std::make_unique<gateway::MessageCalls>(
-          sealer_.get(), &service_, &connectors_, gateways_.back()->calls(), &clock_));
+      gateways_.push_back(std::make_unique<gateway::SendEngine>(gateway::SendEngine::Options{
+          .sealer = sealer_.get(), .mailboxes = &service_, .clock = &clock_}));
+      calls_.push_back(std::make_unique<gateway::MessageCalls>(sealer_.get(), &service_,
+                                                               gateways_.back()->calls(), &clock_));
     }
   }
 
@@ -139,7 +129,6 @@ class SendPath {
   }
 
   SimulatedClock clock_;
-  NoConnectors connectors_;
   const std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
   registry::KvStore store_{std::make_unique<registry::MemoryEngine>(),
                            {.clock = &clock_, .random = [this] { return ++random_; }}};

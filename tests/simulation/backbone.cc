@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "rpc/hand_over_buffer.h"
 
 namespace bellwire::simulation {
 namespace {
@@ -34,8 +35,9 @@ class RegistryClient final : public RegistryApi {
   template <typename Api, typename Request, typename Response>
   void Start(void (Api::*method)(Request, Done<Response>), Request request, Done<Response> done) {
     using Answer = absl::StatusOr<Response>;
-    Calls::Reply<Answer> reply = calls_.Begin<Answer>(std::move(done), kRegistryCallTimeout,
-                                                      [] { return Answer(Unreachable()); });
+    Calls::Reply<Answer> reply =
+        calls_.Begin<Answer>(std::move(done), kRegistryCallTimeout + WaitOf(request),
+                             [] { return Answer(Unreachable()); });
     const std::optional<absl::Duration> there = backbone_->Travel(caller_, kRegistry);
     if (!there.has_value()) return;
     backbone_->scheduler().After(*there, [backbone = backbone_, caller = caller_, find = find_,
@@ -63,6 +65,9 @@ using Outcome = internal::v1::ConnectorResponse::Outcome;
 
 // How long it takes until both ends of a stream know that it broke.
 constexpr absl::Duration kBreakNoticed = absl::Seconds(20);
+// A stream is slow and its buffer small, so that a burst runs over it.
+constexpr absl::Duration kWriteTime = absl::Milliseconds(1);
+constexpr size_t kBufferBytes = size_t{8} * 1024;
 
 class ConnectorStream final : public ConnectorApi {
  public:
@@ -79,6 +84,28 @@ class ConnectorStream final : public ConnectorApi {
   void Exchange(internal::v1::ConnectorRequest request, ExchangeDone done) override {
     Calls::Reply<Outcome> reply = calls_.Begin<Outcome>(
         std::move(done), kBreakNoticed, [] { return internal::v1::ConnectorResponse::NO_SESSION; });
+    request.set_correlation_id(++last_id_);
+    if (!buffer_.Push(std::move(request))) {
+      return reply(internal::v1::ConnectorResponse::OVERLOADED);
+    }
+    replies_.emplace(last_id_, std::move(reply));
+    Write();
+  }
+
+ private:
+  void Write() {
+    if (writing_ || buffer_.empty()) return;
+    writing_ = true;
+    backbone_->scheduler().After(kWriteTime, [this, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      writing_ = false;
+      Write();
+    });
+    internal::v1::ConnectorRequest request = buffer_.Pop();
+    // A mark of the buffer's own has none.
+    auto found = replies_.extract(request.correlation_id());
+    const Calls::Reply<Outcome> reply =
+        found.empty() ? Calls::Reply<Outcome>([](Outcome) {}) : std::move(found.mapped());
     const std::optional<absl::Duration> there = backbone_->Travel(caller_, address_);
     if (!there.has_value()) return TellMissed();
     // Nothing overtakes anything on one stream.
@@ -98,7 +125,6 @@ class ConnectorStream final : public ConnectorApi {
         });
   }
 
- private:
   // The connector's end of the stream notices that it broke.
   void TellMissed() {
     backbone_->scheduler().After(kBreakNoticed, [find = find_, address = address_] {
@@ -115,7 +141,12 @@ class ConnectorStream final : public ConnectorApi {
   const std::string address_;
   const std::function<ConnectorApi*(const std::string&)> find_;
   Calls calls_;
+  HandOverBuffer buffer_{kBufferBytes};
+  std::map<uint64_t, Calls::Reply<Outcome>> replies_;
+  uint64_t last_id_ = 0;
+  bool writing_ = false;
   MonotonicTime last_arrival_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 class ConnectorClients final : public ConnectorDirectory {

@@ -124,6 +124,9 @@ struct ConnectorProcess::Life final : connector::ShardPort, SocketConnection::Ow
       connection->Deliver(std::move(*request.mutable_deliver()), std::move(done));
     } else if (request.has_evict()) {
       std::move(done)(connection->Evict(request.evict()));
+    } else if (request.has_missed()) {
+      connection->NoteMissedDelivery(request.missed().seq());
+      std::move(done)(ConnectorResponse::TAKEN);
     } else {
       std::move(done)(connection->Recall(request.recall()));
     }

@@ -9,7 +9,6 @@ namespace bellwire::simulation {
 namespace {
 
 using internal::v1::AppendRequest;
-using internal::v1::ConnectorResponse;
 
 // Says of some messages that the gateway has made their ids, and passes every call on.
 class MarkingMailboxes final : public MailboxApi {
@@ -38,46 +37,20 @@ class MarkingMailboxes final : public MailboxApi {
 }  // namespace
 
 GatewayProcess::Life::Life(GatewayProcess* process)
-    : waits(std::make_unique<Calls>(process->backbone_)),
-      registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
+    : registry(NewRegistryClient(process->backbone_, process->name_, process->find_registry_)),
       mailboxes(std::make_unique<MarkingMailboxes>(registry.get())),
-      connectors(NewConnectorClients(process->backbone_, process->name_, process->find_connector_)),
-      engine({.sealer = process->sealer_,
-              .mailboxes = mailboxes.get(),
-              .connectors = connectors.get(),
-              .clock = &process->clock_,
-              .wait_for_ack =
-                  [this](ConnectorApi* connector, internal::v1::ConnectorRequest request,
-                         absl::Duration wait, absl::AnyInvocable<void(bool) &&> done) {
-                    WaitForAck(connector, std::move(request), wait, std::move(done));
-                  }}),
-      calls(process->sealer_, mailboxes.get(), connectors.get(), engine.calls(), &process->clock_) {
-}
+      engine({.sealer = process->sealer_, .mailboxes = mailboxes.get(), .clock = &process->clock_}),
+      calls(process->sealer_, mailboxes.get(), engine.calls(), &process->clock_) {}
 
-// What is forgotten with the clients gives its places back to the engine.
-GatewayProcess::Life::~Life() {
-  waits.reset();
-  connectors.reset();
-  registry.reset();
-}
-
-void GatewayProcess::Life::WaitForAck(ConnectorApi* connector,
-                                      internal::v1::ConnectorRequest request, absl::Duration wait,
-                                      absl::AnyInvocable<void(bool) &&> done) {
-  Calls::Reply<bool> reply = waits->Begin<bool>(std::move(done), wait, [] { return false; });
-  connector->Exchange(std::move(request), [reply](ConnectorResponse::Outcome outcome) {
-    reply(outcome == ConnectorResponse::DEVICE_ACKED);
-  });
-}
+// What is forgotten with the client gives its places back to the engine.
+GatewayProcess::Life::~Life() { registry.reset(); }
 
 GatewayProcess::GatewayProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
-                               std::string name, std::function<RegistryApi*()> find_registry,
-                               std::function<ConnectorApi*(const std::string&)> find_connector)
+                               std::string name, std::function<RegistryApi*()> find_registry)
     : backbone_(backbone),
       sealer_(sealer),
       name_(std::move(name)),
       find_registry_(std::move(find_registry)),
-      find_connector_(std::move(find_connector)),
       clock_(&loop->clock()) {}
 
 GatewayProcess::~GatewayProcess() = default;

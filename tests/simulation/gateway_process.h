@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -16,7 +15,6 @@
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "net/loop/event_loop.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/backbone.h"
 #include "tests/simulation/random.h"
@@ -32,22 +30,15 @@ class GatewayProcess {
     explicit Life(GatewayProcess* process);
     ~Life();
 
-    // gateway/send/ack_wait.h on the simulation's clock.
-    void WaitForAck(ConnectorApi* connector, internal::v1::ConnectorRequest request,
-                    absl::Duration wait, absl::AnyInvocable<void(bool) &&> done);
-
-    std::unique_ptr<Calls> waits;
     std::unique_ptr<RegistryApi> registry;
     std::unique_ptr<MailboxApi> mailboxes;
-    std::unique_ptr<ConnectorDirectory> connectors;
     gateway::SendEngine engine;
     gateway::MessageCalls calls;
   };
 
-  // All must outlive it. `find_registry` and `find_connector` as of the clients in backbone.h.
+  // All must outlive it. `find_registry` as of NewRegistryClient.
   GatewayProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
-                 std::string name, std::function<RegistryApi*()> find_registry,
-                 std::function<ConnectorApi*(const std::string&)> find_connector);
+                 std::string name, std::function<RegistryApi*()> find_registry);
   ~GatewayProcess();
 
   void Start();
@@ -64,7 +55,6 @@ class GatewayProcess {
   const TokenSealer* const sealer_;
   const std::string name_;
   const std::function<RegistryApi*()> find_registry_;
-  const std::function<ConnectorApi*(const std::string&)> find_connector_;
   SkewedClock clock_;
   std::unique_ptr<Life> life_;
 };

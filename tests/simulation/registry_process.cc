@@ -18,10 +18,9 @@ struct RegistryProcess::Life final : RegistryApi {
               {.clock = &process->clock_,
                .random = [process] { return process->random_(); },
                .numbers_after = process->numbers_after_,
-               .on_due =
-                   [this](const DeviceId& device, const internal::v1::Route& route,
-                          const internal::v1::Envelope& message) {
-                     HandOver(device, route, message);
+               .on_hand_over =
+                   [this](internal::v1::ConnectorRequest request) {
+                     service.dispatcher()->HandOver(std::move(request));
                    },
                .on_receipts = [this](const std::string& team_id) { service.OnReceipts(team_id); },
                .on_claimable = [this] { service.OnClaimable(); }}),
@@ -30,18 +29,11 @@ struct RegistryProcess::Life final : RegistryApi {
         commit_timer(process->loop_->NewTimer([this] { RunBatch(); })),
         relay_timer(process->loop_->NewTimer([this] { Relay(); })),
         sweep_timer(process->loop_->NewTimer([this] { Sweep(); })) {
+    service.dispatcher()->SetConnectors(connectors.get());
     sweep_timer->Arm(kSweepInterval);
   }
-
-  void HandOver(const DeviceId& device, const internal::v1::Route& route,
-                const internal::v1::Envelope& message) {
-    internal::v1::ConnectorRequest request;
-    *request.mutable_route() = route;
-    request.set_device_id(std::string(device.bytes()));
-    *request.mutable_deliver()->mutable_message() = message;
-    connectors->Find(route.connector_address())
-        ->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
-  }
+  // Nobody is told any more.
+  ~Life() override { service.dispatcher()->SetConnectors(nullptr); }
 
   void CommitSoon() {
     if (commit_timer->armed()) return;

@@ -175,9 +175,8 @@ class World {
           find_registry, registry_life, find_connector));
     }
     for (int i = 0; i < options_.gateways; ++i) {
-      gateways_.push_back(std::make_unique<GatewayProcess>(&loop_, &backbone_, sealer_.get(),
-                                                           absl::StrCat("gateway-", i),
-                                                           find_registry, find_connector));
+      gateways_.push_back(std::make_unique<GatewayProcess>(
+          &loop_, &backbone_, sealer_.get(), absl::StrCat("gateway-", i), find_registry));
     }
   }
 

@@ -59,7 +59,7 @@ struct ConnectionContext {
 // of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is to wait for an active
 // device or the radio (priority_gate.h), never more unacknowledged than the window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
 // came before it. To the registry: every acknowledgement of the device is handed over, repeated until
-// it is taken or the session ends. To gateways: every delivery is answered once.
+// it is taken or the session ends, and every delivery is answered once.
 //
 // Single-threaded. An input in kClosed does nothing, or is answered NO_SESSION. Small when idle: no
 // buffer, queue or list holds heap memory while nothing is under way.
@@ -111,7 +111,7 @@ class DeviceConnection {
   // 0: there is none.
   void OnNetworkHint(uint32_t hint_interval_ms);
 
-  // --- Gateways and other connectors. ---
+  // --- The registry's hand-overs, and other connectors. ---
 
   // Hands over a message; `done` is called once, at the latest when the session ends.
   void Deliver(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);

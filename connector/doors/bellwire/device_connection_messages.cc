@@ -1,4 +1,4 @@
-// What DeviceConnection does with messages: takes them from gateways and pages, and sends them when their turn
+// What DeviceConnection does with messages: takes them from hand-overs and pages, and sends them when their turn
 // has come. The rest of it is in device_connection.cc.
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 
-// What the connector writes on the wire, from what the registry and the gateways say.
+// What the connector writes on the wire, from what the registry says.
 namespace bellwire::connector {
 
 // Appends one frame, length and all. REQUIRES: it fits into kMaxFrameBytes.

@@ -18,7 +18,6 @@
 #include "gateway/send/message_calls.h"
 #include "gateway/send/send_engine.h"
 #include "gateway/send/team_places.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -36,14 +35,13 @@ class PushService {
     const TokenSealer* sealer = nullptr;
     MailboxApi* mailboxes = nullptr;
     FeedApi* feeds = nullptr;
-    ConnectorDirectory* connectors = nullptr;
     const Clock* clock = nullptr;
   };
 
   explicit PushService(const Environment& environment)
       : environment_(environment),
-        message_calls_(environment.sealer, environment.mailboxes, environment.connectors,
-                       environment.engine->calls(), environment.clock) {}
+        message_calls_(environment.sealer, environment.mailboxes, environment.engine->calls(),
+                       environment.clock) {}
 
   void AddTo(MethodTable* methods);
 

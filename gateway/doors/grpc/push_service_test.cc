@@ -25,7 +25,6 @@ namespace {
 
 using internal::v1::AppendRequest;
 using internal::v1::AppendResponse;
-using internal::v1::ConnectorResponse;
 using push::v1::SendRequest;
 using push::v1::SendResponse;
 
@@ -51,16 +50,19 @@ void ExpectError(const absl::Status& status, absl::StatusCode code, absl::string
   EXPECT_EQ(ErrorField(status).value_or(""), field) << status;
 }
 
-TEST_F(PushServiceTest, SendIsAcceptedAndHandedOver) {
+TEST_F(PushServiceTest, SendIsAccepted) {
+  std::string payload;
+  gateway_.registry.append = [&payload](const AppendRequest& append) {
+    payload = append.message().payload();
+    return internal::v1::AppendResponse();
+  };
   SendRequest request = gateway_.Message();
   request.set_message_id(kUuid);
   const absl::Status status = Send(request);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(response_.message_id(), kUuid);
   EXPECT_EQ(response_.outcome(), SendResponse::ACCEPTED);
-  const auto requests = gateway_.connectors.requests();
-  ASSERT_EQ(requests.size(), 1u);
-  EXPECT_EQ(requests[0].request.deliver().message().payload(), "hello");
+  EXPECT_EQ(payload, "hello");
 }
 
 TEST_F(PushServiceTest, EveryInvalidFieldHasItsReason) {
@@ -169,32 +171,17 @@ TEST_F(PushServiceTest, EveryBadCredentialIsRefused) {
 TEST_F(PushServiceTest, NowOrNeverSaysWhatHappened) {
   SendRequest request = gateway_.Message();
   request.mutable_ttl();
-  gateway_.registry.resolve = [](const internal::v1::ResolveRequest&) {
-    internal::v1::ResolveResponse response;
-    response.set_state(push::v1::NOT_CONNECTED);
-    return response;
+  push::v1::Step state = push::v1::AGENT_ACKED;
+  gateway_.registry.append = [&state](const AppendRequest&) {
+    internal::v1::AppendResponse appended;
+    appended.set_state(state);
+    return appended;
   };
-  gateway_.connectors.SetOutcome(ConnectorResponse::DEVICE_ACKED);
   ASSERT_TRUE(Send(request).ok());
   EXPECT_EQ(response_.outcome(), SendResponse::DELIVERED);
-  gateway_.connectors.SetOutcome(ConnectorResponse::NO_SESSION);
+  state = push::v1::NOT_CONNECTED;
   ASSERT_TRUE(Send(request).ok());
   EXPECT_EQ(response_.outcome(), SendResponse::NOT_CONNECTED);
-}
-
-TEST(PushServiceNowOrNeverTest, ASilentDeviceIsNotWaitedForForEver) {
-  TestGateway gateway(/*now_or_never_wait=*/absl::Milliseconds(1));
-  gateway.registry.resolve = [](const internal::v1::ResolveRequest&) {
-    internal::v1::ResolveResponse response;
-    response.set_state(push::v1::NOT_CONNECTED);
-    return response;
-  };
-  gateway.connectors.SetOutcome(std::nullopt);
-  SendRequest request = gateway.Message();
-  request.mutable_ttl();
-  SendResponse response;
-  ASSERT_TRUE(gateway.Send(request, &response).ok());
-  EXPECT_EQ(response.outcome(), SendResponse::NOT_CONNECTED);
 }
 
 class SendBatchTest : public PushServiceTest {
@@ -235,11 +222,14 @@ TEST_F(SendBatchTest, ResultsAreInTheOrderOfTheRequests) {
 }
 
 TEST_F(SendBatchTest, RefusesTheEmptyAndTheTooLarge) {
+  gateway_.registry.append = [](const AppendRequest&) {
+    ADD_FAILURE();
+    return internal::v1::AppendResponse();
+  };
   push::v1::SendBatchRequest batch;
   ExpectError(SendBatch(batch), absl::StatusCode::kInvalidArgument, "BATCH_EMPTY", "requests");
   for (size_t i = 0; i < kMaxBatchMessages + 1; ++i) *batch.add_requests() = gateway_.Message();
   ExpectError(SendBatch(batch), absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE", "requests");
-  EXPECT_TRUE(gateway_.connectors.requests().empty());
 }
 
 TEST_F(SendBatchTest, TheLargestBatchFits) {
@@ -316,20 +306,9 @@ TEST_F(PushServiceTest, RecallTellsTheConnectorWhatIsOnTheDevice) {
   answer.set_outcome(push::v1::RecallResponse::TOO_LATE);
   ASSERT_TRUE(recall().ok());
   EXPECT_EQ(response.outcome(), push::v1::RecallResponse::TOO_LATE);
-  EXPECT_TRUE(gateway_.connectors.requests().empty());
-
   answer.set_outcome(push::v1::RecallResponse::REQUESTED);
-  answer.mutable_route()->set_connector_address("connector:7446");
-  answer.mutable_route()->set_session_id(5);
   ASSERT_TRUE(recall().ok());
   EXPECT_EQ(response.outcome(), push::v1::RecallResponse::REQUESTED);
-  const auto requests = gateway_.connectors.requests();
-  ASSERT_EQ(requests.size(), 1u);
-  EXPECT_EQ(requests[0].address, "connector:7446");
-  EXPECT_EQ(requests[0].request.route().session_id(), 5u);
-  EXPECT_EQ(requests[0].request.device_id(), "0123456789abcdef");
-  EXPECT_EQ(requests[0].request.recall().registration_id(), 42u);
-  EXPECT_EQ(requests[0].request.recall().message_id(), std::string(ParseUuid(kUuid)->bytes()));
 }
 
 TEST(PushServiceAccessTokenTest, SendsAndLooksUpAndNothingElse) {

@@ -140,11 +140,6 @@ TEST_F(NtfyDoorTest, ErrorsHaveTheCodesOfNtfy) {
 }
 
 TEST_F(NtfyDoorTest, WithoutCacheItIsNowOrNever) {
-  path_.registry.resolve = [](const internal::v1::ResolveRequest&) {
-    internal::v1::ResolveResponse response;
-    response.set_state(push::v1::NOT_CONNECTED);
-    return response;
-  };
   const Answer answer = Post("/ntfy/phone", "m", {{"cache", "no"}});
   EXPECT_EQ(answer.status, "200");
   EXPECT_FALSE(answer.json.contains("expires"));

@@ -13,7 +13,6 @@
 #include "common/clock.h"
 #include "gateway/doors/http/http_listener.h"
 #include "gateway/doors/webpush/webpush_door.h"
-#include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,11 +31,8 @@ class ReceiptPushTest : public ::testing::Test {
  protected:
   ReceiptPushTest()
       : sealer_(TokenSealer::ForTesting()),
-        engine_({.sealer = sealer_.get(),
-                 .mailboxes = &registry_,
-                 .connectors = &connectors_,
-                 .clock = RealClock()}),
-        calls_(sealer_.get(), &registry_, &connectors_, engine_.calls(), RealClock()),
+        engine_({.sealer = sealer_.get(), .mailboxes = &registry_, .clock = RealClock()}),
+        calls_(sealer_.get(), &registry_, engine_.calls(), RealClock()),
         name_(sealer_->SealMessage({.device_id = *DeviceId::FromBytes("0123456789abcdef"),
                                     .registration_id = 42,
                                     .message_id = *ParseUuid(kUuid)})) {
@@ -99,7 +95,6 @@ class ReceiptPushTest : public ::testing::Test {
 
   const std::unique_ptr<TokenSealer> sealer_;
   gateway::FakeRegistry registry_;
-  gateway::FakeConnectors connectors_;
   gateway::SendEngine engine_;
   gateway::MessageCalls calls_;
   const std::string name_;

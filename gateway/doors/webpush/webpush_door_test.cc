@@ -14,7 +14,6 @@
 #include "common/simulated_clock.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/doors/webpush/encrypted_body.h"
-#include "gateway/testing/fake_connectors.h"
 #include "gateway/testing/fake_registry.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
@@ -46,11 +45,8 @@ class WebPushDoorTest : public ::testing::Test {
  protected:
   WebPushDoorTest()
       : sealer_(TokenSealer::ForTesting()),
-        engine_({.sealer = sealer_.get(),
-                 .mailboxes = &registry_,
-                 .connectors = &connectors_,
-                 .clock = &clock_}),
-        calls_(sealer_.get(), &registry_, &connectors_, engine_.calls(), &clock_) {
+        engine_({.sealer = sealer_.get(), .mailboxes = &registry_, .clock = &clock_}),
+        calls_(sealer_.get(), &registry_, engine_.calls(), &clock_) {
     clock_.JumpWall(absl::FromUnixSeconds(1453523768) - absl::Hours(1) - clock_.WallNow());
     contents_.device_id = *DeviceId::FromBytes("0123456789abcdef");
     contents_.registration_id = 42;
@@ -134,7 +130,6 @@ class WebPushDoorTest : public ::testing::Test {
   SimulatedClock clock_;
   const std::unique_ptr<TokenSealer> sealer_;
   gateway::FakeRegistry registry_;
-  gateway::FakeConnectors connectors_;
   gateway::SendEngine engine_;
   gateway::MessageCalls calls_;
   TokenContents contents_;

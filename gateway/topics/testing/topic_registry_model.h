@@ -247,7 +247,7 @@ class TopicRegistryModel final : public TopicApi, public MailboxApi {
                           Done<push::v1::TopicMessage> done) override {
     std::move(done)(absl::UnimplementedError("not modelled"));
   }
-  void Resolve(internal::v1::ResolveRequest, Done<internal::v1::ResolveResponse> done) override {
+  void EndWaits(internal::v1::EndWaitsRequest, Done<internal::v1::EndWaitsResponse> done) override {
     std::move(done)(absl::UnimplementedError("not modelled"));
   }
   void GetMessage(internal::v1::GetMessageRequest,

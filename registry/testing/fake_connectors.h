@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_GATEWAY_TESTING_FAKE_CONNECTORS_H_
-#define BELLWIRE_GATEWAY_TESTING_FAKE_CONNECTORS_H_
+#ifndef BELLWIRE_REGISTRY_TESTING_FAKE_CONNECTORS_H_
+#define BELLWIRE_REGISTRY_TESTING_FAKE_CONNECTORS_H_
 
 #include <memory>
 #include <optional>
@@ -12,7 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "rpc/connector_api.h"
 
-namespace bellwire::gateway {
+namespace bellwire::registry {
 
 // Connectors at every address, which note what they are asked and answer what the test says.
 // Thread-safe.
@@ -47,6 +47,12 @@ class FakeConnectors final : public ConnectorDirectory {
   std::vector<Request> requests() {
     absl::MutexLock lock(&mu_);
     return requests_;
+  }
+
+  // The same, and forgets them.
+  std::vector<Request> TakeRequests() {
+    absl::MutexLock lock(&mu_);
+    return std::exchange(requests_, {});
   }
 
   // Returns once there were so many requests.
@@ -94,6 +100,6 @@ class FakeConnectors final : public ConnectorDirectory {
   std::vector<ConnectorApi::ExchangeDone> silent_ ABSL_GUARDED_BY(mu_);
 };
 
-}  // namespace bellwire::gateway
+}  // namespace bellwire::registry
 
-#endif  // BELLWIRE_GATEWAY_TESTING_FAKE_CONNECTORS_H_
+#endif  // BELLWIRE_REGISTRY_TESTING_FAKE_CONNECTORS_H_
