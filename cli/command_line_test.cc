@@ -197,6 +197,16 @@ TEST_F(CommandLineTest, AServiceAccountFileIsWhatFcmsClientsRead) {
   EXPECT_EQ(Sh(list + " --json | wc -l").out, "2\n");
 }
 
+TEST_F(CommandLineTest, ATeamHasSettings) {
+  MakeProvider();
+  const std::string set = absl::StrCat("$B team set $ADMIN ", team_, " --apns_store_one ");
+  EXPECT_THAT(Sh(set + "on").out, HasSubstr("apns_store_one is on"));
+  EXPECT_THAT(Sh("$B team list $ADMIN --json").out, HasSubstr("\"apns_store_one\":true"));
+  EXPECT_THAT(Sh(set + "off").out, HasSubstr("apns_store_one is off"));
+  EXPECT_EQ(Sh(set + "perhaps").code, 2);
+  EXPECT_EQ(Sh("$B team set $ADMIN nobody2222 --apns_store_one on").code, 1);
+}
+
 TEST_F(CommandLineTest, AnAliasNamesATokenUntilItIsDeleted) {
   MakeProvider();
   const std::string token = Token();

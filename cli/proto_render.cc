@@ -19,6 +19,7 @@ nlohmann::ordered_json ToJson(const admin::v1::Team& team) {
   nlohmann::ordered_json json = {{"team_id", team.team_id()},
                                  {"name", team.name()},
                                  {"create_time", JsonTime(team.create_time())}};
+  if (team.apns_store_one()) json["apns_store_one"] = true;
   if (team.has_delete_time()) json["delete_time"] = JsonTime(team.delete_time());
   return json;
 }

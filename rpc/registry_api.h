@@ -46,6 +46,7 @@
   X(Catalogue, PutTeam, admin::v1::Team, admin::v1::Team)                            \
   X(Catalogue, PutApp, admin::v1::App, admin::v1::App)                               \
   X(Catalogue, PutKey, admin::v1::Key, admin::v1::Key)                               \
+  X(Catalogue, UpdateTeam, admin::v1::UpdateTeamRequest, admin::v1::Team)            \
   X(Catalogue, ListTeams, admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse) \
   X(Catalogue, ListApps, admin::v1::ListAppsRequest, admin::v1::ListAppsResponse)    \
   X(Catalogue, ListKeys, admin::v1::ListKeysRequest, admin::v1::ListKeysResponse)    \

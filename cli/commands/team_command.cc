@@ -17,6 +17,7 @@ using admin::v1::AdminService;
 struct Flags : AdminFlags {
   std::string name;
   std::string team_id;
+  std::string apns_store_one;
 };
 
 absl::Status Create(const Flags& flags, CommandContext* context) {
@@ -54,6 +55,25 @@ absl::Status List(const Flags& flags, CommandContext* context) {
     out.Line("no teams yet; make one with `bellwire team create NAME`");
   } else {
     out.Table({"TEAM", "CREATED", "NAME"}, rows);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Set(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  admin::v1::UpdateTeamRequest request;
+  request.set_team_id(flags.team_id);
+  request.set_apns_store_one(flags.apns_store_one == "on");
+  admin::v1::Team team;
+  BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::UpdateTeam, request, &team));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json(ToJson(team));
+  } else {
+    out.Line(absl::StrCat(out.Good("changed"), "  team ", out.Bold(team.team_id()), "  ",
+                          Printable(team.name()), ": apns_store_one is ",
+                          team.apns_store_one() ? "on" : "off",
+                          "; within 30 s every gateway goes by it"));
   }
   return absl::OkStatus();
 }
@@ -97,6 +117,19 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
   AddJsonFlag(list, context);
   SetExamples(list, "  bellwire team list --data_dir ./data --json");
   list->callback([=] { context->run = [=] { return List(*flags, context); }; });
+
+  CLI::App* set = team->add_subcommand("set", "Change a setting of a team");
+  set->add_option("TEAM", flags->team_id, "As `team list` shows it")->type_name("")->required();
+  set->add_option("--apns_store_one", flags->apns_store_one,
+                  "As APNs does: of what came through the APNs door without a collapse id, only the "
+                  "newest waits for an app on a phone. Off at first: all messages wait")
+      ->type_name("on|off")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->required();
+  AddAdminFlags(set, flags.get());
+  AddJsonFlag(set, context);
+  SetExamples(set, "  bellwire team set TEAM --apns_store_one on --data_dir ./data");
+  set->callback([=] { context->run = [=] { return Set(*flags, context); }; });
 
   CLI::App* remove = team->add_subcommand(
       "delete",

@@ -79,6 +79,7 @@ void AdminService::Add(MethodTable* methods, absl::string_view name,
 void AdminService::AddTo(MethodTable* methods) {
   Add(methods, "AdminService/CreateTeam", &AdminService::CreateTeam);
   Add(methods, "AdminService/ListTeams", &AdminService::ListTeams);
+  Add(methods, "AdminService/UpdateTeam", &AdminService::UpdateTeam);
   Add(methods, "AdminService/DeleteTeam", &AdminService::DeleteTeam);
   Add(methods, "AdminService/CreateApp", &AdminService::CreateApp);
   Add(methods, "AdminService/ListApps", &AdminService::ListApps);
@@ -105,6 +106,12 @@ void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team
   SetToNow(*clock_, team.mutable_create_time());
   LogInfo("admin_create_team", {{"team", team.team_id()}});
   catalogue_->PutTeam(std::move(team), Answer(std::move(call)));
+}
+
+void AdminService::UpdateTeam(Call<admin::v1::UpdateTeamRequest, admin::v1::Team> call,
+                              admin::v1::UpdateTeamRequest request) {
+  LogInfo("admin_update_team", {{"team", request.team_id()}});
+  catalogue_->UpdateTeam(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,

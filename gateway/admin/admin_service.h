@@ -51,6 +51,8 @@ class AdminService {
                   admin::v1::CreateTeamRequest request);
   void ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
                  admin::v1::ListTeamsRequest request);
+  void UpdateTeam(Call<admin::v1::UpdateTeamRequest, admin::v1::Team> call,
+                  admin::v1::UpdateTeamRequest request);
   void DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,
                   admin::v1::DeleteTeamRequest request);
   void CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> call,

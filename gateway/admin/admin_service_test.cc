@@ -97,6 +97,7 @@ TEST_F(AdminServiceTest, EveryMethodWantsTheAdminToken) {
   check(&Stub::CreateKey, v1::CreateKeyRequest(), v1::CreateKeyResponse());
   check(&Stub::ListKeys, v1::ListKeysRequest(), v1::ListKeysResponse());
   check(&Stub::RevokeKey, v1::RevokeKeyRequest(), v1::Key());
+  check(&Stub::UpdateTeam, v1::UpdateTeamRequest(), v1::Team());
   check(&Stub::DeleteTeam, v1::DeleteTeamRequest(), v1::Team());
   check(&Stub::DeleteApp, v1::DeleteAppRequest(), v1::App());
 }
@@ -397,6 +398,22 @@ TEST_F(AdminServiceTest, ListsAndRevocationPassThrough) {
   ASSERT_TRUE(Call(&Stub::RevokeKey, revoke, &key).ok());
   EXPECT_EQ(key.key_id(), "k");
   EXPECT_TRUE(key.has_revoke_time());
+}
+
+TEST_F(AdminServiceTest, ASettingOfATeamIsChanged) {
+  gateway_.registry.update_team = [](const admin::v1::UpdateTeamRequest& request) {
+    admin::v1::Team team;
+    team.set_team_id(request.team_id());
+    team.set_apns_store_one(request.apns_store_one());
+    return team;
+  };
+  admin::v1::UpdateTeamRequest update;
+  update.set_team_id("t");
+  update.set_apns_store_one(true);
+  admin::v1::Team team;
+  ASSERT_TRUE(Call(&admin::v1::AdminService::Stub::UpdateTeam, update, &team).ok());
+  EXPECT_EQ(team.team_id(), "t");
+  EXPECT_TRUE(team.apns_store_one());
 }
 
 TEST_F(AdminServiceTest, DeletionsPassThrough) {

@@ -32,6 +32,7 @@ absl::StatusOr<ProviderIdentity> Verify(absl::string_view jwt, const JwtClaims& 
   }
   ProviderIdentity identity;
   identity.team_id = key.team_id;
+  identity.apns_store_one = key.apns_store_one;
   identity.expires_at = claims.issued_at + kMaxJwtAge;
   identity.recheck_at = key.fresh_until;
   return identity;
@@ -120,6 +121,7 @@ void Authenticator::AuthenticateAccessToken(absl::string_view token, Done done) 
     ProviderIdentity identity;
     identity.team_id = (*key)->team_id;
     identity.send_only = true;
+    identity.apns_store_one = (*key)->apns_store_one;
     identity.expires_at = absl::InfiniteFuture();
     identity.recheck_at = (*key)->fresh_until;
     std::move(done)(std::move(identity));

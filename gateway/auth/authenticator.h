@@ -23,6 +23,8 @@ struct ProviderIdentity {
   std::string team_id;
   // It may send, and look up messages that it can name; nothing else.
   bool send_only = false;
+  // As the team has it (admin.proto, Team).
+  bool apns_store_one = false;
   // The credential is too old from here on (wall time).
   absl::Time expires_at;
   // Its key must be looked up again from here on.

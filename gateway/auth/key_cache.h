@@ -27,6 +27,8 @@ struct KnownKey {
   std::string public_key_pem;
   std::string token_sha256;
   std::string device_token;
+  // As its team has it (admin.proto, Team).
+  bool apns_store_one = false;
   // Ask again from here on: it may have been revoked.
   MonotonicTime fresh_until;
 };

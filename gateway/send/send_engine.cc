@@ -26,6 +26,9 @@ SendResponse::Outcome OutcomeOf(push::v1::Step state) {
 // does not take it all.
 constexpr size_t kSubscriptionsPart = 4;
 
+// The collapse key of Handling::newest_only. ValidateSend takes none that begins with a NUL.
+constexpr absl::string_view kNewestOnlyKey("\0newest", 7);
+
 }  // namespace
 
 // A message between its admission and its answer.
@@ -67,7 +70,7 @@ SendEngine::SendEngine(const Options& options)
       now_or_never_sends_({.places = options.max_now_or_never_sends}) {}
 
 void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
-                      internal::v1::Content content, Done done) {
+                      Handling handling, Done done) {
   auto send = std::make_unique<PendingSend>();
   send->done = std::move(done);
   // First: what there is no room for costs as little as possible.
@@ -119,10 +122,15 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   message.set_payload(std::move(*request.mutable_payload()));
   message.set_priority(valid->priority);
   message.set_collapse_key(std::move(*request.mutable_collapse_key()));
+  if (handling.newest_only && message.collapse_key().empty()) {
+    message.set_collapse_key(std::string(kNewestOnlyKey));
+  }
   message.set_accepted_at_ms(valid->accepted_at_ms);
   message.set_expires_at_ms(valid->expires_at_ms);
   message.set_deliver_at_ms(valid->deliver_at_ms);
-  if (content.ByteSizeLong() > 0) *message.mutable_content() = std::move(content);
+  if (handling.content.ByteSizeLong() > 0) {
+    *message.mutable_content() = std::move(handling.content);
+  }
 
   append.set_validate_only(request.validate_only());
   // A generated id is new: this engine appends a message once and never repeats the call. A caller that

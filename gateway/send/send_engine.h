@@ -49,12 +49,21 @@ class SendEngine {
   SendEngine(const SendEngine&) = delete;
   SendEngine& operator=(const SendEngine&) = delete;
 
-  // `content` says what the payload is; its default: the app's own.
-  //
+  // What the door says of a message, beside what its sender says.
+  struct Handling {
+    // NOLINTNEXTLINE: so that a content alone says it.
+    Handling(internal::v1::Content content = {}, bool newest_only = false)
+        : content(std::move(content)), newest_only(newest_only) {}
+
+    // What the payload is; its default: the app's own.
+    internal::v1::Content content;
+    // Without a collapse key of its own: it takes the place of what was sent so and waits for the app.
+    bool newest_only = false;
+  };
+
   // Who sends to a subscription is never told whether the device is connected: a ttl of zero means
   // kNowOrNeverWait for it, in the mailbox, and the answer is ACCEPTED.
-  void Send(const Sender& sender, push::v1::SendRequest request, internal::v1::Content content,
-            Done done);
+  void Send(const Sender& sender, push::v1::SendRequest request, Handling handling, Done done);
   // Of a team, for its app. `team_id` is authenticated.
   void Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
     Send(Sender::Team(team_id), std::move(request), {}, std::move(done));

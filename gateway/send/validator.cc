@@ -66,6 +66,11 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
                                 " bytes; at most ", kMaxCollapseKeyBytes, " are allowed."));
   }
 
+  // Those are the server's own.
+  if (!request.collapse_key().empty() && request.collapse_key().front() == '\0') {
+    return Invalid("BAD_COLLAPSE_KEY", "collapse_key", "A collapse key does not begin with a NUL.");
+  }
+
   switch (request.priority()) {
     case push::v1::PRIORITY_UNSPECIFIED:
       break;

@@ -69,6 +69,15 @@ TEST(ValidateSendTest, CollapseKeyBound) {
   ExpectInvalid(ValidateSend(request, kNow).status(), "COLLAPSE_KEY_TOO_LONG", "collapse_key");
 }
 
+// They are the server's own: what a door keeps the newest of is nobody else's to replace.
+TEST(ValidateSendTest, CollapseKeysThatBeginWithNulAreNotForCallers) {
+  SendRequest request;
+  request.set_collapse_key(std::string("\0apns", 5));
+  ExpectInvalid(ValidateSend(request, kNow).status(), "BAD_COLLAPSE_KEY", "collapse_key");
+  request.set_collapse_key(std::string("a\0", 2));
+  Valid(request);
+}
+
 TEST(ValidateSendTest, Priority) {
   SendRequest request;
   request.set_priority(push::v1::PRIORITY_HIGH);

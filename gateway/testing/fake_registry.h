@@ -34,6 +34,7 @@ class FakeRegistry final : public MailboxApi,
   Handler<admin::v1::Team, admin::v1::Team> put_team;
   Handler<admin::v1::App, admin::v1::App> put_app;
   Handler<admin::v1::Key, admin::v1::Key> put_key;
+  Handler<admin::v1::UpdateTeamRequest, admin::v1::Team> update_team;
   Handler<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> list_teams;
   Handler<admin::v1::ListAppsRequest, admin::v1::ListAppsResponse> list_apps;
   Handler<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> list_keys;
@@ -119,6 +120,9 @@ class FakeRegistry final : public MailboxApi,
   }
   void PutKey(admin::v1::Key request, Done<admin::v1::Key> done) override {
     Answer(put_key, std::move(request), std::move(done));
+  }
+  void UpdateTeam(admin::v1::UpdateTeamRequest request, Done<admin::v1::Team> done) override {
+    Answer(update_team, std::move(request), std::move(done));
   }
   void ListTeams(admin::v1::ListTeamsRequest request,
                  Done<admin::v1::ListTeamsResponse> done) override {

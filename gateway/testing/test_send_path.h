@@ -42,6 +42,7 @@ class TestSendPath {
       admin::v1::Key answer;
       answer.set_key_id(request.key_id());
       answer.set_team_id(kTeam);
+      answer.set_apns_store_one(apns_store_one);
       if (request.key_id() == kKeyId) {
         answer.set_public_key_pem(key.public_key_pem);
       } else if (request.key_id() == kTokenKeyId) {
@@ -99,6 +100,8 @@ class TestSendPath {
   const std::string access_token = NewAccessToken(kTokenKeyId);
   bool fcm_key_revoked = false;
   const std::unique_ptr<TokenSealer> sealer;
+  // As the team has it; keys say so for kMaxKeyAge.
+  bool apns_store_one = false;
   // What came to the registry, and what it answers instead.
   std::vector<internal::v1::AppendRequest> appended;
   absl::Status append_error;

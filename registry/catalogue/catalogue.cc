@@ -106,6 +106,13 @@ absl::StatusOr<Team> Catalogue::PutTeam(const Team& team) {
   return team;
 }
 
+absl::StatusOr<Team> Catalogue::UpdateTeam(const admin::v1::UpdateTeamRequest& request) {
+  BELLWIRE_ASSIGN_OR_RETURN(Team team, GetTeam(request.team_id()));
+  if (request.has_apns_store_one()) team.set_apns_store_one(request.apns_store_one());
+  overlay_->Put(Family::kTeams, TeamRecordKey(team.team_id()), team.SerializeAsString());
+  return team;
+}
+
 absl::StatusOr<App> Catalogue::PutApp(const App& app) {
   return PutNamed(
       app, AppNameKey(app.app_id()), TeamAppKey(app.team_id(), app.app_id()),
@@ -165,7 +172,7 @@ absl::StatusOr<std::vector<Key>> Catalogue::ListKeys(absl::string_view team_id) 
   return List<Key>(TeamKeysFrom(team_id), TeamKeysEnd(team_id));
 }
 
-absl::StatusOr<Key> Catalogue::GetKey(absl::string_view key_id) const {
+absl::StatusOr<Key> Catalogue::FindKey(absl::string_view key_id) const {
   BELLWIRE_ASSIGN_OR_RETURN(const std::string owner, OwnerOf(KeyNameKey(key_id)));
   if (owner.empty()) return KeyNotFoundError(key_id);
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Key> key,
@@ -174,8 +181,15 @@ absl::StatusOr<Key> Catalogue::GetKey(absl::string_view key_id) const {
   return *std::move(key);
 }
 
+absl::StatusOr<Key> Catalogue::GetKey(absl::string_view key_id) const {
+  BELLWIRE_ASSIGN_OR_RETURN(Key key, FindKey(key_id));
+  BELLWIRE_ASSIGN_OR_RETURN(const Team team, GetTeam(key.team_id()));
+  key.set_apns_store_one(team.apns_store_one());
+  return key;
+}
+
 absl::StatusOr<Key> Catalogue::RevokeKey(absl::string_view key_id, int64_t now_ms) {
-  BELLWIRE_ASSIGN_OR_RETURN(Key key, GetKey(key_id));
+  BELLWIRE_ASSIGN_OR_RETURN(Key key, FindKey(key_id));
   if (key.has_revoke_time()) return key;
   *key.mutable_revoke_time() = google::protobuf::util::TimeUtil::MillisecondsToTimestamp(now_ms);
   if (key.kind() == Key::ALIAS) {

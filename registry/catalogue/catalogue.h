@@ -28,11 +28,13 @@ class Catalogue {
   explicit Catalogue(Overlay* overlay) : overlay_(overlay) {}
 
   absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team);
+  absl::StatusOr<admin::v1::Team> UpdateTeam(const admin::v1::UpdateTeamRequest& request);
   absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app);
   absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key);
   absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() const;
   absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) const;
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) const;
+  // With the settings of its team.
   absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) const;
   // An alias is deleted, and its name is free again.
   absl::StatusOr<admin::v1::Key> RevokeKey(absl::string_view key_id, int64_t now_ms);
@@ -50,6 +52,8 @@ class Catalogue {
   absl::StatusOr<std::string> OwnerOf(absl::string_view name_key) const;
   // Deleted ones too.
   absl::StatusOr<std::vector<admin::v1::Team>> AllTeams() const;
+  // As it is stored.
+  absl::StatusOr<admin::v1::Key> FindKey(absl::string_view key_id) const;
   void Delete(const admin::v1::App& app);
   void Delete(const admin::v1::Key& key);
   template <typename Record>

@@ -283,6 +283,10 @@ absl::StatusOr<admin::v1::Key> KvStore::PutKey(const admin::v1::Key& key) {
   return Catalogue(&staged_).PutKey(key);
 }
 
+absl::StatusOr<admin::v1::Team> KvStore::UpdateTeam(const admin::v1::UpdateTeamRequest& request) {
+  return Catalogue(&staged_).UpdateTeam(request);
+}
+
 absl::StatusOr<std::vector<admin::v1::Team>> KvStore::ListTeams() {
   return Catalogue(&staged_).ListTeams();
 }

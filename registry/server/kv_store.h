@@ -81,6 +81,7 @@ class KvStore final : public Store {
   absl::StatusOr<admin::v1::Team> PutTeam(const admin::v1::Team& team) override;
   absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) override;
   absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) override;
+  absl::StatusOr<admin::v1::Team> UpdateTeam(const admin::v1::UpdateTeamRequest& request) override;
   absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() override;
   absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) override;
   absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) override;

@@ -470,6 +470,14 @@ void Service::PutKey(admin::v1::Key request, Done<admin::v1::Key> done) {
       std::move(done));
 }
 
+void Service::UpdateTeam(admin::v1::UpdateTeamRequest request, Done<admin::v1::Team> done) {
+  if (Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::Team>(
+      Owner::Operator(),
+      [request = std::move(request)](Store& store) { return store.UpdateTeam(request); },
+      std::move(done));
+}
+
 void Service::ListTeams(admin::v1::ListTeamsRequest, Done<admin::v1::ListTeamsResponse> done) {
   group_commit_->Submit<admin::v1::ListTeamsResponse>(
       Owner::Operator(),

@@ -347,13 +347,16 @@ class Store {
   virtual absl::StatusOr<admin::v1::App> PutApp(const admin::v1::App& app) = 0;
   //   NOT_FOUND TEAM_NOT_FOUND · ALREADY_EXISTS KEY_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED
   virtual absl::StatusOr<admin::v1::Key> PutKey(const admin::v1::Key& key) = 0;
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::Team> UpdateTeam(
+      const admin::v1::UpdateTeamRequest& request) = 0;
   // Lists are always in the same order.
   virtual absl::StatusOr<std::vector<admin::v1::Team>> ListTeams() = 0;
   //   NOT_FOUND TEAM_NOT_FOUND
   virtual absl::StatusOr<std::vector<admin::v1::App>> ListApps(absl::string_view team_id) = 0;
   //   NOT_FOUND TEAM_NOT_FOUND
   virtual absl::StatusOr<std::vector<admin::v1::Key>> ListKeys(absl::string_view team_id) = 0;
-  // Revoked keys too.
+  // Revoked keys too. With the settings of its team.
   //   NOT_FOUND KEY_NOT_FOUND
   virtual absl::StatusOr<admin::v1::Key> GetKey(absl::string_view key_id) = 0;
   // Sets revoke_time, once.

@@ -70,6 +70,33 @@ TEST_P(StoreContractTest, NamesAreUniqueOnTheServerAndRetriesAreHarmless) {
   EXPECT_EQ(ErrorReason(store().PutTeam(team).status()), "TEAM_EXISTS");
 }
 
+TEST_P(StoreContractTest, ATeamsSettingsAreWhatTheyWereSetToAndGoWithItsKeys) {
+  ASSERT_TRUE(store().PutKey(MakeKey("key1", kTeam)).ok());
+  ASSERT_TRUE(store().PutKey(MakeKey("key2", kOtherTeam)).ok());
+  EXPECT_FALSE(store().GetKey("key1")->apns_store_one());
+  admin::v1::UpdateTeamRequest update;
+  update.set_team_id(kTeam);
+  update.set_apns_store_one(true);
+  const auto updated = store().UpdateTeam(update);
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_TRUE(updated->apns_store_one());
+  Commit();
+  Restart();
+  EXPECT_TRUE(store().GetKey("key1")->apns_store_one());
+  EXPECT_FALSE(store().GetKey("key2")->apns_store_one());
+  EXPECT_EQ((*store().ListTeams())[0].apns_store_one(), true);
+
+  update.clear_apns_store_one();
+  EXPECT_TRUE(store().UpdateTeam(update)->apns_store_one()) << "what is not named stays";
+  EXPECT_FALSE(store().RevokeKey("key1")->apns_store_one()) << "it is not the key's own";
+  EXPECT_TRUE(store().GetKey("key1")->apns_store_one());
+  update.set_apns_store_one(false);
+  EXPECT_FALSE(store().UpdateTeam(update)->apns_store_one());
+  EXPECT_FALSE(store().GetKey("key1")->apns_store_one());
+  update.set_team_id("nobody");
+  EXPECT_EQ(ErrorReason(store().UpdateTeam(update).status()), "TEAM_NOT_FOUND");
+}
+
 TEST_P(StoreContractTest, AKeyIsRevokedOnce) {
   ASSERT_TRUE(store().PutKey(MakeKey("key1", kTeam)).ok());
   const admin::v1::Key revoked = *store().RevokeKey("key1");

@@ -49,7 +49,8 @@ void ApnsDoor::Serve(http::Request request, http::Responder responder) {
     const bool has_id = !send.message_id().empty();
     internal::v1::Content content;
     content.set_door(internal::v1::Content::APNS);
-    engine_->Send(Sender::Team(identity->team_id), std::move(send), std::move(content),
+    engine_->Send(Sender::Team(identity->team_id), std::move(send),
+                  {std::move(content), /*newest_only=*/identity->apns_store_one},
                   [has_id, id = std::move(id), responder = std::move(responder)](
                       absl::StatusOr<push::v1::SendResponse> sent) mutable {
                     if (!sent.ok()) return responder.Send(ToReply(ReasonOf(sent.status()), id));

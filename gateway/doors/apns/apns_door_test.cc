@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
+#include "common/limits.h"
 #include "gateway/doors/http/testing/h2_harness.h"
+#include "gateway/send/validator.h"
 #include "gateway/testing/test_send_path.h"
 #include "gtest/gtest.h"
 
@@ -112,6 +114,25 @@ TEST_F(ApnsDoorTest, AForeignTeamsTopicIsNotTheTokensFault) {
   path_.append_error =
       MakeError(absl::StatusCode::kPermissionDenied, "TOKEN_NOT_FOR_TEAM", "Another team's.");
   EXPECT_EQ(Post(kAlert).body, R"({"reason":"TopicDisallowed"})");
+}
+
+TEST_F(ApnsDoorTest, AllMessagesWaitUnlessTheTeamWantsTheNewestOnly) {
+  Post(kAlert);
+  EXPECT_EQ(path_.appended.at(0).message().collapse_key(), "");
+  path_.apns_store_one = true;
+  path_.clock.Advance(kMaxKeyAge);
+  Post(kAlert);
+  Post(kAlert);
+  Post(kAlert, {{"apns-collapse-id", "inbox"}});
+  ASSERT_EQ(path_.appended.size(), 4u);
+  const std::string key = path_.appended[1].message().collapse_key();
+  EXPECT_NE(key, "");
+  EXPECT_EQ(path_.appended[2].message().collapse_key(), key);
+  EXPECT_EQ(path_.appended[3].message().collapse_key(), "inbox");
+  push::v1::SendRequest request;
+  request.set_collapse_key(key);
+  EXPECT_EQ(ErrorReason(ValidateSend(request, path_.clock.WallNow()).status()), "BAD_COLLAPSE_KEY")
+      << "no caller can say it";
 }
 
 TEST_F(ApnsDoorTest, AProviderTokenThatIsTooOldIsSaidToBe) {

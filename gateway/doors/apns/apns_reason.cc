@@ -27,6 +27,7 @@ constexpr Row kRows[] = {
     // The id names another message already.
     {"MESSAGE_ID_REUSED", 400, "BadMessageId"},
     {"COLLAPSE_KEY_TOO_LONG", 400, "BadCollapseId"},
+    {"BAD_COLLAPSE_KEY", 400, "BadCollapseId"},
     {"TTL_OUT_OF_RANGE", 400, "BadExpirationDate"},
     {"BAD_PRIORITY", 400, "BadPriority"},
     {"PAYLOAD_TOO_LARGE", 413, "PayloadTooLarge"},
