@@ -8,38 +8,59 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
+#include "gateway/doors/apns/apns_channels.h"
 #include "gateway/doors/apns/apns_headers.h"
 #include "gateway/doors/apns/apns_reason.h"
 #include "gateway/doors/apns/apns_request.h"
 #include "gateway/send/sender.h"
 
 namespace bellwire::gateway::apns {
+namespace {
+
+// What names a request, and its answer.
+absl::string_view IdField(const http::RequestHead& head) {
+  return IsChannelPath(head.path) ? "apns-request-id" : "apns-id";
+}
+
+}  // namespace
 
 bool ApnsDoor::Matches(const http::RequestHead& head) const {
-  return absl::StartsWith(head.path, "/3/");
+  return absl::StartsWith(head.path, "/3/") || IsChannelPath(head.path);
 }
 
 size_t ApnsDoor::MaxBodyBytes(const http::RequestHead&) const { return kMaxPayloadBytes; }
 
 std::optional<http::Reply> ApnsDoor::Refuse(const http::RequestHead& head) const {
-  const std::optional<Reason> wrong = CheckHead(head);
+  std::optional<Reason> wrong;
+  if (IsChannelPath(head.path)) {
+    const auto route = RouteOf(head);
+    if (const auto* reason = std::get_if<Reason>(&route)) wrong = *reason;
+  } else {
+    wrong = CheckHead(head);
+  }
   if (!wrong.has_value()) return std::nullopt;
-  return ToReply(*wrong, IdFor(head, "apns-id"));
+  return ToReply(*wrong, IdFor(head, IdField(head)), IdField(head));
 }
 
 void ApnsDoor::Serve(http::Request request, http::Responder responder) {
   const absl::StatusOr<absl::string_view> jwt = BearerToken(request.head.headers);
-  if (!jwt.ok())
-    return responder.Send(ToReply(ReasonOf(jwt.status()), IdFor(request.head, "apns-id")));
+  if (!jwt.ok()) return responder.Send(Error(request.head, 403, jwt.status()));
   const std::string credential(*jwt);
   authenticator_->Authenticate(credential, [this, credential, request = std::move(request),
                                             responder = std::move(responder)](
                                                absl::StatusOr<ProviderIdentity> identity) mutable {
-    std::string id = IdFor(request.head, "apns-id");
-    if (!identity.ok()) return responder.Send(ToReply(ReasonOf(identity.status()), id));
+    const absl::string_view id_field = IdField(request.head);
+    std::string id = IdFor(request.head, id_field);
+    if (!identity.ok()) {
+      return responder.Send(ToReply(ReasonOf(identity.status()), id, id_field));
+    }
     if (const auto wait = provider_tokens_->Refuse(identity->team_id, credential)) {
       return responder.Send(
-          ToReply({.status = 429, .name = "TooManyProviderTokenUpdates", .retry_after = wait}, id));
+          ToReply({.status = 429, .name = "TooManyProviderTokenUpdates", .retry_after = wait}, id,
+                  id_field));
+    }
+    if (IsChannelPath(request.head.path)) {
+      return channels_.Serve(*identity, std::move(request), std::move(responder));
     }
     auto translated = Translate(request.head, std::move(request.body), *sealer_, clock_->WallNow());
     if (const auto* wrong = std::get_if<Reason>(&translated)) {
@@ -65,7 +86,7 @@ http::Reply ApnsDoor::Error(const http::RequestHead& head, int status,
                             const absl::Status& why) const {
   Reason reason = ReasonOf(why);
   if (reason.status == 500) reason.status = status;
-  return ToReply(reason, IdFor(head, "apns-id"));
+  return ToReply(reason, IdFor(head, IdField(head)), IdField(head));
 }
 
 }  // namespace bellwire::gateway::apns

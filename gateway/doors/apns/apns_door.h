@@ -8,13 +8,14 @@
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/doors/apns/channel_calls.h"
 #include "gateway/doors/apns/provider_tokens.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
 
 namespace bellwire::gateway::apns {
 
-// The APNs provider API: POST /3/device/TOKEN, for the client libraries of APNs as they are
+// The APNs provider API: POST /3/device/TOKEN, and broadcast channels (apns_channels.h), for the client libraries of APNs as they are
 // (docs/guide/from-apns.md). The provider token is the team's JWT: `kid` is the key's id, `iss` the
 // team's. The topic is the app's id.
 //
@@ -23,11 +24,12 @@ class ApnsDoor final : public http::WholeBodyDoor {
  public:
   // Not owned; they outlive the door.
   ApnsDoor(Authenticator* authenticator, SendEngine* engine, const TokenSealer* sealer,
-           ProviderTokens* provider_tokens, const Clock* clock)
+           TopicEngine* topics, ProviderTokens* provider_tokens, const Clock* clock)
       : authenticator_(authenticator),
         engine_(engine),
         sealer_(sealer),
         provider_tokens_(provider_tokens),
+        channels_(topics, clock),
         clock_(clock) {}
   ~ApnsDoor() override { AwaitNoCalls(); }
 
@@ -44,6 +46,7 @@ class ApnsDoor final : public http::WholeBodyDoor {
   SendEngine* const engine_;
   const TokenSealer* const sealer_;
   ProviderTokens* const provider_tokens_;
+  ChannelCalls channels_;
   const Clock* const clock_;
 };
 

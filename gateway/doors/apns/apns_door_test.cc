@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/topics.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/doors/http/testing/h2_harness.h"
@@ -37,10 +38,23 @@ class ApnsDoorTest : public ::testing::Test {
     return harness_.client.response(stream);
   }
 
+  // A request of channels.
+  H2TestClient::Response Ask(const std::string& method, const std::string& path,
+                             const std::string& body = "", Fields more = {}) {
+    Fields fields = PostFields(path, {{"authorization", path_.Bearer()}});
+    for (auto& field : fields) {
+      if (field.first == ":method") field.second = method;
+    }
+    for (auto& field : more) fields.push_back(std::move(field));
+    const int32_t stream = harness_.client.Request(fields, body);
+    harness_.Run();
+    return harness_.client.response(stream);
+  }
+
   TestSendPath path_;
   ProviderTokens provider_tokens_{&path_.clock};
-  ApnsDoor door_{&path_.authenticator, &path_.engine, path_.sealer.get(), &provider_tokens_,
-                 &path_.clock};
+  ApnsDoor door_{&path_.authenticator, &path_.engine,     path_.sealer.get(),
+                 &path_.topic_engine,  &provider_tokens_, &path_.clock};
   H2Harness harness_{std::vector<http::Door*>{&door_}};
 };
 
@@ -133,6 +147,76 @@ TEST_F(ApnsDoorTest, AllMessagesWaitUnlessTheTeamWantsTheNewestOnly) {
   request.set_collapse_key(key);
   EXPECT_EQ(ErrorReason(ValidateSend(request, path_.clock.WallNow()).status()), "BAD_COLLAPSE_KEY")
       << "no caller can say it";
+}
+
+TEST_F(ApnsDoorTest, AChannelIsAKeptTopicOfItsApp) {
+  std::vector<internal::v1::PutTopicRequest> put;
+  path_.registry.put_topic = [&put](const internal::v1::PutTopicRequest& request)
+      -> absl::StatusOr<internal::v1::KeptTopic> {
+    put.push_back(request);
+    internal::v1::KeptTopic topic = request.topic();
+    topic.set_note("1");
+    return topic;
+  };
+  std::vector<internal::v1::PublishTopicRequest> published;
+  path_.registry.publish = [&published](const internal::v1::PublishTopicRequest& request)
+      -> absl::StatusOr<internal::v1::PublishTopicResponse> {
+    published.push_back(request);
+    return internal::v1::PublishTopicResponse();
+  };
+  const std::string channels = "/1/apps/com.example.mail/channels";
+  const H2TestClient::Response made =
+      Ask("POST", channels, R"({"message-storage-policy":1,"push-type":"LiveActivity"})",
+          {{"apns-request-id", kId}});
+  EXPECT_EQ(made.Get(":status"), "201");
+  EXPECT_EQ(made.Get("apns-request-id"), kId);
+  const std::string id = made.Get("apns-channel-id");
+  EXPECT_EQ(id.size(), 20u);
+  ASSERT_EQ(put.size(), 1u);
+  EXPECT_EQ(put[0].change(), internal::v1::PutTopicRequest::MAKE);
+  EXPECT_EQ(put[0].topic().team_id(), TestSendPath::kTeam);
+  EXPECT_EQ(put[0].topic().name(), absl::StrCat("apns-channel.com.example.mail.", id));
+  EXPECT_EQ(put[0].topic().app_id(), "com.example.mail");
+
+  EXPECT_EQ(Ask("GET", channels, "", {{"apns-channel-id", id}}).body,
+            R"({"message-storage-policy":1,"push-type":"LiveActivity"})");
+  EXPECT_EQ(Ask("POST", "/4/broadcasts/apps/com.example.mail", kAlert,
+                {{"apns-channel-id", id}, {"apns-push-type", "liveactivity"}})
+                .Get(":status"),
+            "200");
+  ASSERT_EQ(published.size(), 1u);
+  EXPECT_EQ(published[0].topic(), put[0].topic().name());
+  EXPECT_EQ(published[0].app_id(), "com.example.mail");
+  EXPECT_EQ(published[0].message().payload(), kAlert);
+  EXPECT_EQ(published[0].message().content().door(), internal::v1::Content::APNS);
+  EXPECT_EQ(Ask("DELETE", channels, "", {{"apns-channel-id", id}}).Get(":status"), "204");
+  EXPECT_EQ(put.back().change(), internal::v1::PutTopicRequest::REMOVE);
+
+  path_.registry.put_topic = [](const internal::v1::PutTopicRequest&)
+      -> absl::StatusOr<internal::v1::KeptTopic> {
+    return MakeError(absl::StatusCode::kNotFound, "TOPIC_NOT_FOUND", "there is none");
+  };
+  const H2TestClient::Response gone = Ask("GET", channels, "", {{"apns-channel-id", id}});
+  EXPECT_EQ(gone.Get(":status"), "400");
+  EXPECT_EQ(gone.body, R"({"reason":"ChannelNotRegistered"})");
+}
+
+TEST_F(ApnsDoorTest, AllChannelsOfAnAppAreListedPageByPage) {
+  int pages = 0;
+  path_.registry.list_topics = [&pages](const internal::v1::ListTopicsRequest& request)
+      -> absl::StatusOr<internal::v1::ListTopicsResponse> {
+    EXPECT_TRUE(request.kept_only());
+    internal::v1::ListTopicsResponse response;
+    for (const char* rest : {"aaaaaaaaaaaaaaaaaaaa", "beta.bbbbbbbbbbbbbbbbbbbb"}) {
+      response.add_topics()->set_name(
+          absl::StrCat("apns-channel.com.example.mail.", pages == 0 ? "" : "z", rest));
+    }
+    response.set_more(++pages == 1);
+    return response;
+  };
+  EXPECT_EQ(Ask("GET", "/1/apps/com.example.mail/all-channels").body,
+            R"({"channels":["aaaaaaaaaaaaaaaaaaaa"]})");
+  EXPECT_EQ(pages, 2);
 }
 
 TEST_F(ApnsDoorTest, AProviderTokenThatIsTooOldIsSaidToBe) {

@@ -35,6 +35,8 @@ constexpr Row kRows[] = {
     {"MISSING_CREDENTIAL", 403, "MissingProviderToken"},
     {"BAD_CREDENTIAL", 403, "InvalidProviderToken"},
     {"EXPIRED_CREDENTIAL", 403, "ExpiredProviderToken"},
+    {"TOPIC_NOT_FOUND", 400, "ChannelNotRegistered"},
+    {"LIMIT_REACHED", 429, "TooManyRequests"},
     {"MAILBOX_FULL", 429, "TooManyRequests"},
     {"QUOTA_EXCEEDED", 429, "TooManyRequests"},
     {"SHUTTING_DOWN", 503, "Shutdown"},
@@ -84,10 +86,10 @@ Reason ReasonOf(const absl::Status& error) {
   return reason;
 }
 
-http::Reply ToReply(const Reason& reason, absl::string_view apns_id) {
-  http::Reply reply{
-      .status = reason.status,
-      .headers = {{"content-type", "application/json"}, {"apns-id", std::string(apns_id)}}};
+http::Reply ToReply(const Reason& reason, absl::string_view id, absl::string_view id_field) {
+  http::Reply reply{.status = reason.status,
+                    .headers = {{"content-type", "application/json"},
+                                {std::string(id_field), std::string(id)}}};
   reply.body = absl::StrCat("{\"reason\":\"", reason.name, "\"");
   if (reason.dead_since.has_value()) {
     absl::StrAppend(&reply.body, ",\"timestamp\":", absl::ToUnixMillis(*reason.dead_since));

@@ -27,8 +27,9 @@ struct Reason {
 Reason ReasonOf(const absl::Status& error);
 
 // The whole answer: {"reason":"..."}, with "timestamp" (milliseconds since the Unix epoch) where it is
-// known. `apns_id` is on every answer.
-http::Reply ToReply(const Reason& reason, absl::string_view apns_id);
+// known. `id` is on every answer, in the field of that name.
+http::Reply ToReply(const Reason& reason, absl::string_view id,
+                    absl::string_view id_field = "apns-id");
 
 }  // namespace bellwire::gateway::apns
 

@@ -100,15 +100,16 @@ class Backend {
   }
 
   // An app on the phone: its token, and the texts that it was given, in order.
-  async startApp(id, {team = this.team} = {}) {
+  async startApp(id, {team = this.team, topics = []} = {}) {
     this.cli('app', 'create', id, '--team', team, '--overflow', 'refuse_newest');
     const {world} = this;
     const child = spawn('bellwire',
-                        ['listen', '--app', id, '--socket', world.agentSocket, '--json'],
+                        ['listen', '--app', id, '--socket', world.agentSocket, '--json',
+                         ...topics.flatMap(topic => ['--topic', topic])],
                         {stdio: ['ignore', 'pipe', 'inherit']});
     child.ended = new Promise(done => child.once('exit', done));
     world.processes.push(child);
-    const app = {id, child, token: undefined, lines: []};
+    const app = {id, child, token: undefined, lines: [], subscribed: new Set()};
     app.texts = () => app.lines.map(line => JSON.parse(line.payload).aps.alert);
     let rest = '';
     child.stdout.on('data', data => {
@@ -116,10 +117,12 @@ class Backend {
       rest = parts.pop();
       for (const line of parts.map(part => JSON.parse(part))) {
         if (line.token) app.token = line.token;
+        if (line.event === 'subscribed') app.subscribed.add(line.topic);
         if (line.payload !== undefined) app.lines.push(line);
       }
     });
     await until(`the token of ${id}`, () => app.token);
+    await until(`the topics of ${id}`, () => topics.every(topic => app.subscribed.has(topic)));
     this.apps.set(id, app);
     return app;
   }
