@@ -60,9 +60,9 @@ class Bellwire:
                            ["serve", "--data_dir", self.data_dir, "--provider_listen", "127.0.0.1:0",
                             "--device_listen", "127.0.0.1:0", *arguments])
 
-    def registry(self, *arguments):
+    def registry(self, *arguments, listen="127.0.0.1:0"):
         process = self._start("registry", "//registry:bellwire-registry",
-                              ["--data_dir", self.data_dir, "--listen", "127.0.0.1:0", *arguments])
+                              ["--data_dir", self.data_dir, "--listen", listen, *arguments])
         self._registry_address = process.addresses["internal_address"]
         return process
 
@@ -72,11 +72,11 @@ class Bellwire:
                            ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
                             "--listen", listen, "--internal_listen", "127.0.0.1:0", *arguments])
 
-    def gateway(self, name="gateway", *arguments):
+    def gateway(self, name="gateway", *arguments, listen="127.0.0.1:0"):
         """REQUIRES: registry."""
         return self._start(name, "//gateway:bellwire-gateway",
                            ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
-                            "--listen", "127.0.0.1:0", *arguments])
+                            "--listen", listen, *arguments])
 
     def provider(self, app_id="com.example.bench"):
         """Makes a team, an app and a signing key; answers the path of the credentials, a JSON file

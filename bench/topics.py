@@ -1,4 +1,5 @@
 """One message for a million: how fast a fan-out is, and whether others wait for it."""
+import itertools
 import json
 import os
 import subprocess
@@ -18,9 +19,13 @@ SUBSCRIBERS = "//bench/subscribers:make-subscribers"
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, senders.SEND_LOAD, senders.STEADY_SEND, SUBSCRIBERS]
 # Of the single Sends: so many a second.
 SINGLE_PER_SECOND = 100
+# Kills of the servers, by turns, while one message goes to all.
+KILLS = 20
 GOALS = [
     Goal("single_p99_beside_of_alone", value_at_most=1.5),
     Goal("fan_out_of_batch_rate", value_at_least=0.5),
+    Goal("subscribers_left_out", value_at_most=0),
+    Goal("subscribers_reached_twice", value_at_most=0),
 ]
 
 
@@ -55,9 +60,33 @@ def run(bench):
             bench.sample(metric, unit, value)
         town.recall(message)
         town.stop()
+    through_kills(bench, town, subscribers)
     bench.note(f"{subscribers:,} subscribers that never connect; batches and single Sends go to {devices} other "
                "devices, which are connected; gateway, registry and connector are processes of their own; devices and "
                "senders have one processor, on which the single Sends go first")
+
+
+def through_kills(bench, town, subscribers):
+    """One message to all while servers are killed: what lies in the mailboxes afterwards."""
+    before = town.messages_in_mailboxes()
+    town.start_servers()
+    began, kills = time.monotonic(), 0
+    message = town.publish()
+    for name in itertools.cycle(["gateway", "registry", "connector"]):
+        town.await_sent(message, subscribers * kills // KILLS)
+        if kills == KILLS:
+            break
+        town.kill_and_restart(name)
+        kills += 1
+    shown = town.await_done(message)
+    elapsed = time.monotonic() - began
+    town.stop_servers()
+    reached = town.messages_in_mailboxes() - before
+    bench.progress(f"{kills} kills: {shown['sent']:,} sent in {elapsed:.0f} s, {reached:,} in mailboxes")
+    # A device has one message of it at most, or it has it twice.
+    bench.sample("subscribers_left_out", "", max(0, subscribers - reached))
+    bench.sample("subscribers_reached_twice", "", max(0, reached - subscribers))
+    bench.sample("fan_out_through_kills", "s", elapsed)
 
 
 class Town:
@@ -68,24 +97,42 @@ class Town:
         self._count = devices
         self._runs = 0
         self._bellwire = servers.Bellwire(bench, "topics.server")
-        self._start_servers()
+        self.start_servers()
         self._team = self._command("team", "create", "Bench")["team_id"]
         self._command("app", "create", "com.example.bench", "--team", self._team)
         self._credentials = bench.dir / "credentials.json"
         self._command("key", "create", "--team", self._team, "--out", self._credentials)
-        self._stop_servers()
+        self.stop_servers()
         out = bench.run("make_subscribers", [
             bench.program(SUBSCRIBERS), "--data_dir", self._bellwire.data_dir, "--team", self._team, "--app",
             "com.example.bench", "--topic", "news", "--count", subscribers], timeout_s=3600)
         bench.progress(f"{subscribers:,} subscribers made in {json.loads(out)['seconds']} s")
 
-    def _start_servers(self):
+    def start_servers(self):
         self.processes = {"registry": self._bellwire.registry(), "connector": self._bellwire.connector(),
                           "gateway": self._bellwire.gateway()}
 
-    def _stop_servers(self):
+    def stop_servers(self):
         for name in ("gateway", "connector", "registry"):
             self.processes[name].stop()
+
+    def kill_and_restart(self, name):
+        """With SIGKILL, and at the address that it had."""
+        process = self.processes[name]
+        process.kill()
+        start = {"registry": self._bellwire.registry, "connector": self._bellwire.connector,
+                 "gateway": self._bellwire.gateway}[name]
+        address = {"registry": "internal_address", "connector": "device_address", "gateway": "provider_address"}[name]
+        self.processes[name] = start(listen=process.addresses[address])
+
+    def messages_in_mailboxes(self):
+        """REQUIRES: no server runs."""
+        out = self._bench.run("check", [self._bench.program("//cli:bellwire"), "registry", "check", "--data_dir",
+                                        self._bellwire.data_dir, "--json"], timeout_s=1800)
+        report = json.loads(out)
+        if not report["sound"]:
+            raise BenchError(f"the store is damaged: {report['problems'][:3]}")
+        return report["records"]["messages in mailboxes"]
 
     def _command(self, *arguments):
         return self._bellwire.command(*arguments)
@@ -101,7 +148,7 @@ class Town:
     def start(self):
         """The servers, the devices, and the backend of the single Sends."""
         self._runs += 1
-        self._start_servers()
+        self.start_servers()
         self._devices = load.Load(self._bench, OURS, [self._bellwire.device_address], name=f"devices{self._runs}")
         self._devices.connect(self._count)
         self._tokens = self._bench.dir / f"tokens{self._runs}"
@@ -143,11 +190,27 @@ class Town:
     def recall(self, message):
         """What is left of it would run beside the next round."""
         self._topic("recall", message)
+        self.await_done(message)
+
+    def await_done(self, message):
+        """Until its fan-out has ended; answers what `topic show` says then."""
+        return self._await(message, lambda shown: "end_time" in shown)
+
+    def await_sent(self, message, count):
+        self._await(message, lambda shown: shown["sent"] >= count)
+
+    def _await(self, message, reached):
         deadline = time.monotonic() + 1800
-        while "end_time" not in self.show(message):
+        while True:
+            try:
+                shown = self.show(message)
+                if reached(shown):
+                    return shown
+            except subprocess.CalledProcessError:
+                pass  # A server that was killed is not back yet.
             if time.monotonic() > deadline:
-                raise BenchError("the recall did not end")
-            time.sleep(1)
+                raise BenchError("the fan-out did not come so far")
+            time.sleep(0.2)
 
     def peak(self, name):
         return proc_stats.peak_resident_bytes(self.processes[name].pid)
@@ -156,4 +219,4 @@ class Town:
         self._sender.ask("stop")
         self._sender.stop()
         self._devices.stop()
-        self._stop_servers()
+        self.stop_servers()

@@ -91,6 +91,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.sealer = sealer_.get();
   gateway_options.mailboxes = registry_->api();
   gateway_options.catalogue = registry_->api();
+  gateway_options.keys = registry_->api();
   gateway_options.feeds = registry_->api();
   gateway_options.store = registry_->api();
   gateway_options.topics = registry_->api();

@@ -70,6 +70,7 @@ absl::Status Run(const Flags& flags) {
   options.sealer = sealer.get();
   options.mailboxes = registry.get();
   options.catalogue = registry.get();
+  options.keys = registry.get();
   options.feeds = registry.get();
   options.store = registry.get();
   options.topics = registry.get();

@@ -132,8 +132,8 @@ class GatewayServerImpl final : public GatewayServer {
  public:
   explicit GatewayServerImpl(Options options)
       : options_(options),
-        keys_(options.catalogue, options.clock),
-        aliases_(options.catalogue, options.clock),
+        keys_(options.keys, options.clock),
+        aliases_(options.keys, options.clock),
         authenticator_(&keys_, options.clock),
         engine_({.sealer = options.sealer, .mailboxes = options.mailboxes, .clock = options.clock}),
         push_({.authenticator = &authenticator_,
@@ -158,8 +158,8 @@ class GatewayServerImpl final : public GatewayServer {
         apns_(&authenticator_, &engine_, options.sealer, &topic_engine_, &apns_tokens_,
               options.clock),
         admin_credential_(options.admin_token, options.clock),
-        admin_(&admin_credential_, options.catalogue, options.store, options.sealer, options.clock,
-               options.public_urls),
+        admin_(&admin_credential_, options.catalogue, options.keys, options.store, options.sealer,
+               options.clock, options.public_urls),
         reflection_({kPushService, kTopicService, kHealth, kReflection},
                     {kAdminService, kBackupService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),

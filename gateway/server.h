@@ -57,6 +57,7 @@ class GatewayServer {
     const TokenSealer* sealer = nullptr;
     MailboxApi* mailboxes = nullptr;
     CatalogueApi* catalogue = nullptr;
+    KeysApi* keys = nullptr;
     FeedApi* feeds = nullptr;
     StoreApi* store = nullptr;
     TopicApi* topics = nullptr;

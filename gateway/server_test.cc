@@ -61,6 +61,7 @@ GatewayServer::Options OptionsOf(TestGateway& gateway) {
   options.sealer = gateway.sealer.get();
   options.mailboxes = &gateway.registry;
   options.catalogue = &gateway.registry;
+  options.keys = &gateway.registry;
   options.feeds = &gateway.registry;
   options.store = &gateway.registry;
   options.topics = &gateway.registry;
@@ -357,6 +358,9 @@ TEST(GatewayServerTest, WhatIsUnansweredWhenADrainIsOverHearsWhy) {
 
 TEST(GatewayServerTest, ATtlZeroSendDoesNotOutlastADrain) {
   TestGateway gateway;
+  push::v1::SendResponse response;
+  // After it the sender's key is known.
+  ASSERT_TRUE(gateway.Send(gateway.Message(), &response).ok());
   gateway.registry.append = [](const internal::v1::AppendRequest& append) {
     EXPECT_NE(append.waiter(), 0u);
     internal::v1::AppendResponse appended;
@@ -365,7 +369,6 @@ TEST(GatewayServerTest, ATtlZeroSendDoesNotOutlastADrain) {
   };
   gateway.registry.HoldAnswers();  // Until EndWaits.
   absl::Status status;
-  push::v1::SendResponse response;
   std::thread sender([&] {
     push::v1::SendRequest request = gateway.Message();
     request.mutable_ttl();

@@ -23,9 +23,9 @@ namespace {
 template <typename Service>
 using StubOf = std::unique_ptr<typename Service::Stub>;
 using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Session>,
-                         StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Feed>,
-                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>,
-                         StubOf<internal::v1::Topic>>;
+                         StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Keys>,
+                         StubOf<internal::v1::Feed>, StubOf<internal::v1::Network>,
+                         StubOf<internal::v1::Store>, StubOf<internal::v1::Topic>>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -49,9 +49,9 @@ class GrpcRegistryClient final : public RegistryApi {
  public:
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
       : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Session::NewStub(channel),
-               internal::v1::Catalogue::NewStub(channel), internal::v1::Feed::NewStub(channel),
-               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel),
-               internal::v1::Topic::NewStub(channel)),
+               internal::v1::Catalogue::NewStub(channel), internal::v1::Keys::NewStub(channel),
+               internal::v1::Feed::NewStub(channel), internal::v1::Network::NewStub(channel),
+               internal::v1::Store::NewStub(channel), internal::v1::Topic::NewStub(channel)),
         call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {

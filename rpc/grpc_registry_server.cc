@@ -40,6 +40,7 @@ grpc::ServerUnaryReactor* Serve(Api* api, void (Api::*method)(Request, Done<Resp
 BELLWIRE_SERVICE(Mailbox, BELLWIRE_MAILBOX_METHODS)
 BELLWIRE_SERVICE(Session, BELLWIRE_SESSION_METHODS)
 BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
+BELLWIRE_SERVICE(Keys, BELLWIRE_KEYS_METHODS)
 BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_SERVICE(Store, BELLWIRE_STORE_METHODS)
@@ -54,6 +55,7 @@ std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi*
   services.push_back(std::make_unique<MailboxService>(registry));
   services.push_back(std::make_unique<SessionService>(registry));
   services.push_back(std::make_unique<CatalogueService>(registry));
+  services.push_back(std::make_unique<KeysService>(registry));
   services.push_back(std::make_unique<FeedService>(registry));
   services.push_back(std::make_unique<NetworkService>(registry));
   services.push_back(std::make_unique<StoreService>(registry));

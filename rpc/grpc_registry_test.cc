@@ -208,7 +208,7 @@ TEST_F(GrpcRegistryTest, EveryMethodArrivesAndIsAnswered) {
   const auto* const protos = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const std::string contract :
-       {"Mailbox", "Session", "Catalogue", "Feed", "Network", "Store", "Topic"}) {
+       {"Mailbox", "Session", "Catalogue", "Keys", "Feed", "Network", "Store", "Topic"}) {
     const auto* const service = protos->FindServiceByName("bellwire.internal.v1." + contract);
     ASSERT_NE(service, nullptr) << contract;
     EXPECT_LE(service->method_count(), 10) << contract;

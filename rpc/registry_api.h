@@ -10,7 +10,7 @@
 #include "bellwire/internal/v1/topics.pb.h"
 #include "common/limits.h"
 
-// The registry as gateway and connector see it: seven contracts, each a service of
+// The registry as gateway and connector see it: eight contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
 // that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
@@ -40,19 +40,22 @@
   X(Session, RegisterApp, internal::v1::RegisterAppRequest, internal::v1::RegisterAppResponse) \
   X(Session, RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)
 
-// Teams, apps and keys.
+// Teams and apps.
 #define BELLWIRE_CATALOGUE_METHODS(X)                                                \
-  X(Catalogue, GetKey, internal::v1::GetKeyRequest, admin::v1::Key)                  \
   X(Catalogue, PutTeam, admin::v1::Team, admin::v1::Team)                            \
   X(Catalogue, PutApp, admin::v1::App, admin::v1::App)                               \
-  X(Catalogue, PutKey, admin::v1::Key, admin::v1::Key)                               \
   X(Catalogue, UpdateTeam, admin::v1::UpdateTeamRequest, admin::v1::Team)            \
   X(Catalogue, ListTeams, admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse) \
   X(Catalogue, ListApps, admin::v1::ListAppsRequest, admin::v1::ListAppsResponse)    \
-  X(Catalogue, ListKeys, admin::v1::ListKeysRequest, admin::v1::ListKeysResponse)    \
-  X(Catalogue, RevokeKey, admin::v1::RevokeKeyRequest, admin::v1::Key)               \
   X(Catalogue, DeleteTeam, admin::v1::DeleteTeamRequest, admin::v1::Team)            \
   X(Catalogue, DeleteApp, admin::v1::DeleteAppRequest, admin::v1::App)
+
+// The credentials of teams.
+#define BELLWIRE_KEYS_METHODS(X)                                             \
+  X(Keys, GetKey, internal::v1::GetKeyRequest, admin::v1::Key)               \
+  X(Keys, PutKey, admin::v1::Key, admin::v1::Key)                            \
+  X(Keys, ListKeys, admin::v1::ListKeysRequest, admin::v1::ListKeysResponse) \
+  X(Keys, RevokeKey, admin::v1::RevokeKeyRequest, admin::v1::Key)
 
 // The receipts of a team.
 #define BELLWIRE_FEED_METHODS(X) \
@@ -87,6 +90,7 @@
   BELLWIRE_MAILBOX_METHODS(X)        \
   BELLWIRE_SESSION_METHODS(X)        \
   BELLWIRE_CATALOGUE_METHODS(X)      \
+  BELLWIRE_KEYS_METHODS(X)           \
   BELLWIRE_FEED_METHODS(X)           \
   BELLWIRE_NETWORK_METHODS(X)        \
   BELLWIRE_STORE_METHODS(X)          \
@@ -127,6 +131,7 @@ inline absl::Duration WaitOf(const admin::v1::BackupRequest&) { return kBackupTi
 BELLWIRE_CONTRACT(Mailbox, BELLWIRE_MAILBOX_METHODS)
 BELLWIRE_CONTRACT(Session, BELLWIRE_SESSION_METHODS)
 BELLWIRE_CONTRACT(Catalogue, BELLWIRE_CATALOGUE_METHODS)
+BELLWIRE_CONTRACT(Keys, BELLWIRE_KEYS_METHODS)
 BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_CONTRACT(Store, BELLWIRE_STORE_METHODS)
@@ -138,6 +143,7 @@ BELLWIRE_CONTRACT(Topic, BELLWIRE_TOPIC_METHODS)
 class RegistryApi : public MailboxApi,
                     public SessionApi,
                     public CatalogueApi,
+                    public KeysApi,
                     public FeedApi,
                     public NetworkApi,
                     public StoreApi,

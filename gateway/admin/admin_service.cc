@@ -222,28 +222,27 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
                                {"key", key.key_id()},
                                {"kind", admin::v1::Key::Kind_Name(key.kind())}});
   admin::v1::Key record = key;
-  catalogue_->PutKey(std::move(record), [call, response = std::move(response)](
-                                            absl::StatusOr<admin::v1::Key> put) mutable {
-    if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
-    *response.mutable_key() = *std::move(put);
-    response.mutable_key()->clear_token_sha256();
-    call->Finish(std::move(response));
-  });
+  keys_->PutKey(std::move(record),
+                [call, response = std::move(response)](absl::StatusOr<admin::v1::Key> put) mutable {
+                  if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
+                  *response.mutable_key() = *std::move(put);
+                  response.mutable_key()->clear_token_sha256();
+                  call->Finish(std::move(response));
+                });
 }
 
 void AdminService::ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeysResponse> call,
                             admin::v1::ListKeysRequest request) {
-  catalogue_->ListKeys(std::move(request),
-                       [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
-                         if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
-                         admin::v1::ListKeysResponse response;
-                         for (admin::v1::Key& key : *listed->mutable_keys()) {
-                           if (key.kind() == admin::v1::Key::ALIAS) continue;
-                           key.clear_token_sha256();
-                           *response.add_keys() = std::move(key);
-                         }
-                         call->Finish(std::move(response));
-                       });
+  keys_->ListKeys(std::move(request), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+    if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
+    admin::v1::ListKeysResponse response;
+    for (admin::v1::Key& key : *listed->mutable_keys()) {
+      if (key.kind() == admin::v1::Key::ALIAS) continue;
+      key.clear_token_sha256();
+      *response.add_keys() = std::move(key);
+    }
+    call->Finish(std::move(response));
+  });
 }
 
 void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
@@ -253,7 +252,7 @@ void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> c
     return call->Finish(MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
                                   "A key id is ten characters of [a-z2-7]."));
   }
-  catalogue_->RevokeKey(std::move(request), [call](absl::StatusOr<admin::v1::Key> revoked) {
+  keys_->RevokeKey(std::move(request), [call](absl::StatusOr<admin::v1::Key> revoked) {
     if (!revoked.ok()) return call->Finish(FromRegistryError(revoked.status()));
     revoked->clear_token_sha256();
     call->Finish(*std::move(revoked));
@@ -276,7 +275,7 @@ void AdminService::CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Al
   key.set_device_token(std::move(*request.mutable_token()));
   SetToNow(*clock_, key.mutable_create_time());
   LogInfo("admin_create_alias", {{"team", key.team_id()}, {"alias", request.name()}});
-  catalogue_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
+  keys_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
     call->Finish(ToAlias(*std::move(put)));
   });
@@ -287,7 +286,7 @@ void AdminService::ListAliases(
     admin::v1::ListAliasesRequest request) {
   admin::v1::ListKeysRequest keys;
   keys.set_team_id(std::move(*request.mutable_team_id()));
-  catalogue_->ListKeys(std::move(keys), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
+  keys_->ListKeys(std::move(keys), [call](absl::StatusOr<admin::v1::ListKeysResponse> listed) {
     if (!listed.ok()) return call->Finish(FromRegistryError(listed.status()));
     admin::v1::ListAliasesResponse response;
     for (admin::v1::Key& key : *listed->mutable_keys()) {
@@ -304,14 +303,14 @@ void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Al
   if (!IsValidAlias(request.name())) return call->Finish(AliasNotFound(request));
   admin::v1::RevokeKeyRequest revoke;
   revoke.set_key_id(AliasKeyId(request.team_id(), request.name()));
-  catalogue_->RevokeKey(std::move(revoke), [call, request = std::move(request)](
-                                               absl::StatusOr<admin::v1::Key> deleted) {
-    if (ErrorReason(deleted.status()) == "KEY_NOT_FOUND") {
-      return call->Finish(AliasNotFound(request));
-    }
-    if (!deleted.ok()) return call->Finish(FromRegistryError(deleted.status()));
-    call->Finish(ToAlias(*std::move(deleted)));
-  });
+  keys_->RevokeKey(std::move(revoke),
+                   [call, request = std::move(request)](absl::StatusOr<admin::v1::Key> deleted) {
+                     if (ErrorReason(deleted.status()) == "KEY_NOT_FOUND") {
+                       return call->Finish(AliasNotFound(request));
+                     }
+                     if (!deleted.ok()) return call->Finish(FromRegistryError(deleted.status()));
+                     call->Finish(ToAlias(*std::move(deleted)));
+                   });
 }
 
 void AdminService::DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,

@@ -25,10 +25,11 @@ namespace bellwire::gateway {
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, CatalogueApi* catalogue, StoreApi* store,
+  AdminService(AdminCredential* credential, CatalogueApi* catalogue, KeysApi* keys, StoreApi* store,
                const TokenSealer* sealer, const Clock* clock, PublicUrls public_urls)
       : credential_(credential),
         catalogue_(catalogue),
+        keys_(keys),
         store_(store),
         sealer_(sealer),
         clock_(clock),
@@ -83,6 +84,7 @@ class AdminService {
 
   AdminCredential* const credential_;
   CatalogueApi* const catalogue_;
+  KeysApi* const keys_;
   StoreApi* const store_;
   const TokenSealer* const sealer_;
   const Clock* const clock_;

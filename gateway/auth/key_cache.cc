@@ -34,11 +34,8 @@ KeyOrError Interpret(absl::StatusOr<admin::v1::Key> fetched, MonotonicTime began
 
 }  // namespace
 
-KeyCache::KeyCache(CatalogueApi* catalogue, const Clock* clock)
-    : catalogue_(catalogue),
-      clock_(clock),
-      keys_(kMaxCachedKeys),
-      unknown_(kMaxCachedUnknownKeys) {}
+KeyCache::KeyCache(KeysApi* keys, const Clock* clock)
+    : keys_api_(keys), clock_(clock), keys_(kMaxCachedKeys), unknown_(kMaxCachedUnknownKeys) {}
 
 void KeyCache::Get(absl::string_view key_id, Done done) {
   const MonotonicTime now = clock_->Monotonic();
@@ -76,8 +73,8 @@ void KeyCache::Get(absl::string_view key_id, Done done) {
 
   internal::v1::GetKeyRequest request;
   request.set_key_id(std::string(key_id));
-  catalogue_->GetKey(std::move(request), [this, id = std::string(key_id),
-                                          began = now](absl::StatusOr<admin::v1::Key> fetched) {
+  keys_api_->GetKey(std::move(request), [this, id = std::string(key_id),
+                                         began = now](absl::StatusOr<admin::v1::Key> fetched) {
     OnFetched(id, began, std::move(fetched));
   });
 }

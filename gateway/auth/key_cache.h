@@ -51,7 +51,7 @@ class KeyCache {
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const KnownKey>>) &&>;
 
   // Neither is owned; both outlive the cache.
-  KeyCache(CatalogueApi* catalogue, const Clock* clock);
+  KeyCache(KeysApi* keys, const Clock* clock);
   KeyCache(const KeyCache&) = delete;
   KeyCache& operator=(const KeyCache&) = delete;
 
@@ -67,7 +67,7 @@ class KeyCache {
   void OnFetched(const std::string& key_id, MonotonicTime began,
                  absl::StatusOr<admin::v1::Key> fetched);
 
-  CatalogueApi* const catalogue_;
+  KeysApi* const keys_api_;
   const Clock* const clock_;
   absl::Mutex mu_;
   ExpiringCache<std::string, std::shared_ptr<const KnownKey>> keys_ ABSL_GUARDED_BY(mu_);

@@ -19,6 +19,7 @@ namespace bellwire::gateway {
 // holds them back. Thread-safe, but set the functions before the registry is used.
 class FakeRegistry final : public MailboxApi,
                            public CatalogueApi,
+                           public KeysApi,
                            public FeedApi,
                            public StoreApi,
                            public TopicApi {
@@ -68,33 +69,41 @@ class FakeRegistry final : public MailboxApi,
     absl::MutexLock lock(&mu_);
     const auto enough = [this, calls] {
       mu_.AssertHeld();
-      return held_.size() >= calls;
+      return held_.size() + waits_.size() >= calls;
     };
     mu_.Await(absl::Condition(&enough));
   }
   size_t held() {
     absl::MutexLock lock(&mu_);
-    return held_.size();
+    return held_.size() + waits_.size();
   }
-  // Answers those that wait, in the order in which they came, on this thread; further ones are
-  // answered at once.
+  // Answers those that wait, in the order in which they came, on this thread: Appends with a waiter
+  // last. Further ones are answered at once.
   void ReleaseAnswers() {
     std::vector<absl::AnyInvocable<void() &&>> held;
     {
       absl::MutexLock lock(&mu_);
       holding_ = false;
       held.swap(held_);
+      for (auto& wait : waits_) held.push_back(std::move(wait));
+      waits_.clear();
     }
     for (auto& answer : held) std::move(answer)();
   }
 
   void Append(internal::v1::AppendRequest request,
               Done<internal::v1::AppendResponse> done) override {
-    Answer(append, std::move(request), std::move(done));
+    const bool waits = request.waiter() != 0;
+    Answer(append, std::move(request), std::move(done), waits);
   }
-  // As ReleaseAnswers.
+  // Answers the Appends with a waiter; other calls are held on.
   void EndWaits(internal::v1::EndWaitsRequest, Done<internal::v1::EndWaitsResponse> done) override {
-    ReleaseAnswers();
+    std::vector<absl::AnyInvocable<void() &&>> waits;
+    {
+      absl::MutexLock lock(&mu_);
+      waits.swap(waits_);
+    }
+    for (auto& answer : waits) std::move(answer)();
     std::move(done)(internal::v1::EndWaitsResponse());
   }
   void GetMessage(internal::v1::GetMessageRequest request,
@@ -192,15 +201,17 @@ class FakeRegistry final : public MailboxApi,
 
  private:
   template <typename Request, typename Response>
-  void Answer(const Handler<Request, Response>& handler, Request request, Done<Response> done) {
+  void Answer(const Handler<Request, Response>& handler, Request request, Done<Response> done,
+              bool waits = false) {
     absl::StatusOr<Response> response = absl::UnimplementedError("the test set no handler");
     {
       absl::MutexLock lock(&mu_);
       if (handler) response = handler(request);
       if (holding_) {
-        held_.push_back([done = std::move(done), response = std::move(response)]() mutable {
-          std::move(done)(std::move(response));
-        });
+        (waits ? waits_ : held_)
+            .push_back([done = std::move(done), response = std::move(response)]() mutable {
+              std::move(done)(std::move(response));
+            });
         return;
       }
     }
@@ -210,6 +221,8 @@ class FakeRegistry final : public MailboxApi,
   absl::Mutex mu_;
   bool holding_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<absl::AnyInvocable<void() &&>> held_ ABSL_GUARDED_BY(mu_);
+  // Appends with a waiter.
+  std::vector<absl::AnyInvocable<void() &&>> waits_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace bellwire::gateway

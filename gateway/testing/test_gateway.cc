@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "common/public_urls.h"
 #include "common/ids.h"
+#include "common/public_urls.h"
 #include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
@@ -59,6 +59,7 @@ TestGateway::TestGateway() : key(*GenerateProviderKeyPair()), sealer(TokenSealer
                             .sealer = sealer.get(),
                             .mailboxes = &registry,
                             .catalogue = &registry,
+                            .keys = &registry,
                             .feeds = &registry,
                             .store = &registry,
                             .topics = &registry,

@@ -83,6 +83,18 @@ class TopicsTest : public testing::TestWithParam<Deployment> {
     device.session = *std::move(session);
   }
 
+  // Until the server has seen that the session is gone.
+  void AwaitNoSession(const Device& device) {
+    push::v1::SendRequest now_or_never;
+    now_or_never.set_token(device.tokens[0]);
+    now_or_never.set_payload("is anybody there?");
+    now_or_never.mutable_ttl();
+    ASSERT_TRUE(tests::WaitUntil([&] {
+      const auto answer = provider_->Send(now_or_never);
+      return answer.ok() && answer->outcome() == push::v1::SendResponse::NOT_CONNECTED;
+    }));
+  }
+
   // Takes and acknowledges what comes, until `enough` registrations have something, or for
   // `patience`.
   void Receive(Device& device, size_t enough, absl::Duration patience) {
@@ -227,7 +239,10 @@ TEST_P(TopicsTest, EachSubscriberOnceWhateverIsKilled) {
 TEST_P(TopicsTest, ARecallWhileItRunsLeavesNothingBehind) {
   SubscribeAll("news");
   // Nobody is there, so that all can be taken back.
-  for (Device& device : devices_) device.session.reset();
+  for (Device& device : devices_) {
+    device.session.reset();
+    AwaitNoSession(device);
+  }
   const std::string id = PublishTo("news");
   ASSERT_TRUE(WaitUntil(id, kPatience, [](const auto& message) { return message.sent() >= 60; }));
   push::v1::RecallTopicMessageRequest request;
