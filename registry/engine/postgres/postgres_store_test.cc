@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -55,10 +56,8 @@ class PostgresStoreUnderTest final : public StoreUnderTest {
         KvStore::Options{
             .clock = &clock,
             .random = [this] { return ++random_ * 0x9e3779b97f4a7c15; },
-            .on_due =
-                [this](const DeviceId& device, const Route& route, const Envelope& message) {
-                  due.push_back({device, route, message});
-                }});
+            .on_hand_over =
+                [this](ConnectorRequest request) { handed_over.push_back(std::move(request)); }});
   }
 
   const std::string database_;
