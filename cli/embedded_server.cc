@@ -97,6 +97,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.topics = registry_->api();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));
+  registry_->SetOnStoreChange([this](bool ok) { gateway_->SetStoreOk(ok); });
+  gateway_->SetStoreOk(registry_->StoreStatus().ok());
   return absl::OkStatus();
 }
 
@@ -124,7 +126,14 @@ void EmbeddedServer::Reload() {
   ReloadAdminToken();
 }
 
+void EmbeddedServer::Report(metrics::Samples* samples) {
+  gateway_->Report(samples);
+  connector_->Report(samples);
+  registry_->Report(samples);
+}
+
 EmbeddedServer::~EmbeddedServer() {
+  if (registry_ != nullptr) registry_->SetOnStoreChange(nullptr);
   gateway_.reset();
   if (registry_ != nullptr) registry_->SetConnectors(nullptr);
 }

@@ -13,6 +13,7 @@
 #include "connector/shard/server.h"
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
+#include "ops/metrics/samples.h"
 #include "registry/server/server.h"
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
@@ -63,6 +64,11 @@ class EmbeddedServer {
   // For a watchdog: whether each port still accepts, seen within `patience`.
   bool ProviderPortResponds(absl::Duration patience) { return gateway_->Responds(patience); }
   bool DevicePortResponds(absl::Duration patience) { return connector_->Responds(patience); }
+  bool RegistryResponds(absl::Duration patience) { return registry_->Responds(patience); }
+  // What all three parts have counted.
+  void Report(metrics::Samples* samples);
+  // UNAVAILABLE while the store can't be read or written.
+  absl::Status StoreStatus() const { return registry_->StoreStatus(); }
   // Reads again what can be: the certificate of both ports, the ticket keys, the admin token. Logs
   // what came of each (LogReload); what can't be read stays as it was.
   void Reload();

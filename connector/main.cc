@@ -27,6 +27,7 @@
 #include "net/socket/address.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 #include "ops/watchdog.h"
 #include "rpc/channel_watch.h"
 #include "rpc/credentials.h"
@@ -39,6 +40,7 @@ namespace bellwire::connector {
 namespace {
 
 struct Flags : DaemonFlags {
+  metrics::MetricsFlags metrics_flags;
   std::string data_dir;
   std::string listen = "[::]:7444";
   std::string internal_listen = "127.0.0.1:7446";
@@ -130,9 +132,14 @@ absl::Status Run(const Flags& flags) {
     // Nobody was bound before.
     if (!std::exchange(first, false)) CatchUp(server->api());
   });
-  BELLWIRE_RETURN_IF_ERROR(
-      WriteReadyFile(flags.ready_file, {{"device_address", server->device_address()},
-                                        {"internal_address", internal_port->address()}}));
+  metrics::DaemonMetrics metrics("bellwire-connector");
+  metrics.AddDataDir(data_dir);
+  metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
+  BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  std::vector<std::pair<std::string, std::string>> ready = {
+      {"device_address", server->device_address()}, {"internal_address", internal_port->address()}};
+  metrics.AppendAddress(&ready);
+  BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   std::vector<Watchdog::Listener> listeners;
   listeners.push_back({.name = "internal_port", .responds = [&](absl::Duration patience) {
                          return internal_port->Responds(patience);
@@ -140,6 +147,7 @@ absl::Status Run(const Flags& flags) {
   listeners.push_back({.name = "device_port", .responds = [&](absl::Duration patience) {
                          return server->Responds(patience);
                        }});
+  metrics.AppendListener(&listeners);
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags, [&] {
     const std::string ticket_keys = TicketKeyFile(data_dir, flags.ticket_key_file);
@@ -147,6 +155,7 @@ absl::Status Run(const Flags& flags) {
         absl::StrCat(data_dir.server_certificate(), ticket_keys.empty() ? "" : ", ", ticket_keys),
         server->ReloadTls(ticket_keys));
   });
+  metrics.readiness()->SetDraining();
   server->Drain(absl::Seconds(flags.drain_seconds));
   internal_port->Close();
   return absl::OkStatus();
@@ -223,6 +232,7 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
+  bellwire::metrics::AddMetricsFlags(&app, &flags.metrics_flags);
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(
       "Example:\n"

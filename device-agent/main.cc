@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -12,6 +14,7 @@
 #include "absl/time/time.h"
 #include "device-agent/core/agent.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 #include "ops/service_manager.h"
 
 namespace bellwire {
@@ -79,6 +82,8 @@ int Main(int argc, char** argv) {
                  "Longest wait between two attempts to reach a server")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
+  metrics::MetricsFlags metrics_flags;
+  metrics::AddMetricsFlags(&app, &metrics_flags, /*local_only=*/true);
   AddDaemonFlags(&app, &flags);
   if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
 
@@ -105,10 +110,14 @@ int Main(int argc, char** argv) {
   }
   auto agent = agent::Agent::Start(options);
   if (!agent.ok()) return ReportFailure(agent.status());
+  metrics::DaemonMetrics metrics("bellwire-agent");
+  metrics.AddSource([&agent](metrics::Samples* samples) { (*agent)->Report(samples); });
+  absl::Status ready = metrics.Serve(metrics_flags, /*local_only=*/true);
   std::thread thread([&agent] { (*agent)->Run(); });
-  const absl::Status ready = WriteReadyFile(
-      flags.ready_file,
-      {{"socket_path", (*agent)->socket_path()}, {"device_id", (*agent)->device_id()}});
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"socket_path", (*agent)->socket_path()}, {"device_id", (*agent)->device_id()}};
+  metrics.AppendAddress(&fields);
+  if (ready.ok()) ready = WriteReadyFile(flags.ready_file, fields);
   if (ready.ok()) WaitForShutdownSignal(flags, [&agent] { (*agent)->Reload(); });
   (*agent)->Stop();
   thread.join();

@@ -1,5 +1,6 @@
 // bellwire-gateway: the provider port as a process of its own.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
 #include "crypto/token_sealer.h"
@@ -23,15 +25,18 @@
 #include "gateway/topics/fan_out_flags.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 #include "ops/watchdog.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_registry_client.h"
+#include "rpc/health_watch.h"
 
 namespace bellwire::gateway {
 namespace {
 
 struct Flags : DaemonFlags {
   HttpFlags http;
+  metrics::MetricsFlags metrics_flags;
   FanOutFlags fan_outs;
   std::string data_dir;
   std::string listen = "[::]:7443";
@@ -58,8 +63,9 @@ absl::Status Run(const Flags& flags) {
                             InternalChannelCredentials(data_dir.internal()));
 
   // Destroyed in reverse: the server first, which uses it.
-  const std::unique_ptr<RegistryApi> registry =
-      NewGrpcRegistryClient(NewInternalChannel(flags.registry_address, credentials));
+  const std::shared_ptr<grpc::Channel> registry_channel =
+      NewInternalChannel(flags.registry_address, credentials);
+  const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
 
   GatewayServer::Options options;
   options.listen = flags.listen;
@@ -80,8 +86,26 @@ absl::Status Run(const Flags& flags) {
                             GatewayServer::Start(options));
   std::vector<std::pair<std::string, std::string>> ready = HttpAddresses(*server);
   ready.emplace_back("provider_address", server->address());
+  std::atomic<bool> registry_serves{true};
+  const HealthWatch registry_watch(registry_channel, [&](bool serving) {
+    LogInfo("registry_health", {{"serving", serving ? "true" : "false"}});
+    registry_serves.store(serving);
+    server->SetStoreOk(serving);
+  });
+  metrics::DaemonMetrics metrics("bellwire-gateway");
+  metrics.readiness()->AddCheck([&registry_serves] {
+    if (registry_serves.load()) return absl::OkStatus();
+    return absl::UnavailableError("the registry can't be reached, or its store fails");
+  });
+  metrics.AddDataDir(data_dir);
+  if (!flags.http.https_cert.empty()) metrics.AddCertificate("https", flags.http.https_cert);
+  metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
+  BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  metrics.AppendAddress(&ready);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
-  const Watchdog watchdog(ListenersOf(*server));
+  std::vector<Watchdog::Listener> listeners = ListenersOf(*server);
+  metrics.AppendListener(&listeners);
+  const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags, [&] {
     LogReload(data_dir.server_certificate(), server->ReloadCertificate());
     ReloadHttps(options, server.get());
@@ -90,6 +114,7 @@ absl::Status Run(const Flags& flags) {
               token.ok() ? server->SetAdminToken(std::string(absl::StripAsciiWhitespace(*token)))
                          : token.status());
   });
+  metrics.readiness()->SetDraining();
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();
 }
@@ -124,6 +149,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 3600).description(""))
       ->capture_default_str();
   bellwire::gateway::AddHttpFlags(&app, &flags.http);
+  bellwire::metrics::AddMetricsFlags(&app, &flags.metrics_flags);
   bellwire::gateway::AddFanOutFlags(&app, &flags.fan_outs);
   bellwire::AddDaemonFlags(&app, &flags);
   app.footer(

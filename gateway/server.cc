@@ -165,6 +165,8 @@ class GatewayServerImpl final : public GatewayServer {
         reflection_service_(&reflection_, &admin_credential_, &drain_),
         public_reflection_({kPushService, kTopicService, kHealth, kReflection}, {}),
         public_reflection_service_(&public_reflection_, &admin_credential_, &drain_),
+        health_({kPushService, kTopicService, kAdminService, kBackupService}),
+        public_health_({kPushService, kTopicService}),
         front_page_(OpenDoors()) {
     push_.AddTo(&methods_);
     topics_.AddTo(&methods_);
@@ -173,7 +175,7 @@ class GatewayServerImpl final : public GatewayServer {
     reflection_service_.AddTo(&methods_);
     push_.AddTo(&public_methods_);
     topics_.AddTo(&public_methods_);
-    health_.AddTo(&public_methods_);
+    public_health_.AddTo(&public_methods_);
     public_reflection_service_.AddTo(&public_methods_);
   }
 
@@ -248,7 +250,14 @@ class GatewayServerImpl final : public GatewayServer {
     for (const FrontPage::OpenDoor& door : OpenDoors()) names.push_back(door.name);
     return names;
   }
-  bool Responds(absl::Duration patience) override { return listener_->Responds(patience); }
+  bool Responds(absl::Duration patience) override {
+    return listener_->Responds(patience) &&
+           (fan_outs_ == nullptr || fan_outs_->Responds(patience));
+  }
+  void Report(metrics::Samples* samples) override {
+    engine_.Report(samples);
+    listener_->Report(samples);
+  }
   absl::Status ReloadCertificate() override {
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
                               ReadTls(options_.certificate_path, options_.key_path));
@@ -260,6 +269,11 @@ class GatewayServerImpl final : public GatewayServer {
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls, ReadHttpsTls());
     listener_->UseTls(kHttpsPort, std::move(tls));
     return absl::OkStatus();
+  }
+  void SetStoreOk(bool ok) override {
+    health_.SetStoreOk(ok);
+    public_health_.SetStoreOk(ok);
+    front_page_.SetStoreOk(ok);
   }
   absl::Status SetAdminToken(std::string admin_token) override {
     if (absl::Status status = CheckAdminToken(admin_token); !status.ok()) return status;
@@ -279,7 +293,8 @@ class GatewayServerImpl final : public GatewayServer {
       if (listener_ == nullptr) return;
       LogInfo("gateway_draining", {{"address", address_}});
       health_.SetNotServing();
-      front_page_.SetReady(false);
+      public_health_.SetNotServing();
+      front_page_.SetDraining();
       absl::SleepFor(notice);
       drain_.Begin();
       listener_->BeginDrain();
@@ -363,6 +378,7 @@ class GatewayServerImpl final : public GatewayServer {
   const Reflection public_reflection_;
   ReflectionService public_reflection_service_;
   HealthService health_;
+  HealthService public_health_;
   MethodTable methods_;
   MethodTable public_methods_;
   GrpcDoor door_{&methods_};

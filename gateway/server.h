@@ -13,6 +13,7 @@
 #include "crypto/token_sealer.h"
 #include "gateway/topics/fan_out_flags.h"
 #include "net/peers/cidr.h"
+#include "ops/metrics/samples.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -83,14 +84,20 @@ class GatewayServer {
   virtual const std::string& http_address() const = 0;
   // Names of the doors that are open.
   virtual std::vector<std::string> open_doors() const = 0;
-  // Whether the port's threads still go round, seen within `patience`; for a watchdog.
+  // Whether the ports' threads still go round, and that of fan-outs, each seen within `patience`;
+  // for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
+  // What it has counted, and how full its bounded places are.
+  virtual void Report(metrics::Samples* samples) = 0;
 
   // Reads the certificate and its key again: who connects afterwards sees the new one. Connections
   // that are open go on. After an error the old one stays. Errors as those of Start.
   virtual absl::Status ReloadCertificate() = 0;
   // The same for https_listen; OK if there is none.
   virtual absl::Status ReloadHttpsCertificate() = 0;
+  // Whether the registry can store messages: load balancers are told NOT_SERVING, and 503 at
+  // /readyz, while it can't. Calls are served all the same. Starts true. Doesn't block.
+  virtual void SetStoreOk(bool ok) = 0;
   // From now on this is the bearer token of AdminService.
   //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
   virtual absl::Status SetAdminToken(std::string admin_token) = 0;

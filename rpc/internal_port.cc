@@ -51,6 +51,10 @@ absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
 
 InternalPort::~InternalPort() { Close(); }
 
+void InternalPort::SetServing(bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(serving);
+}
+
 void InternalPort::Close() {
   if (server_ == nullptr) return;
   // First: gRPC keeps connections that it gets later, and serves them no more.

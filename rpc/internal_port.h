@@ -18,7 +18,8 @@ namespace bellwire {
 absl::string_view HostOf(absl::string_view address);
 
 // A daemon's internal port: gRPC under mutual TLS, with the standard health service, behind an
-// acceptor of our own (port_acceptor.h). Not thread-safe, but for Responds.
+// acceptor of our own (port_acceptor.h). Not thread-safe, but for Responds and
+// SetServing, which come before Close.
 class InternalPort {
  public:
   // Listens on `listen` ("host:port"; port 0 takes a free one) with the certificates in
@@ -33,6 +34,8 @@ class InternalPort {
   const std::string& address() const { return acceptor_->address(); }
   // As PortAcceptor::Responds; for a watchdog.
   bool Responds(absl::Duration patience) { return acceptor_->Responds(patience); }
+  // What the health service answers from now on, for the port as a whole. Starts true.
+  void SetServing(bool serving);
   // Refuses new calls, lets calls under way end for a moment, then cuts them: streams never end by
   // themselves.
   void Close();

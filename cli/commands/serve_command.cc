@@ -12,7 +12,9 @@
 #include "common/status_macros.h"
 #include "gateway/http_flags.h"
 #include "gateway/topics/fan_out_flags.h"
+#include "ops/data_dir.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 #include "ops/watchdog.h"
 #include "registry/server/subscription_policy.h"
 
@@ -22,6 +24,7 @@ namespace {
 struct Flags : DaemonFlags {
   EmbeddedServer::Options server;
   gateway::HttpFlags http;
+  metrics::MetricsFlags metrics_flags;
   gateway::FanOutFlags fan_outs;
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
@@ -43,6 +46,13 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   std::vector<std::pair<std::string, std::string>> ready = server->http_addresses();
   ready.emplace_back("provider_address", server->provider_address());
   ready.emplace_back("device_address", server->device_address());
+  metrics::DaemonMetrics metrics("bellwire-serve");
+  metrics.AddDataDir(DataDir(options.data_dir));
+  if (!flags.http.https_cert.empty()) metrics.AddCertificate("https", flags.http.https_cert);
+  metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
+  metrics.readiness()->AddCheck([&server] { return server->StoreStatus(); });
+  BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  metrics.AppendAddress(&ready);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   LogInfo("serving", {{"provider_address", server->provider_address()},
                       {"device_address", server->device_address()},
@@ -54,8 +64,13 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   listeners.push_back({.name = "device_port", .responds = [&](absl::Duration patience) {
                          return server->DevicePortResponds(patience);
                        }});
+  listeners.push_back({.name = "registry_writer", .responds = [&](absl::Duration patience) {
+                         return server->RegistryResponds(patience);
+                       }});
+  metrics.AppendListener(&listeners);
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags, [&server] { server->Reload(); });
+  metrics.readiness()->SetDraining();
   server->Drain(absl::Seconds(flags.drain_seconds));
   return absl::OkStatus();
 }
@@ -109,6 +124,7 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   gateway::AddHttpFlags(command, &flags->http);
+  metrics::AddMetricsFlags(command, &flags->metrics_flags);
   gateway::AddFanOutFlags(command, &flags->fan_outs);
   registry::AddSubscriptionsFlag(command, &flags->subscriptions);
   command

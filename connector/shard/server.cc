@@ -121,6 +121,16 @@ class ConnectorServerImpl final : public ConnectorServer {
                        [patience](const auto& shard) { return shard->Responds(patience); });
   }
 
+  void Report(metrics::Samples* samples) override {
+    environment_.counters.Report(samples);
+    samples->Add(metrics::kSessions, static_cast<double>(environment_.devices.size()));
+    samples->Add(metrics::kBytesInFlight,
+                 static_cast<double>(environment_.bytes_in_flight.value()));
+    samples->AddQueue("device_sockets", descriptors_.in_use(), descriptors_.capacity());
+    samples->AddQueue("logins", static_cast<size_t>(environment_.logins.value()),
+                      shards_.size() * (kMaxUnfinishedLogins + kMaxBindsPerShard));
+  }
+
   void Drain(absl::Duration time) override {
     const MonotonicTime end = environment_.clock->Monotonic() + time;
     LogInfo("drain_started", {{"connections", environment_.connections.value()},

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "connector/session/heartbeat_range.h"
+#include "ops/metrics/samples.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 
@@ -76,6 +77,8 @@ class ConnectorServer {
   virtual std::string device_address() const = 0;
   // Whether every thread that accepts agents goes round within `patience`; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
+  // What it has counted, and how full it is.
+  virtual void Report(metrics::Samples* samples) = 0;
   // Reads certificate, key and ticket secrets again, all or nothing: who connects a moment later sees
   // the new ones. Sessions go on. `ticket_key_path` is as in Options; without it, tickets from before
   // are no good any more. Errors as those of Start.

@@ -50,7 +50,8 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
                  .heartbeat_range = environment->heartbeat_range,
                  .bytes_in_flight = &environment->bytes_in_flight,
                  .drain_to = environment->drain_to,
-                 .public_url = environment->public_url},
+                 .public_url = environment->public_url,
+                 .counters = environment->counters.sessions()},
         inbox_(std::make_shared<ShardInbox>(
             [this, queue = loop_.post_queue()] { return queue->Post([this] { DrainInbox(); }); })),
         registry_(environment->sessions, environment->networks, environment->topics,
@@ -231,7 +232,10 @@ class ShardImpl final : public Shard, public SocketConnection::Owner {
 
   void Handle(ConnectorRequest request, ConnectorApi::ExchangeDone done) {
     DeviceConnection* connection = Find(request.route().session_id());
-    if (connection == nullptr || connection->device_id().bytes() != request.device_id()) {
+    const bool has_session =
+        connection != nullptr && connection->device_id().bytes() == request.device_id();
+    if (request.has_deliver()) environment_->counters.OnHandOver(has_session);
+    if (!has_session) {
       return std::move(done)(ConnectorResponse::NO_SESSION);
     }
     switch (request.body_case()) {

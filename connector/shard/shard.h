@@ -12,6 +12,7 @@
 #include "connector/session/evictor.h"
 #include "connector/session/gauge.h"
 #include "connector/session/heartbeat_range.h"
+#include "connector/shard/connector_counters.h"
 #include "connector/shard/device_table.h"
 #include "connector/shard/service.h"
 #include "net/socket/descriptor_budget.h"
@@ -42,6 +43,9 @@ struct ShardEnvironment {
   // Open connections; bytes sent and not acknowledged.
   Gauge connections;
   Gauge bytes_in_flight;
+  // Connections from the start of TLS until they have a session.
+  Gauge logins;
+  ConnectorCounters counters;
 };
 
 // A thread with a loop, a listener and the connections that it accepted. Everything of a connection

@@ -12,8 +12,9 @@ SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
                                    std::unique_ptr<net::Stream> stream, const net::Arrival& arrival)
     : shared_(shared),
       counted_(&shared->environment->connections),
-      login_(std::make_unique<LoginAdmission::Login>(shared->logins, session_id, arrival.peer,
-                                                     shared->loop->clock().Monotonic())),
+      login_(new Login{GaugeUnit(&shared->environment->logins),
+                       LoginAdmission::Login(shared->logins, session_id, arrival.peer,
+                                             shared->loop->clock().Monotonic())}),
       stream_(std::move(stream)),
       timer_(shared->loop->NewTimer([this] { core_.OnTimer(); })),
       core_(shared->context, session_id, this, arrival.silent_for) {
@@ -21,7 +22,8 @@ SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
 }
 
 void SocketConnection::OnOpen() {
-  login_->AwaitLogin(shared_->loop->clock().Monotonic());
+  shared_->environment->counters.OnHandshake(!stream_->resumed_ticket_data().empty());
+  login_->admitted.AwaitLogin(shared_->loop->clock().Monotonic());
   core_.OnOpen();
 }
 
@@ -30,12 +32,13 @@ void SocketConnection::ArmTimer(MonotonicTime deadline) {
 }
 
 void SocketConnection::Bind(internal::v1::BindRequest request) {
-  login_->AwaitRegistry(shared_->loop->clock().Monotonic());
+  login_->admitted.AwaitRegistry(shared_->loop->clock().Monotonic());
   shared_->registry->Bind(std::move(request));
 }
 
 void SocketConnection::SessionStarted(const DeviceId& device_id, uint64_t login_number) {
   login_.reset();
+  shared_->environment->counters.OnSession();
   if (shared_->log == nullptr || shared_->log->MayTellOfSession(ConnectionLog::kSessionStarted)) {
     LogInfo("session_started", {{"device", ToHex(device_id)},
                                 {"session", core_.session_id()},
@@ -57,6 +60,7 @@ void SocketConnection::Close(const CloseRecord& record) {
   const bool had_session = !core_.device_id().is_zero();
   const absl::string_view reason = Name(record.reason);
   const bool was_welcome = login_ == nullptr;
+  shared_->environment->counters.OnClosed(record.state, record.reason, was_welcome);
   if (shared_->log == nullptr || (was_welcome ? shared_->log->MayTellOfSession(reason)
                                               : shared_->log->MayTellOfStranger(reason))) {
     LogInfo("connection_closed", {{"peer", stream_->peer_name()},

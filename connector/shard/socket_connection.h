@@ -100,7 +100,11 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   const Shared* const shared_;
   GaugeUnit counted_;
   // Until the session begins.
-  std::unique_ptr<LoginAdmission::Login> login_;
+  struct Login {
+    GaugeUnit counted;
+    LoginAdmission::Login admitted;
+  };
+  std::unique_ptr<Login> login_;
   const std::unique_ptr<net::Stream> stream_;
   const std::unique_ptr<net::Timer> timer_;
   DeviceConnection core_;

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -43,6 +44,8 @@ namespace {
 constexpr size_t kSha256Bytes = 32;
 // A phone that gets messages all the time needs its code all the time.
 constexpr absl::Duration kReleaseInterval = absl::Seconds(20);
+// How long a scrape waits for the agent's thread.
+constexpr absl::Duration kReportPatience = absl::Seconds(1);
 
 // Names this boot of the machine. Empty: it does not say.
 std::string BootId() {
@@ -214,6 +217,27 @@ class AgentImpl final : public Agent {
       tls_.SetContext(*std::move(tls));
       LogInfo("reloaded", {{"what", options_.ca_path}});
     });
+  }
+
+  void Report(metrics::Samples* samples) override {
+    // Shared: the answer may come when nobody waits any more.
+    struct Answer {
+      v1::Status status;
+      absl::Notification filled;
+    };
+    const auto answer = std::make_shared<Answer>();
+    const bool posted = loop_.Post([this, answer] {
+      core_.FillStatus(&answer->status);
+      answer->filled.Notify();
+    });
+    if (!posted || !answer->filled.WaitForNotificationWithTimeout(kReportPatience)) return;
+    const v1::Status& status = answer->status;
+    samples->Add(metrics::kAgentConnected, status.connection() == v1::Status::CONNECTED ? 1 : 0);
+    samples->Add(metrics::kAgentInbox, status.inbox_messages());
+    samples->Add(metrics::kAgentHeartbeatInterval, status.heartbeat_interval_ms() / 1000.0);
+    samples->Add(metrics::kAgentHeartbeats, static_cast<double>(status.heartbeats_sent()));
+    samples->Add(metrics::kAgentBytes, {"sent"}, static_cast<double>(status.bytes_sent()));
+    samples->Add(metrics::kAgentBytes, {"received"}, static_cast<double>(status.bytes_received()));
   }
 
   const std::string& socket_path() const override { return socket_path_; }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/limits.h"
+#include "ops/metrics/samples.h"
 
 namespace bellwire::agent {
 
@@ -76,6 +77,10 @@ class Agent {
   // Reads the file of authorities again, for the next connection to a server; logs what came of it.
   // The present connection goes on. Thread-safe.
   virtual void Reload() = 0;
+
+  // What it has counted. Asks the agent's thread while Run() is running, and adds nothing if that
+  // does not answer within a second. Thread-safe.
+  virtual void Report(metrics::Samples* samples) = 0;
 
   // As bound; apps connect here.
   virtual const std::string& socket_path() const = 0;

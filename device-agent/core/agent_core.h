@@ -99,6 +99,9 @@ class AgentCore final : private ServerLink::Owner,
   // The machine's clocks were set, or went on after a suspend.
   void OnClockChanged();
 
+  // AppHub::Owner: everything but the apps. Also for metrics.
+  void FillStatus(v1::Status* status) override;
+
   // For tests.
   const ServerLink& link() const { return link_; }
 
@@ -132,7 +135,6 @@ class AgentCore final : private ServerLink::Owner,
   void ForgetTopicChanges(const std::string& app_id) override { topics_.Forget(app_id); }
   void SetActivity(v1::Activity activity) override;
   absl::Status SetNetwork(const v1::SetNetwork& request) override;
-  void FillStatus(v1::Status* status) override;
 
   // Registrar::Owner
   void SendRequest(const device::v1::AgentFrame& frame) override { link_.Send(frame); }

@@ -29,14 +29,35 @@ constexpr size_t kSubscriptionsPart = 4;
 // The collapse key of Handling::newest_only. ValidateSend takes none that begins with a NUL.
 constexpr absl::string_view kNewestOnlyKey("\0newest", 7);
 
+SendDoor DoorOf(const SendEngine::Handling& handling) {
+  switch (handling.content.door()) {
+    case internal::v1::Content::WEB_PUSH:
+      return SendDoor::kWebPush;
+    case internal::v1::Content::APNS:
+      return SendDoor::kApns;
+    case internal::v1::Content::FCM:
+      return SendDoor::kFcm;
+    case internal::v1::Content::NTFY:
+      return SendDoor::kNtfy;
+    case internal::v1::Content::MATRIX:
+      return SendDoor::kMatrix;
+    default:
+      return handling.door;
+  }
+}
+
 }  // namespace
 
 // A message between its admission and its answer.
 struct SendEngine::PendingSend {
+  SendEngine* engine = nullptr;
+  SendDoor door = SendDoor::kGrpc;
+  bool is_team = true;
   // Until the registry has answered.
   std::optional<TeamPlaces::Ticket> call;
   std::optional<TeamPlaces::Ticket> subscription_call;
-  MonotonicTime call_began;
+  // Unset: it was not admitted.
+  std::optional<MonotonicTime> call_began;
   std::optional<TeamPlaces::Ticket> now_or_never_ticket;
   bool now_or_never = false;
   bool validate_only = false;
@@ -48,6 +69,7 @@ struct SendEngine::PendingSend {
   // The last thing that happens to a message. Frees its place first: who hears the answer may count
   // on it, and may destroy the engine.
   static void Answer(std::unique_ptr<PendingSend> send, absl::Status error) {
+    send->Count(AnswerOf(error));
     Done done = std::move(send->done);
     send.reset();
     std::move(done)(std::move(error));
@@ -57,9 +79,17 @@ struct SendEngine::PendingSend {
     response.set_message_id(std::move(send->message_id));
     response.set_outcome(outcome);
     response.set_duplicate(send->duplicate);
+    send->Count(AnswerOf(response));
     Done done = std::move(send->done);
     send.reset();
     std::move(done)(std::move(response));
+  }
+
+ private:
+  void Count(SendAnswer answer) const {
+    engine->counters_.Count(door, is_team, answer);
+    if (!call_began.has_value()) return;
+    engine->counters_.Time(door, engine->options_.clock->Monotonic() - *call_began);
   }
 };
 
@@ -72,6 +102,9 @@ SendEngine::SendEngine(const Options& options)
 void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
                       Handling handling, Done done) {
   auto send = std::make_unique<PendingSend>();
+  send->engine = this;
+  send->door = DoorOf(handling);
+  send->is_team = sender.is_team();
   send->done = std::move(done);
   // First: what there is no room for costs as little as possible.
   send->call = calls_.TryTake(sender.share());
@@ -147,7 +180,7 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
 void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                             absl::StatusOr<AppendResponse> appended) {
   if (appended.ok() && send->call.has_value()) {
-    send->call->OnServed(send->call_began, options_.clock->Monotonic());
+    send->call->OnServed(*send->call_began, options_.clock->Monotonic());
   }
   send->call.reset();
   send->subscription_call.reset();
@@ -159,6 +192,15 @@ void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
                                         : send->now_or_never ? OutcomeOf(appended->state())
                                                              : SendResponse::ACCEPTED;
   PendingSend::Answer(std::move(send), outcome);
+}
+
+void SendEngine::Report(metrics::Samples* samples) {
+  counters_.Report(samples);
+  samples->AddQueue("sends", calls_.taken(), options_.max_calls);
+  samples->AddQueue("web_pushes", subscription_calls_.taken(),
+                    options_.max_calls / kSubscriptionsPart);
+  samples->AddQueue("ttl_zero_sends", now_or_never_sends_.taken(),
+                    options_.max_now_or_never_sends);
 }
 
 void SendEngine::EndWaits() {

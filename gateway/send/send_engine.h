@@ -16,8 +16,11 @@
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/send/adaptive_limit.h"
+#include "gateway/send/send_counters.h"
+#include "gateway/send/send_door.h"
 #include "gateway/send/sender.h"
 #include "gateway/send/team_places.h"
+#include "ops/metrics/samples.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -59,14 +62,19 @@ class SendEngine {
     internal::v1::Content content;
     // Without a collapse key of its own: it takes the place of what was sent so and waits for the app.
     bool newest_only = false;
+    // Where a message without `content.door` came from: gRPC or JSON.
+    SendDoor door = SendDoor::kGrpc;
   };
 
   // Who sends to a subscription is never told whether the device is connected: a ttl of zero means
   // kNowOrNeverWait for it, in the mailbox, and the answer is ACCEPTED.
   void Send(const Sender& sender, push::v1::SendRequest request, Handling handling, Done done);
   // Of a team, for its app. `team_id` is authenticated.
-  void Send(absl::string_view team_id, push::v1::SendRequest request, Done done) {
-    Send(Sender::Team(team_id), std::move(request), {}, std::move(done));
+  void Send(absl::string_view team_id, push::v1::SendRequest request, Done done,
+            SendDoor door = SendDoor::kGrpc) {
+    Handling handling;
+    handling.door = door;
+    Send(Sender::Team(team_id), std::move(request), std::move(handling), std::move(done));
   }
 
   // ttl-zero Sends wait no longer for their devices, and further ones don't either: each is answered as
@@ -75,6 +83,9 @@ class SendEngine {
 
   // The places of calls that wait for the registry: Sends share them with a team's other calls.
   TeamPlaces* calls() { return &calls_; }
+
+  // What it has answered, and the places that are taken.
+  void Report(metrics::Samples* samples);
 
  private:
   struct PendingSend;
@@ -89,6 +100,7 @@ class SendEngine {
   // Those who send to subscriptions share their part of `calls_` by this.
   TeamPlaces subscription_calls_;
   TeamPlaces now_or_never_sends_;
+  SendCounters counters_;
 };
 
 }  // namespace bellwire::gateway

@@ -28,12 +28,20 @@ FanOutThread::~FanOutThread() { Drain(absl::ZeroDuration()); }
 
 void FanOutThread::Drain(absl::Duration grace) {
   if (!thread_.joinable()) return;
+  draining_.store(true);
   const auto drained = std::make_shared<absl::Notification>();
   loop_.Post([this, drained] { fan_outs_->Drain([drained] { drained->Notify(); }); });
   drained->WaitForNotificationWithTimeout(grace);
   loop_.Stop();
   thread_.join();
   fan_outs_.reset();
+}
+
+bool FanOutThread::Responds(absl::Duration patience) {
+  // Shared: the answer may come when nobody waits any more.
+  const auto gone_round = std::make_shared<absl::Notification>();
+  loop_.Post([gone_round] { gone_round->Notify(); });
+  return gone_round->WaitForNotificationWithTimeout(patience) || draining_.load();
 }
 
 }  // namespace bellwire::gateway

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_GATEWAY_TOPICS_FAN_OUT_THREAD_H_
 #define BELLWIRE_GATEWAY_TOPICS_FAN_OUT_THREAD_H_
 
+#include <atomic>
 #include <memory>
 #include <thread>
 
@@ -34,9 +35,13 @@ class FanOutThread {
   // over: what is left waits for the end of its leases. Nothing is sent after it. Once is enough.
   void Drain(absl::Duration grace);
 
+  // Whether the thread goes round within `patience`; for a watchdog. True once it drains.
+  bool Responds(absl::Duration patience);
+
  private:
   net::EpollLoop loop_;
   std::unique_ptr<FanOuts> fan_outs_;
+  std::atomic<bool> draining_{false};
   std::thread thread_;
 };
 

@@ -285,6 +285,7 @@ void DeviceTransaction::StartLife(const Envelope& mail) {
   const auto registration = registrations_.find(mail.registration_id());
   assert(registration != registrations_.end());
   const auto publish = [&](push::v1::Step step, int64_t time_ms) {
+    steps_.push_back({step, absl::Milliseconds(time_ms - mail.accepted_at_ms())});
     Publish(registration->second.record, mail.registration_id(), mail.message_id(), step, time_ms,
             "", mail.topic_message_id());
   };
@@ -446,6 +447,8 @@ absl::Status DeviceTransaction::TakeReceipt(const MessageRef& message, MessageLi
       life->receipts().begin(), life->receipts().end(),
       [step](const storage::v1::StoredReceipt& receipt) { return receipt.step() == step; });
   if (!AddReceipt(life, step, time_ms, detail)) return absl::OkStatus();
+  const int64_t from_ms = std::max(life->accepted_at_ms(), life->deliver_at_ms());
+  steps_.push_back({step, absl::Milliseconds(time_ms - from_ms)});
   // kDeadTokenRetention sees to it that the registration is there as long as its messages live.
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
                             FindRegistration(message.registration_id));

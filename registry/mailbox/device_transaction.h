@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -168,6 +169,15 @@ class DeviceTransaction {
   };
   absl::StatusOr<std::vector<Recalled>> RecallNotices();
 
+  // A step that this transaction recorded, and how long after the message was accepted, or after
+  // its deliver_at, it was taken.
+  struct StepTaken {
+    push::v1::Step step;
+    absl::Duration after;
+  };
+  // In the order in which they were recorded; for metrics.
+  absl::Span<const StepTaken> steps() const { return steps_; }
+
   // Tells the team's feed, if there is one, that the token of this registration died now. REQUIRES: it
   // was found.
   void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
@@ -279,6 +289,7 @@ class DeviceTransaction {
   bool settled_may_grow_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
   std::vector<internal::v1::Envelope> to_hand_over_;
+  absl::InlinedVector<StepTaken, 4> steps_;
   storage::v1::Outbox outbox_;
 };
 

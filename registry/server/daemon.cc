@@ -36,6 +36,7 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
          "Where `bellwire registry backup` may write, and nowhere else; made if it does not "
          "exist. Without it no backups are made")
       ->type_name("DIR");
+  metrics::AddMetricsFlags(app, &flags->metrics_flags);
   AddDaemonFlags(app, flags);
 }
 
@@ -68,14 +69,28 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> port,
                             InternalPort::Open(flags.listen, data_dir.internal(),
                                                NewGrpcRegistryServices(server->api())));
-  BELLWIRE_RETURN_IF_ERROR(
-      WriteReadyFile(flags.ready_file, {{"internal_address", port->address()}}));
+  server->SetOnStoreChange([&port](bool ok) { port->SetServing(ok); });
+  const absl::Cleanup forget_port = [&server] { server->SetOnStoreChange(nullptr); };
+  metrics::DaemonMetrics metrics("bellwire-registry");
+  metrics.AddDataDir(data_dir);
+  metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
+  metrics.readiness()->AddCheck([&server] { return server->StoreStatus(); });
+  BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  std::vector<std::pair<std::string, std::string>> ready = {{"internal_address", port->address()}};
+  metrics.AppendAddress(&ready);
+  BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   std::vector<Watchdog::Listener> listeners;
   listeners.push_back({.name = "internal_port", .responds = [&port](absl::Duration patience) {
                          return port->Responds(patience);
                        }});
+  listeners.push_back({.name = "writer", .responds = [&server](absl::Duration patience) {
+                         return server->Responds(patience);
+                       }});
+  metrics.AppendListener(&listeners);
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags);
+  metrics.readiness()->SetDraining();
+  server->SetOnStoreChange(nullptr);
   server->EndWaits();
   port->Close();
   return absl::OkStatus();

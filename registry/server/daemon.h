@@ -6,6 +6,7 @@
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 
 namespace rocksdb {
 class Env;
@@ -21,6 +22,7 @@ struct RegistryFlags : DaemonFlags {
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
   std::string backup_dir;
+  metrics::MetricsFlags metrics_flags;
 };
 
 // Adds the flags above, those of every daemon included. `flags` outlives `app`.

@@ -40,6 +40,10 @@ class Dispatcher {
   class Places {
    public:
     bool Take(const std::string& team_id);
+    size_t taken() {
+      absl::MutexLock lock(&mutex_);
+      return taken_;
+    }
     void GiveBack(const std::string& team_id);
 
    private:
@@ -86,6 +90,8 @@ class Dispatcher {
   };
   // RESOURCE_EXHAUSTED QUOTA_EXCEEDED with RetryInfo: the team has as many as it may.
   absl::StatusOr<std::unique_ptr<Place>> TakePlace(const std::string& team_id);
+  // Places that are taken, of kMaxFollowed.
+  size_t places_taken() const { return places_->taken(); }
   // The Append of a message of ttl zero is committed, and what it makes deliverable is handed over:
   // `done` gets `appended` with the state in which the message ends. With `waiter` 0 it gets it at once.
   void Follow(const DeviceId& device, uint64_t waiter, std::unique_ptr<Place> place,

@@ -40,6 +40,7 @@ void GroupCommit::SubmitErased(const Owner& owner, std::unique_ptr<Operation> op
     if (closed_) {
       refused = ClosedError();
     } else if (!queue_.HasRoom(owner)) {
+      refused_.Add();
       refused = OverloadedError();
     } else {
       urgent_ += operation->urgent ? 1 : 0;
@@ -48,6 +49,17 @@ void GroupCommit::SubmitErased(const Owner& owner, std::unique_ptr<Operation> op
     }
   }
   operation->Answer(refused);
+}
+
+void GroupCommit::Report(metrics::Samples* samples) {
+  {
+    absl::MutexLock lock(&mutex_);
+    samples->AddQueue("registry_teams", queue_.team_operations(), kMaxRegistryQueue);
+    samples->AddQueue("registry_devices", queue_.device_operations(), kMaxRegistryQueue);
+    samples->AddQueue("registry_key_look_ups", queue_.look_ups(), kMaxRegistryKeyLookUps);
+  }
+  samples->Add(metrics::kRefused, refused_);
+  samples->Add(metrics::kBatchOperations, batch_sizes_);
 }
 
 void GroupCommit::Close() {
@@ -117,6 +129,7 @@ void GroupCommit::CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* ba
   const absl::Status committed = store_->Commit();
   batch->committed.Update(committed);
   batch->operations += ran.size();
+  if (ran.size() > 0) batch_sizes_.Observe(uint64_t{ran.size()});
   for (const auto& operation : ran.newcomers) operation->Answer(committed);
   size_t answered = 0;
   for (const auto& operation : ran.operations) {

@@ -15,6 +15,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "ops/metrics/counter.h"
+#include "ops/metrics/histogram.h"
+#include "ops/metrics/samples.h"
 #include "registry/server/store.h"
 #include "registry/server/work_queue.h"
 #include "rpc/registry_api.h"
@@ -65,6 +68,9 @@ class GroupCommit {
     SubmitErased(owner, std::make_unique<OperationOf<Response>>(std::move(operation),
                                                                 std::move(done), urgency));
   }
+
+  // How full its queue is, and what it has run and refused. Thread-safe.
+  void Report(metrics::Samples* samples) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // No more operations from now on; those that wait are still run.
   void Close();
@@ -163,6 +169,8 @@ class GroupCommit {
   // Urgent operations in it.
   size_t urgent_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  metrics::Counter refused_;
+  metrics::Histogram batch_sizes_{metrics::kBatchSizes, metrics::Histogram::Unit::kItems};
 };
 
 }  // namespace bellwire::registry

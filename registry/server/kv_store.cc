@@ -66,7 +66,9 @@ absl::Status KvStore::CommitStaged() {
   // If they can't be staged, the engine says why.
   StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();
+  const MonotonicTime began = options_.clock->Monotonic();
   const absl::Status status = engine_->Commit(staged_.writes());
+  counters_.OnCommit(status, options_.clock->Monotonic() - began);
   staged_.Clear();
   const std::vector<std::string> grown_feeds = std::exchange(grown_feeds_, {});
   if (!status.ok()) {
@@ -122,6 +124,7 @@ auto KvStore::Run(const DeviceId& device, Operation operation)
 absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
   BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  counters_.Stage(tx.steps());
   storage::v1::Outbox outbox = tx.TakeOutbox();
   receipts_made_ += static_cast<size_t>(outbox.receipts_size() + outbox.topics_size());
   relay_.Add(outbox_order, device, std::move(outbox));
@@ -154,7 +157,13 @@ absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelo
   }
   BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
                             registry::Append(tx, token, message, options.message_id_is_new));
-  if (!options.validate_only) BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+  if (!options.validate_only) {
+    BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
+    const auto registration = tx.FindRegistration(token.registration_id);
+    if (registration.ok() && *registration != nullptr) {
+      counters_.ObserveMailbox(static_cast<size_t>((*registration)->pending_size()));
+    }
+  }
   BELLWIRE_RETURN_IF_ERROR(outcome.refused);
   return std::move(outcome.result);
 }
@@ -435,15 +444,18 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   // Leases run out in silence.
   claimable_ |= fan_outs_.IsClaimable(options_.clock->Monotonic());
   BELLWIRE_RETURN_IF_ERROR(StageRoutes(max_entries));
-  BELLWIRE_RETURN_IF_ERROR(staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
-                                        [&](absl::string_view key, absl::string_view) {
-                                          if (due.size() == max_entries) {
-                                            result.more = true;
-                                            return false;
-                                          }
-                                          due.emplace_back(key);
-                                          return true;
-                                        }));
+  const absl::Status scanned =
+      staged_.Scan(Family::kTimeline, timeline_from_, TimelineFrom(now_ms + 1),
+                   [&](absl::string_view key, absl::string_view) {
+                     if (due.size() == max_entries) {
+                       result.more = true;
+                       return false;
+                     }
+                     due.emplace_back(key);
+                     return true;
+                   });
+  counters_.OnRead(scanned);
+  BELLWIRE_RETURN_IF_ERROR(scanned);
   // One entry may end all the messages of an app.
   const size_t max_receipts = receipts_made_ + max_entries;
   auto next = due.begin();

@@ -17,6 +17,7 @@
 #include "registry/feed/receipt_relay.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
+#include "registry/server/store_counters.h"
 #include "registry/server/waiting_routes.h"
 #include "registry/topics/fan_outs.h"
 
@@ -49,6 +50,13 @@ class KvStore final : public Store {
   };
 
   KvStore(std::unique_ptr<KvEngine> engine, Options options);
+
+  // What it has counted. Thread-safe, as far as that is.
+  const StoreCounters& counters() const { return counters_; }
+  // As StoreCounters::SetOnChange.
+  void SetOnHealthChange(std::function<void(bool ok)> on_change) {
+    counters_.SetOnChange(std::move(on_change));
+  }
 
   absl::Status Commit() override;
   absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
@@ -159,6 +167,7 @@ class KvStore final : public Store {
   // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
   // each of them a walk over what the ones before have deleted.
   std::string timeline_from_;
+  StoreCounters counters_;
   // By device transactions, ever.
   size_t receipts_made_ = 0;
 };

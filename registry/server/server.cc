@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -46,6 +47,27 @@ class RegistryServerImpl final : public RegistryServer {
   RegistryApi* api() override { return &service_; }
   void SetConnectors(ConnectorDirectory* connectors) override {
     service_.dispatcher()->SetConnectors(connectors);
+  }
+  void Report(metrics::Samples* samples) override {
+    store_.counters().Report(samples);
+    group_commit_.Report(samples);
+    samples->AddQueue("registry_ttl_zero", service_.dispatcher()->places_taken(),
+                      Dispatcher::kMaxFollowed);
+  }
+  absl::Status StoreStatus() const override {
+    if (store_.counters().ok()) return absl::OkStatus();
+    return absl::UnavailableError("the store can't be read or written; the log says why");
+  }
+  void SetOnStoreChange(std::function<void(bool ok)> on_change) override {
+    store_.SetOnHealthChange(std::move(on_change));
+  }
+  bool Responds(absl::Duration patience) override {
+    // Shared: the answer may come when nobody waits any more.
+    const auto gone_round = std::make_shared<absl::Notification>();
+    group_commit_.Submit<bool>(
+        Owner::Operator(), [](Store&) { return absl::StatusOr<bool>(true); },
+        [gone_round](const absl::StatusOr<bool>&) { gone_round->Notify(); });
+    return gone_round->WaitForNotificationWithTimeout(patience);
   }
   void EndWaits() override { service_.dispatcher()->EndAllWaits(); }
 

@@ -1,12 +1,16 @@
 #ifndef BELLWIRE_REGISTRY_SERVER_SERVER_H_
 #define BELLWIRE_REGISTRY_SERVER_SERVER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
+#include "ops/metrics/samples.h"
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -56,6 +60,15 @@ class RegistryServer {
   // Where messages are handed over to sessions. Null, as at first: nowhere, and sessions find them in
   // their next page. Not owned: call it with null before `connectors` goes.
   virtual void SetConnectors(ConnectorDirectory* connectors) = 0;
+  // What it has counted, and how full its queues are.
+  virtual void Report(metrics::Samples* samples) = 0;
+  // UNAVAILABLE while the store can't be read or written. Answers at once.
+  virtual absl::Status StoreStatus() const = 0;
+  // Called when that changes, on a thread that must not block. Null, as at first: nobody is. When it
+  // returns, the one before is not called any more.
+  virtual void SetOnStoreChange(std::function<void(bool ok)> on_change) = 0;
+  // Whether the writer goes round within `patience`, a commit included; for a watchdog.
+  virtual bool Responds(absl::Duration patience) = 0;
   // Appends wait no longer for devices: the server goes.
   virtual void EndWaits() = 0;
 };

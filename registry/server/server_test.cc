@@ -3,20 +3,25 @@
 #include "registry/server/server.h"
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "gtest/gtest.h"
 #include "registry/testing/fake_connectors.h"
+#include "registry/testing/fault_file_system.h"
 #include "registry/testing/temporary_directory.h"
+#include "rocksdb/env.h"
 
 namespace bellwire::registry {
 namespace {
@@ -36,6 +41,7 @@ class RegistryServerTest : public testing::Test {
     options.data_dir = directory_.path();
     options.sealer = sealer_.get();
     options.clock = RealClock();
+    options.env = env_.get();
     auto server = RegistryServer::Start(std::move(options));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -116,10 +122,69 @@ class RegistryServerTest : public testing::Test {
   }
 
   TemporaryDirectory directory_;
+  const std::shared_ptr<FaultFileSystem> disk_ = std::make_shared<FaultFileSystem>();
+  const std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(disk_);
   std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
   FakeConnectors connectors_;
   std::unique_ptr<RegistryServer> server_;
 };
+
+TEST_F(RegistryServerTest, SaysWhenItsStoreFailsAndWhenItIsBack) {
+  const TokenContents token = Register(1);
+  absl::Mutex mutex;
+  std::vector<bool> told;
+  server_->SetOnStoreChange([&](bool ok) {
+    absl::MutexLock lock(&mutex);
+    told.push_back(ok);
+  });
+  const auto wait_for = [&](size_t changes) {
+    absl::MutexLock lock(&mutex);
+    const auto enough = [&] { return told.size() >= changes; };
+    mutex.Await(absl::Condition(&enough));
+    return told;
+  };
+  EXPECT_TRUE(server_->StoreStatus().ok());
+
+  disk_->set_fault(FaultFileSystem::Fault::kNoSpace);
+  EXPECT_FALSE(Call(&RegistryApi::Append, Append(token, 1)).ok());
+  EXPECT_EQ(wait_for(1), std::vector<bool>{false});
+  EXPECT_TRUE(absl::IsUnavailable(server_->StoreStatus()));
+  // The writer itself is well: a restart would not help.
+  EXPECT_TRUE(server_->Responds(absl::Seconds(60)));
+
+  // Nobody calls it: it finds out by itself that there is room.
+  disk_->set_fault(FaultFileSystem::Fault::kNone);
+  EXPECT_EQ(wait_for(2), (std::vector<bool>{false, true}));
+  EXPECT_TRUE(server_->StoreStatus().ok());
+  EXPECT_TRUE(Call(&RegistryApi::Append, Append(token, 2)).ok());
+  server_->SetOnStoreChange(nullptr);
+}
+
+TEST_F(RegistryServerTest, ReportsWhatItHasCounted) {
+  const TokenContents token = Register(1);
+  ASSERT_TRUE(Call(&RegistryApi::Append, Append(token, 1)).ok());
+  ASSERT_TRUE(Call(&RegistryApi::Append, Append(token, 2)).ok());
+  // A retry is no further message.
+  ASSERT_TRUE(Call(&RegistryApi::Append, Append(token, 2)).ok());
+  metrics::Samples samples;
+  server_->Report(&samples);
+  std::map<std::string, prometheus::MetricFamily> families;
+  for (prometheus::MetricFamily& family : samples.Take()) {
+    const std::string name = family.name;
+    families.emplace(name, std::move(family));
+  }
+  for (const auto& metric : families.at("bellwire_registry_steps_total").metric) {
+    const std::string& step = metric.label.at(0).value;
+    EXPECT_EQ(metric.counter.value, step == "accepted" || step == "stored" ? 2 : 0) << step;
+  }
+  const auto& mailbox = families.at("bellwire_registry_mailbox_messages").metric.at(0).histogram;
+  EXPECT_EQ(mailbox.sample_count, 3u);
+  EXPECT_EQ(mailbox.sample_sum, 1 + 2 + 2);
+  EXPECT_GE(families.at("bellwire_registry_commits_total").metric.at(0).counter.value, 2);
+  EXPECT_EQ(families.at("bellwire_registry_commits_total").metric.at(1).counter.value, 0);
+  EXPECT_EQ(families.at("bellwire_registry_store_ok").metric.at(0).gauge.value, 1);
+  EXPECT_EQ(families.at("bellwire_queue_length").metric.size(), 4u);
+}
 
 TEST_F(RegistryServerTest, NumbersOfAStartAreGreaterThanAllBefore) {
   const TokenContents token = Register(1);

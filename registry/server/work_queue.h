@@ -119,6 +119,11 @@ class WorkQueue {
   // Whether somebody else's work waits, or did a moment ago, beside that of one team.
   bool contended() const { return teams_.flows() > 1 || !devices_.empty(); }
 
+  // How full each of the three rooms is.
+  size_t team_operations() const { return teams_.size(); }
+  size_t device_operations() const { return devices_.size(); }
+  size_t look_ups() const { return unauthenticated_.size(); }
+
   size_t size() const { return teams_.size() + devices_.size() + unauthenticated_.size(); }
   bool empty() const { return size() == 0; }
 

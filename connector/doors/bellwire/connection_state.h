@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_CONNECTOR_DOORS_BELLWIRE_CONNECTION_STATE_H_
 #define BELLWIRE_CONNECTOR_DOORS_BELLWIRE_CONNECTION_STATE_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
@@ -89,6 +90,7 @@ enum class CloseReason : uint8_t {
   // The whole server ends at once.
   kShutdown,
 };
+inline constexpr size_t kCloseReasons = static_cast<size_t>(CloseReason::kShutdown) + 1;
 
 // "peer_closed", …
 absl::string_view Name(CloseReason reason);

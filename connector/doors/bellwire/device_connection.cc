@@ -238,6 +238,7 @@ void DeviceConnection::OnFrame(absl::string_view body) {
 }
 
 void DeviceConnection::OnHeartbeat() {
+  if (context_->counters != nullptr) context_->counters->heartbeats.Add();
   gate_.OpenForNormal();
   AnswerHeartbeat();
   PullIfWanted();

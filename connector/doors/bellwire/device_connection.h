@@ -25,6 +25,7 @@
 #include "connector/session/idle_vector.h"
 #include "connector/session/priority_gate.h"
 #include "connector/session/sent_window.h"
+#include "connector/session/session_counters.h"
 #include "net/socket/frame_codec.h"
 #include "rpc/connector_api.h"
 
@@ -48,6 +49,8 @@ struct ConnectionContext {
   // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a slash
   // at its end. Empty: none are made.
   std::string public_url = {};
+  // Null: nothing is counted.
+  SessionCounters* counters = nullptr;
 };
 
 // One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the

@@ -106,6 +106,7 @@ void DeviceConnection::CatchUp() {
 }
 
 void DeviceConnection::Transmit(const Envelope& message, std::string* frames) {
+  if (context_->counters != nullptr) context_->counters->pushes.Add();
   window_.Add(message.seq(), message.payload().size(), WallNowMs(*context_->clock),
               IsNowOrNever(message));
   if (report_deadline_ == kNever) {

@@ -28,6 +28,12 @@ http::Reply ErrorReply(int status, absl::string_view name, absl::string_view rea
                               {"message", std::string(message)}}}});
 }
 
+http::Reply NotReady(absl::string_view why) {
+  return {.status = 503,
+          .headers = {{"content-type", "text/plain"}, {"retry-after", "1"}},
+          .body = std::string(why)};
+}
+
 std::string PageOf(const std::vector<FrontPage::OpenDoor>& doors) {
   Json list = Json::array();
   for (const FrontPage::OpenDoor& door : doors) {
@@ -58,10 +64,10 @@ std::unique_ptr<http::ExchangeHandler> FrontPage::Open(http::Exchange* exchange)
     reply.headers.push_back({"allow", kAllowed});
   } else if (path == "/") {
     reply = {.headers = {{"content-type", "application/json"}}, .body = page_};
-  } else if (path == "/readyz" && !ready_.load(std::memory_order_relaxed)) {
-    reply = {.status = 503,
-             .headers = {{"content-type", "text/plain"}, {"retry-after", "1"}},
-             .body = "draining\n"};
+  } else if (path == "/readyz" && draining_.load(std::memory_order_relaxed)) {
+    reply = NotReady("draining\n");
+  } else if (path == "/readyz" && !store_ok_.load(std::memory_order_relaxed)) {
+    reply = NotReady("the store can't be read or written\n");
   } else {
     reply = {.headers = {{"content-type", "text/plain"}}, .body = "ok\n"};
   }

@@ -14,7 +14,7 @@ namespace bellwire::gateway {
 // last door of each port.
 //   GET /         JSON: that this is Bellwire, and which doors are open
 //   GET /healthz  200 as long as the process serves
-//   GET /readyz   200; 503 once it is to stop, to whoever can still connect
+//   GET /readyz   200; 503 while the store fails, and once it is to stop, to whoever can still connect
 // Anything else is 404 with a JSON error.
 //
 // Thread-safe.
@@ -29,15 +29,18 @@ class FrontPage final : public http::Door {
 
   explicit FrontPage(const std::vector<OpenDoor>& doors);
 
-  // From now on: what /readyz says. Starts true.
-  void SetReady(bool ready) { ready_.store(ready, std::memory_order_relaxed); }
+  // From now on /readyz says that it is to stop.
+  void SetDraining() { draining_.store(true, std::memory_order_relaxed); }
+  // Whether messages can be stored, for /readyz. Starts true.
+  void SetStoreOk(bool ok) { store_ok_.store(ok, std::memory_order_relaxed); }
 
   bool Matches(const http::RequestHead&) const override { return true; }
   std::unique_ptr<http::ExchangeHandler> Open(http::Exchange* exchange) override;
 
  private:
   const std::string page_;
-  std::atomic<bool> ready_{true};
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> store_ok_{true};
 };
 
 }  // namespace bellwire::gateway

@@ -31,9 +31,19 @@ TEST_F(FrontPageTest, SaysWhatThisIsAndWhichDoorsAreOpen) {
 
 TEST_F(FrontPageTest, IsReadyUntilItDrains) {
   EXPECT_TRUE(absl::StartsWith(Ask("GET /readyz"), "HTTP/1.1 200 "));
-  page_.SetReady(false);
+  page_.SetDraining();
   EXPECT_TRUE(absl::StartsWith(Ask("GET /readyz"), "HTTP/1.1 503 "));
   EXPECT_TRUE(absl::StartsWith(Ask("GET /healthz"), "HTTP/1.1 200 "));
+}
+
+TEST_F(FrontPageTest, IsNotReadyWhileTheStoreFails) {
+  page_.SetStoreOk(false);
+  const std::string failing = Ask("GET /readyz");
+  EXPECT_TRUE(absl::StartsWith(failing, "HTTP/1.1 503 ")) << failing;
+  EXPECT_TRUE(absl::StrContains(failing, "store")) << failing;
+  EXPECT_TRUE(absl::StartsWith(Ask("GET /healthz"), "HTTP/1.1 200 "));
+  page_.SetStoreOk(true);
+  EXPECT_TRUE(absl::StartsWith(Ask("GET /readyz"), "HTTP/1.1 200 "));
 }
 
 TEST_F(FrontPageTest, SaysWhatIsWrongInJson) {

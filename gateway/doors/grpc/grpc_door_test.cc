@@ -189,7 +189,7 @@ class GrpcDoorTest : public ::testing::Test {
   std::atomic<int> written_{0};
   absl::Notification cancelled_;
   MethodTable methods_;
-  HealthService health_;
+  HealthService health_{{"bellwire.push.v1.PushService"}};
   GrpcDoor door_{&methods_};
   std::unique_ptr<http::HttpListener> listener_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -418,6 +418,13 @@ TEST_F(GrpcDoorTest, HealthIsToldAndWatched) {
   EXPECT_EQ(response, "\x08\x01");
   EXPECT_EQ(CallRaw("/grpc.health.v1.Health/Check", "\x0a\x01x").error_code(),
             grpc::StatusCode::NOT_FOUND);
+  const std::string of_a_service = "\x0a\x1c" "bellwire.push.v1.PushService";
+  ASSERT_TRUE(CallRaw("/grpc.health.v1.Health/Check", of_a_service, &response).ok());
+  EXPECT_EQ(response, "\x08\x01");
+  health_.SetStoreOk(false);
+  ASSERT_TRUE(CallRaw("/grpc.health.v1.Health/Check", of_a_service, &response).ok());
+  EXPECT_EQ(response, "\x08\x02");
+  health_.SetStoreOk(true);
 
   grpc::GenericStub stub(channel_);
   grpc::ClientContext context;
@@ -442,6 +449,10 @@ TEST_F(GrpcDoorTest, HealthIsToldAndWatched) {
                ? std::string(reinterpret_cast<const char*>(whole.begin()), whole.size())
                : std::string("end");
   };
+  EXPECT_EQ(read(), "\x08\x01");
+  health_.SetStoreOk(false);
+  EXPECT_EQ(read(), "\x08\x02");
+  health_.SetStoreOk(true);
   EXPECT_EQ(read(), "\x08\x01");
   health_.SetNotServing();
   EXPECT_EQ(read(), "\x08\x02");

@@ -1,7 +1,6 @@
 #include "gateway/doors/grpc/health_service.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "common/error.h"
@@ -22,7 +21,8 @@ absl::Status GoElsewhere() {
 
 }  // namespace
 
-// One stream of Watch: the state at first, and NOT_SERVING once if that comes.
+// One stream of Watch: the state at first, each other state that comes, and NOT_SERVING at the end
+// if the server goes.
 class HealthService::Watcher final : public std::enable_shared_from_this<Watcher> {
  public:
   Watcher(HealthService* service, std::shared_ptr<RpcCall> call)
@@ -39,6 +39,20 @@ class HealthService::Watcher final : public std::enable_shared_from_this<Watcher
     });
   }
 
+  // The state may be another one. On any thread.
+  void Update() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!shown_) return;
+      if (writing_) {
+        stale_ = true;
+        return;
+      }
+      writing_ = true;
+    }
+    Say();
+  }
+
   // The server goes. On any thread.
   void End() {
     {
@@ -52,30 +66,45 @@ class HealthService::Watcher final : public std::enable_shared_from_this<Watcher
 
  private:
   void Show() {
-    const bool known = request_.service().empty();
-    const bool serving = service_->serving();
-    response_.set_status(!known    ? HealthCheckResponse::SERVICE_UNKNOWN
-                         : serving ? HealthCheckResponse::SERVING
-                                   : HealthCheckResponse::NOT_SERVING);
     {
       absl::MutexLock lock(&mutex_);
       shown_ = writing_ = true;
     }
-    call_->Write(&response_, [self = shared_from_this()](bool ok) {
-      {
-        absl::MutexLock lock(&self->mutex_);
-        if (!ok || !self->ending_) {
-          self->writing_ = false;
-          return;
-        }
-      }
-      self->WriteEnd();
-    });
+    Say();
   }
 
+  // REQUIRES: writing_.
+  void Say() {
+    const HealthCheckResponse::ServingStatus before = response_.status();
+    const bool serving = service_->serving();
+    response_.set_status(!IsKnown() ? HealthCheckResponse::SERVICE_UNKNOWN
+                         : serving  ? HealthCheckResponse::SERVING
+                                    : HealthCheckResponse::NOT_SERVING);
+    // It has changed and changed back.
+    if (response_.status() == before) return Said(/*ok=*/true);
+    call_->Write(&response_, [self = shared_from_this()](bool ok) { self->Said(ok); });
+  }
+
+  void Said(bool ok) {
+    bool again = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      again = std::exchange(stale_, false);
+      if (!ok || (!again && !ending_)) {
+        writing_ = false;
+        return;
+      }
+      if (ending_) again = false;
+    }
+    if (again) return Say();
+    WriteEnd();
+  }
+
+  bool IsKnown() const { return service_->Knows(request_.service()); }
+
   void WriteEnd() {
-    response_.set_status(request_.service().empty() ? HealthCheckResponse::NOT_SERVING
-                                                    : HealthCheckResponse::SERVICE_UNKNOWN);
+    response_.set_status(IsKnown() ? HealthCheckResponse::NOT_SERVING
+                                   : HealthCheckResponse::SERVICE_UNKNOWN);
     call_->Write(&response_, [self = shared_from_this()](bool) {
       self->call_->Finish(GoElsewhere());
       self->Leave();
@@ -95,17 +124,25 @@ class HealthService::Watcher final : public std::enable_shared_from_this<Watcher
   absl::Mutex mutex_;
   bool shown_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // There was news during a write.
+  bool stale_ ABSL_GUARDED_BY(mutex_) = false;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
+
+HealthService::HealthService(std::vector<std::string> services)
+    : services_(services.begin(), services.end()) {
+  services_.insert("");
+}
 
 void HealthService::AddTo(MethodTable* methods) {
   methods->AddUnary<HealthCheckRequest, HealthCheckResponse>(
       "/grpc.health.v1.Health/Check",
       [this](std::shared_ptr<UnaryHandle<HealthCheckRequest, HealthCheckResponse>> call) {
         call->Receive([this, call](HealthCheckRequest request) {
-          if (!request.service().empty()) {
+          if (!Knows(request.service())) {
             return call->Finish(MakeError(absl::StatusCode::kNotFound, "NO_SUCH_SERVICE",
-                                          "Ask for the service \"\": the server as a whole."));
+                                          "This port has no service of this name. The name \"\" "
+                                          "is the server as a whole."));
           }
           HealthCheckResponse response;
           response.set_status(serving() ? HealthCheckResponse::SERVING
@@ -121,26 +158,36 @@ void HealthService::AddTo(MethodTable* methods) {
 
 bool HealthService::serving() const {
   absl::MutexLock lock(&mutex_);
-  return serving_;
+  return store_ok_ && !draining_;
 }
 
 void HealthService::Watch(std::shared_ptr<RpcCall> call) {
   const auto watcher = std::make_shared<Watcher>(this, std::move(call));
-  bool serving = false;
+  bool draining = false;
   {
     absl::MutexLock lock(&mutex_);
     watchers_.insert(watcher);
-    serving = serving_;
+    draining = draining_;
   }
   watcher->Begin();
-  if (!serving) watcher->End();
+  if (draining) watcher->End();
+}
+
+void HealthService::SetStoreOk(bool ok) {
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(store_ok_, ok) == ok) return;
+    watchers.assign(watchers_.begin(), watchers_.end());
+  }
+  for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->Update();
 }
 
 void HealthService::SetNotServing() {
   std::vector<std::shared_ptr<Watcher>> watchers;
   {
     absl::MutexLock lock(&mutex_);
-    serving_ = false;
+    draining_ = true;
     watchers.assign(watchers_.begin(), watchers_.end());
   }
   for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->End();

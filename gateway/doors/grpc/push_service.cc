@@ -8,8 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "gateway/doors/grpc/send_stream.h"
+#include "gateway/doors/http/header_list.h"
 #include "gateway/receipts/receipt_stream.h"
 #include "gateway/send/batch_check.h"
 #include "gateway/send/send_result.h"
@@ -27,6 +29,13 @@ using push::v1::SendBatchResponse;
 using push::v1::SendRequest;
 using push::v1::SendResponse;
 
+// A call of this service came by gRPC or as JSON. The content type of gRPC is its own.
+SendDoor DoorOf(const http::HeaderList& metadata) {
+  const std::string* type = http::FindHeader(metadata, "content-type");
+  return type != nullptr && absl::StartsWith(*type, "application/grpc") ? SendDoor::kGrpc
+                                                                         : SendDoor::kJson;
+}
+
 // Messages of a batch that are sent before others have their turn: some tenths of a millisecond.
 constexpr int kMessagesPerTurn = 16;
 
@@ -43,7 +52,8 @@ struct Batch : std::enable_shared_from_this<Batch> {
                      if (batch->missing.fetch_sub(1) == 1) {
                        batch->call->Finish(std::move(batch->response));
                      }
-                   });
+                   },
+                   DoorOf(call->metadata()));
     }
     if (end == request.requests_size()) return;
     call->InTurn([batch = shared_from_this(), engine, end] { batch->Send(engine, end); });
@@ -97,7 +107,8 @@ void PushService::Send(Call<SendRequest, SendResponse> call, const std::string& 
                        SendRequest request) {
   environment_.engine->Send(
       team_id, std::move(request),
-      [call](absl::StatusOr<SendResponse> result) { call->Finish(std::move(result)); });
+      [call](absl::StatusOr<SendResponse> result) { call->Finish(std::move(result)); },
+      DoorOf(call->metadata()));
 }
 
 void PushService::SendBatch(Call<SendBatchRequest, SendBatchResponse> call,

@@ -32,6 +32,7 @@
 #include "net/socket/unix_stream.h"
 #include "net/tls/handshake_queue.h"
 #include "net/tls/tls_accept.h"
+#include "ops/metrics/counter.h"
 
 namespace bellwire::http {
 namespace {
@@ -170,12 +171,19 @@ class ServedPort {
 // What the threads of one listener share. Thread-safe.
 struct Common {
   Common(size_t max_connections, size_t max_memory_bytes)
-      : places(max_connections), memory(max_memory_bytes) {}
+      : max_connections(max_connections),
+        max_memory_bytes(max_memory_bytes),
+        places(max_connections),
+        memory(max_memory_bytes) {}
 
+  const size_t max_connections;
+  const size_t max_memory_bytes;
   FairShares places;
   FairShares memory;
   StrangerLog log;
   Newcomers newcomers;
+  metrics::Counter accepted;
+  metrics::Counter refused;
 
   absl::Mutex mutex;
   // Of all threads, with those that are on their way to one.
@@ -392,6 +400,13 @@ class HttpListenerImpl final : public HttpListener {
     return common_.connections;
   }
 
+  void Report(metrics::Samples* samples) const override {
+    samples->AddQueue("http_connections", common_.places.taken(), common_.max_connections);
+    samples->AddQueue("http_memory_bytes", common_.memory.taken(), common_.max_memory_bytes);
+    samples->Add(metrics::kHttpConnections, {"accepted"}, common_.accepted);
+    samples->Add(metrics::kHttpConnections, {"refused"}, common_.refused);
+  }
+
   bool Responds(absl::Duration patience) override {
     // Shared, since a thread may answer after nobody waits any more.
     const auto answers = std::make_shared<Answers>();
@@ -487,11 +502,15 @@ class HttpListenerImpl final : public HttpListener {
           common_.newcomers.TakeOldest(arrival->peer);
       common_.log.Write("http_connection_refused", arrival->peer_name,
                         oldest.has_value() ? "in_place_of_an_older" : "too_many_connections");
-      if (!oldest.has_value()) return false;
+      if (!oldest.has_value()) {
+        common_.refused.Add();
+        return false;
+      }
       // It takes the place that becomes free.
       arrival->place->TakeAnyway(1);
       oldest->shard->CloseNewcomer(oldest->id);
     }
+    common_.accepted.Add();
     absl::MutexLock lock(&common_.mutex);
     ++common_.connections;
     return true;

@@ -14,6 +14,7 @@
 #include "gateway/doors/http/door.h"
 #include "net/peers/cidr.h"
 #include "net/tls/tls_context.h"
+#include "ops/metrics/samples.h"
 
 namespace bellwire::http {
 
@@ -63,6 +64,8 @@ class HttpListener {
   virtual void UseTls(size_t port, std::shared_ptr<net::TlsServerContext> tls) = 0;
   void UseTls(std::shared_ptr<net::TlsServerContext> tls) { UseTls(0, std::move(tls)); }
   virtual size_t connections() const = 0;
+  // Connections and memory beside their bounds, and how many connections came.
+  virtual void Report(metrics::Samples* samples) const = 0;
   // Whether every thread still goes round, seen within `patience`: for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
 

@@ -1,0 +1,67 @@
+#ifndef BELLWIRE_OPS_METRICS_DAEMON_METRICS_H_
+#define BELLWIRE_OPS_METRICS_DAEMON_METRICS_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "ops/data_dir.h"
+#include "ops/metrics/exposer.h"
+#include "ops/metrics/metrics.h"
+#include "ops/metrics/readiness.h"
+#include "ops/watchdog.h"
+
+namespace bellwire::metrics {
+
+struct MetricsFlags {
+  // Empty: metrics are not shown.
+  std::string listen;
+};
+
+// Adds --metrics_listen. `local_only`: as Exposer::Options. `flags` outlives the parse.
+void AddMetricsFlags(CLI::App* app, MetricsFlags* flags, bool local_only = false);
+
+// A daemon's metrics from start to end, for its main:
+//
+//   DaemonMetrics metrics("bellwire-foo");
+//   metrics.AddDataDir(data_dir);
+//   metrics.AddSource([&](metrics::Samples* samples) { server->Report(samples); });
+//   RETURN_IF_ERROR(metrics.Serve(flags.metrics));
+//   metrics.AppendAddress(&ready);        // metrics_address in the ready file
+//   metrics.AppendListener(&listeners);   // for the watchdog
+//   … WaitForShutdownSignal …
+//   metrics.readiness()->SetDraining();
+//
+// It is destroyed before what its sources and checks use. Not thread-safe.
+class DaemonMetrics {
+ public:
+  explicit DaemonMetrics(std::string program) : metrics_(std::move(program), &readiness_) {}
+
+  void AddSource(Source source) { metrics_.AddSource(std::move(source)); }
+  // Its certificates.
+  void AddDataDir(const DataDir& data_dir);
+  void AddCertificate(std::string name, std::string path) {
+    metrics_.AddCertificate(std::move(name), std::move(path));
+  }
+  Readiness* readiness() { return &readiness_; }
+
+  // Begins to answer at flags.listen, if there is one. Once, after all of the above. Errors as
+  // Exposer::Start.
+  absl::Status Serve(const MetricsFlags& flags, bool local_only = false);
+
+  // For WriteReadyFile, and for a Watchdog, which this outlives.
+  void AppendAddress(std::vector<std::pair<std::string, std::string>>* fields) const;
+  void AppendListener(std::vector<Watchdog::Listener>* listeners);
+
+ private:
+  Readiness readiness_;
+  Metrics metrics_;
+  std::unique_ptr<Exposer> exposer_;
+};
+
+}  // namespace bellwire::metrics
+
+#endif  // BELLWIRE_OPS_METRICS_DAEMON_METRICS_H_
