@@ -64,6 +64,11 @@ int Main(int argc, char** argv) {
                  "Who may connect, octal; for which app it may speak is decided by its user id")
       ->capture_default_str();
   app.add_option(
+         "--policy", options.policy_path,
+         "Pins app ids to users, programs or sandboxes (docs/operate/agent.md); read again at "
+         "SIGHUP")
+      ->type_name("FILE");
+  app.add_option(
          "--start_app_hook", options.start_app_hook,
          "Program that starts an app which is not running and has messages; run with the app "
          "id (docs/operate/agent.md)")

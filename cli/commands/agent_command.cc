@@ -42,6 +42,8 @@ nlohmann::ordered_json ToJson(const agent::v1::Status& status) {
   json["apps"] = nlohmann::ordered_json::array();
   for (const auto& app : status.apps()) {
     json["apps"].push_back({{"app_id", app.app_id()},
+                            {"uid", app.uid()},
+                            {"sandbox", app.sandbox()},
                             {"connected", app.connected()},
                             {"waiting_messages", app.waiting_messages()},
                             {"starts", app.starts()}});
@@ -108,13 +110,15 @@ void PrintApps(const agent::v1::Status& status, Terminal& out) {
   out.Line();
   std::vector<std::vector<std::string>> rows;
   for (const auto& app : status.apps()) {
-    rows.push_back({app.app_id(), absl::StrCat(app.waiting_messages()),
+    rows.push_back({app.app_id(),
+                    absl::StrCat(app.uid(), app.sandbox().empty() ? "" : " ", app.sandbox()),
+                    absl::StrCat(app.waiting_messages()),
                     app.connected() ? out.Good("running")
                     : app.starts() == 0
                         ? out.Dim("away")
                         : out.Bad(absl::StrCat("started ", app.starts(), " times, took nothing"))});
   }
-  out.Table({"APP", "WAITING", "STATE"}, rows);
+  out.Table({"APP", "OF", "WAITING", "STATE"}, rows);
 }
 
 void PrintSubscriptions(const agent::v1::Status& status, Terminal& out) {

@@ -7,9 +7,10 @@
 namespace bellwire::agent {
 
 AppConnection::AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who,
-                             net::EventLoop* loop, Owner* owner)
+                             std::string executable, net::EventLoop* loop, Owner* owner)
     : stream_(std::move(stream)),
       who_(std::move(who)),
+      executable_(std::move(executable)),
       owner_(owner),
       hello_timer_(loop->NewTimer(
           [this] { Fail(v1::Error::PROTOCOL_ERROR, "no Hello with an app id came in time"); })),
@@ -54,10 +55,10 @@ void AppConnection::Close() {
   owner_->OnAppClosed(this);
 }
 
-void AppConnection::Name(absl::string_view app_id) {
-  app_id_ = std::string(app_id);
+void AppConnection::Name(absl::string_view key) {
+  key_ = std::string(key);
   state_ = State::kNamed;
-  if (!app_id.empty()) hello_timer_->Cancel();
+  if (!key.empty()) hello_timer_->Cancel();
 }
 
 void AppConnection::OnData(absl::string_view data) { TakeFrames(&decoder_, data); }

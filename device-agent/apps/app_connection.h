@@ -43,10 +43,11 @@ class AppConnection final : public net::Stream::Delegate {
     virtual void OnAppClosed(AppConnection* connection) = 0;
   };
 
-  // `who` is who the kernel says the app is. It is closed if it doesn't name itself within
-  // kLoginTimeout. The others must outlive the connection.
-  AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who, net::EventLoop* loop,
-                Owner* owner);
+  // `who` is who the kernel says the app is, and `executable` what it runs, if that is known
+  // (peer_identity.h). It is closed if it doesn't name itself within kLoginTimeout. The others must
+  // outlive the connection.
+  AppConnection(std::unique_ptr<net::Stream> stream, AppOwner who, std::string executable,
+                net::EventLoop* loop, Owner* owner);
 
   void Send(const v1::AgentFrame& frame);
   // Tells the app what is wrong, of a subscription if one is named; the connection stays.
@@ -56,13 +57,14 @@ class AppConnection final : public net::Stream::Delegate {
   // Closes without a word.
   void Close();
 
-  // Hello: from now on it speaks for this app, or is the companion with this key (subscription.h).
-  // Empty: for none, it only wants the status.
-  void Name(absl::string_view app_id);
+  // Hello: from now on it speaks for the app with this key (app_key.h), or is the companion with this
+  // key (subscription.h). Empty: for none, it only wants the status.
+  void Name(absl::string_view key);
 
   State state() const { return state_; }
   const AppOwner& who() const { return who_; }
-  const std::string& app_id() const { return app_id_; }
+  const std::string& executable() const { return executable_; }
+  const std::string& key() const { return key_; }
   // Whether the app has read what it was sent, as far as we can tell. While it hasn't, it is given
   // nothing and its requests wait: in the kernel, but for the few that were read already.
   bool has_room() const { return stream_->buffered_bytes() == 0; }
@@ -86,11 +88,12 @@ class AppConnection final : public net::Stream::Delegate {
 
   const std::unique_ptr<net::Stream> stream_;
   const AppOwner who_;
+  const std::string executable_;
   Owner* const owner_;
   const std::unique_ptr<net::Timer> hello_timer_;
   net::FrameDecoder decoder_;
   State state_ = State::kNew;
-  std::string app_id_;
+  std::string key_;
   // Frames that were read and wait for room. Reading is paused while there are any.
   std::string held_;
 };

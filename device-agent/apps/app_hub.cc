@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/apps/fair_share.h"
 #include "device-agent/apps/names_in_logs.h"
 #include "net/socket/frame_codec.h"
@@ -20,8 +21,8 @@ constexpr uid_t kRoot = 0;
 constexpr size_t kItemsAtATime = 4;
 constexpr absl::string_view kTooManyConnections =
     "too many apps of this user, or of all, are connected to this agent";
-constexpr absl::string_view kAnothersApp =
-    "this app id belongs to another user or sandbox of this phone";
+constexpr absl::string_view kPinnedApp =
+    "this phone's policy pins the app id to another user, program or sandbox";
 constexpr absl::string_view kBadInstance = "an instance has 1 to 256 bytes";
 
 using State = AppConnection::State;
@@ -98,10 +99,25 @@ void AppHub::CloseApps() {
   while (!by_app_.empty()) by_app_.begin()->second->Close();
 }
 
-void AppHub::Accept(std::unique_ptr<net::Stream> stream, AppOwner who) {
+void AppHub::SetPolicy(AppPolicy policy) {
+  policy_ = std::move(policy);
+  std::vector<AppConnection*> ended;
+  for (const auto& [key, connection] : by_app_) {
+    if (!IsSubscriptionKey(key) &&
+        !policy_.Allows(AppIdOf(key), connection->who(), connection->executable())) {
+      ended.push_back(connection);
+    }
+  }
+  for (AppConnection* connection : ended) {
+    connection->Fail(v1::Error::PERMISSION_DENIED, kPinnedApp);
+  }
+}
+
+void AppHub::Accept(std::unique_ptr<net::Stream> stream, AppOwner who, std::string executable) {
   const bool admitted = Admit(who.uid);
   AppConnection::Owner* const self = this;
-  auto owned = std::make_unique<AppConnection>(std::move(stream), std::move(who), loop_, self);
+  auto owned = std::make_unique<AppConnection>(std::move(stream), std::move(who),
+                                               std::move(executable), loop_, self);
   AppConnection* const connection = owned.get();
   connections_.emplace(connection, std::move(owned));
   if (!admitted) refused_.insert(connection);
@@ -126,16 +142,16 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
     return OnSetNetwork(connection, frame.set_network());
   }
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
-  if (connection->app_id().empty()) {
+  if (connection->key().empty()) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR,
                             "the first frame must be Hello, with an app id or as a companion");
   }
-  if (IsSubscriptionKey(connection->app_id())) return OnFrameOfCompanion(connection, frame);
+  if (IsSubscriptionKey(connection->key())) return OnFrameOfCompanion(connection, frame);
   OnFrameOfApp(connection, frame);
 }
 
 void AppHub::OnFrameOfApp(AppConnection* connection, const v1::AppFrame& frame) {
-  const std::string& app_id = connection->app_id();
+  const std::string& app_id = connection->key();
   switch (frame.body_case()) {
     case v1::AppFrame::kRegister:
       return Register(connection, &connection->channels.begin()->second, std::nullopt);
@@ -170,22 +186,23 @@ void AppHub::OnHello(AppConnection* connection, const v1::Hello& hello) {
   if (connection->state() != State::kNew) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR, "a second Hello");
   }
-  std::string app_id = hello.app_id();
+  std::string key;
   if (hello.companion()) {
     if (!MayBeCompanion(connection, hello)) return;
-    app_id = SubscriptionKey(connection->who().uid, "");
-  } else if (!app_id.empty() && !MaySpeakFor(connection, app_id)) {
-    return;
+    key = SubscriptionKey(connection->who().uid, "");
+  } else if (!hello.app_id().empty()) {
+    if (!MaySpeakFor(connection, hello.app_id())) return;
+    key = AppKey(connection->who(), hello.app_id());
   }
-  if (!app_id.empty()) {
-    if (AppConnection* other = Find(app_id); other != nullptr) {
+  if (!key.empty()) {
+    if (AppConnection* other = Find(key); other != nullptr) {
       other->Fail(v1::Error::SESSION_REPLACED, "a newer connection speaks for this app or user");
     }
-    by_app_[app_id] = connection;
-    if (!hello.companion()) connection->channels[app_id].key = app_id;
-    owner_->OnAppConnected(app_id);
+    by_app_[key] = connection;
+    if (!hello.companion()) connection->channels[key].key = key;
+    owner_->OnAppConnected(key);
   }
-  connection->Name(app_id);
+  connection->Name(key);
   v1::AgentFrame answer;
   answer.mutable_hello_ok()->set_agent_version(absl::StrCat("bellwire-agent/", kVersion));
   answer.mutable_hello_ok()->set_inbox_id(inbox_->inbox_id());
@@ -211,13 +228,9 @@ bool AppHub::MaySpeakFor(AppConnection* connection, const std::string& app_id) {
                      "an app id is a reverse domain name such as com.example.mail");
     return false;
   }
-  const Registration* registration = inbox_->Find(app_id);
-  const AppConnection* other = Find(app_id);
-  const bool is_anothers = registration != nullptr
-                               ? registration->owner != connection->who()
-                               : other != nullptr && other->who() != connection->who();
-  if (is_anothers) connection->Fail(v1::Error::PERMISSION_DENIED, kAnothersApp);
-  return !is_anothers;
+  if (policy_.Allows(app_id, connection->who(), connection->executable())) return true;
+  connection->Fail(v1::Error::PERMISSION_DENIED, kPinnedApp);
+  return false;
 }
 
 void AppHub::OnSubscribe(AppConnection* connection, const v1::Subscribe& request) {
@@ -304,7 +317,7 @@ void AppHub::OnAck(AppConnection* connection, const std::string& app_id, const v
 }
 
 void AppHub::OnChangeTopic(AppConnection* connection, const v1::ChangeTopic& change) {
-  const std::string& app_id = connection->app_id();
+  const std::string& app_id = connection->key();
   const Registration* registration = inbox_->Find(app_id);
   if (connection->channels.begin()->second.state != AppChannel::State::kRegistered ||
       registration == nullptr || registration->token.empty()) {
@@ -355,7 +368,9 @@ void AppHub::AddApps(bool sees_all, const AppOwner& who, v1::Status* status) {
       if (has_room_for(subscription)) *status->add_subscriptions() = std::move(subscription);
     } else {
       v1::Status::App app;
-      app.set_app_id(key);
+      app.set_app_id(AppIdOf(key));
+      app.set_uid(registration.owner.uid);
+      app.set_sandbox(registration.owner.sandbox);
       app.set_connected(is_connected);
       app.set_starts(static_cast<uint32_t>(owner_->StartsOf(key)));
       app.set_waiting_messages(waiting);
@@ -399,9 +414,6 @@ void AppHub::OnRegistered(const std::string& app_id) {
   AppChannel* channel = FindChannel(app_id);
   const Registration* registration = inbox_->Find(app_id);
   if (channel == nullptr || registration == nullptr) return;
-  if (registration->owner != connection->who()) {
-    return connection->Fail(v1::Error::PERMISSION_DENIED, kAnothersApp);
-  }
   if (channel->state == AppChannel::State::kIdle) return;  // It has not asked.
   TellToken(connection, channel, registration->token);
   Pump(connection);
@@ -551,7 +563,7 @@ void AppHub::OnAppDrained(AppConnection* connection) { Pump(connection); }
 
 void AppHub::OnAppRefused(const AppConnection& connection, v1::Error::Code code,
                           absl::string_view why) {
-  LogRefusal(connection.app_id(), connection.who().uid, code, why);
+  LogRefusal(connection.key(), connection.who().uid, code, why);
 }
 
 void AppHub::LogRefusal(absl::string_view app_id, uid_t uid, v1::Error::Code code,
@@ -573,10 +585,10 @@ void AppHub::LogFailure(absl::string_view event, absl::string_view app_id,
 }
 
 void AppHub::OnAppClosed(AppConnection* connection) {
-  const auto it = by_app_.find(connection->app_id());
+  const auto it = by_app_.find(connection->key());
   if (it != by_app_.end() && it->second == connection) {
     by_app_.erase(it);
-    owner_->ForgetTopicChanges(connection->app_id());
+    owner_->ForgetTopicChanges(connection->key());
     for (const auto& [app_id, channel] : connection->channels) {
       inbox_->Release(app_id);
       owner_->UnwantToken(app_id);

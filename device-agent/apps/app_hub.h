@@ -19,6 +19,7 @@
 #include "common/log_limit.h"
 #include "device-agent/apps/app_channel.h"
 #include "device-agent/apps/app_connection.h"
+#include "device-agent/apps/app_policy.h"
 #include "device-agent/apps/subscription.h"
 #include "device-agent/inbox/inbox.h"
 #include "net/loop/event_loop.h"
@@ -32,12 +33,14 @@ inline constexpr size_t kMaxOpenTopicChanges = 64;
 // The apps' side of the agent (docs/reference/agent_protocol.md): who may speak for which app, one connection
 // for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
 //
-// An app id belongs to who registered it first (app_owner.h), until it is unregistered; nobody else
-// reads its messages or learns its token, root neither.
+// Who the kernel says an app is (app_owner.h) is part of what it speaks for: the same app id of another
+// user, or of another sandbox, is another app here. So nobody reads another's messages, learns its token
+// or takes its id away, root neither. A policy may pin an app id to some (app_policy.h).
 //
 // A companion speaks for all subscriptions of its user (subscription.h) over one connection. Each has
 // a channel of its own in it, with its own order and window: one whose window is full holds up
-// itself. Where an app id is asked for or told here, it may be the key of a subscription.
+// itself. What is called an app id in calls from and to the rest of the agent is the key of an app
+// (app_key.h) or of a subscription.
 // Single-threaded.
 class AppHub final : private AppConnection::Owner {
  public:
@@ -80,6 +83,10 @@ class AppHub final : private AppConnection::Owner {
   AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner,
          size_t max_connections = kMaxAppConnections);
 
+  // Who may use which app id, from now on. Connections that may no longer speak for theirs are closed
+  // with PERMISSION_DENIED.
+  void SetPolicy(AppPolicy policy);
+
   // Closes all connections; the agent is going down.
   void CloseAll();
   // Closes those that speak for an app: they come back by themselves, and learn the inbox's new id.
@@ -89,8 +96,8 @@ class AppHub final : private AppConnection::Owner {
   bool Admit(uid_t uid);
   // What to tell who may not: one frame.
   static std::string NotAdmitted();
-  // An app connected; `who` as the kernel says (peer_identity.h).
-  void Accept(std::unique_ptr<net::Stream> stream, AppOwner who);
+  // An app connected; `who`, and what it runs, as the kernel says (peer_identity.h).
+  void Accept(std::unique_ptr<net::Stream> stream, AppOwner who, std::string executable = "");
 
   // The inbox has a token for the app.
   void OnRegistered(const std::string& app_id);
@@ -157,6 +164,7 @@ class AppHub final : private AppConnection::Owner {
   const uid_t agent_uid_;
   Owner* const owner_;
   const size_t max_connections_;
+  AppPolicy policy_;
   // What apps can cause as often as they like.
   LogLimit refusals_;
   LogLimit failures_;

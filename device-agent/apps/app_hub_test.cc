@@ -22,6 +22,8 @@ using Strings = std::vector<std::string>;
 
 constexpr char kMail[] = "com.example.mail";
 constexpr uid_t kUser = 1000;
+// What it is called inside.
+constexpr char kMailKey[] = "app:1000::com.example.mail";
 constexpr size_t kNoEnd = 1'000'000;
 
 // The hub's end of a connection. Frames beyond `room` count as not read by the app.
@@ -162,7 +164,7 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   void OnTaken(const std::string&, std::vector<uint64_t>) override {}
   void ChangeTopic(const std::string& app_id, const AppOwner& owner, uint64_t registration_id,
                    const v1::ChangeTopic& change) override {
-    EXPECT_EQ(app_id, kMail);
+    EXPECT_EQ(app_id, kMailKey);
     EXPECT_EQ(owner, kUser);
     EXPECT_EQ(registration_id, 1u);
     changes_.push_back(change);
@@ -175,7 +177,7 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
 
 // It had expired when its turn came, and nobody had noticed yet; then the server said that it is earlier.
 TEST_F(AppHubTest, WhatHadExpiredIsPassedOverForGood) {
-  Register(kMail, 1);
+  Register(kMailKey, 1);
   device::v1::Push brief = TestPush(1, 1, clock_);
   brief.set_expires_at_ms(brief.accepted_at_ms() + 1000);
   Receive(brief);
@@ -213,18 +215,18 @@ TEST_F(AppHubTest, NewsWaitForRoomAndComeBeforeMessages) {
 }
 
 TEST_F(AppHubTest, AChangeOfATopicIsPassedOnAndAnswered) {
-  Register(kMail, 1);
+  Register(kMailKey, 1);
   Stream* const app = ConnectApp();
   AppHubTest::ChangeTopic(app, "news");
   AppHubTest::ChangeTopic(app, "news", false);
   ASSERT_EQ(changes_.size(), 2u);
   EXPECT_EQ(app->Said(), (Strings{"hello_ok", "token"}));
-  hub_.OnTopicChanged(kMail, changes_[0], v1::TopicChanged::OK);
-  hub_.OnTopicChanged(kMail, changes_[1], v1::TopicChanged::NOT_CONNECTED);
+  hub_.OnTopicChanged(kMailKey, changes_[0], v1::TopicChanged::OK);
+  hub_.OnTopicChanged(kMailKey, changes_[1], v1::TopicChanged::NOT_CONNECTED);
   EXPECT_EQ(app->Said(), (Strings{"+news OK", "-news NOT_CONNECTED"}));
   EXPECT_EQ(forgotten_, Strings{});
   Stream* const newer = ConnectApp();
-  EXPECT_EQ(forgotten_, Strings{kMail}) << "who asked has gone";
+  EXPECT_EQ(forgotten_, Strings{kMailKey}) << "who asked has gone";
   EXPECT_EQ(newer->Said(), (Strings{"hello_ok", "token"}));
 }
 
@@ -239,20 +241,52 @@ TEST_F(AppHubTest, OnlyAnAppThatHasItsTokenHasTopics) {
 }
 
 TEST_F(AppHubTest, OneConnectionHasSoManyOpenChanges) {
-  Register(kMail, 1);
+  Register(kMailKey, 1);
   Stream* const app = ConnectApp();
   for (size_t i = 0; i <= kMaxOpenTopicChanges; ++i) AppHubTest::ChangeTopic(app, "news");
   EXPECT_EQ(changes_.size(), kMaxOpenTopicChanges);
   EXPECT_EQ(app->Said(), (Strings{"hello_ok", "token", "+news LIMIT_REACHED"}));
   // An answer that the app has not read yet still counts.
   app->room = 0;
-  hub_.OnTopicChanged(kMail, changes_[0], v1::TopicChanged::OK);
+  hub_.OnTopicChanged(kMailKey, changes_[0], v1::TopicChanged::OK);
   EXPECT_EQ(app->Said(), Strings{});
   app->MakeRoom(1);
   EXPECT_EQ(app->Said(), Strings{"+news OK"});
   app->MakeRoom(kNoEnd / 2);
   AppHubTest::ChangeTopic(app, "mail");
   EXPECT_EQ(changes_.back().topic(), "mail");
+}
+
+TEST_F(AppHubTest, APolicyHoldsForWhoIsConnectedAlready) {
+  Register(kMailKey, 1);
+  Stream* const app = ConnectApp();
+  Stream* const companion = ConnectCompanion();
+  hub_.SetPolicy(*AppPolicy::Parse("com.example.mail uid=1000"));
+  EXPECT_EQ(app->Said(), (Strings{"hello_ok", "token"})) << "it may";
+  hub_.SetPolicy(*AppPolicy::Parse("com.example.mail uid=1001"));
+  EXPECT_EQ(app->Said(), (Strings{"error  PERMISSION_DENIED"}));
+  EXPECT_FALSE(hub_.IsConnected(kMailKey));
+  hub_.SetPolicy(*AppPolicy::Parse("* nobody"));
+  EXPECT_EQ(companion->Said(), Strings{"hello_ok"}) << "a companion has no app id";
+  hub_.SetPolicy(AppPolicy());
+  EXPECT_EQ(ConnectApp()->Said(), (Strings{"hello_ok", "token"}));
+}
+
+TEST_F(AppHubTest, WhatAProgramIsCountsWhereThePolicySaysSo) {
+  hub_.SetPolicy(*AppPolicy::Parse("com.example.mail executable=/usr/bin/mail"));
+  const auto says_hello = [this](const std::string& executable) {
+    auto owned = std::make_unique<Stream>();
+    Stream* const stream = owned.get();
+    hub_.Accept(std::move(owned), kUser, executable);
+    v1::AppFrame frame;
+    frame.mutable_hello()->set_app_id(kMail);
+    stream->Hear(frame);
+    return stream->Said();
+  };
+  EXPECT_EQ(says_hello("/usr/bin/mail"), Strings{"hello_ok"});
+  EXPECT_EQ(says_hello("/tmp/mail"), Strings{"error  PERMISSION_DENIED"});
+  EXPECT_EQ(says_hello(""), Strings{"error  PERMISSION_DENIED"})
+      << "what is not known is not right";
 }
 
 TEST_F(AppHubTest, SubscriptionsTakeTurns) {

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
+#include "device-agent/apps/app_key.h"
 
 extern "C" {  // Which glibc 2.36 forgets.
 #include <sys/pidfd.h>
@@ -27,17 +28,21 @@ bool IsOurs(absl::string_view variable) {
   return absl::StartsWith(variable, "NOTIFY_SOCKET=") ||
          absl::StartsWith(variable, "WATCHDOG_USEC=") ||
          absl::StartsWith(variable, "WATCHDOG_PID=") ||
-         absl::StartsWith(variable, "BELLWIRE_APP_UID=");
+         absl::StartsWith(variable, "BELLWIRE_APP_UID=") ||
+         absl::StartsWith(variable, "BELLWIRE_APP_SANDBOX=");
 }
 
 // The error number; 0: it runs.
-int Spawn(const std::string& program, const std::string& app_id, uid_t app_uid, pid_t* pid) {
-  std::string uid = absl::StrCat("BELLWIRE_APP_UID=", app_uid);
+int Spawn(const std::string& program, const std::string& app_id, const AppOwner& owner,
+          pid_t* pid) {
+  std::string uid = absl::StrCat("BELLWIRE_APP_UID=", owner.uid);
+  std::string sandbox = absl::StrCat("BELLWIRE_APP_SANDBOX=", owner.sandbox);
   std::vector<char*> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!IsOurs(*variable)) environment.push_back(*variable);
   }
   environment.push_back(uid.data());
+  environment.push_back(sandbox.data());
   environment.push_back(nullptr);
   std::string program_copy = program;
   std::string app_id_copy = app_id;
@@ -68,13 +73,13 @@ int Spawn(const std::string& program, const std::string& app_id, uid_t app_uid, 
 }  // namespace
 
 struct HookRunner::Child {
-  Child(HookRunner* runner, std::string app_id, pid_t pid, int fd)
-      : app_id(std::move(app_id)),
+  Child(HookRunner* runner, std::string key, pid_t pid, int fd)
+      : key(std::move(key)),
         pid(pid),
         fd(fd),
         watch(runner->loop_, [runner, this](uint32_t) { runner->OnReady(this); }),
         timer(runner->loop_->NewTimer([this] {
-          LogWarning("start_app_hook_hangs", {{"app", this->app_id}});
+          LogWarning("start_app_hook_hangs", {{"app", AppIdOf(this->key)}});
           KillAll();
         })) {}
   ~Child() {
@@ -84,7 +89,7 @@ struct HookRunner::Child {
   // With what it has started itself; its number is its own until it is waited for.
   void KillAll() const { kill(-pid, SIGKILL); }
 
-  const std::string app_id;
+  const std::string key;
   const pid_t pid;
   // Of the process: readable once it is dead.
   const int fd;
@@ -106,20 +111,21 @@ HookRunner::~HookRunner() {
   }
 }
 
-bool HookRunner::Run(const std::string& app_id, uid_t app_uid) {
+bool HookRunner::Run(const std::string& key, const AppOwner& owner) {
+  const std::string app_id = AppIdOf(key);
   pid_t pid = -1;
   // No program should take an app for an option.
-  int error = absl::StartsWith(app_id, "-") ? EINVAL : Spawn(program_, app_id, app_uid, &pid);
+  int error = absl::StartsWith(app_id, "-") ? EINVAL : Spawn(program_, app_id, owner, &pid);
   if (error == 0) {
     if (const int fd = pidfd_open(pid, 0); fd < 0) {
       error = errno;
     } else {
-      auto child = std::make_unique<Child>(this, app_id, pid, fd);
+      auto child = std::make_unique<Child>(this, key, pid, fd);
       if (child->watch.Start(fd).ok()) {
         child->timer->Arm(timeout_);
         Child* const raw = child.get();
         children_.emplace(raw, std::move(child));
-        LogInfo("app_start", {{"app", app_id}, {"uid", app_uid}});
+        LogInfo("app_start", {{"app", app_id}, {"uid", owner.uid}});
         return true;
       }
       error = EMFILE;
@@ -139,15 +145,15 @@ void HookRunner::OnReady(Child* child) {
   }
   if (info.si_code != CLD_EXITED || info.si_status != 0) {
     LogWarning("start_app_hook_failed",
-               {{"app", child->app_id},
+               {{"app", AppIdOf(child->key)},
                 {info.si_code == CLD_EXITED ? "exit_code" : "signal", info.si_status}});
   }
-  const std::string app_id = child->app_id;
+  const std::string key = child->key;
   const auto it = children_.find(child);
   child->watch.Stop();
   loop_->DeleteLater(std::move(it->second));
   children_.erase(it);
-  on_ended_(app_id);
+  on_ended_(key);
 }
 
 }  // namespace bellwire::agent

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/loop/run_loop_until.h"
@@ -46,13 +47,15 @@ class HookRunnerTest : public testing::Test {
 TEST_F(HookRunnerTest, IsToldTheAppAndItsUserAndNothingOfTheService) {
   setenv("NOTIFY_SOCKET", "/run/nowhere", 1);
   HookRunner runner = Runner(
-      Script("hook", "echo \"$# $1 $BELLWIRE_APP_UID [$NOTIFY_SOCKET]\" > " + dir_.PathOf("out")));
-  ASSERT_TRUE(runner.Run("com.example.mail", 1234));
+      Script("hook", "echo \"$# $1 $BELLWIRE_APP_UID $BELLWIRE_APP_SANDBOX [$NOTIFY_SOCKET]\" > " +
+                         dir_.PathOf("out")));
+  const AppOwner owner(1234, "flatpak:mail");
+  ASSERT_TRUE(runner.Run(AppKey(owner, "com.example.mail"), owner));
   EXPECT_TRUE(ended_.empty()) << "nobody waits for it";
   ASSERT_TRUE(WaitForEnds(1));
   unsetenv("NOTIFY_SOCKET");
-  EXPECT_EQ(ended_, std::vector<std::string>{"com.example.mail"});
-  EXPECT_EQ(Text("out"), "1 com.example.mail 1234 []\n");
+  EXPECT_EQ(ended_, std::vector<std::string>{"app:1234:flatpak:mail:com.example.mail"});
+  EXPECT_EQ(Text("out"), "1 com.example.mail 1234 flatpak:mail []\n");
 }
 
 TEST_F(HookRunnerTest, OneThatHangsIsKilledWithItsChildrenAndHoldsUpNobody) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/apps/subscription.h"
 
 namespace bellwire::agent {
@@ -17,7 +18,7 @@ inline absl::string_view InstanceInLogs(absl::string_view instance) {
 }
 // What logs say of an app, which is its id, or of a subscription.
 inline std::string NameInLogs(absl::string_view app_id) {
-  if (!IsSubscriptionKey(app_id)) return std::string(app_id);
+  if (!IsSubscriptionKey(app_id)) return AppIdOf(app_id);
   return absl::StrCat(CompanionKeyOf(app_id), InstanceInLogs(InstanceOf(app_id)));
 }
 

@@ -1,6 +1,7 @@
 #include "device-agent/apps/peer_identity.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -36,6 +37,14 @@ std::string ReadText(const std::string& path) {
   close(fd);
   text.resize(size);
   return text;
+}
+
+// Empty: it can't be read, or is longer than any path is.
+std::string ReadExecutable(pid_t pid) {
+  std::string path(PATH_MAX, '\0');
+  const ssize_t n = readlink(absl::StrCat("/proc/", pid, "/exe").c_str(), path.data(), path.size());
+  path.resize(n <= 0 || n == static_cast<ssize_t>(path.size()) ? 0 : static_cast<size_t>(n));
+  return path;
 }
 
 bool IsDigits(absl::string_view text) {
@@ -96,10 +105,12 @@ std::string SandboxOfFlatpakInfo(absl::string_view info) {
   return "";
 }
 
-absl::StatusOr<AppOwner> IdentifyPeer(const net::PeerCredentials& peer) {
-  AppOwner owner(peer.uid);
+absl::StatusOr<PeerIdentity> IdentifyPeer(const net::PeerCredentials& peer) {
+  PeerIdentity identity{.owner = AppOwner(peer.uid), .executable = ""};
+  AppOwner& owner = identity.owner;
   // Of a pid namespace that is not below ours.
-  if (peer.pid <= 0) return owner;
+  if (peer.pid <= 0) return identity;
+  identity.executable = ReadExecutable(peer.pid);
   owner.sandbox =
       SandboxOfFlatpakInfo(ReadText(absl::StrCat("/proc/", peer.pid, "/root/.flatpak-info")));
   if (owner.sandbox.empty()) {
@@ -114,7 +125,7 @@ absl::StatusOr<AppOwner> IdentifyPeer(const net::PeerCredentials& peer) {
     gone = kill(peer.pid, 0) != 0 && errno == ESRCH;
   }
   if (gone) return absl::FailedPreconditionError("the process that connected is gone");
-  return owner;
+  return identity;
 }
 
 }  // namespace bellwire::agent

@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "gtest/gtest.h"
 
 extern "C" {  // Which glibc 2.36 forgets.
@@ -51,9 +53,10 @@ TEST(SandboxOfFlatpakInfoTest, IsItsApplication) {
 TEST(IdentifyPeerTest, ALivingProcessIsWhoItIs) {
   const int fd = pidfd_open(getpid(), 0);
   ASSERT_GE(fd, 0);
-  const auto owner = IdentifyPeer({.uid = 1000, .gid = 1000, .pid = getpid(), .pidfd = fd});
-  ASSERT_TRUE(owner.ok()) << owner.status();
-  EXPECT_EQ(owner->uid, 1000u);
+  const auto peer = IdentifyPeer({.uid = 1000, .gid = 1000, .pid = getpid(), .pidfd = fd});
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->owner.uid, 1000u);
+  EXPECT_EQ(peer->executable, std::filesystem::read_symlink("/proc/self/exe"));
   close(fd);
 }
 
@@ -71,9 +74,10 @@ TEST(IdentifyPeerTest, OneThatIsGoneIsNobody) {
 }
 
 TEST(IdentifyPeerTest, OfAnotherNamespaceTheUserIsAllThatIsKnown) {
-  const auto owner = IdentifyPeer({.uid = 1000, .gid = 1000, .pid = 0, .pidfd = -1});
-  ASSERT_TRUE(owner.ok()) << owner.status();
-  EXPECT_EQ(*owner, AppOwner(1000));
+  const auto peer = IdentifyPeer({.uid = 1000, .gid = 1000, .pid = 0, .pidfd = -1});
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->owner, AppOwner(1000));
+  EXPECT_EQ(peer->executable, "");
 }
 
 }  // namespace

@@ -34,8 +34,7 @@ struct Subscription {
   friend bool operator==(const Subscription&, const Subscription&) = default;
 };
 
-// Wherever an app has its app id, a subscription has its key, which is no app id because of the
-// colons: "sub:UID:INSTANCE". A companion's connection has the key of the empty instance, which no
+// Wherever an app has its key (app_key.h), a subscription has this: "sub:UID:INSTANCE". A companion's connection has the key of the empty instance, which no
 // subscription has.
 inline std::string SubscriptionKey(uid_t uid, absl::string_view instance) {
   return absl::StrCat("sub:", uid, ":", instance);

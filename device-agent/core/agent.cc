@@ -20,6 +20,7 @@
 #include "crypto/device_key.h"
 #include "crypto/file_util.h"
 #include "device-agent/apps/app_hub.h"
+#include "device-agent/apps/app_policy.h"
 #include "device-agent/apps/hook_runner.h"
 #include "device-agent/apps/peer_identity.h"
 #include "device-agent/core/agent_core.h"
@@ -124,7 +125,7 @@ class AgentImpl final : public Agent {
  public:
   AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
             std::unique_ptr<Inbox> inbox, std::shared_ptr<net::TlsClientContext> tls,
-            const AgentOptions& options)
+            AppPolicy policy, const AgentOptions& options)
       : state_(std::move(state)),
         key_(std::move(key)),
         inbox_(std::move(inbox)),
@@ -134,7 +135,7 @@ class AgentImpl final : public Agent {
         loop_(RealClock(), net::Suspend::kBetweenTurns),
         tls_(&loop_, std::move(tls)),
         hooks_(&loop_, options.start_app_hook,
-               [this](const std::string& app_id) { core_.OnAppStartEnded(app_id); }),
+               [this](const std::string& key) { core_.OnAppStartEnded(key); }),
         heartbeat_(MakeHeartbeat(options, state_->PathOf("networks.state"), &network_names_)),
         network_watch_(WatchNetwork()),
         clock_watch_(WatchClock()),
@@ -150,6 +151,7 @@ class AgentImpl final : public Agent {
                .agent_uid = geteuid(),
                .max_app_connections = MaxAppConnections(),
                .start_app = StartApp(options.start_app_hook),
+               .policy = std::move(policy),
                .set_network =
                    [this](const v1::SetNetwork& request) {
                      return TakeNetworkName(request, ReadDefaultRoute().interface, &network_names_);
@@ -162,7 +164,7 @@ class AgentImpl final : public Agent {
 
   absl::Status Listen(mode_t mode) {
     auto on_accept = [this](std::unique_ptr<net::Stream> stream, const net::PeerCredentials& peer) {
-      absl::StatusOr<AppOwner> who = IdentifyPeer(peer);
+      absl::StatusOr<PeerIdentity> who = IdentifyPeer(peer);
       if (!who.ok()) {
         if (const auto unsaid = refusals_.Take()) {
           LogInfo("app_refused",
@@ -170,7 +172,7 @@ class AgentImpl final : public Agent {
         }
         return;
       }
-      core_.AcceptApp(std::move(stream), *std::move(who));
+      core_.AcceptApp(std::move(stream), std::move(who->owner), std::move(who->executable));
     };
     BELLWIRE_ASSIGN_OR_RETURN(
         listener_,
@@ -206,6 +208,7 @@ class AgentImpl final : public Agent {
 
   void Reload() override {
     loop_.Post([this] {
+      ReloadPolicy();
       if (options_.ca_path.empty()) {
         return LogInfo("hangup_ignored", {{"reason", "the pin is a flag: nothing to read again"}});
       }
@@ -244,9 +247,21 @@ class AgentImpl final : public Agent {
   const std::string& device_id() const override { return device_id_; }
 
  private:
-  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp(const std::string& hook) {
+  absl::AnyInvocable<bool(const std::string&, const AppOwner&)> StartApp(const std::string& hook) {
     if (hook.empty()) return nullptr;
-    return [this](const std::string& app_id, uid_t uid) { return hooks_.Run(app_id, uid); };
+    return [this](const std::string& key, const AppOwner& who) { return hooks_.Run(key, who); };
+  }
+
+  void ReloadPolicy() {
+    if (options_.policy_path.empty()) return;
+    absl::StatusOr<AppPolicy> policy = AppPolicy::Load(options_.policy_path);
+    if (!policy.ok()) {
+      return LogError("reload_failed", {{"what", options_.policy_path},
+                                        {"error", policy.status().message()},
+                                        {"consequence", "the policy stays as it was"}});
+    }
+    LogInfo("reloaded", {{"what", options_.policy_path}, {"rules", policy->rules()}});
+    core_.SetPolicy(*std::move(policy));
   }
 
   // The loop runs, and is awake. Not on every event: a busy phone has many of them.
@@ -347,6 +362,10 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
     return absl::InvalidArgumentError("the heartbeat interval must be positive");
   }
   BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsClientContext> tls, MakeTlsContext(options));
+  AppPolicy policy;
+  if (!options.policy_path.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(policy, AppPolicy::Load(options.policy_path));
+  }
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                             StateDirectory::Lock(options.state_dir));
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKey> key,
@@ -354,7 +373,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Inbox> inbox,
                             Inbox::Open(state->PathOf("inbox.db"), RealClock(), BootId()));
   auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
-                                           std::move(tls), options);
+                                           std::move(tls), std::move(policy), options);
   BELLWIRE_RETURN_IF_ERROR(agent->Listen(options.socket_mode));
   return agent;
 }

@@ -34,6 +34,8 @@ struct AgentOptions {
   std::string socket_path;
   // Who may connect; whom a connection may speak for is decided by its SO_PEERCRED, not by this.
   mode_t socket_mode = 0666;
+  // Who may use which app id (app_policy.h). Empty: everybody may use every one.
+  std::string policy_path;
   // A program that starts an app which is not running and has messages (hook_runner.h). Empty: apps are not
   // started, and get their messages when they connect.
   std::string start_app_hook;
@@ -58,10 +60,12 @@ class Agent {
  public:
   // Opens the state directory, takes its lock, and listens on the socket; the server need not be
   // reachable. Fails with
-  //   INVALID_ARGUMENT     an option is missing or malformed
+  //   INVALID_ARGUMENT     an option is missing or malformed, or the policy is (BAD_POLICY)
+  //   NOT_FOUND            there is no such policy file
   //   FAILED_PRECONDITION  another agent runs on this state directory (STATE_DIRECTORY_IN_USE) or
   //   this
-  //                        socket (SOCKET_IN_USE); device.key is damaged or readable by others
+  //                        socket (SOCKET_IN_USE); device.key is damaged or readable by others;
+  //                        others can write the policy (POLICY_NOT_PRIVATE)
   //   DATA_LOSS            DATABASE_DAMAGED: inbox.db is damaged; the message says what to do
   //   UNAVAILABLE          the file system refuses
   static absl::StatusOr<std::unique_ptr<Agent>> Start(const AgentOptions& options);
@@ -74,8 +78,9 @@ class Agent {
   // Makes Run() return soon; nothing acknowledged is lost. Thread-safe.
   virtual void Stop() = 0;
 
-  // Reads the file of authorities again, for the next connection to a server; logs what came of it.
-  // The present connection goes on. Thread-safe.
+  // Reads the file of authorities again, for the next connection to a server, and the policy; logs what
+  // came of it. The connection to the server goes on, and so do those of apps that the policy still
+  // allows. A file that is no good changes nothing. Thread-safe.
   virtual void Reload() = 0;
 
   // What it has counted. Asks the agent's thread while Run() is running, and adds nothing if that

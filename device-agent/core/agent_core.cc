@@ -84,7 +84,9 @@ AgentCore::AgentCore(net::EventLoop* loop, Inbox* inbox, const DeviceKey* key,
       topics_(&loop->clock(), this),
       meter_(loop->clock().Boottime()),
       starter_(&loop->clock(), [this](const std::string& app_id) { return StartApp(app_id); }),
-      hub_(loop, inbox, options_.agent_uid, this, options_.max_app_connections) {}
+      hub_(loop, inbox, options_.agent_uid, this, options_.max_app_connections) {
+  hub_.SetPolicy(std::move(options_.policy));
+}
 
 AgentCore::~AgentCore() { *alive_ = false; }
 
@@ -101,9 +103,10 @@ void AgentCore::Stop() {
   ArmTimer();
 }
 
-void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who) {
+void AgentCore::AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who,
+                          std::string executable) {
   CheckSuspend();
-  hub_.Accept(std::move(stream), std::move(who));
+  hub_.Accept(std::move(stream), std::move(who), std::move(executable));
   link_.OnAwake();
   ArmTimer();
 }
@@ -372,7 +375,7 @@ void AgentCore::WantStarted(const std::string& app_id) {
 
 bool AgentCore::StartApp(const std::string& app_id) {
   const Registration* registration = inbox_->Find(app_id);
-  return registration != nullptr && options_.start_app(app_id, registration->owner.uid);
+  return registration != nullptr && options_.start_app(app_id, registration->owner);
 }
 
 void AgentCore::StartAppsInArrears() {

@@ -19,6 +19,7 @@
 #include "crypto/device_key.h"
 #include "device-agent/apps/app_hub.h"
 #include "device-agent/apps/app_owner.h"
+#include "device-agent/apps/app_policy.h"
 #include "device-agent/apps/app_starter.h"
 #include "device-agent/apps/subscription.h"
 #include "device-agent/core/app_ack_outbox.h"
@@ -66,7 +67,9 @@ class AgentCore final : private ServerLink::Owner,
     size_t max_app_connections = kMaxAppConnections;
     // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
     // it can't be tried. Empty: apps are not started.
-    absl::AnyInvocable<bool(const std::string& app_id, uid_t app_uid)> start_app;
+    absl::AnyInvocable<bool(const std::string& app_id, const AppOwner& owner)> start_app;
+    // Who may use which app id.
+    AppPolicy policy;
     // Takes what the system says of a network, for the heartbeat; INVALID_ARGUMENT if it makes no sense. Empty:
     // nobody wants to know.
     absl::AnyInvocable<absl::Status(const v1::SetNetwork& request)> set_network;
@@ -89,8 +92,10 @@ class AgentCore final : private ServerLink::Owner,
 
   // Whether an app of this user may connect now; AppHub::NotAdmitted() is for who may not.
   bool AdmitApp(uid_t uid) { return hub_.Admit(uid); }
-  // An app connected; `who` is who the kernel says it is.
-  void AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who);
+  // An app connected; `who`, and what it runs, as the kernel says.
+  void AcceptApp(std::unique_ptr<net::Stream> stream, AppOwner who, std::string executable = "");
+  // As AppHub::SetPolicy.
+  void SetPolicy(AppPolicy policy) { hub_.SetPolicy(std::move(policy)); }
   // What start_app began is done.
   void OnAppStartEnded(const std::string& app_id) { starter_.OnEnded(app_id); }
 

@@ -407,7 +407,7 @@ TEST_F(AgentCoreTest, ANewServerGivesNewTokensByItself) {
   EXPECT_EQ(app->tokens.size(), 2u);
   EXPECT_EQ(app->tokens.back(), server_.TokenOf(kMail));
   // Also for the app that is not running; and sequence numbers begin anew.
-  EXPECT_EQ(inbox_->Find(kChat)->token, server_.TokenOf(kChat));
+  EXPECT_EQ(inbox_->Find(AppKey(kUser, kChat))->token, server_.TokenOf(kChat));
   server_.Push(1, IdOf(kMail));
   Run(kSoon);
   EXPECT_EQ(app->got, (Strings{"message 1", "message 1"}));
@@ -415,25 +415,37 @@ TEST_F(AgentCoreTest, ANewServerGivesNewTokensByItself) {
 
 // --- Who may do what. ---
 
-TEST_F(AgentCoreTest, AnAppIdBelongsToWhoRegisteredIt) {
+TEST_F(AgentCoreTest, TheSameAppIdOfAnotherUserIsAnotherApp) {
   App(kMail)->Close();
   server_.Push(1, IdOf(kMail));
   Run(kSoon);
+  // Nobody gets what another one has, and nobody keeps anybody out.
   for (const uid_t uid : {kUser + 1, uid_t{0}, kAgentUid}) {
-    auto thief = App(kMail, true, uid);
-    EXPECT_EQ(thief->errors, std::vector{v1::Error::PERMISSION_DENIED}) << uid;
-    EXPECT_TRUE(thief->closed());
-    EXPECT_TRUE(thief->tokens.empty());
-    EXPECT_TRUE(thief->got.empty());
+    auto other = App(kMail, true, uid);
+    ASSERT_EQ(other->tokens.size(), 1u) << uid;
+    EXPECT_NE(other->tokens[0], server_.TokenOf(kMail));
+    EXPECT_EQ(other->errors, std::vector<v1::Error::Code>{});
+    EXPECT_EQ(other->got, Strings{});
+    other->Unregister();
+    Run(kSoon);
+    EXPECT_EQ(other->unregistered, 1);
   }
   KillAgent();
   StartAgent();
-  auto thief = App(kMail, true, kUser + 1);
-  EXPECT_EQ(thief->errors, std::vector{v1::Error::PERMISSION_DENIED}) << "also after a restart";
-  EXPECT_EQ(App(kMail)->got, Messages(1, 1));
+  RunUntilReady();
+  auto other = App(kMail, true, kUser + 1);
+  EXPECT_EQ(other->got, Strings{}) << "also after a restart";
+  server_.Push(2,
+               IdOf(other->tokens.at(0).find("@2") != std::string::npos ? absl::StrCat(kMail, "@2")
+                                                                        : std::string(kMail)));
+  Run(kSoon);
+  EXPECT_EQ(other->got, Messages(2, 2));
+  auto mail = App(kMail);
+  EXPECT_EQ(mail->tokens, Strings{server_.TokenOf(kMail)});
+  EXPECT_EQ(mail->got, Messages(1, 1));
 }
 
-TEST_F(AgentCoreTest, AnAppIdBelongsToItsSandboxToo) {
+TEST_F(AgentCoreTest, TheSameAppIdInAnotherSandboxIsAnotherApp) {
   const AppOwner owner(kUser, "flatpak:com.example.mail");
   App(kMail, true, owner);
   server_.Push(1, IdOf(kMail));
@@ -441,13 +453,47 @@ TEST_F(AgentCoreTest, AnAppIdBelongsToItsSandboxToo) {
   KillAgent();
   StartAgent();
   RunUntilReady();
-  for (const AppOwner& thief : {AppOwner(kUser), AppOwner(kUser, "flatpak:com.example.evil"),
+  Strings tokens = {server_.TokenOf(kMail)};
+  for (const AppOwner& other : {AppOwner(kUser), AppOwner(kUser, "flatpak:com.example.evil"),
                                 AppOwner(kUser + 1, "flatpak:com.example.mail")}) {
-    auto app = App(kMail, true, thief);
-    EXPECT_EQ(app->errors, std::vector{v1::Error::PERMISSION_DENIED}) << thief.sandbox;
+    auto app = App(kMail, true, other);
+    ASSERT_EQ(app->tokens.size(), 1u) << other.sandbox;
+    EXPECT_EQ(std::count(tokens.begin(), tokens.end(), app->tokens[0]), 0) << app->tokens[0];
+    tokens.push_back(app->tokens[0]);
     EXPECT_EQ(app->got, Strings{});
   }
   EXPECT_EQ(App(kMail, true, owner)->got, Messages(1, 1));
+}
+
+TEST_F(AgentCoreTest, AServerThatKnowsOneUserOfAnAppOnlyGivesNobodyAnothersToken) {
+  server_.knows_owners = false;
+  auto mail = App(kMail);
+  auto other = App(kMail, true, kUser + 1);
+  EXPECT_EQ(other->errors, std::vector{v1::Error::LIMIT_REACHED});
+  EXPECT_EQ(other->tokens, Strings{});
+  other->Unregister();
+  Run(kSoon);
+  server_.Push(1, IdOf(kMail));
+  Run(kSoon);
+  EXPECT_EQ(mail->got, Messages(1, 1)) << "and nobody ended it";
+  EXPECT_EQ(server_.connections, 1);
+  EXPECT_EQ(server_.app_requests,
+            (Strings{"register com.example.mail", "register com.example.mail"}));
+}
+
+TEST_F(AgentCoreTest, AnAppIdThatIsPinnedIsNobodyElses) {
+  auto squatter = App(kMail, true, kUser + 1);
+  EXPECT_EQ(squatter->tokens.size(), 1u);
+  core_->SetPolicy(*AppPolicy::Parse(absl::StrCat(kMail, " uid=", kUser, " sandbox=flatpak:mail")));
+  Run(kSoon);
+  EXPECT_EQ(squatter->errors, std::vector{v1::Error::PERMISSION_DENIED});
+  EXPECT_TRUE(squatter->closed());
+  for (const AppOwner& who : {AppOwner(kUser), AppOwner(kUser + 1, "flatpak:mail"), AppOwner(0)}) {
+    EXPECT_EQ(App(kMail, true, who)->errors, std::vector{v1::Error::PERMISSION_DENIED});
+  }
+  auto mail = App(kMail, true, AppOwner(kUser, "flatpak:mail"));
+  EXPECT_EQ(mail->tokens.size(), 1u);
+  EXPECT_TRUE(App(kChat, true, kUser + 1)->errors.empty()) << "nobody pinned that one";
 }
 
 TEST_F(AgentCoreTest, AnAppThatIsNotRunningIsStarted) {
@@ -503,13 +549,19 @@ TEST_F(AgentCoreTest, AnAppThatDiesOnItsMessagesIsStartedAgainWithABeat) {
   EXPECT_EQ(*started_, Strings{kMail});
 }
 
-TEST_F(AgentCoreTest, WhoIsConnectedHoldsTheIdEvenBeforeThereIsAToken) {
+TEST_F(AgentCoreTest, WhoAsksFirstKeepsNobodyOutBeforeThereIsAToken) {
   server_.Drop();
   network_.StopListening(kServer);
   auto first = App(kMail);
   auto second = App(kMail, true, kUser + 1);
-  EXPECT_EQ(second->errors, std::vector{v1::Error::PERMISSION_DENIED});
+  EXPECT_TRUE(second->errors.empty());
   EXPECT_FALSE(first->closed());
+  network_.Listen(
+      kServer, [this](std::unique_ptr<net::Stream> stream) { server_.Accept(std::move(stream)); });
+  RunUntilReady();
+  ASSERT_EQ(first->tokens.size(), 1u);
+  ASSERT_EQ(second->tokens.size(), 1u);
+  EXPECT_NE(first->tokens, second->tokens);
 }
 
 TEST_F(AgentCoreTest, ANewerConnectionOfTheSameAppTakesOver) {
@@ -669,7 +721,8 @@ TEST_F(AgentCoreTest, AnUnknownAppHearsSoAndMayAskAgain) {
   auto app = App(kMail);
   EXPECT_EQ(app->errors, std::vector{v1::Error::UNKNOWN_APP});
   EXPECT_FALSE(app->closed());
-  EXPECT_EQ(inbox_->Find(kMail), nullptr) << "nobody owns what the server does not know";
+  EXPECT_EQ(inbox_->Find(AppKey(kUser, kMail)), nullptr)
+      << "nobody owns what the server does not know";
   server_.register_outcome = AppRegistered::OK;
   app->Register();
   Run(kSoon);

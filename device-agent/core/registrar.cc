@@ -7,6 +7,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/apps/fair_share.h"
 #include "device-agent/apps/names_in_logs.h"
 
@@ -160,11 +161,16 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
   const Request request = std::move(it->second);
   requests_.erase(it);
   if (answer.registrations_tag() != 0) server_tag_ = answer.registrations_tag();
-  if (answer.outcome() == AppRegistered::OK) return OnToken(request, answer);
-
   const std::string& app_id = request.app_id;
+  Refusal refusal = RefusalOf(answer.outcome(), request.subscription.has_value());
+  if (answer.outcome() == AppRegistered::OK) {
+    if (!IsOfAnother(app_id, answer.registration_id())) return OnToken(request, answer);
+    // Its token is somebody else's: this app is neither told it nor may it end it.
+    refusal = {v1::Error::LIMIT_REACHED,
+               "the server knows one user of an app on a phone only: it has to be updated"};
+  }
+
   const auto want = wants_.find(app_id);
-  const Refusal refusal = RefusalOf(answer.outcome(), request.subscription.has_value());
   if (refusal.code == v1::Error::CODE_UNSPECIFIED) {
     want->second.request_id = 0;
     RetryLater();
@@ -176,6 +182,14 @@ absl::Status Registrar::OnAppRegistered(const AppRegistered& answer) {
   if (is_wanted) owner_->OnRefused(app_id, refusal.code, refusal.message);
   Pump();
   return KeepTag();
+}
+
+bool Registrar::IsOfAnother(const std::string& app_id, uint64_t registration_id) const {
+  const auto& all = inbox_->registrations();
+  return std::any_of(all.begin(), all.end(), [&](const auto& entry) {
+    return entry.second.registration_id == registration_id && entry.first != app_id &&
+           AppIdOf(entry.first) == AppIdOf(app_id);
+  });
 }
 
 absl::Status Registrar::OnToken(const Request& request, const AppRegistered& answer) {
@@ -194,7 +208,8 @@ absl::Status Registrar::OnToken(const Request& request, const AppRegistered& ans
   // Before the want is forgotten: if the disk fails, the next session asks again.
   if (is_news || known->subscription != request.subscription) {
     BELLWIRE_RETURN_IF_ERROR(inbox_->Register(
-        app_id, {wish.owner, answer.registration_id(), token, request.subscription}));
+        app_id,
+        {wish.owner, answer.registration_id(), token, request.subscription, request.server_owner}));
   }
   backoff_.Reset();
   wants_.erase(want);
@@ -210,7 +225,8 @@ absl::Status Registrar::OnToken(const Request& request, const AppRegistered& ans
   } else {
     if (is_news) {
       if (const auto unsaid = registered_.Take()) {
-        LogInfo("app_registered", {{"app", NameInLogs(app_id)}, {"unsaid", *unsaid}});
+        LogInfo("app_registered",
+                {{"app", NameInLogs(app_id)}, {"uid", wish.owner.uid}, {"unsaid", *unsaid}});
       }
     }
     if (is_news || wish.asked) owner_->OnRegistered(app_id);
@@ -267,7 +283,13 @@ void Registrar::Pump() {
 }
 
 void Registrar::AskFor(const std::string& app_id, Wish* wish) {
-  wish->request_id = NewRequest({.app_id = app_id, .subscription = wish->subscription});
+  std::string server_owner;
+  if (!wish->subscription.has_value()) {
+    const Registration* known = inbox_->Find(app_id);
+    server_owner = known != nullptr ? known->server_owner : names_->AppOwnerOf(app_id);
+  }
+  wish->request_id = NewRequest(
+      {.app_id = app_id, .subscription = wish->subscription, .server_owner = server_owner});
   device::v1::AgentFrame frame;
   device::v1::RegisterApp* request = frame.mutable_register_app();
   request->set_request_id(wish->request_id);
@@ -278,7 +300,8 @@ void Registrar::AskFor(const std::string& app_id, Wish* wish) {
     subscription->set_vapid_key(wish->subscription->vapid_key);
     subscription->set_receipts(wish->subscription->receipts);
   } else {
-    request->set_app_id(app_id);
+    request->set_app_id(AppIdOf(app_id));
+    request->set_owner(server_owner);
   }
   owner_->SendRequest(frame);
 }
@@ -287,13 +310,15 @@ void Registrar::AskToRemove(const std::string& app_id) {
   device::v1::AgentFrame frame;
   device::v1::RemoveApp* request = frame.mutable_remove_app();
   request->set_request_id(NewRequest({.app_id = app_id, .removal = true}));
+  const Removal& removal = inbox_->RemovalOf(app_id);
   if (IsSubscriptionKey(app_id)) {
     request->set_instance(names_->InstanceOf(app_id));
   } else {
-    request->set_app_id(app_id);
+    request->set_app_id(AppIdOf(app_id));
+    request->set_owner(removal.server_owner);
   }
   // Another registration is none of this removal's business, whenever it arrives.
-  request->set_registration_id(inbox_->RemovedRegistration(app_id));
+  request->set_registration_id(removal.registration_id);
   owner_->SendRequest(frame);
 }
 

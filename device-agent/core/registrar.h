@@ -87,9 +87,13 @@ class Registrar {
     bool removal = false;
     // Of a subscription that is to be registered: what it was said to be.
     std::optional<Subscription> subscription;
+    // Of an app that is to be registered: RegisterApp.owner.
+    std::string server_owner;
   };
 
   absl::Status OnToken(const Request& request, const device::v1::AppRegistered& answer);
+  // Whether the registration is another app's, or another user's, here.
+  bool IsOfAnother(const std::string& app_id, uint64_t registration_id) const;
   // Whether this user may have another app on this phone, or another subscription of this owner.
   bool HasPlaceFor(uid_t uid, const std::optional<Subscription>& subscription) const;
   // Asks what may be asked now.

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/apps/names_in_logs.h"
 #include "device-agent/testing/temp_dir.h"
 #include "gmock/gmock.h"
@@ -68,6 +70,8 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
   device::v1::Subscription subscription_;
   // Of the last removal.
   uint64_t removed_registration_ = 0;
+  // Of apps that were asked for, and of what was removed.
+  std::vector<std::string> owners_;
 
  private:
   void SendRequest(const device::v1::AgentFrame& frame) override {
@@ -79,11 +83,13 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
     } else if (frame.has_register_app()) {
       asked_.push_back(
           {frame.register_app().request_id(), "register " + frame.register_app().app_id()});
+      owners_.push_back(frame.register_app().owner());
     } else {
       asked_.push_back(
           {frame.remove_app().request_id(), absl::StrCat("remove ", frame.remove_app().app_id(),
                                                          Names(frame.remove_app().instance()))});
       removed_registration_ = frame.remove_app().registration_id();
+      owners_.push_back(frame.remove_app().owner());
     }
   }
   void OnRegistered(const std::string& app_id) override { registered_.push_back(app_id); }
@@ -99,6 +105,47 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
 
   size_t told_ = 0;
 };
+
+TEST_F(RegistrarTest, TheServerTellsUsersApartWithoutLearningWhoTheyAre) {
+  const std::string alices = AppKey(1000, kMail);
+  const std::string bobs = AppKey(1001, kMail);
+  registrar_.OnSessionStart(0);
+  registrar_.Want(alices, 1000);
+  registrar_.Want(bobs, 1001);
+  registrar_.Want(AppKey(1000, "com.example.chat"), 1000);
+  EXPECT_EQ(NewlyAsked(),
+            "register com.example.mail, register com.example.mail, register com.example.chat");
+  ASSERT_EQ(owners_.size(), 3u);
+  EXPECT_EQ(std::set<std::string>(owners_.begin(), owners_.end()).size(), 3u)
+      << "nor which apps are one user's";
+  for (const std::string& owner : owners_) EXPECT_EQ(owner.size(), 16u);
+  const std::string bob = owners_[1];
+  EXPECT_EQ(bob, names_.AppOwnerOf(bobs));
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(asked_[0].request_id, 1)).ok());
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(asked_[1].request_id, 2)).ok());
+  EXPECT_EQ(registered_, (std::vector<std::string>{alices, bobs}));
+  ASSERT_TRUE(registrar_.Unregister(bobs).ok());
+  EXPECT_EQ(NewlyAsked(), "remove com.example.mail");
+  EXPECT_EQ(removed_registration_, 2u);
+  EXPECT_EQ(owners_.back(), bob);
+  EXPECT_NE(inbox_->Find(alices), nullptr);
+}
+
+// Of an agent that told no owners: with another one it would get another token.
+TEST_F(RegistrarTest, ARegistrationKeepsTheOwnerThatTheServerKnows) {
+  const std::string key = AppKey(1000, kMail);
+  ASSERT_TRUE(inbox_->Register(key, {.owner = 1000, .registration_id = 7, .token = "token"}).ok());
+  registrar_.OnSessionStart(/*server_tag=*/5);
+  EXPECT_EQ(NewlyAsked(), "register com.example.mail");
+  EXPECT_EQ(owners_, std::vector<std::string>{""});
+  ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 7)).ok());
+  ASSERT_TRUE(registrar_.Unregister(key).ok());
+  EXPECT_EQ(NewlyAsked(), "remove com.example.mail");
+  EXPECT_EQ(owners_.back(), "");
+  ASSERT_TRUE(registrar_.OnAppRemoved(Removed(LastRequest())).ok());
+  registrar_.Want(key, 1000);
+  EXPECT_EQ(owners_.back(), names_.AppOwnerOf(key)) << "a new life has one";
+}
 
 TEST_F(RegistrarTest, AsksOnceThereIsASession) {
   registrar_.Want(kMail, kUser);
@@ -224,8 +271,9 @@ TEST_F(RegistrarSubscriptionTest, TheLogTellsSubscriptionsApartAndNoMore) {
   registrar_.Want(kMail, kUser);
   ASSERT_TRUE(registrar_.OnAppRegistered(Ok(LastRequest(), 2)).ok());
   const std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("event=app_registered app=sub:1000:push:1a2b3c4d unsaid=0\n"));
-  EXPECT_THAT(log, HasSubstr("event=app_registered app=com.example.mail unsaid=0\n"));
+  EXPECT_THAT(log,
+              HasSubstr("event=app_registered app=sub:1000:push:1a2b3c4d uid=1000 unsaid=0\n"));
+  EXPECT_THAT(log, HasSubstr("event=app_registered app=com.example.mail uid=1000 unsaid=0\n"));
   EXPECT_EQ(NameInLogs("sub:1000:"), "sub:1000:");
 }
 

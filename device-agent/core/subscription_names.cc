@@ -20,6 +20,10 @@ std::string SubscriptionNames::OwnerOf(uid_t uid, absl::string_view owner) const
   return Digest(absl::StrCat("owner:", uid, ":", owner)).substr(0, kOwnerBytes);
 }
 
+std::string SubscriptionNames::AppOwnerOf(absl::string_view app_key) const {
+  return Digest(absl::StrCat("app owner:", app_key)).substr(0, kOwnerBytes);
+}
+
 std::string SubscriptionNames::Digest(absl::string_view text) const {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   unsigned int size = 0;

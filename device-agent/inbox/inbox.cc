@@ -82,6 +82,7 @@ absl::Status Inbox::Load() {
                                                .vapid_key = std::string(row.Bytes(7)),
                                                .receipts = row.Int(8) != 0};
     }
+    registration.server_owner = std::string(row.Bytes(9));
     const uint64_t given = Unsigned(row.Int(4));
     given_.try_emplace(registration.registration_id,
                        Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
@@ -89,7 +90,8 @@ absl::Status Inbox::Load() {
     state.registrations.emplace(app_id, std::move(registration));
   }));
   BELLWIRE_RETURN_IF_ERROR(each(sql_->all_removals, [&state](const Statement& row) {
-    state.removals.emplace(std::string(row.Bytes(0)), Unsigned(row.Int(1)));
+    state.removals.emplace(std::string(row.Bytes(0)),
+                           Removal{Unsigned(row.Int(1)), std::string(row.Bytes(2))});
   }));
   BELLWIRE_RETURN_IF_ERROR(each(sql_->count_items, [&state](const Statement& row) {
     state.waiting.emplace(Unsigned(row.Int(0)), static_cast<size_t>(row.Int(1)));
@@ -242,6 +244,7 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
                                  .BindText(subscription.owner)
                                  .BindBlob(subscription.vapid_key)
                                  .BindInt(subscription.receipts ? 1 : 0)
+                                 .BindBlob(now.server_owner)
                                  .Run());
     state_.app_of[now.registration_id] = std::string(app_id);
     state_.registrations[std::string(app_id)] = std::move(now);
@@ -265,9 +268,10 @@ absl::Status Inbox::Unregister(absl::string_view app_id) {
         state_.removals.size() >= kMaxSubscriptions) {
       return absl::OkStatus();
     }
-    return Transact([&] { return PutRemoval(app_id, 0); });
+    return Transact([&] { return PutRemoval(app_id, {}); });
   }
   const uint64_t registration_id = registration->registration_id;
+  const Removal removal = {registration_id, registration->server_owner};
   BELLWIRE_RETURN_IF_ERROR(Transact([&]() -> absl::Status {
     std::vector<std::string> messages;
     size_t dropped = 0;
@@ -285,20 +289,24 @@ absl::Status Inbox::Unregister(absl::string_view app_id) {
     BELLWIRE_RETURN_IF_ERROR(sql_->erase_app.Reset().BindText(app_id).Run());
     state_.app_of.erase(registration_id);
     state_.registrations.erase(state_.registrations.find(app_id));
-    return PutRemoval(app_id, registration_id);
+    return PutRemoval(app_id, removal);
   }));
   given_.erase(registration_id);
   return absl::OkStatus();
 }
 
-absl::Status Inbox::PutRemoval(absl::string_view app_id, uint64_t registration_id) {
-  state_.removals[std::string(app_id)] = registration_id;
-  return sql_->put_removal.Reset().BindText(app_id).BindInt(Signed(registration_id)).Run();
+absl::Status Inbox::PutRemoval(absl::string_view app_id, Removal removal) {
+  const Removal& put = state_.removals[std::string(app_id)] = std::move(removal);
+  return sql_->put_removal.Reset()
+      .BindText(app_id)
+      .BindInt(Signed(put.registration_id))
+      .BindBlob(put.server_owner)
+      .Run();
 }
 
 std::vector<std::string> Inbox::PendingRemovals() const {
   std::vector<std::string> result;
-  for (const auto& [app_id, registration_id] : state_.removals) result.push_back(app_id);
+  for (const auto& [app_id, removal] : state_.removals) result.push_back(app_id);
   return result;
 }
 

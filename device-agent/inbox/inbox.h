@@ -62,8 +62,8 @@ struct InboxItem {
   std::string content;
 };
 
-// An app that the server knows on this device, or a subscription. Everything here that takes an app
-// id takes a subscription's key as well (subscription.h).
+// An app that the server knows on this device, or a subscription. What is called an app id here is the
+// key of either (app_key.h, subscription.h).
 struct Registration {
   // Only they may speak for the app.
   AppOwner owner;
@@ -73,6 +73,17 @@ struct Registration {
   std::string token;
   // Of a subscription: as the server was told.
   std::optional<Subscription> subscription;
+  // Of an app: what the server was told as RegisterApp.owner. Empty: nothing, by an agent that was
+  // older than that field.
+  std::string server_owner = "";
+};
+
+// What the server is to be told of a registration that has ended here.
+struct Removal {
+  // 0: whichever there is.
+  uint64_t registration_id = 0;
+  // As Registration has it.
+  std::string server_owner;
 };
 
 // An AppAck that the server has not certainly got.
@@ -186,8 +197,8 @@ class Inbox {
   // Apps that the server is still to be told about.
   bool IsRemovalPending(absl::string_view app_id) const { return state_.removals.contains(app_id); }
   std::vector<std::string> PendingRemovals() const;
-  // The registration that is to be removed; 0: whichever there is. REQUIRES: IsRemovalPending(app_id).
-  uint64_t RemovedRegistration(absl::string_view app_id) const {
+  // REQUIRES: IsRemovalPending(app_id).
+  const Removal& RemovalOf(absl::string_view app_id) const {
     return state_.removals.find(app_id)->second;
   }
   // The server has removed the app.
@@ -226,8 +237,7 @@ class Inbox {
     std::map<std::string, Registration, std::less<>> registrations;
     // Of registrations, back to the app.
     absl::flat_hash_map<uint64_t, std::string> app_of;
-    // app id -> registration id.
-    std::map<std::string, uint64_t, std::less<>> removals;
+    std::map<std::string, Removal, std::less<>> removals;
     // Items by registration id, also of apps not known.
     absl::flat_hash_map<uint64_t, size_t> waiting;
   };
@@ -268,7 +278,7 @@ class Inbox {
   absl::Status MakeRoom(uint64_t registration_id);
   absl::Status QueueAppAck(absl::string_view message_id, uint64_t registration_id,
                            device::v1::AppAck::Outcome outcome);
-  absl::Status PutRemoval(absl::string_view app_id, uint64_t registration_id);
+  absl::Status PutRemoval(absl::string_view app_id, Removal removal);
   // Whether items of this registration may be stored.
   bool Takes(uint64_t registration_id) const;
   uint64_t InFlightUpTo(uint64_t registration_id) const;

@@ -294,7 +294,7 @@ absl::Status Inbox::QueueAppAck(absl::string_view message_id, uint64_t registrat
 bool Inbox::Takes(uint64_t registration_id) const {
   if (state_.app_of.contains(registration_id)) return true;
   for (const auto& [app_id, removed] : state_.removals) {
-    if (removed == registration_id) return false;
+    if (removed.registration_id == registration_id) return false;
   }
   // An app that this inbox does not know: it was damaged and replaced, and the app has not come
   // back yet. Its messages wait for it, but a server can't invent apps without end.

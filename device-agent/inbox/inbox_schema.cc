@@ -10,7 +10,7 @@
 namespace bellwire::agent {
 namespace {
 
-constexpr int64_t kSchemaVersion = 3;
+constexpr int64_t kSchemaVersion = 4;
 
 // AUTOINCREMENT: a delivery id is never used twice, even after the newest row was deleted.
 // Unsigned 64-bit numbers are kept in SQLite's signed ones, bit by bit: never compare them in SQL.
@@ -54,12 +54,14 @@ CREATE TABLE apps(
   sandbox TEXT NOT NULL DEFAULT '',
   subscriber TEXT NOT NULL DEFAULT '',
   vapid_key BLOB NOT NULL DEFAULT x'',
-  receipts INTEGER NOT NULL DEFAULT 0
+  receipts INTEGER NOT NULL DEFAULT 0,
+  server_owner BLOB NOT NULL DEFAULT x''
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE removals(
   app_id TEXT PRIMARY KEY NOT NULL,
-  registration_id INTEGER NOT NULL
+  registration_id INTEGER NOT NULL,
+  server_owner BLOB NOT NULL DEFAULT x''
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE app_acks(
@@ -70,7 +72,7 @@ CREATE TABLE app_acks(
 ) STRICT;
 
 INSERT INTO meta VALUES('inbox_id', randomblob(16));
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 COMMIT;
 )";
 
@@ -92,6 +94,20 @@ ALTER TABLE apps ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN content BLOB NOT NULL DEFAULT x'';
 PRAGMA user_version = 3;
+COMMIT;
+)";
+
+// From version 3, in which an app id was one user's only. Apps get the keys of app_key.h. The server
+// knows their registrations without an owner, and they keep that: a token must not change with an
+// update. Whose a removal was nobody knows any more, and nobody needs to.
+constexpr char kAddAppKeys[] = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE apps ADD COLUMN server_owner BLOB NOT NULL DEFAULT x'';
+ALTER TABLE removals ADD COLUMN server_owner BLOB NOT NULL DEFAULT x'';
+UPDATE apps SET app_id = 'app:' || owner || ':' || sandbox || ':' || app_id
+  WHERE substr(app_id, 1, 4) <> 'sub:';
+UPDATE removals SET app_id = 'app:::' || app_id WHERE substr(app_id, 1, 4) <> 'sub:';
+PRAGMA user_version = 4;
 COMMIT;
 )";
 
@@ -122,6 +138,7 @@ absl::Status PrepareInboxSchema(Database* db) {
   BELLWIRE_RETURN_IF_ERROR(CheckIntegrity(db));
   if (version < 2) BELLWIRE_RETURN_IF_ERROR(db->Execute(kAddSandbox));
   if (version < 3) BELLWIRE_RETURN_IF_ERROR(db->Execute(kAddSubscriptions));
+  if (version < 4) BELLWIRE_RETURN_IF_ERROR(db->Execute(kAddAppKeys));
   return absl::OkStatus();
 }
 
@@ -170,17 +187,17 @@ absl::StatusOr<std::unique_ptr<InboxStatements>> InboxStatements::Prepare(Databa
       .count_items =
           prepare("SELECT registration_id, count(*) FROM items GROUP BY registration_id"),
 
-      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      .put_app = prepare("INSERT OR REPLACE INTO apps VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       .set_given = prepare("UPDATE apps SET given_up_to = ? WHERE registration_id = ?"),
       .erase_app = prepare("DELETE FROM apps WHERE app_id = ?"),
       .all_apps = prepare("SELECT app_id, owner, registration_id, token, given_up_to, sandbox,"
-                          " subscriber, vapid_key, receipts FROM apps"),
+                          " subscriber, vapid_key, receipts, server_owner FROM apps"),
       .void_tokens = prepare("UPDATE apps SET token = ''"),
       .void_token = prepare("UPDATE apps SET token = '' WHERE app_id = ?"),
 
-      .put_removal = prepare("INSERT OR REPLACE INTO removals VALUES(?, ?)"),
+      .put_removal = prepare("INSERT OR REPLACE INTO removals VALUES(?, ?, ?)"),
       .erase_removal = prepare("DELETE FROM removals WHERE app_id = ?"),
-      .all_removals = prepare("SELECT app_id, registration_id FROM removals"),
+      .all_removals = prepare("SELECT app_id, registration_id, server_owner FROM removals"),
 
       .queue_app_ack = prepare("INSERT INTO app_acks(message_id, registration_id, outcome)"
                                " VALUES(?, ?, ?)"),

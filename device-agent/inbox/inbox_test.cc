@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/simulated_clock.h"
@@ -192,7 +193,7 @@ TEST_F(InboxTest, WhatTheServerIsToForgetIsBounded) {
   ASSERT_TRUE(inbox_->Unregister(kMail).ok()) << "what was registered is always removed";
   Reopen();
   EXPECT_EQ(inbox_->PendingRemovals().size(), kMaxSubscriptions + 1);
-  EXPECT_EQ(inbox_->RemovedRegistration("sub:1000:0"), 0u);
+  EXPECT_EQ(inbox_->RemovalOf("sub:1000:0").registration_id, 0u);
 }
 
 TEST_F(InboxTest, DuplicatesAreDroppedEvenAfterTheyWereTaken) {
@@ -634,8 +635,49 @@ TEST_F(InboxTest, ADamagedPayloadIsNeverServed) {
   EXPECT_EQ(Waiting(kMail), "gap 1,message 2");
 }
 
-// What format 3 has and format 2 had not.
+// As an agent of format 3 left it: of three users' registrations, and what waits for them.
+TEST_F(InboxTest, AFormatInWhichAnAppIdWasOneUsersOnlyIsTakenOver) {
+  inbox_.reset();
+  WriteFile(path_, ReadFile("device-agent/inbox/testdata/format_3.db"));
+  Reopen();
+  const std::string mail = "app:1000::com.example.mail";
+  const std::string chat = "app:1001::com.example.chat";
+  const std::string page = "sub:1000:page";
+  ASSERT_EQ(inbox_->registrations().size(), 3u);
+  ASSERT_NE(inbox_->Find(mail), nullptr);
+  EXPECT_EQ(inbox_->Find(mail)->owner, AppOwner(1000));
+  EXPECT_EQ(inbox_->Find(mail)->token.substr(0, 10), "01fdc30ee8");
+  EXPECT_EQ(inbox_->Find(mail)->server_owner, "") << "the token stays only if the server knows it";
+  EXPECT_EQ(inbox_->Find(chat)->token.substr(0, 10), "0176ed20cb");
+  EXPECT_EQ(inbox_->Find(page)->subscription->owner, "firefox https://a.example");
+  EXPECT_EQ(Waiting(mail), "message 1,message 2");
+  EXPECT_EQ(Waiting(chat), "message 3");
+  EXPECT_EQ(inbox_->PendingRemovals(), std::vector<std::string>{"app:::com.example.gone"});
+  EXPECT_EQ(inbox_->RemovalOf("app:::com.example.gone").registration_id, 4711u);
+  EXPECT_EQ(absl::BytesToHexString(inbox_->mailbox_id()->bytes()),
+            "fa5de8ae6b978cb1350c142fde771d78");
+  EXPECT_EQ(inbox_->login_number(), 1u);
+
+  // From here on as any other.
+  ASSERT_TRUE(inbox_->Unregister(mail).ok());
+  ASSERT_TRUE(
+      inbox_
+          ->Register("app:1001::com.example.mail",
+                     {.owner = 1001, .registration_id = 5, .token = "t", .server_owner = "o"})
+          .ok());
+  Reopen();
+  EXPECT_EQ(inbox_->RemovalOf(mail).server_owner, "");
+  EXPECT_EQ(inbox_->Find("app:1001::com.example.mail")->server_owner, "o");
+  ASSERT_TRUE(inbox_->Unregister("app:1001::com.example.mail").ok());
+  Reopen();
+  EXPECT_EQ(inbox_->RemovalOf("app:1001::com.example.mail").server_owner, "o");
+  EXPECT_EQ(Waiting(chat), "message 3");
+}
+
+// What the present format has and format 2 had not.
 constexpr char kToFormat2[] = R"(
+ALTER TABLE apps DROP COLUMN server_owner;
+ALTER TABLE removals DROP COLUMN server_owner;
 ALTER TABLE apps DROP COLUMN subscriber;
 ALTER TABLE apps DROP COLUMN vapid_key;
 ALTER TABLE apps DROP COLUMN receipts;
@@ -644,20 +686,24 @@ ALTER TABLE items DROP COLUMN content;
 PRAGMA user_version = 2;
 )";
 
+// What apps of those formats are called then.
+constexpr char kMailKey[] = "app:1000::com.example.mail";
+constexpr char kChatKey[] = "app:1001::com.example.chat";
+
 TEST_F(InboxTest, AFormatWithoutSubscriptionsIsTakenOver) {
   Receive({Push(1), Push(2, kChatId)});
   ASSERT_TRUE(inbox_->database()->Execute(kToFormat2).ok());
   Reopen();
-  EXPECT_EQ(inbox_->Find(kMail)->token, "mail-token");
-  EXPECT_FALSE(inbox_->Find(kMail)->subscription.has_value());
-  EXPECT_EQ(Waiting(kMail), "message 1");
-  EXPECT_EQ(Waiting(kChat), "message 2");
+  EXPECT_EQ(inbox_->Find(kMailKey)->token, "mail-token");
+  EXPECT_FALSE(inbox_->Find(kMailKey)->subscription.has_value());
+  EXPECT_EQ(Waiting(kMailKey), "message 1");
+  EXPECT_EQ(Waiting(kChatKey), "message 2");
   EXPECT_EQ(Receive({Push(1), Push(3)}).duplicates, 1u);
   const Subscription subscription{.owner = "firefox", .vapid_key = "key", .receipts = true};
   ASSERT_TRUE(inbox_->Register("sub:1000:x", {1000, 5, "https://a", subscription}).ok());
   Reopen();
   EXPECT_EQ(inbox_->Find("sub:1000:x")->subscription, subscription);
-  EXPECT_EQ(Waiting(kMail), "message 1,message 3");
+  EXPECT_EQ(Waiting(kMailKey), "message 1,message 3");
 }
 
 TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
@@ -667,8 +713,8 @@ TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
                   ->Execute("ALTER TABLE apps DROP COLUMN sandbox; PRAGMA user_version = 1")
                   .ok());
   Reopen();
-  EXPECT_EQ(inbox_->Find(kMail)->owner, AppOwner(1000));
-  EXPECT_EQ(Waiting(kMail), "message 1");
+  EXPECT_EQ(inbox_->Find(kMailKey)->owner, AppOwner(1000));
+  EXPECT_EQ(Waiting(kMailKey), "message 1");
   const AppOwner owner(1002, "flatpak:com.example.news");
   ASSERT_TRUE(inbox_
                   ->Register("com.example.news",
@@ -679,7 +725,7 @@ TEST_F(InboxTest, AFormatWithoutSandboxesIsTakenOver) {
 }
 
 TEST_F(InboxTest, ALaterFormatIsRefused) {
-  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 4").ok());
+  ASSERT_TRUE(inbox_->database()->Execute("PRAGMA user_version = 5").ok());
   inbox_.reset();
   const auto inbox = Inbox::Open(path_, &clock_);
   EXPECT_EQ(ErrorReason(inbox.status()), "DATABASE_TOO_NEW") << inbox.status();

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/simulated_clock.h"
+#include "device-agent/apps/app_key.h"
 #include "device-agent/core/agent_core.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
@@ -58,15 +59,16 @@ class AgentCoreFixture : public testing::Test {
             .servers = {kServer},
             .dial = [this](const std::string& address) { return network_.Connect(address); },
             .agent_uid = kAgentUid,
-            .start_app = StartApp()});
+            .start_app = StartApp(),
+            .policy = policy_});
     core_->Start();
   }
-  absl::AnyInvocable<bool(const std::string&, uid_t)> StartApp() {
+  absl::AnyInvocable<bool(const std::string&, const AppOwner&)> StartApp() {
     if (!started_.has_value()) return nullptr;
-    return [this](const std::string& app_id, uid_t uid) {
-      EXPECT_EQ(uid, kUser);
-      started_->push_back(app_id);
-      loop_.Post([this, app_id] { core_->OnAppStartEnded(app_id); });
+    return [this](const std::string& key, const AppOwner& owner) {
+      EXPECT_EQ(owner.uid, kUser);
+      started_->push_back(AppIdOf(key));
+      loop_.Post([this, key] { core_->OnAppStartEnded(key); });
       return true;
     };
   }
@@ -107,6 +109,7 @@ class AgentCoreFixture : public testing::Test {
   AppOwner who_ = kUser;
   // Apps that were started; empty: none can be.
   std::optional<std::vector<std::string>> started_;
+  AppPolicy policy_;
   std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<AgentCore> core_;
 };

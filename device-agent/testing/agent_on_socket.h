@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -88,9 +90,10 @@ class AgentOnSocket : public testing::Test {
     return text.str();
   }
 
-  // What the agent says to a process of another user that says `bytes`. Nullopt: no process here may become
-  // another user.
-  std::optional<std::vector<v1::AgentFrame>> TalkAs(uid_t uid, const std::string& bytes) {
+  // What the agent says to a process of another user that says `bytes`: the first `enough` frames, or all
+  // until it has nothing more to say. Nullopt: no process here may become another user.
+  std::optional<std::vector<v1::AgentFrame>> TalkAs(uid_t uid, const std::string& bytes,
+                                                    size_t enough = SIZE_MAX) {
     int pipe_fds[2];
     EXPECT_EQ(pipe(pipe_fds), 0);
     const std::string path = options_.socket_path;
@@ -105,10 +108,16 @@ class AgentOnSocket : public testing::Test {
       if (fd < 0 || send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) _exit(1);
       char buffer[4096];
       pollfd ready = {.fd = fd, .events = POLLIN, .revents = 0};
+      size_t frames = 0;
+      net::FrameDecoder counter(kMaxFrameBytes);
       // Until the agent closes, or has nothing more to say.
-      while (poll(&ready, 1, 3000) > 0) {
+      while (frames < enough && poll(&ready, 1, enough == SIZE_MAX ? 3000 : 30'000) > 0) {
         const ssize_t n = read(fd, buffer, sizeof(buffer));
         if (n <= 0 || write(pipe_fds[1], buffer, static_cast<size_t>(n)) != n) break;
+        (void)counter.Feed({buffer, static_cast<size_t>(n)}, [&](absl::string_view) {
+          ++frames;
+          return true;
+        });
       }
       _exit(0);
     }

@@ -1,6 +1,8 @@
 #ifndef BELLWIRE_DEVICE_AGENT_TESTING_FAKE_CONNECTOR_H_
 #define BELLWIRE_DEVICE_AGENT_TESTING_FAKE_CONNECTOR_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -86,6 +88,15 @@ class FakeConnector final : public net::Stream::Delegate {
     return absl::StrCat("token-", app_id, "-", generation_);
   }
 
+  // What stands for the app id in RegistrationIdOf, TokenOf and app_requests: it itself for the first
+  // owner of it, "APP_ID@2" for the second.
+  std::string AppOf(const std::string& app_id, const std::string& owner) {
+    std::vector<std::string>& owners = owners_[app_id];
+    const auto known = std::find(owners.begin(), owners.end(), owner);
+    const size_t n = static_cast<size_t>(known - owners.begin()) + 1;
+    if (known == owners.end()) owners.push_back(owner);
+    return n == 1 || !knows_owners ? app_id : absl::StrCat(app_id, "@", n);
+  }
   // What stands for the app id of a subscription in RegistrationIdOf, ForgetRegistration and
   // app_requests.
   static std::string SubscriptionId(const std::string& instance) {
@@ -117,6 +128,8 @@ class FakeConnector final : public net::Stream::Delegate {
   bool takes_acks = true;
   device::v1::AppRegistered::Outcome register_outcome = device::v1::AppRegistered::OK;
   bool removes = true;
+  // False: it is older than RegisterApp.owner.
+  bool knows_owners = true;
   // Unset: it knows no topics.
   std::optional<device::v1::TopicChanged::Outcome> topic_outcome = device::v1::TopicChanged::OK;
   // In the Welcome. Default: none.
@@ -192,7 +205,8 @@ class FakeConnector final : public net::Stream::Delegate {
       const bool is_subscription = frame.register_app().has_subscription();
       const std::string& instance = frame.register_app().subscription().instance();
       const std::string app_id =
-          is_subscription ? SubscriptionId(instance) : frame.register_app().app_id();
+          is_subscription ? SubscriptionId(instance)
+                          : AppOf(frame.register_app().app_id(), frame.register_app().owner());
       app_requests.push_back("register " + app_id);
       if (is_subscription) subscriptions.push_back(frame.register_app().subscription());
       auto* registered = answer.mutable_app_registered();
@@ -208,9 +222,10 @@ class FakeConnector final : public net::Stream::Delegate {
       }
       Send(answer);
     } else if (frame.has_remove_app()) {
-      const std::string app_id = frame.remove_app().instance().empty()
-                                     ? frame.remove_app().app_id()
-                                     : SubscriptionId(frame.remove_app().instance());
+      const std::string app_id =
+          frame.remove_app().instance().empty()
+              ? AppOf(frame.remove_app().app_id(), frame.remove_app().owner())
+              : SubscriptionId(frame.remove_app().instance());
       app_requests.push_back("remove " + app_id);
       answer.mutable_app_removed()->set_request_id(frame.remove_app().request_id());
       answer.mutable_app_removed()->set_ok(removes);
@@ -250,6 +265,8 @@ class FakeConnector final : public net::Stream::Delegate {
   bool ready_ = false;
   std::map<uint64_t, device::v1::ConnectorFrame> mailbox_;
   std::map<std::string, uint64_t> registration_ids_;
+  // By app id, in the order in which they came.
+  std::map<std::string, std::vector<std::string>> owners_;
   uint64_t generation_ = 1;
   const absl::Time began_ = loop_->clock().WallNow();
   const MonotonicTime began_boottime_ = loop_->clock().Boottime();

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
@@ -244,13 +245,14 @@ void DeviceCheck::JudgeDevice() {
 }
 
 void DeviceCheck::JudgeApps() {
-  for (const auto& [app_id, registration_id] : apps_) {
+  for (const auto& [name, registration_id] : apps_) {
     const auto it = registrations_.find(registration_id);
+    const std::string where = absl::StrCat("app ", absl::CEscape(name));
     if (it == registrations_.end()) {
-      Problem(absl::StrCat("app ", app_id), absl::StrCat(NameOf(registration_id), " is missing"));
-    } else if (it->second.app_id() != app_id || it->second.removed_at_ms() != 0) {
-      Problem(absl::StrCat("app ", app_id),
-              absl::StrCat(NameOf(registration_id), " is of another app, or dead"));
+      Problem(where, absl::StrCat(NameOf(registration_id), " is missing"));
+    } else if (InstalledAppName(it->second.app_id(), it->second.owner()) != name ||
+               it->second.removed_at_ms() != 0) {
+      Problem(where, absl::StrCat(NameOf(registration_id), " is of another app, or dead"));
     }
   }
 }
@@ -298,7 +300,7 @@ void DeviceCheck::JudgeSubscriptions() {
 void DeviceCheck::JudgeApp(uint64_t id, const Registration& registration) {
   const std::string where = NameOf(id);
   if (registration.removed_at_ms() == 0) {
-    const auto app = apps_.find(registration.app_id());
+    const auto app = apps_.find(InstalledAppName(registration.app_id(), registration.owner()));
     if (app == apps_.end() || app->second != id) {
       Problem(where, absl::StrCat("it lives, and the device's entry for its app ",
                                   registration.app_id(), " does not lead to it"));

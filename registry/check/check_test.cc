@@ -639,6 +639,16 @@ TEST_F(CheckTest, Registrations) {
   ExpectProblem("its app com.example.full of team teamaaaaaa is not known");
 }
 
+TEST_F(CheckTest, AnAppOfSeveralOwners) {
+  const uint64_t owned = store_->RegisterApp(kDevice, "com.example.mail", "owner")->registration_id;
+  ASSERT_NE(owned, mail_);
+  EXPECT_TRUE(Check().sound());
+  const std::string entry = AppKey(kDevice, "com.example.mail", "owner");
+  Put(Family::kDevices, entry,
+      **engine_.Get(Family::kDevices, AppKey(kDevice, "com.example.mail")));
+  ExpectProblem("app com.example.mail\\000owner: registration");
+}
+
 TEST_F(CheckTest, DeadTokens) {
   ChangeRegistration(gone_, [](Registration& r) { r.set_removed_at_ms(r.removed_at_ms() + 1); });
   ExpectProblem("its token is dead and nothing in the timeline will forget it");

@@ -63,8 +63,15 @@ int64_t ToStoredMs(absl::Time time) { return std::max<int64_t>(0, absl::ToUnixMi
 
 std::string DeviceRecordKey(const DeviceId& device) { return DeviceKey(device, 'D'); }
 
-std::string AppKey(const DeviceId& device, absl::string_view app_id) {
-  return WithName(DeviceKey(device, 'A'), app_id);
+std::string InstalledAppName(absl::string_view app_id, absl::string_view owner) {
+  std::string name(app_id);
+  if (owner.empty()) return name;
+  name.push_back('\0');
+  return name.append(owner.data(), owner.size());
+}
+
+std::string AppKey(const DeviceId& device, absl::string_view app_id, absl::string_view owner) {
+  return WithName(DeviceKey(device, 'A'), InstalledAppName(app_id, owner));
 }
 
 std::string SubscriptionKey(const DeviceId& device, absl::string_view instance) {

@@ -37,7 +37,12 @@ struct MessageRef {
 // --- Family::kDevices: device id (16), kind (1), and what follows here.
 
 std::string DeviceRecordKey(const DeviceId& device);                   // 'D'
-std::string AppKey(const DeviceId& device, absl::string_view app_id);  // 'A'
+// What follows the kind in AppKey: the app id and, if there is one, a zero byte and the owner. No app
+// id has a zero byte.
+std::string InstalledAppName(absl::string_view app_id, absl::string_view owner);
+// `owner`: RegisterAppRequest.owner.
+std::string AppKey(const DeviceId& device, absl::string_view app_id,
+                   absl::string_view owner = "");  // 'A'
 // A living subscription, by the name that the device gave it.
 std::string SubscriptionKey(const DeviceId& device, absl::string_view instance);  // 'U'
 // Before and after all of a device.

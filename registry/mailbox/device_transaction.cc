@@ -244,18 +244,20 @@ absl::Status DeviceTransaction::ScanRegistrations(
   return status;
 }
 
-absl::StatusOr<uint64_t> DeviceTransaction::FindApp(absl::string_view app_id) {
-  return RegistrationAt(overlay_, AppKey(id_, app_id));
+absl::StatusOr<uint64_t> DeviceTransaction::FindApp(absl::string_view app_id,
+                                                    absl::string_view owner) {
+  return RegistrationAt(overlay_, AppKey(id_, app_id, owner));
 }
 
-void DeviceTransaction::PutApp(absl::string_view app_id, uint64_t registration_id) {
+void DeviceTransaction::PutApp(absl::string_view app_id, absl::string_view owner,
+                               uint64_t registration_id) {
   std::string value;
   AppendBigEndian64(registration_id, &value);
-  overlay_.Put(Family::kDevices, AppKey(id_, app_id), std::move(value));
+  overlay_.Put(Family::kDevices, AppKey(id_, app_id, owner), std::move(value));
 }
 
-void DeviceTransaction::DeleteApp(absl::string_view app_id) {
-  overlay_.Delete(Family::kDevices, AppKey(id_, app_id));
+void DeviceTransaction::DeleteApp(absl::string_view app_id, absl::string_view owner) {
+  overlay_.Delete(Family::kDevices, AppKey(id_, app_id, owner));
 }
 
 absl::StatusOr<uint64_t> DeviceTransaction::FindSubscription(absl::string_view instance) {

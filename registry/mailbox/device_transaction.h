@@ -99,9 +99,9 @@ class DeviceTransaction {
   absl::Status ScanRegistrations(
       absl::FunctionRef<void(uint64_t registration_id, const storage::v1::Registration&)> visit);
   // The living registration of an app; 0: there is none.
-  absl::StatusOr<uint64_t> FindApp(absl::string_view app_id);
-  void PutApp(absl::string_view app_id, uint64_t registration_id);
-  void DeleteApp(absl::string_view app_id);
+  absl::StatusOr<uint64_t> FindApp(absl::string_view app_id, absl::string_view owner);
+  void PutApp(absl::string_view app_id, absl::string_view owner, uint64_t registration_id);
+  void DeleteApp(absl::string_view app_id, absl::string_view owner);
   // The living registration of a subscription; 0: there is none.
   absl::StatusOr<uint64_t> FindSubscription(absl::string_view instance);
   void PutSubscription(const internal::v1::Subscription& subscription, uint64_t registration_id);

@@ -165,14 +165,15 @@ absl::Status CheckSubscriptionsLeft(DeviceTransaction& tx, absl::string_view own
 
 }  // namespace
 
-absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app) {
-  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t living, tx.FindApp(app.app_id()));
+absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app,
+                                     absl::string_view owner) {
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t living, tx.FindApp(app.app_id(), owner));
   if (living != 0) {
     BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(living));
     if (found == nullptr) return StoreCorruptError("an app without registration");
     if (IsRegistrationOf(*found, app)) return living;
     // It is of an app that was deleted. This one has its name and nothing else.
-    BELLWIRE_RETURN_IF_ERROR(RemoveApp(tx, app.app_id(), living));
+    BELLWIRE_RETURN_IF_ERROR(RemoveApp(tx, app.app_id(), owner, living));
   }
   if (tx.device().live_registrations() - tx.device().live_subscriptions() >= kMaxAppsPerDevice) {
     return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
@@ -184,19 +185,21 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
   registration.set_app_id(app.app_id());
   registration.set_team_id(app.team_id());
   registration.set_overflow_policy(app.overflow_policy());
+  registration.set_owner(std::string(owner));
   registration.set_app_created_at_ms(AppCreatedAtMs(app));
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, Begin(tx, std::move(registration)));
-  tx.PutApp(app.app_id(), id);
+  tx.PutApp(app.app_id(), owner, id);
   return id;
 }
 
-absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t registration_id) {
-  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, tx.FindApp(app_id));
+absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, absl::string_view owner,
+                       uint64_t registration_id) {
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, tx.FindApp(app_id, owner));
   if (id == 0) return absl::OkStatus();
   // The request is late: that one has ended, and the app was registered again since.
   if (registration_id != 0 && registration_id != id) return absl::OkStatus();
   BELLWIRE_RETURN_IF_ERROR(End(tx, id, "the app was removed from the device"));
-  tx.DeleteApp(app_id);
+  tx.DeleteApp(app_id, owner);
   return absl::OkStatus();
 }
 

@@ -21,9 +21,11 @@ static_assert(kMaxAppsPerDevice + kMaxSubscriptionsPerDevice <= kMaxRegistration
 inline constexpr size_t kMaxSubscriptionsPerOwner = 64;
 
 // Store::RegisterApp, the app being known.
-absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app);
+absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app,
+                                     absl::string_view owner);
 // Store::RemoveApp.
-absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, uint64_t registration_id);
+absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, absl::string_view owner,
+                       uint64_t registration_id);
 // Store::RegisterSubscription and RemoveSubscription.
 absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx,
                                               const internal::v1::Subscription& wanted);

@@ -241,11 +241,12 @@ absl::Status KvStore::ReportSent(const DeviceId& device, const std::vector<AckIt
 }
 
 absl::StatusOr<RegistrationResult> KvStore::RegisterApp(const DeviceId& device,
-                                                        absl::string_view app_id) {
+                                                        absl::string_view app_id,
+                                                        absl::string_view owner) {
   BELLWIRE_ASSIGN_OR_RETURN(const admin::v1::App app, Catalogue(&staged_).GetApp(app_id));
   return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
     RegistrationResult result;
-    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterApp(tx, app));
+    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterApp(tx, app, owner));
     result.registrations_xor = tx.device().registrations_xor();
     return result;
   });
@@ -253,9 +254,10 @@ absl::StatusOr<RegistrationResult> KvStore::RegisterApp(const DeviceId& device,
 
 absl::StatusOr<RegistrationResult> KvStore::RemoveApp(const DeviceId& device,
                                                       absl::string_view app_id,
+                                                      absl::string_view owner,
                                                       uint64_t registration_id) {
   return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
-    BELLWIRE_RETURN_IF_ERROR(registry::RemoveApp(tx, app_id, registration_id));
+    BELLWIRE_RETURN_IF_ERROR(registry::RemoveApp(tx, app_id, owner, registration_id));
     return RegistrationResult{.registrations_xor = tx.device().registrations_xor()};
   });
 }

@@ -77,9 +77,12 @@ class KvStore final : public Store {
   absl::Status AppAcknowledge(const DeviceId& device,
                               const std::vector<AppAckItem>& items) override;
   absl::Status ReportSent(const DeviceId& device, const std::vector<AckItem>& items) override;
-  absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device,
-                                                 absl::string_view app_id) override;
+  using Store::RegisterApp;
+  absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device, absl::string_view app_id,
+                                                 absl::string_view owner) override;
+  using Store::RemoveApp;
   absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                               absl::string_view owner,
                                                uint64_t registration_id) override;
   absl::StatusOr<RegistrationResult> RegisterSubscription(const DeviceId& device,
                                                           const Subscription& wanted) override;

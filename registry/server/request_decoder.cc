@@ -189,6 +189,12 @@ absl::Status CheckAppId(absl::string_view app_id) {
                  "of [a-zA-Z0-9._-] with a dot and no empty label");
 }
 
+absl::Status CheckAppOwner(absl::string_view owner) {
+  if (owner.size() <= kMaxOwnerBytes) return absl::OkStatus();
+  return Invalid("BAD_APP_ID", "owner",
+                 absl::StrCat("the owner of an app has at most ", kMaxOwnerBytes, " bytes"));
+}
+
 absl::Status CheckInstance(absl::string_view instance) {
   if (!instance.empty() && instance.size() <= kMaxInstanceBytes) return absl::OkStatus();
   return Invalid("BAD_SUBSCRIPTION", "instance",

@@ -41,6 +41,7 @@ absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request)
 
 // BAD_APP_ID
 absl::Status CheckAppId(absl::string_view app_id);
+absl::Status CheckAppOwner(absl::string_view owner);
 // BAD_SUBSCRIPTION
 absl::Status CheckInstance(absl::string_view instance);
 absl::Status CheckSubscription(const Subscription& subscription);

@@ -323,12 +323,13 @@ void Service::RegisterApp(internal::v1::RegisterAppRequest request,
                                 std::move(done));
   }
   if (Refuse(CheckAppId(request.app_id()), done)) return;
+  if (Refuse(CheckAppOwner(request.owner()), done)) return;
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
       Owner::Devices(),
-      [this, device = *device, app_id = request.app_id()](
-          Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
+      [this, device = *device, app_id = request.app_id(),
+       owner = request.owner()](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
-                                  store.RegisterApp(device, app_id));
+                                  store.RegisterApp(device, app_id, owner));
         return Registered(device, result, AppTag(app_id));
       },
       std::move(done));
@@ -373,19 +374,20 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
   const bool is_subscription = !request.instance().empty();
   if (Refuse(device, done) ||
       Refuse(is_subscription ? CheckInstance(request.instance()) : CheckAppId(request.app_id()),
-             done)) {
+             done) ||
+      Refuse(CheckAppOwner(request.owner()), done)) {
     return;
   }
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
       Owner::Devices(),
       [device = *device, name = is_subscription ? request.instance() : request.app_id(),
-       is_subscription, registration_id = request.registration_id(),
+       owner = request.owner(), is_subscription, registration_id = request.registration_id(),
        tag_key = sealer_->fingerprint()](
           Store& store) -> absl::StatusOr<internal::v1::RemoveAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
                                   is_subscription
                                       ? store.RemoveSubscription(device, name, registration_id)
-                                      : store.RemoveApp(device, name, registration_id));
+                                      : store.RemoveApp(device, name, owner, registration_id));
         internal::v1::RemoveAppResponse response;
         response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
         return response;

@@ -316,17 +316,27 @@ class Store {
 
   // --- Registrations.
 
-  // The living registration of the app on the device, made if there is none. Forgets the oldest
-  // dead registrations early, if there are too many (kMaxDeadRegistrationsPerApp,
-  // kMaxRegistrationsPerDevice): one app's loop costs no other app its place.   NOT_FOUND
-  // UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice)
+  // The living registration of this owner's app on the device, made if there is none. Forgets the
+  // oldest dead registrations early, if there are too many (kMaxDeadRegistrationsPerApp,
+  // kMaxRegistrationsPerDevice): one app's loop costs no other app its place.
+  //   NOT_FOUND UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice)
   virtual absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device,
-                                                         absl::string_view app_id) = 0;
+                                                         absl::string_view app_id,
+                                                         absl::string_view owner) = 0;
+  // The owner that is not named.
+  absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device, absl::string_view app_id) {
+    return RegisterApp(device, app_id, "");
+  }
   // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end
   // UNREGISTERED. None, or another one, which stays: OK.
   virtual absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device,
                                                        absl::string_view app_id,
+                                                       absl::string_view owner,
                                                        uint64_t registration_id) = 0;
+  absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device, absl::string_view app_id,
+                                               uint64_t registration_id) {
+    return RemoveApp(device, app_id, "", registration_id);
+  }
 
   // The living registration of the subscription of this name (`wanted.instance`) on the device, made if
   // there is none, or if it is bound to another key: that one ends then. Owner and receipts become what

@@ -67,6 +67,34 @@ TEST_P(StoreContractTest, ARemovedAppsTokenIsDeadAndItsMessagesEnd) {
   EXPECT_TRUE(store().RemoveApp(Device(1), "com.example.unknown", 0).ok());
 }
 
+// Two users of one phone use the same app: each has a life of their own.
+TEST_P(StoreContractTest, EachOwnerOfAnAppOnADeviceHasARegistrationOfTheirOwn) {
+  const TokenRef nobodys = Register(Device(1));
+  const uint64_t alices = store().RegisterApp(Device(1), kApp, "alice")->registration_id;
+  const uint64_t bobs = store().RegisterApp(Device(1), kApp, "bob")->registration_id;
+  EXPECT_NE(alices, bobs);
+  EXPECT_NE(alices, nobodys.registration_id);
+  EXPECT_NE(bobs, nobodys.registration_id);
+  Commit();
+  Restart();
+  EXPECT_EQ(store().RegisterApp(Device(1), kApp, "alice")->registration_id, alices);
+  Append({Device(1), alices, kTeam}, Message(1));
+  Append({Device(1), bobs, kTeam}, Message(2));
+  Append(nobodys, Message(3));
+
+  // Bob's removal is none of Alice's business, whichever registration it names.
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, "bob", alices).ok());
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, "carol", alices).ok());
+  EXPECT_EQ(Mailbox(Device(1)), (Strings{"1", "2", "3"}));
+  ASSERT_TRUE(store().RemoveApp(Device(1), kApp, "bob", 0).ok());
+  Commit();
+  Restart();
+  EXPECT_EQ(Mailbox(Device(1)), (Strings{"1", "3"}));
+  EXPECT_EQ(store().RegisterApp(Device(1), kApp, "alice")->registration_id, alices);
+  EXPECT_EQ(Register(Device(1)).registration_id, nobodys.registration_id);
+  EXPECT_NE(store().RegisterApp(Device(1), kApp, "bob")->registration_id, bobs);
+}
+
 // The simulation found it: a removal that was held up between connector and registry came after the app
 // had been removed and registered again through another session.
 TEST_P(StoreContractTest, ALateRemovalDoesNotEndALaterRegistration) {

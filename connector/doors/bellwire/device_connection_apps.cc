@@ -111,6 +111,7 @@ void DeviceConnection::OnRegisterApp(const device::v1::RegisterApp& request) {
     subscription->set_receipts(wanted.receipts());
   } else {
     register_app.set_app_id(request.app_id());
+    register_app.set_owner(request.owner());
   }
   host_->RegisterApp(request.request_id(), std::move(register_app));
 }
@@ -144,6 +145,7 @@ void DeviceConnection::OnRemoveApp(const device::v1::RemoveApp& request) {
   remove_app.set_device_id(std::string(device_id_.bytes()));
   if (request.instance().empty()) {
     remove_app.set_app_id(request.app_id());
+    remove_app.set_owner(request.owner());
   } else {
     remove_app.set_instance(request.instance());
   }
