@@ -77,7 +77,7 @@ absl::Status Delete(const Flags& flags, CommandContext* context) {
     out.Json(ToJson(alias));
   } else {
     out.Line(absl::StrCat(out.Good("deleted"), "  alias ", out.Bold(alias.name()), " of team ",
-                          alias.team_id(), ": within 30 s no gateway knows it any more"));
+                          alias.team_id(), ": within 5 s no gateway knows it any more"));
   }
   return absl::OkStatus();
 }

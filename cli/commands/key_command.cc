@@ -209,7 +209,7 @@ absl::Status Revoke(const Flags& flags, CommandContext* context) {
     out.Json(ToJson(key));
   } else {
     out.Line(absl::StrCat(out.Good("revoked"), "  key ", out.Bold(key.key_id()), " of team ",
-                          key.team_id(), ": within 30 s no gateway takes it any more"));
+                          key.team_id(), ": within 5 s no gateway takes it any more"));
   }
   return absl::OkStatus();
 }

@@ -73,7 +73,7 @@ absl::Status Set(const Flags& flags, CommandContext* context) {
     out.Line(absl::StrCat(out.Good("changed"), "  team ", out.Bold(team.team_id()), "  ",
                           Printable(team.name()), ": apns_store_one is ",
                           team.apns_store_one() ? "on" : "off",
-                          "; within 30 s every gateway goes by it"));
+                          "; within 5 s every gateway goes by it"));
   }
   return absl::OkStatus();
 }
@@ -90,7 +90,7 @@ absl::Status Delete(const Flags& flags, CommandContext* context) {
   } else {
     out.Line(absl::StrCat(out.Good("deleted"), "  team ", out.Bold(team.team_id()), "  ",
                           Printable(team.name()),
-                          ", its apps and its keys: within 30 s no gateway takes them any more"));
+                          ", its apps and its keys: within 5 s no gateway takes them any more"));
   }
   return absl::OkStatus();
 }

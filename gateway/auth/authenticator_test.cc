@@ -140,7 +140,7 @@ TEST_F(AuthenticatorTest, ARevokedKeyEndsWhatWasRemembered) {
   const auto identity = Authenticate(jwt);
   ASSERT_TRUE(identity.ok());
   revoked_ = true;
-  clock_.Advance(kMaxKeyAge);
+  clock_.Advance(kKeyFreshness);
   EXPECT_FALSE(identity->IsFresh(clock_));
   EXPECT_EQ(Reason(jwt), "BAD_CREDENTIAL");
 }
@@ -150,7 +150,7 @@ TEST_F(AuthenticatorTest, AskingAgainKeepsALivingKey) {
   ASSERT_TRUE(Authenticate(jwt).ok());
   ASSERT_TRUE(Authenticate(jwt).ok());
   EXPECT_EQ(fetches_, 1);
-  clock_.Advance(kMaxKeyAge);
+  clock_.Advance(kKeyFreshness);
   const auto identity = Authenticate(jwt);
   ASSERT_TRUE(identity.ok()) << identity.status();
   EXPECT_TRUE(identity->IsFresh(clock_));
@@ -200,7 +200,7 @@ TEST_F(AuthenticatorTest, ARevokedAccessTokenIsRefusedSoon) {
   EXPECT_TRUE(Authenticate(token_).ok());
   EXPECT_EQ(fetches_, 1);
   revoked_ = true;
-  clock_.Advance(kMaxKeyAge);
+  clock_.Advance(kKeyFreshness);
   EXPECT_EQ(ErrorReason(Authenticate(token_).status()), "BAD_CREDENTIAL");
 }
 

@@ -28,7 +28,7 @@ KeyOrError Interpret(absl::StatusOr<admin::v1::Key> fetched, MonotonicTime began
   key->token_sha256 = std::move(*fetched->mutable_token_sha256());
   key->device_token = std::move(*fetched->mutable_device_token());
   key->apns_store_one = fetched->apns_store_one();
-  key->fresh_until = began + kMaxKeyAge;
+  key->fresh_until = began + kKeyFreshness;
   return KeyOrError(std::move(key));
 }
 

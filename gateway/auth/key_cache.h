@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
 #include "gateway/auth/expiring_cache.h"
@@ -19,7 +20,12 @@
 
 namespace bellwire::gateway {
 
-// A team's key of whatever kind, as the registry knew it less than kMaxKeyAge ago. The fields that its
+// A key is looked up again when it is this old: a revocation bites within that time, and the call to
+// the registry, at every gateway and on every open stream. Shorter costs a look-up more often for each
+// key that is in use.
+inline constexpr absl::Duration kKeyFreshness = absl::Seconds(4);
+
+// A team's key of whatever kind, as the registry knew it less than kKeyFreshness ago. The fields that its
 // kind doesn't have are empty (admin.proto, Key).
 struct KnownKey {
   admin::v1::Key::Kind kind = admin::v1::Key::SIGNING;
@@ -33,7 +39,7 @@ struct KnownKey {
   MonotonicTime fresh_until;
 };
 
-// Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kMaxKeyAge, counted from
+// Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kKeyFreshness, counted from
 // when the fetch began: a key that is revoked is refused at most that long after. Ids that are no
 // key are remembered too, apart and shortly. However many ask, one fetch per id is in flight.
 //

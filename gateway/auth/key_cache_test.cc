@@ -62,7 +62,7 @@ TEST_F(KeyCacheTest, AsksOnceAndRemembers) {
 TEST_F(KeyCacheTest, ARevocationBitesWithinTheAgeLimit) {
   EXPECT_TRUE(Get("k").ok());
   revoked_ = true;
-  clock_.Advance(kMaxKeyAge - absl::Seconds(1));
+  clock_.Advance(kKeyFreshness - absl::Seconds(1));
   EXPECT_TRUE(Get("k").ok());
   clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(ErrorReason(Get("k").status()), "BAD_CREDENTIAL");
@@ -72,7 +72,7 @@ TEST_F(KeyCacheTest, TheAgeCountsFromTheQuestion) {
   registry_.HoldAnswers();
   KeyOrError first = absl::UnknownError("no answer yet");
   cache_.Get("k", [&first](KeyOrError key) { first = std::move(key); });
-  clock_.Advance(kMaxKeyAge);
+  clock_.Advance(kKeyFreshness);
   registry_.ReleaseAnswers();
   EXPECT_TRUE(first.ok());
   EXPECT_TRUE(Get("k").ok());
@@ -137,7 +137,7 @@ TEST_F(KeyCacheTest, FetchesAreBounded) {
 // What a stranger with made-up key ids would like to reach.
 TEST_F(KeyCacheTest, AKeyThatGrewOldIsRenewedBesideAnyFloodOfMadeUpIds) {
   EXPECT_TRUE(Get("k").ok());
-  clock_.Advance(kMaxKeyAge);
+  clock_.Advance(kKeyFreshness);
   registry_.HoldAnswers();
   size_t answered = 0;
   const auto count = [&answered](KeyOrError key) { answered += key.ok(); };

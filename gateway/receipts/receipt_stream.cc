@@ -1,5 +1,6 @@
 #include "gateway/receipts/receipt_stream.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -99,7 +100,11 @@ void ReceiptStream::Read() {
   request.set_after_position(position_);
   request.set_from_now(from_now_);
   request.set_max_receipts(kMaxFeedBlockReceipts);
-  if (caught_up_) request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
+  if (caught_up_) {
+    // Not longer than the credential is known to be good.
+    const absl::Duration good_for = identity_.recheck_at - environment_.clock->Monotonic();
+    request.set_wait_ms(absl::ToInt64Milliseconds(std::min(kMaxReceiptWait, good_for)));
+  }
   environment_.feeds->ReadReceipts(
       std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
         self->OnRead(std::move(read));

@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
+#include "gateway/auth/key_cache.h"
 #include "gateway/receipts/receipt_cursor.h"
 #include "gateway/testing/test_gateway.h"
 #include "gtest/gtest.h"
@@ -182,6 +183,30 @@ TEST_F(ReceiptStreamTest, WhatTheRegistryRefusesEndsItWithItsReason) {
 TEST_F(ReceiptStreamTest, WithoutACredentialItEndsAtOnce) {
   OpenWith(std::make_unique<grpc::ClientContext>(), "");
   EXPECT_EQ(ErrorReason(End()), "MISSING_CREDENTIAL");
+}
+
+// Before, the key was asked for every 30 s, and the wait for a receipt could begin just before that.
+TEST_F(ReceiptStreamTest, ARevocationEndsItWithinFiveSecondsThoughNothingHappens) {
+  static_assert(kKeyFreshness < absl::Seconds(5));
+  SetEnd(7);
+  {
+    absl::MutexLock lock(&mutex_);
+    empty_answers_ = 1000;
+  }
+  // The registry lets it wait as long as it likes. The key is revoked right after it was looked at.
+  absl::Duration since_revoked;
+  gateway_.registry.read_receipts = [&](const ReadReceiptsRequest& request) {
+    gateway_.revoked = true;
+    const absl::Duration wait = absl::Milliseconds(request.wait_ms());
+    since_revoked += wait;
+    gateway_.clock.Advance(wait);
+    return Answer(request);
+  };
+  Open(Cursor(7));
+  const absl::Status status = End();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << status;
+  EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL");
+  EXPECT_LE(since_revoked, absl::Seconds(5));
 }
 
 TEST_F(ReceiptStreamTest, ADrainEndsItThoughItWaits) {

@@ -100,7 +100,7 @@ class TestSendPath {
   const std::string access_token = NewAccessToken(kTokenKeyId);
   bool fcm_key_revoked = false;
   const std::unique_ptr<TokenSealer> sealer;
-  // As the team has it; keys say so for kMaxKeyAge.
+  // As the team has it; keys say so for kKeyFreshness.
   bool apns_store_one = false;
   // What came to the registry, and what it answers instead.
   std::vector<internal::v1::AppendRequest> appended;

@@ -134,7 +134,7 @@ TEST_F(ApnsDoorTest, AllMessagesWaitUnlessTheTeamWantsTheNewestOnly) {
   Post(kAlert);
   EXPECT_EQ(path_.appended.at(0).message().collapse_key(), "");
   path_.apns_store_one = true;
-  path_.clock.Advance(kMaxKeyAge);
+  path_.clock.Advance(kKeyFreshness);
   Post(kAlert);
   Post(kAlert);
   Post(kAlert, {{"apns-collapse-id", "inbox"}});

@@ -166,7 +166,7 @@ TEST_F(FcmCredentialTest, AnAccessTokenDiesWithItsKey) {
   const std::string bearer = AccessBearer();
   path_.fcm_key_revoked = true;
   EXPECT_TRUE(Authenticate(bearer).ok());
-  path_.clock.Advance(kMaxKeyAge);
+  path_.clock.Advance(kKeyFreshness);
   EXPECT_EQ(WhyRefused(bearer), "BAD_CREDENTIAL");
 }
 

@@ -164,7 +164,7 @@ TEST_F(PushServiceTest, EveryBadCredentialIsRefused) {
   parts.extra_claims_json = absl::StrCat(R"({"x":")", std::string(kMaxJwtBytes, 'x'), R"("})");
   ExpectError(send_signed(parts, key), kUnauthenticated, "BAD_CREDENTIAL");
   gateway_.revoked = true;
-  gateway_.clock.Advance(kMaxKeyAge);
+  gateway_.clock.Advance(kKeyFreshness);
   ExpectError(send_signed(gateway_.JwtParts(), key), kUnauthenticated, "BAD_CREDENTIAL");
 }
 

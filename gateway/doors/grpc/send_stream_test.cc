@@ -223,13 +223,13 @@ TEST_F(SendStreamTest, EndsWhenTheKeyWasRevoked) {
   ASSERT_TRUE(stream_->Write(Request(1)));
   ASSERT_TRUE(stream_->Read(&response));
   // A living key is merely looked up again.
-  gateway_.clock.Advance(kMaxKeyAge);
+  gateway_.clock.Advance(kKeyFreshness);
   ASSERT_TRUE(stream_->Write(Request(2)));
   ASSERT_TRUE(stream_->Read(&response));
   EXPECT_TRUE(response.result().has_response());
 
   gateway_.revoked = true;
-  gateway_.clock.Advance(kMaxKeyAge);
+  gateway_.clock.Advance(kKeyFreshness);
   ASSERT_TRUE(stream_->Write(Request(3)));
   const absl::Status status = End();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);

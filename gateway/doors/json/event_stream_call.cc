@@ -9,7 +9,7 @@
 namespace bellwire::gateway {
 namespace {
 
-// A service is idle every kMaxReceiptWait, 5 s; proxies end what is silent for a minute.
+// A service is idle at least every kMaxReceiptWait, 5 s; proxies end what is silent for a minute.
 constexpr int kIdlesPerComment = 3;
 
 // Browsers come back after a second, not three, once the server ends a stream.
