@@ -52,6 +52,8 @@ void AddCompanionCommand(CLI::App* root, CommandContext* context);
 void AddConfigCommand(CLI::App* root, CommandContext* context);
 void AddReloadCommand(CLI::App* root, CommandContext* context);
 void AddRegistryCommand(CLI::App* root, CommandContext* context);
+void AddAdminCommand(CLI::App* root, CommandContext* context);
+void AddAuditCommand(CLI::App* root, CommandContext* context);
 void AddVersionCommand(CLI::App* root, CommandContext* context);
 
 }  // namespace bellwire::cli

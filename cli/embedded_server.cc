@@ -88,6 +88,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.certificate_path = dir.server_certificate();
   gateway_options.key_path = dir.server_key();
   gateway_options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
+  gateway_options.administrators_path = dir.administrators();
+  gateway_options.audit_path = dir.audit_log();
   gateway_options.sealer = sealer_.get();
   gateway_options.mailboxes = registry_->api();
   gateway_options.catalogue = registry_->api();

@@ -57,6 +57,8 @@ int Main(int argc, char** argv) {
   AddConfigCommand(&root, &context);
   AddReloadCommand(&root, &context);
   AddRegistryCommand(&root, &context);
+  AddAdminCommand(&root, &context);
+  AddAuditCommand(&root, &context);
   AddVersionCommand(&root, &context);
   // An empty text is a message without payload.
   if (std::optional<int> exit_code = ParseFlags(&root, argc, argv, {"--text"})) return *exit_code;

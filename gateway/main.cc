@@ -1,5 +1,7 @@
 // bellwire-gateway: the provider port as a process of its own.
 
+#include <unistd.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -56,7 +58,12 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
-  BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(data_dir.admin_token()));
+  // A gateway that is not for administrators has none.
+  std::optional<std::string> admin_token;
+  if (access(data_dir.admin_token().c_str(), F_OK) == 0) {
+    BELLWIRE_ASSIGN_OR_RETURN(admin_token, ReadPrivateFile(data_dir.admin_token()));
+    absl::StripAsciiWhitespace(&*admin_token);
+  }
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
                             TokenSealer::FromFile(data_dir.token_keys()));
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
@@ -71,7 +78,9 @@ absl::Status Run(const Flags& flags) {
   options.listen = flags.listen;
   options.certificate_path = data_dir.server_certificate();
   options.key_path = data_dir.server_key();
-  options.admin_token = std::string(absl::StripAsciiWhitespace(admin_token));
+  options.admin_token = admin_token;
+  options.administrators_path = data_dir.administrators();
+  options.audit_path = data_dir.audit_log();
   BELLWIRE_RETURN_IF_ERROR(ApplyHttpFlags(flags.http, &options));
   options.sealer = sealer.get();
   options.mailboxes = registry.get();
@@ -109,6 +118,7 @@ absl::Status Run(const Flags& flags) {
   WaitForShutdownSignal(flags, [&] {
     LogReload(data_dir.server_certificate(), server->ReloadCertificate());
     ReloadHttps(options, server.get());
+    if (!options.admin_token.has_value()) return;
     absl::StatusOr<std::string> token = ReadPrivateFile(data_dir.admin_token());
     LogReload(data_dir.admin_token(),
               token.ok() ? server->SetAdminToken(std::string(absl::StripAsciiWhitespace(*token)))

@@ -21,6 +21,7 @@
 #include "crypto/file_util.h"
 #include "gateway/admin/admin_credential.h"
 #include "gateway/admin/admin_service.h"
+#include "gateway/admin/audit_log.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/call/method_table.h"
@@ -157,9 +158,10 @@ class GatewayServerImpl final : public GatewayServer {
         apns_tokens_(options.clock),
         apns_(&authenticator_, &engine_, options.sealer, &topic_engine_, &apns_tokens_,
               options.clock),
-        admin_credential_(options.admin_token, options.clock),
-        admin_(&admin_credential_, options.catalogue, options.keys, options.store, options.sealer,
-               options.clock, options.public_urls),
+        admin_credential_(options.admin_token, options.clock, options.administrators_path),
+        audit_(options.audit_path, options.clock),
+        admin_(&admin_credential_, &audit_, options.catalogue, options.keys, options.store,
+               options.sealer, options.clock, options.public_urls),
         reflection_({kPushService, kTopicService, kHealth, kReflection},
                     {kAdminService, kBackupService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
@@ -371,6 +373,7 @@ class GatewayServerImpl final : public GatewayServer {
                      .sealer = options_.sealer,
                      .clock = options_.clock}};
   AdminCredential admin_credential_;
+  AuditLog audit_;
   AdminService admin_;
   const Reflection reflection_;
   ReflectionService reflection_service_;
@@ -408,7 +411,9 @@ std::vector<std::string> GatewayServer::KnownDoors() {
 }
 
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(Options options) {
-  BELLWIRE_RETURN_IF_ERROR(CheckAdminToken(options.admin_token));
+  if (options.admin_token.has_value()) {
+    BELLWIRE_RETURN_IF_ERROR(CheckAdminToken(*options.admin_token));
+  }
   BELLWIRE_RETURN_IF_ERROR(CheckDoors(options.doors_off));
   BELLWIRE_RETURN_IF_ERROR(CheckLoopback(options.http_listen));
   auto server = std::make_unique<GatewayServerImpl>(std::move(options));

@@ -2,6 +2,7 @@
 #define BELLWIRE_GATEWAY_SERVER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,12 @@ class GatewayServer {
     // PEM files: the certificate chain shown to providers, and its key.
     std::string certificate_path;
     std::string key_path;
-    // Bearer token of AdminService. Never empty.
-    std::string admin_token;
+    // Bearer token of AdminService. Never empty; none: this gateway is not for administrators.
+    std::optional<std::string> admin_token;
+    // Named administrators (gateway/admin/administrators.h) and the audit log of what they do
+    // (gateway/admin/audit_log.h). Empty: there are none, and it is not kept.
+    std::string administrators_path;
+    std::string audit_path;
     // Where the world reaches the doors: names endpoints, and is the audience of VAPID tokens.
     PublicUrls public_urls;
     // For the world, over TLS; "host:port". Empty: none. Its certificate and key are the provider

@@ -38,6 +38,10 @@ class DataDir {
   std::string ticket_keys() const { return path_ + "/ticket.keys"; }
   // Bearer token of the admin API, one line.
   std::string admin_token() const { return path_ + "/admin.token"; }
+  // Named administrators (gateway/admin/administrators.h), and what administrators did
+  // (gateway/admin/audit_log.h). There may be neither.
+  std::string administrators() const { return path_ + "/admins"; }
+  std::string audit_log() const { return path_ + "/audit.log"; }
   // The registry's store.
   std::string registry() const { return path_ + "/registry"; }
 

@@ -1,38 +1,79 @@
 #include "gateway/admin/admin_credential.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "crypto/file_util.h"
 #include "openssl/crypto.h"
-#include "openssl/sha.h"
 
 namespace bellwire::gateway {
 namespace {
 
-// Digests are compared, not the tokens: that takes equally long whatever their lengths.
-std::array<uint8_t, 32> DigestOf(absl::string_view text) {
-  std::array<uint8_t, 32> digest;
-  static_assert(SHA256_DIGEST_LENGTH == sizeof(digest));
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  return digest;
+// What the audit log calls whoever has the admin token.
+constexpr absl::string_view kTokenHolder = "admin.token";
+
+bool IsSame(const TokenDigest& a, const TokenDigest& b) {
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace
 
-AdminCredential::AdminCredential(absl::string_view token, const Clock* clock)
-    : clock_(clock), digest_(DigestOf(token)), refilled_at_(clock->Monotonic()) {}
+AdminCredential::AdminCredential(const std::optional<std::string>& token, const Clock* clock,
+                                 std::string administrators_path)
+    : clock_(clock),
+      administrators_path_(std::move(administrators_path)),
+      refilled_at_(clock->Monotonic()) {
+  if (token.has_value()) Set(*token);
+}
 
 void AdminCredential::Set(absl::string_view token) {
   absl::MutexLock lock(&mu_);
-  digest_ = DigestOf(token);
+  digest_ = DigestOfToken(token);
 }
 
-absl::Status AdminCredential::Check(absl::string_view presented, absl::string_view peer) {
-  const Digest digest = DigestOf(presented);
+void AdminCredential::ReadAgain() {
+  if (administrators_path_.empty()) return;
+  struct stat info {};
+  std::optional<Version> version;
+  if (stat(administrators_path_.c_str(), &info) == 0) {
+    version = Version(info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+  }
+  if (version == version_) return;
+  version_ = version;
+  administrators_.clear();
+  if (!version.has_value()) return;
+  absl::StatusOr<std::vector<AdministratorEntry>> entries = [&]() -> decltype(entries) {
+    absl::StatusOr<std::string> text = ReadPrivateFile(administrators_path_);
+    if (!text.ok()) return text.status();
+    return ParseAdministrators(*text);
+  }();
+  if (!entries.ok()) {
+    LogError("administrators_not_read", {{"file", administrators_path_},
+                                         {"error", entries.status().message()},
+                                         {"consequence", "only admin.token is taken"}});
+    return;
+  }
+  administrators_ = *std::move(entries);
+  LogInfo("administrators_read",
+          {{"file", administrators_path_}, {"administrators", administrators_.size()}});
+}
+
+absl::StatusOr<Administrator> AdminCredential::Check(absl::string_view presented,
+                                                     absl::string_view peer) {
+  // Digests are compared, not the tokens: that takes equally long whatever their lengths.
+  const TokenDigest digest = DigestOfToken(presented);
   absl::MutexLock lock(&mu_);
-  if (CRYPTO_memcmp(digest.data(), digest_.data(), digest.size()) == 0) return absl::OkStatus();
+  ReadAgain();
+  if (digest_.has_value() && IsSame(digest, *digest_)) {
+    return Administrator{std::string(kTokenHolder), AdminRole::kOwner};
+  }
+  for (const AdministratorEntry& entry : administrators_) {
+    if (IsSame(digest, entry.digest)) return entry.administrator;
+  }
 
   const MonotonicTime now = clock_->Monotonic();
   const int64_t refill = (now - refilled_at_) / kWrongAdminTokenInterval;
@@ -52,7 +93,11 @@ absl::Status AdminCredential::Check(absl::string_view presented, absl::string_vi
   LogWarning("admin_credential_refused",
              {{"peer", peer}, {"others_before", std::exchange(unlogged_, 0)}});
   return MakeError(absl::StatusCode::kUnauthenticated, "BAD_CREDENTIAL",
-                   "This is not the admin token of the server (DATA_DIR/admin.token).");
+                   digest_.has_value()
+                       ? "This is not the admin token of the server (DATA_DIR/admin.token), nor "
+                         "that of an administrator."
+                       : "This gateway is not for administrators: its data directory has no "
+                         "admin.token. Ask the gateway that has one.");
 }
 
 }  // namespace bellwire::gateway

@@ -17,7 +17,7 @@ TEST(AdminCredentialTest, TakesTheTokenAndNothingElse) {
   AdminCredential credential(kToken, &clock);
   EXPECT_TRUE(credential.Check(kToken, "peer").ok());
   for (const char* wrong : {"", "the admin tokem", "the admin token ", "the admin toke"}) {
-    const absl::Status status = credential.Check(wrong, "peer");
+    const absl::Status status = credential.Check(wrong, "peer").status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << wrong;
     EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL") << wrong;
   }
@@ -27,14 +27,14 @@ TEST(AdminCredentialTest, BrakesWhoGuessesAndNeverTheAdministrator) {
   SimulatedClock clock;
   AdminCredential credential(kToken, &clock);
   const auto reason = [&](int i) {
-    return ErrorReason(credential.Check(absl::StrCat("guess ", i), "peer"));
+    return ErrorReason(credential.Check(absl::StrCat("guess ", i), "peer").status());
   };
   for (size_t i = 0; i < kMaxWrongAdminTokens; ++i) EXPECT_EQ(reason(i), "BAD_CREDENTIAL");
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(reason(i), "TOO_MANY_ATTEMPTS");
     EXPECT_TRUE(credential.Check(kToken, "peer").ok());
   }
-  const absl::Status braked = credential.Check("guess", "peer");
+  const absl::Status braked = credential.Check("guess", "peer").status();
   EXPECT_EQ(braked.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RetryAfter(braked), kWrongAdminTokenInterval);
 

@@ -2,10 +2,13 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -16,6 +19,9 @@
 #include "gateway/auth/service_account.h"
 #include "gateway/send/registry_error.h"
 #include "gateway/send/validator.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/text_format.h"
 #include "google/protobuf/timestamp.pb.h"
 
 namespace bellwire::gateway {
@@ -51,6 +57,38 @@ absl::Status AliasNotFound(const admin::v1::DeleteAliasRequest& request) {
       absl::StrCat("Team \"", request.team_id(), "\" has no alias \"", request.name(), "\"."));
 }
 
+// "OK", or the reason of an error.
+std::string ReasonOf(const absl::Status& status) {
+  if (status.ok()) return "OK";
+  const std::string reason = ErrorReason(status);
+  return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
+}
+
+// What a request or an answer is about: ids and names, and nothing that is secret.
+void AddNames(const google::protobuf::Message& message,
+              std::vector<std::pair<std::string, std::string>>* about) {
+  static constexpr absl::string_view kNames[] = {"team_id",   "app_id", "key_id", "name",
+                                                 "directory", "kind",   "fcm",    "send_only"};
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  reflection.ListFields(message, &fields);
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    if (field->is_repeated()) continue;
+    // The key of a CreateKeyResponse.
+    if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (field->name() == "key") AddNames(reflection.GetMessage(message, field), about);
+      continue;
+    }
+    const bool is_named = absl::c_linear_search(kNames, absl::string_view(field->name()));
+    const bool is_known =
+        absl::c_any_of(*about, [field](const auto& entry) { return entry.first == field->name(); });
+    if (!is_named || is_known) continue;
+    std::string value;
+    google::protobuf::TextFormat::PrintFieldValueToString(message, field, -1, &value);
+    about->emplace_back(field->name(), absl::StripPrefix(absl::StripSuffix(value, "\""), "\""));
+  }
+}
+
 // Passes the registry's answer on to the caller.
 template <typename Request, typename Response>
 Done<Response> Answer(std::shared_ptr<UnaryHandle<Request, Response>> call) {
@@ -63,34 +101,83 @@ Done<Response> Answer(std::shared_ptr<UnaryHandle<Request, Response>> call) {
 }  // namespace
 
 template <typename Request, typename Response>
-void AdminService::Add(MethodTable* methods, absl::string_view name,
+void AdminService::Add(MethodTable* methods, absl::string_view name, AdminRole role,
                        void (AdminService::*serve)(Call<Request, Response>, Request)) {
+  const std::string what(name.substr(name.find('/') + 1));
   methods->AddUnary<Request, Response>(
-      absl::StrCat("/bellwire.admin.v1.", name), [this, serve](Call<Request, Response> call) {
+      absl::StrCat("/bellwire.admin.v1.", name),
+      [this, what, role, serve](Call<Request, Response> call) {
         const absl::StatusOr<absl::string_view> token = BearerToken(call->metadata());
-        const absl::Status status =
-            token.ok() ? credential_->Check(*token, call->peer()) : token.status();
-        if (!status.ok()) return call->Finish(status);
+        if (!token.ok()) return call->Finish(token.status());
+        const absl::StatusOr<Administrator> who = credential_->Check(*token, call->peer());
+        AuditRecord record{.peer = call->peer(), .what = what};
+        if (!who.ok()) {
+          // As many as the brake lets through.
+          if (absl::IsUnauthenticated(who.status())) NoteRefusal(std::move(record), who.status());
+          return call->Finish(who.status());
+        }
+        record.who = who->name;
+        record.role = std::string(AdminRoleName(who->role));
+        if (who->role < role) {
+          const absl::Status refused = MakeError(
+              absl::StatusCode::kPermissionDenied, "ADMIN_ROLE",
+              absl::StrCat(who->name, " is ", record.role, "; ", what, " takes ",
+                           role == AdminRole::kOwner ? "an owner." : "an operator or an owner."));
+          NoteRefusal(std::move(record), refused);
+          return call->Finish(refused);
+        }
         call->Receive(
-            [this, serve, call](Request request) { (this->*serve)(call, std::move(request)); });
+            [this, serve, call, role, record = std::move(record)](Request request) mutable {
+              if (role == AdminRole::kReadOnly) return (this->*serve)(call, std::move(request));
+              ServeAudited(std::move(record), call, std::move(request), serve);
+            });
+      });
+}
+
+void AdminService::NoteRefusal(AuditRecord record, const absl::Status& status) {
+  record.outcome = ReasonOf(status);
+  audit_->Append(std::move(record), [](const absl::StatusOr<uint64_t>&) {});
+}
+
+template <typename Request, typename Response>
+void AdminService::ServeAudited(AuditRecord record, Call<Request, Response> call, Request request,
+                                void (AdminService::*serve)(Call<Request, Response>, Request)) {
+  AddNames(request, &record.about);
+  AuditRecord asked = record;
+  asked.outcome = "asked";
+  audit_->Append(
+      std::move(asked), [this, serve, call, record = std::move(record),
+                         request = std::move(request)](absl::StatusOr<uint64_t> number) mutable {
+        if (!number.ok()) return call->Finish(number.status());
+        record.of = *number;
+        call->OnFinish(
+            [this, record = std::move(record)](const absl::StatusOr<Response>& response) mutable {
+              record.outcome = ReasonOf(response.status());
+              if (response.ok()) AddNames(*response, &record.about);
+              audit_->Append(std::move(record), [](const absl::StatusOr<uint64_t>&) {});
+            });
+        (this->*serve)(call, std::move(request));
       });
 }
 
 void AdminService::AddTo(MethodTable* methods) {
-  Add(methods, "AdminService/CreateTeam", &AdminService::CreateTeam);
-  Add(methods, "AdminService/ListTeams", &AdminService::ListTeams);
-  Add(methods, "AdminService/UpdateTeam", &AdminService::UpdateTeam);
-  Add(methods, "AdminService/DeleteTeam", &AdminService::DeleteTeam);
-  Add(methods, "AdminService/CreateApp", &AdminService::CreateApp);
-  Add(methods, "AdminService/ListApps", &AdminService::ListApps);
-  Add(methods, "AdminService/DeleteApp", &AdminService::DeleteApp);
-  Add(methods, "AdminService/CreateKey", &AdminService::CreateKey);
-  Add(methods, "AdminService/ListKeys", &AdminService::ListKeys);
-  Add(methods, "AdminService/RevokeKey", &AdminService::RevokeKey);
-  Add(methods, "AdminService/CreateAlias", &AdminService::CreateAlias);
-  Add(methods, "AdminService/ListAliases", &AdminService::ListAliases);
-  Add(methods, "AdminService/DeleteAlias", &AdminService::DeleteAlias);
-  Add(methods, "BackupService/Backup", &AdminService::Backup);
+  const AdminRole reads = AdminRole::kReadOnly;
+  const AdminRole changes = AdminRole::kOperator;
+  const AdminRole owns = AdminRole::kOwner;
+  Add(methods, "AdminService/CreateTeam", changes, &AdminService::CreateTeam);
+  Add(methods, "AdminService/ListTeams", reads, &AdminService::ListTeams);
+  Add(methods, "AdminService/UpdateTeam", changes, &AdminService::UpdateTeam);
+  Add(methods, "AdminService/DeleteTeam", owns, &AdminService::DeleteTeam);
+  Add(methods, "AdminService/CreateApp", changes, &AdminService::CreateApp);
+  Add(methods, "AdminService/ListApps", reads, &AdminService::ListApps);
+  Add(methods, "AdminService/DeleteApp", owns, &AdminService::DeleteApp);
+  Add(methods, "AdminService/CreateKey", changes, &AdminService::CreateKey);
+  Add(methods, "AdminService/ListKeys", reads, &AdminService::ListKeys);
+  Add(methods, "AdminService/RevokeKey", changes, &AdminService::RevokeKey);
+  Add(methods, "AdminService/CreateAlias", changes, &AdminService::CreateAlias);
+  Add(methods, "AdminService/ListAliases", reads, &AdminService::ListAliases);
+  Add(methods, "AdminService/DeleteAlias", changes, &AdminService::DeleteAlias);
+  Add(methods, "BackupService/Backup", owns, &AdminService::Backup);
 }
 
 void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
@@ -104,13 +191,11 @@ void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team
   team.set_team_id(NewShortId());
   team.set_name(request.name());
   SetToNow(*clock_, team.mutable_create_time());
-  LogInfo("admin_create_team", {{"team", team.team_id()}});
   catalogue_->PutTeam(std::move(team), Answer(std::move(call)));
 }
 
 void AdminService::UpdateTeam(Call<admin::v1::UpdateTeamRequest, admin::v1::Team> call,
                               admin::v1::UpdateTeamRequest request) {
-  LogInfo("admin_update_team", {{"team", request.team_id()}});
   catalogue_->UpdateTeam(std::move(request), Answer(std::move(call)));
 }
 
@@ -149,7 +234,6 @@ void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> c
                        "; use DROP_OLDEST, REFUSE_NEWEST or DROP_ALL.")));
   }
   SetToNow(*clock_, app.mutable_create_time());
-  LogInfo("admin_create_app", {{"team", app.team_id()}, {"app", app.app_id()}});
   catalogue_->PutApp(std::move(app), Answer(std::move(call)));
 }
 
@@ -218,9 +302,6 @@ void AdminService::CreateKey(Call<admin::v1::CreateKeyRequest, admin::v1::Create
   key.set_team_id(request.team_id());
   SetToNow(*clock_, key.mutable_create_time());
   if (absl::Status made = MakeKey(request, &response); !made.ok()) return call->Finish(made);
-  LogInfo("admin_create_key", {{"team", key.team_id()},
-                               {"key", key.key_id()},
-                               {"kind", admin::v1::Key::Kind_Name(key.kind())}});
   admin::v1::Key record = key;
   keys_->PutKey(std::move(record),
                 [call, response = std::move(response)](absl::StatusOr<admin::v1::Key> put) mutable {
@@ -247,7 +328,6 @@ void AdminService::ListKeys(Call<admin::v1::ListKeysRequest, admin::v1::ListKeys
 
 void AdminService::RevokeKey(Call<admin::v1::RevokeKeyRequest, admin::v1::Key> call,
                              admin::v1::RevokeKeyRequest request) {
-  LogInfo("admin_revoke_key", {{"key", request.key_id()}});
   if (absl::StrContains(request.key_id(), '/')) {  // The id of an alias.
     return call->Finish(MakeError(absl::StatusCode::kNotFound, "KEY_NOT_FOUND",
                                   "A key id is ten characters of [a-z2-7]."));
@@ -274,7 +354,6 @@ void AdminService::CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Al
   key.set_team_id(std::move(*request.mutable_team_id()));
   key.set_device_token(std::move(*request.mutable_token()));
   SetToNow(*clock_, key.mutable_create_time());
-  LogInfo("admin_create_alias", {{"team", key.team_id()}, {"alias", request.name()}});
   keys_->PutKey(std::move(key), [call](absl::StatusOr<admin::v1::Key> put) {
     if (!put.ok()) return call->Finish(FromRegistryError(put.status()));
     call->Finish(ToAlias(*std::move(put)));
@@ -299,7 +378,6 @@ void AdminService::ListAliases(
 
 void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Alias> call,
                                admin::v1::DeleteAliasRequest request) {
-  LogInfo("admin_delete_alias", {{"team", request.team_id()}, {"alias", request.name()}});
   if (!IsValidAlias(request.name())) return call->Finish(AliasNotFound(request));
   admin::v1::RevokeKeyRequest revoke;
   revoke.set_key_id(AliasKeyId(request.team_id(), request.name()));
@@ -315,19 +393,16 @@ void AdminService::DeleteAlias(Call<admin::v1::DeleteAliasRequest, admin::v1::Al
 
 void AdminService::DeleteTeam(Call<admin::v1::DeleteTeamRequest, admin::v1::Team> call,
                               admin::v1::DeleteTeamRequest request) {
-  LogInfo("admin_delete_team", {{"team", request.team_id()}});
   catalogue_->DeleteTeam(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> call,
                              admin::v1::DeleteAppRequest request) {
-  LogInfo("admin_delete_app", {{"app", request.app_id()}});
   catalogue_->DeleteApp(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::Backup(Call<admin::v1::BackupRequest, admin::v1::BackupResponse> call,
                           admin::v1::BackupRequest request) {
-  LogInfo("admin_backup", {{"directory", request.directory()}});
   store_->Backup(std::move(request), Answer(std::move(call)));
 }
 

@@ -12,22 +12,26 @@
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
 #include "gateway/admin/admin_credential.h"
+#include "gateway/admin/administrators.h"
+#include "gateway/admin/audit_log.h"
 #include "gateway/call/method_table.h"
 #include "gateway/call/unary_handle.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
 
-// bellwire.admin.v1, AdminService and BackupService: checks the admin token by a call's metadata,
-// then its request, makes ids, key pairs and access tokens, and leaves the rest to the registry. For
+// bellwire.admin.v1, AdminService and BackupService: checks who calls by a call's metadata, notes in the audit
+// log what is to be changed, checks the request, makes ids, key pairs and access tokens, and leaves the rest to the registry. For
 // the registry an alias is a key (admin.proto, Key); here the two are told apart. Thread-safe;
 // outlives its calls.
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
-  AdminService(AdminCredential* credential, CatalogueApi* catalogue, KeysApi* keys, StoreApi* store,
-               const TokenSealer* sealer, const Clock* clock, PublicUrls public_urls)
+  AdminService(AdminCredential* credential, AuditLog* audit, CatalogueApi* catalogue, KeysApi* keys,
+               StoreApi* store, const TokenSealer* sealer, const Clock* clock,
+               PublicUrls public_urls)
       : credential_(credential),
+        audit_(audit),
         catalogue_(catalogue),
         keys_(keys),
         store_(store),
@@ -41,12 +45,20 @@ class AdminService {
   template <typename Request, typename Response>
   using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
 
-  // A method, such as "AdminService/CreateTeam", of which `serve` gets the calls that have the admin
-  // token. The others are answered
+  // A method, such as "AdminService/CreateTeam", of which `serve` gets the calls of administrators that
+  // have this role or a greater one. The others are answered
   //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL · those of AdminCredential
+  //   PERMISSION_DENIED ADMIN_ROLE
+  // What needs more than kReadOnly changes something: it is in the audit log before it is done, and its
+  // outcome behind it. If it can't be, nothing is done:
+  //   UNAVAILABLE AUDIT_NOT_WRITTEN · RESOURCE_EXHAUSTED OVERLOADED
   template <typename Request, typename Response>
-  void Add(MethodTable* methods, absl::string_view name,
+  void Add(MethodTable* methods, absl::string_view name, AdminRole role,
            void (AdminService::*serve)(Call<Request, Response>, Request));
+  void NoteRefusal(AuditRecord record, const absl::Status& status);
+  template <typename Request, typename Response>
+  void ServeAudited(AuditRecord record, Call<Request, Response> call, Request request,
+                    void (AdminService::*serve)(Call<Request, Response>, Request));
 
   void CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
                   admin::v1::CreateTeamRequest request);
@@ -83,6 +95,7 @@ class AdminService {
               admin::v1::BackupRequest request);
 
   AdminCredential* const credential_;
+  AuditLog* const audit_;
   CatalogueApi* const catalogue_;
   KeysApi* const keys_;
   StoreApi* const store_;

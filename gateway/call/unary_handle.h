@@ -20,7 +20,10 @@ class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Reques
  public:
   explicit UnaryHandle(std::shared_ptr<RpcCall> call) : call_(std::move(call)) {}
   ~UnaryHandle() {
-    if (!finished_) call_->Finish(absl::InternalError("The call was dropped."));
+    if (finished_) return;
+    const absl::Status dropped = absl::InternalError("The call was dropped.");
+    if (on_finish_) std::move(on_finish_)(dropped);
+    call_->Finish(dropped);
   }
   UnaryHandle(const UnaryHandle&) = delete;
   UnaryHandle& operator=(const UnaryHandle&) = delete;
@@ -44,9 +47,16 @@ class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Reques
   // As RpcCall::InTurn.
   void InTurn(absl::AnyInvocable<void() &&> task) { call_->InTurn(std::move(task)); }
 
+  // Called with the answer, right before it is sent; or with why there is none. At most once, and before
+  // Finish.
+  void OnFinish(absl::AnyInvocable<void(const absl::StatusOr<Response>& response) &&> on_finish) {
+    on_finish_ = std::move(on_finish);
+  }
+
   // Once.
   void Finish(absl::StatusOr<Response> response) {
     finished_ = true;
+    if (on_finish_) std::move(on_finish_)(response);
     if (!response.ok()) return call_->Finish(std::move(response).status());
     response_ = *std::move(response);
     call_->Finish(absl::OkStatus(), &response_, this->shared_from_this());
@@ -54,6 +64,7 @@ class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Reques
 
  private:
   const std::shared_ptr<RpcCall> call_;
+  absl::AnyInvocable<void(const absl::StatusOr<Response>& response) &&> on_finish_;
   bool finished_ = false;
   Request request_;
   Response response_;

@@ -55,6 +55,8 @@ TestGateway::TestGateway() : key(*GenerateProviderKeyPair()), sealer(TokenSealer
                             .certificate_path = pki.dir() + "/server.pem",
                             .key_path = pki.dir() + "/server.key",
                             .admin_token = kAdminToken,
+                            .administrators_path = administrators_path(),
+                            .audit_path = audit_path(),
                             .public_urls = *PublicUrls::Parse({"https://push.example.com"}),
                             .sealer = sealer.get(),
                             .mailboxes = &registry,

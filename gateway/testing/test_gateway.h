@@ -44,6 +44,10 @@ class TestGateway {
   std::unique_ptr<grpc::ClientContext> ContextWith(const std::string& jwt) const;
   std::unique_ptr<grpc::ClientContext> AdminContext() const;
 
+  // Named administrators and the audit log; there is neither at first.
+  std::string administrators_path() const { return pki.dir() + "/admins"; }
+  std::string audit_path() const { return pki.dir() + "/audit.log"; }
+
   // A token of the device, and a message for it.
   std::string Token() const;
   push::v1::SendRequest Message() const;
