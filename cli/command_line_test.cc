@@ -469,6 +469,64 @@ TEST_F(CommandLineTest, ADeletedTeamIsGoneWithWhatItHad) {
               HasSubstr("TEAM_NOT_FOUND"));
 }
 
+TEST_F(CommandLineTest, AdministratorsHaveNamesAndRolesAndAreAudited) {
+  const std::string local = absl::StrCat(" --data_dir ", fleet_->data_dir());
+  const std::string as_alice = absl::StrCat(" --server ", fleet_->provider_address(), " --ca ",
+                                            fleet_->ca_file(), " --admin_token_file $DIR/alice");
+  Outcome outcome = Sh("$B admin create alice --role operator --out $DIR/alice" + local);
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_EQ(Sh("$B admin create alice --out $DIR/other" + local).code, 1) << "there is one";
+  EXPECT_TRUE(absl::StrContains(Sh("$B admin list" + local).out, "operator"));
+  const std::string team = Ask("team create ByAlice" + as_alice, "team_id");
+  ASSERT_NE(team, "");
+  outcome = Sh(absl::StrCat("$B team delete ", team, as_alice));
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  EXPECT_TRUE(absl::StrContains(outcome.err, "alice is operator")) << outcome;
+  ASSERT_EQ(Sh(absl::StrCat("$B team delete ", team, " $ADMIN")).code, 0);
+
+  ASSERT_TRUE(WaitUntil([&] {
+    const std::string log = Sh("$B audit" + local).out;
+    return absl::StrContains(log, "DeleteTeam") && absl::StrContains(log, "ADMIN_ROLE") &&
+           absl::StrContains(log, team) && absl::StrContains(log, "CreateAdministrator") &&
+           absl::StrContains(log, "admin.token");
+  })) << Sh("$B audit" + local);
+  outcome = Sh("$B audit --verify" + local);
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_TRUE(absl::StrContains(outcome.out, "none changed, missing or moved")) << outcome;
+  outcome = Sh(absl::StrCat("mkdir $DIR/forged && sed 's/alice/mallo/' ", fleet_->data_dir(),
+                            "/audit.log > $DIR/forged/audit.log\n"
+                            "$B audit --verify --data_dir $DIR/forged"));
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  EXPECT_TRUE(absl::StrContains(outcome.err, "was changed")) << outcome;
+
+  EXPECT_EQ(Sh("$B team list" + as_alice).code, 0);
+  ASSERT_EQ(Sh("$B admin remove alice" + local).code, 0);
+  EXPECT_EQ(Sh("$B team list" + as_alice).code, 1) << "with the next call";
+}
+
+TEST_F(CommandLineTest, AFleetHasADirectoryForEachDaemon) {
+  const std::string fleet = " --data_dir $DIR/fleet";
+  Outcome outcome =
+      Sh("$B init --fleet --gateways 1 --connectors 2 --server_name push.example.com" + fleet);
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  outcome = Sh("ls $DIR/fleet/connector-2");
+  EXPECT_EQ(outcome.out, "internal\nserver.key\nserver.pem\nticket.keys\n");
+  outcome = Sh("$B cert show" + fleet);
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  for (const char* what : {"connector-2/internal/node.pem", "push.example.com", "registry"}) {
+    EXPECT_TRUE(absl::StrContains(outcome.out, what)) << outcome;
+  }
+  outcome = Sh("$B cert renew" + fleet);
+  EXPECT_EQ(outcome.code, 0) << outcome;
+  EXPECT_TRUE(absl::StrContains(outcome.out, "gateway-1/server.pem")) << outcome;
+  // One daemon's directory is not what `serve` needs, and nothing makes it so.
+  outcome = Sh("$B serve --data_dir $DIR/fleet/connector-1 --provider_listen 127.0.0.1:0");
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  outcome = Sh("$B init --repair --data_dir $DIR/fleet/connector-1");
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  EXPECT_TRUE(absl::StrContains(outcome.err, "is the directory of a connector")) << outcome;
+}
+
 TEST_F(CommandLineTest, ListenSaysWhatItWaitsFor) {
   const std::string listen = absl::StrCat("timeout 3 $B listen --app ", kMail);
   const Outcome no_agent = Sh(listen + " --socket $DIR/none.sock");

@@ -4,9 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "common/log.h"
 #include "common/status_macros.h"
-#include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "gateway/http_flags.h"
 #include "ops/data_dir.h"
@@ -19,18 +17,6 @@ namespace {
 
 // Names the one connector in the routes of this process; no host can be called so.
 constexpr char kEmbeddedConnector[] = "embedded:0";
-// In time to act before phones stop connecting.
-constexpr absl::Duration kWarnBeforeExpiry = absl::Hours(60 * 24);
-
-void WarnOfExpiry(const DataDir& dir, absl::Time now) {
-  const auto pem = ReadWholeFile(dir.server_certificate());
-  if (!pem.ok()) return;
-  const auto not_after = CertificateNotAfter(*pem);
-  if (!not_after.ok() || *not_after > now + kWarnBeforeExpiry) return;
-  LogWarning("server_certificate_expires",
-             {{"file", dir.server_certificate()}, {"not_after", absl::FormatTime(*not_after)}});
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedServer>> EmbeddedServer::Start(const Options& options) {
@@ -44,7 +30,6 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   data_dir_ = options.data_dir;
   ticket_key_path_ = options.ticket_key_path;
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(dir));
-  WarnOfExpiry(dir, options.clock->WallNow());
   BELLWIRE_ASSIGN_OR_RETURN(sealer_, TokenSealer::FromFile(dir.token_keys()));
   BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(dir.admin_token()));
   // A route that separate daemons left in this store may name a remote connector.
@@ -99,6 +84,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.topics = registry_->api();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));
+  certificates_.emplace(dir, options.clock);
   registry_->SetOnStoreChange([this](bool ok) { gateway_->SetStoreOk(ok); });
   gateway_->SetStoreOk(registry_->StoreStatus().ok());
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 #define BELLWIRE_CLI_EMBEDDED_SERVER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "connector/shard/server.h"
 #include "crypto/token_sealer.h"
 #include "gateway/server.h"
+#include "ops/certificate_watch.h"
 #include "ops/metrics/samples.h"
 #include "registry/server/server.h"
 #include "registry/server/subscription_policy.h"
@@ -92,6 +94,7 @@ class EmbeddedServer {
   std::unique_ptr<ConnectorDirectory> directory_;
   gateway::GatewayServer::Options gateway_options_;
   std::unique_ptr<gateway::GatewayServer> gateway_;
+  std::optional<CertificateWatch> certificates_;
 };
 
 }  // namespace bellwire::cli

@@ -25,6 +25,7 @@
 #include "connector/shard/deferred_connector_api.h"
 #include "connector/shard/server.h"
 #include "net/socket/address.h"
+#include "ops/certificate_watch.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "ops/metrics/daemon_metrics.h"
@@ -90,13 +91,13 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   BELLWIRE_RETURN_IF_ERROR(CheckAddresses(flags));
   const DataDir data_dir(flags.data_dir);
-  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir, Role::kConnector));
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
                             InternalChannelCredentials(data_dir.internal()));
 
   // Destroyed in reverse: the ports first, which use the rest.
   const std::shared_ptr<grpc::Channel> registry_channel =
-      NewInternalChannel(flags.registry_address, credentials);
+      NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
   const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
   const std::unique_ptr<ConnectorDirectory> connectors =
       NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
@@ -147,6 +148,7 @@ absl::Status Run(const Flags& flags) {
   listeners.push_back({.name = "device_port", .responds = [&](absl::Duration patience) {
                          return server->Responds(patience);
                        }});
+  const CertificateWatch certificates(data_dir, RealClock());
   metrics.AppendListener(&listeners);
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags, [&] {

@@ -100,7 +100,8 @@ bool AddExtension(X509* certificate, X509* issuer, int nid, const char* value) {
   return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
-GeneralNamePtr DnsGeneralName(const std::string& name) {
+// `type`: GEN_DNS or GEN_URI.
+GeneralNamePtr TextGeneralName(int type, const std::string& name) {
   GeneralNamePtr general(GENERAL_NAME_new());
   ASN1_IA5STRING* text = ASN1_IA5STRING_new();
   if (!general || text == nullptr ||
@@ -108,8 +109,16 @@ GeneralNamePtr DnsGeneralName(const std::string& name) {
     ASN1_IA5STRING_free(text);
     return nullptr;
   }
-  GENERAL_NAME_set0_value(general.get(), GEN_DNS, text);
+  GENERAL_NAME_set0_value(general.get(), type, text);
   return general;
+}
+
+bool IsPlainUri(absl::string_view uri) {
+  if (uri.empty() || uri.size() > 128) return false;
+  for (const char c : uri) {
+    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) return false;
+  }
+  return true;
 }
 
 // Null if `address` isn't one.
@@ -132,8 +141,13 @@ absl::Status AddSubjectAltNames(X509* certificate, const LeafRequest& request) {
   };
   for (const std::string& name : request.dns_names) {
     if (!IsDnsName(name)) return BadRequest(absl::StrCat("\"", name, "\" isn't a host name"));
-    GeneralNamePtr general = DnsGeneralName(name);
+    GeneralNamePtr general = TextGeneralName(GEN_DNS, name);
     if (!general || !add(std::move(general))) return OpenSslError("add a name");
+  }
+  for (const std::string& uri : request.uris) {
+    if (!IsPlainUri(uri)) return BadRequest(absl::StrCat("\"", uri, "\" isn't a URI"));
+    GeneralNamePtr general = TextGeneralName(GEN_URI, uri);
+    if (!general || !add(std::move(general))) return OpenSslError("add a URI");
   }
   for (const std::string& address : request.ip_addresses) {
     GeneralNamePtr general = IpGeneralName(address);
@@ -153,12 +167,21 @@ absl::Status Sign(X509* certificate, EVP_PKEY* key) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Time> NotAfter(const X509* certificate) {
+absl::StatusOr<absl::Time> ToTime(const ASN1_TIME* time) {
   std::tm utc;
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &utc) != 1) {
-    return OpenSslError("read the end of a certificate");
-  }
+  if (ASN1_TIME_to_tm(time, &utc) != 1) return OpenSslError("read a time of a certificate");
   return absl::FromTM(utc, absl::UTCTimeZone());
+}
+
+absl::StatusOr<absl::Time> NotAfter(const X509* certificate) {
+  return ToTime(X509_get0_notAfter(certificate));
+}
+
+std::string CommonName(const X509* certificate) {
+  char text[65] = {};
+  const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                             text, sizeof(text));
+  return size > 0 ? std::string(text, static_cast<size_t>(size)) : "";
 }
 
 // That of `key_pem`, or a new one.
@@ -257,10 +280,11 @@ absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certific
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     int type = 0;
     const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
-    if (type == GEN_DNS) {
+    if (type == GEN_DNS || type == GEN_URI) {
       const auto* text = static_cast<const ASN1_IA5STRING*>(value);
-      facts.dns_names.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                                   static_cast<size_t>(ASN1_STRING_length(text)));
+      (type == GEN_DNS ? facts.dns_names : facts.uris)
+          .emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                        static_cast<size_t>(ASN1_STRING_length(text)));
     } else if (type == GEN_IPADD) {
       facts.ip_addresses.push_back(IpText(static_cast<const ASN1_OCTET_STRING*>(value)));
     }
@@ -268,12 +292,39 @@ absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certific
   const absl::StatusOr<absl::Time> not_after = NotAfter(certificate.get());
   if (!not_after.ok()) return not_after.status();
   facts.not_after = *not_after;
+  const absl::StatusOr<absl::Time> not_before = ToTime(X509_get0_notBefore(certificate.get()));
+  if (!not_before.ok()) return not_before.status();
+  facts.not_before = *not_before;
+  facts.common_name = CommonName(certificate.get());
   const std::string der = PublicKeyDer(X509_get0_pubkey(certificate.get()));
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(der.data()), der.size(), digest);
   facts.pin = absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
   return facts;
+}
+
+absl::Status CheckCertificateTimes(absl::string_view certificate_pem, absl::string_view path,
+                                   absl::Time now) {
+  const auto bad = [path](absl::string_view reason, absl::string_view why) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, reason, absl::StrCat(path, " ", why));
+  };
+  const auto text = [](absl::Time time) {
+    return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+  };
+  const absl::StatusOr<CertificateFacts> facts = ReadCertificateFacts(certificate_pem);
+  if (!facts.ok()) return bad("BAD_CERTIFICATE", "isn't a certificate in PEM");
+  if (now > facts->not_after) {
+    return bad("CERTIFICATE_EXPIRED",
+               absl::StrCat("ended at ", text(facts->not_after), ", and it is ", text(now),
+                            ": renew it, such as with `bellwire cert renew`; is the clock right?"));
+  }
+  if (now < facts->not_before) {
+    return bad("CERTIFICATE_NOT_YET_VALID",
+               absl::StrCat("is good from ", text(facts->not_before), " on, and it is ", text(now),
+                            ": is the clock right?"));
+  }
+  return absl::OkStatus();
 }
 
 bool IsIssuedBy(absl::string_view certificate_pem, absl::string_view ca_pem) {

@@ -39,6 +39,8 @@ struct LeafRequest {
   // Host names, and IPv4 or IPv6 addresses in text form: at least one of either.
   std::vector<std::string> dns_names;
   std::vector<std::string> ip_addresses;
+  // Of 1 to 128 printable characters of ASCII without a space.
+  std::vector<std::string> uris;
   // What the key may be used for (extended key usage): at least one of the two.
   bool server = false;
   bool client = false;
@@ -60,12 +62,22 @@ struct CertificateFacts {
   // Its subject alternative names.
   std::vector<std::string> dns_names;
   std::vector<std::string> ip_addresses;
+  std::vector<std::string> uris;
+  // Of its subject; empty: it has none.
+  std::string common_name;
+  absl::Time not_before;
   absl::Time not_after;
   // SHA-256 of its SubjectPublicKeyInfo in lower-case hex: what `bellwire-agent --pin` takes.
   std::string pin;
 };
 //   INVALID_ARGUMENT BAD_CERTIFICATE
 absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certificate_pem);
+
+// Whether the (first) certificate of a PEM file is good at this time. TLS would refuse another one at
+// every connection, and say so to nobody. `path` is for the message.
+//   FAILED_PRECONDITION BAD_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID
+absl::Status CheckCertificateTimes(absl::string_view certificate_pem, absl::string_view path,
+                                   absl::Time now);
 
 // Whether the key of `ca_pem` has signed `certificate_pem`, in its name. False for what isn't PEM.
 bool IsIssuedBy(absl::string_view certificate_pem, absl::string_view ca_pem);

@@ -25,6 +25,7 @@
 #include "gateway/http_flags.h"
 #include "gateway/server.h"
 #include "gateway/topics/fan_out_flags.h"
+#include "ops/certificate_watch.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "ops/metrics/daemon_metrics.h"
@@ -57,7 +58,7 @@ std::vector<Watchdog::Listener> ListenersOf(GatewayServer& server) {
 absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   const DataDir data_dir(flags.data_dir);
-  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir, Role::kGateway));
   // A gateway that is not for administrators has none.
   std::optional<std::string> admin_token;
   if (access(data_dir.admin_token().c_str(), F_OK) == 0) {
@@ -71,7 +72,7 @@ absl::Status Run(const Flags& flags) {
 
   // Destroyed in reverse: the server first, which uses it.
   const std::shared_ptr<grpc::Channel> registry_channel =
-      NewInternalChannel(flags.registry_address, credentials);
+      NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
   const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
 
   GatewayServer::Options options;
@@ -112,6 +113,7 @@ absl::Status Run(const Flags& flags) {
   BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
   metrics.AppendAddress(&ready);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
+  const CertificateWatch certificates(data_dir, RealClock());
   std::vector<Watchdog::Listener> listeners = ListenersOf(*server);
   metrics.AppendListener(&listeners);
   const Watchdog watchdog(std::move(listeners));

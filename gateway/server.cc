@@ -69,8 +69,8 @@ absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(const std::string
                                         .audience = net::TlsAudience::kWeb});
 }
 
-// In time to look at what renews the certificate: certbot begins 30 days before the end.
-constexpr absl::Duration kWarnBeforeHttpsExpiry = absl::Hours(7 * 24);
+// In time to look at what renews the certificate.
+constexpr absl::Duration kWarnBeforeHttpsExpiry = absl::Hours(30 * 24);
 
 void WarnOfExpiry(const std::string& certificate_path, absl::Time now) {
   const auto pem = ReadWholeFile(certificate_path);

@@ -13,6 +13,7 @@
 #include "crypto/file_util.h"
 #include "net/tls/ticket_keys.h"
 #include "ops/main_support.h"
+#include "rpc/credentials.h"
 
 namespace bellwire {
 
@@ -24,22 +25,36 @@ const std::vector<std::string>& DataDir::KeyFiles() {
   return *kFiles;
 }
 
-absl::Status CheckInitialised(const DataDir& data_dir) {
+namespace {
+
+std::vector<std::string> FilesOf(const DataDir& dir, std::optional<Role> role) {
+  std::vector<std::string> files = {dir.internal_ca_certificate(), dir.internal_node_certificate(),
+                                    dir.internal_node_key()};
+  if (role != Role::kRegistry) {
+    files.push_back(dir.server_certificate());
+    files.push_back(dir.server_key());
+  }
+  if (role != Role::kConnector) files.push_back(dir.token_keys());
+  if (!role.has_value()) {
+    files.push_back(dir.ca_certificate());
+    files.push_back(dir.admin_token());
+  }
+  return files;
+}
+
+}  // namespace
+
+absl::Status CheckInitialised(const DataDir& data_dir, std::optional<Role> role) {
   if (data_dir.path().empty()) {
     return WithHint(MakeError(absl::StatusCode::kFailedPrecondition, "NOT_INITIALISED",
                               "no data directory is named"),
                     "name it with --data_dir DIR; `bellwire init --data_dir DIR` makes one");
   }
-  const std::vector<std::string> files = {data_dir.ca_certificate(),
-                                          data_dir.server_certificate(),
-                                          data_dir.server_key(),
-                                          data_dir.internal_ca_certificate(),
-                                          data_dir.internal_node_certificate(),
-                                          data_dir.internal_node_key(),
-                                          data_dir.token_keys(),
-                                          data_dir.admin_token()};
+  const std::vector<std::string> files = FilesOf(data_dir, role);
   const auto missing = std::find_if_not(files.begin(), files.end(), HasContents);
-  if (missing == files.end()) return absl::OkStatus();
+  if (missing == files.end()) {
+    return role.has_value() ? CheckInternalRole(data_dir.internal(), *role) : absl::OkStatus();
+  }
   const bool some = std::any_of(files.begin(), files.end(), HasContents);
   const bool empty = access(missing->c_str(), F_OK) == 0;
   return WithHint(

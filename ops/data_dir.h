@@ -1,11 +1,13 @@
 #ifndef BELLWIRE_OPS_DATA_DIR_H_
 #define BELLWIRE_OPS_DATA_DIR_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "rpc/roles.h"
 
 namespace bellwire {
 
@@ -52,9 +54,11 @@ class DataDir {
 // Whether there is a file, and something in it: a full disk or a crash may leave an empty one.
 bool HasContents(const std::string& path);
 
-// Whether `bellwire init` made this directory, and nothing was lost since.
+// Whether `bellwire init` made this directory, and nothing was lost since. With a role: whether it has
+// what a daemon of that role needs, which is less.
 //   FAILED_PRECONDITION NOT_INITIALISED: names what is missing and hints at the command to run
-absl::Status CheckInitialised(const DataDir& data_dir);
+//   and with a role those of CheckInternalRole (rpc/credentials.h)
+absl::Status CheckInitialised(const DataDir& data_dir, std::optional<Role> role = std::nullopt);
 
 // The file of ticket secrets that a server reads: `named` if there is such a flag, else the
 // directory's. Empty: it has none, or one that is of no use, which is logged; tickets are then good

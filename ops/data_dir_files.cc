@@ -56,12 +56,17 @@ LeafRequest ServerRequest(const std::vector<std::string>& names, const Validity&
   return request;
 }
 
-LeafRequest NodeRequest(const Validity& validity) {
-  return {.common_name = std::string(kInternalServerName),
-          .dns_names = {std::string(kInternalServerName)},
-          .server = true,
-          .client = true,
-          .validity = validity};
+LeafRequest NodeRequest(const Validity& validity, Roles roles) {
+  LeafRequest request{.common_name = std::string(kInternalServerName),
+                      .dns_names = {std::string(kInternalServerName)},
+                      .server = roles.HasAnyOf({Role::kRegistry, Role::kConnector}),
+                      .client = true,
+                      .validity = validity};
+  for (const Role role : roles.List()) {
+    request.uris.push_back(RoleUri(role));
+    if (role != Role::kGateway) request.dns_names.push_back(RoleServerName(role));
+  }
+  return request;
 }
 
 absl::Status MakeDirectory(const std::string& path) {

@@ -9,6 +9,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crypto/certificates.h"
+#include "rpc/credentials.h"
+#include "rpc/roles.h"
 
 // What making, repairing and renewing the files of a data directory have in common. Blocking;
 // thread-safe.
@@ -21,7 +23,7 @@ inline constexpr absl::Duration kCertificateLifetime = absl::Hours(24 * 3650);
 
 // The common names of the two CAs.
 inline constexpr absl::string_view kAuthorityName = "bellwire CA";
-inline constexpr absl::string_view kInternalAuthorityName = "bellwire internal CA";
+inline constexpr absl::string_view kInternalAuthorityName = kInternalAuthorityWithRoles;
 
 // For kCertificateLifetime from `now`, and a day back: a phone whose clock is behind must not refuse
 // a new server.
@@ -32,8 +34,8 @@ absl::StatusOr<Validity> ValidityFrom(absl::Time now, absl::string_view ca_pem);
 
 // For the ports of providers and devices. `names` are host names and IP addresses.
 LeafRequest ServerRequest(const std::vector<std::string>& names, const Validity& validity);
-// For the daemons among themselves.
-LeafRequest NodeRequest(const Validity& validity);
+// For the daemons among themselves. One that serves nobody gets a client's certificate.
+LeafRequest NodeRequest(const Validity& validity, Roles roles = Roles::All());
 
 // 0700; takes over one that is there, if it is empty or nobody else's.
 //   INVALID_ARGUMENT: it is no directory, or others use it · UNAVAILABLE: the system refused

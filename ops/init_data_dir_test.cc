@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
@@ -16,7 +17,8 @@
 namespace bellwire {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+// Certificates are checked against the real time when they are read.
+const absl::Time kNow = absl::FromUnixSeconds(absl::ToUnixSeconds(RealClock()->WallNow()));
 
 std::string NewParent() {
   std::string path = testing::TempDir() + "/data_dir_XXXXXX";

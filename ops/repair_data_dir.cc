@@ -118,6 +118,7 @@ class Repair {
  private:
   // Before anything is written.
   absl::Status CheckStart() const {
+    BELLWIRE_RETURN_IF_ERROR(CheckIsWhole());
     const std::vector<std::string> files = {
         dir_.ca_certificate(), dir_.ca_key(),      dir_.server_certificate(),
         dir_.server_key(),     dir_.internal(),    dir_.token_keys(),
@@ -136,6 +137,21 @@ class Repair {
                                " is lost: without it every token is dead. Nothing was changed")),
         "put it back from a backup; without one, add --new_token_keys: apps must then register "
         "again, and providers learn new tokens");
+  }
+
+  // A daemon's own directory lacks things on purpose: what it has must not become more.
+  absl::Status CheckIsWhole() const {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::string node,
+                              ReadIfThere(dir_.internal_node_certificate()));
+    const absl::StatusOr<CertificateFacts> facts = ReadCertificateFacts(node);
+    if (!facts.ok()) return absl::OkStatus();
+    const Roles roles = Roles::FromUris(facts->uris);
+    if (roles.empty() || roles == Roles::All()) return absl::OkStatus();
+    return WithHint(
+        MakeError(absl::StatusCode::kFailedPrecondition, "FLEET_DIRECTORY",
+                  absl::StrCat(dir_.path(), " is the directory of a ", roles.Names(),
+                               ", which has nothing to make anything from")),
+        "delete it where the fleet was made, run `bellwire init --fleet` there, and copy it again");
   }
 
   absl::Status RepairAuthority() {

@@ -19,7 +19,8 @@ namespace {
 class ChannelWatchTest : public testing::Test {
  protected:
   std::shared_ptr<grpc::Channel> Channel(const std::string& address) {
-    return NewInternalChannel(address, *InternalChannelCredentials(pki_.internal_dir()));
+    return NewInternalChannel(address, *InternalChannelCredentials(pki_.internal_dir()),
+                              Role::kRegistry);
   }
   void OnConnected() {
     absl::MutexLock lock(&mutex_);

@@ -1,14 +1,23 @@
 #include "rpc/credentials.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/clock.h"
 #include "common/error.h"
+#include "common/log.h"
+#include "common/log_limit.h"
+#include "common/status_macros.h"
+#include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "crypto/openssl_ptr.h"
 #include "crypto/p256.h"
+#include "grpc/grpc_security_constants.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/security/auth_context.h"
+#include "grpcpp/security/auth_metadata_processor.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "openssl/err.h"
@@ -35,13 +44,76 @@ absl::Status Bad(absl::string_view reason, const std::string& path, absl::string
   return MakeError(absl::StatusCode::kFailedPrecondition, reason, absl::StrCat(path, " ", why));
 }
 
+// One that is good now.
 absl::StatusOr<std::string> ReadCertificate(const std::string& path) {
   absl::StatusOr<std::string> pem = ReadWholeFile(path);
-  if (pem.ok() && !ParseCertificatePem(*pem)) {
-    return Bad("BAD_CERTIFICATE", path, "isn't a certificate in PEM");
-  }
+  if (!pem.ok()) return pem;
+  if (absl::Status s = CheckCertificateTimes(*pem, path, RealClock()->WallNow()); !s.ok()) return s;
   return pem;
 }
+
+struct InternalFiles {
+  std::string ca_pem;
+  TlsKeyPair node;
+  bool ca_has_roles = false;
+};
+
+absl::StatusOr<InternalFiles> ReadInternal(const std::string& internal_dir) {
+  InternalFiles files;
+  const std::string ca_path = absl::StrCat(internal_dir, "/ca.pem");
+  const std::string node_path = absl::StrCat(internal_dir, "/node.pem");
+  BELLWIRE_ASSIGN_OR_RETURN(files.ca_pem, ReadCertificate(ca_path));
+  BELLWIRE_ASSIGN_OR_RETURN(files.node,
+                            ReadTlsKeyPair(node_path, absl::StrCat(internal_dir, "/node.key")));
+  if (!IsIssuedBy(files.node.certificate_pem, files.ca_pem)) {
+    return Bad("NOT_OF_THIS_CA", node_path,
+               absl::StrCat("was not issued by ", ca_path,
+                            ": copy the whole directory internal/ from where it was made"));
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(const CertificateFacts ca, ReadCertificateFacts(files.ca_pem));
+  files.ca_has_roles = ca.common_name == kInternalAuthorityWithRoles;
+  return files;
+}
+
+// Of a certificate with these alternative names.
+Roles RolesUnder(bool ca_has_roles, const std::vector<std::string>& uris) {
+  const Roles roles = Roles::FromUris(uris);
+  return roles.empty() && !ca_has_roles ? Roles::All() : roles;
+}
+
+// Looks at the caller's certificate at each call.
+class RoleCheck final : public grpc::AuthMetadataProcessor {
+ public:
+  explicit RoleCheck(bool ca_has_roles) : ca_has_roles_(ca_has_roles) {}
+
+  // It waits for nothing.
+  bool IsBlocking() const override { return false; }
+  grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* caller,
+                       OutputMetadata* /*consumed*/, OutputMetadata* /*response*/) override {
+    std::vector<std::string> uris;
+    for (const grpc::string_ref& uri : caller->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
+      uris.emplace_back(uri.data(), uri.size());
+    }
+    const auto path = metadata.find(":path");
+    const absl::string_view method =
+        path == metadata.end() ? absl::string_view()
+                               : absl::string_view(path->second.data(), path->second.size());
+    const Roles roles = RolesUnder(ca_has_roles_, uris);
+    const Roles callers = CallersOf(method);
+    if (roles.HasAnyOf(callers)) return grpc::Status::OK;
+    if (const auto unsaid = refusals_.Take()) {
+      LogWarning("role_refused",
+                 {{"method", method}, {"certificate_of", roles.Names()}, {"unsaid", *unsaid}});
+    }
+    return grpc::Status(grpc::StatusCode::PERMISSION_DENIED,
+                        absl::StrCat(method, " is for certificates of: ", callers.Names(),
+                                     "; this one is of: ", roles.Names()));
+  }
+
+ private:
+  const bool ca_has_roles_;
+  LogLimit refusals_{RealClock()};
+};
 
 }  // namespace
 
@@ -73,8 +145,12 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerTlsCredentials(
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientTlsCredentials(
     const std::string& ca_path) {
-  absl::StatusOr<std::string> ca = ReadCertificate(ca_path);
+  absl::StatusOr<std::string> ca = ReadWholeFile(ca_path);
   if (!ca.ok()) return ca.status();
+  // The first of maybe many, of which some may have ended.
+  if (!ParseCertificatePem(*ca)) {
+    return Bad("BAD_CERTIFICATE", ca_path, "isn't a certificate in PEM");
+  }
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = *std::move(ca);
   return grpc::SslCredentials(options);
@@ -82,36 +158,55 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientTlsCredentials(
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> InternalServerCredentials(
     const std::string& internal_dir) {
-  absl::StatusOr<std::string> ca = ReadCertificate(absl::StrCat(internal_dir, "/ca.pem"));
-  if (!ca.ok()) return ca.status();
-  absl::StatusOr<TlsKeyPair> pair = ReadTlsKeyPair(absl::StrCat(internal_dir, "/node.pem"),
-                                                   absl::StrCat(internal_dir, "/node.key"));
-  if (!pair.ok()) return pair.status();
+  absl::StatusOr<InternalFiles> files = ReadInternal(internal_dir);
+  if (!files.ok()) return files.status();
   grpc::SslServerCredentialsOptions options(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = *std::move(ca);
-  options.pem_key_cert_pairs = {{pair->key_pem, pair->certificate_pem}};
-  return grpc::SslServerCredentials(options);
+  options.pem_root_certs = std::move(files->ca_pem);
+  options.pem_key_cert_pairs = {{files->node.key_pem, files->node.certificate_pem}};
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::SslServerCredentials(options);
+  credentials->SetAuthMetadataProcessor(std::make_shared<RoleCheck>(files->ca_has_roles));
+  return credentials;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> InternalChannelCredentials(
-    const std::string& internal_dir) {
-  absl::StatusOr<std::string> ca = ReadCertificate(absl::StrCat(internal_dir, "/ca.pem"));
-  if (!ca.ok()) return ca.status();
-  absl::StatusOr<TlsKeyPair> pair = ReadTlsKeyPair(absl::StrCat(internal_dir, "/node.pem"),
-                                                   absl::StrCat(internal_dir, "/node.key"));
-  if (!pair.ok()) return pair.status();
+absl::StatusOr<InternalCredentials> InternalChannelCredentials(const std::string& internal_dir) {
+  absl::StatusOr<InternalFiles> files = ReadInternal(internal_dir);
+  if (!files.ok()) return files.status();
   grpc::SslCredentialsOptions options;
-  options.pem_root_certs = *std::move(ca);
-  options.pem_private_key = std::move(pair->key_pem);
-  options.pem_cert_chain = std::move(pair->certificate_pem);
-  return grpc::SslCredentials(options);
+  options.pem_root_certs = std::move(files->ca_pem);
+  options.pem_private_key = std::move(files->node.key_pem);
+  options.pem_cert_chain = std::move(files->node.certificate_pem);
+  return InternalCredentials{grpc::SslCredentials(options), files->ca_has_roles};
 }
 
-std::shared_ptr<grpc::Channel> NewInternalChannel(
-    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+absl::Status CheckInternalRole(const std::string& internal_dir, Role role) {
+  absl::StatusOr<InternalFiles> files = ReadInternal(internal_dir);
+  if (!files.ok()) return files.status();
+  BELLWIRE_ASSIGN_OR_RETURN(const CertificateFacts node,
+                            ReadCertificateFacts(files->node.certificate_pem));
+  const Roles roles = RolesUnder(files->ca_has_roles, node.uris);
+  if (roles.Has(role)) {
+    if (!files->ca_has_roles) {
+      LogWarning("certificate_without_role",
+                 {{"file", absl::StrCat(internal_dir, "/node.pem")},
+                  {"consequence", "who has one daemon's certificate can do what all daemons can"},
+                  {"to_do", "make directories with a role each: bellwire init --fleet --from"}});
+    }
+    return absl::OkStatus();
+  }
+  return Bad(
+      "WRONG_ROLE", absl::StrCat(internal_dir, "/node.pem"),
+      absl::StrCat("is the certificate of: ", roles.Names(), "; this daemon is a ", RoleName(role),
+                   ": start it with the data directory that `bellwire init "
+                   "--fleet` made for it"));
+}
+
+std::shared_ptr<grpc::Channel> NewInternalChannel(const std::string& address,
+                                                  const InternalCredentials& credentials,
+                                                  Role peer) {
   grpc::ChannelArguments arguments;
-  arguments.SetSslTargetNameOverride(std::string(kInternalServerName));
+  arguments.SetSslTargetNameOverride(credentials.roles ? RoleServerName(peer)
+                                                       : std::string(kInternalServerName));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Ms(kKeepaliveInterval));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Ms(kKeepaliveTimeout));
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // As many as the interval gives.
@@ -122,7 +217,7 @@ std::shared_ptr<grpc::Channel> NewInternalChannel(
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY,
                    0);  // An http_proxy of the environment isn't for us.
   arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
-  return grpc::CreateCustomChannel(address, credentials, arguments);
+  return grpc::CreateCustomChannel(address, credentials.channel, arguments);
 }
 
 void ConfigureInternalServer(grpc::ServerBuilder* builder) {

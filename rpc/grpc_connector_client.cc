@@ -31,11 +31,11 @@ using internal::v1::ConnectorResponse;
 // no gRPC operation runs under the lock.
 class RemoteConnector final : public ConnectorApi {
  public:
-  RemoteConnector(std::string address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                  const Clock* clock)
+  RemoteConnector(std::string address, const InternalCredentials& credentials, const Clock* clock)
       : address_(std::move(address)),
         clock_(clock),
-        stub_(internal::v1::Connector::NewStub(NewInternalChannel(address_, credentials))),
+        stub_(internal::v1::Connector::NewStub(
+            NewInternalChannel(address_, credentials, Role::kConnector))),
         backoff_(clock),
         last_used_(clock->Monotonic()) {}
 
@@ -228,8 +228,8 @@ class RemoteConnector final : public ConnectorApi {
 
 class GrpcConnectorDirectory final : public ConnectorDirectory {
  public:
-  GrpcConnectorDirectory(std::shared_ptr<grpc::ChannelCredentials> credentials,
-                         std::string local_address, ConnectorApi* local, const Clock* clock)
+  GrpcConnectorDirectory(InternalCredentials credentials, std::string local_address,
+                         ConnectorApi* local, const Clock* clock)
       : credentials_(std::move(credentials)),
         local_address_(std::move(local_address)),
         local_(std::shared_ptr<void>(), local),
@@ -281,7 +281,7 @@ class GrpcConnectorDirectory final : public ConnectorDirectory {
     }
   }
 
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const InternalCredentials credentials_;
   const std::string local_address_;
   const std::shared_ptr<ConnectorApi> local_;  // Not owned.
   const Clock* const clock_;
@@ -295,9 +295,9 @@ class GrpcConnectorDirectory final : public ConnectorDirectory {
 
 }  // namespace
 
-std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(
-    std::shared_ptr<grpc::ChannelCredentials> credentials, std::string local_address,
-    ConnectorApi* local, const Clock* clock) {
+std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(InternalCredentials credentials,
+                                                          std::string local_address,
+                                                          ConnectorApi* local, const Clock* clock) {
   return std::make_unique<GrpcConnectorDirectory>(std::move(credentials), std::move(local_address),
                                                   local, clock);
 }

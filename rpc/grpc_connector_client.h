@@ -5,8 +5,8 @@
 #include <string>
 
 #include "common/clock.h"
-#include "grpcpp/security/credentials.h"
 #include "rpc/connector_api.h"
+#include "rpc/credentials.h"
 
 namespace bellwire {
 
@@ -25,9 +25,10 @@ namespace bellwire {
 // Thread-safe. Destroying the directory answers what is unanswered (NO_SESSION) and waits until the
 // streams are gone: not to be done from a callback. What Find returned may live longer; it then
 // answers NO_SESSION.
-std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(
-    std::shared_ptr<grpc::ChannelCredentials> credentials, std::string local_address,
-    ConnectorApi* local, const Clock* clock = RealClock());
+std::unique_ptr<ConnectorDirectory> NewConnectorDirectory(InternalCredentials credentials,
+                                                          std::string local_address,
+                                                          ConnectorApi* local,
+                                                          const Clock* clock = RealClock());
 
 }  // namespace bellwire
 

@@ -467,7 +467,8 @@ class ForeignCallerTest : public GrpcConnectorTest {
  protected:
   ForeignCallerTest()
       : stub_(internal::v1::Connector::NewStub(NewInternalChannel(
-            server_->address(), InternalChannelCredentials(pki_.internal_dir()).value()))) {}
+            server_->address(), InternalChannelCredentials(pki_.internal_dir()).value(),
+            Role::kConnector))) {}
 
   const std::unique_ptr<internal::v1::Connector::Stub> stub_;
 };

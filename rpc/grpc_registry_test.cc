@@ -152,7 +152,7 @@ class GrpcRegistryTest : public ::testing::Test {
   std::shared_ptr<grpc::Channel> NewChannel() {
     const auto credentials = InternalChannelCredentials(pki_.internal_dir());
     EXPECT_TRUE(credentials.ok()) << credentials.status();
-    return NewInternalChannel(server_->address(), *credentials);
+    return NewInternalChannel(server_->address(), *credentials, Role::kRegistry);
   }
 
   // One call, awaited.
@@ -318,19 +318,20 @@ TEST_F(GrpcRegistryTest, ACallThatIsNotAnsweredEnds) {
 
 TEST_F(GrpcRegistryTest, ClientsWithoutOurCertificateAreRefused) {
   const auto refuse = [this](const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
-    const auto client = NewGrpcRegistryClient(NewInternalChannel(server_->address(), credentials));
+    const auto client = NewGrpcRegistryClient(
+        NewInternalChannel(server_->address(), {.channel = credentials}, Role::kRegistry));
     ExpectRegistryUnavailable(Recall(*client).status());
   };
   refuse(ClientTlsCredentials(pki_.internal_dir() + "/ca.pem").value());  // None.
   const TestPki foreign;
-  refuse(InternalChannelCredentials(foreign.internal_dir()).value());  // Of another CA.
+  refuse(InternalChannelCredentials(foreign.internal_dir()).value().channel);  // Of another CA.
   refuse(grpc::InsecureChannelCredentials());
   EXPECT_EQ(registry_.calls(), 0);
 }
 
 TEST_F(GrpcRegistryTest, AServerOfAnotherNameIsRefused) {
   // A certificate of the right CA, but the public server's name.
-  const auto credentials = InternalChannelCredentials(pki_.internal_dir()).value();
+  const auto credentials = InternalChannelCredentials(pki_.internal_dir()).value().channel;
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride("localhost");
   const auto client =

@@ -28,7 +28,7 @@ class HealthWatchTest : public testing::Test {
     const auto credentials = InternalChannelCredentials(pki_.internal_dir());
     ASSERT_TRUE(credentials.ok()) << credentials.status();
     watch_ = std::make_unique<HealthWatch>(
-        NewInternalChannel(port_->address(), *credentials),
+        NewInternalChannel(port_->address(), *credentials, Role::kRegistry),
         [this](bool serving) {
           absl::MutexLock lock(&mutex_);
           told_.push_back(serving);

@@ -42,7 +42,7 @@ class InternalPortTest : public ::testing::Test {
   bool Serves() {
     auto credentials = InternalChannelCredentials(pki_.internal_dir());
     EXPECT_TRUE(credentials.ok()) << credentials.status();
-    return NewInternalChannel(port_->address(), *credentials)
+    return NewInternalChannel(port_->address(), *credentials, Role::kConnector)
         ->WaitForConnected(absl::ToChronoTime(RealClock()->WallNow() + absl::Seconds(30)));
   }
 

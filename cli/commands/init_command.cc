@@ -11,8 +11,10 @@
 #include "cli/command.h"
 #include "common/status_macros.h"
 #include "ops/data_dir.h"
+#include "ops/fleet.h"
 #include "ops/init_data_dir.h"
 #include "ops/repair_data_dir.h"
+#include "rpc/roles.h"
 
 namespace bellwire::cli {
 namespace {
@@ -22,6 +24,8 @@ struct Flags {
   std::vector<std::string> server_names;
   bool repair = false;
   bool new_token_keys = false;
+  bool fleet = false;
+  FleetOptions fleet_options;
 };
 
 std::vector<std::string> DefaultServerNames() {
@@ -62,10 +66,59 @@ absl::Status MakeAgain(const DataDir& dir, const std::vector<std::string>& names
   return absl::OkStatus();
 }
 
+absl::string_view HoldsOf(const FleetDaemon& daemon) {
+  switch (daemon.role) {
+    case Role::kRegistry:
+      return "seals tokens; put the store (registry/) of an older server into it";
+    case Role::kConnector:
+      return "certificate of the device port, ticket.keys";
+    case Role::kGateway:
+      break;
+  }
+  return daemon.name == "gateway-1" ? "certificate of the provider port, token.keys, admin.token"
+                                    : "certificate of the provider port, token.keys";
+}
+
+absl::Status MakeFleet(const Flags& flags, const std::vector<std::string>& names,
+                       CommandContext* context) {
+  FleetOptions options = flags.fleet_options;
+  options.server_names = names;
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<FleetDaemon> daemons,
+                            InitFleet(flags.data_dir, options, context->clock->WallNow()));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    nlohmann::ordered_json json = {{"fleet", flags.data_dir},
+                                   {"server_names", names},
+                                   {"daemons", nlohmann::ordered_json::array()}};
+    for (const FleetDaemon& daemon : daemons) {
+      json["daemons"].push_back({{"data_dir", absl::StrCat(flags.data_dir, "/", daemon.name)},
+                                 {"role", std::string(RoleName(daemon.role))},
+                                 {"made", daemon.made}});
+    }
+    out.Json(json);
+    return absl::OkStatus();
+  }
+  out.Line(absl::StrCat(out.Good("ready"), "  the fleet ", out.Bold(flags.data_dir)));
+  out.Line();
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"authority/", "issues certificates: keep it here. Clients trust its ca.pem: give them that"}};
+  for (const FleetDaemon& daemon : daemons) {
+    fields.emplace_back(absl::StrCat(daemon.name, "/"),
+                        absl::StrCat(HoldsOf(daemon), daemon.made ? "" : " (as it was)"));
+  }
+  out.Fields(fields);
+  out.Line();
+  out.Line(
+      "next: copy each directory to its daemon's machine, over a way that keeps secrets, and "
+      "start the daemon with it as --data_dir");
+  return absl::OkStatus();
+}
+
 absl::Status Init(const Flags& flags, CommandContext* context) {
   const DataDir dir(flags.data_dir);
   const std::vector<std::string> names =
       flags.server_names.empty() ? DefaultServerNames() : flags.server_names;
+  if (flags.fleet) return MakeFleet(flags, names, context);
   if (flags.repair) return MakeAgain(dir, names, flags, context);
   BELLWIRE_RETURN_IF_ERROR(InitDataDir(dir, names, context->clock->WallNow()));
 
@@ -115,10 +168,37 @@ void AddInitCommand(CLI::App* root, CommandContext* context) {
       ->add_flag("--new_token_keys", flags->new_token_keys,
                  "with --repair: replace lost token.keys, although every token dies with them")
       ->needs(repair);
+  CLI::Option* fleet =
+      command
+          ->add_flag("--fleet", flags->fleet,
+                     "Instead: make a directory for each daemon of a fleet, with no more in it "
+                     "than that one needs. Once more with greater numbers it adds what is missing")
+          ->excludes(repair);
+  command
+      ->add_option("--gateways", flags->fleet_options.gateways, "with --fleet: how many gateways")
+      ->type_name("N")
+      ->needs(fleet)
+      ->check(CLI::Range(0, kMaxFleetDaemons).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--connectors", flags->fleet_options.connectors,
+                   "with --fleet: how many connectors")
+      ->type_name("N")
+      ->needs(fleet)
+      ->check(CLI::Range(0, kMaxFleetDaemons).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--from", flags->fleet_options.from,
+                   "with --fleet: data directory whose CA, keys and admin token it takes over, so "
+                   "that tokens and pins stay good")
+      ->type_name("DIR")
+      ->needs(fleet);
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire init --data_dir ./data\n"
               "  bellwire init --data_dir ./data --repair\n"
+              "  bellwire init --fleet --data_dir ./fleet --server_name push.example.com "
+              "--gateways 2 --connectors 3\n"
               "  bellwire init --data_dir /var/lib/bellwire --server_name push.example.com "
               "--server_name 203.0.113.7");
   command->callback([=] { context->run = [=] { return Init(*flags, context); }; });

@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "connector/shard/service.h"
 #include "connector/shard/shard.h"
+#include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "net/socket/descriptor_budget.h"
 #include "net/tls/ticket_keys.h"
@@ -149,6 +150,8 @@ class ConnectorServerImpl final : public ConnectorServer {
       const std::string& ticket_key_path) const {
     net::TlsServerContext::Options tls;
     BELLWIRE_ASSIGN_OR_RETURN(tls.certificate_pem, ReadWholeFile(certificate_path_));
+    BELLWIRE_RETURN_IF_ERROR(CheckCertificateTimes(tls.certificate_pem, certificate_path_,
+                                                   environment_.clock->WallNow()));
     BELLWIRE_ASSIGN_OR_RETURN(tls.private_key_pem, ReadPrivateFile(private_key_path_));
     BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(ticket_key_path));
     tls.clock = environment_.clock;

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
+#include "ops/certificate_watch.h"
 #include "ops/data_dir.h"
 #include "ops/watchdog.h"
 #include "registry/server/server.h"
@@ -43,7 +44,7 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
 absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
   const DataDir data_dir(flags.data_dir);
-  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir));
+  BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir, Role::kRegistry));
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
                             TokenSealer::FromFile(data_dir.token_keys()));
 
@@ -87,6 +88,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
                          return server->Responds(patience);
                        }});
   metrics.AppendListener(&listeners);
+  const CertificateWatch certificates(data_dir, RealClock());
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags);
   metrics.readiness()->SetDraining();

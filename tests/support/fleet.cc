@@ -31,6 +31,15 @@ void SetDeadline(grpc::ClientContext* context) {
   context->set_deadline(absl::ToChronoTime(RealClock()->WallNow() + absl::Seconds(30)));
 }
 
+absl::Status Init(const std::vector<std::string>& arguments) {
+  auto init = Process::Start("init", "cli/bellwire", arguments);
+  if (!init.ok()) return init.status();
+  const absl::StatusOr<int> code = (*init)->Wait();
+  if (!code.ok()) return code.status();
+  if (*code == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("bellwire init: ", (*init)->Log()));
+}
+
 }  // namespace
 
 std::string DeploymentName(Deployment deployment) {
@@ -40,13 +49,7 @@ std::string DeploymentName(Deployment deployment) {
 absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const Options& options) {
   signal(SIGPIPE, SIG_IGN);  // Peers of these tests die at will.
   std::unique_ptr<Fleet> fleet(new Fleet(deployment, options));
-  auto init = Process::Start("init", "cli/bellwire", {"init", "--data_dir", fleet->data_dir()});
-  if (!init.ok()) return init.status();
-  const absl::StatusOr<int> code = (*init)->Wait();
-  if (!code.ok()) return code.status();
-  if (*code != 0) return absl::InternalError(absl::StrCat("bellwire init: ", (*init)->Log()));
-
-  const std::vector<std::string> data_dir = {"--data_dir", fleet->data_dir()};
+  if (absl::Status s = Init({"init", "--data_dir", fleet->data_dir()}); !s.ok()) return s;
   if (deployment == Deployment::kEmbedded) {
     fleet->members_.push_back(
         {.name = "serve",
@@ -55,22 +58,24 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const
          .listens = {{"--provider_listen", "provider_address"},
                      {"--device_listen", "device_address"}}});
   } else {
+    if (absl::Status s = fleet->MakeDaemonDirectories(); !s.ok()) return s;
     fleet->members_.push_back({.name = "registry",
                                .program = "registry/bellwire-registry",
-                               .arguments = data_dir,
+                               .arguments = {"--data_dir", fleet->data_dir()},
                                .listens = {{"--listen", "internal_address"}}});
-    for (const char* name : {"connector-0", "connector-1"}) {
+    for (const int i : {0, 1}) {
       fleet->members_.push_back(
-          {.name = name,
+          {.name = absl::StrCat("connector-", i),
            .program = "connector/bellwire-connector",
-           .arguments = data_dir,
+           .arguments = {"--data_dir", fleet->path(absl::StrCat("daemons/connector-", i + 1))},
            .listens = {{"--listen", "device_address"}, {"--internal_listen", "internal_address"}}});
     }
-    for (const char* name : {"gateway-0", "gateway-1"}) {
-      fleet->members_.push_back({.name = name,
-                                 .program = "gateway/bellwire-gateway",
-                                 .arguments = data_dir,
-                                 .listens = {{"--listen", "provider_address"}}});
+    for (const int i : {0, 1}) {
+      fleet->members_.push_back(
+          {.name = absl::StrCat("gateway-", i),
+           .program = "gateway/bellwire-gateway",
+           .arguments = {"--data_dir", fleet->path(absl::StrCat("daemons/gateway-", i + 1))},
+           .listens = {{"--listen", "provider_address"}}});
       std::vector<std::string>& arguments = fleet->members_.back().arguments;
       arguments.insert(arguments.end(), options.more_gateway_arguments.begin(),
                        options.more_gateway_arguments.end());
@@ -89,6 +94,22 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(Deployment deployment, const
   }
   if (absl::Status status = fleet->StartAll(); !status.ok()) return status;
   return fleet;
+}
+
+absl::Status Fleet::MakeDaemonDirectories() {
+  if (absl::Status s = Init({"init", "--fleet", "--from", data_dir(), "--data_dir", path("daemons"),
+                             "--gateways", "2", "--connectors", "2"});
+      !s.ok()) {
+    return s;
+  }
+  // The registry's is the directory that has the store: tests know it as the server's.
+  std::error_code error;
+  std::filesystem::remove_all(data_dir() + "/internal", error);
+  if (!error) {
+    std::filesystem::copy(path("daemons/registry/internal"), data_dir() + "/internal",
+                          std::filesystem::copy_options::recursive, error);
+  }
+  return error ? absl::InternalError(error.message()) : absl::OkStatus();
 }
 
 absl::Status Fleet::StartAll() {

@@ -92,6 +92,8 @@ class Fleet {
       : deployment_(deployment),
         device_host_(options.device_host),
         max_descriptors_(options.max_descriptors) {}
+  // Of kSeparate: one for each connector and gateway, with no more than it needs (ops/fleet.h).
+  absl::Status MakeDaemonDirectories();
   absl::Status StartMember(Member* member);
   absl::Status StartConnectorsAndGateways();
 
