@@ -6,6 +6,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "cli/command.h"
+#include "cli/commands/fleet_command.h"
 #include "cli/terminal.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -59,6 +60,7 @@ int Main(int argc, char** argv) {
   AddRegistryCommand(&root, &context);
   AddAdminCommand(&root, &context);
   AddAuditCommand(&root, &context);
+  AddFleetCommand(&root, &context);
   AddVersionCommand(&root, &context);
   // An empty text is a message without payload.
   if (std::optional<int> exit_code = ParseFlags(&root, argc, argv, {"--text"})) return *exit_code;

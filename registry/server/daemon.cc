@@ -1,5 +1,9 @@
 #include "registry/server/daemon.h"
 
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -7,11 +11,16 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
 #include "ops/certificate_watch.h"
 #include "ops/data_dir.h"
 #include "ops/watchdog.h"
+#include "registry/engine/postgres/durability.h"
+#include "registry/engine/postgres/pg_status.h"
+#include "registry/engine/postgres/postgres_engine.h"
 #include "registry/server/server.h"
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
@@ -38,8 +47,59 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
          "exist. Without it no backups are made")
       ->type_name("DIR");
   metrics::AddMetricsFlags(app, &flags->metrics_flags);
+  CLI::Option* const database = app->add_option(
+      "--database", flags->database,
+      "Keeps the store in PostgreSQL instead: a connection string with every option of libpq, such as "
+      "\"postgresql://bellwire@db1,db2/bellwire?passfile=/etc/bellwire/pgpass\". `bellwire fleet init` "
+      "makes the store. Several registries may name the same one: one of them serves, and the others "
+      "wait until it is gone");
+  database->type_name("URL")->envname("BELLWIRE_DATABASE")->excludes("--backup_dir");
+  app->add_option("--database_durability", flags->database_durability,
+                  "What OK means with --database: standby (on the disks of the primary and of a "
+                  "synchronous standby), storage (on a disk that is replicated itself), single (one "
+                  "disk, for trying out)")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"standby", "storage", "single"}))
+      ->needs(database)
+      ->capture_default_str();
+  app->add_option("--database_cache_mib", flags->database_cache_mib,
+                  "Memory for the records of devices in front of the database: a device that is held "
+                  "costs no round trip")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1 << 20))
+      ->needs(database)
+      ->capture_default_str();
   AddDaemonFlags(app, flags);
 }
+
+namespace {
+
+// Waits so long; false: the process is told to end. REQUIRES: PrepareServer.
+bool WaitUnlessToldToEnd(absl::Duration pause) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  const timespec time = absl::ToTimespec(pause);
+  return sigtimedwait(&ends, nullptr, &time) < 0;
+}
+
+PostgresEngine::Options DatabaseOptions(const RegistryFlags& flags, std::atomic<bool>* fenced) {
+  return {.database = flags.database,
+          .address = flags.listen,
+          .durability = *ParseDatabaseDurability(flags.database_durability),
+          .clock = RealClock(),
+          .wait = WaitUnlessToldToEnd,
+          // Another process owns the store now: this one ends, and may be started again as one that
+          // waits.
+          .on_fenced =
+              [fenced] {
+                fenced->store(true);
+                kill(getpid(), SIGTERM);
+              }};
+}
+
+}  // namespace
 
 absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
@@ -51,8 +111,11 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
                             InternalChannelCredentials(data_dir.internal()));
 
+  std::atomic<bool> fenced = false;
   RegistryServer::Options options;
   options.data_dir = data_dir.registry();
+  if (!flags.database.empty()) options.database = DatabaseOptions(flags, &fenced);
+  options.database_cache_bytes = flags.database_cache_mib << 20;
   options.backup_dir = flags.backup_dir;
   options.keys_dir = flags.data_dir;
   options.sealer = sealer.get();
@@ -61,8 +124,14 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
   // Destroyed in reverse: the port first, which uses the rest. Connectors answer to the server, so it
   // outlives the directory.
-  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
-                            RegistryServer::Start(std::move(options)));
+  absl::StatusOr<std::unique_ptr<RegistryServer>> started =
+      RegistryServer::Start(std::move(options));
+  if (ErrorReason(started.status()) == "LEASE_HELD") {
+    // It waited for the owner to go, and was told to end itself.
+    LogInfo("shutting_down", {{"reason", started.status().message()}});
+    return absl::OkStatus();
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server, std::move(started));
   const std::unique_ptr<ConnectorDirectory> connectors =
       NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
   server->SetConnectors(connectors.get());
@@ -95,6 +164,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   server->SetOnStoreChange(nullptr);
   server->EndWaits();
   port->Close();
+  if (fenced.load()) return NotOwnerError("another registry owns the store now; this one ends");
   return absl::OkStatus();
 }
 

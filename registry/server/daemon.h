@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_REGISTRY_SERVER_DAEMON_H_
 #define BELLWIRE_REGISTRY_SERVER_DAEMON_H_
 
+#include <cstddef>
 #include <string>
 
 #include "CLI/App.hpp"
@@ -22,6 +23,10 @@ struct RegistryFlags : DaemonFlags {
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
   std::string backup_dir;
+  // Empty: the store is in DATA_DIR.
+  std::string database;
+  std::string database_durability = "standby";
+  size_t database_cache_mib = 256;
   metrics::MetricsFlags metrics_flags;
 };
 

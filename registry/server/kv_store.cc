@@ -62,7 +62,7 @@ absl::Status KvStore::Commit() {
 }
 
 absl::Status KvStore::CommitStaged() {
-  if (staged_.writes().empty()) return absl::OkStatus();
+  if (staged_.writes().empty()) return options_.confirm ? options_.confirm() : absl::OkStatus();
   // If they can't be staged, the engine says why.
   StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();

@@ -42,6 +42,9 @@ class KvStore final : public Store {
     // happened: the deliveries of messages and gap notices that came into a mailbox whose device has
     // a session, recalls that such a device is to hear of. Must not block. May be empty.
     absl::AnyInvocable<void(ConnectorRequest request)> on_hand_over;
+    // Called instead of a commit that has nothing to write: whether what was read since the last one may be
+    // answered. An engine whose store may be taken over meanwhile says so. May be empty.
+    std::function<absl::Status()> confirm;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
     // Called after the commit that made a Claim succeed, and with each sweep as long as one would.

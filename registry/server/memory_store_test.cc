@@ -256,6 +256,26 @@ TEST_F(RestoredStoreTest, AHoleInAFeedThatNoStartMadeIsDamage) {
   EXPECT_EQ(Problems().size(), 1);
 }
 
+TEST(UnownedStoreTest, WhatWasReadIsAnsweredOnlyIfItIsConfirmed) {
+  SimulatedClock clock;
+  MemoryEngine engine;
+  absl::Status confirmed;
+  KvStore store(std::make_unique<SharedEngine>(&engine),
+                KvStore::Options{.clock = &clock,
+                                 .random = [] { return uint64_t{1}; },
+                                 .confirm = [&] { return confirmed; }});
+  ASSERT_TRUE(store.ListTeams().ok());
+  EXPECT_TRUE(store.Commit().ok());
+  confirmed = absl::UnavailableError("another one owns the store");
+  ASSERT_TRUE(store.ListTeams().ok());
+  EXPECT_EQ(store.Commit(), confirmed);
+  // A commit that writes says by itself whose the store is.
+  admin::v1::Team team;
+  team.set_team_id("team");
+  ASSERT_TRUE(store.PutTeam(team).ok());
+  EXPECT_TRUE(store.Commit().ok());
+}
+
 class MemoryCrashTest : public testing::Test {
  protected:
   MemoryCrashTest() {

@@ -1,14 +1,18 @@
 #include "registry/server/server.h"
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 
+#include "common/error.h"
 #include "absl/synchronization/notification.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "ops/data_dir.h"
 #include "registry/backup/backup_maker.h"
+#include "registry/engine/device_cache.h"
+#include "registry/engine/postgres/postgres_engine.h"
 #include "registry/engine/record_cache.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/group_commit.h"
@@ -25,22 +29,29 @@ constexpr size_t kLivesCacheBytes = 16 * 1024 * 1024;
 // Declared in the order of need: the writer thread stops first, the store closes last.
 class RegistryServerImpl final : public RegistryServer {
  public:
-  // `disk` is what lies beneath `engine`.
-  RegistryServerImpl(std::unique_ptr<KvEngine> engine, const RocksDbEngine* disk, Options options)
+  // What differs between engines.
+  struct Beneath {
+    uint64_t numbers_after = 0;
+    std::function<absl::Status()> confirm;
+    std::function<absl::Status(const std::string& directory)> checkpoint;
+  };
+
+  RegistryServerImpl(std::unique_ptr<KvEngine> engine, Beneath beneath, Options options)
       : store_(std::move(engine),
                {.clock = options.clock,
                 .random = RandomUint64,
-                .numbers_after = disk->numbers_after(),
+                .numbers_after = beneath.numbers_after,
                 .on_hand_over =
                     [this](internal::v1::ConnectorRequest request) {
                       service_.dispatcher()->HandOver(std::move(request));
                     },
+                .confirm = std::move(beneath.confirm),
                 .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); },
                 .on_claimable = [this] { service_.OnClaimable(); }}),
         group_commit_(&store_, options.clock),
         backups_({.backup_dir = options.backup_dir,
                   .data_dir = DataDir(options.keys_dir),
-                  .checkpoint = [disk](const std::string& to) { return disk->Checkpoint(to); }}),
+                  .checkpoint = std::move(beneath.checkpoint)}),
         service_(&group_commit_, options.sealer, options.clock, options.subscriptions, &backups_),
         writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
 
@@ -79,9 +90,32 @@ class RegistryServerImpl final : public RegistryServer {
   WriterThread writer_;
 };
 
+absl::StatusOr<std::unique_ptr<RegistryServer>> StartOverDatabase(
+    RegistryServer::Options options) {
+  const std::string database = PgConnection::WithoutPassword(options.database->database);
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PostgresEngine> engine,
+                            PostgresEngine::Open(*std::move(options.database)));
+  LogInfo("store_opened", {{"database", database}});
+  const uint64_t numbers_after = engine->numbers_after();
+  auto cached = std::make_unique<DeviceCache>(std::move(engine), options.database_cache_bytes);
+  DeviceCache* const cache = cached.get();
+  return std::make_unique<RegistryServerImpl>(
+      std::move(cached),
+      RegistryServerImpl::Beneath{
+          .numbers_after = numbers_after,
+          .confirm = [cache] { return cache->Commit({}); },
+          .checkpoint =
+              [](const std::string&) {
+                return MakeError(absl::StatusCode::kFailedPrecondition, "BACKUPS_OFF",
+                                 "the store is in PostgreSQL: back it up with PostgreSQL's tools");
+              }},
+      std::move(options));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options options) {
+  if (options.database.has_value()) return StartOverDatabase(std::move(options));
   BELLWIRE_ASSIGN_OR_RETURN(
       std::unique_ptr<RocksDbEngine> engine,
       RocksDbEngine::Open(
@@ -97,7 +131,13 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
   }
   const RocksDbEngine* const disk = engine.get();
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
-  return std::make_unique<RegistryServerImpl>(std::move(lives), disk, std::move(options));
+  return std::make_unique<RegistryServerImpl>(
+      std::move(lives),
+      RegistryServerImpl::Beneath{
+          .numbers_after = disk->numbers_after(),
+          .confirm = nullptr,
+          .checkpoint = [disk](const std::string& to) { return disk->Checkpoint(to); }},
+      std::move(options));
 }
 
 }  // namespace bellwire::registry

@@ -1,8 +1,10 @@
 #ifndef BELLWIRE_REGISTRY_SERVER_SERVER_H_
 #define BELLWIRE_REGISTRY_SERVER_SERVER_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,6 +13,7 @@
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "ops/metrics/samples.h"
+#include "registry/engine/postgres/postgres_engine.h"
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -21,7 +24,7 @@ class Env;
 
 namespace bellwire::registry {
 
-// The token registry over a RocksDB store, without a port: `bellwire serve` calls api() in its own
+// The token registry over its store, without a port: `bellwire serve` calls api() in its own
 // process, bellwire-registry puts gRPC in front of it (rpc/grpc_registry_server.h).
 //
 // Thread-safe.
@@ -30,6 +33,11 @@ class RegistryServer {
   struct Options {
     // Directory of the store (DATA_DIR/registry); made if it does not exist. One process at a time.
     std::string data_dir;
+    // Instead: the store is in PostgreSQL, and several processes may use it. One of them owns it, and
+    // the others wait in Start. Neither `data_dir` nor `backup_dir` is used.
+    std::optional<PostgresEngine::Options> database;
+    // Of the records of devices that are held in memory in front of it, in bytes of keys and values.
+    size_t database_cache_bytes = size_t{256} << 20;
     // Where backups go (registry/backup/backup_maker.h), with the key files of this data directory.
     // Empty: none are made.
     std::string backup_dir;
@@ -50,6 +58,7 @@ class RegistryServer {
   //   FAILED_PRECONDITION STORE_FORMAT: the store is of another version, or no store of ours.
   //   DATA_LOSS STORE_CORRUPT: the store is damaged; see docs/reference/registry_format.md.
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be made, read or written.
+  // With a database: errors as PostgresEngine::Open.
   static absl::StatusOr<std::unique_ptr<RegistryServer>> Start(Options options);
 
   // Answers what is queued, then closes the store. Nothing may call api() any more.

@@ -63,10 +63,10 @@ constexpr PgStatement kReadStandbyNames = {
     "read_standby_names",
     "SELECT pg_catalog.current_setting('synchronous_standby_names')::text"};
 
-absl::StatusOr<std::vector<Owner>> ReadOwners(PgConnection* connection) {
+absl::StatusOr<std::vector<LeaseOwner>> ReadOwners(PgConnection* connection) {
   BELLWIRE_ASSIGN_OR_RETURN(
       const PgRows rows, connection->Ask(kReadOwners, {}, kLeaseTimeout, "reading the leases"));
-  std::vector<Owner> owners;
+  std::vector<LeaseOwner> owners;
   for (int row = 0; row < rows.count(); ++row) {
     owners.push_back({.id = rows.Int8(row, 0),
                       .address = std::string(rows.Bytes(row, 1)),

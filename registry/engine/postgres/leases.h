@@ -21,7 +21,7 @@ inline constexpr int64_t kNoOwner = 0;
 inline constexpr absl::Duration kLeaseTimeout = absl::Seconds(5);
 
 // What one owner has.
-struct Owner {
+struct LeaseOwner {
   int64_t id = kNoOwner;
   // What it says of itself, for operators.
   std::string address;
@@ -32,7 +32,7 @@ struct Owner {
   int64_t counter = -1;
 };
 // Every owner, that of free partitions included.
-absl::StatusOr<std::vector<Owner>> ReadOwners(PgConnection* connection);
+absl::StatusOr<std::vector<LeaseOwner>> ReadOwners(PgConnection* connection);
 
 // A heartbeat: it is on the primary only, and no promise rests on it. Makes it where it is missing.
 absl::Status BeatHeart(PgConnection* connection, int64_t owner);

@@ -266,9 +266,9 @@ absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::TryTake
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PgConnection> connection, Connect());
   BELLWIRE_ASSIGN_OR_RETURN(info_, ReadStoreInfo(connection.get()));
   const MonotonicTime now = options_.clock->Boottime();
-  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Owner> owners, ReadOwners(connection.get()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<LeaseOwner> owners, ReadOwners(connection.get()));
   std::vector<int64_t> from = {owner_};
-  for (const Owner& owner : owners) {
+  for (const LeaseOwner& owner : owners) {
     from.push_back(owner.id);
     if (owner.id == kNoOwner || owner.id == owner_) continue;
     watch->Saw(owner.id, owner.counter, now);
@@ -295,14 +295,14 @@ absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::TryTake
 }
 
 absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::TakeFrom(
-    std::unique_ptr<PgConnection> connection, const std::vector<Owner>& owners,
+    std::unique_ptr<PgConnection> connection, const std::vector<LeaseOwner>& owners,
     std::vector<int64_t> from) const {
   Taking taking{.from = std::move(from),
                 .owner = owner_,
                 .address = options_.address,
                 .durability = options_.durability};
   for (int16_t p = 0; p <= info_.partitions; ++p) taking.partitions.push_back(p);
-  for (const Owner& owner : owners) taking.epoch = std::max(taking.epoch, owner.epoch + 1);
+  for (const LeaseOwner& owner : owners) taking.epoch = std::max(taking.epoch, owner.epoch + 1);
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Taken> taken, Take(connection.get(), taking));
   if (!taken.has_value()) {
     return StoreUnavailableError("another registry was quicker to take the partitions");
@@ -321,8 +321,8 @@ absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::Resume(
   if (info.partitions != info_.partitions || info.key != info_.key) {
     return NotOwnerError("the store in the database is another one now");
   }
-  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Owner> owners, ReadOwners(connection.get()));
-  for (const Owner& owner : owners) {
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<LeaseOwner> owners, ReadOwners(connection.get()));
+  for (const LeaseOwner& owner : owners) {
     if (owner.id != owner_) {
       return NotOwnerError(absl::StrCat("another registry owns the partitions of this store: ",
                                         owner.id == kNoOwner ? "nobody yet" : owner.address));

@@ -120,7 +120,7 @@ class PostgresEngine final : public KvEngine {
   // Takes the partitions at the first time. nullopt: another owner lives, who is *holder.
   absl::StatusOr<std::unique_ptr<Session>> TryTake(LeaseWatch* watch, std::string* holder);
   absl::StatusOr<std::unique_ptr<Session>> TakeFrom(std::unique_ptr<PgConnection> connection,
-                                                    const std::vector<Owner>& owners,
+                                                    const std::vector<LeaseOwner>& owners,
                                                     std::vector<int64_t> from) const;
   // Takes the partitions from itself, on a new connection.
   absl::StatusOr<std::unique_ptr<Session>> Resume() const;

@@ -1,0 +1,76 @@
+#ifndef BELLWIRE_REGISTRY_ENGINE_DEVICE_CACHE_H_
+#define BELLWIRE_REGISTRY_ENGINE_DEVICE_CACHE_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "registry/engine/kv_engine.h"
+
+namespace bellwire::registry {
+
+// An engine in front of one whose reads are round trips. The first read of a device's records, or of
+// the lives of its messages, fetches all of them at once; from then on each read of these is answered
+// from memory, that there is no such key included. It holds what the engine below has committed and
+// nothing else: a commit that fails empties it. REQUIRES: nobody else writes to the store.
+//
+// Not thread-safe.
+class DeviceCache final : public KvEngine {
+ public:
+  // A device with more bytes of a family is not held: its reads go to the engine below.
+  static constexpr size_t kMaxDeviceBytes = 128 * 1024;
+
+  // `max_bytes` of keys and values, in two generations: when the younger one is half of that, the
+  // older one is forgotten. What is used in time moves to the younger one.
+  DeviceCache(std::unique_ptr<KvEngine> engine, size_t max_bytes)
+      : engine_(std::move(engine)), max_bytes_(max_bytes) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 absl::string_view key) const override;
+  absl::StatusOr<std::optional<absl::string_view>> View(Family family, absl::string_view key,
+                                                        std::string* storage) const override;
+  absl::Status Scan(
+      Family family, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
+  absl::Status Commit(const WriteSet& writes) override;
+
+  size_t bytes() const { return young_bytes_ + old_bytes_; }
+
+ private:
+  // Of one device and family.
+  struct Group {
+    // All of them; nothing where they are too many.
+    absl::btree_map<std::string, std::string> records;
+    // Of keys and values, and of what it takes to hold a group.
+    size_t bytes = 0;
+    bool held = true;
+  };
+  using Groups = absl::flat_hash_map<std::pair<Family, std::string>, std::shared_ptr<Group>>;
+
+  // Null: keys of this kind are not held. The caller's: a visitor may read what makes it go.
+  absl::StatusOr<std::shared_ptr<const Group>> GroupOf(Family family, absl::string_view key) const;
+  absl::StatusOr<std::shared_ptr<Group>> Fetch(Family family, absl::string_view device) const;
+  // Where it is, null where it isn't; a use makes it young.
+  std::shared_ptr<Group> Find(Family family, absl::string_view device) const;
+  void Insert(Family family, absl::string_view device, std::shared_ptr<Group> group) const;
+  void Clear() const;
+
+  const std::unique_ptr<KvEngine> engine_;
+  const size_t max_bytes_;
+  mutable Groups young_;
+  mutable Groups old_;
+  mutable size_t young_bytes_ = 0;
+  mutable size_t old_bytes_ = 0;
+};
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_ENGINE_DEVICE_CACHE_H_
