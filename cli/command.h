@@ -51,6 +51,8 @@ void AddAgentCommand(CLI::App* root, CommandContext* context);
 void AddCompanionCommand(CLI::App* root, CommandContext* context);
 void AddConfigCommand(CLI::App* root, CommandContext* context);
 void AddReloadCommand(CLI::App* root, CommandContext* context);
+void AddStatusCommand(CLI::App* root, CommandContext* context);
+void AddDoctorCommand(CLI::App* root, CommandContext* context);
 void AddRegistryCommand(CLI::App* root, CommandContext* context);
 void AddAdminCommand(CLI::App* root, CommandContext* context);
 void AddAuditCommand(CLI::App* root, CommandContext* context);

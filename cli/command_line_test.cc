@@ -256,6 +256,32 @@ TEST_F(CommandLineTest, WhatExpiredOnADeviceOutOfTouchWaitsForNoApp) {
   EXPECT_TRUE(WaitForState(token, id, "EXPIRED"));
 }
 
+TEST_F(CommandLineTest, ASendShowsItsStepsUntilTheAppHasTheMessage) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string send =
+      absl::StrCat("$B send", provider_, "--priority high --token ", token, " --text hello --wait ");
+  {
+    App app(phone_->socket_path(), app_);
+    const Outcome taken = Sh(send + "60");
+    EXPECT_EQ(taken.code, 0) << taken;
+    EXPECT_THAT(taken.out, AllOf(HasSubstr("taken from its sender"), HasSubstr("APP_ACKED "),
+                                 HasSubstr("The app has it.")));
+  }
+  const Outcome away = Sh(send + "1");
+  EXPECT_EQ(away.code, 1) << away;
+  EXPECT_THAT(away.out, AllOf(HasSubstr("on the phone's disk"),
+                              HasSubstr("It waits for the app to run"), HasSubstr("To do: start")));
+  const std::string id = Send(token, "story");
+  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
+  const Outcome traced = Sh(absl::StrCat("$B trace ", id, provider_, "--json --token ", token));
+  const auto json = nlohmann::json::parse(traced.out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << traced;
+  EXPECT_EQ(json["story"]["ended"], false);
+  EXPECT_EQ(json["story"]["steps"].back()["place"], "phone");
+  EXPECT_THAT(json["story"]["headline"].get<std::string>(), HasSubstr("the app has not taken it"));
+}
+
 TEST_F(CommandLineTest, APayloadThatCantBeReadIsNotSent) {
   MakeProvider();
   const std::string send = absl::StrCat("$B send", provider_, "--token ", Token());

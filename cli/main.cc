@@ -57,6 +57,8 @@ int Main(int argc, char** argv) {
   AddCompanionCommand(&root, &context);
   AddConfigCommand(&root, &context);
   AddReloadCommand(&root, &context);
+  AddStatusCommand(&root, &context);
+  AddDoctorCommand(&root, &context);
   AddRegistryCommand(&root, &context);
   AddAdminCommand(&root, &context);
   AddAuditCommand(&root, &context);

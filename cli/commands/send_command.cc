@@ -2,11 +2,14 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
 #include "cli/command.h"
 #include "cli/message_flags.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
+#include "cli/story/message_story.h"
+#include "cli/story/story_view.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 
@@ -16,8 +19,14 @@ namespace {
 using bellwire::push::v1::PushService;
 using bellwire::push::v1::SendResponse;
 
+// As long as the credential of the call is good.
+constexpr int kMaxWaitSeconds = 3600;
+// How often the server is asked what became of the message.
+constexpr absl::Duration kAskEvery = absl::Milliseconds(200);
+
 struct Flags : ProviderFlags {
   MessageFlags message;
+  int wait_seconds = 0;
 };
 
 // For a person: what the outcome means.
@@ -36,6 +45,41 @@ std::string Describe(SendResponse::Outcome outcome) {
   }
 }
 
+// Shows each step as it happens, until the message has ended or the time is over, and how it stands
+// then. The program exits with 0 only if the app has the message.
+absl::Status Follow(const Flags& flags, const ServerConnection& server,
+                    const std::string& message_id, CommandContext* context) {
+  context->exit_when_done = 1;
+  push::v1::GetMessageRequest request;
+  request.set_token(flags.message.send.token);
+  request.set_message_id(message_id);
+  const absl::TimeZone zone = absl::LocalTimeZone();
+  const MonotonicTime end = context->clock->Monotonic() + absl::Seconds(flags.wait_seconds);
+  Terminal& out = *context->terminal;
+  size_t shown = 0;
+  while (true) {
+    push::v1::GetMessageResponse message;
+    BELLWIRE_RETURN_IF_ERROR(server.Call(&PushService::Stub::GetMessage, request, &message));
+    const Story story = TellStory(message, context->clock->WallNow(), zone);
+    for (; !out.json() && shown < story.steps.size(); ++shown) {
+      out.Line(RenderStoryStep(story, shown, zone));
+    }
+    if (story.ended || context->clock->Monotonic() >= end) {
+      if (out.json()) {
+        out.Json(ToJson(story));
+      } else {
+        PrintStoryEnd(story, out);
+      }
+      if (story.arrived) context->exit_when_done = 0;
+      return absl::OkStatus();
+    }
+    // Nobody reads any more.
+    if (!out.status().ok()) return absl::OkStatus();
+    absl::Notification never;
+    never.WaitForNotificationWithTimeout(kAskEvery);
+  }
+}
+
 absl::Status Send(const Flags& flags, CommandContext* context) {
   const absl::Time now = context->clock->WallNow();
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsProvider(flags, now));
@@ -49,12 +93,16 @@ absl::Status Send(const Flags& flags, CommandContext* context) {
                                        kNowOrNeverWait + absl::Seconds(15)));
   const absl::Duration took = context->clock->Monotonic() - start;
 
+  const auto follow = [&](const SendResponse& sent) {
+    if (flags.wait_seconds == 0 || sent.outcome() == SendResponse::VALID) return absl::OkStatus();
+    return Follow(flags, server, sent.message_id(), context);
+  };
   Terminal& out = *context->terminal;
   if (out.json()) {
     nlohmann::ordered_json json = ToJson(response);
     json["took_us"] = absl::ToInt64Microseconds(took);
     out.Json(json);
-    return absl::OkStatus();
+    return follow(response);
   }
   const std::string outcome = SendResponse::Outcome_Name(response.outcome());
   out.Line(absl::StrCat(
@@ -63,7 +111,7 @@ absl::Status Send(const Flags& flags, CommandContext* context) {
   if (response.outcome() == SendResponse::VALID) return absl::OkStatus();
   out.Line(absl::StrCat("message ", out.Bold(response.message_id()),
                         response.duplicate() ? " (a retry: it was accepted before)" : ""));
-  return absl::OkStatus();
+  return follow(response);
 }
 
 }  // namespace
@@ -76,11 +124,17 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
       ->type_name("TOKEN")
       ->required();
   AddMessageFlags(command, &flags->message);
+  command
+      ->add_option("--wait", flags->wait_seconds,
+                   "Then show each step of the message until it has ended, for so many seconds at "
+                   "most; exits with 0 only if the app has it [don't]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, kMaxWaitSeconds).description(""));
   AddProviderFlags(command, flags.get());
   AddJsonFlag(command, context);
   SetExamples(command,
               "  bellwire send --token TOKEN --text \"You have mail\" --credentials cred.json --ca "
-              "ca.pem\n"
+              "ca.pem --wait 60\n"
               "  echo '{\"id\":7}' | bellwire send --token TOKEN --priority high --ttl 60s "
               "--credentials cred.json --ca ca.pem");
   command->callback([=] { context->run = [=] { return Send(*flags, context); }; });
