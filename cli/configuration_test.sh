@@ -35,7 +35,7 @@ wait_for() { # PATTERN FILE
 # --- check ---
 
 printf 'server = push.example.com:7444\nheartbeat_seconds = 60 # a minute\n' >"$dir/agent.conf"
-expect 0 'sound.*agent.conf: 2 keys for agent' "$bellwire" config check "$dir/agent.conf"
+expect 0 'sound.*agent.conf: 2 of its values hold for agent' "$bellwire" config check "$dir/agent.conf"
 cp "$dir/agent.conf" "$dir/phone"
 expect 1 'does not say whose configuration' "$bellwire" config check "$dir/phone"
 expect 0 'sound' "$bellwire" config check "$dir/phone" --daemon agent

@@ -120,8 +120,8 @@ absl::Status Check(const CheckFlags& flags, CommandContext* context) {
   if (out.json()) {
     out.Json({{"file", flags.file}, {"daemon", daemon->name}, {"keys", of_file}});
   } else {
-    out.Line(absl::StrCat(out.Good("sound"), "  ", flags.file, ": ", of_file, " keys for ",
-                          daemon->name));
+    out.Line(absl::StrCat(out.Good("sound"), "  ", flags.file, ": ", of_file,
+                          " of its values hold for ", daemon->name));
   }
   return absl::OkStatus();
 }
