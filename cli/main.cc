@@ -1,12 +1,15 @@
 // The command `bellwire`. See command.h for how the commands fit in.
 #include <iostream>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "cli/command.h"
 #include "cli/commands/fleet_command.h"
+#include "cli/secret_arguments.h"
 #include "cli/terminal.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -17,6 +20,10 @@ namespace bellwire::cli {
 namespace {
 
 int Main(int argc, char** argv) {
+  std::vector<std::string> arguments =
+      TakeArguments(argc, argv, {"--token", "--text", "--encrypt_to"});
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
   CLI::App root(
       "Bellwire: a self-hosted push gateway. One long connection per phone, one gRPC call per "
       "push.",
@@ -65,7 +72,9 @@ int Main(int argc, char** argv) {
   AddFleetCommand(&root, &context);
   AddVersionCommand(&root, &context);
   // An empty text is a message without payload.
-  if (std::optional<int> exit_code = ParseFlags(&root, argc, argv, {"--text"})) return *exit_code;
+  if (std::optional<int> exit_code = ParseFlags(&root, argc, pointers.data(), {"--text"})) {
+    return *exit_code;
+  }
 
   terminal.set_json(context.json);
   SilenceGrpcLog();

@@ -1,8 +1,10 @@
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 #include "cli/commands/shell_command.h"
 #include "cli/message_view.h"
 #include "cli/payload.h"
+#include "common/ids.h"
 #include "common/printable.h"
 #include "device-agent/client/client.h"
 #include "ops/main_support.h"
@@ -27,6 +30,9 @@ struct Flags {
   std::string socket_path = agent::kDefaultSocketPath;
   std::string exec;
   bool raw = false;
+  bool encrypted = false;
+  // Empty: DefaultKeyFile.
+  std::string key_file;
   std::vector<std::string> topics;
   // 0: until it is stopped.
   int64_t count = 0;
@@ -48,6 +54,28 @@ void OnStopSignal(int) {
   (void)!write(stop_fd, &one, sizeof(one));
 }
 
+// Where an app of this name that is this program keeps its keys.
+//   FAILED_PRECONDITION: nobody says where the user's files are · UNAVAILABLE: the directory can't be made
+absl::StatusOr<std::string> DefaultKeyFile(const std::string& app_id) {
+  const char* const state = getenv("XDG_STATE_HOME");
+  const char* const home = getenv("HOME");
+  if (state == nullptr && home == nullptr) {
+    return WithHint(absl::FailedPreconditionError("neither HOME nor XDG_STATE_HOME is set"),
+                    "name a file for the keys with --key_file");
+  }
+  const std::filesystem::path directory =
+      (state != nullptr ? std::filesystem::path(state)
+                        : std::filesystem::path(home) / ".local" / "state") /
+      "bellwire";
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("can't make ", directory.string(), ": ", error.message()));
+  }
+  return (directory / absl::StrCat(app_id, ".keys")).string();
+}
+
 // An app: what it prints is what it got.
 class Listener {
  public:
@@ -59,6 +87,7 @@ class Listener {
  private:
   void OnToken(const std::string& token);
   bool OnMessage(const agent::Message& message);
+  void OnUndecryptable(const std::string& message_id);
   void OnGap(uint32_t dropped);
   void OnError(agent::v1::Error::Code code, const std::string& message);
   void OnConnection(bool connected);
@@ -97,6 +126,9 @@ absl::Status Listener::Run() {
   agent::ClientCallbacks callbacks;
   callbacks.on_token = [this](const std::string& token) { OnToken(token); };
   callbacks.on_message = [this](const agent::Message& message) { return OnMessage(message); };
+  callbacks.on_undecryptable = [this](const std::string& message_id) {
+    OnUndecryptable(message_id);
+  };
   callbacks.on_gap = [this](uint32_t dropped) { OnGap(dropped); };
   callbacks.on_error = [this](agent::v1::Error::Code code, const std::string& message) {
     OnError(code, message);
@@ -110,6 +142,13 @@ absl::Status Listener::Run() {
   options.socket_path = flags_.socket_path;
   options.app_id = flags_.app_id;
   options.client_version = "bellwire-listen/1.0";
+  if (flags_.encrypted && flags_.key_file.empty() && IsValidAppId(flags_.app_id)) {
+    auto key_file = DefaultKeyFile(flags_.app_id);
+    if (!key_file.ok()) return key_file.status();
+    options.key_file = *std::move(key_file);
+  } else if (flags_.encrypted) {
+    options.key_file = flags_.key_file;
+  }
   auto client = agent::Client::Create(options, std::move(callbacks));
   if (!client.ok()) return client.status();
   client_ = *std::move(client);
@@ -255,7 +294,8 @@ void Listener::PrintMessage(const agent::Message& message) {
                                    {"received_at", RenderTimeForJson(now)},
                                    {"received_at_us", absl::ToUnixMicros(now)},
                                    {"latency_ms", absl::ToInt64Milliseconds(latency)},
-                                   {"redelivered", message.redelivered}};
+                                   {"redelivered", message.redelivered},
+                                   {"encrypted", message.encrypted}};
     if (message.content.door() != agent::v1::Content::DOOR_UNSPECIFIED) {
       json["door"] = agent::v1::Content::Door_Name(message.content.door());
     }
@@ -268,8 +308,19 @@ void Listener::PrintMessage(const agent::Message& message) {
       out_.Dim(absl::FormatTime("%H:%M:%E3S", now, absl::LocalTimeZone())), "  ",
       flags_.raw ? out_.Bold(RenderPayload(message.payload)) : RenderMessage(message, out_), "  ",
       // accepted_at has milliseconds, so that is all a latency can say.
-      out_.Dim(absl::StrCat(absl::ToInt64Milliseconds(latency), " ms  ", message.message_id)),
+      out_.Dim(absl::StrCat(absl::ToInt64Milliseconds(latency), " ms  ", message.message_id,
+                            message.encrypted ? "  encrypted" : "")),
       message.redelivered ? out_.Bad("  again") : ""));
+}
+
+void Listener::OnUndecryptable(const std::string& message_id) {
+  if (out_.json()) {
+    out_.Json({{"event", "undecryptable"}, {"message_id", message_id}});
+  } else {
+    out_.Line(out_.Bad(absl::StrCat("message ", Printable(message_id),
+                                    " was encrypted for other keys than this app's")));
+  }
+  Said();
 }
 
 void Listener::OnGap(uint32_t dropped) {
@@ -332,6 +383,15 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
                    "Subscribe the app to this topic of its team first; may repeat. It stays so "
                    "afterwards")
       ->type_name("NAME");
+  CLI::Option* const encrypted =
+      command->add_flag("--encrypted", flags->encrypted,
+                        "With end-to-end encryption: print an encrypted token, for `bellwire send "
+                        "--encrypt_to`, and decrypt what comes");
+  command
+      ->add_option("--key_file", flags->key_file,
+                   "Where the keys for that are kept [~/.local/state/bellwire/APP_ID.keys]")
+      ->type_name("FILE")
+      ->needs(encrypted);
   command->add_flag("--raw", flags->raw,
                     "Print payloads as they are, also those of the APNs and the FCM door, of which "
                     "otherwise title and text are shown");
@@ -342,6 +402,7 @@ void AddListenCommand(CLI::App* root, CommandContext* context) {
   SetExamples(command,
               "  bellwire listen --app com.example.mail\n"
               "  bellwire listen --app com.example.mail --exec 'notify-send \"$(cat)\"'\n"
+              "  bellwire listen --app com.example.mail --encrypted\n"
               "  bellwire listen --app com.example.mail --topic news\n"
               "  bellwire listen --app com.example.mail --json --count 1");
   command->callback([=] { context->run = [=] { return Listener(*flags, context).Run(); }; });

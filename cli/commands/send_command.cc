@@ -12,6 +12,8 @@
 #include "cli/story/story_view.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "crypto/encryption/encrypted_token.h"
+#include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {
@@ -27,6 +29,8 @@ constexpr absl::Duration kAskEvery = absl::Milliseconds(200);
 struct Flags : ProviderFlags {
   MessageFlags message;
   int wait_seconds = 0;
+  // Empty: not encrypted.
+  std::string encrypt_to;
 };
 
 // For a person: what the outcome means.
@@ -47,11 +51,11 @@ std::string Describe(SendResponse::Outcome outcome) {
 
 // Shows each step as it happens, until the message has ended or the time is over, and how it stands
 // then. The program exits with 0 only if the app has the message.
-absl::Status Follow(const Flags& flags, const ServerConnection& server,
+absl::Status Follow(const Flags& flags, const ServerConnection& server, const std::string& token,
                     const std::string& message_id, CommandContext* context) {
   context->exit_when_done = 1;
   push::v1::GetMessageRequest request;
-  request.set_token(flags.message.send.token);
+  request.set_token(token);
   request.set_message_id(message_id);
   const absl::TimeZone zone = absl::LocalTimeZone();
   const MonotonicTime end = context->clock->Monotonic() + absl::Seconds(flags.wait_seconds);
@@ -80,11 +84,24 @@ absl::Status Follow(const Flags& flags, const ServerConnection& server,
   }
 }
 
+// To whom, and the payload that nobody else reads.
+absl::Status Encrypt(const std::string& encrypted_token, bellwire::push::v1::SendRequest* request) {
+  BELLWIRE_ASSIGN_OR_RETURN(const EncryptedToken token, ParseEncryptedToken(encrypted_token));
+  BELLWIRE_ASSIGN_OR_RETURN(*request->mutable_payload(), EncryptPayload(token, request->payload()));
+  request->set_token(token.token);
+  return absl::OkStatus();
+}
+
 absl::Status Send(const Flags& flags, CommandContext* context) {
+  if (flags.message.send.token.empty() == flags.encrypt_to.empty()) {
+    return WithHint(absl::InvalidArgumentError("say either --token or --encrypt_to"),
+                    "an encrypted token, \"e1.…\", is what `bellwire listen --encrypted` prints");
+  }
   const absl::Time now = context->clock->WallNow();
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsProvider(flags, now));
   BELLWIRE_ASSIGN_OR_RETURN(bellwire::push::v1::SendRequest request,
                             ReadMessage(flags.message, now));
+  if (!flags.encrypt_to.empty()) BELLWIRE_RETURN_IF_ERROR(Encrypt(flags.encrypt_to, &request));
 
   const MonotonicTime start = context->clock->Monotonic();
   SendResponse response;
@@ -95,7 +112,7 @@ absl::Status Send(const Flags& flags, CommandContext* context) {
 
   const auto follow = [&](const SendResponse& sent) {
     if (flags.wait_seconds == 0 || sent.outcome() == SendResponse::VALID) return absl::OkStatus();
-    return Follow(flags, server, sent.message_id(), context);
+    return Follow(flags, server, request.token(), sent.message_id(), context);
   };
   Terminal& out = *context->terminal;
   if (out.json()) {
@@ -122,7 +139,12 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
   auto flags = std::make_shared<Flags>();
   command->add_option("--token", flags->message.send.token, "Device token, as the app got it")
       ->type_name("TOKEN")
-      ->required();
+      ->envname("BELLWIRE_TOKEN");
+  command
+      ->add_option("--encrypt_to", flags->encrypt_to,
+                   "Instead: encrypted token, as the app got it; only the app reads the payload")
+      ->type_name("ENCRYPTED_TOKEN")
+      ->envname("BELLWIRE_ENCRYPT_TO");
   AddMessageFlags(command, &flags->message);
   command
       ->add_option("--wait", flags->wait_seconds,
@@ -135,6 +157,8 @@ void AddSendCommand(CLI::App* root, CommandContext* context) {
   SetExamples(command,
               "  bellwire send --token TOKEN --text \"You have mail\" --credentials cred.json --ca "
               "ca.pem --wait 60\n"
+              "  bellwire send --encrypt_to e1.TOKEN.P256DH.AUTH --text \"You have mail\" "
+              "--credentials cred.json --ca ca.pem\n"
               "  echo '{\"id\":7}' | bellwire send --token TOKEN --priority high --ttl 60s "
               "--credentials cred.json --ca ca.pem");
   command->callback([=] { context->run = [=] { return Send(*flags, context); }; });

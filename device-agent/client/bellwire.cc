@@ -53,7 +53,7 @@ struct NotificationInC {
 // An event and what its pointers point to.
 struct OwnedEvent {
   bellwire_event_type type = BELLWIRE_NONE;
-  // Of a token, an error or a topic; of a message, its id.
+  // Of a token, an error or a topic; of a message, decrypted or not, its id.
   std::string text;
   std::string payload;
   uint64_t delivery_id = 0;
@@ -64,6 +64,7 @@ struct OwnedEvent {
   bellwire::agent::v1::Content content;
   bool subscribed = false;
   int outcome = 0;
+  bool encrypted = false;
 };
 
 }  // namespace
@@ -94,8 +95,12 @@ bellwire::agent::ClientCallbacks CallbacksInto(bellwire_client* c) {
           .delivery_id = message.delivery_id,
           .accepted_at_ms = absl::ToUnixMillis(message.accepted_at),
           .redelivered = message.redelivered,
-          .content = message.content});
+          .content = message.content,
+          .encrypted = message.encrypted});
     return false;  // bellwire_ack says when.
+  };
+  callbacks.on_undecryptable = [push](const std::string& message_id) {
+    push({.type = BELLWIRE_UNDECRYPTABLE, .text = message_id});
   };
   callbacks.on_gap = [push](uint32_t dropped) { push({.type = BELLWIRE_GAP, .dropped = dropped}); };
   callbacks.on_error = [push](bellwire::agent::v1::Error::Code code, const std::string& message) {
@@ -136,6 +141,10 @@ void Fill(const OwnedEvent& from, bellwire_event* to) {
       to->payload = from.payload.data();
       to->payload_size = from.payload.size();
       to->door = from.content.door();
+      to->encrypted = from.encrypted;
+      break;
+    case BELLWIRE_UNDECRYPTABLE:
+      to->message_id = from.text.c_str();
       break;
     case BELLWIRE_TOPIC_CHANGED:
       to->topic = from.text.c_str();
@@ -155,11 +164,17 @@ void Fill(const OwnedEvent& from, bellwire_event* to) {
 extern "C" {
 
 bellwire_client* bellwire_connect(const char* socket_path, const char* app_id) {
-  if (app_id == nullptr) return nullptr;
+  return bellwire_connect_encrypted(socket_path, app_id, "");
+}
+
+bellwire_client* bellwire_connect_encrypted(const char* socket_path, const char* app_id,
+                                            const char* key_file) {
+  if (app_id == nullptr || key_file == nullptr) return nullptr;
   auto c = std::make_unique<bellwire_client>();
   bellwire::agent::ClientOptions options;
   if (socket_path != nullptr) options.socket_path = socket_path;
   options.app_id = app_id;
+  options.key_file = key_file;
   auto client = bellwire::agent::Client::Create(options, CallbacksInto(c.get()));
   if (!client.ok()) return nullptr;
   c->client = *std::move(client);

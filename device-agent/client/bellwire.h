@@ -28,14 +28,15 @@ typedef struct bellwire_client bellwire_client;
 /* What an event says. */
 typedef enum bellwire_event_type {
   BELLWIRE_NONE = 0,      /* The time was over. */
-  BELLWIRE_TOKEN = 1,     /* `token`: send it to your backend. */
+  BELLWIRE_TOKEN = 1,     /* `token`: send it to your backend. With a key file, the encrypted token. */
   BELLWIRE_MESSAGE = 2,   /* A message; acknowledge `delivery_id` once it is taken for good. */
   BELLWIRE_GAP = 3,       /* `dropped` messages never reached the phone: synchronise. Said once. */
   BELLWIRE_ERROR = 4,     /* `error_code`, `error_message`: the agent refused something. */
   BELLWIRE_CONNECTED = 5, /* The agent answered. */
   BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
   BELLWIRE_UNREGISTERED = 7, /* The token is dead, as bellwire_unregister() asked. */
-  BELLWIRE_TOPIC_CHANGED = 8 /* `topic`, `subscribed`, `outcome`: what became of a change. */
+  BELLWIRE_TOPIC_CHANGED = 8, /* `topic`, `subscribed`, `outcome`: what became of a change. */
+  BELLWIRE_UNDECRYPTABLE = 9 /* `message_id`: encrypted, not for these keys. It is acknowledged. */
 } bellwire_event_type;
 
 /* The numbers of bellwire.agent.v1.Error.Code. */
@@ -119,12 +120,18 @@ typedef struct bellwire_event {
   const char* topic;
   int subscribed;
   int outcome; /* bellwire_topic_outcome. */
+  int encrypted; /* Of a message, not zero: the backend encrypted it, and `payload` is decrypted. */
 } bellwire_event;
 
 /* Makes a client for one app. `socket_path` NULL: the default, /run/bellwire/agent.sock. NULL if
  * `app_id` is malformed, the path is too long, or there is no memory or descriptor left; an agent
  * that is away is no error. */
 bellwire_client* bellwire_connect(const char* socket_path, const char* app_id);
+
+/* The same, with end-to-end encryption (docs/guide/end_to_end.md): `key_file` is a file of the app's
+ * own with its keys, made if there is none. NULL also if it can't be read or made, or is damaged. */
+bellwire_client* bellwire_connect_encrypted(const char* socket_path, const char* app_id,
+                                            const char* key_file);
 
 /* Asks for the token and from then on for messages; repeated by itself on every new connection. */
 void bellwire_register(bellwire_client* client);

@@ -6,10 +6,9 @@
 
 #include "device-agent/client/bellwire.h"
 
-int c_app_run(const char *socket_path, const char *app_id, const char *topic, size_t messages,
-              c_app_result *result) {
+static int run(bellwire_client *client, const char *topic, size_t messages,
+               c_app_result *result) {
   bellwire_event event;
-  bellwire_client *client = bellwire_connect(socket_path, app_id);
   memset(result, 0, sizeof(*result));
   if (client == NULL) return -1;
   bellwire_register(client);
@@ -35,6 +34,7 @@ int c_app_run(const char *socket_path, const char *app_id, const char *topic, si
             result->last_payload[event.payload_size] = 0;
           }
           result->last_door = event.door;
+          result->last_encrypted = event.encrypted;
           if (event.notification != NULL) {
             strncpy(result->last_title, event.notification->title, sizeof(result->last_title) - 1);
             strncpy(result->last_body, event.notification->body, sizeof(result->last_body) - 1);
@@ -42,6 +42,10 @@ int c_app_run(const char *socket_path, const char *app_id, const char *topic, si
           }
           result->messages++;
           bellwire_ack(client, event.delivery_id);
+          break;
+        case BELLWIRE_UNDECRYPTABLE:
+          result->undecryptable++;
+          result->messages++;
           break;
         case BELLWIRE_TOPIC_CHANGED:
           if (event.subscribed && strcmp(event.topic, topic) == 0) {
@@ -55,6 +59,16 @@ int c_app_run(const char *socket_path, const char *app_id, const char *topic, si
   }
   bellwire_close(client);
   return 0;
+}
+
+int c_app_run(const char *socket_path, const char *app_id, const char *topic, size_t messages,
+              c_app_result *result) {
+  return run(bellwire_connect(socket_path, app_id), topic, messages, result);
+}
+
+int c_app_run_encrypted(const char *socket_path, const char *app_id, const char *key_file,
+                        size_t messages, c_app_result *result) {
+  return run(bellwire_connect_encrypted(socket_path, app_id, key_file), NULL, messages, result);
 }
 
 int c_app_unregister(const char *socket_path, const char *app_id) {

@@ -10,9 +10,11 @@ extern "C" {
 
 /* What an app in C has seen. */
 typedef struct c_app_result {
-  char token[161];
+  char token[512];
   char last_payload[256];
   int last_door;
+  int last_encrypted;
+  size_t undecryptable;
   /* Of the last message that had one. */
   char last_title[64];
   char last_body[64];
@@ -29,6 +31,10 @@ typedef struct c_app_result {
  * no client. */
 int c_app_run(const char* socket_path, const char* app_id, const char* topic, size_t messages,
               c_app_result* result);
+
+/* The same, with end-to-end encryption and without topics: takes so many messages, decryptable or not. */
+int c_app_run_encrypted(const char* socket_path, const char* app_id, const char* key_file,
+                        size_t messages, c_app_result* result);
 
 /* 0 once the agent has noted it. */
 int c_app_unregister(const char* socket_path, const char* app_id);

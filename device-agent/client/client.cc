@@ -6,6 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/status_macros.h"
+#include "crypto/encryption/app_keys.h"
+#include "crypto/encryption/encrypted_token.h"
 #include "device-agent/client/agent_link.h"
 #include "device-agent/client/handled_deliveries.h"
 
@@ -25,9 +28,11 @@ v1::Hello HelloOf(const ClientOptions& options) {
 class ClientImpl final : public Client, private AgentLink::Owner {
  public:
   ClientImpl(const ClientOptions& options, ClientCallbacks callbacks)
-      : callbacks_(std::move(callbacks)), link_(options.socket_path, HelloOf(options), this) {}
+      : callbacks_(std::move(callbacks)),
+        key_file_(options.key_file),
+        link_(options.socket_path, HelloOf(options), this) {}
 
-  absl::Status Init() { return link_.Init(); }
+  absl::Status Init();
 
   void Register() override;
   void Unregister() override;
@@ -46,6 +51,8 @@ class ClientImpl final : public Client, private AgentLink::Owner {
   void OnLost() override;
   void OnTurn() override { SendAcks(); }
 
+  void TellToken() const;
+  void ReplaceKeys();
   void OnDelivery(const v1::Delivery& delivery);
   void OnGap(const v1::Gap& gap);
   void OnTopicChanged(const v1::TopicChanged& answer);
@@ -54,7 +61,10 @@ class ClientImpl final : public Client, private AgentLink::Owner {
   void SendWishes();
 
   const ClientCallbacks callbacks_;
+  const std::string key_file_;
   AgentLink link_;
+  // Null without a key file.
+  std::unique_ptr<AppKeys> keys_;
   bool wants_registration_ = false;
   bool wants_unregistration_ = false;
   std::string token_;
@@ -65,6 +75,13 @@ class ClientImpl final : public Client, private AgentLink::Owner {
   HandledDeliveries handled_;
   std::vector<uint64_t> acks_;
 };
+
+absl::Status ClientImpl::Init() {
+  if (!key_file_.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(keys_, AppKeys::LoadOrCreate(key_file_));
+  }
+  return link_.Init();
+}
 
 // --- The app's wishes. ---
 
@@ -122,12 +139,12 @@ void ClientImpl::OnFrame(const v1::AgentFrame& frame) {
       // On every connection, but news only if it is another one.
       if (token_ == frame.registered().token()) return;
       token_ = frame.registered().token();
-      if (callbacks_.on_token) callbacks_.on_token(token_);
-      return;
+      return TellToken();
     case Frame::kUnregistered:
       wants_unregistration_ = false;
       token_.clear();
       registered_ = false;
+      ReplaceKeys();
       if (callbacks_.on_unregistered) callbacks_.on_unregistered();
       return;
     case Frame::kDelivery:
@@ -150,6 +167,18 @@ void ClientImpl::OnGreeted(const v1::HelloOk& hello_ok) {
   if (callbacks_.on_connection) callbacks_.on_connection(true);
 }
 
+void ClientImpl::TellToken() const {
+  if (!callbacks_.on_token) return;
+  callbacks_.on_token(keys_ ? FormatEncryptedToken({token_, keys_->recipient()}) : token_);
+}
+
+void ClientImpl::ReplaceKeys() {
+  if (!keys_) return;
+  auto replaced = AppKeys::Replace(key_file_);
+  // The former ones serve as well; they only last longer than they should.
+  if (replaced.ok()) keys_ = *std::move(replaced);
+}
+
 void ClientImpl::OnDelivery(const v1::Delivery& delivery) {
   if (handled_.Give(delivery.delivery_id(), delivery.message_id())) {
     return AckSoon(delivery.delivery_id());
@@ -158,7 +187,17 @@ void ClientImpl::OnDelivery(const v1::Delivery& delivery) {
   Message message;
   message.delivery_id = delivery.delivery_id();
   message.message_id = delivery.message_id();
-  message.payload = delivery.payload();
+  if (keys_ && IsEncryptedPayload(delivery.payload())) {
+    absl::StatusOr<std::string> text = keys_->Decrypt(delivery.payload());
+    if (!text.ok()) {
+      if (callbacks_.on_undecryptable) callbacks_.on_undecryptable(message.message_id);
+      return AckSoon(message.delivery_id);
+    }
+    message.payload = *std::move(text);
+    message.encrypted = true;
+  } else {
+    message.payload = delivery.payload();
+  }
   message.accepted_at = absl::FromUnixMillis(delivery.accepted_at_ms());
   message.redelivered = delivery.redelivered();
   message.content = delivery.content();

@@ -23,7 +23,11 @@ struct Message {
   uint64_t delivery_id = 0;
   // UUID as text, as the app's backend knows it.
   std::string message_id;
+  // As the backend sent it, or decrypted.
   std::string payload;
+  // The backend encrypted it for this app (ClientOptions.key_file): nobody on the way could read it,
+  // and whoever made it has the app's encrypted token. False: it came in the clear.
+  bool encrypted = false;
   absl::Time accepted_at;
   // It was delivered before and not acknowledged, to this process or an earlier one.
   bool redelivered = false;
@@ -39,16 +43,25 @@ struct ClientOptions {
   std::string app_id;
   // For the agent's log, at most 64 bytes.
   std::string client_version = "bellwire-client/1.0";
+  // End-to-end encryption (docs/guide/end_to_end.md): a file of the app's own, in a directory that
+  // only it can read, with the keys for what its backend encrypts; made if there is none. Empty: no
+  // keys, and an encrypted payload is given out as it came.
+  std::string key_file;
 };
 
 // What a Client tells its app. Called inside Dispatch() and Run() only, on their thread. Each may
 // be left empty; none may destroy the client.
 struct ClientCallbacks {
-  // The token to send to the app's backend: after Register(), and again whenever it changes.
+  // What to send to the app's backend: after Register(), and again whenever it changes. The device
+  // token; with a key_file the encrypted token, "e1.TOKEN.P256DH.AUTH", in which it is.
   std::function<void(const std::string& token)> on_token;
   // A message. True: taken for good, the client acknowledges it. False: not yet; either Ack() it
   // later, or it comes again on the next connection.
   std::function<bool(const Message& message)> on_message;
+  // A message was encrypted, but not for the keys in the key file, or it was changed on its way. The
+  // client acknowledges it, as it can never be read. If it comes again and again, the backend uses an
+  // encrypted token of earlier keys: send it the present one.
+  std::function<void(const std::string& message_id)> on_undecryptable;
   // `dropped` messages never reached the phone: synchronise with the backend. The client
   // acknowledges it, unless Stop() was called by then: who can't note it stops, and hears of it
   // again.
@@ -78,14 +91,16 @@ struct ClientCallbacks {
 //   poll() fd() for readability, then client->Dispatch(absl::ZeroDuration()).
 class Client {
  public:
-  // INVALID_ARGUMENT: a malformed app id or path. An agent that is away is no error.
+  // INVALID_ARGUMENT: a malformed app id or path. The key file: errors of AppKeys::LoadOrCreate
+  // (crypto/encryption/app_keys.h). An agent that is away is no error.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options,
                                                         ClientCallbacks callbacks);
   virtual ~Client() = default;  // Closes; what was not acknowledged comes again.
 
   // From now on, this app wants its token (on_token) and its messages.
   virtual void Register() = 0;
-  // Kills the token and drops what waits (on_unregistered).
+  // Kills the token and drops what waits (on_unregistered). The keys in the key file are replaced: what
+  // was encrypted for them can't be read any more.
   virtual void Unregister() = 0;
   // Acknowledges messages for which on_message returned false.
   virtual void Ack(const std::vector<uint64_t>& delivery_ids) = 0;

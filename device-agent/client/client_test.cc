@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -14,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "crypto/encryption/app_keys.h"
+#include "crypto/encryption/encrypted_token.h"
 #include "device-agent/client/bellwire.h"
 #include "device-agent/client/c_app.h"
 #include "device-agent/core/agent.h"
@@ -220,8 +223,8 @@ TEST_F(ClientTest, TopicsAreChangedWhileThereIsAToken) {
   callbacks.on_token = [&](const std::string& t) { token = t; };
   callbacks.on_topic_changed = [&](const std::string& topic, bool subscribed,
                                    v1::TopicChanged::Outcome outcome) {
-    changes.push_back(absl::StrCat(subscribed ? "+" : "-", topic, " ",
-                                   v1::TopicChanged::Outcome_Name(outcome)));
+    changes.push_back(
+        absl::StrCat(subscribed ? "+" : "-", topic, " ", v1::TopicChanged::Outcome_Name(outcome)));
   };
   auto client = MakeClient(callbacks);
   EXPECT_TRUE(absl::IsUnavailable(client->ChangeTopic("news", true)));
@@ -260,6 +263,150 @@ TEST_F(ClientTest, AnAppInCSeesWhatAnAlertOfApnsSays) {
   EXPECT_STREQ(result.last_title, "Mail");
   EXPECT_STREQ(result.last_body, "Hello");
   EXPECT_EQ(result.last_badge, 3);
+}
+
+// --- End-to-end encryption. ---
+
+class EncryptionTest : public ClientTest {
+ protected:
+  const std::string key_file_ = dir_.PathOf("app.keys");
+
+  // The token of the fake server is no hex, and has dots: another stands in its place.
+  static EncryptedToken Parsed(const std::string& encrypted_token) {
+    const size_t keys = encrypted_token.rfind('.', encrypted_token.rfind('.') - 1);
+    const auto token = ParseEncryptedToken("e1.00" + encrypted_token.substr(keys));
+    EXPECT_TRUE(token.ok()) << token.status();
+    return token.value_or(EncryptedToken());
+  }
+  // What a backend with this encrypted token sends.
+  void PushEncrypted(uint64_t seq, const std::string& encrypted_token, const std::string& text) {
+    const auto payload = EncryptPayload(Parsed(encrypted_token), text);
+    ASSERT_TRUE(payload.ok()) << payload.status();
+    PushPayload(seq, *payload);
+  }
+  void PushPayload(uint64_t seq, const std::string& payload) {
+    server_.Do([&](FakeConnector* c) {
+      device::v1::Push push = TestPush(seq, c->RegistrationIdOf(kMail), *RealClock());
+      push.set_payload(payload);
+      c->Push(push);
+    });
+  }
+  std::unique_ptr<Client> MakeEncryptedClient(ClientCallbacks callbacks) {
+    auto client = Client::Create({.socket_path = socket_, .app_id = kMail, .key_file = key_file_},
+                                 std::move(callbacks));
+    EXPECT_TRUE(client.ok()) << client.status();
+    return *std::move(client);
+  }
+};
+
+TEST_F(EncryptionTest, TheAppReadsWhatItsBackendEncrypts) {
+  StartAgent();
+  std::string token;
+  std::vector<Message> got;
+  std::vector<std::string> undecryptable;
+  ClientCallbacks callbacks;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_message = [&](const Message& m) {
+    got.push_back(m);
+    return true;
+  };
+  callbacks.on_undecryptable = [&](const std::string& id) { undecryptable.push_back(id); };
+  auto client = MakeEncryptedClient(callbacks);
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  EXPECT_THAT(token, testing::StartsWith(absl::StrCat("e1.token-", kMail, "-1.")));
+
+  PushEncrypted(1, token, "for the app only");
+  PushPayload(2, "in the clear");
+  const auto other = AppKeys::Generate();
+  PushEncrypted(3, FormatEncryptedToken({"00", (*other)->recipient()}), "for another");
+  PushPayload(4, std::string(kEncryptedPayloadMark) + "no body");
+  PushEncrypted(5, token, "");
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return got.size() == 3; }));
+  EXPECT_EQ(got[0].payload, "for the app only");
+  EXPECT_TRUE(got[0].encrypted);
+  EXPECT_EQ(got[1].payload, "in the clear");
+  EXPECT_FALSE(got[1].encrypted);
+  EXPECT_EQ(got[2].payload, "");
+  EXPECT_TRUE(got[2].encrypted);
+  EXPECT_EQ(undecryptable.size(), 2u);
+  EXPECT_NE(undecryptable[0], undecryptable[1]);
+  EXPECT_TRUE(server_.WaitUntil([](FakeConnector* c) { return c->app_acks.size() == 5; }))
+      << "also those that nobody can read, or they would come for ever";
+
+  // The keys outlive the process.
+  const std::string first_token = std::exchange(token, "");
+  client = MakeEncryptedClient(callbacks);
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  EXPECT_EQ(token, first_token);
+  PushEncrypted(6, first_token, "after a restart");
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return got.size() == 4; }));
+  EXPECT_EQ(got[3].payload, "after a restart");
+}
+
+TEST_F(EncryptionTest, TheKeysEndWithTheRegistration) {
+  StartAgent();
+  std::string token;
+  bool unregistered = false;
+  ClientCallbacks callbacks;
+  callbacks.on_token = [&](const std::string& t) { token = t; };
+  callbacks.on_unregistered = [&] { unregistered = true; };
+  auto client = MakeEncryptedClient(callbacks);
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  const std::string before = std::exchange(token, "");
+  client->Unregister();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return unregistered; }));
+  client->Register();
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return !token.empty(); }));
+  EXPECT_FALSE(Parsed(token).recipient == Parsed(before).recipient);
+  const auto keys = AppKeys::LoadOrCreate(key_file_);
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  EXPECT_EQ(Parsed(token).recipient, (*keys)->recipient());
+}
+
+TEST_F(EncryptionTest, WithoutAKeyFileAPayloadIsGivenOutAsItCame) {
+  StartAgent();
+  std::vector<Message> got;
+  ClientCallbacks callbacks;
+  callbacks.on_message = [&](const Message& m) {
+    got.push_back(m);
+    return true;
+  };
+  auto client = MakeClient(callbacks);
+  client->Register();
+  const std::string payload = std::string(kEncryptedPayloadMark) + "no body";
+  PushPayload(1, payload);
+  ASSERT_TRUE(DispatchUntil(client.get(), [&] { return got.size() == 1; }));
+  EXPECT_EQ(got[0].payload, payload);
+  EXPECT_FALSE(got[0].encrypted);
+}
+
+TEST_F(EncryptionTest, ABadKeyFileIsSaidAtOnce) {
+  std::ofstream(key_file_) << "x";
+  std::filesystem::permissions(key_file_, std::filesystem::perms(0600));
+  const auto client =
+      Client::Create({.socket_path = socket_, .app_id = kMail, .key_file = key_file_}, {});
+  EXPECT_EQ(ErrorReason(client.status()), "BAD_APP_KEYS");
+  EXPECT_EQ(bellwire_connect_encrypted(socket_.c_str(), kMail, key_file_.c_str()), nullptr);
+  EXPECT_EQ(bellwire_connect_encrypted(socket_.c_str(), kMail, nullptr), nullptr);
+}
+
+TEST_F(EncryptionTest, AnAppInC) {
+  StartAgent();
+  c_app_result result;
+  ASSERT_EQ(c_app_run_encrypted(socket_.c_str(), kMail, key_file_.c_str(), 0, &result), 0);
+  const auto keys = AppKeys::LoadOrCreate(key_file_);
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  const std::string encrypted_token = FormatEncryptedToken({"00", (*keys)->recipient()});
+  PushPayload(1, std::string(kEncryptedPayloadMark) + "no body");
+  PushEncrypted(2, encrypted_token, "for the app only");
+  ASSERT_EQ(c_app_run_encrypted(socket_.c_str(), kMail, key_file_.c_str(), 2, &result), 0);
+  EXPECT_EQ(result.undecryptable, 1u);
+  EXPECT_STREQ(result.last_payload, "for the app only");
+  EXPECT_NE(result.last_encrypted, 0);
+  EXPECT_EQ(Parsed(result.token).recipient, (*keys)->recipient());
 }
 
 TEST_F(ClientTest, TheEndOfAClientInC) {

@@ -3,7 +3,7 @@
 
     send.py --server HOST:PORT --ca ca.pem --credentials cred.json --token TOKEN "You have mail"
 
-Needs nothing of Bellwire but its .proto files, and of Debian: python3-grpcio, python3-jwt,
+With --encrypted_token in the place of --token only the app can read it (docs/guide/end_to_end.md). Needs nothing of Bellwire but its .proto files, and of Debian: python3-grpcio, python3-jwt,
 python3-cryptography, protobuf-compiler-grpc. Prints a JSON object for each message.
 """
 import argparse
@@ -17,6 +17,8 @@ import time
 
 import grpc
 import jwt
+
+import encrypt
 
 PROTOS = pathlib.Path(__file__).resolve().parents[2] / "protos"
 
@@ -47,7 +49,9 @@ def main():
     parser.add_argument("--server", default="localhost:7443")
     parser.add_argument("--ca", required=True, help="the server's ca.pem")
     parser.add_argument("--credentials", required=True, help="made by `bellwire key create --out`")
-    parser.add_argument("--token", required=True, help="device token, as the app got it")
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--token", help="device token, as the app got it")
+    to.add_argument("--encrypted_token", help="encrypted token, as the app got it")
     parser.add_argument("--protos", default=PROTOS, help="the protos/ folder of Bellwire")
     parser.add_argument("text", nargs="+", help="a message each")
     arguments = parser.parse_args()
@@ -60,7 +64,10 @@ def main():
     with grpc.secure_channel(arguments.server, grpc.ssl_channel_credentials(ca)) as channel:
         push = push_pb2_grpc.PushServiceStub(channel)
         for text in arguments.text:
-            request = push_pb2.SendRequest(token=arguments.token, payload=text.encode(),
+            token, payload = arguments.token, text.encode()
+            if arguments.encrypted_token:
+                token, payload = encrypt.encrypt_for(arguments.encrypted_token, payload)
+            request = push_pb2.SendRequest(token=token, payload=payload,
                                            priority=push_pb2.PRIORITY_HIGH)
             sent_at = time.time_ns()
             try:

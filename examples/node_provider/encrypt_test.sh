@@ -1,0 +1,2 @@
+#!/bin/sh
+exec node examples/node_provider/encrypt_test.js
