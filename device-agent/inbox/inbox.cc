@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const std::string& path, cons
         new Inbox(std::move(db), std::move(statements), clock, std::move(boot_id)));
     BELLWIRE_RETURN_IF_ERROR(inbox->Load());
     inbox->server_time_.Restore(inbox->state_.server_time);
+    inbox->Scrub();
     return inbox;
   };
   absl::StatusOr<std::unique_ptr<Inbox>> inbox = open();
@@ -292,6 +293,7 @@ absl::Status Inbox::Unregister(absl::string_view app_id) {
     return PutRemoval(app_id, removal);
   }));
   given_.erase(registration_id);
+  Scrub();
   return absl::OkStatus();
 }
 
@@ -337,7 +339,17 @@ absl::StatusOr<std::vector<QueuedAppAck>> Inbox::AppAcks(int64_t after, size_t l
 }
 
 absl::Status Inbox::ForgetAppAcks(int64_t id) {
-  return Transact([&] { return sql_->forget_app_acks.Reset().BindInt(id).Run(); });
+  BELLWIRE_RETURN_IF_ERROR(
+      Transact([&] { return sql_->forget_app_acks.Reset().BindInt(id).Run(); }));
+  Scrub();
+  return absl::OkStatus();
+}
+
+void Inbox::Scrub() {
+  if (!erased_) return;
+  const absl::Status emptied = db_->EmptyLog();
+  erased_ = !emptied.ok();
+  if (erased_) LogWarning("inbox_log_not_emptied", {{"error", emptied.message()}});
 }
 
 // --- For people. ---

@@ -100,6 +100,10 @@ struct QueuedAppAck {
 // Every method that changes something is one transaction, on disk when it answers OK; when it
 // answers an error nothing changed, in memory neither, and it may be tried again. Errors as in
 // sqlite.h, mostly RESOURCE_EXHAUSTED DISK_FULL. Blocking; single-threaded.
+//
+// A message that was taken, or ended otherwise, is overwritten in the database; SQLite's log may still
+// hold it, and is emptied by ForgetAppAcks (which follows a heartbeat, when the phone is awake anyway),
+// by Unregister, by Open, and at the end.
 class Inbox {
  public:
   // Opens or makes the file. What is expired goes by the server's time (server_time.h), which `clock` carries
@@ -213,7 +217,7 @@ class Inbox {
 
   // AppAcks with ids above `after`, in order, at most `limit`.
   absl::StatusOr<std::vector<QueuedAppAck>> AppAcks(int64_t after, size_t limit) const;
-  // The server has all up to `id`.
+  // The server has all up to `id`. Empties SQLite's log if messages have gone since it was emptied.
   absl::Status ForgetAppAcks(int64_t id);
 
   // --- For people. ---
@@ -291,6 +295,8 @@ class Inbox {
   // Something is stored that expires then.
   void NoteExpiry(int64_t expires_at_ms);
   absl::Status FindNextExpiry();
+  // Sees to it that no message which is gone can be read in the files.
+  void Scrub();
 
   const std::unique_ptr<Database> db_;
   const std::unique_ptr<InboxStatements> sql_;
@@ -302,6 +308,8 @@ class Inbox {
   absl::flat_hash_map<uint64_t, Given> given_;
   // Nothing expires before that, but for what an app is looking at. INT64_MAX: nothing does.
   int64_t next_expiry_ms_ = INT64_MAX;
+  // SQLite's log may hold messages that are gone. After a crash nobody knows.
+  bool erased_ = true;
 };
 
 }  // namespace bellwire::agent

@@ -314,6 +314,7 @@ void Inbox::NoteNews(uint64_t registration_id, Applied* applied) const {
 }
 
 void Inbox::CountDown(uint64_t registration_id, size_t n) {
+  erased_ = true;
   const auto it = state_.waiting.find(registration_id);
   it->second -= n;
   if (it->second == 0) state_.waiting.erase(it);

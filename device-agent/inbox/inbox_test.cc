@@ -133,6 +133,65 @@ TEST_F(InboxTest, KeepsMessagesUntilTheyAreTaken) {
   EXPECT_EQ(inbox_->waiting(), 2u);
 }
 
+// What a thief of the disk finds. Both the rows and SQLite's log: the agent is not stopped before.
+class GoneMessageTest : public InboxTest {
+ protected:
+  bool OnDisk(const std::string& text) const {
+    std::string bytes;
+    for (const std::string& file : {path_, path_ + "-wal"}) {
+      std::ifstream in(file, std::ios::binary);
+      bytes.append(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    return bytes.find(text) != std::string::npos;
+  }
+  // Long payloads lie in pages of their own, short ones among others.
+  void ReceiveSecrets() {
+    device::v1::Push long_one = Push(1);
+    long_one.set_payload(absl::StrCat(std::string(3000, 'x'), "long secret", std::string(900, 'y')));
+    device::v1::Push short_one = Push(2);
+    short_one.set_payload("short secret");
+    Receive({long_one, short_one, Push(3)});
+    ASSERT_TRUE(OnDisk("long secret"));
+    ASSERT_TRUE(OnDisk("short secret"));
+  }
+};
+
+TEST_F(GoneMessageTest, WhatWasTakenIsOverwrittenWithTheNextHeartbeat) {
+  ReceiveSecrets();
+  const std::vector<InboxItem> items = Items(kMail);
+  Take(kMail, {items[0].delivery_id, items[1].delivery_id});
+  ASSERT_TRUE(inbox_->ForgetAppAcks(inbox_->AppAcks(0, kAll)->back().id).ok());
+  EXPECT_FALSE(OnDisk("long secret"));
+  EXPECT_FALSE(OnDisk("short secret"));
+  EXPECT_TRUE(OnDisk("message 3")) << "it waits";
+  EXPECT_EQ(Waiting(kMail), "message 3");
+}
+
+TEST_F(GoneMessageTest, WhatAnUnregisteredAppDidNotTakeIsOverwrittenAtOnce) {
+  ReceiveSecrets();
+  ASSERT_TRUE(inbox_->Unregister(kMail).ok());
+  for (const char* text : {"long secret", "short secret", "message 3"}) {
+    EXPECT_FALSE(OnDisk(text)) << text;
+  }
+}
+
+TEST_F(GoneMessageTest, WhatEndedOtherwiseIsOverwrittenToo) {
+  ReceiveSecrets();
+  clock_.Advance(absl::Hours(2));
+  ASSERT_TRUE(inbox_->DropExpired().value());
+  ASSERT_TRUE(inbox_->ForgetAppAcks(inbox_->AppAcks(0, kAll)->back().id).ok());
+  EXPECT_FALSE(OnDisk("secret"));
+}
+
+TEST_F(GoneMessageTest, AKilledAgentCatchesUpAtItsNextStart) {
+  ReceiveSecrets();
+  const std::vector<InboxItem> items = Items(kMail);
+  Take(kMail, {items[0].delivery_id, items[1].delivery_id});
+  Kill();
+  EXPECT_FALSE(OnDisk("secret"));
+  EXPECT_EQ(AppAcks(), "1:TAKEN,2:TAKEN");
+}
+
 TEST_F(InboxTest, AnItemHasWhatTheServerSaid) {
   Receive({Push(1)});
   const std::vector<InboxItem> items = Items(kMail);

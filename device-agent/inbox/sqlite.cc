@@ -132,6 +132,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   // EXCLUSIVE before WAL: no shared-memory file, and nobody else gets in between.
   for (const char* sql : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
                           "PRAGMA synchronous=FULL", "PRAGMA trusted_schema=OFF",
+                          "PRAGMA secure_delete=ON",
                           // A phone's flash and memory are small: 256 KiB of cache, 256 KiB of WAL.
                           "PRAGMA cache_size=-256", "PRAGMA wal_autocheckpoint=64"}) {
     if (absl::Status s = db->Execute(sql); !s.ok()) return s;
@@ -152,6 +153,12 @@ absl::StatusOr<Statement> Database::Prepare(absl::string_view sql) {
                                       SQLITE_PREPARE_PERSISTENT, &stmt, nullptr);
   if (code != SQLITE_OK) return ErrorOf(db_, code);
   return Statement(db_, stmt);
+}
+
+absl::Status Database::EmptyLog() {
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : ErrorOf(db_, code);
 }
 
 int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(db_); }
