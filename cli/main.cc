@@ -14,12 +14,15 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "ops/core_dumps.h"
 #include "ops/main_support.h"
 
 namespace bellwire::cli {
 namespace {
 
 int Main(int argc, char** argv) {
+  // Commands hold payloads, tokens and keys too; `serve` has a flag.
+  SetCoreDumps(false);
   std::vector<std::string> arguments =
       TakeArguments(argc, argv, {"--token", "--text", "--encrypt_to"});
   std::vector<char*> pointers;

@@ -29,6 +29,7 @@
 #include "common/printable.h"
 #include "common/version.h"
 #include "nlohmann/json.hpp"
+#include "ops/core_dumps.h"
 #include "ops/help_json.h"
 #include "ops/service_manager.h"
 #include "ops/settings.h"
@@ -257,6 +258,9 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
   app->add_option("--ready_file", flags->ready_file,
                   "Once everything listens, write the real addresses there as JSON")
       ->type_name("FILE");
+  app->add_flag("--core_dumps", flags->core_dumps,
+                "For developers: let a crash leave a core dump, and debuggers read the memory. Both "
+                "hold payloads, tokens and keys");
   app->set_version_flag("--version", std::string(kVersion));
 }
 
@@ -294,6 +298,7 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
 }
 
 absl::Status PrepareProcess(const DaemonFlags& flags) {
+  SetCoreDumps(flags.core_dumps);
   if (absl::Status status = SetLog(flags); !status.ok()) return status;
   // Who waits for the file must not take that of an earlier run for ours.
   if (absl::Status status = CheckReplaceable(flags.ready_file); !status.ok()) return status;

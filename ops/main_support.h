@@ -43,6 +43,8 @@ struct DaemonFlags {
   bool log_json = false;
   // Where to write the real addresses once everything listens. Empty: nowhere.
   std::string ready_file;
+  // Whether a crash may leave memory in a core dump, and who is not root may read it (core_dumps.h).
+  bool core_dumps = false;
   // Whose flags these are: set by AddDaemonFlags, not owned. Null: no file is read again.
   CLI::App* app = nullptr;
 };
@@ -51,8 +53,8 @@ struct DaemonFlags {
 // that name must be read anew whenever it is used.
 inline constexpr absl::string_view kReloadableFlags[] = {"log_level", "log_json", "drain_seconds"};
 
-// Adds --config FILE (config_file.h), --show_config, --log_level, --log_json, --ready_file and
-// --version. `flags` must outlive the parse, and `app` the process's wait for its end.
+// Adds --config FILE (config_file.h), --show_config, --log_level, --log_json, --ready_file,
+// --core_dumps and --version. `flags` must outlive the parse, and `app` the process's wait for its end.
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 
 // Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit
@@ -67,7 +69,7 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
                               const std::vector<std::string>& may_be_empty = {});
 
 // Sets up logging, removes a stale ready file, raises the descriptor limit to what the system
-// allows, ignores SIGPIPE, blocks SIGTERM, SIGINT and SIGHUP for WaitForShutdownSignal, and skips the
+// allows, forbids core dumps, ignores SIGPIPE, blocks SIGTERM, SIGINT and SIGHUP for WaitForShutdownSignal, and skips the
 // detection of deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
 //   INVALID_ARGUMENT: the ready file's path is something else than a regular file
 absl::Status PrepareProcess(const DaemonFlags& flags);

@@ -124,7 +124,8 @@ absl::Status Fleet::StartMember(Member* member) {
   const std::string ready_file = dir_.path(member->name + ".ready");
   unlink(ready_file.c_str());
   std::vector<std::string> arguments = member->arguments;
-  arguments.insert(arguments.end(), {"--ready_file", ready_file});
+  // So that who is not root sees the sockets of a process too.
+  arguments.insert(arguments.end(), {"--ready_file", ready_file, "--core_dumps"});
   for (const auto& [flag, key] : member->listens) {
     const std::string& before = member->addresses[key];
     const std::string host = key == "device_address" ? device_host_ : "127.0.0.1";
@@ -333,7 +334,8 @@ absl::Status Phone::Start() {
   unlink(ready_file.c_str());
   std::vector<std::string> arguments = {
       "--ca",     fleet_.ca_file(), "--state_dir",  fleet_.path(name_),
-      "--socket", socket_path(),    "--ready_file", ready_file};
+      "--socket", socket_path(),    "--ready_file", ready_file,
+      "--core_dumps"};
   for (const int connector : connectors_) {
     arguments.insert(arguments.end(), {"--server", fleet_.device_address(connector)});
   }

@@ -13,11 +13,15 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from world import APP, World, runfile  # noqa: E402
 
 
+# So that the memory of daemons can be read, whoever runs this.
+FLAGS = ["--core_dumps"]
+
+
 class EncryptionTest(unittest.IsolatedAsyncioTestCase):
     async def both(self, test):
         for separate in (False, True):
             with self.subTest(separate=separate):
-                world = World(separate)
+                world = World(separate, *FLAGS)
                 try:
                     await world.open()
                     await test(world)
