@@ -650,17 +650,22 @@ TEST_P(HangupTest, ReloadsWhatCanBeAndKeepsEverySession) {
   ASSERT_FALSE(token.empty());
   const std::vector<std::string> connections = TcpConnections(phone.agent().pid());
 
-  auto add_name =
-      Process::Start("cert", "cli/bellwire",
-                     {"cert", "add-name", "new.example.com", "--data_dir", fleet.data_dir()});
+  const bool separate = GetParam() == Deployment::kSeparate;
+  const std::string gateway_dir = separate ? fleet.path("daemons/gateway-1") : fleet.data_dir();
+  const std::string connector_dir = separate ? fleet.path("daemons/connector-1") : fleet.data_dir();
+  auto add_name = Process::Start("cert", "cli/bellwire",
+                                 {"cert", "add-name", "new.example.com", "--data_dir",
+                                  separate ? fleet.path("daemons") : fleet.data_dir()});
   ASSERT_TRUE(add_name.ok());
   ASSERT_EQ(*(*add_name)->Wait(), 0) << (*add_name)->Log();
   EXPECT_THAT(NamesShown(fleet.provider_address(), "h2"), Not(Contains("new.example.com")));
-  ASSERT_TRUE(ReplaceFileAtomically(fleet.data_dir() + "/admin.token", "another token\n",
-                                    FileAccess::kPrivate)
-                  .ok());
+  for (const std::string& directory : {fleet.data_dir(), gateway_dir}) {
+    ASSERT_TRUE(ReplaceFileAtomically(directory + "/admin.token", "another token\n",
+                                      FileAccess::kPrivate)
+                    .ok());
+  }
   std::vector<Process*> processes = {&fleet.gateway(0), &phone.agent()};
-  if (GetParam() == Deployment::kSeparate) {
+  if (separate) {
     processes.insert(processes.end(), {&fleet.gateway(1), &fleet.connector(0), &fleet.connector(1),
                                        &fleet.registry()});
   }
@@ -677,8 +682,10 @@ TEST_P(HangupTest, ReloadsWhatCanBeAndKeepsEverySession) {
   EXPECT_TRUE(app.WaitForTaken(1));
 
   // What can't be read leaves things as they are, and is told.
-  ASSERT_TRUE(
-      ReplaceFileAtomically(fleet.data_dir() + "/server.pem", "garbage", FileAccess::kPublic).ok());
+  for (const std::string& directory : {gateway_dir, connector_dir}) {
+    ASSERT_TRUE(
+        ReplaceFileAtomically(directory + "/server.pem", "garbage", FileAccess::kPublic).ok());
+  }
   kill(fleet.gateway(0).pid(), SIGHUP);
   kill(fleet.connector(0).pid(), SIGHUP);
   for (Process* process : {&fleet.gateway(0), &fleet.connector(0)}) {

@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (bellwire::FormatUuid(*id) != absl::AsciiStrToLower(text)) std::abort();
   }
   if (const auto id = bellwire::DeviceIdFromHex(text); id.has_value()) {
-    if (bellwire::ToHex(*id) != text) std::abort();
+    if (bellwire::ToHex(*id) != absl::AsciiStrToLower(text)) std::abort();
   }
   if (bellwire::IsValidAppId(text) && text.size() < 3) std::abort();
   (void)bellwire::IsValidAlias(text);

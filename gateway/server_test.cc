@@ -103,7 +103,7 @@ TEST(GatewayServerTest, SpeaksTlsOnly) {
 TEST(GatewayServerTest, RefusesToStartWithoutWhatItNeeds) {
   TestGateway gateway;
   GatewayServer::Options options = OptionsOf(gateway);
-  options.admin_token.clear();
+  options.admin_token = "";
   EXPECT_EQ(ErrorReason(GatewayServer::Start(options).status()), "EMPTY_ADMIN_TOKEN");
   options = OptionsOf(gateway);
   options.key_path = gateway.pki.dir() + "/none";

@@ -81,8 +81,14 @@ class ServerChecks {
   static bool IsNamed(const FileFacts& file, absl::string_view name) {
     return absl::EndsWith(file.path, absl::StrCat("/", name));
   }
-  // Authorities' keys may be kept elsewhere, and servers do without ticket keys.
-  static bool IsOptional(const FileFacts& file) {
+  // Authorities' keys may be kept elsewhere, and servers do without ticket keys. A directory without
+  // any authority's key is that of one daemon of a fleet, which lacks things on purpose: of those only
+  // what the daemons have in common is missed.
+  bool IsOptional(const FileFacts& file) const {
+    const bool is_whole = std::any_of(
+        server_.files.begin(), server_.files.end(),
+        [](const FileFacts& other) { return IsNamed(other, "ca.key") && HasContents(other); });
+    if (!is_whole && !file.exists() && !absl::StrContains(file.path, "/internal/")) return true;
     return IsNamed(file, "ca.key") || IsNamed(file, "ticket.keys");
   }
 
@@ -247,6 +253,8 @@ class ServerChecks {
   void CheckServedCertificate() {
     for (const CertificateFileFacts& file : server_.certificates) {
       if (!absl::EndsWith(file.path, "/server.pem") || !file.certificate.parsed) continue;
+      // No server takes it up, and it has a finding of its own.
+      if (file.certificate.not_before > now_ || file.certificate.not_after <= now_) continue;
       for (const ConnectionFacts& c : server_.connections) {
         if (!c.certificate.has_value() || !c.certificate->parsed || c.ca_path.empty() ||
             c.certificate->fingerprint == file.certificate.fingerprint) {

@@ -47,6 +47,23 @@ std::vector<std::string> CausesOf(const ServerFacts& server) {
 
 TEST(ServerChecksTest, AHealthyOneHasNoFinding) { EXPECT_THAT(CausesOf(Healthy()), IsEmpty()); }
 
+TEST(ServerChecksTest, ADaemonOfAFleetLacksThingsOnPurpose) {
+  ServerFacts server = Healthy();
+  server.files = {{.path = "/data/ca.key", .error = ENOENT},
+                  {.path = "/data/token.keys", .error = ENOENT},
+                  {.path = "/data/internal/node.key", .mode = S_IFREG | 0600, .size = 64}};
+  EXPECT_THAT(CausesOf(server), IsEmpty());
+  server.files[1] = {.path = "/data/token.keys", .mode = S_IFREG | 0600};  // Empty.
+  EXPECT_THAT(CausesOf(server), ElementsAre("TOKEN_KEYS_LOST"));
+  server.files[1].size = 64;
+  server.files[2] = {.path = "/data/internal/node.key", .error = ENOENT};
+  EXPECT_THAT(CausesOf(server), ElementsAre("FILE_MISSING"));
+  // With the keys of its authorities it is a whole one.
+  server.files = {{.path = "/data/ca.key", .mode = S_IFREG | 0600, .size = 64},
+                  {.path = "/data/token.keys", .error = ENOENT}};
+  EXPECT_THAT(CausesOf(server), ElementsAre("TOKEN_KEYS_LOST"));
+}
+
 TEST(ServerChecksTest, ADirectoryOfAnotherUserCantBeJudged) {
   ServerFacts server = Healthy();
   server.files[0].error = EACCES;

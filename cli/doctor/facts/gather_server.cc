@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -88,10 +91,7 @@ class ServerGatherer {
         ReadCertificate(dir_.internal_ca_certificate(), dir_.internal_ca_key(), "")};
     facts_.disk = ReadDiskFacts(place_.data_dir);
     facts_.newest_change = NewestChange(place_.data_dir);
-    for (const pid_t pid : ProcessesWithOpen(dir_.registry() + "/bellwire.lock")) {
-      facts_.process = ReadProcess(pid, clock_);
-      if (facts_.process.has_value()) break;
-    }
+    FindProcess();
     const Settings settings = facts_.process.has_value()
                                   ? Settings::FromArguments(facts_.process->arguments)
                                   : place_.settings;
@@ -99,6 +99,9 @@ class ServerGatherer {
         PortOf(place_.provider_address, PortOf(settings.Get("provider_listen"), kProviderPort)),
         PortOf(place_.device_address, PortOf(settings.Get("device_listen"), kDevicePort))};
     facts_.listeners = ListeningPorts();
+    // In clear text, for a proxy and for Prometheus.
+    plain_ports_ = {PortOf(settings.Get("http_listen"), 0),
+                    PortOf(settings.Get("metrics_listen"), 0)};
     https_port_ = PortOf(settings.Get("https_listen"), 0);
     has_public_certificate_ = !settings.Get("https_cert").empty();
     ProbePorts();
@@ -106,6 +109,24 @@ class ServerGatherer {
   }
 
  private:
+  // Who has the store open; or, as gateways and connectors have none, a daemon that was started with
+  // this directory.
+  void FindProcess() {
+    for (const pid_t pid : ProcessesWithOpen(dir_.registry() + "/bellwire.lock")) {
+      facts_.process = ReadProcess(pid, clock_);
+      if (facts_.process.has_value()) return;
+    }
+    for (const pid_t pid : ProcessesNamed("bellwire-")) {
+      std::optional<ProcessFacts> daemon = ReadProcess(pid, clock_);
+      if (!daemon.has_value() ||
+          Settings::FromArguments(daemon->arguments).Get("data_dir") != place_.data_dir) {
+        continue;
+      }
+      facts_.process = std::move(daemon);
+      return;
+    }
+  }
+
   // Any name that the certificate has: which ones clients use is theirs to say.
   std::string ServerName() const {
     if (place_.data_dir.empty()) return "";
@@ -141,6 +162,10 @@ class ServerGatherer {
     size_t probed = 0;
     for (const ListenerFacts& listener : facts_.listeners) {
       if (listener.pid != facts_.process->pid || ++probed > kMaxPortsProbed) continue;
+      if (std::find(plain_ports_.begin(), plain_ports_.end(), listener.port) !=
+          plain_ports_.end()) {
+        continue;
+      }
       const bool v6 = absl::StrContains(listener.host, ':');
       const std::string address =
           absl::StrCat(v6 ? "[" : "", listener.host, v6 ? "]" : "", ":", listener.port);
@@ -165,6 +190,7 @@ class ServerGatherer {
   const ServerPlace& place_;
   const Clock& clock_;
   const DataDir dir_;
+  std::vector<uint16_t> plain_ports_;
   uint16_t https_port_ = 0;
   bool has_public_certificate_ = false;
   ServerFacts facts_;

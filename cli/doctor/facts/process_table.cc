@@ -141,6 +141,17 @@ std::vector<pid_t> ProcessesWithOpen(const std::string& path) {
   return holders;
 }
 
+std::vector<pid_t> ProcessesNamed(absl::string_view prefix) {
+  std::vector<pid_t> named;
+  for (const pid_t pid : AllProcesses()) {
+    if (pid == getpid()) continue;
+    if (absl::StartsWith(ReadProc(absl::StrCat("/proc/", pid, "/comm")), prefix)) {
+      named.push_back(pid);
+    }
+  }
+  return named;
+}
+
 std::optional<ListeningSocket> ParseListeningSocket(absl::string_view line) {
   const std::vector<absl::string_view> columns = absl::StrSplit(line, ' ', absl::SkipEmpty());
   constexpr size_t kLocal = 1, kState = 3, kUid = 7, kInode = 9;

@@ -25,6 +25,9 @@ std::optional<ProcessFacts> ReadProcess(pid_t pid, const Clock& clock);
 // Processes that have this file open (stat(2) tells them apart, not the path).
 std::vector<pid_t> ProcessesWithOpen(const std::string& path);
 
+// Processes whose name (ProcessFacts::name) begins so; not this one.
+std::vector<pid_t> ProcessesNamed(absl::string_view prefix);
+
 // TCP ports that somebody listens on, each once; `pid` and `name` where they may be seen.
 std::vector<ListenerFacts> ListeningPorts();
 

@@ -12,6 +12,8 @@ namespace bellwire::cli {
 std::optional<ReadyAnswer> ParseReadyAnswer(absl::string_view head) {
   ReadyAnswer answer;
   const std::vector<absl::string_view> lines = absl::StrSplit(head, "\r\n");
+  // Of a view that has no data.
+  if (lines.empty()) return std::nullopt;
   // "HTTP/1.1 200 OK".
   absl::string_view first = lines[0];
   if (!absl::ConsumePrefix(&first, "HTTP/1.1 ") ||

@@ -24,6 +24,7 @@ TEST(ReadyAnswerTest, ADateThatMakesNoSenseIsNone) {
 }
 
 TEST(ReadyAnswerTest, WhatIsNoHttpIsNoAnswer) {
+  EXPECT_FALSE(ParseReadyAnswer(absl::string_view()).has_value());
   for (const char* head : {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 2", "HTTP/1.1 9999 x",
                            "HTTP/2 200", "HTTP/1.1 -20", "220 mail.example ESMTP\r\n"}) {
     EXPECT_FALSE(ParseReadyAnswer(head).has_value()) << head;

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace bellwire::tests {
@@ -26,7 +27,8 @@ namespace {
 constexpr char kBare[] =
     "env -u BELLWIRE_DATA_DIR -u BELLWIRE_SERVER -u BELLWIRE_CA -u BELLWIRE_AGENT_SOCKET "
     "-u DBUS_SESSION_BUS_ADDRESS -u XDG_RUNTIME_DIR -u XDG_STATE_HOME HOME=/nonexistent";
-constexpr char kNoConfig[] = " --server_config /nonexistent --agent_config /nonexistent ";
+constexpr char kNoServerConfig[] = " --server_config /nonexistent ";
+constexpr char kNoAgentConfig[] = " --agent_config /nonexistent ";
 
 std::string Bellwire() { return std::filesystem::absolute("cli/bellwire").string(); }
 
@@ -65,9 +67,11 @@ std::vector<std::string> Diagnosis::causes() const {
 
 Diagnosis Diagnose(const std::string& flags, const std::string& environment) {
   Diagnosis diagnosis;
-  diagnosis.text = Run(absl::StrCat(kBare, " ", environment, " timeout 120 ", Bellwire(),
-                                    " doctor --json", kNoConfig, flags),
-                       &diagnosis.exit_code);
+  diagnosis.text =
+      Run(absl::StrCat(kBare, " ", environment, " timeout 120 ", Bellwire(), " doctor --json",
+                       kNoServerConfig,
+                       absl::StrContains(flags, "--agent_config ") ? " " : kNoAgentConfig, flags),
+          &diagnosis.exit_code);
   const auto json = nlohmann::json::parse(diagnosis.text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("findings")) return diagnosis;
   for (const auto& part : json["parts"]) diagnosis.parts.push_back(part);
@@ -80,9 +84,9 @@ Diagnosis Diagnose(const std::string& flags, const std::string& environment) {
 
 std::string Show(const std::string& command, const std::string& environment) {
   int exit_code = 0;
-  return Run(
-      absl::StrCat(kBare, " ", environment, " timeout 120 ", Bellwire(), " ", command, kNoConfig),
-      &exit_code);
+  return Run(absl::StrCat(kBare, " ", environment, " timeout 120 ", Bellwire(), " ", command,
+                          kNoServerConfig, kNoAgentConfig),
+             &exit_code);
 }
 
 std::string ReadText(const std::string& path) {

@@ -16,4 +16,14 @@ int ShiftedClock(clockid_t clock, timespec* time) noexcept {
   if (result == 0 && clock == CLOCK_REALTIME && shift != nullptr) time->tv_sec += atol(shift);
   return result;
 }
+
+// OpenSSL asks this one.
+time_t ShiftedSeconds(time_t* seconds) noexcept __asm__("time");
+
+time_t ShiftedSeconds(time_t* seconds) noexcept {
+  timespec now = {};
+  ShiftedClock(CLOCK_REALTIME, &now);
+  if (seconds != nullptr) *seconds = now.tv_sec;
+  return now.tv_sec;
+}
 }

@@ -221,15 +221,13 @@ test('a team that wants it has the newest message only', async () => {
   const app = await backend.startApp('com.example.newest', {team: teamId});
   const to = {topic: 'com.example.newest'};
   const answers = [];
-  backend.world.agent.kill('SIGSTOP');
-  try {
-    for (const {text, ...more} of [{text: 'old'}, {text: 'newer'}, {text: 'a', collapseId: 'a'},
-                                   {text: 'b', collapseId: 'b'}, {text: 'newest'}]) {
-      answers.push(await send(provider, notification(text, {...to, ...more}), app.token));
-    }
-  } finally {
-    backend.world.agent.kill('SIGCONT');
+  // Else it would be handed each message at once.
+  await backend.world.stop(backend.world.agent);
+  for (const {text, ...more} of [{text: 'old'}, {text: 'newer'}, {text: 'a', collapseId: 'a'},
+                                 {text: 'b', collapseId: 'b'}, {text: 'newest'}]) {
+    answers.push(await send(provider, notification(text, {...to, ...more}), app.token));
   }
+  await backend.world.startAgent();
   await provider.shutdown();
   assert.deepStrictEqual([...new Set(answers)], ['sent']);
   await until('the newest', () => app.texts().includes('newest'));
