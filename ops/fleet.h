@@ -11,16 +11,16 @@
 #include "ops/data_dir.h"
 #include "rpc/roles.h"
 
-// The data directories of a fleet: one for each daemon, with no more in it than that daemon needs, and one
-// that stays where they were made:
+// The data directories of a fleet: one for each daemon, with no more in it than that daemon needs,
+// and one that stays where they were made:
 //
 //   DIR/authority     ca.pem ca.key internal/ca.pem internal/ca.key, and the secrets that daemons share
 //   DIR/registry      internal/, token.keys
 //   DIR/gateway-1     server.pem server.key ca.pem internal/, token.keys, and admin.token: of the first only
 //   DIR/connector-1   server.pem server.key internal/, ticket.keys
 //
-// internal/ has ca.pem, node.pem and node.key; node.pem names the daemon's role. Blocking; one at a time
-// on a directory.
+// internal/ has ca.pem, node.pem and node.key; node.pem names the daemon's role. Blocking; one at a
+// time on a directory.
 namespace bellwire {
 
 inline constexpr int kMaxFleetDaemons = 1000;
@@ -30,8 +30,8 @@ struct FleetOptions {
   std::vector<std::string> server_names;
   int gateways = 1;
   int connectors = 1;
-  // A data directory whose CA, keys and secrets the fleet takes over, so that tokens and pins stay good.
-  // Empty: all are new. For a fleet that is made for the first time only.
+  // A data directory whose CA, keys and secrets the fleet takes over, so that tokens and pins stay
+  // good. Empty: all are new. For a fleet that is made for the first time only.
   std::string from;
 };
 
@@ -48,8 +48,8 @@ bool IsFleet(const std::string& path);
 //   UNAVAILABLE: the directory can't be read
 absl::StatusOr<std::vector<std::string>> FleetDirectories(const std::string& path);
 
-// Makes the directories that are missing; those that are there stay as they are. So a fleet grows by
-// the same call with a greater number.
+// Makes the directories that are missing; those that are there stay as they are. So a fleet grows
+// by the same call with a greater number.
 //   INVALID_ARGUMENT: no or malformed names, a number out of range, `from` for a fleet that is there
 //   FAILED_PRECONDITION NOT_INITIALISED: `from` is no data directory · CA_KEY_LOST: it has no ca.key
 //   ALREADY_EXISTS ALREADY_INITIALISED: the directory is a data directory
@@ -61,8 +61,8 @@ struct RenewedCertificate {
   std::string file;
   CertificateFacts facts;
 };
-// Issues the certificates of all daemons again, for the same keys, names and roles, and for `more_names`
-// those that clients see. Each is to be copied to its daemon.
+// Issues the certificates of all daemons again, for the same keys, names and roles, and for
+// `more_names` those that clients see. Each is to be copied to its daemon.
 //   FAILED_PRECONDITION CA_EXPIRED, CA_KEY_LOST · UNAVAILABLE
 absl::StatusOr<std::vector<RenewedCertificate>> RenewFleet(
     const std::string& path, const std::vector<std::string>& more_names, absl::Time now);

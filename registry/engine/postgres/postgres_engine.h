@@ -24,12 +24,13 @@
 
 namespace bellwire::registry {
 
-// Records in PostgreSQL, which copies them to other machines (docs/decisions/postgres_engine.md). One
-// engine owns all partitions; another one of the same store waits until it is silent, and takes them.
+// Records in PostgreSQL, which copies them to other machines (docs/decisions/postgres_engine.md).
+// One engine owns all partitions; another one of the same store waits until it is silent, and takes
+// them.
 //
-// A commit is one statement, which writes nothing unless its owner still has the lease. A commit whose
-// answer is lost is looked for in the database before anything else is done: it is there, or it can't
-// come any more.
+// A commit is one statement, which writes nothing unless its owner still has the lease. A commit
+// whose answer is lost is looked for in the database before anything else is done: it is there, or
+// it can't come any more.
 //
 // After any failed commit nothing that this process believes is trusted: the partitions are taken
 // anew, from itself, and everything is read again. Until that succeeds everything is UNAVAILABLE.
@@ -37,8 +38,8 @@ namespace bellwire::registry {
 // Further errors, of reads as of commits:
 //   UNAVAILABLE NOT_OWNER: another registry owns the partitions. Final.
 //
-// Not thread-safe. Each call may take as long as a round trip to the database, and kCommitTimeout, a
-// connection and a taking of the partitions at worst.
+// Not thread-safe. Each call may take as long as a round trip to the database, and kCommitTimeout,
+// a connection and a taking of the partitions at worst.
 class PostgresEngine final : public KvEngine {
  public:
   // A commit that takes longer is looked for in the database.
@@ -55,11 +56,11 @@ class PostgresEngine final : public KvEngine {
     DatabaseDurability durability = DatabaseDurability::kStandby;
     // Not owned; outlives the engine.
     const Clock* clock = nullptr;
-    // Called between two looks at an owner that lives: waits for so long, and answers whether to go on.
-    // Empty: Open does not wait.
+    // Called between two looks at an owner that lives: waits for so long, and answers whether to go
+    // on. Empty: Open does not wait.
     std::function<bool(absl::Duration)> wait;
-    // Called once, when another registry owns the partitions, on the thread that uses the engine. May
-    // be empty.
+    // Called once, when another registry owns the partitions, on the thread that uses the engine.
+    // May be empty.
     std::function<void()> on_fenced;
     // Tests reach these sooner.
     absl::Duration lease_silence = kLeaseSilence;
@@ -86,8 +87,8 @@ class PostgresEngine final : public KvEngine {
   absl::Status Scan(
       Family family, absl::string_view from, absl::string_view to,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
-  // An empty one says whether this engine still owned all partitions after the call began, so that what
-  // it has read before may be answered. It costs as much as another one.
+  // An empty one says whether this engine still owned all partitions after the call began, so that
+  // what it has read before may be answered. It costs as much as another one.
   absl::Status Commit(const WriteSet& writes) override;
 
   // NumbersOfStart of this start (registry/keys/keys.h), which is durable.
