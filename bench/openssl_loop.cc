@@ -1,5 +1,6 @@
-// openssl_loop: TLS 1.3 on one epoll loop and nothing else, the reference of bench/README.md: what a connection
-// costs in OpenSSL alone, and how many handshakes a second there are to be had. Echoes what it gets.
+// openssl_loop: TLS 1.3 on one epoll loop and nothing else, the reference of bench/README.md: what
+// a connection costs in OpenSSL alone, and how many handshakes a second there are to be had. Echoes
+// what it gets.
 //
 //   openssl_loop DATA_DIR      with server.pem and server.key of `bellwire init`; prints {"port":N}
 

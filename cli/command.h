@@ -20,9 +20,9 @@ struct CommandContext {
   std::function<absl::Status()> run;
   // Whether --json was given.
   bool json = false;
-  // What the program exits with after the work was done, and after it failed: a command that answers
-  // a question with its exit code says so in its --help. As in ops/main_support.h. An answer that
-  // could not be written counts as failed.
+  // What the program exits with after the work was done, and after it failed: a command that
+  // answers a question with its exit code says so in its --help. As in ops/main_support.h. An
+  // answer that could not be written counts as failed.
   int exit_when_done = 0;
   int exit_when_failed = 1;
 };

@@ -1,5 +1,5 @@
-// The program as a person or a script meets it: the real binary in a real shell, beside a real server
-// and a real agent.
+// The program as a person or a script meets it: the real binary in a real shell, beside a real
+// server and a real agent.
 
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -65,8 +65,9 @@ class CommandLineTest : public testing::Test {
                              "BELLWIRE_CREDENTIALS", "BELLWIRE_AGENT_SOCKET", "http_proxy"}) {
       unsetenv(name);
     }
-    auto fleet = Fleet::Start(Deployment::kEmbedded,
-                              {.more_registry_arguments = {"--public_url", "https://push.example.com"}});
+    auto fleet =
+        Fleet::Start(Deployment::kEmbedded,
+                     {.more_registry_arguments = {"--public_url", "https://push.example.com"}});
     ASSERT_TRUE(fleet.ok()) << fleet.status();
     fleet_ = fleet->release();
     phone_ = new Phone(*fleet_, "phone");
@@ -77,8 +78,8 @@ class CommandLineTest : public testing::Test {
     delete fleet_;
   }
 
-  // Runs it in a shell, in which $B is the program, $ADMIN the flags of an admin, $SOCKET the agent's
-  // and $DIR a place for files. A command that hangs ends with 124.
+  // Runs it in a shell, in which $B is the program, $ADMIN the flags of an admin, $SOCKET the
+  // agent's and $DIR a place for files. A command that hangs ends with 124.
   Outcome Sh(const std::string& script) const {
     const std::string path = dir_.path("script");
     std::ofstream(path) << "B=" << std::filesystem::absolute("cli/bellwire").string() << "\n"
@@ -259,8 +260,8 @@ TEST_F(CommandLineTest, WhatExpiredOnADeviceOutOfTouchWaitsForNoApp) {
 TEST_F(CommandLineTest, ASendShowsItsStepsUntilTheAppHasTheMessage) {
   MakeProvider();
   const std::string token = Token();
-  const std::string send =
-      absl::StrCat("$B send", provider_, "--priority high --token ", token, " --text hello --wait ");
+  const std::string send = absl::StrCat("$B send", provider_, "--priority high --token ", token,
+                                        " --text hello --wait ");
   {
     App app(phone_->socket_path(), app_);
     const Outcome taken = Sh(send + "60");

@@ -34,14 +34,15 @@ class EmbeddedServer {
     std::string device_listen = "[::]:7444";
     // Threads for device connections. 0: one per processor.
     int shards = 0;
-    // As of ConnectorServer: with it, agents resume their TLS sessions after a restart. Empty: the data
-    // directory's, if it has one.
+    // As of ConnectorServer: with it, agents resume their TLS sessions after a restart. Empty: the
+    // data directory's, if it has one.
     std::string ticket_key_path;
     // As of RegistryServer. Empty: no backups are made.
     std::string backup_dir;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;
-    // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled in.
+    // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled
+    // in.
     gateway::GatewayServer::Options gateway;
     // Which subscriptions of devices are taken.
     registry::SubscriptionPolicy subscriptions = registry::SubscriptionPolicy::kVapid;

@@ -61,9 +61,10 @@ TEST(MessageViewTest, OtherDoorsAndOtherPayloadsAreShownAsTheyAre) {
 
 TEST(MessageViewTest, JsonHasTheFieldsThatThereAre) {
   nlohmann::ordered_json json;
-  AddNotification(MessageOf(agent::v1::Content::APNS,
-                            R"({"aps":{"alert":{"title":"T","title-loc-key":"K"},"badge":0},"a":1})"),
-                  &json);
+  AddNotification(
+      MessageOf(agent::v1::Content::APNS,
+                R"({"aps":{"alert":{"title":"T","title-loc-key":"K"},"badge":0},"a":1})"),
+      &json);
   EXPECT_EQ(json.dump(),
             R"({"notification":{"title":"T","title_loc_key":"K","badge":0,"silent":false,)"
             R"("content_available":false,"data":{"a":"1"}}})");

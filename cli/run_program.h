@@ -12,9 +12,9 @@ namespace bellwire::cli {
 // More than any program of ours answers.
 inline constexpr size_t kMaxProgramOutputBytes = 1024 * 1024;
 
-// Runs a program to its end, with this process's environment and no input, and answers what it wrote
-// to standard output. `arguments` begin with the program: a path, or a name to look up in PATH.
-// Blocks; thread-safe.
+// Runs a program to its end, with this process's environment and no input, and answers what it
+// wrote to standard output. `arguments` begin with the program: a path, or a name to look up in
+// PATH. Blocks; thread-safe.
 //   NOT_FOUND: there is no such program
 //   FAILED_PRECONDITION: it failed; the message and the hint are those that a program of ours
 //   prints, or else all that it wrote to standard error

@@ -110,8 +110,8 @@ void AddServerFlags(CLI::App* command, ServerFlags* flags) {
       ->group(group);
   const auto take_data_dir = [command, flags](const std::string& data_dir) {
     flags->data_dir = data_dir;
-    // CLI11 calls this before it reads the environment, if the flag is given, and after it otherwise.
-    // A directory that is named beats files that only the environment names.
+    // CLI11 calls this before it reads the environment, if the flag is given, and after it
+    // otherwise. A directory that is named beats files that only the environment names.
     for (const char* name : {"--ca", "--admin_token_file"}) {
       if (CLI::Option* const option = command->get_option_no_throw(name)) option->envname("");
     }

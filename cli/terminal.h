@@ -16,11 +16,11 @@ namespace bellwire::cli {
 // What a command says: for a person (aligned, coloured where that helps) or, with --json, one JSON
 // value a line for a program. A command renders both and asks json() which one is wanted.
 //
-// Control characters in what is said are shown as \xNN, so that a name or a detail which others made
-// can't move the cursor; the Terminal's own colours pass. In JSON they are \u00NN.
+// Control characters in what is said are shown as \xNN, so that a name or a detail which others
+// made can't move the cursor; the Terminal's own colours pass. In JSON they are \u00NN.
 //
-// A command need not check each line: main() fails if status() isn't OK in the end. Who acts on what
-// was said (acknowledges a message, say) asks first.
+// A command need not check each line: main() fails if status() isn't OK in the end. Who acts on
+// what was said (acknowledges a message, say) asks first.
 //
 // For one thread at a time.
 class Terminal {

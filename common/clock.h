@@ -43,8 +43,8 @@ class Clock {
 // The machine's clocks. Only main() and tests of real sockets ask for it.
 Clock* RealClock();
 
-// CPU time that the calling thread has had so far (CLOCK_THREAD_CPUTIME_ID); only differences mean something.
-// Costs a system call.
+// CPU time that the calling thread has had so far (CLOCK_THREAD_CPUTIME_ID); only differences mean
+// something. Costs a system call.
 absl::Duration ThreadCpuTime();
 
 // Milliseconds since the Unix epoch, as the protos carry wall time.

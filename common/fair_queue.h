@@ -13,16 +13,17 @@
 
 namespace bellwire {
 
-// A bounded queue of many flows' items that is emptied in fair turns: deficit round robin in which a
-// flow that has just become active goes first, for one turn (FQ-CoDel's scheduler: RFC 8290, 4.2).
-// So a flow that sends little waits for one item of somebody else, however much others have queued.
+// A bounded queue of many flows' items that is emptied in fair turns: deficit round robin in which
+// a flow that has just become active goes first, for one turn (FQ-CoDel's scheduler: RFC 8290,
+// 4.2). So a flow that sends little waits for one item of somebody else, however much others have
+// queued.
 //
 // Within a flow the order is that of Push. A flow that was emptied stays known until its turn comes
 // again: becoming active over and over doesn't win more than its share.
 //
-// Room is shared by dynamic thresholds (Choudhury and Hahne, 1998): a flow may hold as many items as
-// there are places free. One flow alone fills half of the queue, and N greedy flows leave a place in
-// N+1 free. So a newcomer finds room, unless there are about as many flows as places.
+// Room is shared by dynamic thresholds (Choudhury and Hahne, 1998): a flow may hold as many items
+// as there are places free. One flow alone fills half of the queue, and N greedy flows leave a
+// place in N+1 free. So a newcomer finds room, unless there are about as many flows as places.
 //
 // Not thread-safe.
 template <typename Item>

@@ -59,7 +59,8 @@ using NetworkId = Id16<struct NetworkIdTag>;
 std::string ToHex(const DeviceId& id);
 std::optional<DeviceId> DeviceIdFromHex(absl::string_view hex);
 
-// The 8-4-4-4-12 form in lower case. FormatUuid and ParseUuid are inverse; ParseUuid takes upper case too.
+// The 8-4-4-4-12 form in lower case. FormatUuid and ParseUuid are inverse; ParseUuid takes upper
+// case too.
 std::string FormatUuid(const MessageId& id);
 std::optional<MessageId> ParseUuid(absl::string_view text);
 

@@ -45,22 +45,23 @@ inline constexpr int kMaxProviderRequestBytes = 6 * 1024 * 1024;
 // Beyond it the answer is OVERLOADED at once: waiting would only make it late. Teams share these
 // places by dynamic thresholds (gateway/send/team_places.h), as they share the registry's queue.
 inline constexpr size_t kMaxGatewaySends = 16 * 1024;
-// How many of them one team may have: as many as the registry serves for it within the target, which
-// the answers to a team that overdoes it take then. Several syncs and a round trip fit well. The
-// minimum lets one stream or batch through a registry of any speed; the teams that are active share it.
+// How many of them one team may have: as many as the registry serves for it within the target,
+// which the answers to a team that overdoes it take then. Several syncs and a round trip fit well.
+// The minimum lets one stream or batch through a registry of any speed; the teams that are active
+// share it.
 inline constexpr absl::Duration kAppendLatencyTarget = absl::Milliseconds(50);
 inline constexpr size_t kMinGatewayAppends = 1024;
-// Ttl-zero Sends at a time: devices that don't answer hold theirs for kNowOrNeverWait. Shared by teams
-// as above, so that one whose devices are silent takes half of them at most.
+// Ttl-zero Sends at a time: devices that don't answer hold theirs for kNowOrNeverWait. Shared by
+// teams as above, so that one whose devices are silent takes half of them at most.
 inline constexpr size_t kMaxNowOrNeverSends = 4 * 1024;
-// Receipt streams of one gateway, shared by teams as above, and those of one team: one for each of its
-// backends, and many times more than it needs. Each new receipt costs every one of them a read.
+// Receipt streams of one gateway, shared by teams as above, and those of one team: one for each of
+// its backends, and many times more than it needs. Each new receipt costs every one of them a read.
 inline constexpr size_t kMaxReceiptStreams = 4096;
 inline constexpr size_t kMaxReceiptStreamsPerTeam = 64;
 // What OVERLOADED asks a provider to wait: several times what a full queue takes to drain.
 inline constexpr absl::Duration kOverloadedRetryAfter = absl::Seconds(1);
-// What QUOTA_EXCEEDED asks a provider to wait: ttl-zero Sends end within this time, and receipt streams
-// when the provider ends them.
+// What QUOTA_EXCEEDED asks a provider to wait: ttl-zero Sends end within this time, and receipt
+// streams when the provider ends them.
 inline constexpr absl::Duration kQuotaRetryAfter = kNowOrNeverWait;
 // A signing key is looked up again when it is this old: a revocation bites within that time.
 inline constexpr absl::Duration kMaxKeyAge = absl::Seconds(30);
@@ -95,8 +96,8 @@ inline constexpr absl::Duration kDrainFlushTime = absl::Milliseconds(250);
 
 // --- The HTTP listener of a gateway (gateway/doors/http). ---
 
-// Connections of one listener: 24 KiB each for TLS and HTTP/2. Of the process's descriptors it takes
-// no more than so many and one in kHttpDescriptorPart: half of what the device port leaves.
+// Connections of one listener: 24 KiB each for TLS and HTTP/2. Of the process's descriptors it
+// takes no more than so many and one in kHttpDescriptorPart: half of what the device port leaves.
 inline constexpr size_t kMaxHttpConnections = 4096;
 inline constexpr size_t kHttpDescriptors = 256;
 inline constexpr size_t kHttpDescriptorPart = 64;
@@ -137,8 +138,9 @@ inline constexpr int32_t kHttpConnectionWindowBytes = 1024 * 1024;
 // Beyond it the connection ends with ENHANCE_YOUR_CALM (CVE-2023-44487, rapid reset).
 inline constexpr double kHttpResetBurst = 1024;
 inline constexpr double kHttpResetsPerSecond = 100;
-// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones. Each
-// request and each DATA frame that we send earns some: clients update windows and measure the path.
+// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones.
+// Each request and each DATA frame that we send earns some: clients update windows and measure the
+// path.
 inline constexpr double kHttpControlFrameBurst = 2048;
 inline constexpr double kHttpControlFramesPerSecond = 100;
 inline constexpr double kHttpControlFramesPerRequest = 8;
@@ -148,16 +150,16 @@ inline constexpr int64_t kHttpBodyBytesPerSecond = 8 * 1024;
 // An answer that is complete and that its peer takes nothing of for so long is dropped; and so is a
 // connection that takes none of our bytes.
 inline constexpr absl::Duration kHttpWriteStall = absl::Seconds(60);
-// Bytes of one connection handed to its socket and not taken, and bytes of one stream written and not
-// framed; beyond either, nothing more is produced.
+// Bytes of one connection handed to its socket and not taken, and bytes of one stream written and
+// not framed; beyond either, nothing more is produced.
 inline constexpr size_t kHttpWriteBufferBytes = 64 * 1024;
 inline constexpr size_t kHttpStreamBufferBytes = 64 * 1024;
 // Bytes that one connection is given before others have their turn.
 inline constexpr size_t kMaxHttpBytesPerTurn = 128 * 1024;
 // From accept to the peer's first SETTINGS, or the first line of HTTP/1.
 inline constexpr absl::Duration kHttpHandshakeTimeout = absl::Seconds(10);
-// A connection that never had a request is closed after so long: a client that connects ahead of its
-// first call makes one by then, and else it connects again.
+// A connection that never had a request is closed after so long: a client that connects ahead of
+// its first call makes one by then, and else it connects again.
 inline constexpr absl::Duration kHttpFirstRequestTimeout = absl::Seconds(45);
 // A connection without a request for so long is closed; its client opens another when it needs one.
 inline constexpr absl::Duration kHttpIdleTimeout = absl::Hours(1);
@@ -167,8 +169,8 @@ inline constexpr absl::Duration kHttpKeepaliveInterval = absl::Seconds(120);
 inline constexpr absl::Duration kHttpKeepaliveTimeout = absl::Seconds(20);
 // How long a drain waits for the answer to its PING before it refuses new requests.
 inline constexpr absl::Duration kHttpDrainNotice = absl::Seconds(1);
-// Health.Watch and reflection need no credential: so many of their streams on one connection, and so
-// long between two questions of reflection.
+// Health.Watch and reflection need no credential: so many of their streams on one connection, and
+// so long between two questions of reflection.
 inline constexpr size_t kMaxOpenStreamsPerConnection = 16;
 inline constexpr absl::Duration kReflectionIdleTimeout = absl::Minutes(1);
 
@@ -179,36 +181,40 @@ inline constexpr size_t kMaxMailboxMessagesPerApp = 100;
 inline constexpr absl::Duration kIdempotencyWindow = absl::Hours(24);
 // … and its receipts are kept for this long.
 inline constexpr absl::Duration kReceiptRetention = absl::Hours(7 * 24);
-// … and this much longer: most messages end within it after they came to their device, so that the timeline
-// entry made then serves for their end as well.
+// … and this much longer: most messages end within it after they came to their device, so that the
+// timeline entry made then serves for their end as well.
 inline constexpr absl::Duration kReceiptRetentionSlack = absl::Hours(1);
-// A dead token answers UNREGISTERED for this long: the promised 30 days, and as long as a message can
-// live that the agent had taken before, so that its last receipt still finds its team.
+// A dead token answers UNREGISTERED for this long: the promised 30 days, and as long as a message
+// can live that the agent had taken before, so that its last receipt still finds its team.
 inline constexpr absl::Duration kDeadTokenRetention = absl::Hours(36 * 24);
-// A message cycles through redelivery at most so often in its receipts; later SENTs replace the last.
+// A message cycles through redelivery at most so often in its receipts; later SENTs replace the
+// last.
 inline constexpr size_t kMaxReceiptsPerMessage = 32;
 // Apps registered on one device: hundreds are real, more is a bug or an attack.
 inline constexpr size_t kMaxAppsPerDevice = 512;
-// Registrations of one device, living and dead. Dead ones go after kDeadTokenRetention, or when the bound
-// is reached: the oldest first, a quarter of them at once, so that the search for them is rare.
+// Registrations of one device, living and dead. Dead ones go after kDeadTokenRetention, or when the
+// bound is reached: the oldest first, a quarter of them at once, so that the search for them is
+// rare.
 inline constexpr size_t kMaxRegistrationsPerDevice = 2048;
-// Of those, dead ones of one app: a reinstallation every day of kDeadTokenRetention, and more. An app that
-// registers and removes in a loop pushes out its own dead tokens, and no other app's. Half of them go at once.
+// Of those, dead ones of one app: a reinstallation every day of kDeadTokenRetention, and more. An
+// app that registers and removes in a loop pushes out its own dead tokens, and no other app's. Half
+// of them go at once.
 inline constexpr size_t kMaxDeadRegistrationsPerApp = 64;
 // What MAILBOX_FULL asks a provider to wait: places come free when the phone is back.
 inline constexpr absl::Duration kMailboxFullRetryAfter = absl::Minutes(1);
 // While the device has a session, a message that runs out of ttl may be on its way: its end is
 // written this much later, so that the acknowledgement under way counts. It is not sent any more.
 inline constexpr absl::Duration kExpiryGrace = absl::Seconds(10);
-// A full mailbox drops nothing that was handed to a session so short a time ago: the device may have it. By
-// then it is acknowledged, or the connector has said that it was sent (kReportSentAfter).
+// A full mailbox drops nothing that was handed to a session so short a time ago: the device may
+// have it. By then it is acknowledged, or the connector has said that it was sent
+// (kReportSentAfter).
 inline constexpr absl::Duration kHandOverGrace = absl::Seconds(5);
 // A message that the agent has and says nothing more about ends this long after its ttl.
 inline constexpr absl::Duration kDeviceReportGrace = kReceiptRetention;
 // Under its number a now-or-never message can be resolved for so long after the gateway's wait.
 inline constexpr absl::Duration kResolveGrace = absl::Seconds(50);
-// Recalls of one device that wait for its word: all of them are handed out with each Bind, 16 KiB in frames.
-// Beyond it a provider is told that its recall was not taken.
+// Recalls of one device that wait for its word: all of them are handed out with each Bind, 16 KiB
+// in frames. Beyond it a provider is told that its recall was not taken.
 inline constexpr size_t kMaxRecallNotices = 512;
 
 // --- The registry. ---
@@ -220,60 +226,64 @@ inline constexpr size_t kMaxKeysPerTeam = 100;
 // One page of a mailbox, whatever is asked for: four session windows.
 inline constexpr size_t kMaxPageBytes = 256 * 1024;
 inline constexpr size_t kMaxPageMessages = 256;
-// Mailbox records looked at for one page: a mailbox of expired messages must not hold up the writer.
+// Mailbox records looked at for one page: a mailbox of expired messages must not hold up the
+// writer.
 inline constexpr size_t kMaxPageScan = 1024;
 // Items of one Ack, AppAck or ReportSent: several frames' worth of a device.
 inline constexpr size_t kMaxAckItems = 1024;
 // Due messages that come into their mailbox in one transaction; the rest comes with the next one.
 // Small, since whoever calls meanwhile waits for it.
 inline constexpr size_t kMaxReleasesPerTransaction = 16;
-// Due entries that one sweep step handles with a batch: as many as the batch has operations, so that
-// sweeps keep up with what is sent and take half of the writer's time at most; between these two. The
-// least is what somebody who calls an idle registry may have to wait for, about a millisecond.
+// Due entries that one sweep step handles with a batch: as many as the batch has operations, so
+// that sweeps keep up with what is sent and take half of the writer's time at most; between these
+// two. The least is what somebody who calls an idle registry may have to wait for, about a
+// millisecond.
 inline constexpr size_t kMinSweepEntries = 16;
 inline constexpr size_t kMaxSweepEntries = 256;
-// How long the writer rests between sweeps when nothing more is due. Also how late a deliver_at may be.
+// How long the writer rests between sweeps when nothing more is due. Also how late a deliver_at may
+// be.
 inline constexpr absl::Duration kSweepInterval = absl::Seconds(1);
-// Receipts reach their feed this long after their commit, with the next commit: the relay's writes share
-// its sync, and the longer they wait the more of them share one record.
+// Receipts reach their feed this long after their commit, with the next commit: the relay's writes
+// share its sync, and the longer they wait the more of them share one record.
 inline constexpr absl::Duration kRelayInterval = absl::Milliseconds(20);
 // Outbox entries that one step of the relay moves.
 inline constexpr size_t kMaxRelayEntries = 2048;
 // Receipts in one record of a feed, and in one answer: about 32 KiB.
 inline constexpr size_t kMaxFeedBlockReceipts = 256;
-// Records that one trim of a feed removes, and how long it rests if nothing more is due: forgetting by the
-// minute is soon enough, and record by record would be a wake-up each.
+// Records that one trim of a feed removes, and how long it rests if nothing more is due: forgetting
+// by the minute is soon enough, and record by record would be a wake-up each.
 inline constexpr size_t kMaxFeedTrimBlocks = 256;
 inline constexpr absl::Duration kFeedTrimInterval = absl::Minutes(1);
-// How long a ReadReceipts may wait for receipts, and how many may at a time: of all teams, who share
-// these places (a team may have as many as are free), and kMaxReceiptStreamsPerTeam of one.
+// How long a ReadReceipts may wait for receipts, and how many may at a time: of all teams, who
+// share these places (a team may have as many as are free), and kMaxReceiptStreamsPerTeam of one.
 inline constexpr absl::Duration kMaxReceiptWait = absl::Seconds(5);
 inline constexpr size_t kMaxReceiptWaiters = 4096;
-// The pool of what devices learned about networks (registry/networks/network_pool.h): a table of so many slots with so
-// many places each, 1.3 GiB if every place were taken with every vote. A million networks fit with hardly
-// a collision.
+// The pool of what devices learned about networks (registry/networks/network_pool.h): a table of so
+// many slots with so many places each, 1.3 GiB if every place were taken with every vote. A million
+// networks fit with hardly a collision.
 inline constexpr uint32_t kNetworkSlots = 1 << 20;
 inline constexpr size_t kMaxNetworksPerSlot = 4;
 // Devices whose word on one network is kept: a median needs no more.
 inline constexpr size_t kMaxNetworkVotes = 16;
-// A hint is the word of so many devices at least, so that none of them can tell another what to do, and
-// nobody learns from it what one device did.
+// A hint is the word of so many devices at least, so that none of them can tell another what to do,
+// and nobody learns from it what one device did.
 inline constexpr size_t kMinHintVotes = 3;
 // A vote counts for this long: NATs are replaced, phones move on.
 inline constexpr absl::Duration kNetworkVoteRetention = absl::Hours(45 * 24);
-// The same vote again is written when the one there is this old, and a place is taken from one that is: a
-// login is no reason to write.
+// The same vote again is written when the one there is this old, and a place is taken from one that
+// is: a login is no reason to write.
 inline constexpr absl::Duration kNetworkVoteRefresh = absl::Hours(7 * 24);
 // After a failed write the store is opened again at most this often.
 inline constexpr absl::Duration kStoreReopenInterval = absl::Seconds(1);
 // Less room on its disk, and the store is not opened: a start writes some 100 KiB beside what it
 // replays.
 inline constexpr uint64_t kMinStoreRoomBytes = 256 * 1024;
-// So much is logged from the first of a device's latest writes on, by all devices, before RocksDB's tables hear of
-// them. Bounds the memory that they take and the log that is kept for them. 32 MiB were no faster than 8.
+// So much is logged from the first of a device's latest writes on, by all devices, before RocksDB's
+// tables hear of them. Bounds the memory that they take and the log that is kept for them. 32 MiB
+// were no faster than 8.
 inline constexpr uint64_t kMaxRecentWritesBytes = 16 * 1024 * 1024;
-// What `registry check` lists of what is wrong; the rest is counted. Nobody reads more, and a store that is
-// damaged all over must not fill the memory.
+// What `registry check` lists of what is wrong; the rest is counted. Nobody reads more, and a store
+// that is damaged all over must not fill the memory.
 inline constexpr size_t kMaxCheckProblems = 1000;
 
 // --- Names. ---
@@ -288,7 +298,8 @@ inline constexpr size_t kMaxAgentVersionBytes = 64;
 
 // --- The device protocol (docs/reference/wire_protocol.md). ---
 
-// A Push of 4,096 bytes payload with all fields fits well; a peer can make us hold no more than this.
+// A Push of 4,096 bytes payload with all fields fits well; a peer can make us hold no more than
+// this.
 inline constexpr size_t kMaxFrameBytes = 16 * 1024;
 // Bytes of received, not yet parsed data held for a peer that has not logged in (beyond TLS).
 inline constexpr size_t kMaxPreLoginBytes = 8 * 1024;
@@ -308,34 +319,37 @@ inline constexpr int kMaxTlsKeyUpdates = 32;
 // records cost less than one step of a handshake.
 inline constexpr size_t kMaxTlsBytesPerTurn = 64 * 1024;
 inline constexpr int kMaxTlsReadsPerTurn = 64;
-// Accepted sockets of one listener whose TLS handshake has not begun: all who come back to one shard at once. The
-// kernel's own backlog is smaller, and resets who comes when it is full. 6 KiB each, most of it the kernel's.
+// Accepted sockets of one listener whose TLS handshake has not begun: all who come back to one
+// shard at once. The kernel's own backlog is smaller, and resets who comes when it is full. 6 KiB
+// each, most of it the kernel's.
 inline constexpr size_t kMaxWaitingSockets = 64 * 1024;
 // Of the process's descriptors (ulimit -n), so many and one in kDescriptorReservePart are left to
 // everything but the device port: RocksDB's files, the connections of providers and daemons, its
 // own loops. 480 of 1,024 and 18,863 of 20,000 are the device port's.
 inline constexpr size_t kDescriptorReserve = 512;
 inline constexpr size_t kDescriptorReservePart = 32;
-// Handshakes of one shard that wait for their peer or for us; the rest waits as a socket. At a round trip of a
-// quarter of a second it is as many logins as a core can do. No more, by Little's law: when the shard gives way to
-// Sends, or its peers are slow, and 60 a second get through, the last of so many is done after four seconds, which
-// is half of kLoginTimeout. When next to nobody gets through, only kMaxUnfinishedLogins bounds them.
+// Handshakes of one shard that wait for their peer or for us; the rest waits as a socket. At a
+// round trip of a quarter of a second it is as many logins as a core can do. No more, by Little's
+// law: when the shard gives way to Sends, or its peers are slow, and 60 a second get through, the
+// last of so many is done after four seconds, which is half of kLoginTimeout. When next to nobody
+// gets through, only kMaxUnfinishedLogins bounds them.
 inline constexpr size_t kMaxLoginsPerShard = 256;
 // Connections of one shard between the start of TLS and Login, in whatever state: 40 MiB, with
 // OpenSSL's buffers. Beyond it the oldest of the peer that has the most makes room.
 inline constexpr size_t kMaxUnfinishedLogins = 1024;
-// Of those, handshakes that wait for CPU time: so much that there always is one, and little enough that no
-// deadline passes meanwhile (a step takes half a millisecond).
+// Of those, handshakes that wait for CPU time: so much that there always is one, and little enough
+// that no deadline passes meanwhile (a step takes half a millisecond).
 inline constexpr size_t kMaxReadyHandshakes = 64;
-// Of those, logins that wait for the registry: a few syncs' worth. More would only wait there instead of here,
-// in front of Sends.
+// Of those, logins that wait for the registry: a few syncs' worth. More would only wait there
+// instead of here, in front of Sends.
 inline constexpr size_t kMaxBindsPerShard = 128;
-// Instead of kLoginTimeout, once there are kMaxUnfinishedLogins: several round trips over a slow radio.
+// Instead of kLoginTimeout, once there are kMaxUnfinishedLogins: several round trips over a slow
+// radio.
 inline constexpr absl::Duration kScarceLoginTimeout = absl::Seconds(3);
 // The same, from the end of TLS: a Login needs no round trip, so only a lost packet delays it.
 inline constexpr absl::Duration kScarceLoginPause = absl::Seconds(1);
-// Log lines about connections of one shard in one kConnectionLogInterval: about those that never had
-// a session, and about sessions. What is beyond them is counted by kind, in one line.
+// Log lines about connections of one shard in one kConnectionLogInterval: about those that never
+// had a session, and about sessions. What is beyond them is counted by kind, in one line.
 inline constexpr absl::Duration kConnectionLogInterval = absl::Seconds(10);
 inline constexpr int kMaxStrangerLogLines = 5;
 inline constexpr int kMaxSessionLogLines = 500;
@@ -359,51 +373,54 @@ inline constexpr absl::Duration kEarlyDeliveryWait = absl::Milliseconds(20);
 inline constexpr size_t kMaxSessionWriteBytes = 256 * 1024;
 inline constexpr size_t kMaxAckRangesPerFrame = 256;
 inline constexpr size_t kMaxAppAcksPerFrame = 256;
-// NetworkReports of one session that are passed on: a search ends, and a settled interval is probed once a
-// week.
+// NetworkReports of one session that are passed on: a search ends, and a settled interval is probed
+// once a week.
 inline constexpr int kMaxNetworkReports = 16;
 // App registrations of one session that wait for the registry.
 inline constexpr size_t kMaxPendingAppRequests = 64;
 // App acknowledgements of one session that wait for the registry: four frames' worth.
 inline constexpr size_t kMaxPendingAppAcks = 4 * kMaxAppAcksPerFrame;
-// With so many of them a session is not read from: what one TLS record of 16 KiB may bring at most, 20 bytes
-// each, still fits.
+// With so many of them a session is not read from: what one TLS record of 16 KiB may bring at most,
+// 20 bytes each, still fits.
 inline constexpr size_t kPauseAtAppAcks = kMaxPendingAppAcks - kMaxFrameBytes / 20;
-// A login's number is greater than the device's last one by at most this: whatever an agent counts in, even
-// microseconds since 1970, it takes thousands of such steps to use the numbers up. One step with the greatest
-// number there is would lock the device out for good.
+// A login's number is greater than the device's last one by at most this: whatever an agent counts
+// in, even microseconds since 1970, it takes thousands of such steps to use the numbers up. One
+// step with the greatest number there is would lock the device out for good.
 inline constexpr uint64_t kMaxLoginNumberStep = uint64_t{1} << 53;
-// A heartbeat's answer waits so long for the registry to take the app acknowledgements before it; well
-// below kHeartbeatAckTimeout, so that no agent takes a slow registry for a dead path.
+// A heartbeat's answer waits so long for the registry to take the app acknowledgements before it;
+// well below kHeartbeatAckTimeout, so that no agent takes a slow registry for a dead path.
 inline constexpr absl::Duration kMaxHeartbeatDelay = absl::Seconds(30);
 // From a good login to the registry's answer.
 inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 // A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
 inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
 inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
-// After a caller's stream to a connector broke, deliveries may be missing, and every session looks into
-// its mailbox; as it does once the connector finds its registry again, which may have forgotten it. It
-// starts after a time at random between the two, so that the connectors of a fleet don't ask the registry
-// together and what the caller was about to append is there; it is repeated once, after
-// kRegistryCallTimeout, for an append that took as long as any may.
+// After a caller's stream to a connector broke, deliveries may be missing, and every session looks
+// into its mailbox; as it does once the connector finds its registry again, which may have
+// forgotten it. It starts after a time at random between the two, so that the connectors of a fleet
+// don't ask the registry together and what the caller was about to append is there; it is repeated
+// once, after kRegistryCallTimeout, for an append that took as long as any may.
 inline constexpr absl::Duration kCatchUpDelayMin = absl::Seconds(1);
 inline constexpr absl::Duration kCatchUpDelayMax = absl::Seconds(3);
-// Sessions of one shard that do so: a fraction of what the registry serves, so that Sends don't notice.
+// Sessions of one shard that do so: a fraction of what the registry serves, so that Sends don't
+// notice.
 inline constexpr size_t kCatchUpsPerSecond = 1000;
 // Agents that one shard sends away while it drains: each costs about 1 ms of CPU time elsewhere.
 inline constexpr size_t kDrainConnectionsPerSecond = 500;
 // After GoAway(DRAINING) a session stays this long for the acknowledgements that are under way.
 inline constexpr absl::Duration kGoAwayLinger = absl::Seconds(2);
-// What GoAway tells the agents, at random between the two: after a drain, which is spread already, …
+// What GoAway tells the agents, at random between the two: after a drain, which is spread already,
+// …
 inline constexpr absl::Duration kDrainRetryAfterMin = absl::Milliseconds(500);
 inline constexpr absl::Duration kDrainRetryAfterMax = absl::Seconds(10);
-// … and when the connector or its registry can't: an established phone can wait, a crowd is the danger.
+// … and when the connector or its registry can't: an established phone can wait, a crowd is the
+// danger.
 inline constexpr absl::Duration kOverloadedRetryAfterMin = absl::Seconds(2);
 inline constexpr absl::Duration kOverloadedRetryAfterMax = absl::Seconds(20);
 // A device whose receipts would say SENT waits this long for the ack, which then says both.
 inline constexpr absl::Duration kReportSentAfter = absl::Seconds(1);
-// A NORMAL message for a device that nobody uses waits this long for the radio to be up anyway: long enough
-// that the heartbeat of most phones comes before, short enough that mail is not missed.
+// A NORMAL message for a device that nobody uses waits this long for the radio to be up anyway:
+// long enough that the heartbeat of most phones comes before, short enough that mail is not missed.
 inline constexpr absl::Duration kMaxNormalWait = absl::Minutes(15);
 
 // --- Queues between threads and processes. ---
@@ -415,18 +432,21 @@ inline constexpr size_t kMaxPostedTasks = 1 << 16;
 inline constexpr size_t kMaxRegistryQueue = 16 * 1024;
 // Look-ups of signing keys that wait there, for nobody knows whom: several gateways' worth.
 inline constexpr size_t kMaxRegistryKeyLookUps = 1024;
-// Operations that share one synced write: a larger batch costs less, and makes all who come meanwhile
-// wait for it. The second holds while more than one team calls.
+// Operations that share one synced write: a larger batch costs less, and makes all who come
+// meanwhile wait for it. The second holds while more than one team calls.
 inline constexpr size_t kMaxGroupCommitOperations = 1024;
 inline constexpr size_t kMaxSharedGroupCommitOperations = 256;
-// A batch of so many ends once a team has been served that had nothing waiting before: it doesn't wait
-// for others' backlog. Not sooner, or each newcomer would cost a sync.
+// A batch of so many ends once a team has been served that had nothing waiting before: it doesn't
+// wait for others' backlog. Not sooner, or each newcomer would cost a sync.
 inline constexpr size_t kMinGroupCommitOperations = 64;
-// Logins that were answered and not written: half a minute's on two processors. Each is some 200 bytes.
+// Logins that were answered and not written: half a minute's on two processors. Each is some 200
+// bytes.
 inline constexpr size_t kMaxWaitingRoutes = 16 * 1024;
-// Those that any other write takes with it: more than come between two of them, and little beside a sync.
+// Those that any other write takes with it: more than come between two of them, and little beside a
+// sync.
 inline constexpr size_t kMaxWaitingRoutesPerCommit = 32;
-// Deliveries handed to one shard and not yet seen by its thread; beyond it messages wait in the mailbox.
+// Deliveries handed to one shard and not yet seen by its thread; beyond it messages wait in the
+// mailbox.
 inline constexpr size_t kMaxShardRequests = 16 * 1024;
 // Threads of one connector: the shard is one byte of the session id.
 inline constexpr int kMaxShards = 256;
@@ -435,10 +455,11 @@ inline constexpr size_t kMaxConnectorInFlight = 16 * 1024;
 // A call of the registry over gRPC. Group commits take milliseconds; what takes longer than this is
 // stuck, and its caller better tells so.
 inline constexpr absl::Duration kRegistryCallTimeout = absl::Seconds(10);
-// What OVERLOADED and REGISTRY_UNAVAILABLE advise: a queue drains, and a daemon restarts, within a second or two.
+// What OVERLOADED and REGISTRY_UNAVAILABLE advise: a queue drains, and a daemon restarts, within a
+// second or two.
 inline constexpr absl::Duration kRegistryRetryAfter = absl::Seconds(1);
-// Between attempts to reach a connector whose stream broke, doubling: a restart is found soon, and a
-// connector that is gone for good costs next to nothing.
+// Between attempts to reach a connector whose stream broke, doubling: a restart is found soon, and
+// a connector that is gone for good costs next to nothing.
 inline constexpr absl::Duration kConnectorDialBase = absl::Milliseconds(100);
 inline constexpr absl::Duration kConnectorDialMax = absl::Seconds(5);
 // A connector that nobody asked for this long is forgotten: fleets change, processes stay.
@@ -451,13 +472,14 @@ inline constexpr size_t kMaxConnectionsPerShard = 100'000;
 // Reconnects: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter") over base·2^n.
 inline constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 inline constexpr absl::Duration kReconnectMax = absl::Minutes(5);
-// However an agent comes to lose its connections, it opens so many at once, and over time no more than
-// one per kReconnectRefillPart of the longest back-off: 30 an hour. That is more than the back-off
-// asks for while a server is away, and an end to whatever makes sessions die as soon as they begin.
+// However an agent comes to lose its connections, it opens so many at once, and over time no more
+// than one per kReconnectRefillPart of the longest back-off: 30 an hour. That is more than the
+// back-off asks for while a server is away, and an end to whatever makes sessions die as soon as
+// they begin.
 inline constexpr int kReconnectBurst = 20;
 inline constexpr double kReconnectRefillPart = 0.4;
-// A change of the network fills the budget up, but not more often than this: one that comes and goes
-// all the time must not become a storm of logins.
+// A change of the network fills the budget up, but not more often than this: one that comes and
+// goes all the time must not become a storm of logins.
 inline constexpr absl::Duration kReconnectBudgetReset = absl::Minutes(10);
 // From connect() to Welcome.
 inline constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
@@ -467,8 +489,9 @@ inline constexpr absl::Duration kConnectionAttemptDelay = absl::Milliseconds(250
 inline constexpr size_t kMaxConnectionAttempts = 16;
 // A heartbeat or ack that is not answered within this time means a dead path.
 inline constexpr absl::Duration kHeartbeatAckTimeout = absl::Seconds(60);
-// A beat that asks whether a path is still there, after a suspend or a change of the network, waits so
-// long for the kernel's word that anybody received it; cellular radios take a few seconds to wake.
+// A beat that asks whether a path is still there, after a suspend or a change of the network, waits
+// so long for the kernel's word that anybody received it; cellular radios take a few seconds to
+// wake.
 inline constexpr absl::Duration kProbeAckTimeout = absl::Seconds(10);
 // Who slept longer than this asks at once whether its connection lived (as GCM's client did).
 inline constexpr absl::Duration kSuspendWorthABeat = absl::Seconds(10);
@@ -477,32 +500,34 @@ inline constexpr absl::Duration kSuspendWorthABeat = absl::Seconds(10);
 inline constexpr absl::Duration kNetworkSettle = absl::Milliseconds(200);
 // … or when it has gone on for this long: a reconnect begins within a second of the first.
 inline constexpr absl::Duration kNetworkSettleMax = absl::Milliseconds(800);
-// Interfaces whose network's name an agent is told (SetNetwork), and such a name: an SSID has 32 bytes, a
-// carrier and its APN (at most 100) a few more.
+// Interfaces whose network's name an agent is told (SetNetwork), and such a name: an SSID has 32
+// bytes, a carrier and its APN (at most 100) a few more.
 inline constexpr size_t kMaxNamedInterfaces = 16;
 inline constexpr size_t kMaxNetworkNameBytes = 128;
 // Links, addresses and default routes that an agent keeps in mind; a phone has a dozen.
 inline constexpr size_t kMaxNetworkFacts = 1024;
 // A session that lived this long was a good one: the next reconnect starts from the base again.
 inline constexpr absl::Duration kStableSession = absl::Minutes(1);
-// After GoAway(REPLACED): somebody else has this device's key, and taking turns would only cost both.
+// After GoAway(REPLACED): somebody else has this device's key, and taking turns would only cost
+// both.
 inline constexpr absl::Duration kReplacedWait = absl::Minutes(15);
 // The most that a GoAway may ask an agent to stay away: a server's mistake must not silence phones.
 inline constexpr absl::Duration kMaxGoAwayWait = absl::Hours(1);
-// Separate runs of sequence numbers that an agent remembers having seen. What may still arrive out of
-// order is what one device's mailboxes hold; collapsed and expired messages leave holes too, which a new
-// login's `settled_seq` closes.
+// Separate runs of sequence numbers that an agent remembers having seen. What may still arrive out
+// of order is what one device's mailboxes hold; collapsed and expired messages leave holes too,
+// which a new login's `settled_seq` closes.
 inline constexpr size_t kMaxSeenRanges = 64 * 1024;
-// `settled_seq` can't pass a LOW message that waits for an active device, for weeks if need be. An agent
-// with so many runs says that it is ACTIVE, whatever it was told: the message comes, and the way is free.
+// `settled_seq` can't pass a LOW message that waits for an active device, for weeks if need be. An
+// agent with so many runs says that it is ACTIVE, whatever it was told: the message comes, and the
+// way is free.
 inline constexpr size_t kManySeenRanges = kMaxSeenRanges / 2;
-// Messages on the phone that one app hasn't taken: 5 MB of disk. Beyond it the oldest are dropped, and
-// the app is told by a gap notice.
+// Messages on the phone that one app hasn't taken: 5 MB of disk. Beyond it the oldest are dropped,
+// and the app is told by a gap notice.
 inline constexpr size_t kMaxInboxMessagesPerApp = 1000;
 // Pushes and acknowledgements that share one synced transaction of the inbox.
 inline constexpr size_t kMaxInboxBatch = 256;
-// AppAcks sent since the last answered heartbeat; at the bound a heartbeat asks whether they arrived, and
-// the rest waits for its answer.
+// AppAcks sent since the last answered heartbeat; at the bound a heartbeat asks whether they
+// arrived, and the rest waits for its answer.
 inline constexpr size_t kMaxUnconfirmedAppAcks = 2 * kMaxAppAcksPerFrame;
 // Apps connected to one agent at a time.
 inline constexpr size_t kMaxAppConnections = 512;

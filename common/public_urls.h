@@ -11,8 +11,8 @@
 namespace bellwire {
 
 // Where the world reaches the HTTP doors of a gateway: "https://push.example.com". Endpoints of
-// subscriptions begin with the first one; each of them is a good audience ("aud") of a VAPID token, so
-// that a server keeps its old names while it takes a new one.
+// subscriptions begin with the first one; each of them is a good audience ("aud") of a VAPID token,
+// so that a server keeps its old names while it takes a new one.
 //
 // A value: copy it. Thread-safe.
 class PublicUrls {
@@ -28,8 +28,8 @@ class PublicUrls {
   bool empty() const { return origins_.empty(); }
   // Names endpoints: no slash at its end. REQUIRES: !empty().
   const std::string& first() const { return origins_.front(); }
-  // Whether `origin` is one of them. A port that is the scheme's own and the case of letters make no
-  // difference; neither does one slash at the end.
+  // Whether `origin` is one of them. A port that is the scheme's own and the case of letters make
+  // no difference; neither does one slash at the end.
   bool Contains(absl::string_view origin) const;
 
  private:

@@ -20,7 +20,8 @@ TEST(PublicUrls, NormalisesOrigins) {
 }
 
 TEST(PublicUrls, AllAreAudiences) {
-  const PublicUrls urls = *PublicUrls::Parse({"https://new.example.com", "https://old.example.com:8443"});
+  const PublicUrls urls =
+      *PublicUrls::Parse({"https://new.example.com", "https://old.example.com:8443"});
   EXPECT_EQ(urls.first(), "https://new.example.com");
   for (const char* good : {"https://new.example.com", "https://new.example.com/",
                            "https://NEW.example.com:443", "https://old.example.com:8443"}) {

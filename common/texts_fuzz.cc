@@ -1,5 +1,5 @@
-// The small texts that every door takes: base64, ids, HOST:PORT, public URLs; and the printing of what
-// came from outside. What is taken has one spelling, or at least one meaning.
+// The small texts that every door takes: base64, ids, HOST:PORT, public URLs; and the printing of
+// what came from outside. What is taken has one spelling, or at least one meaning.
 
 #include <cstddef>
 #include <cstdint>

@@ -78,8 +78,8 @@ absl::Status CheckAddresses(const Flags& flags) {
                   "add --advertise_internal_address HOST:PORT");
 }
 
-// A registry that died may have taken the latest Binds with it. When the sessions look into their mailboxes,
-// they are bound again.
+// A registry that died may have taken the latest Binds with it. When the sessions look into their
+// mailboxes, they are bound again.
 void CatchUp(ConnectorApi* connector) {
   LogInfo("registry_reconnected");
   internal::v1::ConnectorRequest request;

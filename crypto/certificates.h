@@ -24,9 +24,9 @@ struct Validity {
   absl::Time not_after;
 };
 
-// A self-signed CA that may issue leaf certificates only (path length 0). With `key_pem` it is of that
-// key, and what an earlier CA of the same name and key issued stays valid under it; otherwise of a
-// new one.
+// A self-signed CA that may issue leaf certificates only (path length 0). With `key_pem` it is of
+// that key, and what an earlier CA of the same name and key issued stays valid under it; otherwise
+// of a new one.
 //   INVALID_ARGUMENT BAD_CERTIFICATE_REQUEST: common name not 1 to 64 bytes, or no time between the
 //   ends · FAILED_PRECONDITION BAD_PRIVATE_KEY: `key_pem` isn't the PEM of a P-256 key
 absl::StatusOr<KeyAndCertificate> MakeCertificateAuthority(absl::string_view common_name,
@@ -73,8 +73,8 @@ struct CertificateFacts {
 //   INVALID_ARGUMENT BAD_CERTIFICATE
 absl::StatusOr<CertificateFacts> ReadCertificateFacts(absl::string_view certificate_pem);
 
-// Whether the (first) certificate of a PEM file is good at this time. TLS would refuse another one at
-// every connection, and say so to nobody. `path` is for the message.
+// Whether the (first) certificate of a PEM file is good at this time. TLS would refuse another one
+// at every connection, and say so to nobody. `path` is for the message.
 //   FAILED_PRECONDITION BAD_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID
 absl::Status CheckCertificateTimes(absl::string_view certificate_pem, absl::string_view path,
                                    absl::Time now);

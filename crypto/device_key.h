@@ -44,8 +44,8 @@ class DeviceKey {
   absl::StatusOr<std::string> SignLogin(absl::string_view tls_exporter,
                                         uint64_t login_number) const;
 
-  // 32 bytes that only who has the private key can come to: HMAC-SHA256 of `purpose`, keyed with it.
-  // The same key and purpose give the same bytes. INTERNAL: OpenSSL can't.
+  // 32 bytes that only who has the private key can come to: HMAC-SHA256 of `purpose`, keyed with
+  // it. The same key and purpose give the same bytes. INTERNAL: OpenSSL can't.
   absl::StatusOr<std::string> DeriveSecret(absl::string_view purpose) const;
 
  private:

@@ -51,8 +51,9 @@ TEST(DeviceKeyTest, ADerivedSecretIsOfItsKeyAndPurpose) {
   EXPECT_NE(NewKey()->DeriveSecret("a").value(), secret);
 }
 
-// The key outlives its process in a file, and so does what is derived from it. Private key as above;
-// from: printf names | openssl dgst -sha256 -mac HMAC -macopt hexkey:0…01234567890abcdef1234567890abcdef
+// The key outlives its process in a file, and so does what is derived from it. Private key as
+// above; from: printf names | openssl dgst -sha256 -mac HMAC -macopt
+// hexkey:0…01234567890abcdef1234567890abcdef
 TEST(DeviceKeyTest, ADerivedSecretStaysTheSame) {
   const std::string path = testing::TempDir() + "/derive.key";
   std::filesystem::remove(path);

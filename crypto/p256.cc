@@ -82,8 +82,8 @@ absl::StatusOr<EvpPkeyPtr> GenerateP256Key() {
 
 EvpPkeyPtr ParseP256PublicKey(absl::string_view der) {
   if (!HasP256Encoding(der)) return nullptr;
-  // What has this encoding is a point and nothing else. OpenSSL's decoders would take 106 µs to find that
-  // out; to copy a key and give it another point takes 4.
+  // What has this encoding is a point and nothing else. OpenSSL's decoders would take 106 µs to
+  // find that out; to copy a key and give it another point takes 4.
   EvpPkeyPtr key(EVP_PKEY_dup(Curve()));
   if (!key || EVP_PKEY_set1_encoded_public_key(
                   key.get(), reinterpret_cast<const unsigned char*>(der.data()) + kPointOffset,

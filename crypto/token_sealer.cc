@@ -35,8 +35,8 @@ static_assert(TokenSealer::kMessageNameChars == 2 * (1 + kIvBytes + kMessagePlai
 constexpr size_t kGrantPlainBytes = AccessGrant::kKeyIdChars + 8;
 static_assert(TokenSealer::kGrantChars == 2 * (1 + kIvBytes + kGrantPlainBytes));
 
-// What is sealed is bound to this beside its key, as SIV's associated datum: so a token never opens as
-// something else.
+// What is sealed is bound to this beside its key, as SIV's associated datum: so a token never opens
+// as something else.
 constexpr absl::string_view kShortTokenContext = "bellwire token v1";
 constexpr absl::string_view kTokenContext = "bellwire token v2";
 constexpr absl::string_view kMessageContext = "bellwire message v1";

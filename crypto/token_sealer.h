@@ -23,8 +23,8 @@ struct TokenContents {
   DeviceId device_id;
   // The registration of one app on that device. Random, so that a token names one life of it.
   uint64_t registration_id = 0;
-  // AppTag of the app id: tells a token of another app without a look into storage. Of a subscription,
-  // which has no app: kSubscriptionTag.
+  // AppTag of the app id: tells a token of another app without a look into storage. Of a
+  // subscription, which has no app: kSubscriptionTag.
   uint64_t app_tag = 0;
 
   friend bool operator==(const TokenContents&, const TokenContents&) = default;

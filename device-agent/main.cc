@@ -24,9 +24,9 @@ constexpr char kFooter[] = R"(Example:
   bellwire-agent --server push.example.com:7444 --ca ca.pem
 
 It keeps one connection to the server for all apps of this phone; apps connect to --socket
-(docs/reference/agent_protocol.md). In --state_dir are the key of the device, device.key, which is its identity,
-inbox.db, the messages that apps have not taken yet, and networks.state, how long each network lets a
-connection be silent. See how it is: bellwire agent status)";
+(docs/reference/agent_protocol.md). In --state_dir are the key of the device, device.key, which is
+its identity, inbox.db, the messages that apps have not taken yet, and networks.state, how long each
+network lets a connection be silent. See how it is: bellwire agent status)";
 
 int Main(int argc, char** argv) {
   agent::AgentOptions options;

@@ -10,7 +10,8 @@
 
 namespace bellwire::gateway {
 
-// The flags of `bellwire serve` and `bellwire-gateway` that are about HTTP; as GatewayServer::Options.
+// The flags of `bellwire serve` and `bellwire-gateway` that are about HTTP; as
+// GatewayServer::Options.
 struct HttpFlags {
   std::vector<std::string> public_urls;
   std::string https_listen;

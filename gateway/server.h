@@ -19,10 +19,10 @@
 
 namespace bellwire::gateway {
 
-// The provider port, and the ports for the world beside it. Each serves every door: gRPC (PushService,
-// the standard health service and server reflection) and those of other people's protocols.
-// AdminService is served by the provider port alone. A gateway keeps no state that outlives a call, so
-// any number of them serve one registry.
+// The provider port, and the ports for the world beside it. Each serves every door: gRPC
+// (PushService, the standard health service and server reflection) and those of other people's
+// protocols. AdminService is served by the provider port alone. A gateway keeps no state that
+// outlives a call, so any number of them serve one registry.
 //
 // Thread-safe.
 class GatewayServer {
@@ -46,11 +46,11 @@ class GatewayServer {
     std::string https_listen;
     std::string https_certificate_path;
     std::string https_key_path;
-    // For a proxy on this machine, in clear text: "host:port" with a loopback address, or "unix:PATH".
-    // Empty: none.
+    // For a proxy on this machine, in clear text: "host:port" with a loopback address, or
+    // "unix:PATH". Empty: none.
     std::string http_listen;
-    // Proxies that are believed about their clients (Forwarded, X-Forwarded-For), on every port. With
-    // any, so is whoever connects to the Unix socket.
+    // Proxies that are believed about their clients (Forwarded, X-Forwarded-For), on every port.
+    // With any, so is whoever connects to the Unix socket.
     net::CidrList trusted_proxies;
     // Load balancers whose connections to the ports with TLS begin with a header of the PROXY
     // protocol.

@@ -17,8 +17,8 @@
 // Nothing else is syntax: no sections, no escapes. A value goes from the first to the last
 // character that is no white space. Double quotes around a value are taken off, and keep a '#'.
 //
-// CLI11 has a reader of its own. It divides values at spaces and commas, cuts them at any '#', takes
-// a line without '=' for a flag, and doesn't say in which line an error is.
+// CLI11 has a reader of its own. It divides values at spaces and commas, cuts them at any '#',
+// takes a line without '=' for a flag, and doesn't say in which line an error is.
 //
 // Thread-safe.
 namespace bellwire {

@@ -36,7 +36,8 @@ class DataDir {
   std::string internal_node_key() const { return internal() + "/node.key"; }
   // Sealing keys of device tokens (crypto/token_sealer.h).
   std::string token_keys() const { return path_ + "/token.keys"; }
-  // Secrets of session tickets (net/tls/ticket_keys.h). Directories that are older than it have none.
+  // Secrets of session tickets (net/tls/ticket_keys.h). Directories that are older than it have
+  // none.
   std::string ticket_keys() const { return path_ + "/ticket.keys"; }
   // Bearer token of the admin API, one line.
   std::string admin_token() const { return path_ + "/admin.token"; }
@@ -54,8 +55,8 @@ class DataDir {
 // Whether there is a file, and something in it: a full disk or a crash may leave an empty one.
 bool HasContents(const std::string& path);
 
-// Whether `bellwire init` made this directory, and nothing was lost since. With a role: whether it has
-// what a daemon of that role needs, which is less.
+// Whether `bellwire init` made this directory, and nothing was lost since. With a role: whether it
+// has what a daemon of that role needs, which is less.
 //   FAILED_PRECONDITION NOT_INITIALISED: names what is missing and hints at the command to run
 //   and with a role those of CheckInternalRole (rpc/credentials.h)
 absl::Status CheckInitialised(const DataDir& data_dir, std::optional<Role> role = std::nullopt);

@@ -25,8 +25,8 @@ inline constexpr absl::Duration kCertificateLifetime = absl::Hours(24 * 3650);
 inline constexpr absl::string_view kAuthorityName = "bellwire CA";
 inline constexpr absl::string_view kInternalAuthorityName = kInternalAuthorityWithRoles;
 
-// For kCertificateLifetime from `now`, and a day back: a phone whose clock is behind must not refuse
-// a new server.
+// For kCertificateLifetime from `now`, and a day back: a phone whose clock is behind must not
+// refuse a new server.
 Validity ValidityFrom(absl::Time now);
 // The same, but not beyond the end of this CA.
 //   INVALID_ARGUMENT BAD_CERTIFICATE · FAILED_PRECONDITION CA_EXPIRED

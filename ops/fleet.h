@@ -14,9 +14,11 @@
 // The data directories of a fleet: one for each daemon, with no more in it than that daemon needs,
 // and one that stays where they were made:
 //
-//   DIR/authority     ca.pem ca.key internal/ca.pem internal/ca.key, and the secrets that daemons share
+//   DIR/authority     ca.pem ca.key internal/ca.pem internal/ca.key, and the secrets that daemons
+//                     share
 //   DIR/registry      internal/, token.keys
-//   DIR/gateway-1     server.pem server.key ca.pem internal/, token.keys, and admin.token: of the first only
+//   DIR/gateway-1     server.pem server.key ca.pem internal/, token.keys, and admin.token: of the
+//                     first only
 //   DIR/connector-1   server.pem server.key internal/, ticket.keys
 //
 // internal/ has ca.pem, node.pem and node.key; node.pem names the daemon's role. Blocking; one at a
@@ -50,9 +52,9 @@ absl::StatusOr<std::vector<std::string>> FleetDirectories(const std::string& pat
 
 // Makes the directories that are missing; those that are there stay as they are. So a fleet grows
 // by the same call with a greater number.
-//   INVALID_ARGUMENT: no or malformed names, a number out of range, `from` for a fleet that is there
-//   FAILED_PRECONDITION NOT_INITIALISED: `from` is no data directory · CA_KEY_LOST: it has no ca.key
-//   ALREADY_EXISTS ALREADY_INITIALISED: the directory is a data directory
+//   INVALID_ARGUMENT: no or malformed names, a number out of range, `from` for a fleet that is
+//   there FAILED_PRECONDITION NOT_INITIALISED: `from` is no data directory · CA_KEY_LOST: it has no
+//   ca.key ALREADY_EXISTS ALREADY_INITIALISED: the directory is a data directory
 //   UNAVAILABLE: the disk refused; what had been made is left, and the next call goes on from there
 absl::StatusOr<std::vector<FleetDaemon>> InitFleet(const std::string& path,
                                                    const FleetOptions& options, absl::Time now);

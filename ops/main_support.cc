@@ -159,8 +159,8 @@ int Print(absl::string_view text) {
   return ReportFailure(absl::UnavailableError("can't write to standard output"));
 }
 
-// As CLI11 takes a command line: the last word first. The flags of the file go to the end, where the
-// command is named already, and before the words behind "--", which are no flags.
+// As CLI11 takes a command line: the last word first. The flags of the file go to the end, where
+// the command is named already, and before the words behind "--", which are no flags.
 std::vector<std::string> InReverse(std::vector<std::string> arguments,
                                    const std::vector<std::string>& of_file) {
   arguments.insert(std::find(arguments.begin(), arguments.end(), "--"), of_file.begin(),
@@ -178,8 +178,8 @@ int ReportUsage(const CLI::App* command, absl::string_view what) {
   return kExitUsage;
 }
 
-// What is wrong with a word that the parser had no use for. Empty: there is none. CLI11 itself would
-// rather speak of what is missing instead, or show the help.
+// What is wrong with a word that the parser had no use for. Empty: there is none. CLI11 itself
+// would rather speak of what is missing instead, or show the help.
 std::string ExplainLeftOver(CLI::App* command) {
   for (const CLI::App* at = command->get_parent(); at != nullptr; at = at->get_parent()) {
     const std::vector<std::string> early = at->remaining();
@@ -258,9 +258,10 @@ void AddDaemonFlags(CLI::App* app, DaemonFlags* flags) {
   app->add_option("--ready_file", flags->ready_file,
                   "Once everything listens, write the real addresses there as JSON")
       ->type_name("FILE");
-  app->add_flag("--core_dumps", flags->core_dumps,
-                "For developers: let a crash leave a core dump, and debuggers read the memory. Both "
-                "hold payloads, tokens and keys");
+  app->add_flag(
+      "--core_dumps", flags->core_dumps,
+      "For developers: let a crash leave a core dump, and debuggers read the memory. Both "
+      "hold payloads, tokens and keys");
   app->set_version_flag("--version", std::string(kVersion));
 }
 

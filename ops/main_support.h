@@ -43,7 +43,8 @@ struct DaemonFlags {
   bool log_json = false;
   // Where to write the real addresses once everything listens. Empty: nowhere.
   std::string ready_file;
-  // Whether a crash may leave memory in a core dump, and who is not root may read it (core_dumps.h).
+  // Whether a crash may leave memory in a core dump, and who is not root may read it
+  // (core_dumps.h).
   bool core_dumps = false;
   // Whose flags these are: set by AddDaemonFlags, not owned. Null: no file is read again.
   CLI::App* app = nullptr;
@@ -54,7 +55,8 @@ struct DaemonFlags {
 inline constexpr absl::string_view kReloadableFlags[] = {"log_level", "log_json", "drain_seconds"};
 
 // Adds --config FILE (config_file.h), --show_config, --log_level, --log_json, --ready_file,
-// --core_dumps and --version. `flags` must outlive the parse, and `app` the process's wait for its end.
+// --core_dumps and --version. `flags` must outlive the parse, and `app` the process's wait for its
+// end.
 void AddDaemonFlags(CLI::App* app, DaemonFlags* flags);
 
 // Parses the command line; options of the type "HOST:PORT" take nothing else. A value means: exit
@@ -69,22 +71,24 @@ std::optional<int> ParseFlags(CLI::App* app, int argc, char** argv,
                               const std::vector<std::string>& may_be_empty = {});
 
 // Sets up logging, removes a stale ready file, raises the descriptor limit to what the system
-// allows, forbids core dumps, ignores SIGPIPE, blocks SIGTERM, SIGINT and SIGHUP for WaitForShutdownSignal, and skips the
-// detection of deadlocks. REQUIRES: no other thread runs yet (threads inherit the blocked signals).
+// allows, forbids core dumps, ignores SIGPIPE, blocks SIGTERM, SIGINT and SIGHUP for
+// WaitForShutdownSignal, and skips the detection of deadlocks. REQUIRES: no other thread runs yet
+// (threads inherit the blocked signals).
 //   INVALID_ARGUMENT: the ready file's path is something else than a regular file
 absl::Status PrepareProcess(const DaemonFlags& flags);
 
-// PrepareProcess, for a server: asks for short slices (short_slices.h) too, which a phone's battery has no use for.
+// PrepareProcess, for a server: asks for short slices (short_slices.h) too, which a phone's battery
+// has no use for.
 absl::Status PrepareServer(const DaemonFlags& flags);
 
-// gRPC logs lines of its own on stderr, which any peer with a broken handshake can cause. Turns them
-// off unless the environment's GRPC_VERBOSITY asks for them. Part of PrepareProcess; REQUIRES: gRPC
-// was not used yet.
+// gRPC logs lines of its own on stderr, which any peer with a broken handshake can cause. Turns
+// them off unless the environment's GRPC_VERBOSITY asks for them. Part of PrepareProcess; REQUIRES:
+// gRPC was not used yet.
 void SilenceGrpcLog();
 
-// Debian builds Abseil with its detection of deadlocks, which takes one lock of the whole process whenever any
-// mutex is locked, gRPC's too: 5 % of the CPU time of a Send. Turns it off, unless this is a debug build: tests
-// keep it. Part of PrepareProcess.
+// Debian builds Abseil with its detection of deadlocks, which takes one lock of the whole process
+// whenever any mutex is locked, gRPC's too: 5 % of the CPU time of a Send. Turns it off, unless
+// this is a debug build: tests keep it. Part of PrepareProcess.
 void SkipDeadlockDetection();
 
 // Returns after SIGTERM or SIGINT, which the service manager is told. From then on a second one

@@ -39,8 +39,8 @@ absl::StatusOr<std::vector<Repaired>> RepairDataDir(const DataDir& data_dir,
 // Issues the server's certificate again, with its names and `more_names`, for its present key, and
 // that of the daemons among themselves. Good for kCertificateLifetime, or as long as their CAs.
 // Answers what it says now. A running server takes it up when it gets SIGHUP.
-//   FAILED_PRECONDITION NOT_OUR_CERTIFICATE: another CA issued it · CA_KEY_LOST · CA_EXPIRED · errors
-//   of crypto/file_util.h and crypto/certificates.h
+//   FAILED_PRECONDITION NOT_OUR_CERTIFICATE: another CA issued it · CA_KEY_LOST · CA_EXPIRED ·
+//   errors of crypto/file_util.h and crypto/certificates.h
 absl::StatusOr<CertificateFacts> RenewCertificates(const DataDir& data_dir,
                                                    const std::vector<std::string>& more_names,
                                                    absl::Time now);

@@ -10,8 +10,8 @@
 #include "absl/strings/string_view.h"
 
 // Where the value of each flag of a command comes from. From weak to strong: the default, the
-// configuration file (--config), the environment, the command line. The file's keys are the names of
-// the flags, and CLI11 parses its values as it parses flags: there is one road for all of them.
+// configuration file (--config), the environment, the command line. The file's keys are the names
+// of the flags, and CLI11 parses its values as it parses flags: there is one road for all of them.
 //
 // For one thread at a time.
 namespace bellwire {
@@ -32,8 +32,8 @@ struct Setting {
   std::vector<std::string> file_values;
 };
 
-// One for each flag that can be set, in the order of --help. `arguments` is the command line without
-// the name of the program, before or after `command` has parsed it.
+// One for each flag that can be set, in the order of --help. `arguments` is the command line
+// without the name of the program, before or after `command` has parsed it.
 //   INVALID_ARGUMENT BAD_CONFIG_FILE: the file can't be read or parsed, has a key that is no flag
 //   (the message suggests one), or a key twice that takes one value
 absl::StatusOr<std::vector<Setting>> ResolveSettings(CLI::App* command,
@@ -48,8 +48,9 @@ std::vector<std::string> FlagsOfFile(const std::vector<Setting>& settings);
 // " (in FILE:LINE)" if `error`, a message of the parser, is about a value of the file; else empty.
 std::string PlaceOf(absl::string_view error, const std::vector<Setting>& settings);
 
-// A line of JSON for each: key, value (a list where several are possible, null where there is none),
-// from ("default", "file", "environment", "flag") and where. REQUIRES: the command line was parsed.
+// A line of JSON for each: key, value (a list where several are possible, null where there is
+// none), from ("default", "file", "environment", "flag") and where. REQUIRES: the command line was
+// parsed.
 std::string RenderSettings(const std::vector<Setting>& settings);
 
 struct ReloadedSettings {

@@ -10,12 +10,12 @@
 
 namespace bellwire {
 
-// Keeps a channel connected, also while nobody calls, and says when it has a new connection: the process
-// at the other end may be another than before, and lack what that one was told last.
+// Keeps a channel connected, also while nobody calls, and says when it has a new connection: the
+// process at the other end may be another than before, and lack what that one was told last.
 class ChannelWatch {
  public:
-  // `on_connected` is called for the first connection and each later one, on a thread of this object; it
-  // must not block.
+  // `on_connected` is called for the first connection and each later one, on a thread of this
+  // object; it must not block.
   ChannelWatch(std::shared_ptr<grpc::Channel> channel, absl::AnyInvocable<void()> on_connected);
   // Takes up to a fraction of a second; `on_connected` is not called afterwards.
   ~ChannelWatch();

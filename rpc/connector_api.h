@@ -17,10 +17,10 @@ namespace bellwire {
 class ConnectorApi {
  public:
   // Called exactly once, on any thread, possibly before Exchange returns. A connector that can't be
-  // reached or died before it answered counts as NO_SESSION: either its sessions are gone with it, or
-  // only the way there broke, and they make up for what got lost (ConnectorRequest.missed): whoever serves
-  // a connector to others says so when a caller's stream breaks, and a caller that gave up on deliveries
-  // says so as soon as it gets through.
+  // reached or died before it answered counts as NO_SESSION: either its sessions are gone with it,
+  // or only the way there broke, and they make up for what got lost (ConnectorRequest.missed):
+  // whoever serves a connector to others says so when a caller's stream breaks, and a caller that
+  // gave up on deliveries says so as soon as it gets through.
   using ExchangeDone =
       absl::AnyInvocable<void(internal::v1::ConnectorResponse::Outcome outcome) &&>;
 

@@ -224,8 +224,8 @@ void ConfigureInternalServer(grpc::ServerBuilder* builder) {
   // By default a server takes pings every 5 min and punishes more with GOAWAY.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               Ms(kKeepaliveInterval / 2));
-  // Whoever connects and has no certificate of ours keeps a descriptor for so long; gRPC's default is
-  // two minutes.
+  // Whoever connects and has no certificate of ours keeps a descriptor for so long; gRPC's default
+  // is two minutes.
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Ms(kInternalHandshakeTimeout));
   // Two daemons on one port would share its calls by chance: a mistake to be told, not to be
   // served.

@@ -18,14 +18,15 @@
 //
 // Errors of all functions: those of crypto/file_util.h, and FAILED_PRECONDITION BAD_CERTIFICATE,
 // CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, BAD_PRIVATE_KEY, KEY_MISMATCH (the key isn't that
-// of the certificate) or NOT_OF_THIS_CA, naming the file. gRPC itself would only fail to listen, without a word.
+// of the certificate) or NOT_OF_THIS_CA, naming the file. gRPC itself would only fail to listen,
+// without a word.
 namespace bellwire {
 
 // What every certificate of the internal CA is issued for: daemons may then move between addresses
 // without new certificates.
 inline constexpr absl::string_view kInternalServerName = "bellwire-internal";
-// The common name of an internal CA whose certificates all name their roles (roles.h). Under a CA of
-// another name, which is older than roles, a certificate without roles is good for all of them.
+// The common name of an internal CA whose certificates all name their roles (roles.h). Under a CA
+// of another name, which is older than roles, a certificate without roles is good for all of them.
 inline constexpr absl::string_view kInternalAuthorityWithRoles = "bellwire internal CA with roles";
 
 // A certificate, with what follows it in its file, and its private key, both in PEM.
@@ -62,8 +63,8 @@ absl::StatusOr<InternalCredentials> InternalChannelCredentials(const std::string
 absl::Status CheckInternalRole(const std::string& internal_dir, Role role);
 
 // A channel to the internal port "host:port" of another daemon: expects RoleServerName(peer), or
-// kInternalServerName of a CA that is older than roles. Finds a dead peer by keepalive, and reconnects
-// within a second or two of its return. Connects on first use.
+// kInternalServerName of a CA that is older than roles. Finds a dead peer by keepalive, and
+// reconnects within a second or two of its return. Connects on first use.
 std::shared_ptr<grpc::Channel> NewInternalChannel(const std::string& address,
                                                   const InternalCredentials& credentials,
                                                   Role peer);

@@ -28,8 +28,8 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
   // the stream has let go of itself. Neither may block.
   struct Events {
     absl::AnyInvocable<void() &&> on_opened;
-    // `missed`: the connector may lack something that it could not know of if the stream ended in good
-    // order.
+    // `missed`: the connector may lack something that it could not know of if the stream ended in
+    // good order.
     absl::AnyInvocable<void(const grpc::Status& status, bool missed) &&> on_ended;
   };
 
@@ -46,8 +46,8 @@ class ExchangeStream final : public grpc::ClientBidiReactor<internal::v1::Connec
 
   // Ends the stream soon.
   void Cancel() { context_.TryCancel(); }
-  // Ends an idle stream in good order, so that the connector knows that nothing got lost. What comes later
-  // is answered NO_SESSION. False if it is not idle: then nothing happens.
+  // Ends an idle stream in good order, so that the connector knows that nothing got lost. What
+  // comes later is answered NO_SESSION. False if it is not idle: then nothing happens.
   bool HalfCloseIfIdle() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -218,8 +218,8 @@ class RemoteConnector final : public ConnectorApi {
   bool missed_ ABSL_GUARDED_BY(mutex_) = false;
   // Dials again, to say so, though nobody asks. Set while missed_.
   std::unique_ptr<grpc::Alarm> redial_ ABSL_GUARDED_BY(mutex_);
-  // Streams of which anything is left, with those that were closed a moment ago, and alarms that have not
-  // gone off.
+  // Streams of which anything is left, with those that were closed a moment ago, and alarms that
+  // have not gone off.
   int live_ ABSL_GUARDED_BY(mutex_) = 0;
   // The last attempt failed, and the log knows.
   bool failing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -44,7 +44,8 @@ class HandOverBuffer {
   size_t max_bytes_;
   std::deque<internal::v1::ConnectorRequest> queue_;
   size_t bytes_ = 0;
-  // At most one for each session of the connector. In an order that does not change from run to run.
+  // At most one for each session of the connector. In an order that does not change from run to
+  // run.
   absl::btree_map<Session, internal::v1::ConnectorRequest> marks_;
 };
 

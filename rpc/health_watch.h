@@ -19,7 +19,8 @@ class HealthWatch {
  public:
   // At first it counts as serving. `on_change` is called on a thread of this object; it must not
   // block for long.
-  HealthWatch(std::shared_ptr<grpc::Channel> channel, absl::AnyInvocable<void(bool serving)> on_change,
+  HealthWatch(std::shared_ptr<grpc::Channel> channel,
+              absl::AnyInvocable<void(bool serving)> on_change,
               absl::Duration interval = absl::Seconds(1));
   // Takes up to `interval`; `on_change` is not called afterwards.
   ~HealthWatch();

@@ -32,8 +32,8 @@ constexpr int kBacklog = 4096;
 // A registry's RocksDB opens a few files at a time.
 constexpr rlim_t kMaxReserve = 512;
 
-// Connections have descriptors below it. The kernel gives the lowest number that is free, so all below
-// one that is given are in use.
+// Connections have descriptors below it. The kernel gives the lowest number that is free, so all
+// below one that is given are in use.
 rlim_t EndOfConnections() {
   rlimit limit = {};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return RLIM_INFINITY;

@@ -17,8 +17,8 @@ namespace bellwire {
 
 // A TCP port for a gRPC server, with a thread that accepts. gRPC's own listener ends for good, and
 // without a word, the first time that the process has no descriptor left for a connection. This one
-// rests, says so once, and goes on. And it leaves descriptors to the files of its process: connections
-// that would take the last quarter of them, or the last 512, are closed at once.
+// rests, says so once, and goes on. And it leaves descriptors to the files of its process:
+// connections that would take the last quarter of them, or the last 512, are closed at once.
 //
 // Thread-safe after Start.
 class PortAcceptor {

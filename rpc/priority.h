@@ -9,8 +9,9 @@
 // What connector and registry have to agree upon when they speak of the priority of a message.
 namespace bellwire {
 
-// HIGH, NORMAL or LOW: what is none of them counts as NORMAL, and so does a gap notice. It must not wake a
-// phone for every LOW message that a full mailbox drops, nor wait until somebody uses the phone.
+// HIGH, NORMAL or LOW: what is none of them counts as NORMAL, and so does a gap notice. It must not
+// wake a phone for every LOW message that a full mailbox drops, nor wait until somebody uses the
+// phone.
 inline push::v1::Priority PriorityOf(push::v1::Priority priority) {
   return priority == push::v1::PRIORITY_HIGH || priority == push::v1::PRIORITY_LOW
              ? priority

@@ -1,5 +1,5 @@
-// Every caller against every internal method, over real connections: who has a daemon's certificate can do
-// what that daemon needs, and nothing else.
+// Every caller against every internal method, over real connections: who has a daemon's certificate
+// can do what that daemon needs, and nothing else.
 
 #include <stdlib.h>
 

@@ -24,7 +24,8 @@ TEST(RolesTest, AreNamedInCertificates) {
   EXPECT_FALSE(Roles({Role::kGateway}).HasAnyOf({Role::kConnector, Role::kRegistry}));
 }
 
-// Every method of every internal service, from their descriptors: a new one without a row fails here.
+// Every method of every internal service, from their descriptors: a new one without a row fails
+// here.
 TEST(RolesTest, EveryMethodHasItsCallers) {
   std::map<std::string, std::string> callers;
   for (const google::protobuf::FileDescriptor* file :

@@ -38,7 +38,8 @@ struct Scenario {
 // One phone in one network.
 Scenario StayIn(std::string name, Network network, double messages_per_day);
 
-// Those that issue after issue about push services tells of; docs/internals/heartbeat.md explains the choice.
+// Those that issue after issue about push services tells of; docs/internals/heartbeat.md explains
+// the choice.
 std::vector<Scenario> StandardScenarios();
 
 }  // namespace bellwire::bench

@@ -22,8 +22,8 @@
 namespace bellwire::bench {
 
 // Devices that speak bellwire.device.v1: each with a key of its own, a growing login number, and a
-// memory of what it has got, as an agent has on its disk. They acknowledge what they receive at once, and
-// tell the app nothing. Single-threaded.
+// memory of what it has got, as an agent has on its disk. They acknowledge what they receive at
+// once, and tell the app nothing. Single-threaded.
 class DeviceProtocol final : public LoadProtocol {
  public:
   // `clock` outlives it.

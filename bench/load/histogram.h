@@ -10,8 +10,8 @@
 
 namespace bellwire::bench {
 
-// Latencies in buckets that are 1/16 of their value wide, from 1 µs on: a percentile is right to about
-// three percent, however many there are. Single-threaded.
+// Latencies in buckets that are 1/16 of their value wide, from 1 µs on: a percentile is right to
+// about three percent, however many there are. Single-threaded.
 class Histogram {
  public:
   void Add(absl::Duration latency) {
@@ -21,7 +21,8 @@ class Histogram {
   }
   uint64_t count() const { return count_; }
 
-  // The latency that `part` (0 to 1) of them don't exceed: the middle of its bucket; 0 if there is none.
+  // The latency that `part` (0 to 1) of them don't exceed: the middle of its bucket; 0 if there is
+  // none.
   double Percentile(double part) const {
     if (count_ == 0) return 0;
     const double wanted = part * static_cast<double>(count_);

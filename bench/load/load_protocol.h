@@ -53,8 +53,8 @@ class LoadProtocol : public SwarmProtocol {
  public:
   virtual std::string alpn() const { return std::string(); }
   virtual void Resize(size_t members) { (void)members; }
-  // Asks the server for a sign of life; the answer counts in counts(). False: the member still waits for the
-  // one before.
+  // Asks the server for a sign of life; the answer counts in counts(). False: the member still
+  // waits for the one before.
   virtual bool SendHeartbeat(TlsSwarm* swarm, size_t member) = 0;
   virtual const LoadCounts& counts() const = 0;
   virtual void ResetCounts() = 0;

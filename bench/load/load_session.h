@@ -20,7 +20,8 @@
 
 namespace bellwire::bench {
 
-// What device_load is told to do, one command after the other; its --help lists them. On the loop's thread.
+// What device_load is told to do, one command after the other; its --help lists them. On the loop's
+// thread.
 class LoadSession {
  public:
   using Answer = std::function<void(const nlohmann::json&)>;

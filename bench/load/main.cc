@@ -24,20 +24,24 @@ namespace bellwire::bench {
 namespace {
 
 constexpr char kCommands[] =
-    R"(Commands, one a line on stdin; each is answered with one JSON object on stdout, "error" in it if it failed:
+    R"(Commands, one a line on stdin; each is answered with one JSON object on stdout, "error" in it
+if it failed:
   servers to=IP:PORT,...           where to connect; members are spread over them
   connect count=N [at_once=32] [resume=0]
-                                   brings N members up, at_once of them at a time, and answers when all are
-                                   logged in
+                                   brings N members up, at_once of them at a time, and answers when
+                                   all are logged in
   reconnect [on=1] [resume=1] [at_once=32]
-                                   from now on who loses its connection comes back, when the server said or as
-                                   agents do, to the next server
+                                   from now on who loses its connection comes back, when the server
+                                   said or as agents do, to the next server
   await [ready=N] [losses=N] [messages=N]
-                                   answers when there are so many; losses and messages since the last reset
-  heartbeats count=N per_second=N  sends them, one member after the other; answers when all are answered
+                                   answers when there are so many; losses and messages since the
+                                   last reset
+  heartbeats count=N per_second=N  sends them, one member after the other; answers when all are
+                                   answered
   register app=ID tokens=FILE      gets each member a token of the app, a line each
   register vapid_key=KEY tokens=FILE
-                                   the same of a subscription, bound to that key (base64url); empty: to none
+                                   the same of a subscription, bound to that key (base64url); empty:
+                                   to none
   counts [reset=0]                 what happened so far
   abort                            resets all connections
 All of those that wait take timeout_s=300. The end of stdin ends it.)";

@@ -9,8 +9,9 @@
 
 namespace bellwire::bench {
 
-// TLS and nothing else, for openssl_loop: ready when the server's ticket is there, because only then both ends
-// have done their part of the handshake. A heartbeat is a byte that the server echoes. Single-threaded.
+// TLS and nothing else, for openssl_loop: ready when the server's ticket is there, because only
+// then both ends have done their part of the handshake. A heartbeat is a byte that the server
+// echoes. Single-threaded.
 class PlainProtocol final : public LoadProtocol {
  public:
   // `clock` outlives it.

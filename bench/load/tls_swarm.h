@@ -40,9 +40,10 @@ class SwarmProtocol {
   virtual void OnClosed(size_t member) { (void)member; }
 };
 
-// Thousands of TLS clients on one loop, as cheap as OpenSSL can be, so that a load generator takes as
-// little as possible of the machine from whom it measures: certificates are not checked, sockets are closed
-// with a reset (no TIME_WAIT), and connecting is limited to a number at a time. Single-threaded.
+// Thousands of TLS clients on one loop, as cheap as OpenSSL can be, so that a load generator takes
+// as little as possible of the machine from whom it measures: certificates are not checked, sockets
+// are closed with a reset (no TIME_WAIT), and connecting is limited to a number at a time.
+// Single-threaded.
 class TlsSwarm {
  public:
   struct Options {
@@ -60,10 +61,11 @@ class TlsSwarm {
   TlsSwarm& operator=(const TlsSwarm&) = delete;
 
   Options& options() { return options_; }
-  // Where to connect: members are spread over them, and whoever lost its connection goes to the next.
+  // Where to connect: members are spread over them, and whoever lost its connection goes to the
+  // next.
   void SetServers(std::vector<sockaddr_in> servers) { servers_ = std::move(servers); }
-  // Called when a member lost its connection or was refused, not after Abort. It may call Connect later, but
-  // not at once.
+  // Called when a member lost its connection or was refused, not after Abort. It may call Connect
+  // later, but not at once.
   void SetOnLost(absl::AnyInvocable<void(size_t member)> on_lost) { on_lost_ = std::move(on_lost); }
   // Makes room for so many members.
   void Resize(size_t members);

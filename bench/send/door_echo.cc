@@ -1,5 +1,5 @@
-// What gRPC costs as a door of our HTTP listener: answers Send at once, as grpc_echo does with gRPC's own
-// server, so that one client measures both.
+// What gRPC costs as a door of our HTTP listener: answers Send at once, as grpc_echo does with
+// gRPC's own server, so that one client measures both.
 #include <iostream>
 #include <memory>
 #include <string>

@@ -1,5 +1,6 @@
-// What gRPC itself costs: a bare server of the callback API that answers at once, on the provider port's
-// transport (TLS) and with its message types, so that a client of the real service measures the floor.
+// What gRPC itself costs: a bare server of the callback API that answers at once, on the provider
+// port's transport (TLS) and with its message types, so that a client of the real service measures
+// the floor.
 #include <csignal>
 #include <iostream>
 #include <memory>

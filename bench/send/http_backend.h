@@ -9,7 +9,8 @@ namespace bellwire::bench {
 
 // Sends by HTTP/2, a request a message, on `channels` connections with a thread each. Modes:
 //   json      POST /v1/messages
-//   web_push  POST /wpush/TOKEN, the payload as an encrypted body (which the server can't read), with VAPID
+//   web_push  POST /wpush/TOKEN, the payload as an encrypted body (which the server can't read),
+//             with VAPID
 std::unique_ptr<Backend> NewHttpBackend(const Flags& flags, const Provider& provider,
                                         Requests* requests);
 

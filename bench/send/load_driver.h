@@ -19,10 +19,10 @@ namespace bellwire::bench {
 // A LoadDriver::Wait for clients that have threads of their own.
 void SleepUntil(MonotonicTime when);
 
-// Asks for units of work, closed loop (a number of them in flight) or at a fixed rate, and measures from a
-// time on. A unit is a call, a batch of messages, or a message of a stream. At a fixed rate the latency
-// counts from when a unit was due, so that a server that stalls is not spared the ones behind it. In a
-// closed loop a place whose unit failed as a whole stays empty.
+// Asks for units of work, closed loop (a number of them in flight) or at a fixed rate, and measures
+// from a time on. A unit is a call, a batch of messages, or a message of a stream. At a fixed rate
+// the latency counts from when a unit was due, so that a server that stalls is not spared the ones
+// behind it. In a closed loop a place whose unit failed as a whole stays empty.
 class LoadDriver {
  public:
   struct Options {
@@ -35,12 +35,12 @@ class LoadDriver {
   };
   // To be called once, on any thread, with how many messages of the unit succeeded and failed.
   using Done = absl::AnyInvocable<void(int succeeded, int failed) &&>;
-  // Starts one unit; `began` is what its latency counts from. Called on any thread, also from within a
-  // Done of another unit.
+  // Starts one unit; `began` is what its latency counts from. Called on any thread, also from
+  // within a Done of another unit.
   using Start = std::function<void(MonotonicTime began, Done done)>;
 
-  // Waits until then, or less long. Called on the thread of Run: a client that has no threads of its own
-  // does its work meanwhile.
+  // Waits until then, or less long. Called on the thread of Run: a client that has no threads of
+  // its own does its work meanwhile.
   using Wait = std::function<void(MonotonicTime until)>;
 
   LoadDriver(const Options& options, Start start, Wait wait)
@@ -49,8 +49,8 @@ class LoadDriver {
   // Blocks until everything that was started is done.
   void Run();
 
-  // {"messages_per_second", "p50_us", "p99_us", "p999_us", "succeeded", "failed"}; the last two count what was
-  // outside of the measured time too.
+  // {"messages_per_second", "p50_us", "p99_us", "p999_us", "succeeded", "failed"}; the last two
+  // count what was outside of the measured time too.
   nlohmann::json Report();
 
  private:

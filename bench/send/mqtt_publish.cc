@@ -1,6 +1,6 @@
-// A publisher of MQTT 3.1.1 over TLS: QoS 1 to the topics d/0 … d/N-1 in turn, over one connection or
-// several in turn, with a window of unacknowledged messages, or at a rate. The payload begins with
-// the time at which it was sent, as send_load's does. One JSON object on stdout.
+// A publisher of MQTT 3.1.1 over TLS: QoS 1 to the topics d/0 … d/N-1 in turn, over one connection
+// or several in turn, with a window of unacknowledged messages, or at a rate. The payload begins
+// with the time at which it was sent, as send_load's does. One JSON object on stdout.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

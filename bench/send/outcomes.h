@@ -10,9 +10,9 @@
 
 namespace bellwire::bench {
 
-// What became of Sends that failed. Messages that were refused as a server should, with RESOURCE_EXHAUSTED and
-// when to come back, are counted; of all other failures the first is said on stderr: what a bench needs to be
-// repaired. Thread-safe.
+// What became of Sends that failed. Messages that were refused as a server should, with
+// RESOURCE_EXHAUSTED and when to come back, are counted; of all other failures the first is said on
+// stderr: what a bench needs to be repaired. Thread-safe.
 
 void ReportError(const std::string& what);
 void ReportIfFailed(const push::v1::SendResult& result, MonotonicTime began);

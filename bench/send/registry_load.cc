@@ -1,5 +1,6 @@
-// The registry in this process, over a store on disk, with all of its calls and none of their transport: how many
-// of each it does in a second. Devices are numbered, so that a later run finds those of an earlier one.
+// The registry in this process, over a store on disk, with all of its calls and none of their
+// transport: how many of each it does in a second. Devices are numbered, so that a later run finds
+// those of an earlier one.
 #include <cstdint>
 #include <filesystem>
 #include <functional>

@@ -1,6 +1,6 @@
-// An app backend under full steam: sends to the device tokens of a file, one JSON object on stdout tells how
-// it went. Each payload begins with the time at which it was sent (CLOCK_MONOTONIC, nanoseconds,
-// little-endian), so that a device on the same machine knows how long it took.
+// An app backend under full steam: sends to the device tokens of a file, one JSON object on stdout
+// tells how it went. Each payload begins with the time at which it was sent (CLOCK_MONOTONIC,
+// nanoseconds, little-endian), so that a device on the same machine knows how long it took.
 #include <algorithm>
 #include <atomic>
 #include <iostream>

@@ -1,5 +1,5 @@
-// An app backend that sends at a fixed rate to the device tokens of a file (steady_sender.h). Reads commands from
-// stdin, one a line, and answers each with a JSON object on stdout.
+// An app backend that sends at a fixed rate to the device tokens of a file (steady_sender.h). Reads
+// commands from stdin, one a line, and answers each with a JSON object on stdout.
 #include <iostream>
 #include <string>
 #include <utility>
@@ -21,7 +21,8 @@ namespace {
 
 constexpr char kCommands[] =
     R"(Commands, one a line on stdin; each is answered with one JSON object on stdout:
-  report   how long the calls took that ended since the last report, and how many messages were answered OK
+  report   how long the calls took that ended since the last report, and how many messages were
+           answered OK
   stop     no new messages; answers as report does once every message was answered OK
 The end of stdin ends it.)";
 constexpr absl::Duration kStopTimeout = absl::Seconds(60);

@@ -20,10 +20,11 @@
 
 namespace bellwire::bench {
 
-// An app backend that sends at a fixed rate, whatever happens, and repeats what was not answered OK under the
-// same message id, as a backend does. For benches that look at something else meanwhile. Sends from construction on,
-// on a thread of its own, which is also the one that takes the answers: each hand-over to another would
-// wait for a processor on a busy machine, and count as the server's time. Thread-safe.
+// An app backend that sends at a fixed rate, whatever happens, and repeats what was not answered OK
+// under the same message id, as a backend does. For benches that look at something else meanwhile.
+// Sends from construction on, on a thread of its own, which is also the one that takes the answers:
+// each hand-over to another would wait for a processor on a busy machine, and count as the server's
+// time. Thread-safe.
 class SteadySender {
  public:
   // `authorization` is the credential that each call carries; `requests` must outlive it.
@@ -35,9 +36,11 @@ class SteadySender {
   SteadySender& operator=(const SteadySender&) = delete;
 
   // {"sent", "ok", "repeated"} since the start, and {"calls", "p50_us", "p99_us"} of the calls that
-  // ended since the last report. A call's time is counted from its beginning; a message's calls are counted each.
+  // ended since the last report. A call's time is counted from its beginning; a message's calls are
+  // counted each.
   nlohmann::json Report();
-  // No new messages. Answers a Report once every message was answered OK, or {"error"} after `timeout`.
+  // No new messages. Answers a Report once every message was answered OK, or {"error"} after
+  // `timeout`.
   nlohmann::json Stop(absl::Duration timeout);
 
  private:

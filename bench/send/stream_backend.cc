@@ -16,8 +16,8 @@
 namespace bellwire::bench {
 namespace {
 
-// One SendStream: what it is given waits for the write before it. The correlation id is a slot's number.
-// Whoever takes events from the completion queue calls it, and nobody else.
+// One SendStream: what it is given waits for the write before it. The correlation id is a slot's
+// number. Whoever takes events from the completion queue calls it, and nobody else.
 class OneStream {
  public:
   // What the completion queue's tags point to.
@@ -135,8 +135,9 @@ class OneStream {
   bool ended_ = false;
 };
 
-// Streams on the driver's thread alone. With the callback API, two threads of gRPC's would wake each other for
-// every write that ends: at 5,000 messages a second that takes half as much CPU time again.
+// Streams on the driver's thread alone. With the callback API, two threads of gRPC's would wake
+// each other for every write that ends: at 5,000 messages a second that takes half as much CPU time
+// again.
 class StreamBackend final : public Backend {
  public:
   StreamBackend(const Flags& flags, const Provider& provider, Requests* requests)
@@ -151,11 +152,13 @@ class StreamBackend final : public Backend {
   }
 
   void Wait(MonotonicTime until) override {
-    // A write that ends while nobody waits makes the next look at the sockets return without one: look twice.
+    // A write that ends while nobody waits makes the next look at the sockets return without one:
+    // look twice.
     for (int in_vain = 0; in_vain < 2;) {
       in_vain = HandleEvent(gpr_inf_past(GPR_CLOCK_MONOTONIC)) ? 0 : in_vain + 1;
     }
-    // gRPC's timers tick in milliseconds: less than that is slept, and what arrives meanwhile waits.
+    // gRPC's timers tick in milliseconds: less than that is slept, and what arrives meanwhile
+    // waits.
     constexpr absl::Duration kTick = absl::Milliseconds(1);
     const absl::Duration wait = until - RealClock()->Monotonic();
     if (wait > kTick) {

@@ -13,13 +13,14 @@
 // benches that need more devices than agents can be run. The program make-subscribers calls it:
 //
 //   bellwire serve --data_dir DIR           # stopped: the store is opened by one process at a time
-//   make-subscribers --data_dir DIR --team TEAM_ID --app com.example.news --topic news --count 1000000
+//   make-subscribers --data_dir DIR --team TEAM_ID --app com.example.news --topic news --count
+//   1000000
 //   bellwire registry check --data_dir DIR  # finds nothing wrong
 //
 // Makes the team and the app if they do not exist. Such a team has no key; `bellwire key create`
 // makes one. The devices never log in, since nobody has their keys, so messages wait in their
-// mailboxes. A second run with another --first adds devices. With the same --first it subscribes the
-// same devices to its --topic.
+// mailboxes. A second run with another --first adds devices. With the same --first it subscribes
+// the same devices to its --topic.
 namespace bellwire::bench {
 
 struct SubscribersWanted {

@@ -100,10 +100,11 @@ void AddFleetCommand(CLI::App* root, CommandContext* context) {
       root->add_subcommand("fleet", "Registries over a store in PostgreSQL: init, status");
   group->require_subcommand(1);
   auto flags = std::make_shared<FleetFlags>();
-  CLI::App* init = AddCommand(group, "init",
-                              "Make the store in a database, or bring it up to date. A store that is "
-                              "there keeps what it has",
-                              flags.get(), context);
+  CLI::App* init =
+      AddCommand(group, "init",
+                 "Make the store in a database, or bring it up to date. A store that is "
+                 "there keeps what it has",
+                 flags.get(), context);
   init->add_option("--partitions", flags->partitions,
                    "Of a new store. It is never changed; more than registries is enough")
       ->check(CLI::Range(1, registry::kMaxPartitions))

@@ -101,7 +101,8 @@ absl::Status MakeFleet(const Flags& flags, const std::vector<std::string>& names
   out.Line(absl::StrCat(out.Good("ready"), "  the fleet ", out.Bold(flags.data_dir)));
   out.Line();
   std::vector<std::pair<std::string, std::string>> fields = {
-      {"authority/", "issues certificates: keep it here. Clients trust its ca.pem: give them that"}};
+      {"authority/",
+       "issues certificates: keep it here. Clients trust its ca.pem: give them that"}};
   for (const FleetDaemon& daemon : daemons) {
     fields.emplace_back(absl::StrCat(daemon.name, "/"),
                         absl::StrCat(HoldsOf(daemon), daemon.made ? "" : " (as it was)"));

@@ -55,7 +55,8 @@ void OnStopSignal(int) {
 }
 
 // Where an app of this name that is this program keeps its keys.
-//   FAILED_PRECONDITION: nobody says where the user's files are · UNAVAILABLE: the directory can't be made
+//   FAILED_PRECONDITION: nobody says where the user's files are · UNAVAILABLE: the directory can't
+//   be made
 absl::StatusOr<std::string> DefaultKeyFile(const std::string& app_id) {
   const char* const state = getenv("XDG_STATE_HOME");
   const char* const home = getenv("HOME");

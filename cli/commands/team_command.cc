@@ -120,9 +120,10 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* set = team->add_subcommand("set", "Change a setting of a team");
   set->add_option("TEAM", flags->team_id, "As `team list` shows it")->type_name("")->required();
-  set->add_option("--apns_store_one", flags->apns_store_one,
-                  "As APNs does: of what came through the APNs door without a collapse id, only the "
-                  "newest waits for an app on a phone. Off at first: all messages wait")
+  set->add_option(
+         "--apns_store_one", flags->apns_store_one,
+         "As APNs does: of what came through the APNs door without a collapse id, only the "
+         "newest waits for an app on a phone. Off at first: all messages wait")
       ->type_name("on|off")
       ->check(CLI::IsMember({"on", "off"}))
       ->required();

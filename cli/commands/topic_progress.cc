@@ -28,7 +28,8 @@ std::string RenderBar(double progress) {
 
 std::string RenderCount(int64_t count) {
   std::string text = absl::StrCat(count);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) text.insert(text.begin() + at, ',');
+  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(text.begin() + at, ',');
   return text;
 }
 

@@ -33,7 +33,8 @@ std::vector<StatusBlock> StatusBlocks(const Facts& facts);
 // Within kPageColumns, but for names and paths that are longer.
 void PrintStatus(const Facts& facts, const Findings& findings, Terminal& out);
 
-// {"version","time","server","agent","companion","findings"}; parts that are not there are left out.
+// {"version","time","server","agent","companion","findings"}; parts that are not there are left
+// out.
 nlohmann::ordered_json StatusJson(const Facts& facts, const Findings& findings);
 
 }  // namespace bellwire::cli

@@ -137,8 +137,8 @@ class Teller {
                         ", when it expires");
   }
 
-  // It is on the phone, and does not wait for the app: the app gets it no more. Whether it did is on
-  // the phone, which turns no radio on to say so.
+  // It is on the phone, and does not wait for the app: the app gets it no more. Whether it did is
+  // on the phone, which turns no radio on to say so.
   void TellWaitForThePhonesWord() {
     if (message_.has_expires_at() && TimeOf(message_.expires_at()) > now_) {
       Wait("It is on the phone, and its sender wants it back.",

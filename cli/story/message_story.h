@@ -33,8 +33,8 @@ struct Story {
   // Whether the app has it.
   bool arrived = false;
   std::vector<StoryStep> steps;
-  // Only if it has not ended: what it waits for, and the moment until which that can last at most, if
-  // that is known (it then goes, or expires).
+  // Only if it has not ended: what it waits for, and the moment until which that can last at most,
+  // if that is known (it then goes, or expires).
   std::string waits;
   std::optional<absl::Time> at_latest;
   // What to do. Empty: nothing.

@@ -10,7 +10,8 @@
 
 namespace bellwire::cli {
 
-// A step as a line of at most kPageColumns: what, when, how long after the one before it, and where.
+// A step as a line of at most kPageColumns: what, when, how long after the one before it, and
+// where.
 std::string RenderStoryStep(const Story& story, size_t index, absl::TimeZone zone);
 
 // How it stands, what it waits for and what to do.

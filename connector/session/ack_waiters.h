@@ -11,8 +11,8 @@
 
 namespace bellwire::connector {
 
-// Who waits for the device's acknowledgement of which message (Deliver.wait_for_ack). Every waiter is
-// answered exactly once, at the latest by the destructor (NO_SESSION).
+// Who waits for the device's acknowledgement of which message (Deliver.wait_for_ack). Every waiter
+// is answered exactly once, at the latest by the destructor (NO_SESSION).
 //
 // Thread-compatible. Holds no heap memory while nobody waits.
 class AckWaiters {

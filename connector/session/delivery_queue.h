@@ -15,9 +15,10 @@ bool IsNowOrNever(const internal::v1::Envelope& message);
 
 // Puts what a session sends into the order of the mailbox. Messages come from two sides, pages of
 // the mailbox and the registry's hand-overs, and they overtake each other. The queue keeps a
-// cursor: everything up to it is sent, settled, or waits for its priority's sake (priority_gate.h). It follows the deliveries while they continue the
-// cursor (one that came early waits for the gap to close); as soon as one can't be sent in its turn
-// it is dropped, because the mailbox has it, and pages are pulled until the cursor has caught up.
+// cursor: everything up to it is sent, settled, or waits for its priority's sake (priority_gate.h).
+// It follows the deliveries while they continue the cursor (one that came early waits for the gap
+// to close); as soon as one can't be sent in its turn it is dropped, because the mailbox has it,
+// and pages are pulled until the cursor has caught up.
 //
 //            a delivery that can't go out in its turn         StartPull
 //   FOLLOWING ───────────────────────────────────▶ BEHIND ──────────────▶ PULLING (initially: Bind)
@@ -39,15 +40,16 @@ class DeliveryQueue {
     kSeen,
   };
 
-  // A delivery of a message that waits its turn. kHeld moves from `message`. `has_room`: whether the
-  // window takes it.
+  // A delivery of a message that waits its turn. kHeld moves from `message`. `has_room`: whether
+  // the window takes it.
   Verdict Offer(internal::v1::Envelope* message, bool has_room);
   // A delivery never came here, for want of room between threads, say: it is in the mailbox.
   void NoteMissed(uint64_t seq);
-  // Deliveries may be missing, nobody knows which: look into the mailbox, once more if a pull is under way.
+  // Deliveries may be missing, nobody knows which: look into the mailbox, once more if a pull is
+  // under way.
   void CatchUp();
-  // A now-or-never message was sent or refused, its turn or not: nobody needs to wait for it. NextReady
-  // may have something now.
+  // A now-or-never message was sent or refused, its turn or not: nobody needs to wait for it.
+  // NextReady may have something now.
   void Skip(uint64_t seq);
   // The next message that waited here, if its turn has come. Falls behind if `has_room` says no.
   std::optional<internal::v1::Envelope> NextReady(

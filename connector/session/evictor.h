@@ -9,7 +9,8 @@
 namespace bellwire::connector {
 
 // Tells a session, wherever it is, that a newer one of its device took over. Thread-safe, doesn't
-// block, and nobody waits for the outcome: a session that doesn't hear of it learns it with its next Ack.
+// block, and nobody waits for the outcome: a session that doesn't hear of it learns it with its
+// next Ack.
 class Evictor {
  public:
   virtual ~Evictor() = default;

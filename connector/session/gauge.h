@@ -6,8 +6,8 @@
 
 namespace bellwire::connector {
 
-// How much of something there is now: connections, handshakes, bytes in flight. Changed only through
-// GaugeShare and GaugeUnit, so that no path can forget to give back. Thread-safe.
+// How much of something there is now: connections, handshakes, bytes in flight. Changed only
+// through GaugeShare and GaugeUnit, so that no path can forget to give back. Thread-safe.
 class Gauge {
  public:
   int64_t value() const { return value_.load(std::memory_order_relaxed); }

@@ -8,8 +8,8 @@
 
 namespace bellwire::connector {
 
-// A std::vector that is one pointer, and no heap memory, while it is empty: a session has several lists, and most
-// sessions are idle most of the time. Thread-compatible.
+// A std::vector that is one pointer, and no heap memory, while it is empty: a session has several
+// lists, and most sessions are idle most of the time. Thread-compatible.
 template <typename T>
 class IdleVector {
  public:

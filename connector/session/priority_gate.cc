@@ -13,7 +13,8 @@ using push::v1::PRIORITY_LOW;
 using push::v1::PRIORITY_NORMAL;
 
 void PriorityGate::SetActivity(device::v1::Activity activity) {
-  // Who lays the phone down still gets what was on its way: normal_open_ stays until that is through.
+  // Who lays the phone down still gets what was on its way: normal_open_ stays until that is
+  // through.
   normal_open_ = normal_open_ || !idle_;
   idle_ = activity == device::v1::IDLE;
 }

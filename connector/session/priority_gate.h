@@ -14,10 +14,10 @@ namespace bellwire::connector {
 // priority's sake: HIGH always passes; NORMAL while the device is ACTIVE, or while the radio is up
 // anyway; LOW while it is ACTIVE.
 //
-// The session's cursor (delivery_queue.h) moves on past what waits. The gate remembers no message, only
-// from where to where there are any: they stay in the mailbox, and when the gate opens they are pulled by
-// priority. Until they are all sent the ones that come after them wait too: messages of one
-// priority never overtake each other.
+// The session's cursor (delivery_queue.h) moves on past what waits. The gate remembers no message,
+// only from where to where there are any: they stay in the mailbox, and when the gate opens they
+// are pulled by priority. Until they are all sent the ones that come after them wait too: messages
+// of one priority never overtake each other.
 //
 //            SetActivity(ACTIVE); for NORMAL also OpenForNormal
 //    CLOSED ──────────────────────────────────────────────────────▶ OPEN
@@ -54,8 +54,8 @@ class PriorityGate {
   // REQUIRES: wants_pull(), !is_pulling().
   void StartPull(internal::v1::PullRequest* pull);
   // A message with a collapse key was sent. If the page on its way was read before, it may hold the
-  // older message that this one replaced, and the device would take that for the newer: it is to be pulled
-  // again.
+  // older message that this one replaced, and the device would take that for the newer: it is to be
+  // pulled again.
   void NoteReplacement() { spoiled_ = true; }
   // The answer: `send` gets what goes to the device now. REQUIRES: is_pulling().
   void FinishPull(const internal::v1::Page& page,
@@ -79,7 +79,8 @@ class PriorityGate {
 
   Kept normal_;
   Kept low_;
-  // When the pull was asked for, `last` of its priority: the page accounts for everything up to here.
+  // When the pull was asked for, `last` of its priority: the page accounts for everything up to
+  // here.
   uint64_t pull_covers_ = 0;
   push::v1::Priority pulling_ = push::v1::PRIORITY_UNSPECIFIED;
   bool idle_ = false;

@@ -15,11 +15,12 @@ namespace bellwire::connector {
 
 // What one session has sent and not got off its hands: an entry is born when a push or gap is
 // written, acknowledged by the device, handed to the registry, and gone when the registry has it.
-// It is what bounds a session: bytes count until the device acknowledges, entries until the registry
-// has taken the acknowledgement, so a registry that is away closes the window rather than growing a list.
+// It is what bounds a session: bytes count until the device acknowledges, entries until the
+// registry has taken the acknowledgement, so a registry that is away closes the window rather than
+// growing a list.
 //
-// Once all sessions of a connector have kMaxBytesInFlight together, each has one message at a time. So
-// devices that take nothing cost that much, and not a window each.
+// Once all sessions of a connector have kMaxBytesInFlight together, each has one message at a time.
+// So devices that take nothing cost that much, and not a window each.
 //
 // Thread-compatible. Holds no heap memory while empty.
 class SentWindow {
@@ -46,8 +47,8 @@ class SentWindow {
   // Whether `seq` was sent and the device has not acknowledged it.
   bool IsUnacked(uint64_t seq) const;
 
-  // The device acknowledges. `on_acked` hears of each seq for the first time only; what was not sent in
-  // this session is ignored. REQUIRES: the ranges are valid (first <= last).
+  // The device acknowledges. `on_acked` hears of each seq for the first time only; what was not
+  // sent in this session is ignored. REQUIRES: the ranges are valid (first <= last).
   void Acknowledge(const device::v1::Ack& ack, absl::FunctionRef<void(uint64_t seq)> on_acked);
 
   // Whether the device acknowledged something that the registry was not told.
@@ -59,8 +60,9 @@ class SentWindow {
   // … or does not: it is news again.
   void RegistryFailed();
 
-  // Called in steps of kReportSentAfter: appends what has been unacknowledged for at least one whole
-  // step and was not reported yet. True while there is something left to look at in a further step.
+  // Called in steps of kReportSentAfter: appends what has been unacknowledged for at least one
+  // whole step and was not reported yet. True while there is something left to look at in a further
+  // step.
   bool ReportSlow(google::protobuf::RepeatedPtrField<internal::v1::AckRequest::Item>* items);
 
   bool empty() const { return entries_.empty(); }

@@ -85,8 +85,8 @@ TEST_F(SentWindowTest, CumulativeDoesNotSpeakForWhatWaitedForItsPriority) {
   EXPECT_EQ(Ack(0, {{7, 7}}), Seqs{7});
 }
 
-// They are not greater than what was sent before, but nothing was: an agent that knows no ranges may say
-// up to where.
+// They are not greater than what was sent before, but nothing was: an agent that knows no ranges
+// may say up to where.
 TEST_F(SentWindowTest, WhatComesInGrowingOrderIsInItsTurn) {
   Send(5);
   SendNowOrNever(9);

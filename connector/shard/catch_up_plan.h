@@ -12,10 +12,11 @@
 
 namespace bellwire::connector {
 
-// When the sessions of a shard look into their mailboxes, after deliveries may have got lost: all of
-// them once soon (kCatchUpDelayMin … kCatchUpDelayMax) and once more kRegistryCallTimeout later, no
-// more than kCatchUpsPerSecond of them. Losses that come while this is under way start it again, and are
-// never postponed by others. Pure; thread-compatible. Holds no heap memory while nothing is due.
+// When the sessions of a shard look into their mailboxes, after deliveries may have got lost: all
+// of them once soon (kCatchUpDelayMin … kCatchUpDelayMax) and once more kRegistryCallTimeout later,
+// no more than kCatchUpsPerSecond of them. Losses that come while this is under way start it again,
+// and are never postponed by others. Pure; thread-compatible. Holds no heap memory while nothing is
+// due.
 class CatchUpPlan {
  public:
   // Deliveries were lost up to `now`.

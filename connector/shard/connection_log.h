@@ -24,8 +24,8 @@ class ConnectionLog {
   // Something that is never worth a line of its own, such as a probe of the port.
   void Count(absl::string_view kind) { ++untold_[kind]; }
 
-  // When an interval is over: what wasn't told, such as "probe=7 login_timeout=1204"; empty if nothing
-  // but probes. Begins the next interval. Nullopt: it isn't over.
+  // When an interval is over: what wasn't told, such as "probe=7 login_timeout=1204"; empty if
+  // nothing but probes. Begins the next interval. Nullopt: it isn't over.
   std::optional<std::string> Summary();
 
   // Kinds beyond the reasons of CloseReason.

@@ -10,9 +10,9 @@
 namespace bellwire::connector {
 
 // Stands in for a connector that is about to start. The internal port has to listen first, because
-// its real address goes into the routes; a request may come as soon as the first route exists, which
-// is before the starting thread gets to say so. Requests wait until Set, at most kMaxConnectorInFlight
-// of them (OVERLOADED beyond). Thread-safe.
+// its real address goes into the routes; a request may come as soon as the first route exists,
+// which is before the starting thread gets to say so. Requests wait until Set, at most
+// kMaxConnectorInFlight of them (OVERLOADED beyond). Thread-safe.
 class DeferredConnectorApi final : public ConnectorApi {
  public:
   // Answers NO_SESSION to whoever still waits.

@@ -12,9 +12,9 @@
 
 namespace bellwire::connector {
 
-// The newest session of each device in this process, over all shards. The registry names the session
-// that a login evicts, but only the one it knows of: this table finds one that is older still and
-// never heard of its end. Thread-safe.
+// The newest session of each device in this process, over all shards. The registry names the
+// session that a login evicts, but only the one it knows of: this table finds one that is older
+// still and never heard of its end. Thread-safe.
 class DeviceTable {
  public:
   // `session_id` is bound. Answers the session that it leaves behind, if any: the one that held the

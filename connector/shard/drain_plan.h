@@ -8,8 +8,8 @@
 namespace bellwire::connector {
 
 // How fast a shard sends its agents away: evenly, no faster than kDrainConnectionsPerSecond, unless
-// the time it has is too short for that. So a few agents are gone at once, and a crowd does not arrive elsewhere
-// as one. Pure.
+// the time it has is too short for that. So a few agents are gone at once, and a crowd does not
+// arrive elsewhere as one. Pure.
 class DrainPlan {
  public:
   // `connections` are to be sent away; all of them are closed within `time`.

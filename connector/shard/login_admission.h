@@ -13,10 +13,10 @@
 
 namespace bellwire::connector {
 
-// How many connections of a shard may be on their way from the start of TLS to Welcome, and who makes
-// room. Whoever is not let in waits as a socket and nothing else (net/peers/waiting_room.h). Those
-// let in get finished, so a crowd that comes back at once is served one after the other instead of
-// all too late (docs/decisions/login_admission.md).
+// How many connections of a shard may be on their way from the start of TLS to Welcome, and who
+// makes room. Whoever is not let in waits as a socket and nothing else (net/peers/waiting_room.h).
+// Those let in get finished, so a crowd that comes back at once is served one after the other
+// instead of all too late (docs/decisions/login_admission.md).
 //
 // Single-threaded.
 class LoginAdmission {
@@ -60,8 +60,8 @@ class LoginAdmission {
   };
 
   // Whether another connection may come in. `ready_handshakes` wait for CPU time. While logins get
-  // through, kMaxLoginsPerShard handshakes at a time are as many as can be finished; otherwise those
-  // that are under way are going nowhere, and must not keep others out.
+  // through, kMaxLoginsPerShard handshakes at a time are as many as can be finished; otherwise
+  // those that are under way are going nowhere, and must not keep others out.
   bool HasRoom(size_t ready_handshakes, MonotonicTime now) const {
     return ready_handshakes < kMaxReadyHandshakes && at_registry_ < kMaxBindsPerShard &&
            unfinished() < kMaxUnfinishedLogins &&

@@ -134,7 +134,8 @@ TEST_F(LoginAdmissionTest, WhoHasMoreThanAShareMakesRoomForOthers) {
 }
 
 // Somebody opens connections as fast as they are taken, and leaves each alone, in its handshake or
-// after it. Honest devices stand in the same line, one for each of his, and take a second to log in.
+// after it. Honest devices stand in the same line, one for each of his, and take a second to log
+// in.
 TEST_F(LoginAdmissionTest, HalfOpenConnectionsDoNotKeepHonestDevicesOut) {
   constexpr int kStepMs = 10;
   constexpr absl::Duration kHonestTakes = absl::Milliseconds(900);

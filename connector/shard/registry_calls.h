@@ -15,9 +15,9 @@
 
 namespace bellwire::connector {
 
-// The registry, as the connections of one shard call it: answers come back on the shard's thread, to
-// the connection if it is still there. What has to happen even if it isn't, happens here: a session
-// that a Bind left behind is evicted, and a Bind for a connection that is gone is undone.
+// The registry, as the connections of one shard call it: answers come back on the shard's thread,
+// to the connection if it is still there. What has to happen even if it isn't, happens here: a
+// session that a Bind left behind is evicted, and a Bind for a connection that is gone is undone.
 //
 // On the shard's thread; answers that come after the inbox was closed are dropped.
 class RegistryCalls {

@@ -17,8 +17,8 @@
 namespace bellwire::connector {
 
 // The device side of Bellwire: listens for agents, holds the one long connection of each and hands
-// them what the registry hands over. Everything it knows is lost with it, and nothing is missed: messages
-// stay in the registry until the device has acknowledged them.
+// them what the registry hands over. Everything it knows is lost with it, and nothing is missed:
+// messages stay in the registry until the device has acknowledged them.
 //
 // Thread-safe after Start.
 class ConnectorServer {
@@ -31,14 +31,15 @@ class ConnectorServer {
     // PEM files of the certificate that agents check, and its key.
     std::string certificate_path;
     std::string private_key_path;
-    // Secrets that the connectors of a fleet share, so that agents resume their TLS sessions at any of them
-    // (net/tls/ticket_keys.h has the format). Empty: tickets are good here and until a restart.
+    // Secrets that the connectors of a fleet share, so that agents resume their TLS sessions at any
+    // of them (net/tls/ticket_keys.h has the format). Empty: tickets are good here and until a
+    // restart.
     std::string ticket_key_path;
     // "host:port" of the internal port: what the registry finds in a Route. In one process any name
     // that the registry's ConnectorDirectory knows as local.
     std::string internal_address;
-    // Device addresses, "host:port", of other connectors that take this one's agents when it drains,
-    // each about as many. Empty: they come back to where they are configured to.
+    // Device addresses, "host:port", of other connectors that take this one's agents when it
+    // drains, each about as many. Empty: they come back to where they are configured to.
     std::vector<std::string> drain_to;
     // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a
     // slash at its end. Empty: devices can't make any.
@@ -56,16 +57,17 @@ class ConnectorServer {
     absl::Duration login_timeout = kLoginTimeout;
     // What agents are told to keep their heartbeat within.
     HeartbeatRange heartbeat_range;
-    // Sockets of the device port, in whatever state. 0: what the process's limit of open files leaves
-    // to it (net/socket/descriptor_budget.h).
+    // Sockets of the device port, in whatever state. 0: what the process's limit of open files
+    // leaves to it (net/socket/descriptor_budget.h).
     size_t max_descriptors = 0;
     // A shard drops what it accepts beyond it.
     size_t max_connections_per_shard = kMaxConnectionsPerShard;
   };
 
   // Listens from the return on.
-  //   INVALID_ARGUMENT BAD_SHARDS, BAD_HEARTBEAT_RANGE · errors of crypto/file_util.h for the PEM files, and of
-  //   net/tls/tls_context.h for what is in them; BAD_TICKET_KEY_FILE · INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
+  //   INVALID_ARGUMENT BAD_SHARDS, BAD_HEARTBEAT_RANGE · errors of crypto/file_util.h for the PEM
+  //   files, and of net/tls/tls_context.h for what is in them; BAD_TICKET_KEY_FILE ·
+  //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
   static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
 
   // Closes every connection at once. Nothing calls the registry or the directory afterwards.
@@ -79,13 +81,14 @@ class ConnectorServer {
   virtual bool Responds(absl::Duration patience) = 0;
   // What it has counted, and how full it is.
   virtual void Report(metrics::Samples* samples) = 0;
-  // Reads certificate, key and ticket secrets again, all or nothing: who connects a moment later sees
-  // the new ones. Sessions go on. `ticket_key_path` is as in Options; without it, tickets from before
-  // are no good any more. Errors as those of Start.
+  // Reads certificate, key and ticket secrets again, all or nothing: who connects a moment later
+  // sees the new ones. Sessions go on. `ticket_key_path` is as in Options; without it, tickets from
+  // before are no good any more. Errors as those of Start.
   virtual absl::Status ReloadTls(const std::string& ticket_key_path) = 0;
-  // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what it
-  // had acknowledged is handed to the registry, its route is cleared. Returns when no connection is
-  // left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of the caller's.
+  // Stops accepting and sends the agents away, spread over `time`: each gets GoAway(DRAINING), what
+  // it had acknowledged is handed to the registry, its route is cleared. Returns when no connection
+  // is left, or after `time`. See also Options::drain_to. Call it at most once, from a thread of
+  // the caller's.
   virtual void Drain(absl::Duration time) = 0;
 };
 

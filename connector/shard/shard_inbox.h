@@ -14,12 +14,12 @@
 namespace bellwire::connector {
 
 // What other threads have for a shard's thread. Answers of the registry are never refused: a
-// connection waits for them, and there are no more than it asked for. Requests are bounded and refused
-// beyond; of a refused delivery the inbox keeps a note, so that its session fetches the message from
-// the mailbox although it is not handed over again.
+// connection waits for them, and there are no more than it asked for. Requests are bounded and
+// refused beyond; of a refused delivery the inbox keeps a note, so that its session fetches the
+// message from the mailbox although it is not handed over again.
 //
-// Thread-safe. Shared with threads that may outlive the shard: after Close nothing gets through, and
-// whoever waits is answered NO_SESSION.
+// Thread-safe. Shared with threads that may outlive the shard: after Close nothing gets through,
+// and whoever waits is answered NO_SESSION.
 class ShardInbox {
  public:
   using Answer = absl::AnyInvocable<void() &&>;
@@ -34,8 +34,8 @@ class ShardInbox {
     absl::flat_hash_map<uint64_t, uint64_t> missed;
   };
 
-  // `wake` makes the shard's thread call Take soon, or says that it can't: then it is asked again with
-  // the next entry. Called on any thread, with no lock held.
+  // `wake` makes the shard's thread call Take soon, or says that it can't: then it is asked again
+  // with the next entry. Called on any thread, with no lock held.
   explicit ShardInbox(absl::AnyInvocable<bool() const> wake) : wake_(std::move(wake)) {}
   ShardInbox(const ShardInbox&) = delete;
   ShardInbox& operator=(const ShardInbox&) = delete;

@@ -18,8 +18,8 @@
 
 namespace bellwire::connector {
 
-// Glue: one DeviceConnection, its TLS stream, its timer and its calls of the registry. On the shard's
-// thread.
+// Glue: one DeviceConnection, its TLS stream, its timer and its calls of the registry. On the
+// shard's thread.
 class SocketConnection final : public net::Stream::Delegate, public ConnectionHost {
  public:
   // The shard, as its connections see it.

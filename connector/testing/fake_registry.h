@@ -17,8 +17,8 @@
 
 namespace bellwire::connector {
 
-// The part of a registry that connectors see, in memory: mailboxes, routes, acknowledgements. Answers
-// before the call returns, on the caller's thread. Thread-safe.
+// The part of a registry that connectors see, in memory: mailboxes, routes, acknowledgements.
+// Answers before the call returns, on the caller's thread. Thread-safe.
 class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi {
  public:
   // Puts a message into a mailbox; answers its seq, and the route as of then.
@@ -38,7 +38,8 @@ class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi
   size_t calls() const;
   // "registration 7: news": what the device is subscribed to.
   std::set<std::string> TopicsOf(const DeviceId& device) const;
-  // True as soon as `condition` holds, asked after every call; false if it takes longer than `limit`.
+  // True as soon as `condition` holds, asked after every call; false if it takes longer than
+  // `limit`.
   bool WaitUntil(absl::AnyInvocable<bool() const> condition,
                  absl::Duration limit = absl::Seconds(20)) const;
 

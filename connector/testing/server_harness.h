@@ -26,7 +26,8 @@ class ServerHarness : public testing::Test, public ConnectorDirectory {
   ConnectorServer* StartServer(ConnectorServer::Options options = {});
   void StopServer(ConnectorServer* server);
 
-  // What a gateway does with a message: append, then hand it to the route. The outcome of the hand-over.
+  // What a gateway does with a message: append, then hand it to the route. The outcome of the
+  // hand-over.
   internal::v1::ConnectorResponse::Outcome Push(const DeviceId& device, absl::string_view payload,
                                                 bool now_or_never = false);
   internal::v1::ConnectorResponse::Outcome Exchange(internal::v1::ConnectorRequest request);

@@ -104,7 +104,8 @@ struct ContentKeys {
   Secret nonce;  // kNonceBytes of it.
 };
 
-// RFC 8291, 3.3 and 3.4. One of the two private keys is `own`; the other end's public one is `peer`.
+// RFC 8291, 3.3 and 3.4. One of the two private keys is `own`; the other end's public one is
+// `peer`.
 absl::StatusOr<ContentKeys> DeriveKeys(EVP_PKEY* own, EVP_PKEY* peer, const Recipient& recipient,
                                        absl::string_view sender_public, absl::string_view salt) {
   constexpr absl::string_view kInfo("WebPush: info\0", 14);

@@ -1,5 +1,5 @@
-// DecryptAes128gcm takes whatever a backend, or a server in its place, sends. An input is a body for
-// the receiver of RFC 8291's example. One that can be decrypted is the example's text.
+// DecryptAes128gcm takes whatever a backend, or a server in its place, sends. An input is a body
+// for the receiver of RFC 8291's example. One that can be decrypted is the example's text.
 
 #include <cstddef>
 #include <cstdint>

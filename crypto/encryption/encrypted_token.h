@@ -46,7 +46,8 @@ bool IsEncryptedPayload(absl::string_view payload);
 absl::string_view BodyOfEncryptedPayload(absl::string_view payload);
 
 // The payload to send to `token.token`.
-//   INVALID_ARGUMENT PAYLOAD_TOO_LARGE: more than kMaxEncryptedTextBytes; errors of EncryptAes128gcm
+//   INVALID_ARGUMENT PAYLOAD_TOO_LARGE: more than kMaxEncryptedTextBytes; errors of
+//   EncryptAes128gcm
 absl::StatusOr<std::string> EncryptPayload(const EncryptedToken& token, absl::string_view text);
 
 }  // namespace bellwire

@@ -1,4 +1,5 @@
-// docs/reference/agent_protocol.md is true: the frames of its conversations are the bytes that it says.
+// docs/reference/agent_protocol.md is true: the frames of its conversations are the bytes that it
+// says.
 
 #include <fstream>
 #include <sstream>

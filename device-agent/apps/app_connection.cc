@@ -50,7 +50,8 @@ void AppConnection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   hello_timer_->Cancel();
-  // Who doesn't read doesn't get last words: they would wait with the descriptor for another second.
+  // Who doesn't read doesn't get last words: they would wait with the descriptor for another
+  // second.
   if (has_room()) stream_->Close();
   owner_->OnAppClosed(this);
 }

@@ -57,8 +57,8 @@ class AppConnection final : public net::Stream::Delegate {
   // Closes without a word.
   void Close();
 
-  // Hello: from now on it speaks for the app with this key (app_key.h), or is the companion with this
-  // key (subscription.h). Empty: for none, it only wants the status.
+  // Hello: from now on it speaks for the app with this key (app_key.h), or is the companion with
+  // this key (subscription.h). Empty: for none, it only wants the status.
   void Name(absl::string_view key);
 
   State state() const { return state_; }
@@ -69,8 +69,8 @@ class AppConnection final : public net::Stream::Delegate {
   // nothing and its requests wait: in the kernel, but for the few that were read already.
   bool has_room() const { return stream_->buffered_bytes() == 0; }
 
-  // By key: an app's only one, or those of a companion that it has subscribed to. Each is at the same
-  // place in memory as long as it is there.
+  // By key: an app's only one, or those of a companion that it has subscribed to. Each is at the
+  // same place in memory as long as it is there.
   std::map<std::string, AppChannel, std::less<>> channels;
   // Those that are due (AppChannel::due), next one first.
   std::deque<AppChannel*> due;

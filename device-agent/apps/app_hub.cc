@@ -525,8 +525,8 @@ bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
     connection->due.push_front(channel);
     return false;
   }
-  // What has expired is passed over for good: if the clock is set back, it must not come after what the
-  // app is given now.
+  // What has expired is passed over for good: if the clock is set back, it must not come after what
+  // the app is given now.
   if (absl::StatusOr<bool> dropped = inbox_->DropExpired(); !dropped.ok()) {
     LogFailure("expired_not_dropped", app_id, dropped.status());
     connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");

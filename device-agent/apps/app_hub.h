@@ -30,15 +30,17 @@ namespace bellwire::agent {
 // ChangeTopics of one connection that are not answered: as many as a server takes of all apps.
 inline constexpr size_t kMaxOpenTopicChanges = 64;
 
-// The apps' side of the agent (docs/reference/agent_protocol.md): who may speak for which app, one connection
-// for each of them, and their messages in order, at most kAppWindowMessages of them unacknowledged.
+// The apps' side of the agent (docs/reference/agent_protocol.md): who may speak for which app, one
+// connection for each of them, and their messages in order, at most kAppWindowMessages of them
+// unacknowledged.
 //
-// Who the kernel says an app is (app_owner.h) is part of what it speaks for: the same app id of another
-// user, or of another sandbox, is another app here. So nobody reads another's messages, learns its token
-// or takes its id away, root neither. A policy may pin an app id to some (app_policy.h).
+// Who the kernel says an app is (app_owner.h) is part of what it speaks for: the same app id of
+// another user, or of another sandbox, is another app here. So nobody reads another's messages,
+// learns its token or takes its id away, root neither. A policy may pin an app id to some
+// (app_policy.h).
 //
-// A companion speaks for all subscriptions of its user (subscription.h) over one connection. Each has
-// a channel of its own in it, with its own order and window: one whose window is full holds up
+// A companion speaks for all subscriptions of its user (subscription.h) over one connection. Each
+// has a channel of its own in it, with its own order and window: one whose window is full holds up
 // itself. What is called an app id in calls from and to the rest of the agent is the key of an app
 // (app_key.h) or of a subscription.
 // Single-threaded.
@@ -48,8 +50,8 @@ class AppHub final : private AppConnection::Owner {
   class Owner {
    public:
     virtual ~Owner() = default;
-    // This app has no token, or the subscription is to be something else from now on: ask the server.
-    // OnRegistered or OnRefused follow some day, maybe from inside.
+    // This app has no token, or the subscription is to be something else from now on: ask the
+    // server. OnRegistered or OnRefused follow some day, maybe from inside.
     virtual void WantToken(const std::string& app_id, const AppOwner& owner,
                            std::optional<Subscription> subscription) = 0;
     // The app that waited for its token has gone.
@@ -83,8 +85,8 @@ class AppHub final : private AppConnection::Owner {
   AppHub(net::EventLoop* loop, Inbox* inbox, uid_t agent_uid, Owner* owner,
          size_t max_connections = kMaxAppConnections);
 
-  // Who may use which app id, from now on. Connections that may no longer speak for theirs are closed
-  // with PERMISSION_DENIED.
+  // Who may use which app id, from now on. Connections that may no longer speak for theirs are
+  // closed with PERMISSION_DENIED.
   void SetPolicy(AppPolicy policy);
 
   // Closes all connections; the agent is going down.

@@ -53,7 +53,8 @@ class Stream final : public net::Stream {
     room = said.size() + frames;
     delegate_->OnDrained();
   }
-  // What was said since the last call, such as "hello_ok", "endpoint a", "a: message 1", "message 1".
+  // What was said since the last call, such as "hello_ok", "endpoint a", "a: message 1", "message
+  // 1".
   Strings Said() {
     Strings result;
     for (; told_ < said.size(); ++told_) result.push_back(Text(said[told_]));
@@ -175,7 +176,8 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   void FillStatus(v1::Status*) override {}
 };
 
-// It had expired when its turn came, and nobody had noticed yet; then the server said that it is earlier.
+// It had expired when its turn came, and nobody had noticed yet; then the server said that it is
+// earlier.
 TEST_F(AppHubTest, WhatHadExpiredIsPassedOverForGood) {
   Register(kMailKey, 1);
   device::v1::Push brief = TestPush(1, 1, clock_);

@@ -9,9 +9,10 @@
 
 namespace bellwire::agent {
 
-// What a registration of an app is called inside the agent: "app:UID:SANDBOX:APP_ID". The same app id
-// of another user, or of another sandbox, is another registration with a token of its own. So nobody
-// can take an app id away from anybody else. A subscription has another kind of key (subscription.h).
+// What a registration of an app is called inside the agent: "app:UID:SANDBOX:APP_ID". The same app
+// id of another user, or of another sandbox, is another registration with a token of its own. So
+// nobody can take an app id away from anybody else. A subscription has another kind of key
+// (subscription.h).
 inline std::string AppKey(const AppOwner& owner, absl::string_view app_id) {
   return absl::StrCat("app:", owner.uid, ":", owner.sandbox, ":", app_id);
 }

@@ -8,8 +8,9 @@
 
 namespace bellwire::agent {
 
-// Whose a registration is, as the kernel says: the user and, where apps of one user are kept apart, the
-// sandbox. Only who is both the same speaks for it; others may use its app id, and have their own.
+// Whose a registration is, as the kernel says: the user and, where apps of one user are kept apart,
+// the sandbox. Only who is both the same speaks for it; others may use its app id, and have their
+// own.
 struct AppOwner {
   // NOLINTNEXTLINE: most apps have no sandbox, and a user is enough.
   AppOwner(uid_t uid = 0, std::string sandbox = "") : uid(uid), sandbox(std::move(sandbox)) {}

@@ -27,9 +27,10 @@ inline constexpr size_t kMaxPolicyRules = 4096;
 //   org.example.Mail    sandbox=flatpak:org.example.Mail
 //   *                   nobody
 //
-// Each line is a rule: an app id, or `*` for all ids that no line names, and one or more conditions, all
-// of which must hold. Where several lines name an id, one of them must hold; `nobody` never holds. An id
-// that neither a line nor `*` names is open to everybody. Immutable and thread-safe.
+// Each line is a rule: an app id, or `*` for all ids that no line names, and one or more
+// conditions, all of which must hold. Where several lines name an id, one of them must hold;
+// `nobody` never holds. An id that neither a line nor `*` names is open to everybody. Immutable and
+// thread-safe.
 class AppPolicy {
  public:
   // Pins nothing.
@@ -43,8 +44,8 @@ class AppPolicy {
   // ReadWholeFile.
   static absl::StatusOr<AppPolicy> Load(const std::string& path);
 
-  // Whether `who`, which runs `executable`, may speak for the app. `executable` is empty if it is not
-  // known; no condition on it holds then.
+  // Whether `who`, which runs `executable`, may speak for the app. `executable` is empty if it is
+  // not known; no condition on it holds then.
   bool Allows(absl::string_view app_id, const AppOwner& who, absl::string_view executable) const;
   size_t rules() const;
 

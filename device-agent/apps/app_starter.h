@@ -12,22 +12,22 @@
 
 namespace bellwire::agent {
 
-// Apps that are being started at a time: a phone that comes back to messages for fifty of them must not
-// start fifty at once. The rest waits its turn.
+// Apps that are being started at a time: a phone that comes back to messages for fifty of them must
+// not start fifty at once. The rest waits its turn.
 inline constexpr size_t kMaxAppStarts = 4;
-// An app that was started and took nothing is started again after the first of these at the earliest, then
-// after twice as long, up to the last: an app that crashes must not cost a battery.
+// An app that was started and took nothing is started again after the first of these at the
+// earliest, then after twice as long, up to the last: an app that crashes must not cost a battery.
 inline constexpr absl::Duration kAppStartWaitMin = absl::Minutes(1);
 inline constexpr absl::Duration kAppStartWaitMax = absl::Hours(1);
 
-// Decides when an app that is not running is started because messages wait for it. It wakes nobody for
-// that: a start that has to wait is made when the phone is awake anyway, that is with a later Want() or
-// OnEnded(). Holds only apps that are wanted, starting, or have failed to take anything. Pure and
-// single-threaded.
+// Decides when an app that is not running is started because messages wait for it. It wakes nobody
+// for that: a start that has to wait is made when the phone is awake anyway, that is with a later
+// Want() or OnEnded(). Holds only apps that are wanted, starting, or have failed to take anything.
+// Pure and single-threaded.
 class AppStarter {
  public:
-  // Starts the app, and calls OnEnded once that is done, successful or not; not from inside. False: it can't
-  // be tried now.
+  // Starts the app, and calls OnEnded once that is done, successful or not; not from inside. False:
+  // it can't be tried now.
   using Start = absl::AnyInvocable<bool(const std::string& app_id)>;
 
   // The clock must outlive it.

@@ -1,5 +1,5 @@
-// Apps of a real agent on a real socket: hundreds of them, slow ones, dead ones, strangers, those that are
-// not running, and one in Python.
+// Apps of a real agent on a real socket: hundreds of them, slow ones, dead ones, strangers, those
+// that are not running, and one in Python.
 
 #include <fcntl.h>
 #include <signal.h>

@@ -12,18 +12,18 @@
 
 namespace bellwire::agent {
 
-// A hook that takes longer than this has hung: it and its children are killed. Starting an app through
-// systemd or D-Bus takes less than a second.
+// A hook that takes longer than this has hung: it and its children are killed. Starting an app
+// through systemd or D-Bus takes less than a second.
 inline constexpr absl::Duration kHookTimeout = absl::Seconds(30);
 
 // Runs the integrator's program that starts an app (`bellwire-agent --start_app_hook`):
 //
-//   PROGRAM APP_ID        with BELLWIRE_APP_UID, whom the app runs as, and BELLWIRE_APP_SANDBOX, the
-//                         sandbox that it runs in or nothing, in its environment
+//   PROGRAM APP_ID        with BELLWIRE_APP_UID, whom the app runs as, and BELLWIRE_APP_SANDBOX,
+//                         the sandbox that it runs in or nothing, in its environment
 //
-// as the agent's own user, without a shell, in a process group of its own, stdin from /dev/null, the rest as
-// the agent's. Nobody waits for it: its end is an event of the loop. On the loop's thread; the loop must
-// outlive it.
+// as the agent's own user, without a shell, in a process group of its own, stdin from /dev/null,
+// the rest as the agent's. Nobody waits for it: its end is an event of the loop. On the loop's
+// thread; the loop must outlive it.
 class HookRunner {
  public:
   // The hook for the app with this key is over, whatever became of it. Not from inside Run().

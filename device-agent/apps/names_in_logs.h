@@ -10,8 +10,9 @@
 
 namespace bellwire::agent {
 
-// What logs say of an instance: enough to tell profiles of browsers and accounts of apps apart. All of it is
-// for the companion and its software alone: who knows a browser's id and channel may speak for its pages.
+// What logs say of an instance: enough to tell profiles of browsers and accounts of apps apart. All
+// of it is for the companion and its software alone: who knows a browser's id and channel may speak
+// for its pages.
 inline absl::string_view InstanceInLogs(absl::string_view instance) {
   // "push:" and eight digits of the browser's id.
   return instance.substr(0, 13);

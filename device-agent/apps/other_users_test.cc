@@ -1,5 +1,5 @@
-// What one user of a phone tries against another one's apps, each as a process of that user against a real
-// agent. What greedy users take away from others is in greedy_user_test.cc.
+// What one user of a phone tries against another one's apps, each as a process of that user against
+// a real agent. What greedy users take away from others is in greedy_user_test.cc.
 
 #include <sys/socket.h>
 #include <sys/stat.h>

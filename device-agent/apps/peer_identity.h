@@ -18,11 +18,13 @@ struct PeerIdentity {
   std::string executable;
 };
 
-// Who an app is (docs/reference/agent_protocol.md, "Who may speak for an app"): SO_PEERCRED's user, and the sandbox
-// from /proc: .flatpak-info in its root if that may be read, or else the name of its cgroup.
+// Who an app is (docs/reference/agent_protocol.md, "Who may speak for an app"): SO_PEERCRED's user,
+// and the sandbox from /proc: .flatpak-info in its root if that may be read, or else the name of
+// its cgroup.
 //
-// FAILED_PRECONDITION: the process is gone already, so what /proc says may be about another one that got its
-// number. An app whose /proc can't be read, or of another pid namespace, has no sandbox.
+// FAILED_PRECONDITION: the process is gone already, so what /proc says may be about another one
+// that got its number. An app whose /proc can't be read, or of another pid namespace, has no
+// sandbox.
 absl::StatusOr<PeerIdentity> IdentifyPeer(const net::PeerCredentials& peer);
 
 // Their pure parts. The text of /proc/PID/cgroup; empty: its cgroup names no sandbox.

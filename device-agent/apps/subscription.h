@@ -12,8 +12,8 @@
 
 namespace bellwire::agent {
 
-// Subscriptions on one phone, shared by its users (fair_share.h), and those of one owner: a web page
-// needs one, an app of UnifiedPush one for each account.
+// Subscriptions on one phone, shared by its users (fair_share.h), and those of one owner: a web
+// page needs one, an app of UnifiedPush one for each account.
 inline constexpr size_t kMaxSubscriptions = 512;
 inline constexpr size_t kMaxSubscriptionsPerOwner = 64;
 // An instance, and an owner: room for a browser, the origin of a page and a UUID.
@@ -34,8 +34,8 @@ struct Subscription {
   friend bool operator==(const Subscription&, const Subscription&) = default;
 };
 
-// Wherever an app has its key (app_key.h), a subscription has this: "sub:UID:INSTANCE". A companion's connection has the key of the empty instance, which no
-// subscription has.
+// Wherever an app has its key (app_key.h), a subscription has this: "sub:UID:INSTANCE". A
+// companion's connection has the key of the empty instance, which no subscription has.
 inline std::string SubscriptionKey(uid_t uid, absl::string_view instance) {
   return absl::StrCat("sub:", uid, ":", instance);
 }

@@ -1,4 +1,5 @@
-// Companions of a real agent on a real socket: two users, many subscriptions, one that does not read.
+// Companions of a real agent on a real socket: two users, many subscriptions, one that does not
+// read.
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -122,7 +123,8 @@ TEST_F(SubscriptionsTest, HundredsOfThemOverOneConnection) {
   EXPECT_EQ(status->subscriptions_size() + static_cast<int>(status->left_out()), kAll);
 }
 
-// With a backlog of more than its socket holds, the one that has little does not wait for all of it.
+// With a backlog of more than its socket holds, the one that has little does not wait for all of
+// it.
 TEST_F(SubscriptionsTest, NobodyStarvesWhileOneHasABacklog) {
   StartAgent();
   {

@@ -13,8 +13,8 @@
 
 namespace bellwire::agent {
 
-// A connection to the agent that comes back by itself, with back-off, and says Hello each time: what
-// the clients have in common. Single-threaded, except for Wake() and Stop().
+// A connection to the agent that comes back by itself, with back-off, and says Hello each time:
+// what the clients have in common. Single-threaded, except for Wake() and Stop().
 class AgentLink {
  public:
   // Called inside Dispatch() only. It may call every method of the link but Dispatch() and Run().
@@ -79,7 +79,8 @@ class AgentLink {
 
   AgentSocket socket_;
   bool greeted_ = false;
-  // The agent calls what we say nonsense, or its disk fails: coming back soon would not change that.
+  // The agent calls what we say nonsense, or its disk fails: coming back soon would not change
+  // that.
   bool scolded_ = false;
 };
 

@@ -27,16 +27,16 @@ typedef struct bellwire_client bellwire_client;
 
 /* What an event says. */
 typedef enum bellwire_event_type {
-  BELLWIRE_NONE = 0,      /* The time was over. */
-  BELLWIRE_TOKEN = 1,     /* `token`: send it to your backend. With a key file, the encrypted token. */
+  BELLWIRE_NONE = 0,  /* The time was over. */
+  BELLWIRE_TOKEN = 1, /* `token`: send it to your backend. With a key file, the encrypted token. */
   BELLWIRE_MESSAGE = 2,   /* A message; acknowledge `delivery_id` once it is taken for good. */
   BELLWIRE_GAP = 3,       /* `dropped` messages never reached the phone: synchronise. Said once. */
   BELLWIRE_ERROR = 4,     /* `error_code`, `error_message`: the agent refused something. */
   BELLWIRE_CONNECTED = 5, /* The agent answered. */
-  BELLWIRE_DISCONNECTED = 6, /* The agent is away; the client reconnects. */
-  BELLWIRE_UNREGISTERED = 7, /* The token is dead, as bellwire_unregister() asked. */
+  BELLWIRE_DISCONNECTED = 6,  /* The agent is away; the client reconnects. */
+  BELLWIRE_UNREGISTERED = 7,  /* The token is dead, as bellwire_unregister() asked. */
   BELLWIRE_TOPIC_CHANGED = 8, /* `topic`, `subscribed`, `outcome`: what became of a change. */
-  BELLWIRE_UNDECRYPTABLE = 9 /* `message_id`: encrypted, not for these keys. It is acknowledged. */
+  BELLWIRE_UNDECRYPTABLE = 9  /* `message_id`: encrypted, not for these keys. It is acknowledged. */
 } bellwire_event_type;
 
 /* The numbers of bellwire.agent.v1.Error.Code. */
@@ -52,12 +52,13 @@ typedef enum bellwire_error_code {
 
 /* The numbers of bellwire.agent.v1.TopicChanged.Outcome. */
 typedef enum bellwire_topic_outcome {
-  BELLWIRE_TOPIC_OK = 1,            /* It is so, durably at the server. */
-  BELLWIRE_TOPIC_BAD_NAME = 2,      /* The name is malformed. */
-  BELLWIRE_TOPIC_LIMIT_REACHED = 3, /* Too many topics of this app, or too many changes at a time. */
-  BELLWIRE_TOPIC_UNREGISTERED = 4,  /* The app is not registered. */
-  BELLWIRE_TOPIC_UNAVAILABLE = 5,   /* The server can't just now; ask again later. */
-  BELLWIRE_TOPIC_NOT_CONNECTED = 6  /* There is no session with the server; ask again later. */
+  BELLWIRE_TOPIC_OK = 1,       /* It is so, durably at the server. */
+  BELLWIRE_TOPIC_BAD_NAME = 2, /* The name is malformed. */
+  BELLWIRE_TOPIC_LIMIT_REACHED =
+      3,                           /* Too many topics of this app, or too many changes at a time. */
+  BELLWIRE_TOPIC_UNREGISTERED = 4, /* The app is not registered. */
+  BELLWIRE_TOPIC_UNAVAILABLE = 5,  /* The server can't just now; ask again later. */
+  BELLWIRE_TOPIC_NOT_CONNECTED = 6 /* There is no session with the server; ask again later. */
 } bellwire_topic_outcome;
 
 /* How the backend sent a message: the numbers of bellwire.agent.v1.Content.Door. */
@@ -76,8 +77,9 @@ typedef struct bellwire_datum {
   const char* value;
 } bellwire_datum;
 
-/* What a message of APNs or FCM asks the app to show: device-agent/client/notification.h says it field
- * by field. Texts are never NULL; absent ones are empty. One that holds a zero byte is cut there. */
+/* What a message of APNs or FCM asks the app to show: device-agent/client/notification.h says it
+ * field by field. Texts are never NULL; absent ones are empty. One that holds a zero byte is cut
+ * there. */
 typedef struct bellwire_notification {
   const char* title;
   const char* subtitle;
@@ -128,8 +130,9 @@ typedef struct bellwire_event {
  * that is away is no error. */
 bellwire_client* bellwire_connect(const char* socket_path, const char* app_id);
 
-/* The same, with end-to-end encryption (docs/guide/end_to_end.md): `key_file` is a file of the app's
- * own with its keys, made if there is none. NULL also if it can't be read or made, or is damaged. */
+/* The same, with end-to-end encryption (docs/guide/end_to_end.md): `key_file` is a file of the
+ * app's own with its keys, made if there is none. NULL also if it can't be read or made, or is
+ * damaged. */
 bellwire_client* bellwire_connect_encrypted(const char* socket_path, const char* app_id,
                                             const char* key_file);
 
@@ -139,10 +142,10 @@ void bellwire_register(bellwire_client* client);
 /* Kills the token and drops what waits. */
 void bellwire_unregister(bellwire_client* client);
 
-/* Subscribes the app to a topic of its team, or (`subscribed` zero) ends that: its backend sends one
- * message to all who are subscribed. 0: BELLWIRE_TOPIC_CHANGED tells what becomes of it. -1: not now,
- * because the agent has not told the token yet, or 64 changes are not answered. Of one topic, ask again
- * when it was answered. */
+/* Subscribes the app to a topic of its team, or (`subscribed` zero) ends that: its backend sends
+ * one message to all who are subscribed. 0: BELLWIRE_TOPIC_CHANGED tells what becomes of it. -1:
+ * not now, because the agent has not told the token yet, or 64 changes are not answered. Of one
+ * topic, ask again when it was answered. */
 int bellwire_change_topic(bellwire_client* client, const char* topic, int subscribed);
 
 /* A descriptor that is readable when bellwire_next() has something to do. For poll() only. */

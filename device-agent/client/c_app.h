@@ -27,12 +27,13 @@ typedef struct c_app_result {
   int connected;
 } c_app_result;
 
-/* Registers, subscribes to a topic unless it is NULL, and takes so many messages. 0, or -1 if there is
- * no client. */
+/* Registers, subscribes to a topic unless it is NULL, and takes so many messages. 0, or -1 if there
+ * is no client. */
 int c_app_run(const char* socket_path, const char* app_id, const char* topic, size_t messages,
               c_app_result* result);
 
-/* The same, with end-to-end encryption and without topics: takes so many messages, decryptable or not. */
+/* The same, with end-to-end encryption and without topics: takes so many messages, decryptable or
+ * not. */
 int c_app_run_encrypted(const char* socket_path, const char* app_id, const char* key_file,
                         size_t messages, c_app_result* result);
 

@@ -25,8 +25,8 @@ struct Message {
   std::string message_id;
   // As the backend sent it, or decrypted.
   std::string payload;
-  // The backend encrypted it for this app (ClientOptions.key_file): nobody on the way could read it,
-  // and whoever made it has the app's encrypted token. False: it came in the clear.
+  // The backend encrypted it for this app (ClientOptions.key_file): nobody on the way could read
+  // it, and whoever made it has the app's encrypted token. False: it came in the clear.
   bool encrypted = false;
   absl::Time accepted_at;
   // It was delivered before and not acknowledged, to this process or an earlier one.
@@ -58,9 +58,9 @@ struct ClientCallbacks {
   // A message. True: taken for good, the client acknowledges it. False: not yet; either Ack() it
   // later, or it comes again on the next connection.
   std::function<bool(const Message& message)> on_message;
-  // A message was encrypted, but not for the keys in the key file, or it was changed on its way. The
-  // client acknowledges it, as it can never be read. If it comes again and again, the backend uses an
-  // encrypted token of earlier keys: send it the present one.
+  // A message was encrypted, but not for the keys in the key file, or it was changed on its way.
+  // The client acknowledges it, as it can never be read. If it comes again and again, the backend
+  // uses an encrypted token of earlier keys: send it the present one.
   std::function<void(const std::string& message_id)> on_undecryptable;
   // `dropped` messages never reached the phone: synchronise with the backend. The client
   // acknowledges it, unless Stop() was called by then: who can't note it stops, and hears of it
@@ -99,8 +99,8 @@ class Client {
 
   // From now on, this app wants its token (on_token) and its messages.
   virtual void Register() = 0;
-  // Kills the token and drops what waits (on_unregistered). The keys in the key file are replaced: what
-  // was encrypted for them can't be read any more.
+  // Kills the token and drops what waits (on_unregistered). The keys in the key file are replaced:
+  // what was encrypted for them can't be read any more.
   virtual void Unregister() = 0;
   // Acknowledges messages for which on_message returned false.
   virtual void Ack(const std::vector<uint64_t>& delivery_ids) = 0;
@@ -138,8 +138,8 @@ absl::StatusOr<v1::Status> FetchAgentStatus(const std::string& socket_path, absl
 absl::Status SetAgentActivity(const std::string& socket_path, v1::Activity activity,
                               absl::Duration timeout);
 
-// Tells the agent what an interface leads to: for who manages the phone's networks. Errors as above, and
-// INTERNAL if the request makes no sense. Thread-safe.
+// Tells the agent what an interface leads to: for who manages the phone's networks. Errors as
+// above, and INTERNAL if the request makes no sense. Thread-safe.
 absl::Status SetAgentNetwork(const std::string& socket_path, const v1::SetNetwork& request,
                              absl::Duration timeout);
 

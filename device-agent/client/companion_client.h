@@ -31,16 +31,16 @@ struct CompanionCallbacks {
   std::function<void(const v1::Delivery& delivery)> on_delivery;
   // `dropped` messages of the subscription never reached the phone. Ack() it like a message.
   std::function<void(const v1::Gap& gap)> on_gap;
-  // The URL that senders POST to: once after each Subscribe() of the instance, and again whenever it
-  // changes.
+  // The URL that senders POST to: once after each Subscribe() of the instance, and again whenever
+  // it changes.
   std::function<void(const std::string& instance, const std::string& endpoint)> on_endpoint;
   // The endpoint is dead, and the agent has noted it on its disk.
   std::function<void(const std::string& instance)> on_unsubscribed;
   // The agent refuses something: the code, and a sentence for the developer. `instance` names the
   // subscription; empty: it is about the connection. A subscription that is refused stays
   // remembered, and is asked for again on the next connection, until Unsubscribe(). After
-  // SESSION_REPLACED and PERMISSION_DENIED of the connection the client stays away; after everything
-  // else it carries on.
+  // SESSION_REPLACED and PERMISSION_DENIED of the connection the client stays away; after
+  // everything else it carries on.
   std::function<void(const std::string& instance, v1::Error::Code code, const std::string& message)>
       on_error;
   // The agent answered: delivery ids are of this inbox (HelloOk.inbox_id, 16 bytes).
@@ -50,9 +50,10 @@ struct CompanionCallbacks {
 };
 
 // A companion's connection to the agent (docs/reference/agent_protocol.md, "The companion"): all
-// subscriptions of one user over one connection. While the agent is away it reconnects by itself, with
-// back-off, and says Subscribe for each subscription again. A message whose acknowledgement the agent
-// lost in a crash is acknowledged again and not handed to on_delivery twice by the same client.
+// subscriptions of one user over one connection. While the agent is away it reconnects by itself,
+// with back-off, and says Subscribe for each subscription again. A message whose acknowledgement
+// the agent lost in a crash is acknowledged again and not handed to on_delivery twice by the same
+// client.
 //
 // Thread-safe, except that one thread at a time calls Dispatch() or Run().
 class CompanionClient {
@@ -64,7 +65,8 @@ class CompanionClient {
 
   // From now on there is this subscription, and its messages are wanted: on_endpoint or on_error
   // follow. It is remembered, not on disk: say it again after a restart of the process. Fields as
-  // Subscribe says in agent.proto; the instance that lives already must have the same owner and key.
+  // Subscribe says in agent.proto; the instance that lives already must have the same owner and
+  // key.
   virtual void Subscribe(const v1::Subscribe& subscription) = 0;
   // Kills the endpoint and drops what waits (on_unsubscribed). It need not have been subscribed by
   // this client. Nothing more of the instance is told, until it is subscribed anew.

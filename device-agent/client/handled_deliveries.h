@@ -16,16 +16,16 @@ namespace bellwire::agent {
 // The deliveries that an app handled last: an agent that was killed before it wrote an
 // acknowledgement to its disk delivers again what the app has already handled.
 //
-// A delivery is known by its delivery id and its message id: an agent whose state was put back to an older one
-// may give a delivery id to another message. A gap has no message id, and counts for its inbox only.
-// Thread-compatible.
+// A delivery is known by its delivery id and its message id: an agent whose state was put back to
+// an older one may give a delivery id to another message. A gap has no message id, and counts for
+// its inbox only. Thread-compatible.
 class HandledDeliveries {
  public:
   // The agent says which inbox its delivery ids belong to (HelloOk.inbox_id).
   void Enter(absl::string_view inbox_id) { inbox_id_ = std::string(inbox_id); }
 
-  // A message comes, or a gap (no message id). True: the app has handled it. False: it is given to the app, and
-  // Handle says when that has handled it.
+  // A message comes, or a gap (no message id). True: the app has handled it. False: it is given to
+  // the app, and Handle says when that has handled it.
   bool Give(uint64_t delivery_id, absl::string_view message_id) {
     // Nobody's message id begins with '/'.
     std::string name = message_id.empty() ? "/" + inbox_id_ : std::string(message_id);

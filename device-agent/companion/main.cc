@@ -44,8 +44,8 @@ It runs once per logged-in user, as that user, and speaks to the phone's bellwir
 that knows nothing of Bellwire. On the session bus it is a UnifiedPush distributor,
 org.unifiedpush.Distributor.bellwire: apps with UnifiedPush (those of KDE, and others) find it by
 themselves. D-Bus starts it when an app asks for it. What apps registered is in --state_dir and
-survives restarts; an app that is not running is started by D-Bus when it gets a message. For Firefox
-it is the push server, on a port of 127.0.0.1: bellwire companion firefox on.
+survives restarts; an app that is not running is started by D-Bus when it gets a message. For
+Firefox it is the push server, on a port of 127.0.0.1: bellwire companion firefox on.
 
 See who registered: bellwire agent status        More: docs/operate/companion.md)";
 

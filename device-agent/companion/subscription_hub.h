@@ -9,10 +9,10 @@
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
 
-// Where the two halves of the companion meet: the hub keeps the user's subscriptions, on disk and at
-// the agent; a front (UnifiedPush on D-Bus, the WebSocket for browsers) speaks to the software that
-// they are for. One thread, the companion's io_context; the hub calls fronts from its own turns of
-// that loop, never from inside a call of theirs.
+// Where the two halves of the companion meet: the hub keeps the user's subscriptions, on disk and
+// at the agent; a front (UnifiedPush on D-Bus, the WebSocket for browsers) speaks to the software
+// that they are for. One thread, the companion's io_context; the hub calls fronts from its own
+// turns of that loop, never from inside a call of theirs.
 namespace bellwire::companion {
 
 // One message of one subscription.
@@ -38,7 +38,8 @@ struct Message {
 // A subscription as the hub keeps it on disk.
 struct Subscription {
   // Its name: the front's prefix, then 1 to 200 bytes of UTF-8 of the front's choice. A name is
-  // never used again after Unsubscribe: late words about the old one would be taken for the new one's.
+  // never used again after Unsubscribe: late words about the old one would be taken for the new
+  // one's.
   std::string instance;
   // Whose it is, such as "org.kde.tokodon" or "firefox https://mail.example": 1 to 256 bytes. The
   // agent bounds the subscriptions of one owner.
@@ -81,20 +82,20 @@ class SubscriptionHub {
   virtual ~SubscriptionHub() = default;
 
   // From now on `front` is told of every instance that begins with `prefix` ("up:", "push:"); what
-  // came for them before waits until then. Once per prefix. `front` must outlive the hub's loop or be
-  // detached with nullptr.
+  // came for them before waits until then. Once per prefix. `front` must outlive the hub's loop or
+  // be detached with nullptr.
   virtual void Attach(const std::string& prefix, SubscriptionFront* front) = 0;
 
   // Notes the subscription on disk and asks the agent for its endpoint; OnEndpoint or OnError
-  // follows, and where the endpoint is known from before, OnEndpoint without asking anyone. Saying it
-  // again for one that lives replaces its note. `subscription.endpoint` is ignored.
+  // follows, and where the endpoint is known from before, OnEndpoint without asking anyone. Saying
+  // it again for one that lives replaces its note. `subscription.endpoint` is ignored.
   //   INVALID_ARGUMENT     a field breaks its bounds, or the key of a living subscription changes
   //   RESOURCE_EXHAUSTED   TOO_MANY_SUBSCRIPTIONS (the bounds below), DISK_FULL
   //   others               the disk fails
   virtual absl::Status Subscribe(const Subscription& subscription) = 0;
   // Notes on disk that it shall die, and sees to it at the agent, also after restarts;
-  // OnUnsubscribed follows. From the return on, Find and List don't know it and none of its messages
-  // comes. OK for one that is not there (without OnUnsubscribed).
+  // OnUnsubscribed follows. From the return on, Find and List don't know it and none of its
+  // messages comes. OK for one that is not there (without OnUnsubscribed).
   virtual absl::Status Unsubscribe(const std::string& instance) = 0;
   // The software has the message for good: the agent forgets it.
   virtual void Ack(const std::string& instance, uint64_t delivery_id) = 0;

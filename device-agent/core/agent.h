@@ -27,8 +27,8 @@ struct AgentOptions {
   std::string pin_sha256_hex;
   // The name that the server's certificate must carry. Default: the host of the address dialled.
   std::string server_name;
-  // Holds device.key, inbox.db and what was learned about networks, networks.state; made (0700) if it
-  // is not there. Required.
+  // Holds device.key, inbox.db and what was learned about networks, networks.state; made (0700) if
+  // it is not there. Required.
   std::string state_dir;
   // Where apps connect. Required. A stale socket file is replaced.
   std::string socket_path;
@@ -36,17 +36,18 @@ struct AgentOptions {
   mode_t socket_mode = 0666;
   // Who may use which app id (app_policy.h). Empty: everybody may use every one.
   std::string policy_path;
-  // A program that starts an app which is not running and has messages (hook_runner.h). Empty: apps are not
-  // started, and get their messages when they connect.
+  // A program that starts an app which is not running and has messages (hook_runner.h). Empty: apps
+  // are not started, and get their messages when they connect.
   std::string start_app_hook;
-  // How long the connection may be silent before a heartbeat; kept within the server's bounds. Default:
-  // learned, network by network (docs/internals/heartbeat.md).
+  // How long the connection may be silent before a heartbeat; kept within the server's bounds.
+  // Default: learned, network by network (docs/internals/heartbeat.md).
   std::optional<absl::Duration> heartbeat_interval;
-  // Whether the server is told, without naming it, how long silence a network allows, and asked what others
-  // learned there.
+  // Whether the server is told, without naming it, how long silence a network allows, and asked
+  // what others learned there.
   bool share_networks = true;
-  // Called on the agent's thread at least so often while it is well: `WATCHDOG=1`. It goes along with wakes that
-  // happen anyway, and needs one of its own only if there is none within half of the time. Infinite: never.
+  // Called on the agent's thread at least so often while it is well: `WATCHDOG=1`. It goes along
+  // with wakes that happen anyway, and needs one of its own only if there is none within half of
+  // the time. Infinite: never.
   absl::Duration watchdog_interval = absl::InfiniteDuration();
   std::function<void()> watchdog;
   // The longest wait between two attempts to reach a server. The default spares a server that comes
@@ -78,9 +79,9 @@ class Agent {
   // Makes Run() return soon; nothing acknowledged is lost. Thread-safe.
   virtual void Stop() = 0;
 
-  // Reads the file of authorities again, for the next connection to a server, and the policy; logs what
-  // came of it. The connection to the server goes on, and so do those of apps that the policy still
-  // allows. A file that is no good changes nothing. Thread-safe.
+  // Reads the file of authorities again, for the next connection to a server, and the policy; logs
+  // what came of it. The connection to the server goes on, and so do those of apps that the policy
+  // still allows. A file that is no good changes nothing. Thread-safe.
   virtual void Reload() = 0;
 
   // What it has counted. Asks the agent's thread while Run() is running, and adds nothing if that

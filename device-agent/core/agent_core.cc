@@ -242,8 +242,8 @@ void AgentCore::OnLoginNumberSeen(uint64_t number) {
     LogError("login_number_absurd", {{"number", number}});
     return;
   }
-  // A login that was refused for its number: this state is older than what logged in with that one. What the inbox
-  // gave out since it does not know.
+  // A login that was refused for its number: this state is older than what logged in with that one.
+  // What the inbox gave out since it does not know.
   const bool is_older =
       number > inbox_->login_number() && link_.state() != ServerLink::State::kReady;
   absl::Status status = inbox_->RaiseLoginNumber(number);

@@ -57,24 +57,24 @@ class AgentCore final : private ServerLink::Owner,
     absl::AnyInvocable<std::unique_ptr<net::Stream>(const std::string& address)> dial;
     // What is known about the network, if anything is. Outlives the core.
     const NetworkMonitor* network = nullptr;
-    // Makes the timer that beats and reconnects wait for: one that wakes a sleeping phone, where there
-    // is such a thing. Null: the loop's.
+    // Makes the timer that beats and reconnects wait for: one that wakes a sleeping phone, where
+    // there is such a thing. Null: the loop's.
     absl::AnyInvocable<std::unique_ptr<net::Timer>(absl::AnyInvocable<void()> on_fire)>
         new_wakeup_timer;
     // Whom the agent runs as.
     uid_t agent_uid = 0;
     // Apps connected at a time.
     size_t max_app_connections = kMaxAppConnections;
-    // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside. False:
-    // it can't be tried. Empty: apps are not started.
+    // Starts an app that is not running and has messages; OnAppStartEnded follows, not from inside.
+    // False: it can't be tried. Empty: apps are not started.
     absl::AnyInvocable<bool(const std::string& app_id, const AppOwner& owner)> start_app;
     // Who may use which app id.
     AppPolicy policy;
-    // Takes what the system says of a network, for the heartbeat; INVALID_ARGUMENT if it makes no sense. Empty:
-    // nobody wants to know.
+    // Takes what the system says of a network, for the heartbeat; INVALID_ARGUMENT if it makes no
+    // sense. Empty: nobody wants to know.
     absl::AnyInvocable<absl::Status(const v1::SetNetwork& request)> set_network;
-    // Called whenever the phone was awake for the agent anyway: after a timer, and when the server sent
-    // something. May be empty.
+    // Called whenever the phone was awake for the agent anyway: after a timer, and when the server
+    // sent something. May be empty.
     absl::AnyInvocable<void()> on_wake;
     // See AgentOptions.
     absl::Duration reconnect_max = kReconnectMax;
@@ -179,8 +179,8 @@ class AgentCore final : private ServerLink::Owner,
   void OnInboxRenewed();
   void PumpOutbox();
   bool StartApp(const std::string& app_id);
-  // The app has messages and is not connected: it is started if that can be done. Companions are not:
-  // their users' sessions see to that.
+  // The app has messages and is not connected: it is started if that can be done. Companions are
+  // not: their users' sessions see to that.
   void WantStarted(const std::string& app_id);
   // Wants every app that has messages and is not connected to be started.
   void StartAppsInArrears();

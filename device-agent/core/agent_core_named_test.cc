@@ -1,4 +1,5 @@
-// The agent that the system tells which network it is in, on simulated streams and a simulated clock.
+// The agent that the system tells which network it is in, on simulated streams and a simulated
+// clock.
 
 #include <memory>
 #include <random>

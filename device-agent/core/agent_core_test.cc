@@ -81,7 +81,8 @@ TEST_F(AgentCoreTest, AMessageWaitsForItsApp) {
   EXPECT_FALSE(app->deliveries[0].redelivered());
 }
 
-// The simulation found it (seed 101): what had expired when its turn came was shown after what came later.
+// The simulation found it (seed 101): what had expired when its turn came was shown after what came
+// later.
 TEST_F(AgentCoreTest, WhatWasPassedOverDoesNotComeWhenTheClockIsSetBack) {
   App(kMail)->Close();
   server_.Push(1, IdOf(kMail));

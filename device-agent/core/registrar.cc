@@ -17,7 +17,8 @@ using device::v1::AppRegistered;
 
 namespace {
 
-// What an app is told whose registration the server refused. CODE_UNSPECIFIED: it may be asked again.
+// What an app is told whose registration the server refused. CODE_UNSPECIFIED: it may be asked
+// again.
 struct Refusal {
   v1::Error::Code code = v1::Error::CODE_UNSPECIFIED;
   absl::string_view message;

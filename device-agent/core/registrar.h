@@ -45,8 +45,8 @@ class Registrar {
   Registrar(const Clock* clock, Inbox* inbox, const SubscriptionNames* names,
             absl::BitGenRef random, Owner* owner);
 
-  // The app, which is `owner`'s, waits for a token; a subscription as well if it has an endpoint and
-  // is to be something else from now on. May call OnRefused from inside.
+  // The app, which is `owner`'s, waits for a token; a subscription as well if it has an endpoint
+  // and is to be something else from now on. May call OnRefused from inside.
   void Want(const std::string& app_id, const AppOwner& owner,
             std::optional<Subscription> subscription = std::nullopt);
   // It does not wait any more.
@@ -54,9 +54,10 @@ class Registrar {
   // Forgets the app (Inbox::Unregister), and whatever was asked for it.
   absl::Status Unregister(const std::string& app_id);
 
-  // A session began: also asks for the tokens that a change of server voided. `server_tag`: what the server calls
-  // the state of this device's registrations (Welcome). If it is another than that in which they were found
-  // right last, each app is registered again, which answers the token that lives. 0: the server does not say.
+  // A session began: also asks for the tokens that a change of server voided. `server_tag`: what
+  // the server calls the state of this device's registrations (Welcome). If it is another than that
+  // in which they were found right last, each app is registered again, which answers the token that
+  // lives. 0: the server does not say.
   void OnSessionStart(uint64_t server_tag);
   void OnSessionEnd();
   // Answers of the server. An error means that the session can't go on: our disk fails, or the

@@ -164,8 +164,8 @@ void ServerLink::OnNetworkChanged(bool must_reconnect) {
     case State::kLoggingIn:
       break;
   }
-  // Whether a NAT of the network before had forgotten the connection nobody will know; and the server
-  // is not to blame.
+  // Whether a NAT of the network before had forgotten the connection nobody will know; and the
+  // server is not to blame.
   const size_t address = next_address_;
   const std::string redirect = redirect_;
   Lose("the network changed", absl::ZeroDuration(), true);
@@ -201,8 +201,8 @@ void ServerLink::OnDeadline() {
   }
 }
 
-// Short intervals are for networks that die quickly: there is no sense in waiting longer for an answer
-// than for the next beat. And after a suspend one wants to know.
+// Short intervals are for networks that die quickly: there is no sense in waiting longer for an
+// answer than for the next beat. And after a suspend one wants to know.
 absl::Duration ServerLink::probe_timeout() const {
   if (in_doubt_) return kProbeAckTimeout;
   return std::clamp<absl::Duration>(interval_, kProbeAckTimeout, kHeartbeatAckTimeout);
@@ -216,8 +216,8 @@ void ServerLink::OnBeatOverdue() {
     return Lose("a heartbeat was not answered", std::nullopt, true);
   }
   if (gave_it_time) {
-    // The path carried the beat there and the acknowledgement back: it survived the silence, and learns
-    // nothing bad from a server that hangs.
+    // The path carried the beat there and the acknowledgement back: it survived the silence, and
+    // learns nothing bad from a server that hangs.
     policy_->OnAlive(beat_silence_);
     return Lose("the server receives heartbeats and does not answer", std::nullopt, true);
   }
@@ -336,7 +336,8 @@ void ServerLink::OnGoAway(const GoAway& go_away) {
 
 void ServerLink::YieldToStranger(absl::Duration wait) {
   LogWarning("device_key_used_elsewhere", {{"server", address_}, {"what", kStrangerHasOurKey}});
-  // A server that names no wait doesn't know of logins that yield: this one would take the mailbox back.
+  // A server that names no wait doesn't know of logins that yield: this one would take the mailbox
+  // back.
   if (wait == absl::ZeroDuration()) return Lose(kStrangerHasOurKey, kReplacedWait, true);
   yields_ = true;
   claim_at_ = clock_->Boottime() + kReplacedWait;

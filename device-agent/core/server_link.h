@@ -23,9 +23,9 @@
 
 namespace bellwire::agent {
 
-// The agent's half of the device protocol (docs/reference/wire_protocol.md) as a state machine: it decides
-// when to dial, logs in, keeps the connection alive, notices when it is dead, obeys GoAway, and
-// comes back.
+// The agent's half of the device protocol (docs/reference/wire_protocol.md) as a state machine: it
+// decides when to dial, logs in, keeps the connection alive, notices when it is dead, obeys GoAway,
+// and comes back.
 //
 //   kStopped           kConnecting ──OnOpen──▶ kLoggingIn ──Welcome──▶ kReady
 //        │                  ▲  │                    │                     │
@@ -52,8 +52,8 @@ class ServerLink {
     virtual void Write(absl::string_view bytes) = 0;
     // Closes the connection (sending what was written); nothing of it is heard any more.
     virtual void HangUp() = 0;
-    // Whether the server's kernel has received all that was written: then the path is alive, and only
-    // the server is slow. nullopt: nobody can tell.
+    // Whether the server's kernel has received all that was written: then the path is alive, and
+    // only the server is slow. nullopt: nobody can tell.
     virtual std::optional<bool> PeerReceivedAll() { return std::nullopt; }
 
     // A complete, signed Login but for the heartbeat interval; its number is on disk already. An
@@ -95,11 +95,11 @@ class ServerLink {
   // The phone slept for a while that matters: whether the path lived is found out at once.
   void OnResumed();
   // The network has changed, and settled. A session that MustReconnect (network_monitor.h) is given
-  // up, and a connection that was being opened is opened anew, at once; who waits to come back needn't
-  // wait any longer, unless a server had asked for it. The back-off begins anew.
+  // up, and a connection that was being opened is opened anew, at once; who waits to come back
+  // needn't wait any longer, unless a server had asked for it. The back-off begins anew.
   void OnNetworkChanged(bool must_reconnect);
-  // The policy may see another network now than it did: it was told a name. The session goes on with what is
-  // known of that network, and the server is asked for a hint.
+  // The policy may see another network now than it did: it was told a name. The session goes on
+  // with what is known of that network, and the server is asked for a hint.
   void OnNetworkNamed();
   // The deadline is reached; early calls do nothing.
   void OnDeadline();

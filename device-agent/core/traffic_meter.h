@@ -11,8 +11,9 @@
 
 namespace bellwire::agent {
 
-// What the connection cost in the last day, from counters that only grow: keeps what they were about every
-// hour. Needs no timer of its own: it is told whenever something happened. Single-threaded.
+// What the connection cost in the last day, from counters that only grow: keeps what they were
+// about every hour. Needs no timer of its own: it is told whenever something happened.
+// Single-threaded.
 class TrafficMeter {
  public:
   using Counters = ServerLink::Counters;

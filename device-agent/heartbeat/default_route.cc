@@ -81,8 +81,8 @@ NetworkKey ParseIpv4(absl::string_view routes, absl::string_view neighbours) {
   return key;
 }
 
-// destination prefix-length source prefix-length gateway metric refcnt use flags interface, all but the
-// last hex without anything between.
+// destination prefix-length source prefix-length gateway metric refcnt use flags interface, all but
+// the last hex without anything between.
 NetworkKey ParseIpv6(absl::string_view routes) {
   NetworkKey key;
   uint32_t best_metric = UINT32_MAX;

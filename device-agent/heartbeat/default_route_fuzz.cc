@@ -1,5 +1,5 @@
-// The kernel's tables, in which a router and its neighbours have a say. An input is the three texts,
-// divided by zero bytes.
+// The kernel's tables, in which a router and its neighbours have a say. An input is the three
+// texts, divided by zero bytes.
 
 #include <cstddef>
 #include <cstdint>

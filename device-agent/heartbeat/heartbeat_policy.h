@@ -61,8 +61,8 @@ class HeartbeatPolicy {
 
   // A login is about to be sent: what it tells of the network. Nullopt: nothing.
   virtual std::optional<NetworkReport> OnLogin() { return std::nullopt; }
-  // What was learned since, or which network this is if the login did not say; for the server, once. Asked
-  // after OnReady, OnNetworkNamed and OnAlive.
+  // What was learned since, or which network this is if the login did not say; for the server,
+  // once. Asked after OnReady, OnNetworkNamed and OnAlive.
   virtual std::optional<NetworkReport> TakeReport() { return std::nullopt; }
 
   // Nullopt: it learns nothing, or there was no session yet.

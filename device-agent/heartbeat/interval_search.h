@@ -6,8 +6,9 @@
 #include "absl/time/time.h"
 #include "common/limits.h"
 
-// How the largest safe silence of one network is found; docs/internals/heartbeat.md has the reasoning and
-// what it measures. Pure functions over a small record; nothing here knows sockets or sessions.
+// How the largest safe silence of one network is found; docs/internals/heartbeat.md has the
+// reasoning and what it measures. Pure functions over a small record; nothing here knows sockets or
+// sessions.
 namespace bellwire::agent {
 
 // Intervals tried one after the other on a network that nobody knows. Few and far apart: each one

@@ -21,8 +21,8 @@ inline constexpr absl::Duration kAliveWithin = absl::Seconds(10);
 // A settled beat is welcome from this part of its interval on.
 inline constexpr double kAlignmentWindow = 7.0 / 8;
 
-// Learns, network by network, the longest silence that the path survives (docs/internals/heartbeat.md).
-// Thread-compatible.
+// Learns, network by network, the longest silence that the path survives
+// (docs/internals/heartbeat.md). Thread-compatible.
 class LearnedHeartbeat final : public HeartbeatPolicy {
  public:
   struct Options {
@@ -36,7 +36,8 @@ class LearnedHeartbeat final : public HeartbeatPolicy {
     // Takes NetworkTable::Serialize() whenever something was learned: a few times per network, and
     // then hardly ever. May be null.
     std::function<void(const std::string&)> save;
-    // Whether the server is told what was learned, for the hints that others get, and asked for hints.
+    // Whether the server is told what was learned, for the hints that others get, and asked for
+    // hints.
     bool share = true;
   };
   explicit LearnedHeartbeat(Options options);

@@ -21,18 +21,18 @@ struct NetworkKey {
   // world's routers are 192.168.1.1.
   std::string gateway;
 
-  // Names the network on this phone's disk: over the kind, the name or else the interface, and the gateway.
-  // Not over the gateway of a carrier with a name: it may be another one each time.
+  // Names the network on this phone's disk: over the kind, the name or else the interface, and the
+  // gateway. Not over the gateway of a carrier with a name: it may be another one each time.
   NetworkId Id() const;
-  // Names it to the server, which pools what devices learned: the same on every phone in it, whatever its
-  // interfaces are called.
-  //   - Over the gateway's link-layer address, of 48 bits that nobody knows who was not there, and whether
-  //     the network has a name or not.
-  //   - Where that address was made up by software (containers, hotspots, routers that stand in for each
-  //     other (VRRP)): over address and SSID.
+  // Names it to the server, which pools what devices learned: the same on every phone in it,
+  // whatever its interfaces are called.
+  //   - Over the gateway's link-layer address, of 48 bits that nobody knows who was not there, and
+  //     whether the network has a name or not.
+  //   - Where that address was made up by software (containers, hotspots, routers that stand in for
+  //     each other (VRRP)): over address and SSID.
   //   - Cellular: over the carrier's name.
-  // Nullopt: nothing about it is its own. Addresses such as 192.168.1.1 are everybody's, and so are many
-  // SSIDs.
+  // Nullopt: nothing about it is its own. Addresses such as 192.168.1.1 are everybody's, and so are
+  // many SSIDs.
   std::optional<NetworkId> SharedId() const;
 };
 

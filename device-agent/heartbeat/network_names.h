@@ -12,13 +12,13 @@
 
 namespace bellwire::agent {
 
-// What the system told about the networks that interfaces lead to: the SSID or the carrier, which an agent
-// can't find out. Names are kept as digests only. Holds the last kMaxNamedInterfaces interfaces that something
-// was said of. Pure; thread-compatible.
+// What the system told about the networks that interfaces lead to: the SSID or the carrier, which
+// an agent can't find out. Names are kept as digests only. Holds the last kMaxNamedInterfaces
+// interfaces that something was said of. Pure; thread-compatible.
 class NetworkNames {
  public:
-  // What was said of the interface before is forgotten. INVALID_ARGUMENT: the interface or the name is empty
-  // or too long (IFNAMSIZ, kMaxNetworkNameBytes), or the kind is unknown.
+  // What was said of the interface before is forgotten. INVALID_ARGUMENT: the interface or the name
+  // is empty or too long (IFNAMSIZ, kMaxNetworkNameBytes), or the kind is unknown.
   absl::Status Set(absl::string_view interface, NetworkKey::Kind kind, absl::string_view name);
   void Forget(absl::string_view interface);
 

@@ -62,14 +62,14 @@ struct InboxItem {
   std::string content;
 };
 
-// An app that the server knows on this device, or a subscription. What is called an app id here is the
-// key of either (app_key.h, subscription.h).
+// An app that the server knows on this device, or a subscription. What is called an app id here is
+// the key of either (app_key.h, subscription.h).
 struct Registration {
   // Only they may speak for the app.
   AppOwner owner;
   uint64_t registration_id = 0;
-  // Of a subscription: its endpoint. Empty: the server that gave it is gone, and the present one has
-  // not given another yet.
+  // Of a subscription: its endpoint. Empty: the server that gave it is gone, and the present one
+  // has not given another yet.
   std::string token;
   // Of a subscription: as the server was told.
   std::optional<Subscription> subscription;
@@ -101,13 +101,13 @@ struct QueuedAppAck {
 // answers an error nothing changed, in memory neither, and it may be tried again. Errors as in
 // sqlite.h, mostly RESOURCE_EXHAUSTED DISK_FULL. Blocking; single-threaded.
 //
-// A message that was taken, or ended otherwise, is overwritten in the database; SQLite's log may still
-// hold it, and is emptied by ForgetAppAcks (which follows a heartbeat, when the phone is awake anyway),
-// by Unregister, by Open, and at the end.
+// A message that was taken, or ended otherwise, is overwritten in the database; SQLite's log may
+// still hold it, and is emptied by ForgetAppAcks (which follows a heartbeat, when the phone is
+// awake anyway), by Unregister, by Open, and at the end.
 class Inbox {
  public:
-  // Opens or makes the file. What is expired goes by the server's time (server_time.h), which `clock` carries
-  // on; it must outlive the inbox. `boot_id`: see there.
+  // Opens or makes the file. What is expired goes by the server's time (server_time.h), which
+  // `clock` carries on; it must outlive the inbox. `boot_id`: see there.
   //   DATA_LOSS DATABASE_DAMAGED  the file is damaged; the message says what to do
   //   FAILED_PRECONDITION         DATABASE_IN_USE, or DATABASE_TOO_NEW: made by a later version
   static absl::StatusOr<std::unique_ptr<Inbox>> Open(const std::string& path, const Clock* clock,
@@ -116,8 +116,8 @@ class Inbox {
 
   // Names this inbox: as long as it stays the same, delivery ids mean the same messages. 16 bytes.
   const std::string& inbox_id() const { return state_.inbox_id; }
-  // This inbox is known to be a copy of an older state of it: what it is going to give out under its next
-  // delivery ids is not what was given out under them before. It gets another id.
+  // This inbox is known to be a copy of an older state of it: what it is going to give out under
+  // its next delivery ids is not what was given out under them before. It gets another id.
   absl::Status RenewInboxId();
 
   // --- Time.
@@ -145,9 +145,10 @@ class Inbox {
   // The server's mailbox, and what is settled in it. A mailbox other than the one known voids every
   // sequence number and every token; true then.
   //
-  // `acked_up_to_seq`: the greatest that this device ever acknowledged, as the server says; 0: it does not. If
-  // this inbox has not seen it, it is an older state that was put back. It gets another inbox_id, and each app a
-  // gap notice, because the messages in between may have gone with the newer state.
+  // `acked_up_to_seq`: the greatest that this device ever acknowledged, as the server says; 0: it
+  // does not. If this inbox has not seen it, it is an older state that was put back. It gets
+  // another inbox_id, and each app a gap notice, because the messages in between may have gone with
+  // the newer state.
   absl::StatusOr<bool> EnterMailbox(const MailboxId& mailbox_id, uint64_t settled_seq,
                                     uint64_t acked_up_to_seq = 0);
 
@@ -168,18 +169,20 @@ class Inbox {
   // are stay until DropExpired.
   absl::StatusOr<std::vector<InboxItem>> Items(absl::string_view app_id, uint64_t after,
                                                size_t limit) const;
-  // The app is connected and takes what there is for it. What there is, and what comes until Release, is
-  // noted on the disk as given: a killed agent must not say RECALLED of what an app may have.
+  // The app is connected and takes what there is for it. What there is, and what comes until
+  // Release, is noted on the disk as given: a killed agent must not say RECALLED of what an app may
+  // have.
   void Attach(absl::string_view app_id);
   // The app's present connection was given everything up to `delivery_id`: none of that is recalled
-  // any more, because the app may have it; and until Release none is collapsed or dropped, because it
-  // may be looking at it.
+  // any more, because the app may have it; and until Release none is collapsed or dropped, because
+  // it may be looking at it.
   void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
   // Separate runs of sequence numbers that were seen.
   size_t seen_ranges() const { return state_.seen.size(); }
-  // Ends what expired before now, except what the app may be looking at; whether there was anything.
+  // Ends what expired before now, except what the app may be looking at; whether there was
+  // anything.
   absl::StatusOr<bool> DropExpired();
 
   // --- Registrations. ---
@@ -194,8 +197,8 @@ class Inbox {
   absl::Status Register(absl::string_view app_id, const Registration& registration);
   // The server does not know the app any more: the token is void. The owner and what waits stay.
   absl::Status VoidToken(absl::string_view app_id);
-  // Forgets the app and what waits for it, and notes that the server is to be told. So it notes of a
-  // subscription that is not known here, because the server may have registered it without our
+  // Forgets the app and what waits for it, and notes that the server is to be told. So it notes of
+  // a subscription that is not known here, because the server may have registered it without our
   // hearing of it; as long as fewer than kMaxSubscriptions are to be told.
   absl::Status Unregister(absl::string_view app_id);
   // Apps that the server is still to be told about.
@@ -208,8 +211,8 @@ class Inbox {
   // The server has removed the app.
   absl::Status FinishRemoval(absl::string_view app_id);
 
-  // What the server called the state of this device's registrations when all of them here were as there. 0:
-  // never told.
+  // What the server called the state of this device's registrations when all of them here were as
+  // there. 0: never told.
   uint64_t registrations_tag() const { return state_.registrations_tag; }
   absl::Status SetRegistrationsTag(uint64_t tag);
 

@@ -84,8 +84,8 @@ PRAGMA user_version = 2;
 COMMIT;
 )";
 
-// From version 2, which knew no subscriptions and nothing of what a payload is. Columns come last, in
-// the order of kSchema.
+// From version 2, which knew no subscriptions and nothing of what a payload is. Columns come last,
+// in the order of kSchema.
 constexpr char kAddSubscriptions[] = R"(
 BEGIN IMMEDIATE;
 ALTER TABLE apps ADD COLUMN subscriber TEXT NOT NULL DEFAULT '';
@@ -97,9 +97,9 @@ PRAGMA user_version = 3;
 COMMIT;
 )";
 
-// From version 3, in which an app id was one user's only. Apps get the keys of app_key.h. The server
-// knows their registrations without an owner, and they keep that: a token must not change with an
-// update. Whose a removal was nobody knows any more, and nobody needs to.
+// From version 3, in which an app id was one user's only. Apps get the keys of app_key.h. The
+// server knows their registrations without an owner, and they keep that: a token must not change
+// with an update. Whose a removal was nobody knows any more, and nobody needs to.
 constexpr char kAddAppKeys[] = R"(
 BEGIN IMMEDIATE;
 ALTER TABLE apps ADD COLUMN server_owner BLOB NOT NULL DEFAULT x'';

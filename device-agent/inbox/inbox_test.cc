@@ -147,7 +147,8 @@ class GoneMessageTest : public InboxTest {
   // Long payloads lie in pages of their own, short ones among others.
   void ReceiveSecrets() {
     device::v1::Push long_one = Push(1);
-    long_one.set_payload(absl::StrCat(std::string(3000, 'x'), "long secret", std::string(900, 'y')));
+    long_one.set_payload(
+        absl::StrCat(std::string(3000, 'x'), "long secret", std::string(900, 'y')));
     device::v1::Push short_one = Push(2);
     short_one.set_payload("short secret");
     Receive({long_one, short_one, Push(3)});
@@ -422,7 +423,8 @@ TEST_F(InboxTest, WhatWasRecalledBeforeItCameIsNeverTaken) {
   EXPECT_EQ(AppAcks(), "2:RECALLED,3:RECALLED");
 }
 
-// RECALLED says that no app has the message. An agent that is killed right after it gave one must still know.
+// RECALLED says that no app has the message. An agent that is killed right after it gave one must
+// still know.
 TEST_F(InboxTest, WhatAnAppMayHaveBeenGivenIsNotRecalledAfterAKill) {
   auto recall = [](uint64_t n) {
     device::v1::Recall recall;

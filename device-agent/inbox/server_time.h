@@ -10,25 +10,25 @@
 
 namespace bellwire::agent {
 
-// The server's wall time. Messages expire by it, because their ttl was reckoned by it: a phone's own clock may
-// be minutes off, and jump. The server tells its time with each Welcome; from then on the phone's boot time
-// carries it on, which never jumps and goes on while the phone is suspended.
+// The server's wall time. Messages expire by it, because their ttl was reckoned by it: a phone's
+// own clock may be minutes off, and jump. The server tells its time with each Welcome; from then on
+// the phone's boot time carries it on, which never jumps and goes on while the phone is suspended.
 //
-// Before the first Welcome the best that is known counts: the time told in an earlier life of the agent if the
-// phone has not been booted since, else the phone's clock less what it was off by then, else the phone's
-// clock. Pure; thread-compatible.
+// Before the first Welcome the best that is known counts: the time told in an earlier life of the
+// agent if the phone has not been booted since, else the phone's clock less what it was off by
+// then, else the phone's clock. Pure; thread-compatible.
 class ServerTime {
  public:
-  // `boot_id` names this boot of the phone; empty: not known, and every life of the agent counts as one.
-  // `clock` must outlive it.
+  // `boot_id` names this boot of the phone; empty: not known, and every life of the agent counts as
+  // one. `clock` must outlive it.
   ServerTime(const Clock* clock, std::string boot_id);
 
   // The server says that it is `now` there.
   void Set(absl::Time now);
   absl::Time Now() const;
 
-  // What a later life of the agent is to know: a line of text. It changes with every call, but for less than
-  // kWorthSaving it says the same.
+  // What a later life of the agent is to know: a line of text. It changes with every call, but for
+  // less than kWorthSaving it says the same.
   std::string Save() const;
   // What Save answered in an earlier life. Anything else is ignored.
   void Restore(absl::string_view saved);

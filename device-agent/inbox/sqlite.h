@@ -67,8 +67,8 @@ class Statement {
 
 class Database {
  public:
-  // Opens or creates (0600) the file, in WAL mode with every commit synced, for this process alone. What
-  // is deleted is overwritten with zeros.
+  // Opens or creates (0600) the file, in WAL mode with every commit synced, for this process alone.
+  // What is deleted is overwritten with zeros.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path);
   // REQUIRES: no Statement of it lives any more.
   ~Database();
@@ -79,8 +79,8 @@ class Database {
   absl::Status Execute(const char* sql);
   absl::StatusOr<Statement> Prepare(absl::string_view sql);
 
-  // Moves the log (the -wal file) into the database and cuts it to nothing: until then it may hold what
-  // was deleted meanwhile. Costs a sync of the database.
+  // Moves the log (the -wal file) into the database and cuts it to nothing: until then it may hold
+  // what was deleted meanwhile. Costs a sync of the database.
   absl::Status EmptyLog();
 
   int64_t last_insert_rowid() const;

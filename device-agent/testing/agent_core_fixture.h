@@ -27,8 +27,8 @@ inline constexpr uid_t kAgentUid = 900;
 inline constexpr uid_t kUser = 1000;
 inline constexpr absl::Duration kSoon = absl::Seconds(1);
 
-// The whole agent but for real sockets: a fake connector and fake apps over simulated streams. Time is
-// simulated; the inbox is a file.
+// The whole agent but for real sockets: a fake connector and fake apps over simulated streams. Time
+// is simulated; the inbox is a file.
 class AgentCoreFixture : public testing::Test {
  protected:
   AgentCoreFixture() {

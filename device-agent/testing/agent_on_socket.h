@@ -90,8 +90,8 @@ class AgentOnSocket : public testing::Test {
     return text.str();
   }
 
-  // What the agent says to a process of another user that says `bytes`: the first `enough` frames, or all
-  // until it has nothing more to say. Nullopt: no process here may become another user.
+  // What the agent says to a process of another user that says `bytes`: the first `enough` frames,
+  // or all until it has nothing more to say. Nullopt: no process here may become another user.
   std::optional<std::vector<v1::AgentFrame>> TalkAs(uid_t uid, const std::string& bytes,
                                                     size_t enough = SIZE_MAX) {
     int pipe_fds[2];

@@ -88,8 +88,8 @@ class FakeConnector final : public net::Stream::Delegate {
     return absl::StrCat("token-", app_id, "-", generation_);
   }
 
-  // What stands for the app id in RegistrationIdOf, TokenOf and app_requests: it itself for the first
-  // owner of it, "APP_ID@2" for the second.
+  // What stands for the app id in RegistrationIdOf, TokenOf and app_requests: it itself for the
+  // first owner of it, "APP_ID@2" for the second.
   std::string AppOf(const std::string& app_id, const std::string& owner) {
     std::vector<std::string>& owners = owners_[app_id];
     const auto known = std::find(owners.begin(), owners.end(), owner);

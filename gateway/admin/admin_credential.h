@@ -18,20 +18,20 @@
 
 namespace bellwire::gateway {
 
-// Who may administer: the admin token of a server, which is an owner's, and the administrators in a file
-// (administrators.h); and the brake on those who guess.
+// Who may administer: the admin token of a server, which is an owner's, and the administrators in a
+// file (administrators.h); and the brake on those who guess.
 //
 // A right token is always taken, however many wrong ones come: nobody can lock an administrator
-// out. A wrong token costs a few comparisons; kMaxWrongAdminTokens in a row are answered and logged,
-// and then one per kWrongAdminTokenInterval. The others are told to wait, and only counted. The
-// token itself is what makes guessing hopeless: `bellwire init` makes one of 256 random bits.
+// out. A wrong token costs a few comparisons; kMaxWrongAdminTokens in a row are answered and
+// logged, and then one per kWrongAdminTokenInterval. The others are told to wait, and only counted.
+// The token itself is what makes guessing hopeless: `bellwire init` makes one of 256 random bits.
 //
-// The file is looked at with each call and read again when it has changed. One that can't be read, or
-// is malformed, has nobody in it, and the log says so. Thread-safe.
+// The file is looked at with each call and read again when it has changed. One that can't be read,
+// or is malformed, has nobody in it, and the log says so. Thread-safe.
 class AdminCredential {
  public:
-  // REQUIRES: `token` is not empty. None: nobody has it. `administrators_path`: empty, there is no such
-  // file. `clock` outlives this.
+  // REQUIRES: `token` is not empty. None: nobody has it. `administrators_path`: empty, there is no
+  // such file. `clock` outlives this.
   AdminCredential(const std::optional<std::string>& token, const Clock* clock,
                   std::string administrators_path = "");
   AdminCredential(const AdminCredential&) = delete;

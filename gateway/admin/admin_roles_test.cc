@@ -1,4 +1,5 @@
-// Every kind of administrator against every method of the admin API, and what the audit log says of it.
+// Every kind of administrator against every method of the admin API, and what the audit log says of
+// it.
 
 #include <filesystem>
 #include <iostream>

@@ -20,10 +20,10 @@
 
 namespace bellwire::gateway {
 
-// bellwire.admin.v1, AdminService and BackupService: checks who calls by a call's metadata, notes in the audit
-// log what is to be changed, checks the request, makes ids, key pairs and access tokens, and leaves the rest to the registry. For
-// the registry an alias is a key (admin.proto, Key); here the two are told apart. Thread-safe;
-// outlives its calls.
+// bellwire.admin.v1, AdminService and BackupService: checks who calls by a call's metadata, notes
+// in the audit log what is to be changed, checks the request, makes ids, key pairs and access
+// tokens, and leaves the rest to the registry. For the registry an alias is a key (admin.proto,
+// Key); here the two are told apart. Thread-safe; outlives its calls.
 class AdminService {
  public:
   // None is owned. They outlive the service, and its calls.
@@ -45,12 +45,12 @@ class AdminService {
   template <typename Request, typename Response>
   using Call = std::shared_ptr<UnaryHandle<Request, Response>>;
 
-  // A method, such as "AdminService/CreateTeam", of which `serve` gets the calls of administrators that
-  // have this role or a greater one. The others are answered
+  // A method, such as "AdminService/CreateTeam", of which `serve` gets the calls of administrators
+  // that have this role or a greater one. The others are answered
   //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL · those of AdminCredential
   //   PERMISSION_DENIED ADMIN_ROLE
-  // What needs more than kReadOnly changes something: it is in the audit log before it is done, and its
-  // outcome behind it. If it can't be, nothing is done:
+  // What needs more than kReadOnly changes something: it is in the audit log before it is done, and
+  // its outcome behind it. If it can't be, nothing is done:
   //   UNAVAILABLE AUDIT_NOT_WRITTEN · RESOURCE_EXHAUSTED OVERLOADED
   template <typename Request, typename Response>
   void Add(MethodTable* methods, absl::string_view name, AdminRole role,

@@ -15,7 +15,8 @@
 //
 //   NAME ROLE SHA256-OF-THE-TOKEN
 //
-// A `#` begins a comment. `bellwire admin` writes it; a gateway takes changes up with the next call.
+// A `#` begins a comment. `bellwire admin` writes it; a gateway takes changes up with the next
+// call.
 namespace bellwire::gateway {
 
 inline constexpr size_t kMaxAdministrators = 256;

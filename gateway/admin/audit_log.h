@@ -19,10 +19,11 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 
-// Who did what to a server, with which outcome: DATA_DIR/audit.log, a JSON object a line, only ever appended
-// to. Each line holds the hash of the line before it and its own, so that a line that was changed, taken out
-// or put in shows. What was cut off at the end shows only to whoever knows the last hash from elsewhere:
-// every line's number and hash are in the server's log as well. docs/operate/security.md describes the file.
+// Who did what to a server, with which outcome: DATA_DIR/audit.log, a JSON object a line, only ever
+// appended to. Each line holds the hash of the line before it and its own, so that a line that was
+// changed, taken out or put in shows. What was cut off at the end shows only to whoever knows the
+// last hash from elsewhere: every line's number and hash are in the server's log as well.
+// docs/operate/security.md describes the file.
 namespace bellwire::gateway {
 
 // Administrators change things by hand; a script that waits for no answer is told to.
@@ -58,10 +59,10 @@ struct AuditEntry {
   AuditRecord record;
 };
 
-// Appends a record and syncs it; several processes may do so. A file that root makes belongs to whom its
-// directory belongs to. Blocking; thread-safe.
-//   UNAVAILABLE AUDIT_NOT_WRITTEN: it is not in the file, or maybe half of it, which the next one marks
-//   DATA_LOSS AUDIT_DAMAGED: the last line is none of ours
+// Appends a record and syncs it; several processes may do so. A file that root makes belongs to
+// whom its directory belongs to. Blocking; thread-safe.
+//   UNAVAILABLE AUDIT_NOT_WRITTEN: it is not in the file, or maybe half of it, which the next one
+//   marks DATA_LOSS AUDIT_DAMAGED: the last line is none of ours
 absl::StatusOr<AuditEntry> AppendToAuditLog(const std::string& path, const AuditRecord& record,
                                             absl::Time now);
 

@@ -6,7 +6,8 @@
 
 #include "absl/strings/string_view.h"
 
-// Access tokens: one line that a person pastes where a JWT would be too much, such as a curl command.
+// Access tokens: one line that a person pastes where a JWT would be too much, such as a curl
+// command.
 //
 //   bw_ KEY_ID SECRET      "bw_", 10 and 32 characters of [a-z2-7], nothing between them
 //

@@ -35,9 +35,9 @@ struct ProviderIdentity {
   }
 };
 
-// Tells by its JWT, or by its access token, which team calls. A JWT that was verified is remembered by its hash until it
-// expires or its key is due to be looked up again, so that a provider that sends a lot with one JWT
-// costs one ECDSA verification every kKeyFreshness.
+// Tells by its JWT, or by its access token, which team calls. A JWT that was verified is remembered
+// by its hash until it expires or its key is due to be looked up again, so that a provider that
+// sends a lot with one JWT costs one ECDSA verification every kKeyFreshness.
 //
 // Thread-safe. Must outlive its callbacks; touches nothing of itself after a callback.
 class Authenticator {

@@ -20,13 +20,13 @@
 
 namespace bellwire::gateway {
 
-// A key is looked up again when it is this old: a revocation bites within that time, and the call to
-// the registry, at every gateway and on every open stream. Shorter costs a look-up more often for each
-// key that is in use.
+// A key is looked up again when it is this old: a revocation bites within that time, and the call
+// to the registry, at every gateway and on every open stream. Shorter costs a look-up more often
+// for each key that is in use.
 inline constexpr absl::Duration kKeyFreshness = absl::Seconds(4);
 
-// A team's key of whatever kind, as the registry knew it less than kKeyFreshness ago. The fields that its
-// kind doesn't have are empty (admin.proto, Key).
+// A team's key of whatever kind, as the registry knew it less than kKeyFreshness ago. The fields
+// that its kind doesn't have are empty (admin.proto, Key).
 struct KnownKey {
   admin::v1::Key::Kind kind = admin::v1::Key::SIGNING;
   std::string team_id;
@@ -39,9 +39,10 @@ struct KnownKey {
   MonotonicTime fresh_until;
 };
 
-// Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kKeyFreshness, counted from
-// when the fetch began: a key that is revoked is refused at most that long after. Ids that are no
-// key are remembered too, apart and shortly. However many ask, one fetch per id is in flight.
+// Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kKeyFreshness,
+// counted from when the fetch began: a key that is revoked is refused at most that long after. Ids
+// that are no key are remembered too, apart and shortly. However many ask, one fetch per id is in
+// flight.
 //
 // Anybody can make up key ids. An id that was a key before is fetched again whatever else is being
 // fetched: it is only the others that share kMaxKeyFetches, and their calls kMaxKeyWaiters.
@@ -52,7 +53,8 @@ class KeyCache {
   // Called exactly once, on any thread, possibly before Get returns. Errors:
   //   UNAUTHENTICATED BAD_CREDENTIAL: no such key, or it was revoked
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the registry does not answer
-  //   RESOURCE_EXHAUSTED OVERLOADED: the id was no key so far and kMaxKeyFetches of that kind are in
+  //   RESOURCE_EXHAUSTED OVERLOADED: the id was no key so far and kMaxKeyFetches of that kind are
+  //   in
   //     flight; or kMaxKeyWaiters wait for ids of its kind
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const KnownKey>>) &&>;
 

@@ -32,8 +32,8 @@ struct Method {
   bool open_to_all = false;
 };
 
-// The methods of services by their paths, such as "/bellwire.push.v1.PushService/Send". Filled before
-// it is used, and never changed then.
+// The methods of services by their paths, such as "/bellwire.push.v1.PushService/Send". Filled
+// before it is used, and never changed then.
 class MethodTable {
  public:
   void Add(absl::string_view path, Method method) {

@@ -47,8 +47,8 @@ class UnaryHandle final : public std::enable_shared_from_this<UnaryHandle<Reques
   // As RpcCall::InTurn.
   void InTurn(absl::AnyInvocable<void() &&> task) { call_->InTurn(std::move(task)); }
 
-  // Called with the answer, right before it is sent; or with why there is none. At most once, and before
-  // Finish.
+  // Called with the answer, right before it is sent; or with why there is none. At most once, and
+  // before Finish.
   void OnFinish(absl::AnyInvocable<void(const absl::StatusOr<Response>& response) &&> on_finish) {
     on_finish_ = std::move(on_finish);
   }

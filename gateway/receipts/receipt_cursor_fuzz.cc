@@ -1,4 +1,5 @@
-// A provider gives back a cursor that it was given, or anything else. What is taken has one spelling.
+// A provider gives back a cursor that it was given, or anything else. What is taken has one
+// spelling.
 
 #include <cstddef>
 #include <cstdint>

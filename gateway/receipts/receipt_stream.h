@@ -21,13 +21,15 @@
 
 namespace bellwire::gateway {
 
-// One WatchReceipts call: reads a piece of the team's feed, writes its receipts one at a time, reads the
-// next. It holds one piece and reads only when that is written, so a watcher that doesn't read costs a
-// piece of memory and asks nothing of the registry; at the end of the feed the registry lets it wait.
+// One WatchReceipts call: reads a piece of the team's feed, writes its receipts one at a time,
+// reads the next. It holds one piece and reads only when that is written, so a watcher that doesn't
+// read costs a piece of memory and asks nothing of the registry; at the end of the feed the
+// registry lets it wait.
 //
-// It ends when the JWT expired or its key was revoked (UNAUTHENTICATED), the cursor is bad or too old, the
-// registry can't answer, the server drains (SHUTTING_DOWN), or the client is gone. The client goes on from
-// its last cursor. It doesn't begin if the team has kMaxReceiptStreamsPerTeam (QUOTA_EXCEEDED).
+// It ends when the JWT expired or its key was revoked (UNAUTHENTICATED), the cursor is bad or too
+// old, the registry can't answer, the server drains (SHUTTING_DOWN), or the client is gone. The
+// client goes on from its last cursor. It doesn't begin if the team has kMaxReceiptStreamsPerTeam
+// (QUOTA_EXCEEDED).
 //
 // Lives as long as somebody owes it a callback. Thread-safe inside.
 class ReceiptStream final : public DrainSignal::Listener,

@@ -36,8 +36,8 @@ class ReceiptStreamTest : public ::testing::Test {
     };
   }
 
-  // A feed of `end_` receipts of one message. At its end the registry gives up, with reason END, after
-  // `empty_answers_` waits.
+  // A feed of `end_` receipts of one message. At its end the registry gives up, with reason END,
+  // after `empty_answers_` waits.
   absl::StatusOr<ReadReceiptsResponse> Answer(const ReadReceiptsRequest& request) {
     EXPECT_EQ(request.team_id(), TestGateway::kTeam);
     ReadReceiptsResponse response;
@@ -185,7 +185,8 @@ TEST_F(ReceiptStreamTest, WithoutACredentialItEndsAtOnce) {
   EXPECT_EQ(ErrorReason(End()), "MISSING_CREDENTIAL");
 }
 
-// Before, the key was asked for every 30 s, and the wait for a receipt could begin just before that.
+// Before, the key was asked for every 30 s, and the wait for a receipt could begin just before
+// that.
 TEST_F(ReceiptStreamTest, ARevocationEndsItWithinFiveSecondsThoughNothingHappens) {
   static_assert(kKeyFreshness < absl::Seconds(5));
   SetEnd(7);

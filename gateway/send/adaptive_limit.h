@@ -16,11 +16,12 @@ namespace bellwire::gateway {
 // `target`: under overload the rest is refused at once instead of waiting in a queue that only
 // makes every answer late.
 //
-// Looks at windows of time. If even the fastest answer of a window took longer than `target`, a queue
-// stands before the server, which then works at its capacity; Little's law gives how many calls
-// under way fill that capacity with a wait of `target`, and that becomes the limit. The fastest
-// answer, because one slow sync makes most of a window's answers late, and no standing queue
-// (CoDel, RFC 8289, section 4.2). Without a standing queue the limit grows by a quarter a window.
+// Looks at windows of time. If even the fastest answer of a window took longer than `target`, a
+// queue stands before the server, which then works at its capacity; Little's law gives how many
+// calls under way fill that capacity with a wait of `target`, and that becomes the limit. The
+// fastest answer, because one slow sync makes most of a window's answers late, and no standing
+// queue (CoDel, RFC 8289, section 4.2). Without a standing queue the limit grows by a quarter a
+// window.
 //
 // Thread-safe.
 class AdaptiveLimit {

@@ -15,8 +15,8 @@ namespace {
 
 constexpr absl::Duration kStep = absl::Milliseconds(1);
 
-// A server that serves at most so many calls a second, first come, first served, and calls that come
-// at a steady rate, whatever becomes of them.
+// A server that serves at most so many calls a second, first come, first served, and calls that
+// come at a steady rate, whatever becomes of them.
 class Overload {
  public:
   struct Result {

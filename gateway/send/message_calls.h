@@ -15,8 +15,8 @@
 
 namespace bellwire::gateway {
 
-// GetMessage and Recall behind their authentication: opens the token and asks the registry. They take
-// places beside the team's Sends (SendEngine::calls).
+// GetMessage and Recall behind their authentication: opens the token and asks the registry. They
+// take places beside the team's Sends (SendEngine::calls).
 //
 // Thread-safe, never blocks. Touches nothing of itself once a call has been made.
 class MessageCalls {
@@ -31,8 +31,8 @@ class MessageCalls {
   template <typename Response>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
-  // A subscription's sender may ask about each message whose name it was given. Besides the errors of
-  // push.proto: RECEIPTS_OFF, the subscription does not tell.
+  // A subscription's sender may ask about each message whose name it was given. Besides the errors
+  // of push.proto: RECEIPTS_OFF, the subscription does not tell.
   void GetMessage(const Sender& sender, const push::v1::GetMessageRequest& request,
                   Done<push::v1::GetMessageResponse> done) const;
   void Recall(const Sender& sender, const push::v1::RecallRequest& request,

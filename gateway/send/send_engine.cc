@@ -166,8 +166,8 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   }
 
   append.set_validate_only(request.validate_only());
-  // A generated id is new: this engine appends a message once and never repeats the call. A caller that
-  // gets no answer retries, and its retry gets a new id.
+  // A generated id is new: this engine appends a message once and never repeats the call. A caller
+  // that gets no answer retries, and its retry gets a new id.
   append.set_message_id_is_new(!valid->message_id.has_value());
   if (send->now_or_never) append.set_waiter(waiter_);
   options_.mailboxes->Append(

@@ -27,8 +27,9 @@ namespace bellwire::gateway {
 
 // The one way of a message through a gateway, whether it came by Send, SendBatch or SendStream:
 //   admit → validate → open the token → Append at the registry → answer.
-// The answer is OK only after the registry has made the message durable. The registry hands it over.
-// The Append of a ttl-zero message waits there for the device: its answer says how the message ended.
+// The answer is OK only after the registry has made the message durable. The registry hands it
+// over. The Append of a ttl-zero message waits there for the device: its answer says how the
+// message ended.
 //
 // Thread-safe, never blocks. Must outlive its callbacks; touches nothing of itself after one.
 class SendEngine {
@@ -38,7 +39,8 @@ class SendEngine {
     const TokenSealer* sealer = nullptr;
     MailboxApi* mailboxes = nullptr;
     const Clock* clock = nullptr;
-    // Calls that wait for the registry at a time, and how many of a team: as many as it serves in time.
+    // Calls that wait for the registry at a time, and how many of a team: as many as it serves in
+    // time.
     size_t max_calls = kMaxGatewaySends;
     AdaptiveLimit::Options call_limit = {};
     size_t max_now_or_never_sends = kMaxNowOrNeverSends;
@@ -60,7 +62,8 @@ class SendEngine {
 
     // What the payload is; its default: the app's own.
     internal::v1::Content content;
-    // Without a collapse key of its own: it takes the place of what was sent so and waits for the app.
+    // Without a collapse key of its own: it takes the place of what was sent so and waits for the
+    // app.
     bool newest_only = false;
     // Where a message without `content.door` came from: gRPC or JSON.
     SendDoor door = SendDoor::kGrpc;
@@ -77,8 +80,8 @@ class SendEngine {
     Send(Sender::Team(team_id), std::move(request), std::move(handling), std::move(done));
   }
 
-  // ttl-zero Sends wait no longer for their devices, and further ones don't either: each is answered as
-  // the registry says.
+  // ttl-zero Sends wait no longer for their devices, and further ones don't either: each is
+  // answered as the registry says.
   void EndWaits();
 
   // The places of calls that wait for the registry: Sends share them with a team's other calls.

@@ -281,7 +281,8 @@ TEST_F(SendEngineTest, RefusesWhatTheRegistryCantServeInTime) {
                     RetryAfter(response.status()).has_value();
     });
   };
-  // The team always has one under way. Two windows, in each of which one is served, and far too late.
+  // The team always has one under way. Two windows, in each of which one is served, and far too
+  // late.
   const std::optional<TeamPlaces::Ticket> kept = engine.calls()->TryTake(kTeam);
   for (int i = 0; i < 4; ++i) {
     send(kTeam);

@@ -13,9 +13,9 @@ class Sender {
  public:
   // The backend of a team, for its apps.
   static Sender Team(absl::string_view team_id) { return Sender(std::string(team_id), "", ""); }
-  // Somebody who knows the endpoint of a subscription. `vapid_key`: the key that was shown to be held
-  // (RFC 8292), an uncompressed P-256 point of 65 bytes; empty: none was. `endpoint`: what names a
-  // sender without a key, such as the token that is sent to.
+  // Somebody who knows the endpoint of a subscription. `vapid_key`: the key that was shown to be
+  // held (RFC 8292), an uncompressed P-256 point of 65 bytes; empty: none was. `endpoint`: what
+  // names a sender without a key, such as the token that is sent to.
   static Sender ToSubscription(std::string vapid_key, absl::string_view endpoint) {
     std::string name = vapid_key.empty() ? std::string(endpoint) : vapid_key;
     return Sender("", std::move(vapid_key), std::move(name));

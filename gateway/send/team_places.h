@@ -19,9 +19,9 @@ namespace bellwire::gateway {
 // Places that teams share, such as the calls that may be under way. Whoever is admitted holds a
 // Ticket; destroying it makes room again, on whatever path.
 //
-// Room is shared by dynamic thresholds, as in FairQueue: a team may hold as many places as are free.
-// So one team alone holds half of them, N greedy teams leave a place in N+1 free, and a team that
-// holds little is admitted whatever the others do.
+// Room is shared by dynamic thresholds, as in FairQueue: a team may hold as many places as are
+// free. So one team alone holds half of them, N greedy teams leave a place in N+1 free, and a team
+// that holds little is admitted whatever the others do.
 //
 // Where the places are before a server of unknown speed, each team has an AdaptiveLimit of its own
 // besides: a team is refused for the queue that it makes itself, and for no other's.

@@ -14,9 +14,10 @@
 
 namespace bellwire::gateway {
 
-// The contracts that a gateway uses, answered as the test says: a function per method, UNIMPLEMENTED
-// where there is none. They run one at a time, on the caller's thread, and so do the answers, unless the test
-// holds them back. Thread-safe, but set the functions before the registry is used.
+// The contracts that a gateway uses, answered as the test says: a function per method,
+// UNIMPLEMENTED where there is none. They run one at a time, on the caller's thread, and so do the
+// answers, unless the test holds them back. Thread-safe, but set the functions before the registry
+// is used.
 class FakeRegistry final : public MailboxApi,
                            public CatalogueApi,
                            public KeysApi,

@@ -25,8 +25,8 @@
 
 namespace bellwire::gateway {
 
-// What a door of the gateway stands on, without ports and threads, above a fake registry that knows one
-// team with a signing key, an access token, a service account and an alias, and accepts every
+// What a door of the gateway stands on, without ports and threads, above a fake registry that knows
+// one team with a signing key, an access token, a service account and an alias, and accepts every
 // message. Everything happens on the thread of the test.
 class TestSendPath {
  public:

@@ -18,8 +18,8 @@ namespace bellwire::gateway {
 //   condition = factor { ("&&" | "||") factor }
 //   factor    = "!" factor | "(" condition ")" | "'" TOPIC "'" "in" "topics"
 //
-// As FCM documents it, parentheses come first and the rest goes from left to right: "&&" and "||" bind
-// alike, so 'a' in topics || 'b' in topics && 'c' in topics wants c in any case.
+// As FCM documents it, parentheses come first and the rest goes from left to right: "&&" and "||"
+// bind alike, so 'a' in topics || 'b' in topics && 'c' in topics wants c in any case.
 //
 // A value; its topics are numbered in the order in which they are first named.
 class Condition {

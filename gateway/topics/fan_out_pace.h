@@ -13,8 +13,8 @@ namespace bellwire::gateway {
 //
 // As LEDBAT (RFC 6817) it measures the queue by its own calls. The fastest call of the latest
 // kBaseTime says what one takes without a queue. If the average call of a window takes little
-// longer, the limit grows by one; if it takes too long, the limit shrinks by a quarter. The queue is
-// shared, so what other gateways and Sends put into it counts as well.
+// longer, the limit grows by one; if it takes too long, the limit shrinks by a quarter. The queue
+// is shared, so what other gateways and Sends put into it counts as well.
 //
 // Pure. Not thread-safe.
 class FanOutPace {

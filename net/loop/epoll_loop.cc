@@ -61,7 +61,8 @@ EpollLoop::~EpollLoop() {
 }
 
 bool EpollLoop::holds_off_suspend() const {
-  // The kernel drops the flag without a word; it tells what it kept: "tfd: 5 events: 20000001 data: …".
+  // The kernel drops the flag without a word; it tells what it kept: "tfd: 5 events: 20000001 data:
+  // …".
   std::ifstream info(absl::StrCat("/proc/self/fdinfo/", epoll_fd_));
   std::string word;
   uint32_t events = 0;

@@ -25,9 +25,9 @@ namespace bellwire::net {
 enum class Suspend : uint8_t {
   // At any time.
   kAtAnyTime,
-  // Not between an event of a watched descriptor and the end of the turn that takes it (EPOLLWAKEUP), where
-  // that is permitted (CAP_BLOCK_SUSPEND): or else a phone that was woken for us might sleep again before we
-  // did what it was woken for.
+  // Not between an event of a watched descriptor and the end of the turn that takes it
+  // (EPOLLWAKEUP), where that is permitted (CAP_BLOCK_SUSPEND): or else a phone that was woken for
+  // us might sleep again before we did what it was woken for.
   kBetweenTurns,
 };
 
@@ -53,7 +53,8 @@ class EpollLoop final : public EventLoop {
   const Clock& clock() const override { return *clock_; }
   std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> on_fire) override;
   bool Post(absl::AnyInvocable<void() &&> task) override { return posted_->Post(std::move(task)); }
-  // Whether kBetweenTurns was asked for, is permitted, and means something to this kernel. Reads /proc.
+  // Whether kBetweenTurns was asked for, is permitted, and means something to this kernel. Reads
+  // /proc.
   bool holds_off_suspend() const;
   // For threads that may outlive the loop.
   std::shared_ptr<PostQueue> post_queue() const { return posted_; }

@@ -15,9 +15,9 @@
 
 namespace bellwire::net {
 
-// Things that belong to peers, in the order in which they came. Says whose turn it is when peers take
-// turns, and which peer has the most, so that places can be shared out fairly. Unbounded; whoever
-// fills it bounds it. Add and Remove are O(log peers). Single-threaded.
+// Things that belong to peers, in the order in which they came. Says whose turn it is when peers
+// take turns, and which peer has the most, so that places can be shared out fairly. Unbounded;
+// whoever fills it bounds it. Add and Remove are O(log peers). Single-threaded.
 template <typename T>
 class ByPeer {
   struct Group;

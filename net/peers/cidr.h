@@ -12,15 +12,15 @@
 
 namespace bellwire::net {
 
-// A set of address ranges such as "10.0.0.0/8" and "2001:db8::/32"; one address alone is a range too. A
-// value: copy it. Thread-safe.
+// A set of address ranges such as "10.0.0.0/8" and "2001:db8::/32"; one address alone is a range
+// too. A value: copy it. Thread-safe.
 class CidrList {
  public:
   // Empty.
   CidrList() = default;
 
-  //   INVALID_ARGUMENT BAD_CIDR: says which one. Bits behind the prefix are an error: they would mean
-  //   something else than what was written.
+  //   INVALID_ARGUMENT BAD_CIDR: says which one. Bits behind the prefix are an error: they would
+  //   mean something else than what was written.
   static absl::StatusOr<CidrList> Parse(const std::vector<std::string>& ranges);
 
   // An IPv4 address that comes as an IPv6 one is IPv4.

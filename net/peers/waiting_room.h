@@ -19,8 +19,9 @@
 namespace bellwire::net {
 
 // Accepted sockets that nothing has been done for. One that has said nothing waits for its first
-// bytes, and for a bounded time; one that has spoken waits for its turn. Peers take turns (peer_key.h),
-// whatever number of sockets one of them opens. When there is no room for a newcomer, somebody goes:
+// bytes, and for a bounded time; one that has spoken waits for its turn. Peers take turns
+// (peer_key.h), whatever number of sockets one of them opens. When there is no room for a newcomer,
+// somebody goes:
 //
 //   1. the oldest of those that have said nothing, of the peer that has the most of them;
 //   2. whomever the owner can do without (make_room);
@@ -54,8 +55,8 @@ class WaitingRoom {
     DescriptorBudget* descriptors = nullptr;
     size_t max_sockets = 0;
     absl::Duration silent_timeout;
-    // Whom else than its address a socket with these first bytes counts for, if they prove it. Null:
-    // nobody.
+    // Whom else than its address a socket with these first bytes counts for, if they prove it.
+    // Null: nobody.
     absl::AnyInvocable<std::optional<PeerKey>(absl::string_view first_bytes)> proof;
     // The owner closes a connection of the same budget, if it can do without one. Null: it can't.
     absl::AnyInvocable<bool()> make_room;
@@ -63,8 +64,8 @@ class WaitingRoom {
     absl::AnyInvocable<void(Loss)> on_lost;
   };
 
-  // `on_ready` is called when somebody has spoken; it takes those whose turn it is. It may delete the
-  // room later (EventLoop::DeleteLater).
+  // `on_ready` is called when somebody has spoken; it takes those whose turn it is. It may delete
+  // the room later (EventLoop::DeleteLater).
   WaitingRoom(EpollLoop* loop, Options options, absl::AnyInvocable<void()> on_ready);
   // Closes its sockets.
   ~WaitingRoom();

@@ -7,10 +7,10 @@
 
 namespace bellwire::net {
 
-// How many descriptors one port of a process may have open. A port that strangers reach must not use
-// up what the rest of the process needs: one moment without descriptors breaks listeners and files
-// that never get over it. Says so in the log when it is used up, once until an eighth of it is free
-// again. Thread-safe.
+// How many descriptors one port of a process may have open. A port that strangers reach must not
+// use up what the rest of the process needs: one moment without descriptors breaks listeners and
+// files that never get over it. Says so in the log when it is used up, once until an eighth of it
+// is free again. Thread-safe.
 class DescriptorBudget {
  public:
   explicit DescriptorBudget(size_t capacity) : capacity_(capacity) {}

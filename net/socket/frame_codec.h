@@ -14,9 +14,9 @@ namespace bellwire::net {
 // heartbeat: one zero byte. REQUIRES: body.size() <= kMaxFrameBytes.
 void AppendFrame(absl::string_view body, std::string* out);
 
-// Cuts a byte stream into frames (docs/reference/wire_protocol.md). Complete frames inside one chunk are
-// handed on without a copy; only an incomplete tail is kept, and an idle decoder holds no heap
-// memory. Thread-compatible.
+// Cuts a byte stream into frames (docs/reference/wire_protocol.md). Complete frames inside one
+// chunk are handed on without a copy; only an incomplete tail is kept, and an idle decoder holds no
+// heap memory. Thread-compatible.
 class FrameDecoder {
  public:
   // Frames above `max_frame_bytes` are an error.

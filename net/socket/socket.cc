@@ -20,7 +20,8 @@ Socket::~Socket() { close(fd_); }
 void Socket::OnEvents(uint32_t events) {
   if (events == 0) return;
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
-  // An edge comes with the state of everything: without EPOLLIN there is nothing to read, until the next edge.
+  // An edge comes with the state of everything: without EPOLLIN there is nothing to read, until the
+  // next edge.
   maybe_readable_ = (events & EPOLLIN) != 0 || hung_up_;
   room_again_ = write_refused_ && (events & EPOLLOUT) != 0;
 }

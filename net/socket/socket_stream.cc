@@ -25,8 +25,8 @@ SocketStream::SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport
   if (handshakes != nullptr) turn_ = std::make_unique<Turn>(handshakes, this);
   const absl::Status status = watch_.Start(transport_->socket().fd());
   if (!status.ok()) failure_ = MakeError(status.code(), kNoResources, status.message());
-  // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge. The server of a
-  // handshake has nothing to do before the kernel tells of the peer's first bytes.
+  // The client speaks first, and a Unix socket has nothing to wait for: don't wait for an edge. The
+  // server of a handshake has nothing to do before the kernel tells of the peer's first bytes.
   if (turn_ == nullptr || !failure_.ok()) watch_.Wake();
 }
 

@@ -20,15 +20,15 @@ namespace bellwire::net {
 // current turn of the loop ends, or as soon as it fills a TLS record.
 class SocketStream final : public Stream {
  public:
-  // Starts with the handshake, whose steps wait for their turn in `handshakes`; null: they don't. It outlives
-  // the stream.
+  // Starts with the handshake, whose steps wait for their turn in `handshakes`; null: they don't.
+  // It outlives the stream.
   SocketStream(EpollLoop* loop, std::unique_ptr<Transport> transport, std::string peer_name,
                HandshakeQueue* handshakes = nullptr);
   ~SocketStream() override;
 
   // The peer is a program of this machine, and none to be trusted: at most so many bytes are read
-  // and written at a time. What the kernel has taken it gets after Close, which doesn't wait for it.
-  // REQUIRES: nothing was read or written yet.
+  // and written at a time. What the kernel has taken it gets after Close, which doesn't wait for
+  // it. REQUIRES: nothing was read or written yet.
   void ForLocalPeer(size_t bytes_at_a_time) { local_piece_ = bytes_at_a_time; }
 
   void SetDelegate(Delegate* delegate) override { delegate_ = delegate; }

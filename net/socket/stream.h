@@ -60,12 +60,13 @@ class Stream {
   // What the server had put in the ticket that this TLS session was resumed from (server side;
   // SendTicket). Empty: a full handshake.
   virtual std::string resumed_ticket_data() const { return std::string(); }
-  // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted; together with what
-  // is written next, so better before than after a Write.
+  // Server side: sends a session ticket that carries `data` (at most 64 bytes), encrypted; together
+  // with what is written next, so better before than after a Write.
   virtual void SendTicket(absl::string_view data) { (void)data; }
   // The application protocol that TLS agreed on (ALPN). Empty: none, or no TLS. Valid after OnOpen.
   virtual std::string alpn() const { return std::string(); }
-  // The numeric address of our end, without port. Empty if there is none (a Unix socket), or not yet.
+  // The numeric address of our end, without port. Empty if there is none (a Unix socket), or not
+  // yet.
   virtual std::string local_host() const { return std::string(); }
   // Whether the peer's kernel has acknowledged everything that was written: then the path is alive,
   // however slow the peer is. nullopt: nobody can tell.

@@ -11,10 +11,11 @@
 
 namespace bellwire::net {
 
-// Puts the TLS handshakes of a server behind everything else that its loop has to do. A step of one is half a
-// millisecond of CPU time, a hundred times what a message costs: those who come back by the thousand must not
-// hold up those who are there. One step a turn of the loop, in the order in which they were asked for; and
-// while somebody waits for that other work (GiveWay), they take no more than a part of its time.
+// Puts the TLS handshakes of a server behind everything else that its loop has to do. A step of one
+// is half a millisecond of CPU time, a hundred times what a message costs: those who come back by
+// the thousand must not hold up those who are there. One step a turn of the loop, in the order in
+// which they were asked for; and while somebody waits for that other work (GiveWay), they take no
+// more than a part of its time.
 //
 // On the loop's thread. The loop must outlive it, and it everything that was made with it.
 class HandshakeQueue {
@@ -63,11 +64,13 @@ class HandshakeQueue {
   void GiveWay() { gives_way_until_ = loop_->clock().Monotonic() + kGiveWayTime; }
 
   static constexpr absl::Duration kGiveWayTime = absl::Seconds(1);
-  // Steps rest for so many times their CPU time while they give way, and not for the time of whoever interrupted
-  // them: on a busy machine the crowd would take so much longer that it gives up.
+  // Steps rest for so many times their CPU time while they give way, and not for the time of
+  // whoever interrupted them: on a busy machine the crowd would take so much longer that it gives
+  // up.
   static constexpr int kRestPerStep = 3;
-  // Counts as the step's. A handshake is followed by a login, which other threads and processes of the machine have
-  // to do with; that is as much for a resumed one, which costs this loop half of a full one.
+  // Counts as the step's. A handshake is followed by a login, which other threads and processes of
+  // the machine have to do with; that is as much for a resumed one, which costs this loop half of a
+  // full one.
   static constexpr absl::Duration kWorkElsewhere = absl::Microseconds(100);
   // A step doesn't take longer; what seems to was taken by the host of a virtual machine.
   static constexpr absl::Duration kLongestStep = absl::Milliseconds(1);

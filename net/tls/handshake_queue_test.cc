@@ -12,7 +12,8 @@
 namespace bellwire::net {
 namespace {
 
-// A clock that members move while they work, or are kept from it; the loop waits in real time all the same.
+// A clock that members move while they work, or are kept from it; the loop waits in real time all
+// the same.
 class WorkClock final : public Clock {
  public:
   MonotonicTime Monotonic() const override { return RealClock()->Monotonic() + worked_ + lost_; }
@@ -116,7 +117,8 @@ TEST_F(HandshakeQueueTest, APlaceMayGoInItsTurnOrBeAskedForAgain) {
   EXPECT_EQ(turns_, (std::vector<int>{0, 1, 1, 1}));
 }
 
-// While others wait, steps get less than a quarter of the time; the clock here moves by what steps take and by what passes.
+// While others wait, steps get less than a quarter of the time; the clock here moves by what steps
+// take and by what passes.
 TEST_F(HandshakeQueueTest, GivesWay) {
   step_ = absl::Milliseconds(1);
   queue_.GiveWay();

@@ -13,8 +13,8 @@ namespace bellwire::net {
 std::optional<absl::string_view> TicketInHello(absl::string_view bytes);
 
 // What tells one ticket of ours from all others: its MAC. Nullopt if no key of `keys` made it. Says
-// nothing about who shows it: whoever has seen it pass by can. So it is good for sharing out places,
-// and no proof of identity. A few microseconds.
+// nothing about who shows it: whoever has seen it pass by can. So it is good for sharing out
+// places, and no proof of identity. A few microseconds.
 std::optional<absl::string_view> MacOfOurTicket(absl::string_view ticket, TicketKeys* keys);
 
 }  // namespace bellwire::net

@@ -7,9 +7,9 @@
 
 namespace bellwire::net {
 
-// A BIO for OpenSSL to read and write the socket of `connection` through, and the way from an SSL to that
-// (TlsConnectionState::Of). It must outlive the BIO. OpenSSL's own socket BIO would raise SIGPIPE and ask the
-// kernel for more when there is none.
+// A BIO for OpenSSL to read and write the socket of `connection` through, and the way from an SSL
+// to that (TlsConnectionState::Of). It must outlive the BIO. OpenSSL's own socket BIO would raise
+// SIGPIPE and ask the kernel for more when there is none.
 BIO* NewSocketBio(TlsConnectionState* connection);
 
 }  // namespace bellwire::net

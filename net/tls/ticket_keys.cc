@@ -26,7 +26,8 @@ TicketKeys::Key NewKey() {
   return key;
 }
 
-// HMAC-SHA256 is a random function to those who don't have the secret; what it is asked tells the parts apart.
+// HMAC-SHA256 is a random function to those who don't have the secret; what it is asked tells the
+// parts apart.
 void Derive(const TicketSecret& secret, absl::string_view part, int64_t epoch, uint8_t* out,
             size_t size) {
   const std::string message = absl::StrCat("bellwire ticket v1 ", part, " ", epoch);

@@ -16,8 +16,8 @@
 
 namespace bellwire::net {
 
-// A ticket is good for at most this long, and its key is gone after twice that. An agent that was away for longer
-// pays one full handshake.
+// A ticket is good for at most this long, and its key is gone after twice that. An agent that was
+// away for longer pays one full handshake.
 inline constexpr absl::Duration kTicketLifetime = absl::Hours(12);
 
 // What the servers of a fleet share, so that the tickets of each are good at all of them.
@@ -25,15 +25,17 @@ using TicketSecret = std::array<uint8_t, 32>;
 // More would only hide that nobody removes old ones.
 inline constexpr size_t kMaxTicketSecrets = 4;
 
-// Reads the text of a secret file: one secret a line, 64 lower-case hex digits, newest first; `#` begins a comment.
+// Reads the text of a secret file: one secret a line, 64 lower-case hex digits, newest first; `#`
+// begins a comment.
 //   FAILED_PRECONDITION BAD_TICKET_KEY_FILE, naming the line
 absl::StatusOr<std::vector<TicketSecret>> ParseTicketSecrets(absl::string_view text);
 
 // The keys that encrypt session tickets (RFC 5077, 4), rotated each kTicketLifetime. Thread-safe.
 //
-// Without a shared secret they are random and in memory only: who reads the process's memory later can't resume,
-// nor tell devices apart by, older tickets. With secrets they follow from the newest of those and the wall time,
-// so that all servers have the same at one time; tickets under the others are good as well.
+// Without a shared secret they are random and in memory only: who reads the process's memory later
+// can't resume, nor tell devices apart by, older tickets. With secrets they follow from the newest
+// of those and the wall time, so that all servers have the same at one time; tickets under the
+// others are good as well.
 class TicketKeys {
  public:
   static constexpr size_t kNameBytes = 16;

@@ -1,4 +1,5 @@
-// Whatever is in a file of ticket secrets: a bounded number of them, or an error that names the reason.
+// Whatever is in a file of ticket secrets: a bounded number of them, or an error that names the
+// reason.
 
 #include <cstddef>
 #include <cstdint>

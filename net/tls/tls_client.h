@@ -23,8 +23,8 @@ class TlsClient {
   // Starts to connect to "host:port". OnOpen comes when the TLS handshake is done, or OnClosed with
   // the reason, within `timeout` from now. The addresses of a host name race
   // (connection_race.h). Once open, what the peer does not acknowledge within kHeartbeatAckTimeout
-  // ends the connection. `server_name` is what the certificate must be for: a DNS name, which is also asked for
-  // (SNI), or an IP address. Empty: the host of `address`.
+  // ends the connection. `server_name` is what the certificate must be for: a DNS name, which is
+  // also asked for (SNI), or an IP address. Empty: the host of `address`.
   //   INVALID_ARGUMENT BAD_ADDRESS, and the reasons of close_reason.h
   std::unique_ptr<Stream> Connect(absl::string_view address, absl::string_view server_name = "",
                                   absl::Duration timeout = kConnectTimeout);

@@ -14,8 +14,8 @@
 namespace bellwire::net {
 
 // What OpenSSL's callbacks, which belong to a context, need to know and tell about one connection.
-// Part of TlsTransport. Found by way of the connection's BIO (socket_bio.h), because ex_data would cost each of
-// them 100 bytes.
+// Part of TlsTransport. Found by way of the connection's BIO (socket_bio.h), because ex_data would
+// cost each of them 100 bytes.
 struct TlsConnectionState {
   explicit TlsConnectionState(Socket* socket) : socket(socket) {}
 

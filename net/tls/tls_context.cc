@@ -175,8 +175,8 @@ int TicketKeyCallback(SSL* ssl, unsigned char* key_name, unsigned char* iv, EVP_
 int OnNewSession(SSL* ssl, SSL_SESSION* session) {
   TlsSessionSlot* const slot = TlsConnectionState::Of(ssl)->session_slot;
   if (slot == nullptr || SSL_SESSION_is_resumable(session) != 1) return 0;
-  // A copy, because OpenSSL spoils the session of a connection that ends without a close_notify: of one whose
-  // server was killed, which is when resuming matters most.
+  // A copy, because OpenSSL spoils the session of a connection that ends without a close_notify: of
+  // one whose server was killed, which is when resuming matters most.
   slot->Reset(SSL_SESSION_dup(session));
   return 0;  // "We keep no reference."
 }

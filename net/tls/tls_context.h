@@ -12,11 +12,11 @@
 #include "common/clock.h"
 #include "net/tls/ticket_keys.h"
 
-// What the TLS connections of a process have in common. For devices: TLS 1.3 only, ALPN kAlpn only, no
-// early data, no session cache; resumption works by stateless tickets that the server sends when its
-// owner asks (Stream::SendTicket). For the web: TLS 1.2 too, HTTP/2 or HTTP/1.1 or no ALPN at all, and no
-// resumption. Thread-safe, and shared by all loops of a process; streams keep what they need of it
-// alive.
+// What the TLS connections of a process have in common. For devices: TLS 1.3 only, ALPN kAlpn only,
+// no early data, no session cache; resumption works by stateless tickets that the server sends when
+// its owner asks (Stream::SendTicket). For the web: TLS 1.2 too, HTTP/2 or HTTP/1.1 or no ALPN at
+// all, and no resumption. Thread-safe, and shared by all loops of a process; streams keep what they
+// need of it alive.
 namespace bellwire::net {
 
 inline constexpr absl::string_view kAlpn = "bellwire/1";

@@ -21,8 +21,8 @@
 
 namespace bellwire::net {
 
-// How long waiting sockets rest before it is asked again whether one may start: a fraction of what there is to do
-// until then.
+// How long waiting sockets rest before it is asked again whether one may start: a fraction of what
+// there is to do until then.
 inline constexpr absl::Duration kStartRetry = absl::Milliseconds(2);
 
 // How a connection came.
@@ -33,12 +33,12 @@ struct Arrival {
   absl::Duration silent_for;
 };
 
-// Accepts TLS connections on one loop. Several loops may listen on one address (PortShare). A socket
-// costs next to nothing until its peer has said something; then it waits for its turn
+// Accepts TLS connections on one loop. Several loops may listen on one address (PortShare). A
+// socket costs next to nothing until its peer has said something; then it waits for its turn
 // (net/peers/waiting_room.h says who goes when there is no room). When the process runs out of
-// descriptors or memory, further ones stay in the kernel's backlog for a moment.
-// Destroying it stops listening; accepted streams live on. On the loop's thread, except Listen, which
-// may also be called before the loop runs.
+// descriptors or memory, further ones stay in the kernel's backlog for a moment. Destroying it
+// stops listening; accepted streams live on. On the loop's thread, except Listen, which may also be
+// called before the loop runs.
 class TlsServer {
  public:
   // Takes a connection whose handshake is about to start: OnOpen comes when it is done, OnClosed
@@ -65,8 +65,8 @@ class TlsServer {
     absl::AnyInvocable<void(WaitingRoom::Loss)> on_lost = nullptr;
   };
 
-  // `address` is "host:port", the host an IP address or empty; port 0 takes a free one. An empty host
-  // and "[::]" are every address of the machine, IPv6 and IPv4.
+  // `address` is "host:port", the host an IP address or empty; port 0 takes a free one. An empty
+  // host and "[::]" are every address of the machine, IPv6 and IPv4.
   //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN (it is in use, not ours, …)
   static absl::StatusOr<std::unique_ptr<TlsServer>> Listen(
       EpollLoop* loop, std::shared_ptr<TlsServerContext> context, absl::string_view address,

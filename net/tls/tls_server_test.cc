@@ -293,7 +293,8 @@ TEST(TlsServerListenTest, AddressesThatWontDo) {
   EXPECT_EQ(reason("127.0.0.1:0"), "");
 }
 
-// Sockets wait, the oldest first, until it is said that one may start; who gives up meanwhile is left out.
+// Sockets wait, the oldest first, until it is said that one may start; who gives up meanwhile is
+// left out.
 TEST(TlsServerWaitingTest, HandshakesStartWhenTheyMay) {
   EpollLoop loop(RealClock());
   int may_start = 0;

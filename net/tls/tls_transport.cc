@@ -56,8 +56,8 @@ absl::Status StatusOfError(unsigned long error, long verify_result) {
   }
 }
 
-// Whether the certificate that this session was begun with is good for `name` too (RFC 8446, 4.6.1): a resumed one
-// shows none.
+// Whether the certificate that this session was begun with is good for `name` too (RFC 8446,
+// 4.6.1): a resumed one shows none.
 bool IsFor(const std::string& name, SSL_SESSION* session) {
   X509* const certificate = SSL_SESSION_get0_peer(session);
   if (certificate == nullptr) return false;
@@ -98,7 +98,8 @@ std::unique_ptr<TlsTransport> TlsTransport::Client(std::shared_ptr<TlsClientCont
   }
   transport->state_.session_slot = slot;
   if (slot != nullptr && slot->get() != nullptr && (!checks_name || IsFor(name, slot->get()))) {
-    // A copy, because OpenSSL spoils the session of an attempt that fails, and the next one wants it too.
+    // A copy, because OpenSSL spoils the session of an attempt that fails, and the next one wants
+    // it too.
     SSL_SESSION* const session = SSL_SESSION_dup(slot->get());
     SSL_set_session(ssl, session);
     SSL_SESSION_free(session);
@@ -122,8 +123,8 @@ TlsTransport::~TlsTransport() {
 
 Transport::Result TlsTransport::Handshake() {
   ERR_clear_error();
-  // A client's first flight waits for the answer. The last is followed by what its owner has to say, a Login: one
-  // packet for both spares a phone's radio one, and the server a turn.
+  // A client's first flight waits for the answer. The last is followed by what its owner has to
+  // say, a Login: one packet for both spares a phone's radio one, and the server a turn.
   state_.more_follows = SSL_is_server(ssl_) == 0 && SSL_in_before(ssl_) == 0;
   const int code = SSL_do_handshake(ssl_);
   state_.more_follows = false;

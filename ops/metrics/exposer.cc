@@ -93,9 +93,10 @@ class ExposerImpl final : public Exposer {
     BELLWIRE_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(options_.listen));
     if (options_.local_only && !IsLoopback(parts.host)) {
       return MakeError(absl::StatusCode::kInvalidArgument, "NOT_LOOPBACK",
-                       absl::StrCat(options_.listen, " is open to other machines; metrics of this "
-                                                     "program stay here: 127.0.0.1:PORT, [::1]:PORT "
-                                                     "or unix:PATH"));
+                       absl::StrCat(options_.listen,
+                                    " is open to other machines; metrics of this "
+                                    "program stay here: 127.0.0.1:PORT, [::1]:PORT "
+                                    "or unix:PATH"));
     }
     BELLWIRE_ASSIGN_OR_RETURN(const net::ListeningSocket socket, net::ListenTcp(options_.listen));
     address_ = absl::StrCat(options_.listen.substr(0, options_.listen.rfind(':') + 1), socket.port);

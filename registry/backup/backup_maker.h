@@ -47,8 +47,8 @@ class BackupMaker {
   BackupMaker(const BackupMaker&) = delete;
   BackupMaker& operator=(const BackupMaker&) = delete;
 
-  // Never blocks for long: `done` is called on the maker's thread. Errors as bellwire.admin.v1 names
-  // them for Backup.
+  // Never blocks for long: `done` is called on the maker's thread. Errors as bellwire.admin.v1
+  // names them for Backup.
   void Make(const admin::v1::BackupRequest& request, Done<admin::v1::BackupResponse> done);
 
  private:

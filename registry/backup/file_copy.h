@@ -9,8 +9,8 @@
 // FILE_NOT_WRITTEN, which names the file and what the system says. Blocking; thread-safe.
 namespace bellwire::registry {
 
-// Makes a directory (0700), if it is not there. A process of root's gives what it makes to the owner
-// of the directory that it makes it in: the server must be able to use it.
+// Makes a directory (0700), if it is not there. A process of root's gives what it makes to the
+// owner of the directory that it makes it in: the server must be able to use it.
 absl::Status MakeDirectory(const std::string& path);
 
 // Copies a file with its permissions, and makes its directory as above; `to` must not exist.

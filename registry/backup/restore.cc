@@ -81,7 +81,8 @@ class Restore {
                      backup_.path(), "` names them"));
   }
 
-  // Which files of the backup are put in place, relative to a data directory. The store is the last.
+  // Which files of the backup are put in place, relative to a data directory. The store is the
+  // last.
   void ChooseFiles() {
     if (!options_.keep_keys) {
       for (const std::string& file : DataDir::KeyFiles()) {

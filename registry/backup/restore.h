@@ -30,13 +30,14 @@ struct Restored {
 };
 
 // Puts a backup into the place of a server that is stopped. Verifies the backup's store first
-// (registry/check/store_check.h), then copies it beside the old one, then renames: what fails before
-// that leaves the data directory as it was, and what fails within it can be repeated. The backup is
-// only read. `now` names the directory that old files are moved to. `progress` is as of CheckStore.
+// (registry/check/store_check.h), then copies it beside the old one, then renames: what fails
+// before that leaves the data directory as it was, and what fails within it can be repeated. The
+// backup is only read. `now` names the directory that old files are moved to. `progress` is as of
+// CheckStore.
 //   NOT_FOUND NO_BACKUP · DATA_LOSS STORE_CORRUPT: the backup is damaged · ALREADY_EXISTS
-//   STORE_EXISTS: without `force`, and something is in the way · FAILED_PRECONDITION STORE_LOCKED: a
-//   server uses the old store · FAILED_PRECONDITION NO_TOKEN_KEYS · UNAVAILABLE FILE_NOT_WRITTEN ·
-//   and those of TokenSealer::FromFile and CheckStore
+//   STORE_EXISTS: without `force`, and something is in the way · FAILED_PRECONDITION STORE_LOCKED:
+//   a server uses the old store · FAILED_PRECONDITION NO_TOKEN_KEYS · UNAVAILABLE FILE_NOT_WRITTEN
+//   · and those of TokenSealer::FromFile and CheckStore
 absl::StatusOr<Restored> RestoreBackup(
     const RestoreOptions& options, absl::Time now,
     absl::FunctionRef<void(absl::string_view what, uint64_t done)> progress);

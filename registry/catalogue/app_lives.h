@@ -22,8 +22,8 @@ int64_t AppCreatedAtMs(const admin::v1::App& app);
 // Whether `registration` is of this very app, and not of one that was deleted.
 bool IsRegistrationOf(const storage::v1::Registration& registration, const admin::v1::App& app);
 
-// Answers whether the app of a registration still exists. Each Append asks, so the answers about the
-// last apps are kept. Not thread-safe.
+// Answers whether the app of a registration still exists. Each Append asks, so the answers about
+// the last apps are kept. Not thread-safe.
 class AppLives {
  public:
   // Reads through `overlay`, which outlives this.

@@ -17,10 +17,10 @@ inline constexpr size_t kMaxAliasesPerTeam = 1000;
 
 // Teams, their apps and their keys, aliases among them: the part of Store about them.
 //
-// App ids and key ids are unique on the whole server, while a transaction touches one team. So a put
-// is two steps, each within one owner: the name is claimed for the team, then the record is put into
-// the team. A claim without record, which a crash between the two would leave, is invisible; the
-// same team's next put of that name completes it.
+// App ids and key ids are unique on the whole server, while a transaction touches one team. So a
+// put is two steps, each within one owner: the name is claimed for the team, then the record is put
+// into the team. A claim without record, which a crash between the two would leave, is invisible;
+// the same team's next put of that name completes it.
 //
 // Changes are staged in the overlay. Not thread-safe.
 class Catalogue {

@@ -374,9 +374,10 @@ class Check {
     if (!owner.ok() || owner->team_id().empty()) {
       report_.Add(where, "its record can't be parsed");
     } else if (!Exists(Family::kTeams, TeamRecordKey(owner->team_id()))) {
-      // A name without app or key is none: putting them is two steps, and the second may have failed.
-      report_.Add(where,
-                  absl::StrCat("it belongs to ", TeamName(owner->team_id()), ", which is not known"));
+      // A name without app or key is none: putting them is two steps, and the second may have
+      // failed.
+      report_.Add(where, absl::StrCat("it belongs to ", TeamName(owner->team_id()),
+                                      ", which is not known"));
     }
   }
 

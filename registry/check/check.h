@@ -11,8 +11,8 @@
 #include "absl/strings/string_view.h"
 #include "registry/engine/kv_engine.h"
 
-// Whether the records of a store are what docs/reference/registry_format.md says, and fit to each other. Below it,
-// registry/check/store_check.h looks at the files.
+// Whether the records of a store are what docs/reference/registry_format.md says, and fit to each
+// other. Below it, registry/check/store_check.h looks at the files.
 namespace bellwire::registry {
 
 // What a record is, as the report counts it. In the order of the report.
@@ -72,16 +72,18 @@ struct CheckReport {
 //   * each parses, and its key and its value say the same;
 //   * the content of each message is the one that its life has the hash of;
 //   * the records of a device fit to each other: the counts and numbers in its own record, apps and
-//     registrations, what holds a place and where it lies, messages and their lives, gap notices, recalls;
+//     registrations, what holds a place and where it lies, messages and their lives, gap notices,
+//     recalls;
 //   * the receipts of each life can follow on each other, and have one end at most;
-//   * everything that will be due has its entry in the timeline, and every entry is about something;
+//   * everything that will be due has its entry in the timeline, and every entry is about
+//     something;
 //   * teams, apps, keys and their names belong together; a feed has no holes;
-//   * what a registration is subscribed to and the subscribers of each topic are the same, and are counted;
-//     a topic message has its fan-out.
+//   * what a registration is subscribed to and the subscribers of each topic are the same, and are
+//     counted; a topic message has its fan-out.
 // What can't be read is a problem like others; the check goes on with what can.
 //
-// Memory: that of the largest device's records without their payloads. `progress` is called now and then with
-// the number of records read so far. Changes nothing. Not thread-safe.
+// Memory: that of the largest device's records without their payloads. `progress` is called now and
+// then with the number of records read so far. Changes nothing. Not thread-safe.
 void CheckRecords(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
                   CheckReport* report);
 

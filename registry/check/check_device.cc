@@ -262,7 +262,8 @@ void DeviceCheck::JudgeTopics() {
     const auto topics = topics_.find(id);
     const size_t found = topics == topics_.end() ? 0 : topics->second.size();
     if (registration.topics() != found) {
-      Problem(NameOf(id), absl::StrCat("counts ", registration.topics(), " topics and has ", found));
+      Problem(NameOf(id),
+              absl::StrCat("counts ", registration.topics(), " topics and has ", found));
     }
   }
   for (const auto& [id, topics] : topics_) {

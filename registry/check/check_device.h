@@ -22,8 +22,8 @@ namespace bellwire::registry {
 // Registrations that have ended and still have topics.
 using EndingTopics = std::set<std::pair<DeviceId, uint64_t>>;
 
-// Whether the records of one device fit to each other. Takes them one by one, in any order, and judges when
-// all are there. Not thread-safe.
+// Whether the records of one device fit to each other. Takes them one by one, in any order, and
+// judges when all are there. Not thread-safe.
 class DeviceCheck {
  public:
   // Reads the lives, and looks into the timeline and the teams, through `reader`. What it finds for
@@ -52,7 +52,8 @@ class DeviceCheck {
   void JudgeApps();
   void JudgeSubscriptions();
   void JudgeTopics();
-  // That the device's entry of its name leads to a living registration, and what it says of its app.
+  // That the device's entry of its name leads to a living registration, and what it says of its
+  // app.
   void JudgeApp(uint64_t id, const storage::v1::Registration& registration);
   void JudgeSubscription(uint64_t id, const storage::v1::Registration& registration);
   void JudgeRegistration(uint64_t id, const storage::v1::Registration& registration);

@@ -1,4 +1,5 @@
-// A store that was really used is sound; whatever is changed in it by hand is reported, and said where it is.
+// A store that was really used is sound; whatever is changed in it by hand is reported, and said
+// where it is.
 
 #include "registry/check/check.h"
 
@@ -39,8 +40,9 @@ MessageId Id(uint8_t n) { return MessageId(std::array<uint8_t, 16>{n}); }
 // A store with every kind of record in it.
 class CheckTest : public testing::Test {
  protected:
-  // Messages of mail_: 1 acknowledged by the app, 2 by the agent, 3 and 4 wait and were sent (4 has a collapse key), 5
-  // is scheduled, 6 is now or never, 7 was recalled. full_: 101 were sent, which leaves a gap notice.
+  // Messages of mail_: 1 acknowledged by the app, 2 by the agent, 3 and 4 wait and were sent (4 has
+  // a collapse key), 5 is scheduled, 6 is now or never, 7 was recalled. full_: 101 were sent, which
+  // leaves a gap notice.
   void SetUp() override {
     store_ = std::make_unique<KvStore>(std::make_unique<SharedEngine>(&engine_),
                                        KvStore::Options{.clock = &clock_, .random = [this] {
@@ -372,7 +374,8 @@ TEST_F(CheckTest, EveryRecordParses) {
       {"team teamaaaaaa: its record", {Family::kTeams, TeamRecordKey(kTeam)}},
       {"app com.example.mail of", {Family::kTeams, TeamAppKey(kTeam, "com.example.mail")}},
       {"key keyaaaaaaa of", {Family::kTeams, TeamKeyKey(kTeam, "keyaaaaaaa")}},
-      {"a subscription to a topic can't", {Family::kDevices, DeviceTopicKey(kDevice, mail_, "news")}},
+      {"a subscription to a topic can't",
+       {Family::kDevices, DeviceTopicKey(kDevice, mail_, "news")}},
       {"the number of its subscribers", {Family::kTopics, TopicCountKey(kTeam, "news")}},
       {"topic channel of", {Family::kTopics, KeptTopicKey(kTeam, "channel")}},
       {"what it has of topics", {Family::kTopics, TeamTopicsKey(kTeam)}},

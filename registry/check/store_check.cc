@@ -37,8 +37,8 @@ class StoreCheck {
         progress_(progress) {}
 
   absl::StatusOr<StoreCheckReport> Run() {
-    // Before anything is read: what a writer changes meanwhile would look like damage. The engine takes it
-    // once more, which readers may.
+    // Before anything is read: what a writer changes meanwhile would look like damage. The engine
+    // takes it once more, which readers may.
     BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<DirectoryLock> lock,
                               DirectoryLock::TakeToRead(options_.directory));
     std::vector<std::string> children;
@@ -46,7 +46,8 @@ class StoreCheck {
                                          absl::StrCat("listing ", options_.directory)));
     auto engine = RocksDbEngine::Open(
         {.directory = options_.directory, .clock = RealClock(), .env = env_, .read_only = true});
-    // Not one of Bellwire's, or not of this version. Nothing that is said of its files would mean anything.
+    // Not one of Bellwire's, or not of this version. Nothing that is said of its files would mean
+    // anything.
     if (absl::IsFailedPrecondition(engine.status())) return engine.status();
     report_.opened = engine.ok();
     progress_("logs", 0);

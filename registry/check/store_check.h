@@ -30,15 +30,18 @@ struct StoreCheckReport {
   uint64_t table_bytes = 0;
 };
 
-// Verifies a store that no process uses, and changes nothing in it: every record of the logs and the MANIFEST,
-// every byte of every table, and, if it opens, what its records say (registry/check/check.h). Damage is no error
-// but a problem of the report, which goes on with what can be read.
+// Verifies a store that no process uses, and changes nothing in it: every record of the logs and
+// the MANIFEST, every byte of every table, and, if it opens, what its records say
+// (registry/check/check.h). Damage is no error but a problem of the report, which goes on with what
+// can be read.
 //
-// `progress` is called now and then: what is being looked at, and how much of it is done (tables: bytes).
+// `progress` is called now and then: what is being looked at, and how much of it is done (tables:
+// bytes).
 //
 // Errors: it could not be checked.
-//   FAILED_PRECONDITION STORE_LOCKED: another process uses it · FAILED_PRECONDITION STORE_FORMAT: it is no store,
-//   or another version's · UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be read
+//   FAILED_PRECONDITION STORE_LOCKED: another process uses it · FAILED_PRECONDITION STORE_FORMAT:
+//   it is no store, or another version's · UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be
+//   read
 absl::StatusOr<StoreCheckReport> CheckStore(
     const StoreCheckOptions& options,
     absl::FunctionRef<void(absl::string_view what, uint64_t done)> progress);

@@ -17,10 +17,11 @@
 
 namespace bellwire::registry {
 
-// An engine in front of one whose reads are round trips. The first read of a device's records, or of
-// the lives of its messages, fetches all of them at once; from then on each read of these is answered
-// from memory, that there is no such key included. It holds what the engine below has committed and
-// nothing else: a commit that fails empties it. REQUIRES: nobody else writes to the store.
+// An engine in front of one whose reads are round trips. The first read of a device's records, or
+// of the lives of its messages, fetches all of them at once; from then on each read of these is
+// answered from memory, that there is no such key included. It holds what the engine below has
+// committed and nothing else: a commit that fails empties it. REQUIRES: nobody else writes to the
+// store.
 //
 // Not thread-safe.
 class DeviceCache final : public KvEngine {

@@ -16,12 +16,14 @@
 
 namespace bellwire::registry {
 
-// The kinds of keys, each ordered by itself. docs/reference/registry_format.md has the layout of each.
+// The kinds of keys, each ordered by itself. docs/reference/registry_format.md has the layout of
+// each.
 enum class Family : uint8_t {
   // All records of a device, under its id, but for kLives: what every message changes.
   kDevices,
-  // The lives of a device's messages, under its id. Apart, as they stay for days after their messages and are
-  // looked for by ids that nobody has heard of: waiting messages are not moved with them, nor looked through.
+  // The lives of a device's messages, under its id. Apart, as they stay for days after their
+  // messages and are looked for by ids that nobody has heard of: waiting messages are not moved
+  // with them, nor looked through.
   kLives,
   // All records of a team, under its id.
   kTeams,
@@ -29,7 +31,8 @@ enum class Family : uint8_t {
   kNames,
   // What is due when: ordered by time, each entry belonging to the device, or team, it names.
   kTimeline,
-  // Receipts on their way into a feed: ordered by commit, each entry belonging to the device it names.
+  // Receipts on their way into a feed: ordered by commit, each entry belonging to the device it
+  // names.
   kOutbox,
   // The receipts in each team's feed, under its id.
   kFeeds,
@@ -70,12 +73,13 @@ struct Change {
 
   // nullopt: deleted.
   std::optional<std::string> value;
-  // There was no such key before: where it is deleted again before anything was written, nothing needs to be.
+  // There was no such key before: where it is deleted again before anything was written, nothing
+  // needs to be.
   bool is_new = false;
 };
 
-// Adds a change to a map of them. With one of the same key before, what comes of both is left: nothing, if what was new
-// is deleted again.
+// Adds a change to a map of them. With one of the same key before, what comes of both is left:
+// nothing, if what was new is deleted again.
 template <typename Map>
 void AddChange(typename Map::key_type key, Change change, Map* changes) {
   const auto [it, inserted] = changes->try_emplace(std::move(key), std::move(change));
@@ -92,7 +96,8 @@ void AddChange(typename Map::key_type key, Change change, Map* changes) {
 // What a commit changes.
 using WriteSet = absl::btree_map<KvKey, Change, KvKeyLess>;
 
-// An ordered view of keys and values: an engine, or staged changes over one (registry/engine/overlay.h).
+// An ordered view of keys and values: an engine, or staged changes over one
+// (registry/engine/overlay.h).
 class KvReader {
  public:
   virtual ~KvReader() = default;
@@ -101,8 +106,8 @@ class KvReader {
   virtual absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                          absl::string_view key) const = 0;
 
-  // As Get, where the value is only looked at: the view lives until anything else is asked of the reader,
-  // or it or `storage` changes.
+  // As Get, where the value is only looked at: the view lives until anything else is asked of the
+  // reader, or it or `storage` changes.
   virtual absl::StatusOr<std::optional<absl::string_view>> View(Family family,
                                                                 absl::string_view key,
                                                                 std::string* storage) const {
@@ -121,8 +126,8 @@ class KvReader {
 };
 
 // Where the registry's records lie: the narrow waist under the domain logic. RocksDbEngine keeps
-// them on disk, MemoryEngine in memory for simulations and tests. registry/testing/engine_contract.cc
-// is run over both.
+// them on disk, MemoryEngine in memory for simulations and tests.
+// registry/testing/engine_contract.cc is run over both.
 //
 // Errors, of reads as of writes:
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: it can't be read or written now. Worth trying again.
@@ -131,8 +136,9 @@ class KvReader {
 // Not thread-safe: one thread at a time.
 class KvEngine : public KvReader {
  public:
-  // Applies all of `writes`, or nothing, and returns OK only once they are durable: they survive the
-  // process and the power. After an error none of them is seen; they may be seen after a restart.
+  // Applies all of `writes`, or nothing, and returns OK only once they are durable: they survive
+  // the process and the power. After an error none of them is seen; they may be seen after a
+  // restart.
   virtual absl::Status Commit(const WriteSet& writes) = 0;
 };
 

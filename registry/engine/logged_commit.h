@@ -43,8 +43,9 @@ struct RecoveredWrites {
 };
 
 // Redoes a log: the latest write of each key counts. It may repeat what the tables were told, and
-// never brings back an older value: entries go from the oldest on, so whoever finds a write of a key
-// finds all later ones too. DATA_LOSS STORE_CORRUPT: an entry is damaged, or one that is needed is missing.
+// never brings back an older value: entries go from the oldest on, so whoever finds a write of a
+// key finds all later ones too. DATA_LOSS STORE_CORRUPT: an entry is damaged, or one that is needed
+// is missing.
 absl::StatusOr<RecoveredWrites> RecoverFrom(const CommitLog& log);
 
 }  // namespace bellwire::registry

@@ -17,8 +17,8 @@ struct ChangedKey {
   const std::optional<std::string>* value;
 };
 
-// KvReader::Scan over `below` as it is with some keys changed. `next_change` gives those in [from, to) in byte
-// order, then nullopt; what it gave is looked at until it is called again.
+// KvReader::Scan over `below` as it is with some keys changed. `next_change` gives those in [from,
+// to) in byte order, then nullopt; what it gave is looked at until it is called again.
 absl::Status MergedScan(
     const KvReader& below, Family family, absl::string_view from, absl::string_view to,
     absl::FunctionRef<std::optional<ChangedKey>()> next_change,

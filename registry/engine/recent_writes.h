@@ -30,8 +30,8 @@ struct LogPlace {
 // engine's tables don't know of them yet. Most messages are acknowledged a moment after they were
 // stored, and each of these steps writes the same records of the device. What is written over or
 // deleted while it is here never reaches a table, and is never sorted, flushed and merged. In the
-// words of ARIES (C. Mohan et al., ACM TODS 17, 1992) these are dirty pages that are written back by
-// age, and a start redoes the log from the oldest of them.
+// words of ARIES (C. Mohan et al., ACM TODS 17, 1992) these are dirty pages that are written back
+// by age, and a start redoes the log from the oldest of them.
 //
 // Keys are held in groups, a device's together. A group leaves as a whole, the oldest first, once
 // enough was logged after the first of its writes. So memory and the length of the log are bounded.

@@ -15,16 +15,16 @@
 
 namespace bellwire::registry {
 
-// An engine in front of another one that remembers the records of one family that were read or written last: the
-// agent's acknowledgement writes a message's life, the app's reads it a moment later, and a look into RocksDB's
-// memtables costs ten times as much as one into a hash table. It holds what the engine below has committed and
-// nothing else: a commit that fails empties it.
+// An engine in front of another one that remembers the records of one family that were read or
+// written last: the agent's acknowledgement writes a message's life, the app's reads it a moment
+// later, and a look into RocksDB's memtables costs ten times as much as one into a hash table. It
+// holds what the engine below has committed and nothing else: a commit that fails empties it.
 //
 // Scans go to the engine below. Not thread-safe.
 class RecordCache final : public KvEngine {
  public:
-  // `max_bytes` of keys and values of `family`, in two generations: when the younger one is half of that, the older one
-  // is forgotten. What is used in time moves to the younger one.
+  // `max_bytes` of keys and values of `family`, in two generations: when the younger one is half of
+  // that, the older one is forgotten. What is used in time moves to the younger one.
   RecordCache(std::unique_ptr<KvEngine> engine, Family family, size_t max_bytes);
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,

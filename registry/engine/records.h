@@ -12,8 +12,8 @@
 
 namespace bellwire::registry {
 
-// DATA_LOSS if `bytes` is not a `Record`. RocksDB's checksums have vouched for the bytes; this is for
-// the damage that happened before they were taken.
+// DATA_LOSS if `bytes` is not a `Record`. RocksDB's checksums have vouched for the bytes; this is
+// for the damage that happened before they were taken.
 template <typename Record>
 absl::StatusOr<Record> ParseRecord(absl::string_view bytes) {
   Record record;

@@ -140,7 +140,8 @@ absl::Status ReceiptFeed::Trim(int64_t woken_at_ms, int64_t now_ms) {
   std::vector<std::string> old;
   // Of the first block that stays.
   std::optional<int64_t> next_due_ms;
-  // From `trimmed_to` on: a feed read from its beginning would wade through all that was ever deleted.
+  // From `trimmed_to` on: a feed read from its beginning would wade through all that was ever
+  // deleted.
   BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(
       Family::kFeeds, FeedBlockKey(team_id_, feed.trimmed_to() + 1), FeedBlocksEnd(team_id_),
       [&](absl::string_view key, absl::string_view value) {

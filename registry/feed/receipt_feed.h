@@ -16,8 +16,9 @@
 
 namespace bellwire::registry {
 
-// The receipts of one team, in the order in which they were relayed, each at a position. Receipts that
-// are relayed together share a record: a busy team costs a record per relay step and not one per receipt.
+// The receipts of one team, in the order in which they were relayed, each at a position. Receipts
+// that are relayed together share a record: a busy team costs a record per relay step and not one
+// per receipt.
 //
 // Changes are staged in the overlay. Not thread-safe.
 class ReceiptFeed {
@@ -29,9 +30,9 @@ class ReceiptFeed {
   absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
   // As Store::ReadReceipts.
   absl::StatusOr<FeedPage> Read(std::optional<uint64_t> after, size_t max_receipts) const;
-  // Forgets what is older than kReceiptRetention, at most kMaxFeedTrimBlocks records of it, and sees to
-  // the timeline entry of the rest. `woken_at_ms`: the time of the entry that woke it; of any other time
-  // it is not this feed's entry, and goes.
+  // Forgets what is older than kReceiptRetention, at most kMaxFeedTrimBlocks records of it, and
+  // sees to the timeline entry of the rest. `woken_at_ms`: the time of the entry that woke it; of
+  // any other time it is not this feed's entry, and goes.
   absl::Status Trim(int64_t woken_at_ms, int64_t now_ms);
 
  private:

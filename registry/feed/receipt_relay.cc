@@ -76,8 +76,8 @@ absl::Status CountTopics(Overlay* step, absl::string_view team_id, const ForTeam
 }  // namespace
 
 absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms) {
-  // Before anything is moved: an empty outbox doesn't tell what its last entry was, and what came below
-  // `from_` would never be seen.
+  // Before anything is moved: an empty outbox doesn't tell what its last entry was, and what came
+  // below `from_` would never be seen.
   BELLWIRE_RETURN_IF_ERROR(LoadOrder());
   RelayResult result;
   std::vector<std::string> moved;
@@ -129,7 +129,8 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
 }
 
 void ReceiptRelay::Add(uint64_t order, const DeviceId& device, Outbox outbox) {
-  if (outbox.receipts_size() + outbox.topics_size() > 0) batch_.push_back({order, device, std::move(outbox)});
+  if (outbox.receipts_size() + outbox.topics_size() > 0)
+    batch_.push_back({order, device, std::move(outbox)});
 }
 
 void ReceiptRelay::Stage() {

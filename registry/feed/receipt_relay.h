@@ -34,7 +34,8 @@ class ReceiptRelay {
 
   // For the next outbox entry: greater than all before, those of earlier processes too.
   absl::StatusOr<uint64_t> NextOrder();
-  // What a transaction of `device` adds to the outbox. REQUIRES: `order` is the latest of NextOrder.
+  // What a transaction of `device` adds to the outbox. REQUIRES: `order` is the latest of
+  // NextOrder.
   void Add(uint64_t order, const DeviceId& device, storage::v1::Outbox outbox);
 
   // Stages what Run has not moved, for the commit that ends the batch.
@@ -57,8 +58,8 @@ class ReceiptRelay {
   std::vector<Entry> batch_;
   // Whether the outbox may have records. False spares each step a look.
   bool has_records_ = true;
-  // Every record before this key has been moved. Spares each step a walk over what those before it have
-  // deleted.
+  // Every record before this key has been moved. Spares each step a walk over what those before it
+  // have deleted.
   std::string from_;
   // 0: not known yet.
   uint64_t next_order_ = 0;

@@ -13,13 +13,13 @@
 
 namespace bellwire::registry {
 
-// Who waits for the feed of which team to grow. At most kMaxReceiptWaiters, which the teams share: each
-// may have as many as are free, and kMaxReceiptStreamsPerTeam. Thread-safe.
+// Who waits for the feed of which team to grow. At most kMaxReceiptWaiters, which the teams share:
+// each may have as many as are free, and kMaxReceiptStreamsPerTeam. Thread-safe.
 class ReceiptWaiters {
  public:
   // Called exactly once, outside the lock, on the thread that wakes it. OK: look again.
-  //   RESOURCE_EXHAUSTED with RetryInfo, OVERLOADED: too many wait already; QUOTA_EXCEEDED: too many of
-  //   this team do
+  //   RESOURCE_EXHAUSTED with RetryInfo, OVERLOADED: too many wait already; QUOTA_EXCEEDED: too
+  //   many of this team do
   using Waiter = absl::AnyInvocable<void(absl::Status) &&>;
 
   // REQUIRES: nobody waits.

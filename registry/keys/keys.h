@@ -9,8 +9,8 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 
-// The bytes of every key (docs/reference/registry_format.md). Numbers are big-endian, so that byte order is
-// their order.
+// The bytes of every key (docs/reference/registry_format.md). Numbers are big-endian, so that byte
+// order is their order.
 namespace bellwire::registry {
 
 void AppendBigEndian64(uint64_t value, std::string* out);
@@ -20,11 +20,12 @@ uint64_t ParseBigEndian64(absl::string_view bytes);
 // A time as keys and records hold it: milliseconds since the Unix epoch, not before it.
 int64_t ToStoredMs(absl::Time time);
 
-// Seqs of mailboxes and positions of feeds that a start of the registry gives are greater than this. A store that
-// comes from a backup must give no number again that it gave after the backup was made, so the number grows with
-// each start, whatever the store knows of the others: the start's time, in microseconds. No device and no team
-// gets a million numbers a second for long, so what one start gives stays below what the next one begins with.
-// `before`: the number of the last start that the store knows of; a clock that was set back does not undercut it.
+// Seqs of mailboxes and positions of feeds that a start of the registry gives are greater than
+// this. A store that comes from a backup must give no number again that it gave after the backup
+// was made, so the number grows with each start, whatever the store knows of the others: the
+// start's time, in microseconds. No device and no team gets a million numbers a second for long, so
+// what one start gives stays below what the next one begins with. `before`: the number of the last
+// start that the store knows of; a clock that was set back does not undercut it.
 uint64_t NumbersOfStart(absl::Time start, uint64_t before);
 
 // A message of one app on one device.
@@ -37,8 +38,8 @@ struct MessageRef {
 // --- Family::kDevices: device id (16), kind (1), and what follows here.
 
 std::string DeviceRecordKey(const DeviceId& device);                   // 'D'
-// What follows the kind in AppKey: the app id and, if there is one, a zero byte and the owner. No app
-// id has a zero byte.
+// What follows the kind in AppKey: the app id and, if there is one, a zero byte and the owner. No
+// app id has a zero byte.
 std::string InstalledAppName(absl::string_view app_id, absl::string_view owner);
 // `owner`: RegisterAppRequest.owner.
 std::string AppKey(const DeviceId& device, absl::string_view app_id,
@@ -100,8 +101,8 @@ inline constexpr size_t kLifeKeySize = DeviceId::kSize + MessageId::kSize + 8;
 
 struct TimelineEntry {
   enum class Kind : char {
-    // The life of a message that does not wait: it ends for want of word from the device, or its receipts are
-    // forgotten.
+    // The life of a message that does not wait: it ends for want of word from the device, or its
+    // receipts are forgotten.
     kLife = 'L',
     // Messages that wait for a registration expire.
     kExpiry = 'E',
@@ -140,8 +141,8 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key);
 std::string TeamRecordKey(absl::string_view team_id);                         // 'T'
 std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id);  // 'A'
 std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);  // 'K'
-// The team's feed of receipts. Here and not before its blocks: those lie in the order in which they are made, and
-// RocksDB takes what comes in order as it is.
+// The team's feed of receipts. Here and not before its blocks: those lie in the order in which they
+// are made, and RocksDB takes what comes in order as it is.
 std::string FeedKey(absl::string_view team_id);  // 'F'
 // Before and after every app, or key, of the team.
 std::string TeamAppsFrom(absl::string_view team_id);
@@ -179,8 +180,8 @@ std::string FeedBlocksEnd(absl::string_view team_id);
 // REQUIRES: made by FeedBlockKey.
 uint64_t PositionOfFeedBlockKey(absl::string_view key);
 
-// --- Family::kTopics: length of the team id (1), team id, kind (1), and what follows here. No topic's name has a
-// zero byte (rpc/topic_name.h).
+// --- Family::kTopics: length of the team id (1), team id, kind (1), and what follows here. No
+// topic's name has a zero byte (rpc/topic_name.h).
 
 // A subscriber: topic, a zero byte, device id (16), registration (8).
 std::string SubscriberKey(absl::string_view team_id, absl::string_view topic,

@@ -76,8 +76,8 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
   if (!full()) return CheckQuota(tx, registration);
   switch (registration.overflow_policy()) {
     case admin::v1::REFUSE_NEWEST: {
-      // One notice is enough while it waits; that a refused Send is tried again is no news. The apps of
-      // subscriptions know no notice.
+      // One notice is enough while it waits; that a refused Send is tried again is no news. The
+      // apps of subscriptions know no notice.
       if (registration.gap_seq() == 0 && !registration.has_subscription()) {
         BELLWIRE_RETURN_IF_ERROR(tx.AddGap(registration_id, 1));
       }
@@ -158,7 +158,8 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
   // After MakeRoom: a gap notice takes its number first.
   if (!scheduled) mail.set_seq(tx.TakeSeq());
   if (now_or_never) {
-    // By this clock, not the gateway's: the gateway is given its whole wait whatever its clock says.
+    // By this clock, not the gateway's: the gateway is given its whole wait whatever its clock
+    // says.
     tx.AddNowOrNever(mail.seq(), ref,
                      tx.now_ms() + absl::ToInt64Milliseconds(kNowOrNeverWait + kResolveGrace));
   } else {

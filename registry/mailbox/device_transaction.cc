@@ -99,9 +99,9 @@ absl::Status DeviceTransaction::UpdateSettled() {
     if (const std::optional<uint64_t> first = FirstLoadedMail()) {
       settled = *first - 1;
     } else {
-      // Starts behind everything that was settled before, so it meets what this transaction removed and
-      // nothing older: a queue read from its very beginning would wade through all that was ever
-      // deleted.
+      // Starts behind everything that was settled before, so it meets what this transaction removed
+      // and nothing older: a queue read from its very beginning would wade through all that was
+      // ever deleted.
       BELLWIRE_RETURN_IF_ERROR(
           ScanMail(device_.settled_seq(), [&](const Envelope& first) -> absl::StatusOr<bool> {
             settled = first.seq() - 1;
@@ -274,8 +274,8 @@ void DeviceTransaction::WakeBy(uint64_t registration_id, int64_t time_ms) {
   TimelineEntry entry{.time_ms = registration->wake_at_ms(),
                       .kind = TimelineEntry::Kind::kExpiry,
                       .message = {.registration_id = registration_id}};
-  // One that comes too early finds nothing to do and is armed again: as long as messages come and go, the entry
-  // of the first of them is the only one.
+  // One that comes too early finds nothing to do and is armed again: as long as messages come and
+  // go, the entry of the first of them is the only one.
   if (entry.time_ms != 0 && entry.time_ms <= time_ms) return;
   if (entry.time_ms != 0) DeleteTimeline(entry);
   entry.time_ms = time_ms;
@@ -390,8 +390,9 @@ void DeviceTransaction::PutLife(const MessageRef& message, MessageLife* life) {
       if (IsAbout(pending, message, *life)) pending.set_has_life(true);
     }
   } else if (const int64_t latest_ms = LatestWakeMs(*life); latest_ms != 0) {
-    // An entry that comes too early is armed again. So a message that came to its device is given the time when
-    // its receipts are most likely forgotten: two writes less than to wait for its ttl first.
+    // An entry that comes too early is armed again. So a message that came to its device is given
+    // the time when its receipts are most likely forgotten: two writes less than to wait for its
+    // ttl first.
     const int64_t ended_soon_ms = now_ms_ + absl::ToInt64Milliseconds(kReceiptRetention) +
                                   absl::ToInt64Milliseconds(kReceiptRetentionSlack);
     if (life->wake_at_ms() == 0 || life->wake_at_ms() > latest_ms) {

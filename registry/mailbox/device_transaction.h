@@ -25,34 +25,36 @@
 
 namespace bellwire::registry {
 
-// One operation on the records of one device: typed access to them, and what several operations have
-// in common. It can't name a key of another device, which is how the rule "a transaction touches one
-// device" is kept. Timeline entries belong to the device they are about.
+// One operation on the records of one device: typed access to them, and what several operations
+// have in common. It can't name a key of another device, which is how the rule "a transaction
+// touches one device" is kept. Timeline entries belong to the device they are about.
 //
 // Nothing is seen outside before Finish(); a transaction that is dropped had no effect. Keeps these
 // true, as the operations rely on them:
-//   * a message in the mailbox or among the scheduled has an entry in its registration's `pending`, and no
-//     other message has. Its life is written if that entry says so; if not, it is still NewLife of the message;
+//   * a message in the mailbox or among the scheduled has an entry in its registration's `pending`,
+//     and no other message has. Its life is written if that entry says so; if not, it is still
+//     NewLife of the message;
 //   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
 //   * `subscription_messages` counts what is pending for subscriptions;
-//   * a subscription to a topic has its entry among the topic's subscribers, and its registration counts it; whose
-//     registration has ended has an entry of kTopics in the timeline;
-//   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first expiry of
-//     what is pending, but for kExpiryGrace;
-//   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than LatestWakeMs.
+//   * a subscription to a topic has its entry among the topic's subscribers, and its registration
+//     counts it; whose registration has ended has an entry of kTopics in the timeline;
+//   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first
+//     expiry of what is pending, but for kExpiryGrace;
+//   * the `wake_at_ms` of a life that holds no place is its one timeline entry, not later than
+//     LatestWakeMs.
 //
 // Not thread-safe. Errors of all methods that read: those of KvReader.
 class DeviceTransaction {
  public:
-  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it. `numbers_after`: as
-  // KvStore::Options.
+  // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it.
+  // `numbers_after`: as KvStore::Options.
   DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
                     const std::function<uint64_t()>& random, uint64_t numbers_after);
   DeviceTransaction(const DeviceTransaction&) = delete;
   DeviceTransaction& operator=(const DeviceTransaction&) = delete;
 
-  // Reads the device's own record. Comes first. `waiting`: a route that may not have been written yet
-  // (waiting_routes.h), or null. If it is newer than the record's, the device has it.
+  // Reads the device's own record. Comes first. `waiting`: a route that may not have been written
+  // yet (waiting_routes.h), or null. If it is newer than the record's, the device has it.
   absl::Status Load(const internal::v1::Route* waiting);
 
   // Writes what has changed into the batch, all but the receipts. Comes last, once.
@@ -108,8 +110,8 @@ class DeviceTransaction {
   void DeleteSubscription(absl::string_view instance) {
     overlay_.Delete(Family::kDevices, SubscriptionKey(id_, instance));
   }
-  // How many living subscriptions this owner has, as it was before this transaction. Reads an entry of
-  // each of the device's.
+  // How many living subscriptions this owner has, as it was before this transaction. Reads an entry
+  // of each of the device's.
   absl::StatusOr<size_t> CountSubscriptionsOf(absl::string_view owner);
   // Sees to it that what is pending is looked at by then. REQUIRES: the registration was found.
   void WakeBy(uint64_t registration_id, int64_t time_ms);
@@ -128,12 +130,13 @@ class DeviceTransaction {
   // Visits the topics in the order of their names, until `visit` returns false.
   absl::Status ScanTopics(
       uint64_t registration_id,
-      absl::FunctionRef<bool(absl::string_view topic, const storage::v1::TopicSubscription&)> visit);
+      absl::FunctionRef<bool(absl::string_view topic, const storage::v1::TopicSubscription&)>
+          visit);
 
   // --- Lives.
 
-  // Begins the life of a message that was just stored, with its first receipts. REQUIRES: as NewLife; its
-  // registration was found; it is in its place.
+  // Begins the life of a message that was just stored, with its first receipts. REQUIRES: as
+  // NewLife; its registration was found; it is in its place.
   void StartLife(const internal::v1::Envelope& mail);
   absl::StatusOr<std::optional<MessageLife>> FindLife(const MessageRef& message);
   // For a message that must have one: DATA_LOSS if it has not.
@@ -149,18 +152,18 @@ class DeviceTransaction {
   void PutLife(const MessageRef& message, MessageLife* life);
   void DeleteLife(const MessageRef& message, const MessageLife& life);
 
-  // Adds a receipt to a life and writes it, and puts it on its way to the team's feed. Every receipt of
-  // the registry passes here. A terminal step takes the message out of the place it holds.
-  // `time_ms`: when it happened, if not now.
+  // Adds a receipt to a life and writes it, and puts it on its way to the team's feed. Every
+  // receipt of the registry passes here. A terminal step takes the message out of the place it
+  // holds. `time_ms`: when it happened, if not now.
   absl::Status Record(const MessageRef& message, MessageLife* life, push::v1::Step step,
                       absl::string_view detail, std::optional<int64_t> time_ms = std::nullopt);
-  // The same for a step that others follow: the life is not written. REQUIRES: `step` is not terminal, and
-  // Record comes next.
+  // The same for a step that others follow: the life is not written. REQUIRES: `step` is not
+  // terminal, and Record comes next.
   absl::Status Note(const MessageRef& message, MessageLife* life, push::v1::Step step,
                     int64_t time_ms);
 
-  // Sees to it that every session is told of the recall, until the life ends: Record takes the notice away.
-  // Nothing if there is one already. `life` is changed and written.
+  // Sees to it that every session is told of the recall, until the life ends: Record takes the
+  // notice away. Nothing if there is one already. `life` is changed and written.
   //   RESOURCE_EXHAUSTED LIMIT_REACHED: kMaxRecallNotices of this device wait for its word
   absl::Status AddRecallNotice(const MessageRef& message, MessageLife* life);
   struct Recalled {
@@ -178,8 +181,8 @@ class DeviceTransaction {
   // In the order in which they were recorded; for metrics.
   absl::Span<const StepTaken> steps() const { return steps_; }
 
-  // Tells the team's feed, if there is one, that the token of this registration died now. REQUIRES: it
-  // was found.
+  // Tells the team's feed, if there is one, that the token of this registration died now. REQUIRES:
+  // it was found.
   void RecordDeadToken(uint64_t registration_id, absl::string_view detail);
 
   // --- The mailbox.
@@ -197,8 +200,8 @@ class DeviceTransaction {
       absl::FunctionRef<absl::StatusOr<bool>(const internal::v1::Envelope&)> visit);
 
   void AddScheduled(const internal::v1::Envelope& message);
-  // Gives scheduled messages that are due their place in the mailbox's order, and ends those that have expired
-  // since: at most kMaxReleasesPerTransaction.
+  // Gives scheduled messages that are due their place in the mailbox's order, and ends those that
+  // have expired since: at most kMaxReleasesPerTransaction.
   absl::Status ReleaseDue();
   // The session of now, if there is one, is to be handed this message or gap notice. REQUIRES: its
   // number is greater than those of all before.
@@ -214,8 +217,8 @@ class DeviceTransaction {
   // Records a terminal step of a message that holds a place.
   absl::Status EndPending(uint64_t registration_id, const storage::v1::Pending& pending,
                           push::v1::Step step, absl::string_view detail);
-  // Ends what holds a place though its ttl is over. Answers when the next of the rest is to be ended, INT64_MAX
-  // if nothing is left. REQUIRES: the registration was found.
+  // Ends what holds a place though its ttl is over. Answers when the next of the rest is to be
+  // ended, INT64_MAX if nothing is left. REQUIRES: the registration was found.
   absl::StatusOr<int64_t> EndExpired(uint64_t registration_id);
 
   // The message is in a page for a session. REQUIRES: it is in the mailbox.
@@ -260,16 +263,17 @@ class DeviceTransaction {
   void MoveWake(const MessageRef& message, MessageLife* life, int64_t wake_at_ms);
   void SetNewMailboxId();
   absl::Status UpdateSettled();
-  // The first number in the mailbox, if the registrations that were loaded account for all of it: as good as
-  // always, and cheaper than to look.
+  // The first number in the mailbox, if the registrations that were loaded account for all of it:
+  // as good as always, and cheaper than to look.
   std::optional<uint64_t> FirstLoadedMail() const;
-  // The first number that was taken back before the device acknowledged it, and that the device said nothing
-  // of since: were it settled, the device could not tell whether it has had it. UINT64_MAX: there is none.
+  // The first number that was taken back before the device acknowledged it, and that the device
+  // said nothing of since: were it settled, the device could not tell whether it has had it.
+  // UINT64_MAX: there is none.
   absl::StatusOr<uint64_t> FirstRecalling();
   absl::Status TakeReceipt(const MessageRef& message, MessageLife* life, push::v1::Step step,
                            absl::string_view detail, int64_t time_ms);
-  // To the outbox, unless it is a subscription's, which has no feed. `message_id`: empty for the token
-  // itself. `topic_message_id`: as in OutboxReceipt.
+  // To the outbox, unless it is a subscription's, which has no feed. `message_id`: empty for the
+  // token itself. `topic_message_id`: as in OutboxReceipt.
   void Publish(const storage::v1::Registration& registration, uint64_t registration_id,
                absl::string_view message_id, push::v1::Step step, int64_t time_ms,
                absl::string_view detail, absl::string_view topic_message_id);

@@ -39,7 +39,8 @@ bool HoldsPlace(const MessageLife& life) {
 
 bool AddReceipt(MessageLife* life, Step step, int64_t time_ms, absl::string_view detail) {
   assert(life->place() != MessageLife::ENDED);
-  // ACCEPTED, STORED, AGENT_ACKED and the end come once each, SENT as often as the device comes back.
+  // ACCEPTED, STORED, AGENT_ACKED and the end come once each, SENT as often as the device comes
+  // back.
   constexpr int kMaxUntilSent = static_cast<int>(kMaxReceiptsPerMessage) - 2;
   storage::v1::StoredReceipt* receipt = nullptr;
   if (step == push::v1::SENT && life->receipts_size() > 0) {

@@ -38,17 +38,17 @@ bool HoldsPlace(const MessageLife& life);
 // REQUIRES: the life is not ENDED.
 bool AddReceipt(MessageLife* life, push::v1::Step step, int64_t time_ms, absl::string_view detail);
 
-// The life of a message that was just stored, from the message alone: `mail` has its registration, its number
-// unless it is scheduled, and `stored_at_ms`.
+// The life of a message that was just stored, from the message alone: `mail` has its registration,
+// its number unless it is scheduled, and `stored_at_ms`.
 MessageLife NewLife(const internal::v1::Envelope& mail);
 
-// When something becomes due in this life even if nothing happens to it: expiry, or the end of its retention.
-// 0: nothing does that this life has to see to (what waits expires with its registration's entry, and a
-// now-or-never message has one of its own).
+// When something becomes due in this life even if nothing happens to it: expiry, or the end of its
+// retention. 0: nothing does that this life has to see to (what waits expires with its
+// registration's entry, and a now-or-never message has one of its own).
 int64_t NextWakeMs(const MessageLife& life);
 
-// Until when the timeline entry of this life may come: receipts may be kept longer than promised, a little. 0: as
-// NextWakeMs.
+// Until when the timeline entry of this life may come: receipts may be kept longer than promised, a
+// little. 0: as NextWakeMs.
 int64_t LatestWakeMs(const MessageLife& life);
 
 // Whether `message` is to be delivered now or never.
@@ -57,7 +57,8 @@ bool IsNowOrNever(const internal::v1::Envelope& message);
 // A hash of what the provider asked for, except deliver_at.
 std::string ContentHash(const internal::v1::Envelope& message);
 
-// Pending.message_id_hash: the four words of the id, XORed. Whatever part of an id its maker left to chance is in it.
+// Pending.message_id_hash: the four words of the id, XORed. Whatever part of an id its maker left
+// to chance is in it.
 uint32_t ShortHash(const MessageId& message_id);
 
 // Whether `message`, of the same id, is a retry of the one that lives here: the same content, and

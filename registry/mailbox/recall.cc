@@ -23,8 +23,8 @@ absl::StatusOr<RecallResult> Recall(DeviceTransaction& tx, const TokenRef& token
       BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &*life, push::v1::RECALLED, "before it was due"));
       return RecallResult{.outcome = RecallResponse::RECALLED};
     case MessageLife::MAILBOX:
-      // SENT is reported late or not at all: only what came when there was no session any more surely never
-      // reached the device.
+      // SENT is reported late or not at all: only what came when there was no session any more
+      // surely never reached the device.
       if (!tx.connected() && life->seq() > tx.device().sent_up_to_seq() &&
           StateOf(*life) != push::v1::SENT) {
         BELLWIRE_RETURN_IF_ERROR(tx.Record(ref, &*life, push::v1::RECALLED, ""));
@@ -37,8 +37,8 @@ absl::StatusOr<RecallResult> Recall(DeviceTransaction& tx, const TokenRef& token
     default:
       break;
   }
-  // The session of now is told at once; the notice is for the ones to come, if it doesn't hear of it or can't
-  // answer any more.
+  // The session of now is told at once; the notice is for the ones to come, if it doesn't hear of
+  // it or can't answer any more.
   BELLWIRE_RETURN_IF_ERROR(tx.AddRecallNotice(ref, &*life));
   tx.PutLife(ref, &*life);
   return RecallResult{

@@ -23,8 +23,8 @@ using storage::v1::Registration;
 
 namespace {
 
-// To look for dead ones reads all registrations of the device. So an app may have a few more of them
-// than its bound for a while.
+// To look for dead ones reads all registrations of the device. So an app may have a few more of
+// them than its bound for a while.
 constexpr size_t kRegistrationsPerSearch = 16;
 
 struct DeadRegistration {
@@ -60,8 +60,8 @@ absl::Status Forget(DeviceTransaction& tx, const std::vector<DeadRegistration>& 
   return absl::OkStatus();
 }
 
-// Sees to a place for one more registration: dead ones go, the oldest first. `is_same` says which of
-// them are of the same app, or of the same owner of subscriptions.
+// Sees to a place for one more registration: dead ones go, the oldest first. `is_same` says which
+// of them are of the same app, or of the same owner of subscriptions.
 absl::Status MakeRoom(DeviceTransaction& tx,
                       absl::FunctionRef<bool(const Registration& registration)> is_same) {
   const size_t all = tx.device().registrations();
@@ -92,8 +92,8 @@ absl::Status MakeRoom(DeviceTransaction& tx,
 
 // Begins the life of `registration`, and answers its id.
 absl::StatusOr<uint64_t> Begin(DeviceTransaction& tx, Registration registration) {
-  // The token names the registration and nothing else keeps two lives of an app apart, so its number
-  // must never have been another's.
+  // The token names the registration and nothing else keeps two lives of an app apart, so its
+  // number must never have been another's.
   uint64_t id = 0;
   while (true) {
     id = tx.Random();
@@ -110,7 +110,8 @@ absl::StatusOr<uint64_t> Begin(DeviceTransaction& tx, Registration registration)
   return id;
 }
 
-// Ends a life: the token dies, and so does what waits. The caller takes away the entry that leads to it.
+// Ends a life: the token dies, and so does what waits. The caller takes away the entry that leads
+// to it.
 absl::Status End(DeviceTransaction& tx, uint64_t id, absl::string_view detail) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(id));
   if (found == nullptr) return StoreCorruptError("an app without registration");

@@ -43,8 +43,8 @@ absl::Status LoginNumberTooGreatError(const DeviceTransaction& tx) {
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
                                  const PageBounds& bounds, const BindOptions& options) {
   const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
-  // Compared with the greatest number ever bound, not with the bound route: a login that is late must
-  // lose even if its successor has gone already.
+  // Compared with the greatest number ever bound, not with the bound route: a login that is late
+  // must lose even if its successor has gone already.
   if (!bound_already && route.login_number() <= tx.device().last_login_number()) {
     return StaleLoginError(tx);
   }
@@ -56,8 +56,8 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
   if (!bound_already && options.yields && tx.connected()) return StaleLoginError(tx);
   if (options.mailbox_id.has_value() && options.seen_up_to_seq > tx.device().last_seq() &&
       options.mailbox_id->bytes() == tx.device().mailbox_id()) {
-    // The clock was behind as well when this process started, or its numbers would be greater. What the device
-    // has seen under these numbers may be something else.
+    // The clock was behind as well when this process started, or its numbers would be greater. What
+    // the device has seen under these numbers may be something else.
     LogWarning("store_behind_its_device", {{"device", ToHex(tx.device_id())},
                                            {"device_has_seen_up_to", options.seen_up_to_seq},
                                            {"last_number_here", tx.device().last_seq()},
@@ -88,8 +88,8 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
 
 absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
                        std::optional<uint64_t> registrations_xor) {
-  // A crash takes neither away: this store comes from a backup. A device without a record would get another
-  // mailbox than the session was told.
+  // A crash takes neither away: this store comes from a backup. A device without a record would get
+  // another mailbox than the session was told.
   if (!tx.exists() || registrations_xor.value_or(tx.device().registrations_xor()) !=
                           tx.device().registrations_xor()) {
     return MakeError(

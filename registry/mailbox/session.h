@@ -17,7 +17,8 @@ bool SameRoute(const Route& a, const Route& b);
 
 struct BindOutcome {
   BindResult result;
-  // The route is all that changes, and nothing is handed out that relies on it: it may be written later.
+  // The route is all that changes, and nothing is handed out that relies on it: it may be written
+  // later.
   bool may_wait = false;
 };
 

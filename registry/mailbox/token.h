@@ -12,8 +12,8 @@ namespace bellwire::registry {
 
 // The registration that `token` names, living or dead, if the team may use it.
 //   NOT_FOUND UNREGISTERED: a token that never lived here, or was forgotten.
-//   PERMISSION_DENIED TOKEN_NOT_FOR_TEAM: of another team, or of a subscription where a team asks, or
-//   the reverse.
+//   PERMISSION_DENIED TOKEN_NOT_FOR_TEAM: of another team, or of a subscription where a team asks,
+//   or the reverse.
 absl::StatusOr<const storage::v1::Registration*> FindToken(DeviceTransaction& tx,
                                                            const TokenRef& token);
 

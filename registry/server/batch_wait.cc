@@ -5,17 +5,17 @@
 namespace bellwire::registry {
 namespace {
 
-// After such a batch more is on its way: those whose answers it was, and who waits behind them. A moment for
-// it to come saves syncs, each of which costs as much as several operations.
+// After such a batch more is on its way: those whose answers it was, and who waits behind them. A
+// moment for it to come saves syncs, each of which costs as much as several operations.
 constexpr size_t kCompanyFromOperations = 32;
 constexpr absl::Duration kCompanyWait = absl::Microseconds(500);
 
-// After a smaller one the acknowledgements of what it handed over are on their way. They are in no hurry: they share
-// the sync of the next message, if that comes soon, instead of making it wait behind one of their own. Who comes later
-// than that finds nobody waiting, and waits for nobody.
+// After a smaller one the acknowledgements of what it handed over are on their way. They are in no
+// hurry: they share the sync of the next message, if that comes soon, instead of making it wait
+// behind one of their own. Who comes later than that finds nobody waiting, and waits for nobody.
 constexpr absl::Duration kUrgentWait = absl::Milliseconds(2);
-// After several that were in no hurry themselves more of their kind come: a crowd that logs in. Whoever comes alone,
-// one after the other, waits for nobody.
+// After several that were in no hurry themselves more of their kind come: a crowd that logs in.
+// Whoever comes alone, one after the other, waits for nobody.
 constexpr absl::Duration kCrowdWait = absl::Milliseconds(5);
 
 }  // namespace

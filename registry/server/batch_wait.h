@@ -6,8 +6,9 @@
 
 namespace bellwire::registry {
 
-// Whom the writer waits for after a batch, and for how long at most: each sync costs as much as several operations, and
-// what comes a moment later could share the next one (docs/decisions/one_writer.md).
+// Whom the writer waits for after a batch, and for how long at most: each sync costs as much as
+// several operations, and what comes a moment later could share the next one
+// (docs/decisions/one_writer.md).
 struct BatchWait {
   enum class For {
     kNobody,

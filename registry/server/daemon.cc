@@ -47,24 +47,28 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
          "exist. Without it no backups are made")
       ->type_name("DIR");
   metrics::AddMetricsFlags(app, &flags->metrics_flags);
-  CLI::Option* const database = app->add_option(
-      "--database", flags->database,
-      "Keeps the store in PostgreSQL instead: a connection string with every option of libpq, such as "
-      "\"postgresql://bellwire@db1,db2/bellwire?passfile=/etc/bellwire/pgpass\". `bellwire fleet init` "
-      "makes the store. Several registries may name the same one: one of them serves, and the others "
-      "wait until it is gone");
+  CLI::Option* const database =
+      app->add_option("--database", flags->database,
+                      "Keeps the store in PostgreSQL instead: a connection string with every "
+                      "option of libpq, such as "
+                      "\"postgresql://bellwire@db1,db2/bellwire?passfile=/etc/bellwire/pgpass\". "
+                      "`bellwire fleet init` "
+                      "makes the store. Several registries may name the same one: one of them "
+                      "serves, and the others "
+                      "wait until it is gone");
   database->type_name("URL")->envname("BELLWIRE_DATABASE")->excludes("--backup_dir");
-  app->add_option("--database_durability", flags->database_durability,
-                  "What OK means with --database: standby (on the disks of the primary and of a "
-                  "synchronous standby), storage (on a disk that is replicated itself), single (one "
-                  "disk, for trying out)")
+  app->add_option(
+         "--database_durability", flags->database_durability,
+         "What OK means with --database: standby (on the disks of the primary and of a "
+         "synchronous standby), storage (on a disk that is replicated itself), single (one "
+         "disk, for trying out)")
       ->type_name("KIND")
       ->check(CLI::IsMember({"standby", "storage", "single"}))
       ->needs(database)
       ->capture_default_str();
   app->add_option("--database_cache_mib", flags->database_cache_mib,
-                  "Memory for the records of devices in front of the database: a device that is held "
-                  "costs no round trip")
+                  "Memory for the records of devices in front of the database: a device that is "
+                  "held costs no round trip")
       ->type_name("MIB")
       ->check(CLI::Range(1, 1 << 20))
       ->needs(database)
@@ -122,8 +126,8 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.clock = RealClock();
   options.env = env;
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
-  // Destroyed in reverse: the port first, which uses the rest. Connectors answer to the server, so it
-  // outlives the directory.
+  // Destroyed in reverse: the port first, which uses the rest. Connectors answer to the server, so
+  // it outlives the directory.
   absl::StatusOr<std::unique_ptr<RegistryServer>> started =
       RegistryServer::Start(std::move(options));
   if (ErrorReason(started.status()) == "LEASE_HELD") {

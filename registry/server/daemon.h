@@ -33,8 +33,8 @@ struct RegistryFlags : DaemonFlags {
 // Adds the flags above, those of every daemon included. `flags` outlives `app`.
 void AddRegistryFlags(CLI::App* app, RegistryFlags* flags);
 
-// Serves until SIGTERM or SIGINT. `env` is where faults are injected into the store's files; null: the
-// machine's files. Not owned.
+// Serves until SIGTERM or SIGINT. `env` is where faults are injected into the store's files; null:
+// the machine's files. Not owned.
 absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env);
 
 }  // namespace bellwire::registry

@@ -177,8 +177,8 @@ void Dispatcher::End(const Name& name, Outcome outcome, Waitings waitings) {
   if (outcome == ConnectorResponse::DEVICE_ACKED) {
     return Answer(std::move(waitings), push::v1::AGENT_ACKED);
   }
-  // An acknowledgement may have been committed though the connector did not say so: the store says what
-  // came first, and from then on it is settled.
+  // An acknowledgement may have been committed though the connector did not say so: the store says
+  // what came first, and from then on it is settled.
   group_commit_->Submit<Step>(
       Owner::Devices(),
       [name](Store& store) -> absl::StatusOr<Step> {

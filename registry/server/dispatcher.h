@@ -26,13 +26,13 @@
 
 namespace bellwire::registry {
 
-// The one road of messages to sessions: hands what commits made deliverable to the connectors of the
-// routes, in the order of the commits (docs/decisions/one_road.md). A hand-over is an attempt: whatever
-// becomes of it, the message waits in its mailbox.
+// The one road of messages to sessions: hands what commits made deliverable to the connectors of
+// the routes, in the order of the commits (docs/decisions/one_road.md). A hand-over is an attempt:
+// whatever becomes of it, the message waits in its mailbox.
 //
-// Only a message of ttl zero is different. It is followed from its hand-over to its end: DELIVERED if
-// the device acknowledges it; otherwise, as soon as the connector says that it has no session for it or
-// after kNowOrNeverWait, it is resolved (Store::Resolve). Appends may wait for that.
+// Only a message of ttl zero is different. It is followed from its hand-over to its end: DELIVERED
+// if the device acknowledges it; otherwise, as soon as the connector says that it has no session
+// for it or after kNowOrNeverWait, it is resolved (Store::Resolve). Appends may wait for that.
 //
 // Thread-safe, never blocks.
 class Dispatcher {
@@ -55,7 +55,8 @@ class Dispatcher {
  public:
   // How long a message of ttl zero waits for its device.
   static constexpr absl::Duration kWait = kNowOrNeverWait;
-  // Messages of ttl zero under way, of all gateways. Teams share them: each may have as many as are free.
+  // Messages of ttl zero under way, of all gateways. Teams share them: each may have as many as are
+  // free.
   static constexpr size_t kMaxFollowed = 2 * kMaxNowOrNeverSends;
 
   // Both must outlive it.
@@ -66,8 +67,8 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Where connectors are. Null: nowhere, messages wait in their mailboxes. Not owned. When it returns,
-  // nothing calls the ones before any more.
+  // Where connectors are. Null: nowhere, messages wait in their mailboxes. Not owned. When it
+  // returns, nothing calls the ones before any more.
   void SetConnectors(ConnectorDirectory* connectors) ABSL_LOCKS_EXCLUDED(connectors_mutex_);
 
   // After a commit: one request that it makes to a connector. On the writer's thread.
@@ -93,7 +94,8 @@ class Dispatcher {
   // Places that are taken, of kMaxFollowed.
   size_t places_taken() const { return places_->taken(); }
   // The Append of a message of ttl zero is committed, and what it makes deliverable is handed over:
-  // `done` gets `appended` with the state in which the message ends. With `waiter` 0 it gets it at once.
+  // `done` gets `appended` with the state in which the message ends. With `waiter` 0 it gets it at
+  // once.
   void Follow(const DeviceId& device, uint64_t waiter, std::unique_ptr<Place> place,
               internal::v1::AppendResponse appended, Done<internal::v1::AppendResponse> done)
       ABSL_LOCKS_EXCLUDED(mutex_);

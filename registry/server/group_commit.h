@@ -24,20 +24,20 @@
 
 namespace bellwire::registry {
 
-// The queue in front of a store, and how it is emptied: a batch of what waits goes through the store,
-// one Commit makes all of it durable, and only then each gets its answer. Under load the batch grows
-// while the last sync runs (docs/decisions/one_writer.md).
+// The queue in front of a store, and how it is emptied: a batch of what waits goes through the
+// store, one Commit makes all of it durable, and only then each gets its answer. Under load the
+// batch grows while the last sync runs (docs/decisions/one_writer.md).
 //
-// WorkQueue says whose turn it is. The operations of one owner keep their order. A team that has just
-// become active does not wait for others' backlog: it takes part in the batch that runs, or is served
-// between its answers (docs/decisions/fair_admission.md).
+// WorkQueue says whose turn it is. The operations of one owner keep their order. A team that has
+// just become active does not wait for others' backlog: it takes part in the batch that runs, or is
+// served between its answers (docs/decisions/fair_admission.md).
 //
-// Submit and Close are thread-safe. The rest is for the one thread that owns the store: WriterThread,
-// or a simulation's only one.
+// Submit and Close are thread-safe. The rest is for the one thread that owns the store:
+// WriterThread, or a simulation's only one.
 class GroupCommit {
  public:
-  // A batch that several teams share takes no more operations after so long: a team that comes while it
-  // is committed waits for what it has run. kMinGroupCommitOperations are run in any case.
+  // A batch that several teams share takes no more operations after so long: a team that comes
+  // while it is committed waits for what it has run. kMinGroupCommitOperations are run in any case.
   static constexpr absl::Duration kSharedBatchTime = absl::Milliseconds(2);
 
   // Both must outlive it. Null: batches end by their size only.
@@ -49,15 +49,15 @@ class GroupCommit {
 
   enum class Urgency {
     kNow,
-    // Its answer may come milliseconds later: it keeps others company, and the next one that is urgent
-    // (WaitForUrgent).
+    // Its answer may come milliseconds later: it keeps others company, and the next one that is
+    // urgent (WaitForUrgent).
     kPatient,
   };
 
-  // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the owner's
-  // thread; those of one Owner in the order of their submits. What it returned is given up for an
-  // error if the commit fails: nobody knows then. An operation that returns an error leaves the others
-  // alone.
+  // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the
+  // owner's thread; those of one Owner in the order of their submits. What it returned is given up
+  // for an error if the commit fails: nobody knows then. An operation that returns an error leaves
+  // the others alone.
   //
   // `done` gets its answer at once, in this thread, if the operation won't run:
   //   RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: `owner` has no room left in WorkQueue.
@@ -92,8 +92,8 @@ class GroupCommit {
 
   // Waits until something does, or Close, or `timeout`. False: closed, and nothing waits.
   bool WaitForWork(absl::Duration timeout);
-  // Waits until so many operations do, or a team that has just become active while others call too, or
-  // Close, or `timeout`.
+  // Waits until so many operations do, or a team that has just become active while others call too,
+  // or Close, or `timeout`.
   void WaitForCompany(size_t operations, absl::Duration timeout);
   // Waits until one that is urgent does, or a whole batch, or Close, or `timeout`.
   void WaitForUrgent(absl::Duration timeout);
@@ -148,8 +148,8 @@ class GroupCommit {
   };
 
   void SubmitErased(const Owner& owner, std::unique_ptr<Operation> operation);
-  // Takes the next few that are to run with `ran`; `waited` did so when it began. Empty: the batch is
-  // complete.
+  // Takes the next few that are to run with `ran`; `waited` did so when it began. Empty: the batch
+  // is complete.
   std::vector<Queue::Taken> TakeFor(size_t waited, Ran* ran);
   // Of teams that have just become active; kMinGroupCommitOperations at most.
   std::vector<Queue::Taken> TakeNewcomers();

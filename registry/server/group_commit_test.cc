@@ -441,8 +441,8 @@ class WaitingWriterTest : public testing::Test {
     return answers_.emplace_back(std::move(answered)).get();
   }
 
-  // After a batch of two, to a writer that waits so after each: a patient operation and then `second`. Expects that
-  // the first waits for the second and shares its sync.
+  // After a batch of two, to a writer that waits so after each: a patient operation and then
+  // `second`. Expects that the first waits for the second and shares its sync.
   void ExpectOneSyncForTwo(BatchWait (*wait_after)(const GroupCommit::Batch&), Urgency second) {
     Put("a", Urgency::kNow);
     absl::Notification* const begun = Put("b", Urgency::kNow);
@@ -481,7 +481,8 @@ TEST_F(WaitingWriterTest, WaitsForAsManyAsTheBatchHadIfToldSo) {
       Urgency::kPatient);
 }
 
-// A backend that calls an idle registry, one call after the other, when a thousand messages fall due.
+// A backend that calls an idle registry, one call after the other, when a thousand messages fall
+// due.
 TEST(WriterThreadTest, WhatIsDueAtOnceIsDoneInSmallStepsBetweenCalls) {
   constexpr int kDevices = 1000;
   SimulatedClock clock;

@@ -473,7 +473,8 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
       if (absl::IsUnavailable(status)) return status;
     }
   }
-  // Past those that failed as well: they are tried again after a restart, and must not keep the others.
+  // Past those that failed as well: they are tried again after a restart, and must not keep the
+  // others.
   if (next != due.end()) {
     timeline_from_ = *next;
     result.more = true;

@@ -34,16 +34,17 @@ class KvStore final : public Store {
     const Clock* clock = nullptr;
     // Makes mailbox ids and registration ids: RandomUint64, or a simulation's.
     std::function<uint64_t()> random;
-    // Every number that this store gives, seqs of mailboxes and positions of feeds, is greater. A store that
-    // comes from a backup must give none again that was given after the backup was made, so whoever opens one
-    // passes a number that grows with each start (NumbersOfStart in keys.h). 0: numbers go on from the last one.
+    // Every number that this store gives, seqs of mailboxes and positions of feeds, is greater. A
+    // store that comes from a backup must give none again that was given after the backup was made,
+    // so whoever opens one passes a number that grows with each start (NumbersOfStart in keys.h).
+    // 0: numbers go on from the last one.
     uint64_t numbers_after = 0;
     // Called after the commit with each request that it makes to a connector, in the order of what
-    // happened: the deliveries of messages and gap notices that came into a mailbox whose device has
-    // a session, recalls that such a device is to hear of. Must not block. May be empty.
+    // happened: the deliveries of messages and gap notices that came into a mailbox whose device
+    // has a session, recalls that such a device is to hear of. Must not block. May be empty.
     absl::AnyInvocable<void(ConnectorRequest request)> on_hand_over;
-    // Called instead of a commit that has nothing to write: whether what was read since the last one may be
-    // answered. An engine whose store may be taken over meanwhile says so. May be empty.
+    // Called instead of a commit that has nothing to write: whether what was read since the last
+    // one may be answered. An engine whose store may be taken over meanwhile says so. May be empty.
     std::function<absl::Status()> confirm;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
@@ -153,8 +154,8 @@ class KvStore final : public Store {
   // messages, is in the topics' records now, but for what is beyond one step.
   absl::Status CatchUpWithCounts() { return RelayReceipts(kMaxRelayEntries).status(); }
   absl::Status WakeEntry(const TimelineEntry& entry, int64_t now_ms);
-  // Sees to it that the next sweep begins no later than the first entry that is staged: the clock may
-  // have been set back, or an entry be due at once.
+  // Sees to it that the next sweep begins no later than the first entry that is staged: the clock
+  // may have been set back, or an entry be due at once.
   void NoteTimeline();
 
   const std::unique_ptr<KvEngine> engine_;
@@ -170,8 +171,8 @@ class KvStore final : public Store {
   FanOuts fan_outs_{&staged_};
   // A Claim may succeed after the commit.
   bool claimable_ = false;
-  // Nothing that is due lies before this in the timeline: the sweeps before have taken it away. Spares
-  // each of them a walk over what the ones before have deleted.
+  // Nothing that is due lies before this in the timeline: the sweeps before have taken it away.
+  // Spares each of them a walk over what the ones before have deleted.
   std::string timeline_from_;
   StoreCounters counters_;
   // By device transactions, ever.

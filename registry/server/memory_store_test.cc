@@ -61,7 +61,8 @@ std::unique_ptr<StoreUnderTest> NewMemoryStore() {
 INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStore));
 INSTANTIATE_TEST_SUITE_P(Memory, TopicsContractTest, testing::Values(NewMemoryStore));
 
-// A store that was put back to an older state: what it had given out since, phones and backends have seen.
+// A store that was put back to an older state: what it had given out since, phones and backends
+// have seen.
 class RestoredStoreTest : public testing::Test {
  protected:
   RestoredStoreTest() {

@@ -11,8 +11,9 @@
 #include "common/ids.h"
 #include "registry/server/store.h"
 
-// From the messages of the registry's port to the typed arguments of its store. Everything that goes
-// into a key or a record is checked here: other daemons are trusted to be ours, not to be right.
+// From the messages of the registry's port to the typed arguments of its store. Everything that
+// goes into a key or a record is checked here: other daemons are trusted to be ours, not to be
+// right.
 //
 // Errors: INVALID_ARGUMENT BAD_REQUEST naming the field, unless it says otherwise.
 namespace bellwire::registry {

@@ -33,10 +33,11 @@ class RegistryServer {
   struct Options {
     // Directory of the store (DATA_DIR/registry); made if it does not exist. One process at a time.
     std::string data_dir;
-    // Instead: the store is in PostgreSQL, and several processes may use it. One of them owns it, and
-    // the others wait in Start. Neither `data_dir` nor `backup_dir` is used.
+    // Instead: the store is in PostgreSQL, and several processes may use it. One of them owns it,
+    // and the others wait in Start. Neither `data_dir` nor `backup_dir` is used.
     std::optional<PostgresEngine::Options> database;
-    // Of the records of devices that are held in memory in front of it, in bytes of keys and values.
+    // Of the records of devices that are held in memory in front of it, in bytes of keys and
+    // values.
     size_t database_cache_bytes = size_t{256} << 20;
     // Where backups go (registry/backup/backup_maker.h), with the key files of this data directory.
     // Empty: none are made.
@@ -66,15 +67,15 @@ class RegistryServer {
 
   // Lives as long as this object.
   virtual RegistryApi* api() = 0;
-  // Where messages are handed over to sessions. Null, as at first: nowhere, and sessions find them in
-  // their next page. Not owned: call it with null before `connectors` goes.
+  // Where messages are handed over to sessions. Null, as at first: nowhere, and sessions find them
+  // in their next page. Not owned: call it with null before `connectors` goes.
   virtual void SetConnectors(ConnectorDirectory* connectors) = 0;
   // What it has counted, and how full its queues are.
   virtual void Report(metrics::Samples* samples) = 0;
   // UNAVAILABLE while the store can't be read or written. Answers at once.
   virtual absl::Status StoreStatus() const = 0;
-  // Called when that changes, on a thread that must not block. Null, as at first: nobody is. When it
-  // returns, the one before is not called any more.
+  // Called when that changes, on a thread that must not block. Null, as at first: nobody is. When
+  // it returns, the one before is not called any more.
   virtual void SetOnStoreChange(std::function<void(bool ok)> on_change) = 0;
   // Whether the writer goes round within `patience`, a commit included; for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;

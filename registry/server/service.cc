@@ -73,8 +73,9 @@ internal::v1::FeedReceipt ToProto(FeedReceipt receipt) {
   return proto;
 }
 
-// Names the registrations of a device and the key that seals their tokens; never 0. A registration of which
-// a device has the id, and a store from a backup not, changes it, and so does another key file.
+// Names the registrations of a device and the key that seals their tokens; never 0. A registration
+// of which a device has the id, and a store from a backup not, changes it, and so does another key
+// file.
 uint64_t TagOf(uint64_t registrations_xor, uint64_t tag_key) {
   const uint64_t tag = registrations_xor ^ tag_key;
   return tag != 0 ? tag : 1;
@@ -85,7 +86,8 @@ std::optional<uint64_t> XorOf(uint64_t tag, uint64_t tag_key) {
   return tag ^ tag_key;
 }
 
-// What others learned on the network. A hint is worth no login: without one the device learns by itself.
+// What others learned on the network. A hint is worth no login: without one the device learns by
+// itself.
 uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkReport& network) {
   const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(network);
   const absl::StatusOr<absl::Duration> hint =

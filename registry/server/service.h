@@ -51,7 +51,8 @@ class Service final : public RegistryApi {
  private:
   void RegisterSubscription(const DeviceId& device, internal::v1::Subscription subscription,
                             Done<internal::v1::RegisterAppResponse> done);
-  // Seals the token. Sealing is deterministic: a living registration keeps its token without storing it.
+  // Seals the token. Sealing is deterministic: a living registration keeps its token without
+  // storing it.
   internal::v1::RegisterAppResponse Registered(const DeviceId& device,
                                                const RegistrationResult& result,
                                                uint64_t app_tag) const;

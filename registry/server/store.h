@@ -36,16 +36,16 @@ struct TokenRef {
   uint64_t registration_id = 0;
   // Empty: nobody's team, so the token has to be a subscription's.
   std::string team_id;
-  // Of a subscription: the VAPID key that the sender has shown to hold; empty: none. nullopt: whatever
-  // the subscription is bound to does not matter.
+  // Of a subscription: the VAPID key that the sender has shown to hold; empty: none. nullopt:
+  // whatever the subscription is bound to does not matter.
   std::optional<std::string> vapid_key = std::string();
 };
 
 struct AppendOptions {
   // Check everything, have no effect.
   bool validate_only = false;
-  // Whoever calls has just made the message id, and calls once: it is not looked for. That it is unknown is
-  // the caller's to know: one that is known would lose the life it has.
+  // Whoever calls has just made the message id, and calls once: it is not looked for. That it is
+  // unknown is the caller's to know: one that is known would lose the life it has.
   bool message_id_is_new = false;
 };
 
@@ -75,7 +75,8 @@ struct RecalledMessage {
   uint64_t seq = 0;
 };
 
-// What one page is to hold, at most. At least one message comes if there is one, whatever max_bytes says.
+// What one page is to hold, at most. At least one message comes if there is one, whatever max_bytes
+// says.
 struct PageBounds {
   // Of payload.
   size_t max_bytes = 0;
@@ -98,7 +99,8 @@ struct Page {
   uint64_t complete_to_seq = 0;
   // Whether there is more after complete_to_seq.
   bool more = false;
-  // What waits up to complete_to_seq: each priority once. Nothing expired is among the first and last.
+  // What waits up to complete_to_seq: each priority once. Nothing expired is among the first and
+  // last.
   std::vector<PassedOver> passed_over;
 };
 
@@ -116,8 +118,8 @@ struct BindResult {
 };
 
 struct BindOptions {
-  // What the device knows of its mailbox, and the greatest number of it that it has received. A store that
-  // never gave so great a number is behind the device, which gets a new mailbox then.
+  // What the device knows of its mailbox, and the greatest number of it that it has received. A
+  // store that never gave so great a number is behind the device, which gets a new mailbox then.
   std::optional<MailboxId> mailbox_id;
   uint64_t seen_up_to_seq = 0;
   // Only if no other session of the device is bound.
@@ -227,19 +229,20 @@ struct SweepResult {
 // read may have seen effects that are not durable yet. This is what lets many operations share one
 // sync (registry/server/group_commit.h).
 //
-// A Bind that answers an empty mailbox is the one exception: it may be durable only with a later Commit, of
-// anything else or of a Sweep. Whatever is handed to its session is committed with it, or after it; and
-// a session outlives the registry and binds again (BindAgain). Nor does a Commit that fails take it back.
+// A Bind that answers an empty mailbox is the one exception: it may be durable only with a later
+// Commit, of anything else or of a Sweep. Whatever is handed to its session is committed with it,
+// or after it; and a session outlives the registry and binds again (BindAgain). Nor does a Commit
+// that fails take it back.
 //
 // Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
 // either the Bind's page holds the message, or the Append finds the new route.
 //
-// Scope. Each method reads and writes the records of one device, of one team or of one network, besides
-// looking up who owns a name (an app id, a key id).
+// Scope. Each method reads and writes the records of one device, of one team or of one network,
+// besides looking up who owns a name (an app id, a key id).
 //
 // Errors. Besides those named at each method: UNAVAILABLE REGISTRY_UNAVAILABLE (the store can't be
-// read or written now) and DATA_LOSS STORE_CORRUPT (a record it needs is damaged; nothing damaged is
-// ever answered).
+// read or written now) and DATA_LOSS STORE_CORRUPT (a record it needs is damaged; nothing damaged
+// is ever answered).
 //
 // Not thread-safe: one thread at a time.
 class Store {
@@ -255,25 +258,28 @@ class Store {
   //   that never lived here, or was forgotten, has none) · PERMISSION_DENIED TOKEN_NOT_FOR_TEAM (a
   //   team's call for a subscription, and the reverse, too)
 
-  // Takes a message (without seq). If its id is unknown for this token: replaces a pending message of
-  // its collapse key, makes room as the app's policy says, gives it the next seq, and records
+  // Takes a message (without seq). If its id is unknown for this token: replaces a pending message
+  // of its collapse key, makes room as the app's policy says, gives it the next seq, and records
   // ACCEPTED and STORED. If the id is known and the content the same (receipts tell, for at least
   // kIdempotencyWindow), answers `duplicate` and what has become of it.
   //   ALREADY_EXISTS MESSAGE_ID_REUSED: known id, different content.
-  //   RESOURCE_EXHAUSTED MAILBOX_FULL: the policy is REFUSE_NEWEST. The app still gets a gap notice,
-  //   which is the one effect of this error. A subscription gets none: its policy is REFUSE_NEWEST.
-  //   RESOURCE_EXHAUSTED QUOTA_EXCEEDED: kMaxSubscriptionMessagesPerDevice
+  //   RESOURCE_EXHAUSTED MAILBOX_FULL: the policy is REFUSE_NEWEST. The app still gets a gap
+  //   notice, which is the one effect of this error. A subscription gets none: its policy is
+  //   REFUSE_NEWEST. RESOURCE_EXHAUSTED QUOTA_EXCEEDED: kMaxSubscriptionMessagesPerDevice
   //   PERMISSION_DENIED VAPID_KEY_MISMATCH: the subscription is bound to another key
   virtual absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
                                               const AppendOptions& options) = 0;
   // The life of a message.
-  //   NOT_FOUND MESSAGE_NOT_FOUND · PERMISSION_DENIED RECEIPTS_OFF: of a subscription without receipts
+  //   NOT_FOUND MESSAGE_NOT_FOUND · PERMISSION_DENIED RECEIPTS_OFF: of a subscription without
+  //   receipts
   virtual absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
                                                                   const MessageId& message) = 0;
   // Takes a message back. One that can't have reached the device ends RECALLED; one that may have
-  // leaves the mailbox, and the device's word on it is awaited (REQUESTED): each Bind names it until then. The
-  // first end that the registry hears of stands: what the app has taken ends APP_ACKED though it was recalled.
-  //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxRecallNotices; nothing happened)
+  // leaves the mailbox, and the device's word on it is awaited (REQUESTED): each Bind names it
+  // until then. The first end that the registry hears of stands: what the app has taken ends
+  // APP_ACKED though it was recalled.
+  //   NOT_FOUND MESSAGE_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxRecallNotices; nothing
+  //   happened)
   virtual absl::StatusOr<RecallResult> Recall(const TokenRef& token, const MessageId& message) = 0;
   // Ends a now-or-never message as NOT_CONNECTED, if the device has not acknowledged it first, and
   // answers its latest step, which is settled then. Repeatable for a while after kNowOrNeverWait.
@@ -291,13 +297,14 @@ class Store {
   //   kMaxLoginNumberStep above it
   virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
                                           const PageBounds& bounds, const BindOptions& options) = 0;
-  // The same without a page, for a session that a crash may have taken back: nothing if `route` is not newer
-  // than any that was ever bound. `registrations_xor`: as the session knows it from BindResult and
-  // RegistrationResult; nullopt: it does not.
+  // The same without a page, for a session that a crash may have taken back: nothing if `route` is
+  // not newer than any that was ever bound. `registrations_xor`: as the session knows it from
+  // BindResult and RegistrationResult; nullopt: it does not.
   //   FAILED_PRECONDITION SESSION_FORGOTTEN: the device is not known, or has other registrations
   virtual absl::Status BindAgain(const DeviceId& device, const Route& route,
                                  std::optional<uint64_t> registrations_xor) = 0;
-  // Clears the route if it is this very one (address, incarnation, session, login); otherwise nothing.
+  // Clears the route if it is this very one (address, incarnation, session, login); otherwise
+  // nothing.
   virtual absl::Status Unbind(const DeviceId& device, const Route& route) = 0;
   // The page after `after_seq`.
   virtual absl::StatusOr<Page> Pull(const DeviceId& device, uint64_t after_seq,
@@ -327,8 +334,8 @@ class Store {
   absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device, absl::string_view app_id) {
     return RegisterApp(device, app_id, "");
   }
-  // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages end
-  // UNREGISTERED. None, or another one, which stays: OK.
+  // Ends this registration of the app (0: whichever it has): its token dies, its waiting messages
+  // end UNREGISTERED. None, or another one, which stays: OK.
   virtual absl::StatusOr<RegistrationResult> RemoveApp(const DeviceId& device,
                                                        absl::string_view app_id,
                                                        absl::string_view owner,
@@ -338,9 +345,10 @@ class Store {
     return RemoveApp(device, app_id, "", registration_id);
   }
 
-  // The living registration of the subscription of this name (`wanted.instance`) on the device, made if
-  // there is none, or if it is bound to another key: that one ends then. Owner and receipts become what
-  // `wanted` says. Forgets dead ones as RegisterApp does, by their owner instead of their app.
+  // The living registration of the subscription of this name (`wanted.instance`) on the device,
+  // made if there is none, or if it is bound to another key: that one ends then. Owner and receipts
+  // become what `wanted` says. Forgets dead ones as RegisterApp does, by their owner instead of
+  // their app.
   //   RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxSubscriptionsPerDevice, kMaxSubscriptionsPerOwner)
   virtual absl::StatusOr<RegistrationResult> RegisterSubscription(const DeviceId& device,
                                                                   const Subscription& wanted) = 0;
@@ -406,13 +414,14 @@ class Store {
                                                                       absl::string_view after,
                                                                       size_t max,
                                                                       bool kept_only) = 0;
-  //   NOT_FOUND TOPIC_NOT_FOUND, TEAM_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxKeptTopicsPerTeam)
+  //   NOT_FOUND TOPIC_NOT_FOUND, TEAM_NOT_FOUND · RESOURCE_EXHAUSTED LIMIT_REACHED
+  //   (kMaxKeptTopicsPerTeam)
   virtual absl::StatusOr<internal::v1::KeptTopic> PutTopic(
       const internal::v1::PutTopicRequest& request) = 0;
   // Takes a topic message, whose fan-out waits from now on. True: it was accepted before, with the
   // same content.
-  //   ALREADY_EXISTS MESSAGE_ID_REUSED · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxOpenFanOutsPerTeam) ·
-  //   NOT_FOUND TEAM_NOT_FOUND
+  //   ALREADY_EXISTS MESSAGE_ID_REUSED · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxOpenFanOutsPerTeam)
+  //   · NOT_FOUND TEAM_NOT_FOUND
   virtual absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request) = 0;
   // Gives the caller a fan-out that nobody has a claim on. nullopt: there is none.
   virtual absl::StatusOr<std::optional<internal::v1::ClaimResponse>> Claim(
@@ -427,12 +436,12 @@ class Store {
   virtual absl::StatusOr<push::v1::TopicMessage> RecallTopicMessage(absl::string_view team_id,
                                                                     const MessageId& message) = 0;
 
-  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its team,
-  // if it has one:
+  // --- Receipts. Every receipt of a message, and the death of every token, goes to the feed of its
+  // team, if it has one:
   // at least once, those of one message in their order, kept for kReceiptRetention.
 
-  // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but where the
-  // feed ends now.
+  // At most `max_receipts` (not zero) after position `after`, oldest first. nullopt: none, but
+  // where the feed ends now.
   //   OUT_OF_RANGE CURSOR_TOO_OLD: some of them have been forgotten
   //   INVALID_ARGUMENT BAD_CURSOR: no feed can have come so far
   virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
@@ -444,17 +453,18 @@ class Store {
 
   // --- Networks.
 
-  // Notes what the device has learned about a network, if it has: one vote per device and network, which
-  // counts for kNetworkVoteRetention. Answers what other devices learned there; zero: fewer than
-  // kMinHintVotes of them told. What is kept of it is bounded, whatever devices tell.
+  // Notes what the device has learned about a network, if it has: one vote per device and network,
+  // which counts for kNetworkVoteRetention. Answers what other devices learned there; zero: fewer
+  // than kMinHintVotes of them told. What is kept of it is bounded, whatever devices tell.
   virtual absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
                                                        const NetworkReport& report) = 0;
 
   // --- Time.
 
-  // Does what is due by now, oldest first: messages expire or come into their mailbox, receipts and dead tokens
-  // are forgotten. At most `max_entries` entries of the timeline, and no further one after so many receipts
-  // were made. Stages as many Binds that were not written. Each entry is a transaction of its own device; one that fails is logged and left for later.
+  // Does what is due by now, oldest first: messages expire or come into their mailbox, receipts and
+  // dead tokens are forgotten. At most `max_entries` entries of the timeline, and no further one
+  // after so many receipts were made. Stages as many Binds that were not written. Each entry is a
+  // transaction of its own device; one that fails is logged and left for later.
   virtual absl::StatusOr<SweepResult> Sweep(size_t max_entries) = 0;
 };
 

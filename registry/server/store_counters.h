@@ -39,8 +39,8 @@ class StoreCounters {
   void OnCommit(const absl::Status& status, absl::Duration took);
   // The store could be read, or not: a store that failed is open again, or not yet.
   void OnRead(const absl::Status& status);
-  // Called on the store's thread when ok() changes. Null, as at first: nobody is. When it returns, the
-  // one before is not called any more. Thread-safe.
+  // Called on the store's thread when ok() changes. Null, as at first: nobody is. When it returns,
+  // the one before is not called any more. Thread-safe.
   void SetOnChange(std::function<void(bool ok)> on_change) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether the store worked when it was used last. It is used at least every kSweepInterval.

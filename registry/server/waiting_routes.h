@@ -12,9 +12,10 @@
 
 namespace bellwire::registry {
 
-// The routes of sessions that were bound and answered, and that their devices' records don't have yet: a
-// login that hands nothing out needs no sync of its own (docs/decisions/unwritten_logins.md). Each is
-// written with what else is, or by the next sweep; the oldest come first.
+// The routes of sessions that were bound and answered, and that their devices' records don't have
+// yet: a login that hands nothing out needs no sync of its own
+// (docs/decisions/unwritten_logins.md). Each is written with what else is, or by the next sweep;
+// the oldest come first.
 //
 // A route counts only if its login number is greater than the record's. So one that was written
 // meanwhile, or that a failed commit may have written, does no harm here.
@@ -22,13 +23,14 @@ namespace bellwire::registry {
 // Holds at most kMaxWaitingRoutes. Not thread-safe.
 class WaitingRoutes {
  public:
-  // In place of the one that waits for this device, if any. False: there is no room, and nothing was done.
+  // In place of the one that waits for this device, if any. False: there is no room, and nothing
+  // was done.
   bool Add(const DeviceId& device, const internal::v1::Route& route);
   // nullptr: none waits for this device. Good until the next call of anything else.
   const internal::v1::Route* Find(const DeviceId& device) const;
 
-  // Gives `stage` the oldest ones that were not staged since the last commit, at most `max`. They stay until
-  // the commit has written them. An error of `stage` ends it, and is answered.
+  // Gives `stage` the oldest ones that were not staged since the last commit, at most `max`. They
+  // stay until the commit has written them. An error of `stage` ends it, and is answered.
   absl::Status Stage(
       size_t max,
       absl::FunctionRef<absl::Status(const DeviceId&, const internal::v1::Route&)> stage);

@@ -9,8 +9,9 @@
 namespace bellwire::registry {
 namespace {
 
-// After a batch of so many operations their receipts go into the feeds with it: they make records worth
-// their key, and don't cost the outbox a write and a deletion each. Those of smaller batches wait for company.
+// After a batch of so many operations their receipts go into the feeds with it: they make records
+// worth their key, and don't cost the outbox a write and a deletion each. Those of smaller batches
+// wait for company.
 constexpr size_t kRelayAtOnceOperations = 16;
 
 }  // namespace

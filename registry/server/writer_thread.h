@@ -17,8 +17,8 @@ namespace bellwire::registry {
 // receipts it moves there with the next batch. Both share that batch's sync, or go when it is idle.
 class WriterThread {
  public:
-  // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval or
-  // more often; may be empty. `wait_after` says whom it waits for after each batch.
+  // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval
+  // or more often; may be empty. `wait_after` says whom it waits for after each batch.
   WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
                absl::AnyInvocable<void()> on_sweep = nullptr,
                BatchWait (*wait_after)(const GroupCommit::Batch& batch) = WaitAfter);

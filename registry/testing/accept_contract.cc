@@ -1,4 +1,5 @@
-// What a Store promises of accepting messages: durability, and retries under the same id. Part of StoreContractTest.
+// What a Store promises of accepting messages: durability, and retries under the same id. Part of
+// StoreContractTest.
 
 #include <array>
 #include <string>

@@ -1,4 +1,5 @@
-// What a Store promises of acknowledgements and the receipts that they leave. Part of StoreContractTest.
+// What a Store promises of acknowledgements and the receipts that they leave. Part of
+// StoreContractTest.
 
 #include <string>
 #include <vector>

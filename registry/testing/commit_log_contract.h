@@ -8,8 +8,8 @@
 #include "gtest/gtest.h"
 #include "registry/engine/commit_log.h"
 
-// What every CommitLog promises, as tests (commit_log_contract.cc). A log passes them by instantiating
-// CommitLogContractTest with a factory of its own.
+// What every CommitLog promises, as tests (commit_log_contract.cc). A log passes them by
+// instantiating CommitLogContractTest with a factory of its own.
 namespace bellwire::registry {
 
 // A log, and what the suite does to it.

@@ -14,8 +14,9 @@ namespace {
 
 using Row = std::pair<std::string, std::string>;
 
-constexpr Family kFamilies[] = {Family::kDevices,  Family::kLives,  Family::kTeams, Family::kNames,
-                                Family::kTimeline, Family::kOutbox, Family::kFeeds, Family::kTopics};
+constexpr Family kFamilies[] = {Family::kDevices, Family::kLives,    Family::kTeams,
+                                Family::kNames,   Family::kTimeline, Family::kOutbox,
+                                Family::kFeeds,   Family::kTopics};
 
 std::vector<Row> Rows(const KvEngine& engine, Family family, absl::string_view from,
                       absl::string_view to, size_t limit = 1000) {

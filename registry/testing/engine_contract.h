@@ -7,10 +7,11 @@
 #include "gtest/gtest.h"
 #include "registry/engine/kv_engine.h"
 
-// What every KvEngine promises, as tests (engine_contract.cc). An engine passes them by instantiating
-// EngineContractTest with a factory of its own:
+// What every KvEngine promises, as tests (engine_contract.cc). An engine passes them by
+// instantiating EngineContractTest with a factory of its own:
 //
-//   INSTANTIATE_TEST_SUITE_P(Memory, EngineContractTest, testing::Values(NewMemoryEngineUnderTest));
+//   INSTANTIATE_TEST_SUITE_P(Memory, EngineContractTest,
+//   testing::Values(NewMemoryEngineUnderTest));
 namespace bellwire::registry {
 
 // An engine, and what the suite does to it.

@@ -1,4 +1,5 @@
-// What a Store promises of a mailbox that is full, and of messages that replace each other. Part of StoreContractTest.
+// What a Store promises of a mailbox that is full, and of messages that replace each other. Part of
+// StoreContractTest.
 
 #include <algorithm>
 #include <string>

@@ -23,8 +23,9 @@ TEST_P(StoreContractTest, NowOrNeverIsNeverInAPage) {
   EXPECT_EQ(ErrorReason(store().Resolve(Device(1), 1).status()), "MESSAGE_NOT_FOUND");
 }
 
-// The simulation found it: a retry hands the message to the device's next session. If that session's
-// Welcome called its number settled, the device would take it for a repetition: acknowledged, never shown.
+// The simulation found it: a retry hands the message to the device's next session. If that
+// session's Welcome called its number settled, the device would take it for a repetition:
+// acknowledged, never shown.
 TEST_P(StoreContractTest, ANowOrNeverUnderWayIsNotSettled) {
   const TokenRef token = Register(Device(1));
   Append(token, Message(1));

@@ -1,4 +1,5 @@
-// What a Store promises of pages that leave out priorities: the part of StoreContractTest about them.
+// What a Store promises of pages that leave out priorities: the part of StoreContractTest about
+// them.
 
 #include <algorithm>
 #include <string>
@@ -82,7 +83,8 @@ TEST_P(StoreContractTest, AGapNoticeHasNormalPriority) {
             "101; to 102; LOW 2-102");
 }
 
-// Waiting in the mailbox for its priority's sake is no different from waiting for the device to come.
+// Waiting in the mailbox for its priority's sake is no different from waiting for the device to
+// come.
 TEST_P(StoreContractTest, WhatIsPassedOverStillExpiresAndIsReplacedAndRecalled) {
   const TokenRef token = Register(Device(1));
   Bind(Device(1), 1);

@@ -131,8 +131,8 @@ TEST_P(StoreContractTest, ARecallNoticeEndsWithItsMessage) {
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED EXPIRED");
 }
 
-// The agent tells by the number whether it has had the message: what a Welcome calls settled counts as had, and
-// the recall would never be answered.
+// The agent tells by the number whether it has had the message: what a Welcome calls settled counts
+// as had, and the recall would never be answered.
 TEST_P(StoreContractTest, WhatIsUnderRecallIsNotSettled) {
   const TokenRef token = Register(Device(1));
   Bind(Device(1), 1);

@@ -1,4 +1,5 @@
-// What a Store promises of sessions and pages: whose login wins, and what a page holds. Part of StoreContractTest.
+// What a Store promises of sessions and pages: whose login wins, and what a page holds. Part of
+// StoreContractTest.
 
 #include <string>
 
@@ -188,8 +189,8 @@ TEST_P(StoreContractTest, OnlyTheNewestSessionIsBoundAgain) {
   EXPECT_FALSE(Append(token, Message(2)).route.has_value()) << "it has ended";
 }
 
-// No crash takes a device or a registration away: the store comes from a backup, and the session must not go on
-// as if nothing had happened.
+// No crash takes a device or a registration away: the store comes from a backup, and the session
+// must not go on as if nothing had happened.
 TEST_P(StoreContractTest, ASessionThatAnOlderStoreCantKnowIsToldSo) {
   EXPECT_EQ(ErrorReason(store().BindAgain(Device(9), RouteOf(1), std::nullopt)),
             "SESSION_FORGOTTEN");

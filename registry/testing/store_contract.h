@@ -12,8 +12,8 @@
 #include "gtest/gtest.h"
 #include "registry/server/store.h"
 
-// What every Store promises, as tests (*_contract.cc, a file a subject). An implementation passes them by
-// instantiating StoreContractTest with a factory of its own:
+// What every Store promises, as tests (*_contract.cc, a file a subject). An implementation passes
+// them by instantiating StoreContractTest with a factory of its own:
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStoreUnderTest));
 namespace bellwire::registry {
@@ -25,8 +25,9 @@ class StoreUnderTest {
   virtual Store& store() = 0;
   // The process dies and comes back: the store holds what was committed, and nothing else.
   virtual void Restart() = 0;
-  // What is wrong with what was committed, for an implementation that can tell (registry/check/check.h). Asked at
-  // the end of each test: no operation may leave records behind that don't fit to each other.
+  // What is wrong with what was committed, for an implementation that can tell
+  // (registry/check/check.h). Asked at the end of each test: no operation may leave records behind
+  // that don't fit to each other.
   virtual std::vector<std::string> Problems() { return {}; }
 
   SimulatedClock clock;

@@ -12,9 +12,9 @@
 
 namespace bellwire::registry {
 
-// What one device's part of a Store should do, written down a second time as simply as can be: lists
-// that are searched from end to end, no keys, no indexes, no disk. store_model_test compares the two
-// over random operations. Message ids are small numbers here; times are milliseconds.
+// What one device's part of a Store should do, written down a second time as simply as can be:
+// lists that are searched from end to end, no keys, no indexes, no disk. store_model_test compares
+// the two over random operations. Message ids are small numbers here; times are milliseconds.
 class DeviceModel {
  public:
   using Step = push::v1::Step;

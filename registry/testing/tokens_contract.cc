@@ -95,8 +95,8 @@ TEST_P(StoreContractTest, EachOwnerOfAnAppOnADeviceHasARegistrationOfTheirOwn) {
   EXPECT_NE(store().RegisterApp(Device(1), kApp, "bob")->registration_id, bobs);
 }
 
-// The simulation found it: a removal that was held up between connector and registry came after the app
-// had been removed and registered again through another session.
+// The simulation found it: a removal that was held up between connector and registry came after the
+// app had been removed and registered again through another session.
 TEST_P(StoreContractTest, ALateRemovalDoesNotEndALaterRegistration) {
   const TokenRef first = Register(Device(1));
   ASSERT_TRUE(store().RemoveApp(Device(1), kApp, first.registration_id).ok());
@@ -135,8 +135,8 @@ TEST_P(StoreContractTest, AppsOfOneDeviceAreLimited) {
       store().RegisterApp(Device(1), absl::StrCat("com.example.app", kMaxAppsPerDevice)).ok());
 }
 
-// An app that registers and removes in a loop locks nobody out, not even itself: its own dead tokens
-// go, the oldest first, and are dead still.
+// An app that registers and removes in a loop locks nobody out, not even itself: its own dead
+// tokens go, the oldest first, and are dead still.
 TEST_P(StoreContractTest, OneAppsLoopCostsNoOtherAppItsPlaceOrItsDeadTokens) {
   const TokenRef other = Register(Device(1), kApp2);
   ASSERT_TRUE(store().RemoveApp(Device(1), kApp2, 0).ok());

@@ -45,8 +45,8 @@ inline constexpr absl::Duration kForgetAgainAfter = absl::Hours(1);
 // nothing is recalled while it is still being sent.
 //
 // A claim is kept in memory and in the record of its fan-out. A restart of the registry gives each
-// claim its whole lease again, so the time of the restart never ends a claim. If the gateway is gone
-// too, its fan-out waits for one lease.
+// claim its whole lease again, so the time of the restart never ends a claim. If the gateway is
+// gone too, its fan-out waits for one lease.
 //
 // Changes are staged in the overlay, which outlives it. Not thread-safe. Errors: those of KvReader,
 // and those named.

@@ -24,8 +24,8 @@
 namespace bellwire {
 namespace {
 
-// Two gateways before one registry, which runs a batch in each step: the real send path from admission
-// to the store, on a simulated clock and in one thread.
+// Two gateways before one registry, which runs a batch in each step: the real send path from
+// admission to the store, on a simulated clock and in one thread.
 class SendPath {
  public:
   static constexpr absl::Duration kStep = absl::Milliseconds(10);

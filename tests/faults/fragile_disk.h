@@ -16,16 +16,17 @@
 
 namespace bellwire::tests {
 
-// A directory on a disk that keeps only what was synced. At any moment the real directory below holds
-// what would be there after a power cut, so SIGKILL of the process *is* a power cut, and CutPower() is
-// one within the process. Faults can be switched on: no space, failing reads, failing syncs.
+// A directory on a disk that keeps only what was synced. At any moment the real directory below
+// holds what would be there after a power cut, so SIGKILL of the process *is* a power cut, and
+// CutPower() is one within the process. Faults can be switched on: no space, failing reads, failing
+// syncs.
 //
 // The model is what POSIX promises and no more, the part of it that a careful program may rely on:
-//   * Appended bytes live in this process's memory until File::Sync(). Before that, any prefix of them
-//     may reach the disk by itself (a torn write); which, is drawn from the seed.
-//   * Create, Rename and Remove live in memory until SyncDirectory(). Before that, the first few of them
-//     may reach the disk by themselves, in order. A file that was synced but whose creation was not is
-//     gone after a cut.
+//   * Appended bytes live in this process's memory until File::Sync(). Before that, any prefix of
+//     them may reach the disk by itself (a torn write); which, is drawn from the seed.
+//   * Create, Rename and Remove live in memory until SyncDirectory(). Before that, the first few of
+//     them may reach the disk by themselves, in order. A file that was synced but whose creation
+//     was not is gone after a cut.
 //   * Overwriting in place does not exist. Truncation is durable at once.
 // What it leaves out: bytes that reach the disk without those before them, and a sync that lies.
 //
@@ -33,8 +34,9 @@ namespace bellwire::tests {
 class FragileDisk {
  public:
   struct Options {
-    // The real directory; made if it does not exist. What it holds is durable. "ROOT.limbo" beside it
-    // holds the contents of files whose creation is not durable, and is emptied by the next disk on ROOT.
+    // The real directory; made if it does not exist. What it holds is durable. "ROOT.limbo" beside
+    // it holds the contents of files whose creation is not durable, and is emptied by the next disk
+    // on ROOT.
     std::string root;
     uint64_t seed = 0;
     // How long a sync takes: while it runs the bytes are at risk, as on a real disk.

@@ -8,8 +8,9 @@
 
 namespace bellwire::tests {
 
-// An Env whose files below disk->root() lie on a FragileDisk; everything else (threads, time, the LOCK
-// file, RocksDB's info log, making the directory itself) is the machine's. `disk` outlives it. Thread-safe.
+// An Env whose files below disk->root() lie on a FragileDisk; everything else (threads, time, the
+// LOCK file, RocksDB's info log, making the directory itself) is the machine's. `disk` outlives it.
+// Thread-safe.
 std::unique_ptr<rocksdb::Env> NewFragileEnv(FragileDisk* disk);
 
 }  // namespace bellwire::tests

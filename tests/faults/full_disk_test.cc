@@ -1,5 +1,5 @@
-// The store on a real disk without room, a tmpfs of a megabyte: it refuses, stays alive, and goes on
-// by itself once there is room.
+// The store on a real disk without room, a tmpfs of a megabyte: it refuses, stays alive, and goes
+// on by itself once there is room.
 
 #include <fcntl.h>
 #include <sched.h>

@@ -35,7 +35,8 @@ class Ledger {
   explicit Ledger(size_t lanes);
 
   size_t lanes() const { return lanes_.size(); }
-  // The payload of a message: says which it is, and can't be mistaken for another. 10 to 4,000 bytes.
+  // The payload of a message: says which it is, and can't be mistaken for another. 10 to 4,000
+  // bytes.
   static std::string Payload(size_t lane, int64_t number);
 
   // The lane's next message was answered OK.

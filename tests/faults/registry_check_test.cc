@@ -1,5 +1,5 @@
-// `bellwire registry check` on real stores: one that was worked with is sound and stays as it is, byte by byte;
-// one flipped bit in any file that the registry reads is reported.
+// `bellwire registry check` on real stores: one that was worked with is sound and stays as it is,
+// byte by byte; one flipped bit in any file that the registry reads is reported.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,7 +52,8 @@ std::map<std::string, std::string> Contents(const std::string& directory) {
   return contents;
 }
 
-// RocksDB keeps blocks that it has read for the process's whole life: each store is opened in a child.
+// RocksDB keeps blocks that it has read for the process's whole life: each store is opened in a
+// child.
 int InChild(absl::FunctionRef<int()> run) {
   const pid_t pid = fork();
   if (pid == 0) {

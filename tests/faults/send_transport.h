@@ -41,8 +41,8 @@ struct SendOutcome {
 class SendTransport {
  public:
   virtual ~SendTransport() = default;
-  // Sends all of them through gateway `gateway` and waits: an outcome for each. False in `reached`: the
-  // gateway is not there.
+  // Sends all of them through gateway `gateway` and waits: an outcome for each. False in `reached`:
+  // the gateway is not there.
   virtual std::vector<SendOutcome> Send(const std::vector<SendItem>& items, int gateway,
                                         bool* reached) = 0;
   // Credentials are good for an hour: called well before.
@@ -52,8 +52,8 @@ class SendTransport {
 // SendBatch of gRPC.
 std::unique_ptr<SendTransport> NewGrpcTransport(Provider provider);
 
-// Web Push over HTTP/2, all of a batch on one connection. `with_ids`: an Idempotency-Key with each; without
-// it a message that is sent again is another message. `fleet` outlives it.
+// Web Push over HTTP/2, all of a batch on one connection. `with_ids`: an Idempotency-Key with each;
+// without it a message that is sent again is another message. `fleet` outlives it.
 std::unique_ptr<SendTransport> NewWebPushTransport(const Fleet* fleet, bool with_ids);
 
 // What a Web Push carries for a payload of a lane, and the other way round; "" for anything else.

@@ -12,7 +12,8 @@
 namespace bellwire::tests {
 namespace {
 
-// Well below kMaxMailboxMessagesPerApp: acknowledgements that died with a connector hold places too.
+// Well below kMaxMailboxMessagesPerApp: acknowledgements that died with a connector hold places
+// too.
 constexpr int64_t kMaxOutstanding = 40;
 // A JWT is good for an hour.
 constexpr absl::Duration kRenewAfter = absl::Minutes(30);

@@ -22,8 +22,8 @@ struct SendLane {
   std::string token;
 };
 
-// An app backend on a thread of its own: sends on its lanes, on each one message at a time (that is what
-// defines their order), all lanes' next messages together. A message that is not answered OK
+// An app backend on a thread of its own: sends on its lanes, on each one message at a time (that is
+// what defines their order), all lanes' next messages together. A message that is not answered OK
 // is sent again with the same id, through the other gateway, until it is, or is refused for good.
 class Sender {
  public:

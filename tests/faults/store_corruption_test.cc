@@ -1,6 +1,6 @@
-// One flipped bit anywhere in the store, or a disk that can't be read: what was committed is read back as
-// it was, or something says that it can't be. Nothing wrong is ever served, and nothing goes missing in
-// silence.
+// One flipped bit anywhere in the store, or a disk that can't be read: what was committed is read
+// back as it was, or something says that it can't be. Nothing wrong is ever served, and nothing
+// goes missing in silence.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,12 +50,12 @@ enum Verdict { kIntact = 0, kOpenRefused = 1, kReadRefused = 2, kWrong = 3 };
 constexpr size_t kBlockBytes = 32 * 1024;
 constexpr size_t kHeaderBytes = 7;
 
-// RocksDB keeps blocks that it has read for the process's whole life, and knows a copy of a file as the
-// same: so each store is opened in a process of its own, and never in the test's.
+// RocksDB keeps blocks that it has read for the process's whole life, and knows a copy of a file as
+// the same: so each store is opened in a process of its own, and never in the test's.
 class StoreCorruptionTest : public testing::Test {
  protected:
-  // Makes a store that has it all: tables, a MANIFEST with history, and a log with commits that are in
-  // no table yet.
+  // Makes a store that has it all: tables, a MANIFEST with history, and a log with commits that are
+  // in no table yet.
   void SetUp() override {
     std::vector<std::vector<registry::WriteSet>> generations(3);
     for (auto& generation : generations) {
@@ -188,8 +188,8 @@ class StoreCorruptionTest : public testing::Test {
     Report(kind);
   }
 
-  // Flips each bit of the length of the last `count` records of a file in RocksDB's log format, one at
-  // a time: there damage looks like a record that was being written when the power went.
+  // Flips each bit of the length of the last `count` records of a file in RocksDB's log format, one
+  // at a time: there damage looks like a record that was being written when the power went.
   void TryLengthsOfLastRecords(absl::string_view kind, size_t count) {
     for (const std::string& file : Files(kind)) {
       std::ifstream in(pristine() + "/" + file, std::ios::binary);

@@ -79,8 +79,8 @@ class Storm {
     WaitUntil([] { return false; }, longest * std::uniform_real_distribution<>(0, 1)(random_));
   }
 
-  // Lets as many messages be sent as there should have been before the next kill, and waits for them.
-  // Subscriptions of every phone, and their senders.
+  // Lets as many messages be sent as there should have been before the next kill, and waits for
+  // them. Subscriptions of every phone, and their senders.
   absl::Status Subscribe();
   void KeepTheLoadUp();
   absl::Status KillSomebody();

@@ -12,9 +12,9 @@
 
 namespace bellwire::tests {
 
-// A storm: two gateways, two connectors, a registry and many phones as real processes, under a steady
-// load of Sends, killed with SIGKILL at random moments and started again. The registry is now the
-// ordinary program, now one on a FragileDisk, where SIGKILL is a power cut.
+// A storm: two gateways, two connectors, a registry and many phones as real processes, under a
+// steady load of Sends, killed with SIGKILL at random moments and started again. The registry is
+// now the ordinary program, now one on a FragileDisk, where SIGKILL is a power cut.
 struct StormOptions {
   // The storm ends when all three are reached.
   int kills = 40;
@@ -23,13 +23,14 @@ struct StormOptions {
   // Answered OK. The load is spread over the kills, so that each comes in the midst of it.
   int64_t messages = 10'000;
 
-  // Draws who is killed, when, and what a power cut leaves. Threads and processes run as they do: the
-  // same seed gives the same plan, not the same run.
+  // Draws who is killed, when, and what a power cut leaves. Threads and processes run as they do:
+  // the same seed gives the same plan, not the same run.
   uint64_t seed = 1;
   int phones = 8;
   int apps_per_phone = 4;
   int senders = 3;
-  // Between two kills, at random between nothing and twice as much. It takes longer if the messages lag.
+  // Between two kills, at random between nothing and twice as much. It takes longer if the messages
+  // lag.
   absl::Duration kill_interval = absl::Milliseconds(300);
   // Called now and then with a line about how it goes. May be empty.
   std::function<void(const std::string& line)> progress;
@@ -46,8 +47,8 @@ struct StormReport {
   int64_t duplicates = 0;
   // Of those in `tally`: sent as Web Pushes.
   int64_t web_pushes = 0;
-  // Beside `tally`: Web Pushes without an Idempotency-Key. They may be shown again, at most as often as
-  // an answer was lost.
+  // Beside `tally`: Web Pushes without an Idempotency-Key. They may be shown again, at most as
+  // often as an answer was lost.
   Ledger::Tally bare;
   size_t dropped = 0;  // What apps were told by gap notices.
   absl::Duration duration;
@@ -61,8 +62,8 @@ struct StormReport {
   std::string ToString() const;
 };
 
-// An error if the storm could not be held: a program doesn't start, or doesn't come back after it was
-// killed, which is as bad as a violation.
+// An error if the storm could not be held: a program doesn't start, or doesn't come back after it
+// was killed, which is as bad as a violation.
 absl::StatusOr<StormReport> RunStorm(const StormOptions& options);
 
 }  // namespace bellwire::tests

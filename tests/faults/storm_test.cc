@@ -1,4 +1,5 @@
-// The short run of tests/faults: dozens of kills in the midst of a load. The long one is tools/faults.
+// The short run of tests/faults: dozens of kills in the midst of a load. The long one is
+// tools/faults.
 
 #include "tests/faults/storm.h"
 

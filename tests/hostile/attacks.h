@@ -35,8 +35,8 @@ class Arena {
     // Of the provider port.
     std::string address;
     std::string ca_file;
-    // Where the attacker connects from, such as "127.0.0.2": who attacks is another peer than who is
-    // served. Empty: the kernel's choice.
+    // Where the attacker connects from, such as "127.0.0.2": who attacks is another peer than who
+    // is served. Empty: the kernel's choice.
     std::string from;
     // For attacks by somebody who has a team, and a device's token of its app.
     std::string authorization;

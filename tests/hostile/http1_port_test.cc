@@ -1,5 +1,5 @@
-// Hostile peers that speak HTTP/1 at a port of a real `bellwire serve`. While each is at it, the Sends
-// of others are served in time, and the server's memory and threads stay bounded.
+// Hostile peers that speak HTTP/1 at a port of a real `bellwire serve`. While each is at it, the
+// Sends of others are served in time, and the server's memory and threads stay bounded.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,8 +131,8 @@ struct Attack {
 
 void PrintTo(const Attack& attack, std::ostream* out) { *out << attack.name; }
 
-// Lets `peers` write what `next` gives, in turns, until kFlood is over. One that is closed comes back
-// with a new connection, as an attacker does.
+// Lets `peers` write what `next` gives, in turns, until kFlood is over. One that is closed comes
+// back with a new connection, as an attacker does.
 void Flood(const std::string& address, int peers, const std::function<std::string()>& first,
            const std::function<std::string()>& next, bool reads = true) {
   const MonotonicTime end = RealClock()->Monotonic() + kFlood;

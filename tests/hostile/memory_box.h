@@ -6,8 +6,8 @@
 
 namespace bellwire::tests {
 
-// A machine of so much memory: a cgroup (v1 or v2) whose processes the kernel kills beyond it, where this
-// process may make one, as root outside of a sandbox. Not thread-safe.
+// A machine of so much memory: a cgroup (v1 or v2) whose processes the kernel kills beyond it,
+// where this process may make one, as root outside of a sandbox. Not thread-safe.
 class MemoryBox {
  public:
   explicit MemoryBox(uint64_t bytes);

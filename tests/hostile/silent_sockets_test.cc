@@ -1,8 +1,8 @@
-// Crowds of TCP connections that never say anything at the device port of a real `bellwire serve` with few
-// descriptors: everybody else is served meanwhile and afterwards.
+// Crowds of TCP connections that never say anything at the device port of a real `bellwire serve`
+// with few descriptors: everybody else is served meanwhile and afterwards.
 //
-// BELLWIRE_SILENT_SOCKETS is how many there are (4,000). The reports that this comes from had 24,000 and
-// 7,000; so many need `bazel test --test_env=BELLWIRE_SILENT_SOCKETS=24000`.
+// BELLWIRE_SILENT_SOCKETS is how many there are (4,000). The reports that this comes from had
+// 24,000 and 7,000; so many need `bazel test --test_env=BELLWIRE_SILENT_SOCKETS=24000`.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -47,8 +47,8 @@ int Sockets() {
   return sockets;
 }
 
-// Processes that hold so many connections together and say nothing on them. `renewed_per_second` of them
-// are closed and opened again.
+// Processes that hold so many connections together and say nothing on them. `renewed_per_second` of
+// them are closed and opened again.
 class SilentCrowd {
  public:
   SilentCrowd(const std::string& address, int sockets, int renewed_per_second) {

@@ -1,6 +1,6 @@
-// `bellwire serve` on a machine of 512 MiB: it outlives each attack on its provider port, and all of them
-// at a time, from an address of their own, by anybody and by somebody with a good credential. Others'
-// Sends are served meanwhile, and a device's session stays.
+// `bellwire serve` on a machine of 512 MiB: it outlives each attack on its provider port, and all
+// of them at a time, from an address of their own, by anybody and by somebody with a good
+// credential. Others' Sends are served meanwhile, and a device's session stays.
 
 #include <algorithm>
 #include <iostream>

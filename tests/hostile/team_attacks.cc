@@ -19,8 +19,8 @@ push::v1::SendRequest Message(const Arena& arena, size_t payload_bytes) {
   return request;
 }
 
-// `connections` connections bring the same call up to its last byte, and then that byte together. True:
-// all were answered.
+// `connections` connections bring the same call up to its last byte, and then that byte together.
+// True: all were answered.
 bool CallTogether(const Arena& arena, int connections, const std::string& path,
                   const std::string& message, HeaderList more = {}) {
   more.push_back(arena.Credential().front());

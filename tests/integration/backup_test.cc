@@ -1,6 +1,6 @@
-// Backups of a running server, over real processes: `bellwire registry backup`, `check` and `restore`
-// while a provider sends. What was answered OK before the backup is in it, and what is sent after the
-// restore arrives once.
+// Backups of a running server, over real processes: `bellwire registry backup`, `check` and
+// `restore` while a provider sends. What was answered OK before the backup is in it, and what is
+// sent after the restore arrives once.
 
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
-// Registries over one store in PostgreSQL, as real processes: one serves and another one waits; one that
-// dies is replaced, and one that slept meanwhile ends itself.
+// Registries over one store in PostgreSQL, as real processes: one serves and another one waits; one
+// that dies is replaced, and one that slept meanwhile ends itself.
 
 #include <memory>
 #include <string>

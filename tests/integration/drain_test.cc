@@ -1,4 +1,5 @@
-// SIGTERM while providers are busy: whoever is not served hears so, and the drain ends by its bound.
+// SIGTERM while providers are busy: whoever is not served hears so, and the drain ends by its
+// bound.
 
 #include <signal.h>
 #include <sys/wait.h>

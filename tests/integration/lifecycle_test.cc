@@ -1,5 +1,5 @@
-// What may happen to a message between Send and the app besides plain delivery, over real processes: its
-// gateway dies, its time has not come, its sender takes it back.
+// What may happen to a message between Send and the app besides plain delivery, over real
+// processes: its gateway dies, its time has not come, its sender takes it back.
 
 #include <string>
 #include <thread>
@@ -50,8 +50,8 @@ class LifecycleTest : public testing::TestWithParam<Deployment> {
   Provider provider_;
 };
 
-// Nobody retries, nothing else is sent, and no heartbeat is near: whatever the dead gateway had appended
-// still comes.
+// Nobody retries, nothing else is sent, and no heartbeat is near: whatever the dead gateway had
+// appended still comes.
 TEST_P(LifecycleTest, WhatADyingGatewayAppendedIsDelivered) {
   if (GetParam() == Deployment::kEmbedded) GTEST_SKIP() << "one process: the session dies with it";
   Phone phone(*fleet_, "phone");

@@ -1,5 +1,5 @@
-// The feed of receipts over real processes, in both deployments: what a backend sees of a message, and
-// how it goes on from a cursor when connections and processes break.
+// The feed of receipts over real processes, in both deployments: what a backend sees of a message,
+// and how it goes on from a cursor when connections and processes break.
 
 #include <memory>
 #include <string>
@@ -88,8 +88,8 @@ class ReceiptsTest : public testing::TestWithParam<Deployment> {
 TEST_P(ReceiptsTest, AWatcherSeesTheWholeLifeOfAMessage) {
   Phone phone(*fleet_, "phone");
   ASSERT_TRUE(phone.Start().ok());
-  // The word of an app that is quick may overtake that of its agent, which is then not waited for: the registry learns
-  // when the message was sent with the latter.
+  // The word of an app that is quick may overtake that of its agent, which is then not waited for:
+  // the registry learns when the message was sent with the latter.
   absl::Notification agent_acked;
   App app(phone.socket_path(), kMail,
           [&](const std::string&) { agent_acked.WaitForNotification(); });

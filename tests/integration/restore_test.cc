@@ -1,5 +1,5 @@
-// State that is put back from a copy, over real processes: the server's store, and a phone's. Whatever is
-// sent afterwards arrives once, and every app has a token that lives.
+// State that is put back from a copy, over real processes: the server's store, and a phone's.
+// Whatever is sent afterwards arrives once, and every app has a token that lives.
 
 #include <filesystem>
 #include <memory>
@@ -199,7 +199,8 @@ TEST_P(RestoreTest, APhoneWhoseOlderStateIsPutBackSwallowsNothing) {
   EXPECT_THAT(app.taken(), ElementsAreArray(Payloads(1, 15)));
 }
 
-// A copy that was made within one login does not: the server says what this device has acknowledged.
+// A copy that was made within one login does not: the server says what this device has
+// acknowledged.
 TEST_P(RestoreTest, APhoneWhoseStateOfTheSameLoginIsPutBackSwallowsNothing) {
   App app(phone_->socket_path(), kMail);
   const std::string token = app.WaitForToken();

@@ -1,5 +1,5 @@
-// Sessions as the wire sees them: a device spoken by hand (docs/reference/wire_protocol.md), over real processes,
-// in both deployments.
+// Sessions as the wire sees them: a device spoken by hand (docs/reference/wire_protocol.md), over
+// real processes, in both deployments.
 
 #include <filesystem>
 #include <string>
@@ -102,7 +102,8 @@ TEST_P(SessionTest, ALoginThatComesLateIsRefused) {
   EXPECT_EQ(push->push().payload(), "undisturbed");
 }
 
-// A login without messages is written a little later (docs/decisions/unwritten_logins.md). Here it never was.
+// A login without messages is written a little later (docs/decisions/unwritten_logins.md). Here it
+// never was.
 TEST_P(SessionTest, ASessionThatTheRegistryForgotIsBoundAgain) {
   if (GetParam() == Deployment::kEmbedded) GTEST_SKIP() << "one process: the session dies with it";
   auto older = Login(1, /*connector=*/0);

@@ -1,5 +1,5 @@
-// A subscription from its companion to its sender and back, over real processes, in both deployments:
-// bellwire-agent, the companion's client library, and curl at the endpoint.
+// A subscription from its companion to its sender and back, over real processes, in both
+// deployments: bellwire-agent, the companion's client library, and curl at the endpoint.
 
 #include <cstdio>
 #include <cstdlib>
@@ -85,7 +85,8 @@ TEST_P(SubscriptionTest, FromSubscribeToGone) {
   EXPECT_EQ(companion->Messages("up", 1), Strings{Encrypted("1")});
   EXPECT_EQ(companion->Messages("other", 1), Strings{Encrypted("2")});
 
-  // What comes while the agent is dead waits on the server, and while the companion is, on the phone.
+  // What comes while the agent is dead waits on the server, and while the companion is, on the
+  // phone.
   phone_->agent().Kill();
   EXPECT_EQ(Post(endpoint, "3"), "201");
   ASSERT_TRUE(phone_->Start().ok());

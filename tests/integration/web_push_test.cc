@@ -1,5 +1,6 @@
-// Web Push from a backend to a device, over real processes, in both deployments: curl sends over HTTP/2 as
-// docs/reference/web_push.md says, and a device spoken by hand (docs/reference/wire_protocol.md) receives.
+// Web Push from a backend to a device, over real processes, in both deployments: curl sends over
+// HTTP/2 as docs/reference/web_push.md says, and a device spoken by hand
+// (docs/reference/wire_protocol.md) receives.
 
 #include <cstdio>
 #include <fstream>

@@ -40,11 +40,13 @@ enum class Ip { kV4, kV6 };
 
 // A phone behind a router, and a server:
 //
-//   phone: 192.0.2.7      wlan0 ─── lan 192.0.2.1      : router : wan 198.51.100.254   ─── internet 198.51.100.1: us
-//   phone: 2001:db8:1::7  wlan0 ─── lan 2001:db8:1::1  : router : wan 2001:db8:2::254  ─── internet 2001:db8:2::1: us
+//   phone                 router                                  internet
+//   192.0.2.7      wlan0 ─ lan 192.0.2.1      wan 198.51.100.254   ─ 198.51.100.1: us
+//   2001:db8:1::7  wlan0 ─ lan 2001:db8:1::1  wan 2001:db8:2::254  ─ 2001:db8:2::1: us
 //
-// With IPv4 the router translates addresses (NAT). With IPv6 it is a firewall that lets in what belongs to a
-// connection from inside, as home routers and carriers have. Either way the router forgets a connection that was silent for `nat_timeout` and says so to nobody: neither
+// With IPv4 the router translates addresses (NAT). With IPv6 it is a firewall that lets in what
+// belongs to a connection from inside, as home routers and carriers have. Either way the router
+// forgets a connection that was silent for `nat_timeout` and says so to nobody: neither
 // side hears a reset.
 class NatWorld {
  public:

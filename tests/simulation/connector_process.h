@@ -20,7 +20,8 @@ namespace bellwire::simulation {
 class ConnectorProcess {
  public:
   // All must outlive it. `find_registry` and `find_connector` as of the clients in backbone.h;
-  // `registry_life` answers another number after each start of the registry, and 0 while it is down.
+  // `registry_life` answers another number after each start of the registry, and 0 while it is
+  // down.
   ConnectorProcess(net::EventLoop* loop, net::SimulatedNetwork* network, Backbone* backbone,
                    std::string address, uint64_t seed, std::function<RegistryApi*()> find_registry,
                    std::function<uint64_t()> registry_life,

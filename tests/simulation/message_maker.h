@@ -22,8 +22,9 @@ struct MadeMessage {
 MadeMessage MakeMessage(Random& random, const AppName& to, const std::string& token,
                         absl::Time now);
 
-// One message in four has an id that stands for one of its gateway's making: whoever sent it can't repeat it,
-// because it is told the id with the answer only. (What gateways make is random, and a run must repeat itself.)
+// One message in four has an id that stands for one of its gateway's making: whoever sent it can't
+// repeat it, because it is told the id with the answer only. (What gateways make is random, and a
+// run must repeat itself.)
 bool StandsForGatewayMade(const MessageId& id);
 
 }  // namespace bellwire::simulation

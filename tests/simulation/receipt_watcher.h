@@ -16,9 +16,9 @@
 
 namespace bellwire::simulation {
 
-// A team's backend that follows its receipts as WatchReceipts gives them (gateway/receipts/receipt_stream.h
-// without gRPC), and writes its cursor down now and then: after a crash it goes on from there.
-// Single-threaded.
+// A team's backend that follows its receipts as WatchReceipts gives them
+// (gateway/receipts/receipt_stream.h without gRPC), and writes its cursor down now and then: after
+// a crash it goes on from there. Single-threaded.
 class ReceiptWatcher {
  public:
   // All must outlive it.

@@ -14,14 +14,14 @@
 
 namespace bellwire::tests {
 
-// A real app on a phone: the client library on a thread of its own. It takes every message, remembers
-// it (or tells an observer instead), and acknowledges it. Thread-safe.
+// A real app on a phone: the client library on a thread of its own. It takes every message,
+// remembers it (or tells an observer instead), and acknowledges it. Thread-safe.
 class App {
  public:
   using OnTaken = std::function<void(const std::string& payload)>;
 
-  // `socket_path` is the agent's; the agent may come, go and come back. `on_taken`, if there is one, is
-  // called with each payload, on the app's thread, and then taken() stays empty.
+  // `socket_path` is the agent's; the agent may come, go and come back. `on_taken`, if there is
+  // one, is called with each payload, on the app's thread, and then taken() stays empty.
   App(const std::string& socket_path, const std::string& app_id, OnTaken on_taken = nullptr);
   ~App();
 

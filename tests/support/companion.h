@@ -14,14 +14,14 @@
 
 namespace bellwire::tests {
 
-// A user's companion on a phone: subscriptions over one connection to the agent, on a thread of its own.
-// It takes every message and acknowledges it. Thread-safe.
+// A user's companion on a phone: subscriptions over one connection to the agent, on a thread of its
+// own. It takes every message and acknowledges it. Thread-safe.
 class Companion {
  public:
   using OnTaken = std::function<void(const std::string& instance, const std::string& payload)>;
 
-  // Subscribes to each of `instances`, without a VAPID key. `socket_path` is the agent's; the agent may come,
-  // go and come back. `on_taken` is called on the companion's thread.
+  // Subscribes to each of `instances`, without a VAPID key. `socket_path` is the agent's; the agent
+  // may come, go and come back. `on_taken` is called on the companion's thread.
   Companion(const std::string& socket_path, const std::vector<std::string>& instances,
             OnTaken on_taken);
   ~Companion();

@@ -14,7 +14,8 @@
 
 namespace bellwire::tests {
 
-// The two ways to run the server (docs/internals/architecture.md); every integration test runs over both.
+// The two ways to run the server (docs/internals/architecture.md); every integration test runs over
+// both.
 enum class Deployment {
   kEmbedded,  // One process: `bellwire serve`.
   kSeparate,  // Two gateways, two connectors, one registry.
@@ -46,8 +47,8 @@ class Fleet {
   // Starts what isn't running, on the addresses it had before.
   absl::Status StartAll();
   void KillAll();
-  // From its next start on the registry is `program` (in the runfiles), with these arguments besides its
-  // usual ones. REQUIRES: kSeparate.
+  // From its next start on the registry is `program` (in the runfiles), with these arguments
+  // besides its usual ones. REQUIRES: kSeparate.
   void UseRegistry(const std::string& program, std::vector<std::string> more_arguments = {});
 
   Deployment deployment() const { return deployment_; }
@@ -119,7 +120,8 @@ class Provider {
                                                         int i = 0) const;
   // A JWT is good for an hour: signs a new one.
   absl::Status RenewCredential();
-  // Sends until it is answered OK, with one message id, through either gateway: what a backend does.
+  // Sends until it is answered OK, with one message id, through either gateway: what a backend
+  // does.
   absl::Status SendReliably(const std::string& token, const std::string& payload) const;
   absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const std::string& token,
                                                           const std::string& message_id) const;

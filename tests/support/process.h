@@ -73,8 +73,8 @@ class TempDir {
   std::string root_;
 };
 
-// Established TCP connections owned by a process (/proc/PID/fd and /proc/PID/net/tcp, tcp6), each as text that tells
-// them apart.
+// Established TCP connections owned by a process (/proc/PID/fd and /proc/PID/net/tcp, tcp6), each
+// as text that tells them apart.
 std::vector<std::string> TcpConnections(pid_t pid);
 
 // Where a process has sockets to that it did not accept: "127.0.0.1:80" of each TCP connection, in

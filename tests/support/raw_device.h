@@ -38,7 +38,8 @@ class RawConnection {
 
   // Errors are the peer's right (it may have closed): the test looks at what follows.
   void Write(absl::string_view bytes);
-  // Waits for bytes; UNAVAILABLE once the peer has closed or reset, DEADLINE_EXCEEDED if nothing comes.
+  // Waits for bytes; UNAVAILABLE once the peer has closed or reset, DEADLINE_EXCEEDED if nothing
+  // comes.
   absl::StatusOr<std::string> Read(absl::Duration patience = kPatience);
   // Whether the peer closes the connection in time; what it sends before is dropped.
   bool ClosedByPeer(absl::Duration patience = kPatience);
@@ -52,12 +53,12 @@ class RawConnection {
   SSL* ssl_ = nullptr;
 };
 
-// A device that speaks bellwire.device.v1 by hand, as docs/reference/wire_protocol.md says, apart from the agent's
-// code: for sessions that the agent would never have. Not thread-safe.
+// A device that speaks bellwire.device.v1 by hand, as docs/reference/wire_protocol.md says, apart
+// from the agent's code: for sessions that the agent would never have. Not thread-safe.
 class RawDevice {
  public:
-  // Logs in and returns once the Welcome is there, or with what refused it. `extra`: what else the Login
-  // says.
+  // Logs in and returns once the Welcome is there, or with what refused it. `extra`: what else the
+  // Login says.
   static absl::StatusOr<std::unique_ptr<RawDevice>> Login(const std::string& address,
                                                           const std::string& ca_file,
                                                           const DeviceKey& key,

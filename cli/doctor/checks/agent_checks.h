@@ -10,8 +10,8 @@
 
 namespace bellwire::cli {
 
-// NATs of carriers forget an idle connection after 5 to 30 min, and RFC 5382 asks for 2 h 4 min. One
-// that forgets earlier than this costs a phone hundreds of wake-ups a day.
+// NATs of carriers forget an idle connection after 5 to 30 min, and RFC 5382 asks for 2 h 4 min.
+// One that forgets earlier than this costs a phone hundreds of wake-ups a day.
 inline constexpr absl::Duration kShortNatTimeout = absl::Minutes(4);
 // Half of what a mailbox holds for an app: beyond that messages are about to be dropped.
 inline constexpr uint32_t kManyWaiting = 50;

@@ -81,9 +81,9 @@ class ServerChecks {
   static bool IsNamed(const FileFacts& file, absl::string_view name) {
     return absl::EndsWith(file.path, absl::StrCat("/", name));
   }
-  // Authorities' keys may be kept elsewhere, and servers do without ticket keys. A directory without
-  // any authority's key is that of one daemon of a fleet, which lacks things on purpose: of those only
-  // what the daemons have in common is missed.
+  // Authorities' keys may be kept elsewhere, and servers do without ticket keys. A directory
+  // without any authority's key is that of one daemon of a fleet, which lacks things on purpose: of
+  // those only what the daemons have in common is missed.
   bool IsOptional(const FileFacts& file) const {
     const bool is_whole = std::any_of(
         server_.files.begin(), server_.files.end(),

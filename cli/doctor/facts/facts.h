@@ -12,8 +12,8 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "bellwire/device/v1/device.pb.h"
 
-// What was seen on a box, as plain values: gathered at the edges (gather_*.h), judged by pure checks
-// (*_checks.h). Nothing here judges.
+// What was seen on a box, as plain values: gathered at the edges (gather_*.h), judged by pure
+// checks (*_checks.h). Nothing here judges.
 namespace bellwire::cli {
 
 struct FileFacts {

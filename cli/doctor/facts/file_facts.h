@@ -10,8 +10,8 @@ namespace bellwire::cli {
 
 FileFacts ReadFileFacts(const std::string& path);
 DiskFacts ReadDiskFacts(const std::string& path);
-// Connects to a Unix socket, "@NAME" being an abstract one: 0, or the errno of connect(2). `pid`, if
-// asked for, is the process that listens there, and 0 if nobody does.
+// Connects to a Unix socket, "@NAME" being an abstract one: 0, or the errno of connect(2). `pid`,
+// if asked for, is the process that listens there, and 0 if nobody does.
 int ConnectToUnixSocket(const std::string& path, pid_t* pid = nullptr);
 
 }  // namespace bellwire::cli

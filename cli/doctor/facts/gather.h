@@ -11,8 +11,8 @@
 // few seconds for each port that does not answer.
 namespace bellwire::cli {
 
-// Where to look. What is not named is looked for at its usual place; a part that is not there is left
-// out.
+// Where to look. What is not named is looked for at its usual place; a part that is not there is
+// left out.
 struct BoxFlags {
   // Of the server. Empty: as server.conf says.
   std::string data_dir;

@@ -109,8 +109,8 @@ class ServerGatherer {
   }
 
  private:
-  // Who has the store open; or, as gateways and connectors have none, a daemon that was started with
-  // this directory.
+  // Who has the store open; or, as gateways and connectors have none, a daemon that was started
+  // with this directory.
   void FindProcess() {
     for (const pid_t pid : ProcessesWithOpen(dir_.registry() + "/bellwire.lock")) {
       facts_.process = ReadProcess(pid, clock_);

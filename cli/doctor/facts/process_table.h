@@ -12,8 +12,8 @@
 #include "cli/doctor/facts/facts.h"
 #include "common/clock.h"
 
-// The kernel's tables of processes and sockets, below /proc. What another user's process has open is
-// visible to root only. Blocking; thread-safe.
+// The kernel's tables of processes and sockets, below /proc. What another user's process has open
+// is visible to root only. Blocking; thread-safe.
 namespace bellwire::cli {
 
 // Ports that ListeningPorts looks at: more than a box of ours has.

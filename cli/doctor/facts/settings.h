@@ -9,8 +9,8 @@
 
 namespace bellwire::cli {
 
-// Flags of a daemon that this box runs, as its command line and its configuration file say. Not what
-// checks them (that is the daemon): what is malformed is left out. Immutable.
+// Flags of a daemon that this box runs, as its command line and its configuration file say. Not
+// what checks them (that is the daemon): what is malformed is left out. Immutable.
 class Settings {
  public:
   Settings() = default;

@@ -23,8 +23,9 @@ struct CloseRecord {
   std::string detail;
 };
 
-// What a DeviceConnection does to the world. Everything happens after the call returns: no answer, and
-// no other input, reaches the connection from inside a call. Single-threaded, as the connection.
+// What a DeviceConnection does to the world. Everything happens after the call returns: no answer,
+// and no other input, reaches the connection from inside a call. Single-threaded, as the
+// connection.
 class ConnectionHost {
  public:
   virtual ~ConnectionHost() = default;
@@ -43,8 +44,8 @@ class ConnectionHost {
   virtual std::string tls_exporter() const = 0;
   virtual std::string resumed_ticket_data() const = 0;
   virtual void SendTicket(absl::string_view data) = 0;
-  // Sends what is unsent, then closes. The connection is in kClosed; calls of the registry that it made
-  // just before are still carried out.
+  // Sends what is unsent, then closes. The connection is in kClosed; calls of the registry that it
+  // made just before are still carried out.
   virtual void Close(const CloseRecord& record) = 0;
 
   // --- Time. ---

@@ -7,8 +7,8 @@
 #include "absl/strings/string_view.h"
 #include "bellwire/device/v1/device.pb.h"
 
-// The state machine of a device's connection, as two tables. connector/doors/bellwire/device_connection.h runs it;
-// docs/reference/wire_protocol.md draws it.
+// The state machine of a device's connection, as two tables.
+// connector/doors/bellwire/device_connection.h runs it; docs/reference/wire_protocol.md draws it.
 namespace bellwire::connector {
 
 enum class ConnectionState : uint8_t {

@@ -22,15 +22,17 @@ using internal::v1::Envelope;
 namespace {
 
 constexpr absl::string_view kHeartbeat("\0", 1);
-// How long the loser of two agents with one key waits until it asks whether the mailbox is free: often enough
-// that nobody misses the other for long, and seldom enough for an agent's kReconnectBurst within kReplacedWait.
+// How long the loser of two agents with one key waits until it asks whether the mailbox is free:
+// often enough that nobody misses the other for long, and seldom enough for an agent's
+// kReconnectBurst within kReplacedWait.
 constexpr absl::Duration kReplacedRetryAfterMin = absl::Seconds(30);
 constexpr absl::Duration kReplacedRetryAfterMax = absl::Seconds(60);
 
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
 constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
-// Errors that pass: the registry is away or full. Anything else says that it refuses what we ask for.
+// Errors that pass: the registry is away or full. Anything else says that it refuses what we ask
+// for.
 bool IsTransient(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -246,8 +248,8 @@ void DeviceConnection::OnHeartbeat() {
 
 void DeviceConnection::AnswerHeartbeat() {
   if (app_acks_.empty()) return Send(kHeartbeat);
-  // No frame answers an AppAck; this does. So the agent may forget what it told, and a crash of ours
-  // leaves no message without its end.
+  // No frame answers an AppAck; this does. So the agent may forget what it told, and a crash of
+  // ours leaves no message without its end.
   app_acks_before_heartbeat_ = static_cast<uint16_t>(app_acks_.size());
   if (unanswered_heartbeats_ < UINT8_MAX) ++unanswered_heartbeats_;
   LimitAppAcks();

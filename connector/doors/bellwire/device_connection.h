@@ -43,26 +43,27 @@ struct ConnectionContext {
   HeartbeatRange heartbeat_range;
   // Payload bytes sent and not acknowledged.
   Gauge* bytes_in_flight;
-  // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a drain.
-  // Empty: agents come back to where they are configured to.
+  // Device addresses of other connectors, "host:port": one at random goes into the GoAway of a
+  // drain. Empty: agents come back to where they are configured to.
   std::vector<std::string> drain_to = {};
-  // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a slash
-  // at its end. Empty: none are made.
+  // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a
+  // slash at its end. Empty: none are made.
   std::string public_url = {};
   // Null: nothing is counted.
   SessionCounters* counters = nullptr;
 };
 
 // One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the
-// connector's side, as a state machine (connector/doors/bellwire/connection_state.h has its tables) that takes
-// bytes, answers of the registry, deliveries and timers, and acts through a ConnectionHost. It touches
-// no socket and no clock but the one passed in.
+// connector's side, as a state machine (connector/doors/bellwire/connection_state.h has its tables)
+// that takes bytes, answers of the registry, deliveries and timers, and acts through a
+// ConnectionHost. It touches no socket and no clock but the one passed in.
 //
-// What it guarantees to the device: a message is sent once per session, those of one priority in the order
-// of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is to wait for an active
-// device or the radio (priority_gate.h), never more unacknowledged than the window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
-// came before it. To the registry: every acknowledgement of the device is handed over, repeated until
-// it is taken or the session ends, and every delivery is answered once.
+// What it guarantees to the device: a message is sent once per session, those of one priority in
+// the order of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is
+// to wait for an active device or the radio (priority_gate.h), never more unacknowledged than the
+// window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
+// came before it. To the registry: every acknowledgement of the device is handed over, repeated
+// until it is taken or the session ends, and every delivery is answered once.
 //
 // Single-threaded. An input in kClosed does nothing, or is answered NO_SESSION. Small when idle: no
 // buffer, queue or list holds heap memory while nothing is under way.
@@ -224,7 +225,8 @@ class DeviceConnection {
 
   // The end of the state: login, Bind, silence, or the last acknowledgements of a drain.
   MonotonicTime state_deadline_;
-  // When early deliveries, slow acknowledgements and the registry are looked after; kNever: not at all.
+  // When early deliveries, slow acknowledgements and the registry are looked after; kNever: not at
+  // all.
   MonotonicTime hold_deadline_ = kNever;
   MonotonicTime report_deadline_ = kNever;
   MonotonicTime retry_deadline_ = kNever;

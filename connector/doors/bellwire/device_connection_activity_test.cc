@@ -1,4 +1,5 @@
-// What a connection does with priorities: which messages an idle device gets, and when it gets the rest.
+// What a connection does with priorities: which messages an idle device gets, and when it gets the
+// rest.
 
 #include <string>
 #include <vector>
@@ -169,8 +170,8 @@ TEST(DeviceConnectionActivityTest, LaterOnesOfAPriorityDoNotOvertakeThoseThatWai
   EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6}));
 }
 
-// The page of LOW messages has been read when a HIGH one replaces one of them, and comes after it: the
-// device would take the old one for the newer.
+// The page of LOW messages has been read when a HIGH one replaces one of them, and comes after it:
+// the device would take the old one for the newer.
 TEST(DeviceConnectionActivityTest, WhatWasReplacedMeanwhileIsNotSent) {
   IdleDevice h;
   Envelope old = Message(5, PRIORITY_LOW);
@@ -355,7 +356,8 @@ TEST(DeviceConnectionActivityTest, WhoTakesUpAPhoneThatHasNotAcknowledgedGetsWha
 
 // --- Waits that end. ---
 
-// A now-or-never message that came early says that something before it is missing, as any other does.
+// A now-or-never message that came early says that something before it is missing, as any other
+// does.
 TEST(DeviceConnectionActivityTest, WhatAnEarlyNowOrNeverMessageOvertookIsLookedFor) {
   IdleDevice h;
   internal::v1::Envelope direct = H::NowOrNever(6);

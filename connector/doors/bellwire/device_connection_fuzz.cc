@@ -1,6 +1,6 @@
 // What an agent sends never crashes a connection, never leaves it in two minds about whether it is
-// closed, and costs no more than its bounds. The first byte of the input chooses the state in which the
-// rest arrives, the second one the size of the pieces.
+// closed, and costs no more than its bounds. The first byte of the input chooses the state in which
+// the rest arrives, the second one the size of the pieces.
 
 #include <cstddef>
 #include <cstdint>

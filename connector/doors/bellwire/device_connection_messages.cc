@@ -1,5 +1,5 @@
-// What DeviceConnection does with messages: takes them from hand-overs and pages, and sends them when their turn
-// has come. The rest of it is in device_connection.cc.
+// What DeviceConnection does with messages: takes them from hand-overs and pages, and sends them
+// when their turn has come. The rest of it is in device_connection.cc.
 
 #include <algorithm>
 #include <optional>
@@ -23,8 +23,8 @@ void DeviceConnection::Deliver(internal::v1::Deliver deliver, ConnectorApi::Exch
     case ConnectionState::kClosed:
       return std::move(done)(ConnectorResponse::NO_SESSION);
     case ConnectionState::kBinding:
-      // The registry bound this session and knows of it before we do: the page that is on its way may
-      // or may not hold the message.
+      // The registry bound this session and knows of it before we do: the page that is on its way
+      // may or may not hold the message.
       if (!IsNowOrNever(deliver.message()))
         return DeliverInTurn(std::move(deliver), std::move(done));
       if (before_welcome_.size() >= kMaxNowOrNeverInFlight) {

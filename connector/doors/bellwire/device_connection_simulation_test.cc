@@ -1,8 +1,8 @@
-// A device, its sessions, a registry and gateways in one thread, from a seed: deliveries overtake each
-// other and get lost, the registry is slow or away, connections break, acknowledgements come late
-// and in any form, a person picks the device up and lays it down. Whatever happens, a session sends each
-// message once, those of one priority in order and without a gap, within its window, none of LOW priority to
-// an idle device; and in the end the device has everything.
+// A device, its sessions, a registry and gateways in one thread, from a seed: deliveries overtake
+// each other and get lost, the registry is slow or away, connections break, acknowledgements come
+// late and in any form, a person picks the device up and lays it down. Whatever happens, a session
+// sends each message once, those of one priority in order and without a gap, within its window,
+// none of LOW priority to an idle device; and in the end the device has everything.
 
 #include <algorithm>
 #include <functional>
@@ -88,8 +88,8 @@ class World {
         gateways_die_(seed % 2 == 0),
         device_id_(*DeviceIdOf(ConnectionHarness::PublicKey())) {}
 
-  // Wild seconds and quiet ones by turns. When it is quiet everything works, and the device gets what
-  // is left.
+  // Wild seconds and quiet ones by turns. When it is quiet everything works, and the device gets
+  // what is left.
   void Run() {
     Connect();
     for (int turn = 0; turn < 8; ++turn) {
@@ -237,8 +237,8 @@ class World {
     mailbox_.erase(it);
   }
 
-  // A call that takes its time, may fail before or after it had its effect, and whose answer finds the
-  // session only if it is still there.
+  // A call that takes its time, may fail before or after it had its effect, and whose answer finds
+  // the session only if it is still there.
   template <typename Response>
   void Call(uint64_t session_id, std::function<absl::StatusOr<Response>()> effect,
             std::function<void(DeviceConnection&, absl::StatusOr<Response>)> answer) {
@@ -304,8 +304,8 @@ class World {
   void Beat() {
     SendToConnector(device::v1::AgentFrame(), [](Session*) {});
   }
-  // What the agent says besides its acknowledgements; the wire keeps the order. An empty frame is a heartbeat.
-  // `before` is called just before the connector reads it. False: there is no session.
+  // What the agent says besides its acknowledgements; the wire keeps the order. An empty frame is a
+  // heartbeat. `before` is called just before the connector reads it. False: there is no session.
   bool SendToConnector(device::v1::AgentFrame frame, std::function<void(Session*)> before) {
     Session* session = sessions_.back().get();
     if (!session->open || session->core.state() != ConnectionState::kActive) return false;
@@ -317,7 +317,8 @@ class World {
     });
     return true;
   }
-  // The device leaves; the connector may hear of it at once, late, or through the next session only.
+  // The device leaves; the connector may hear of it at once, late, or through the next session
+  // only.
   void Break() {
     Session* session = sessions_.back().get();
     After(Delay(), [session] { session->core.OnTransportClosed(absl::OkStatus()); });

@@ -837,7 +837,8 @@ TEST(DeviceConnectionTest, ADeviceThatIsNotReadFromIsNotKeptWaitingForEver) {
   ExpectClosed(h, CloseReason::kOverloaded);
 }
 
-// An app's word on a message counts once the message is acknowledged (registry/mailbox/acknowledge.h).
+// An app's word on a message counts once the message is acknowledged
+// (registry/mailbox/acknowledge.h).
 TEST(DeviceConnectionTest, AppAcksFollowTheAcksBeforeThem) {
   H h;
   h.BringTo(S::kActive);

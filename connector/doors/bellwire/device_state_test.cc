@@ -1,4 +1,5 @@
-// What a login and its Welcome say of the state on both sides: which of them is an older one that was put back.
+// What a login and its Welcome say of the state on both sides: which of them is an older one that
+// was put back.
 
 #include <string>
 
@@ -48,7 +49,8 @@ TEST(DeviceStateTest, WelcomeTellsWhatTheRegistryKnowsOfTheDevice) {
   EXPECT_EQ(h.host.frames[0].welcome().registrations_tag(), 8u);
 }
 
-// One whose number is behind comes back at once with a greater one; nobody else may take the mailbox back.
+// One whose number is behind comes back at once with a greater one; nobody else may take the
+// mailbox back.
 TEST(DeviceStateTest, WhoeverLosesTheMailboxIsToldWhenToAskAgain) {
   H behind;
   behind.BringTo(S::kBinding);
@@ -69,7 +71,8 @@ TEST(DeviceStateTest, WhoeverLosesTheMailboxIsToldWhenToAskAgain) {
   EXPECT_GE(yields.LastGoAway().retry_after_ms(), 30'000u);
 }
 
-// A registry from a backup may not know the session's registrations; what is under way may change them.
+// A registry from a backup may not know the session's registrations; what is under way may change
+// them.
 TEST(DeviceStateTest, APullTellsTheLatestTagOfTheRegistrations) {
   H h;
   h.BringTo(S::kBinding);

@@ -138,8 +138,8 @@ TEST_F(HostilePeerTest, APeerThatNeverReads) {
   const auto key = *DeviceKey::Generate();
   const auto peer = Tls();
   ASSERT_TRUE(peer->Login(*key, 1)->has_welcome());
-  // Each request is answered; nobody reads the answers. The peer's own writes come to a halt, or its
-  // connection ends: both within what one session may cost.
+  // Each request is answered; nobody reads the answers. The peer's own writes come to a halt, or
+  // its connection ends: both within what one session may cost.
   device::v1::AgentFrame frame;
   frame.mutable_register_app()->set_app_id("com.example." + std::string(100, 'a'));
   while (registry_.RouteOf(key->device_id()).has_value()) {

@@ -52,8 +52,8 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
   if (!device_id.ok()) {
     return absl::UnauthenticatedError("public_key is not a P-256 key in DER");
   }
-  // Resumption proves the possession of the ticket's secret, which only a connection that had shown the
-  // signature was given. The key was parsed then; here its hash says that it is the same.
+  // Resumption proves the possession of the ticket's secret, which only a connection that had shown
+  // the signature was given. The key was parsed then; here its hash says that it is the same.
   const bool proven_by_ticket =
       !resumed_ticket_data.empty() && resumed_ticket_data == device_id->bytes();
   if (!proven_by_ticket) {

@@ -32,9 +32,10 @@ struct CheckedLogin {
   bool yields = false;
 };
 
-// Checks the form of a Login and that its sender has the key: by the signature over this connection's
-// TLS exporter, or because the TLS session was resumed from a ticket that names this very device
-// (`resumed_ticket_data`; empty: not resumed). Pure; about 50 µs of CPU time for a signature.
+// Checks the form of a Login and that its sender has the key: by the signature over this
+// connection's TLS exporter, or because the TLS session was resumed from a ticket that names this
+// very device (`resumed_ticket_data`; empty: not resumed). Pure; about 50 µs of CPU time for a
+// signature.
 //   INVALID_ARGUMENT: a field breaks the protocol; the message says which
 //   UNAUTHENTICATED: a bad key or signature
 absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
@@ -42,7 +43,8 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
                                         absl::string_view resumed_ticket_data,
                                         const HeartbeatRange& range = {});
 
-// What the registry is told of a device's network. An interval that no heartbeat may have is left out.
+// What the registry is told of a device's network. An interval that no heartbeat may have is left
+// out.
 //   INVALID_ARGUMENT: no network id
 absl::StatusOr<internal::v1::NetworkReport> CheckNetworkReport(
     const device::v1::NetworkReport& report);

@@ -1,4 +1,5 @@
-// Subscriptions on the wire: registrations without a developer, and what a push says of its payload.
+// Subscriptions on the wire: registrations without a developer, and what a push says of its
+// payload.
 
 #include <string>
 

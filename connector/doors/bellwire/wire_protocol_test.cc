@@ -1,5 +1,5 @@
-// docs/reference/wire_protocol.md is true: its worked login verifies, its varints and its frames are what the code
-// reads and writes.
+// docs/reference/wire_protocol.md is true: its worked login verifies, its varints and its frames
+// are what the code reads and writes.
 
 #include <fstream>
 #include <map>

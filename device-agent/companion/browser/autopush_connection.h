@@ -30,9 +30,10 @@ namespace bellwire::companion {
 // The head of a request. Firefox's has some 700 bytes.
 inline constexpr uint32_t kMaxUpgradeHeadBytes = 8 * 1024;
 
-// One connection to the browsers' door: the HTTP request is checked (browser_door.h) before it becomes
-// a WebSocket, whose texts go to the front. Nothing is read while something is to be written, so what
-// a peer can make us hold is one message and its answer, and what the front has in flight.
+// One connection to the browsers' door: the HTTP request is checked (browser_door.h) before it
+// becomes a WebSocket, whose texts go to the front. Nothing is read while something is to be
+// written, so what a peer can make us hold is one message and its answer, and what the front has in
+// flight.
 //
 // `Stream` is a Boost.Beast TCP stream, or a stream of a test. Single-threaded; lives as long as it
 // has a connection, by the operations that hold it.

@@ -1,6 +1,6 @@
 // Whatever bytes come over a connection, the door neither crashes nor lets anybody in without the
-// secret. The first byte of the input says what the rest is: with an even number the bytes of a whole
-// connection, with an odd one those that follow a proper upgrade.
+// secret. The first byte of the input says what the rest is: with an even number the bytes of a
+// whole connection, with an odd one those that follow a proper upgrade.
 
 #include <cstddef>
 #include <cstdint>

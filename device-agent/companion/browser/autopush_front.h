@@ -24,8 +24,8 @@ namespace bellwire::companion {
 inline constexpr char kBrowserInstancePrefix[] = "push:";
 // A connection says hello within this time.
 inline constexpr absl::Duration kHelloPatience = absl::Seconds(10);
-// A registration without an endpoint is answered with an error after this time. Firefox gives up after
-// 10 s, and would then not hear of the endpoint.
+// A registration without an endpoint is answered with an error after this time. Firefox gives up
+// after 10 s, and would then not hear of the endpoint.
 inline constexpr absl::Duration kBrowserRegisterPatience = absl::Seconds(8);
 // Registrations of one connection that wait for their endpoints.
 inline constexpr size_t kMaxRegistering = 32;
@@ -53,10 +53,11 @@ class AutopushPeer {
 
 // The user's browsers: what they say and what they are told, without sockets. A browser profile is
 // known by its uaid for as long as it has a subscription, and has one connection; each of its
-// channels is one subscription of the hub. Messages wait here until the browser acknowledges them, and
-// are sent again when it comes back.
+// channels is one subscription of the hub. Messages wait here until the browser acknowledges them,
+// and are sent again when it comes back.
 //
-// A browser can't be told that an endpoint has changed. Where that happens, the whole profile ends: its next hello gets a new uaid, upon which Firefox drops its subscriptions and tells the pages
+// A browser can't be told that an endpoint has changed. Where that happens, the whole profile ends:
+// its next hello gets a new uaid, upon which Firefox drops its subscriptions and tells the pages
 // (pushsubscriptionchange).
 //
 // Single-threaded. The hub, the clock and the peers outlive it.

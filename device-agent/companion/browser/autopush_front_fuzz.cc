@@ -1,5 +1,6 @@
-// Whatever a browser says, the front neither crashes nor lets it near another browser's subscription.
-// Each line of the input is one text of the attacker; an empty line lets its hub speak.
+// Whatever a browser says, the front neither crashes nor lets it near another browser's
+// subscription. Each line of the input is one text of the attacker; an empty line lets its hub
+// speak.
 
 #include <cstddef>
 #include <cstdint>

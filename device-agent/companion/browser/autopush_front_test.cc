@@ -409,7 +409,8 @@ TEST_F(AutopushFrontTest, WhatTheAgentSaysTwiceIsSaidOnce) {
   front_->OnMessage(message);
   EXPECT_EQ(browser.Next()["version"], "m1");
   EXPECT_TRUE(browser.received.empty());
-  // An agent that lost its inbox gives the number to another message: the first can't be acknowledged.
+  // An agent that lost its inbox gives the number to another message: the first can't be
+  // acknowledged.
   message.message_id = "m2";
   front_->OnMessage(message);
   const json second = browser.Next();

@@ -9,8 +9,8 @@
 #include "absl/strings/string_view.h"
 #include "device-agent/companion/subscription_hub.h"
 
-// The messages of the autopush WebSocket protocol, which Firefox speaks to its push server: one JSON
-// object in each text frame. Pure functions.
+// The messages of the autopush WebSocket protocol, which Firefox speaks to its push server: one
+// JSON object in each text frame. Pure functions.
 namespace bellwire::companion {
 
 // The largest message that a browser may send. Firefox's own have some 200 bytes.

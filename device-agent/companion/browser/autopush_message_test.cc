@@ -27,7 +27,8 @@ TEST(AutopushMessage, TakesWhatFirefoxSends) {
             "13af2f9c15684c55a4cb57424da0e331");
   const auto registration = Parse<AutopushRegister>(
       R"({"channelID":"59c4af40-6ad5-4c36-8397-4575829e308f","messageType":"register",)"
-      R"("key":"BGZlyCtw4mpyW830aaU9pymRc3M2blJmMLFJkVQQp229Vrb2rPuTMfWdNpFcw9h3ifD8alGv1PTwIgODN22et6o="})");
+      R"("key":"BGZlyCtw4mpyW830aaU9pymRc3M2blJmMLFJkVQQp229Vrb2rPuTMfWdNpFcw9h3ifD8alGv1PTw)"
+      R"(IgODN22et6o="})");
   EXPECT_EQ(registration.channel_id, "59c4af40-6ad5-4c36-8397-4575829e308f");
   EXPECT_EQ(registration.vapid_key.size(), kVapidKeyBytes);
   const auto ack = Parse<AutopushAck>(
@@ -66,7 +67,8 @@ TEST(AutopushMessage, RefusesWhatBreaksTheBounds) {
           R"({"messageType":"register","channelID":"a","key":"AAAA"})",
           R"({"messageType":"register","channelID":"a","key":"!"})",
           // A bit more than the point has.
-          R"({"messageType":"register","channelID":"a","key":"BGZlyCtw4mpyW830aaU9pymRc3M2blJmMLFJkVQQp229Vrb2rPuTMfWdNpFcw9h3ifD8alGv1PTwIgODN22et6p="})",
+          R"({"messageType":"register","channelID":"a","key":"BGZlyCtw4mpyW830aaU9pymRc3M2blJm)"
+          R"(MLFJkVQQp229Vrb2rPuTMfWdNpFcw9h3ifD8alGv1PTwIgODN22et6p="})",
           absl::StrCat(R"({"messageType":"register","channelID":")", long_id, R"("})"),
           R"({"messageType":"ack"})", R"({"messageType":"ack","updates":[7]})",
           absl::StrCat(R"({"messageType":"ack","updates":[)", updates, "]}"),

@@ -22,8 +22,8 @@ namespace bellwire::companion {
 namespace {
 
 constexpr size_t kSecretBytes = 16;
-// Below the ports that the kernel gives to outgoing connections, one of which might hold ours after a
-// restart.
+// Below the ports that the kernel gives to outgoing connections, one of which might hold ours after
+// a restart.
 constexpr uint16_t kFirstPort = 20000;
 constexpr uint16_t kPorts = 12000;
 constexpr int kPortTries = 64;

@@ -29,9 +29,10 @@ struct BrowserDoor {
 // Where a companion with this state directory keeps its door.
 std::string BrowserDoorPath(const std::string& state_dir);
 
-// The door of this user, from the file `path`. Where there is no file it chooses a port that is free
-// now and a secret, and writes them, mode 0600. Blocking; several processes may do it at once.
-//   FAILED_PRECONDITION   others may read the file, or it makes no sense; the message says what to do
+// The door of this user, from the file `path`. Where there is no file it chooses a port that is
+// free now and a secret, and writes them, mode 0600. Blocking; several processes may do it at once.
+//   FAILED_PRECONDITION   others may read the file, or it makes no sense; the message says what to
+//                         do
 //   UNAVAILABLE           the file can't be read or written, or no port is free
 absl::StatusOr<BrowserDoor> LoadOrCreateBrowserDoor(const std::string& path);
 

@@ -17,8 +17,8 @@ namespace bellwire::companion {
 std::vector<std::string> FindFirefoxProfiles(const std::string& home,
                                              const std::string& config_home);
 
-// From its next start on Firefox gets its push messages at `url`. Answers whether user.js was another
-// one before.
+// From its next start on Firefox gets its push messages at `url`. Answers whether user.js was
+// another one before.
 //   NOT_FOUND     there is no such folder
 //   UNAVAILABLE   a file can't be read or written
 absl::StatusOr<bool> TurnFirefoxOn(const std::string& profile, absl::string_view url);

@@ -105,7 +105,8 @@ absl::StatusOr<uid_t> AskProc(const Ends& ends) {
 absl::StatusOr<uid_t> OwnerInProcNetTcp(absl::string_view table, uint32_t local_address,
                                         uint16_t local_port, uint32_t remote_address,
                                         uint16_t remote_port) {
-  // The kernel prints the four bytes of an address as one number of the machine, and a port in order.
+  // The kernel prints the four bytes of an address as one number of the machine, and a port in
+  // order.
   const auto render = [](uint32_t address, uint16_t port) {
     return absl::StrFormat("%08X:%04X", address, ntohs(port));
   };

@@ -15,8 +15,8 @@
 namespace bellwire::companion {
 
 // A hub without agent or disk: it answers Subscribe with an endpoint of its own making unless it is
-// told to refuse, and the test hands it messages. What a hub tells its fronts waits in a queue until
-// Run(), as the contract says. Not thread-safe.
+// told to refuse, and the test hands it messages. What a hub tells its fronts waits in a queue
+// until Run(), as the contract says. Not thread-safe.
 class FakeHub final : public SubscriptionHub {
  public:
   void Attach(const std::string& prefix, SubscriptionFront* front) override {

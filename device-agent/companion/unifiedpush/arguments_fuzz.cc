@@ -1,5 +1,5 @@
-// Whatever an app on the bus says is refused, or becomes a registration within its bounds that comes
-// back from the disk as it was; and whatever lies on the disk is read without a crash.
+// Whatever an app on the bus says is refused, or becomes a registration within its bounds that
+// comes back from the disk as it was; and whatever lies on the disk is read without a crash.
 
 #include <cstddef>
 #include <cstdint>

@@ -51,8 +51,8 @@ absl::Status BusError(absl::string_view what, int negative_errno) {
   return absl::InternalError(absl::StrCat(what, ": ", strerror(-negative_errno)));
 }
 
-// The strings of an a{sv}; what has another type is left out, unless it is one of the keys that must
-// be strings.
+// The strings of an a{sv}; what has another type is left out, unless it is one of the keys that
+// must be strings.
 struct Dictionary {
   std::map<std::string, std::string> strings;
   // A key of the protocol whose value is no string; "" if there is none.

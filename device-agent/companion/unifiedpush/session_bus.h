@@ -31,8 +31,8 @@ class SessionBus : public Connectors {
                                                              absl::Duration app_patience);
   ~SessionBus() override = default;
 
-  // Takes the name, and hands what apps ask for to `distributor`, whose time it keeps too. `on_lost`
-  // is called when the bus is gone; nothing works then any more. Once.
+  // Takes the name, and hands what apps ask for to `distributor`, whose time it keeps too.
+  // `on_lost` is called when the bus is gone; nothing works then any more. Once.
   //   FAILED_PRECONDITION NAME_TAKEN: another process has the name
   //   INTERNAL: the bus refuses something else
   virtual absl::Status Serve(Distributor* distributor,

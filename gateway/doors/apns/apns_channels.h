@@ -14,8 +14,8 @@
 
 // Broadcast channels of APNs as topics of the team. Pure functions, but for NewChannelId.
 //
-// A channel is the kept topic "apns-channel.APP_ID.CHANNEL_ID": an app on a phone subscribes to it by that
-// name. The topic's note is the channel's storage policy, "0" or "1".
+// A channel is the kept topic "apns-channel.APP_ID.CHANNEL_ID": an app on a phone subscribes to it
+// by that name. The topic's note is the channel's storage policy, "0" or "1".
 namespace bellwire::gateway::apns {
 
 // What a request asks of channels.
@@ -30,9 +30,10 @@ struct ChannelRoute {
 // Whether a path is one of channels: /1/..., /4/....
 bool IsChannelPath(absl::string_view path);
 
-// By the head alone: POST, GET, DELETE /1/apps/APP_ID/channels, GET /1/apps/APP_ID/all-channels and POST
-// /4/broadcasts/apps/APP_ID. REQUIRES: IsChannelPath(head.path). Reasons: BadPath, MethodNotAllowed,
-// DuplicateHeaders, MissingProviderToken, BadTopic, MissingChannelId, BadChannelId.
+// By the head alone: POST, GET, DELETE /1/apps/APP_ID/channels, GET /1/apps/APP_ID/all-channels and
+// POST /4/broadcasts/apps/APP_ID. REQUIRES: IsChannelPath(head.path). Reasons: BadPath,
+// MethodNotAllowed, DuplicateHeaders, MissingProviderToken, BadTopic, MissingChannelId,
+// BadChannelId.
 std::variant<ChannelRoute, Reason> RouteOf(const http::RequestHead& head);
 
 // Of what waits for a phone that is away.
@@ -62,8 +63,9 @@ std::optional<std::string> ChannelOfTopic(absl::string_view app_id, absl::string
 std::string NoteOf(StoragePolicy policy);
 StoragePolicy PolicyOf(absl::string_view note);
 
-// Translates a broadcast. `apns-request-id` is the message id if it is a UUID. Reasons: MissingPushType,
-// InvalidPushType, BadExpirationDate, BadPriority, PayloadEmpty, PayloadTooLarge, BadPayload.
+// Translates a broadcast. `apns-request-id` is the message id if it is a UUID. Reasons:
+// MissingPushType, InvalidPushType, BadExpirationDate, BadPriority, PayloadEmpty, PayloadTooLarge,
+// BadPayload.
 std::variant<push::v1::PublishRequest, Reason> TranslateBroadcast(const http::RequestHead& head,
                                                                   std::string body,
                                                                   const ChannelRoute& route,

@@ -9,7 +9,8 @@
 #include "absl/strings/string_view.h"
 #include "gateway/doors/apns/apns_channels.h"
 
-// The first line is method and path, then a header "name: value" a line, an empty line, and the body.
+// The first line is method and path, then a header "name: value" a line, an empty line, and the
+// body.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace bellwire::gateway::apns;  // NOLINT
   absl::string_view text(reinterpret_cast<const char*>(data), size);

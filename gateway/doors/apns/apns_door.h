@@ -15,9 +15,9 @@
 
 namespace bellwire::gateway::apns {
 
-// The APNs provider API: POST /3/device/TOKEN, and broadcast channels (apns_channels.h), for the client libraries of APNs as they are
-// (docs/guide/from-apns.md). The provider token is the team's JWT: `kid` is the key's id, `iss` the
-// team's. The topic is the app's id.
+// The APNs provider API: POST /3/device/TOKEN, and broadcast channels (apns_channels.h), for the
+// client libraries of APNs as they are (docs/guide/from-apns.md). The provider token is the team's
+// JWT: `kid` is the key's id, `iss` the team's. The topic is the app's id.
 //
 // Thread-safe.
 class ApnsDoor final : public http::WholeBodyDoor {

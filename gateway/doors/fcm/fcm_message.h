@@ -29,8 +29,8 @@ struct FcmMessage {
 // Reads the body of messages:send. The app gets the message as JSON, with names in lowerCamelCase,
 // without what was meant for this server:
 //
-//   android.collapseKey, else webpush.headers.Topic, else apns.headers.apns-collapse-id → collapse_key
-//   android.priority, else webpush.headers.Urgency, else apns.headers.apns-priority,
+//   android.collapseKey, else webpush.headers.Topic, else apns.headers.apns-collapse-id →
+//   collapse_key android.priority, else webpush.headers.Urgency, else apns.headers.apns-priority,
 //     else HIGH with a notification and NORMAL without                                  → priority
 //   android.ttl, else webpush.headers.TTL, else apns.headers.apns-expiration             → ttl
 //   android.restrictedPackageName                                                        → app_id
@@ -39,7 +39,8 @@ struct FcmMessage {
 // `webpush` and `apns` reach the app whole.
 //
 // Errors, all INVALID_ARGUMENT: those of ReadSendMessageRequest, and
-//   BAD_TARGET: not exactly one of token, topic and condition · RESERVED_DATA_KEY · PAYLOAD_TOO_LARGE
+//   BAD_TARGET: not exactly one of token, topic and condition · RESERVED_DATA_KEY ·
+//   PAYLOAD_TOO_LARGE
 // and what the Send path says of the rest.
 absl::StatusOr<FcmMessage> ReadFcmMessage(absl::string_view body, absl::Time now);
 

@@ -83,7 +83,8 @@ TEST(FcmMessageTest, PrioritiesComeFromTheFirstBlockThatHasOne) {
   EXPECT_EQ(priority(R"(,"apns":{"headers":{"APNS-Priority":"1"}})"), PRIORITY_LOW);
   EXPECT_EQ(
       priority(
-          R"(,"webpush":{"headers":{"Urgency":"very-low"}},"apns":{"headers":{"apns-priority":"10"}})"),
+          R"(,"webpush":{"headers":{"Urgency":"very-low"}},)"
+          R"("apns":{"headers":{"apns-priority":"10"}})"),
       PRIORITY_LOW);
   EXPECT_EQ(priority(R"(,"webpush":{"headers":{"Urgency":"?"}})"), PRIORITY_NORMAL);
 }

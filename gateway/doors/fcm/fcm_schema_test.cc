@@ -33,10 +33,12 @@ std::string WhyMessage(absl::string_view message) {
 TEST(FcmSchemaTest, BothSpellingsAreOne) {
   const json camel = Read(
       R"({"android":{"collapseKey":"k","notification":{"titleLocArgs":["a"],"lightSettings":)"
-      R"({"lightOnDuration":"1s","color":{"red":1,"alpha":0.5}}}},"fcmOptions":{"analyticsLabel":"l"}})");
+      R"({"lightOnDuration":"1s","color":{"red":1,"alpha":0.5}}}},)"
+      R"("fcmOptions":{"analyticsLabel":"l"}})");
   const json snake = Read(
       R"({"android":{"collapse_key":"k","notification":{"title_loc_args":["a"],"light_settings":)"
-      R"({"light_on_duration":"1s","color":{"red":1,"alpha":0.5}}}},"fcm_options":{"analytics_label":"l"}})");
+      R"({"light_on_duration":"1s","color":{"red":1,"alpha":0.5}}}},)"
+      R"("fcm_options":{"analytics_label":"l"}})");
   EXPECT_EQ(camel, snake);
   EXPECT_EQ(camel["android"]["collapseKey"], "k");
   EXPECT_EQ(*ReadSendMessageRequest(R"({"validate_only":true})"),
@@ -111,7 +113,8 @@ TEST(FcmSchemaTest, AValueOfAnotherTypeIsRefused) {
 TEST(FcmSchemaTest, ReadsAsProtobufsMappingDoes) {
   const json read = Read(
       R"({"android":{"priority":"high","ttl":"3.5s","notification":{"notificationCount":"7",)"
-      R"("notification_priority":5,"visibility":"public","eventTime":"2014-10-02T15:01:23.045Z"}}})");
+      R"("notification_priority":5,"visibility":"public",)"
+      R"("eventTime":"2014-10-02T15:01:23.045Z"}}})");
   EXPECT_EQ(read["android"]["priority"], "HIGH");
   EXPECT_EQ(read["android"]["notification"]["notificationCount"], 7);
   EXPECT_EQ(read["android"]["notification"]["notificationPriority"], "PRIORITY_MAX");
@@ -120,7 +123,8 @@ TEST(FcmSchemaTest, ReadsAsProtobufsMappingDoes) {
 
 TEST(FcmSchemaTest, WhatTheCallerChoosesStaysAsItIs) {
   const char* const text =
-      R"({"apns":{"payload":{"aps":{"alert":{"loc-key":"a"},"mutable-content":1},"my_key":[null,{}]}},)"
+      R"({"apns":{"payload":{"aps":{"alert":{"loc-key":"a"},"mutable-content":1},)"
+      R"("my_key":[null,{}]}},)"
       R"("data":{"a_b":"\u00e4","":""},"webpush":{"notification":{"require_interaction":true}}})";
   EXPECT_EQ(Read(text), json::parse(text));
 }

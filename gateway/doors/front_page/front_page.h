@@ -10,11 +10,12 @@
 
 namespace bellwire::gateway {
 
-// What a person or a load balancer asks a gateway, and the answer to all that no other door wants: the
-// last door of each port.
+// What a person or a load balancer asks a gateway, and the answer to all that no other door wants:
+// the last door of each port.
 //   GET /         JSON: that this is Bellwire, and which doors are open
 //   GET /healthz  200 as long as the process serves
-//   GET /readyz   200; 503 while the store fails, and once it is to stop, to whoever can still connect
+//   GET /readyz   200; 503 while the store fails, and once it is to stop, to whoever can still
+//                 connect
 // Anything else is 404 with a JSON error.
 //
 // Thread-safe.

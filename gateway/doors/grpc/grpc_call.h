@@ -98,8 +98,8 @@ class GrpcCall final : public RpcCall, public std::enable_shared_from_this<GrpcC
   std::optional<PendingRead> read_;
   std::optional<PendingWrite> write_;
   absl::AnyInvocable<void() &&> on_cancel_;
-  // Of the body, not yet read. Its first `credited_` bytes are taken from the connection and charged to
-  // this call, since the message that they begin is longer than the window.
+  // Of the body, not yet read. Its first `credited_` bytes are taken from the connection and
+  // charged to this call, since the message that they begin is longer than the window.
   net::WriteBuffer body_;
   size_t credited_ = 0;
 };

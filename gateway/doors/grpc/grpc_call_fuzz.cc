@@ -1,5 +1,5 @@
-// Any bytes, in any pieces, as the body of a gRPC call: unary, streaming, compressed or not. Nothing
-// crashes, messages stay within their bound, and the memory of every call is given back.
+// Any bytes, in any pieces, as the body of a gRPC call: unary, streaming, compressed or not.
+// Nothing crashes, messages stay within their bound, and the memory of every call is given back.
 
 #include <cstdint>
 #include <cstdlib>

@@ -33,7 +33,8 @@ class GrpcDoor final : public http::Door {
   void AwaitNoCalls();
 
  private:
-  // Whether this connection may open one more stream that needs no credential; if so, `place` is its.
+  // Whether this connection may open one more stream that needs no credential; if so, `place` is
+  // its.
   std::shared_ptr<const void> TakeOpenPlace(const std::string& connection);
   std::shared_ptr<const void> CountCall();
 

@@ -15,9 +15,9 @@
 namespace bellwire::gateway {
 
 // grpc.health.v1.Health: of the server as a whole, the empty name, and of each service by its name.
-// SERVING, and NOT_SERVING while the store fails and once the server drains. Needs no credential, so
-// its streams are few for each connection (kMaxOpenStreamsPerConnection). Thread-safe; outlives its
-// calls.
+// SERVING, and NOT_SERVING while the store fails and once the server drains. Needs no credential,
+// so its streams are few for each connection (kMaxOpenStreamsPerConnection). Thread-safe; outlives
+// its calls.
 class HealthService {
  public:
   // `services`: the names of those that are served beside it.

@@ -22,9 +22,9 @@
 
 namespace bellwire::gateway {
 
-// bellwire.push.v1.PushService: authenticates each call by its metadata, then takes its request, and
-// passes it on. Every error that leaves it carries its reason. A batch is looked at before it is
-// parsed (gateway/send/batch_check.h). Thread-safe; outlives its calls.
+// bellwire.push.v1.PushService: authenticates each call by its metadata, then takes its request,
+// and passes it on. Every error that leaves it carries its reason. A batch is looked at before it
+// is parsed (gateway/send/batch_check.h). Thread-safe; outlives its calls.
 class PushService {
  public:
   // Not owned; they outlive the service.

@@ -14,8 +14,8 @@ namespace bellwire::gateway {
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 
-// Reads a request, writes its answer, reads the next: always one of them is under way, and keeps this
-// alive.
+// Reads a request, writes its answer, reads the next: always one of them is under way, and keeps
+// this alive.
 class ReflectionService::Stream final : public DrainSignal::Listener,
                                         public std::enable_shared_from_this<Stream> {
  public:

@@ -14,10 +14,10 @@
 
 namespace bellwire::gateway {
 
-// grpc.reflection.v1alpha.ServerReflection, and its later name, v1: the messages are the same. At most
-// kMaxReflectionStreams are open; with one more the oldest is cancelled, so that nobody keeps tools
-// out by holding streams. A stream that comes with the admin token sees the admin API. Thread-safe;
-// outlives its calls.
+// grpc.reflection.v1alpha.ServerReflection, and its later name, v1: the messages are the same. At
+// most kMaxReflectionStreams are open; with one more the oldest is cancelled, so that nobody keeps
+// tools out by holding streams. A stream that comes with the admin token sees the admin API.
+// Thread-safe; outlives its calls.
 class ReflectionService {
  public:
   // None is owned; they outlive the service.

@@ -23,11 +23,11 @@ namespace bellwire::gateway {
 
 // One SendStream call. It reads a message, hands it to the engine, reads the next, and writes
 // results as they come, one at a time. At most kMaxSendStreamInFlight messages are read and not
-// answered: with that many it doesn't read, so HTTP/2's flow control holds the caller up, whether it
-// sends too fast or doesn't read its results.
+// answered: with that many it doesn't read, so HTTP/2's flow control holds the caller up, whether
+// it sends too fast or doesn't read its results.
 //
-// A gateway has kMaxStreams of them, and kMaxStreamsPerTeam of a team: what a client costs that takes no
-// result is bounded by these two and kMaxResultsWaiting.
+// A gateway has kMaxStreams of them, and kMaxStreamsPerTeam of a team: what a client costs that
+// takes no result is bounded by these two and kMaxResultsWaiting.
 //
 // It ends, once everything read is answered, when
 //   - its team has too many streams: RESOURCE_EXHAUSTED QUOTA_EXCEEDED;
@@ -37,8 +37,8 @@ namespace bellwire::gateway {
 //   - the client is gone, or the drain is over: results are dropped, what was accepted stays
 //     accepted.
 //
-// Lives as long as somebody owes it a callback. Thread-safe inside; the call is never used under the
-// lock, for it may call back at once.
+// Lives as long as somebody owes it a callback. Thread-safe inside; the call is never used under
+// the lock, for it may call back at once.
 class SendStream final : public DrainSignal::Listener,
                          public std::enable_shared_from_this<SendStream> {
  public:

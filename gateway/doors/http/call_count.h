@@ -9,7 +9,8 @@
 
 namespace bellwire::http {
 
-// Counts what is under way, so that its owner can wait for the end of it before it goes. Thread-safe.
+// Counts what is under way, so that its owner can wait for the end of it before it goes.
+// Thread-safe.
 class CallCount {
  public:
   CallCount() = default;

@@ -14,8 +14,8 @@ class CallThread {
   // Runs `task` on the thread, after what was posted before. Dropped if the thread has ended. Never
   // full: whoever posts bounds what it posts, as a call posts the one answer that it owes.
   virtual void Post(Task task) = 0;
-  // As Post, but `task` waits until connections and calls that have more to do than there is time for
-  // have had a turn (turns.h): for the next piece of something long.
+  // As Post, but `task` waits until connections and calls that have more to do than there is time
+  // for have had a turn (turns.h): for the next piece of something long.
   virtual void PostInTurn(Task task) = 0;
   // Whether the caller is on it.
   virtual bool IsCurrent() const = 0;

@@ -13,8 +13,8 @@
 #include "gateway/doors/http/header_list.h"
 #include "gateway/doors/http/request_head.h"
 
-// What a front door is written against, whatever version of HTTP carries it. A door matches a request
-// by its head, gets an Exchange, and answers it:
+// What a front door is written against, whatever version of HTTP carries it. A door matches a
+// request by its head, gets an Exchange, and answers it:
 //
 //   class Hello final : public Door {
 //     bool Matches(const RequestHead& head) const override { return head.path == "/hello"; }
@@ -72,9 +72,10 @@ class Exchange {
 
   // Whether the client takes them.
   virtual bool CanPush() const { return false; }
-  // Promises a GET of `path` at this request's origin, and answers it so, without a body. The promise
-  // belongs to this exchange: before End or RespondOnly, and perhaps before Respond. False: nothing is
-  // sent, since the client takes no push, has not read those before, or has its share of memory.
+  // Promises a GET of `path` at this request's origin, and answers it so, without a body. The
+  // promise belongs to this exchange: before End or RespondOnly, and perhaps before Respond. False:
+  // nothing is sent, since the client takes no push, has not read those before, or has its share of
+  // memory.
   virtual bool Push(absl::string_view path, int status, absl::Span<const HeaderView> headers) {
     (void)path, (void)status, (void)headers;
     return false;

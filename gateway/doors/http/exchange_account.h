@@ -20,8 +20,8 @@ struct TrustedProxy {
   FairShares* memory = nullptr;
 };
 
-// Whom one exchange counts for, and the memory that it holds. It begins as the connection's; behind a
-// proxy it becomes its client's. Single-threaded.
+// Whom one exchange counts for, and the memory that it holds. It begins as the connection's; behind
+// a proxy it becomes its client's. Single-threaded.
 class ExchangeAccount {
  public:
   // `connection`, and what `proxy` points to, outlive it.

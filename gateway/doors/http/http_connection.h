@@ -27,8 +27,8 @@ class HttpConnection final : public net::Stream::Delegate, public ServerProtocol
   class Owner {
    public:
     virtual ~Owner() = default;
-    // The connection is over: destroy it later. Always the last call. `reason` says why we ended it;
-    // empty: the peer did.
+    // The connection is over: destroy it later. Always the last call. `reason` says why we ended
+    // it; empty: the peer did.
     virtual void Remove(HttpConnection* connection, absl::string_view reason) = 0;
     // It has its first request: from now on it keeps its place.
     virtual void Settle(HttpConnection* connection) = 0;

@@ -41,8 +41,8 @@ constexpr absl::string_view kUnixPrefix = "unix:";
 // Who may connect to a Unix socket: the server's user and group, in which a proxy may be.
 constexpr mode_t kUnixSocketMode = 0660;
 
-// A client of HTTP/1 that is gone without a word is found by its kernel's silence: it isn't asked for a
-// sign of life as one of HTTP/2 is.
+// A client of HTTP/1 that is gone without a word is found by its kernel's silence: it isn't asked
+// for a sign of life as one of HTTP/2 is.
 void KeepAlive(int fd) {
   const int on = 1, probes = 3;
   const int idle = static_cast<int>(absl::ToInt64Seconds(kHttpKeepaliveInterval));
@@ -91,8 +91,8 @@ class StrangerLog {
 
 class HttpShard;
 
-// Connections that have had no request yet. When a peer has all the places that it may have, the oldest
-// of these makes room: whoever says nothing keeps nobody out. Thread-safe.
+// Connections that have had no request yet. When a peer has all the places that it may have, the
+// oldest of these makes room: whoever says nothing keeps nobody out. Thread-safe.
 class Newcomers {
  public:
   struct Connection {
@@ -426,7 +426,8 @@ class HttpListenerImpl final : public HttpListener {
 
   void BeginDrain() override {
     absl::call_once(drained_, [this] {
-      // After it, what had been accepted is on its way to its shard, and what comes later in its post.
+      // After it, what had been accepted is on its way to its shard, and what comes later in its
+      // post.
       absl::Notification closed;
       shards_[0]->thread()->Post([this, &closed] {
         CloseEntrances();

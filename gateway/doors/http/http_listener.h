@@ -18,11 +18,11 @@
 
 namespace bellwire::http {
 
-// Ports that serve HTTP/1.1 and HTTP/2 to the doors behind them. A few threads, each with a loop, share
-// the connections of all ports; each connection stays on one.
+// Ports that serve HTTP/1.1 and HTTP/2 to the doors behind them. A few threads, each with a loop,
+// share the connections of all ports; each connection stays on one.
 //
-// Whatever peers do, it goes on accepting: without descriptors it rests for a moment, and connections
-// and their memory are bounded, by fair shares of each peer while they are scarce.
+// Whatever peers do, it goes on accepting: without descriptors it rests for a moment, and
+// connections and their memory are bounded, by fair shares of each peer while they are scarce.
 //
 // Thread-safe.
 class HttpListener {
@@ -59,8 +59,8 @@ class HttpListener {
   // Of the option's `ports`, the real one; of a Unix socket 0.
   virtual uint16_t port(size_t index) const = 0;
   uint16_t port() const { return port(0); }
-  // For connections to that port from now on. Those that are there keep what they have. REQUIRES: it
-  // began with TLS.
+  // For connections to that port from now on. Those that are there keep what they have. REQUIRES:
+  // it began with TLS.
   virtual void UseTls(size_t port, std::shared_ptr<net::TlsServerContext> tls) = 0;
   void UseTls(std::shared_ptr<net::TlsServerContext> tls) { UseTls(0, std::move(tls)); }
   virtual size_t connections() const = 0;
@@ -69,13 +69,13 @@ class HttpListener {
   // Whether every thread still goes round, seen within `patience`: for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;
 
-  // A drain in its steps, each once. Accepts nobody more, and tells clients to go elsewhere (GOAWAY);
-  // exchanges that run go on.
+  // A drain in its steps, each once. Accepts nobody more, and tells clients to go elsewhere
+  // (GOAWAY); exchanges that run go on.
   virtual void BeginDrain() = 0;
   // Waits until no connection is left, for `time` at most; answers whether none is.
   virtual bool AwaitNoConnection(absl::Duration time) = 0;
-  // Ends the exchanges that are left (OnTimeout(kShutdown)). Connections close as soon as their peers
-  // took the last answers.
+  // Ends the exchanges that are left (OnTimeout(kShutdown)). Connections close as soon as their
+  // peers took the last answers.
   virtual void EndExchanges() = 0;
 
   // All of it: exchanges may go on for `grace`. Returns kDrainFlushTime after that at the latest.

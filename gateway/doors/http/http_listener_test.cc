@@ -1,5 +1,5 @@
-// The listener on real sockets: TLS and its versions, which HTTP is spoken, bounds of connections, new
-// certificates, drains. What happens on one connection is tested beside H2Connection.
+// The listener on real sockets: TLS and its versions, which HTTP is spoken, bounds of connections,
+// new certificates, drains. What happens on one connection is tested beside H2Connection.
 
 #include "gateway/doors/http/http_listener.h"
 
@@ -206,8 +206,8 @@ class EchoDoor final : public Door {
   std::function<void()> release_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Each request of "/work" costs the thread a tenth of a millisecond, and the one that is told to stops
-// it there. "/mark" notes how many were served before.
+// Each request of "/work" costs the thread a tenth of a millisecond, and the one that is told to
+// stops it there. "/mark" notes how many were served before.
 class WorkDoor final : public Door {
  public:
   static constexpr absl::Duration kWork = absl::Microseconds(100);
@@ -551,8 +551,8 @@ TEST_F(HttpListenerTest, AnAnswerFromAnotherThreadIsSent) {
   registry.join();
 }
 
-// Sixteen connections have more to do than the thread has time for. Whoever asks little waits for the
-// turn of one of them, and not of all.
+// Sixteen connections have more to do than the thread has time for. Whoever asks little waits for
+// the turn of one of them, and not of all.
 TEST_F(HttpListenerTest, BusyConnectionsTakeTurnsAndWhoAsksLittleGoesFirst) {
   constexpr int kConnections = 16;
   constexpr int kRequests = 60;
@@ -585,7 +585,8 @@ TEST_F(HttpListenerTest, BusyConnectionsTakeTurnsAndWhoAsksLittleGoesFirst) {
     client.Input(piece);
   }
   const int waited = door.served_before_mark - kConnections * kRequests / 2;
-  // All of them have 480 left. The kernel may run the server before the quiet one's request arrives.
+  // All of them have 480 left. The kernel may run the server before the quiet one's request
+  // arrives.
   EXPECT_LE(waited, 4 * kMaxHttpRequestsPerTurn) << "of " << kConnections << " busy connections";
 }
 

@@ -14,8 +14,9 @@
 
 namespace bellwire::http {
 
-// The CallThread of an EpollLoop. What comes from other threads runs in batches: answers of one group
-// commit come together, and what they make of one connection leaves in one piece. Thread-safe.
+// The CallThread of an EpollLoop. What comes from other threads runs in batches: answers of one
+// group commit come together, and what they make of one connection leaves in one piece.
+// Thread-safe.
 class LoopThread final : public CallThread, public std::enable_shared_from_this<LoopThread> {
  public:
   // `after_batch` runs on the loop after each batch.

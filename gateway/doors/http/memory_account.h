@@ -7,8 +7,8 @@
 
 namespace bellwire::http {
 
-// The memory of one connection, as part of what its peer may have. Takes from the shares in steps of
-// kStep, so that most requests cost no lock. Single-threaded.
+// The memory of one connection, as part of what its peer may have. Takes from the shares in steps
+// of kStep, so that most requests cost no lock. Single-threaded.
 class MemoryAccount {
  public:
   static constexpr size_t kStep = 16 * 1024;

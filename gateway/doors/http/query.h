@@ -18,12 +18,12 @@ inline absl::string_view QueryOf(absl::string_view path) {
   return mark == absl::string_view::npos ? absl::string_view() : path.substr(mark + 1);
 }
 
-// Resolves %XX (RFC 3986, 2.1). nullopt: a "%" without two hex digits. The result may hold any byte,
-// also "/" and NUL: check it.
+// Resolves %XX (RFC 3986, 2.1). nullopt: a "%" without two hex digits. The result may hold any
+// byte, also "/" and NUL: check it.
 std::optional<std::string> PercentDecode(absl::string_view text);
 
-// The names and values of "a=1&b=two+words", in order, decoded as an HTML form is: "+" is a space. A
-// name without "=" has the value "". nullopt: as of PercentDecode.
+// The names and values of "a=1&b=two+words", in order, decoded as an HTML form is: "+" is a space.
+// A name without "=" has the value "". nullopt: as of PercentDecode.
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 std::optional<QueryParameters> ParseQuery(absl::string_view query);
 

@@ -16,8 +16,8 @@ struct Reply {
   std::string body;
 };
 
-// Answers `exchange`. A request with HEAD gets no body, and neither does a 204 or a 304. REQUIRES: on
-// the exchange's thread; it has no answer yet.
+// Answers `exchange`. A request with HEAD gets no body, and neither does a 204 or a 304. REQUIRES:
+// on the exchange's thread; it has no answer yet.
 void SendReply(Exchange* exchange, const Reply& reply);
 
 }  // namespace bellwire::http

@@ -27,10 +27,10 @@ struct RequestHead {
   bool truncated = false;
 };
 
-// Collects the fields of one HTTP/2 header block, and checks them as RFC 9113, 8.2 and 8.3 ask: names
-// in lower case, no field of the connection, pseudo fields first and once, no byte that could smuggle
-// something past the next parser. Only `:scheme` may hold anything (firebase-admin sends "https:").
-// Pure.
+// Collects the fields of one HTTP/2 header block, and checks them as RFC 9113, 8.2 and 8.3 ask:
+// names in lower case, no field of the connection, pseudo fields first and once, no byte that could
+// smuggle something past the next parser. Only `:scheme` may hold anything (firebase-admin sends
+// "https:"). Pure.
 class RequestHeadReader {
  public:
   // `trailers`: fields after a body, which have no pseudo fields.

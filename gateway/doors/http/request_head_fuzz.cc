@@ -1,5 +1,5 @@
-// Lines of "name value" as the fields of a head: what is taken has no byte that could be read otherwise
-// by whoever it is passed to.
+// Lines of "name value" as the fields of a head: what is taken has no byte that could be read
+// otherwise by whoever it is passed to.
 
 #include <cstdint>
 #include <cstdlib>

@@ -14,8 +14,8 @@
 
 namespace bellwire::http {
 
-// The server's side of HTTP on one connection, whatever its version: bytes in, bytes out, time from a
-// clock that is passed in. It gives the requests to doors and keeps a hostile peer within bounds.
+// The server's side of HTTP on one connection, whatever its version: bytes in, bytes out, time from
+// a clock that is passed in. It gives the requests to doors and keeps a hostile peer within bounds.
 //
 // Single-threaded. No callback of doors or host comes from within another.
 class ServerProtocol {
@@ -23,8 +23,8 @@ class ServerProtocol {
   class Host {
    public:
     virtual ~Host() = default;
-    // An exchange was used outside of this class's methods: there may be output, or another deadline.
-    // Called once until TakeOutput.
+    // An exchange was used outside of this class's methods: there may be output, or another
+    // deadline. Called once until TakeOutput.
     virtual void OnChanged() = 0;
   };
 

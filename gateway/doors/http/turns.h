@@ -10,9 +10,10 @@
 namespace bellwire::http {
 
 // Shares the time of one thread among connections that bring more than it can serve: a line, and a
-// quantum of CPU time for each connection in a round. A round is over when everybody who stood in line
-// at its beginning has had a turn. A connection that uses less than its quantum in a round never stands
-// in line, so its requests wait for one turn of somebody else, however many others there are.
+// quantum of CPU time for each connection in a round. A round is over when everybody who stood in
+// line at its beginning has had a turn. A connection that uses less than its quantum in a round
+// never stands in line, so its requests wait for one turn of somebody else, however many others
+// there are.
 //
 // What one call does for long, such as a batch, stands in the same line piece by piece.
 //
@@ -35,8 +36,8 @@ class Turns {
     absl::Duration used_;
   };
 
-  // `cpu_time` was used for the connection. False: its quantum is used up, and it has to stand in line
-  // before it goes on.
+  // `cpu_time` was used for the connection. False: its quantum is used up, and it has to stand in
+  // line before it goes on.
   bool Charge(Account* account, absl::Duration cpu_time);
 
   // `task` runs when everybody before it has had a turn.

@@ -17,8 +17,8 @@ constexpr int kContentTooLarge = 413;
 constexpr int kHeadTooLarge = 431;
 constexpr int kInternal = 500;
 constexpr int kUnavailable = 503;
-// A refusal waits for a body that is no longer than this. Clients that are still sending may lose an
-// answer that comes early: curl 7.88 does over HTTP/2.
+// A refusal waits for a body that is no longer than this. Clients that are still sending may lose
+// an answer that comes early: curl 7.88 does over HTTP/2.
 constexpr size_t kMaxDroppedBytes = 64 * 1024;
 
 struct HttpError {

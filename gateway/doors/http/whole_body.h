@@ -47,7 +47,8 @@ struct Request {
 class WholeBodyCall;
 
 // An answer that is sent piece by piece, such as server-sent events. Thread-safe. Whoever drops the
-// last reference without End cuts the answer off, so that its reader sees that something is missing.
+// last reference without End cuts the answer off, so that its reader sees that something is
+// missing.
 class ReplyStream {
  public:
   using Done = absl::AnyInvocable<void(bool ok) &&>;
@@ -70,8 +71,9 @@ class ReplyStream {
   const std::shared_ptr<WholeBodyCall> call_;
 };
 
-// Owes the answer to one request: Send or Stream, once, from any thread, also when the client has gone
-// (then nothing happens). Dropping it without an answer answers INTERNAL with the door's Error.
+// Owes the answer to one request: Send or Stream, once, from any thread, also when the client has
+// gone (then nothing happens). Dropping it without an answer answers INTERNAL with the door's
+// Error.
 class Responder {
  public:
   explicit Responder(std::shared_ptr<WholeBodyCall> call) : call_(std::move(call)) {}
@@ -81,8 +83,8 @@ class Responder {
 
   void Send(Reply reply);
   // Before the answer, which is still owed: promises a GET of `path` at the request's origin, and
-  // answers it without a body. Nothing happens if that can't be done (Exchange::Push), so the answer
-  // should say the same.
+  // answers it without a body. Nothing happens if that can't be done (Exchange::Push), so the
+  // answer should say the same.
   void Push(std::string path, int status, HeaderList headers = {});
   // Nobody waits for the answer any more: the client has gone, or was told that the server goes.
   bool over() const;
@@ -100,16 +102,16 @@ class WholeBodyDoor : public Door {
  public:
   std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) final;
 
-  // Until every Responder and ReplyStream is gone, and what they post has run: what the door uses may
-  // then be destroyed. The destructor of a derived class calls it first. REQUIRES: the listener is
-  // gone.
+  // Until every Responder and ReplyStream is gone, and what they post has run: what the door uses
+  // may then be destroyed. The destructor of a derived class calls it first. REQUIRES: the listener
+  // is gone.
   void AwaitNoCalls() { calls_.AwaitNone(); }
 
  protected:
   // The longest body that a request of this head may have. A longer one is answered 413.
   virtual size_t MaxBodyBytes(const RequestHead& head) const = 0;
-  // An answer here refuses the request by its head: a method that doesn't exist, a credential that is
-  // missing. Its body is not kept. What takes time belongs into Serve. On the exchange's thread.
+  // An answer here refuses the request by its head: a method that doesn't exist, a credential that
+  // is missing. Its body is not kept. What takes time belongs into Serve. On the exchange's thread.
   virtual std::optional<Reply> Refuse(const RequestHead& head) const {
     (void)head;
     return std::nullopt;

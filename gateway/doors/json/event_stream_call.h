@@ -15,10 +15,10 @@
 
 namespace bellwire::gateway {
 
-// A call of WatchReceipts as server-sent events (HTML, 9.2): an event a receipt, whose id is the cursor
-// behind it and whose data is the response in JSON. Where the service has nothing to say, a comment
-// shows every 15 s or so that the stream lives. The last event, "end", says why the server ends it; an
-// error before the first event is an ordinary answer.
+// A call of WatchReceipts as server-sent events (HTML, 9.2): an event a receipt, whose id is the
+// cursor behind it and whose data is the response in JSON. Where the service has nothing to say, a
+// comment shows every 15 s or so that the stream lives. The last event, "end", says why the server
+// ends it; an error before the first event is an ordinary answer.
 //
 // Thread-safe, as RpcCall.
 class EventStreamCall final : public RpcCall, public std::enable_shared_from_this<EventStreamCall> {

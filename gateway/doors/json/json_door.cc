@@ -234,7 +234,8 @@ std::optional<http::Reply> JsonDoor::Refuse(const http::RequestHead& head) const
     reply.headers.push_back({"allow", std::string(AllowedFor(resource))});
     return reply;
   }
-  // Before a body of megabytes comes. Shorter ones are read, since curl shows no answer before that.
+  // Before a body of megabytes comes. Shorter ones are read, since curl shows no answer before
+  // that.
   if (resource == Resource::kBatch && http::FindHeader(head.headers, "authorization") == nullptr) {
     return ErrorReply(MakeError(absl::StatusCode::kUnauthenticated, "MISSING_CREDENTIAL",
                                 "The request has no `authorization: Bearer CREDENTIAL`."));

@@ -18,9 +18,9 @@ inline constexpr size_t kMaxJsonPublishBytes = 32 * 1024;
 // Of a Subscribe: 1,000 tokens of 160 characters, and white space.
 inline constexpr size_t kMaxJsonChangeBytes = 256 * 1024;
 
-// The provider API for people with curl (docs/reference/json_api.md). A request becomes a call of the
-// method of PushService or TopicService that it stands for, so everything but the mapping is the
-// same:
+// The provider API for people with curl (docs/reference/json_api.md). A request becomes a call of
+// the method of PushService or TopicService that it stands for, so everything but the mapping is
+// the same:
 //
 //   POST   /v1/messages              Send
 //   POST   /v1/messages:batch        SendBatch

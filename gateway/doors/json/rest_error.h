@@ -16,8 +16,8 @@ int HttpStatusOf(const absl::Status& status);
 // The value of `retry-after`, in whole seconds, at least 1. nullopt: the error doesn't say.
 std::optional<std::string> RetryAfterOf(const absl::Status& status);
 
-// {"error":{"code":404,"message":"...","status":"NOT_FOUND","details":[...]}} with the details that a
-// gRPC client gets: ErrorInfo, and where they apply BadRequest and RetryInfo.
+// {"error":{"code":404,"message":"...","status":"NOT_FOUND","details":[...]}} with the details that
+// a gRPC client gets: ErrorInfo, and where they apply BadRequest and RetryInfo.
 std::string ErrorToJson(const absl::Status& status, int http_status);
 
 // The whole answer, with `retry-after` and `www-authenticate` where they apply.

@@ -11,9 +11,9 @@
 
 namespace bellwire::gateway {
 
-// A push gateway of Matrix (docs/reference/doors.md): homeservers send notifications to it, for apps
-// that have an endpoint of this server as their pushkey. It answers 200 when everything is durable,
-// names the endpoints that are dead for good, and answers 503 for whatever is temporary.
+// A push gateway of Matrix (docs/reference/doors.md): homeservers send notifications to it, for
+// apps that have an endpoint of this server as their pushkey. It answers 200 when everything is
+// durable, names the endpoints that are dead for good, and answers 503 for whatever is temporary.
 //
 //   POST  /_matrix/push/v1/notify
 //   GET   /_matrix/push/v1/notify    that there is a gateway, for UnifiedPush

@@ -12,8 +12,8 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "common/public_urls.h"
 
-// The Matrix push gateway API (https://spec.matrix.org/latest/push-gateway-api) without its HTTP. Pure
-// functions.
+// The Matrix push gateway API (https://spec.matrix.org/latest/push-gateway-api) without its HTTP.
+// Pure functions.
 namespace bellwire::gateway {
 
 // As Sygnal.
@@ -33,11 +33,11 @@ struct MatrixPush {
 // nullopt: the URL is another's.
 std::optional<std::string> TokenOfEndpoint(absl::string_view url, const PublicUrls& public_urls);
 
-// Reads the body of POST /_matrix/push/v1/notify, one push a device. The payload is the notification
-// without the other devices; if it is too long for a message, what an app needs to fetch the rest, as
-// with the format "event_id_only". A notification of an event has a message id that follows from the
-// event, so a homeserver that asks again causes no second message; one of counts alone replaces the
-// one before it.
+// Reads the body of POST /_matrix/push/v1/notify, one push a device. The payload is the
+// notification without the other devices; if it is too long for a message, what an app needs to
+// fetch the rest, as with the format "event_id_only". A notification of an event has a message id
+// that follows from the event, so a homeserver that asks again causes no second message; one of
+// counts alone replaces the one before it.
 //   INVALID_ARGUMENT M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM
 absl::StatusOr<std::vector<MatrixPush>> ReadMatrixNotify(absl::string_view body,
                                                          const PublicUrls& public_urls);
@@ -45,8 +45,8 @@ absl::StatusOr<std::vector<MatrixPush>> ReadMatrixNotify(absl::string_view body,
 // What a Send's end means for the homeserver.
 enum class MatrixVerdict {
   kAccepted,
-  // The pusher is to be deleted: the endpoint is dead, no endpoint, or bound to a VAPID key, which no
-  // homeserver has.
+  // The pusher is to be deleted: the endpoint is dead, no endpoint, or bound to a VAPID key, which
+  // no homeserver has.
   kRejected,
   // A temporary cause: the homeserver is to ask again.
   kRetry,

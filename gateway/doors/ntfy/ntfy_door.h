@@ -16,9 +16,9 @@
 
 namespace bellwire::gateway {
 
-// Publishing as ntfy has it (docs/reference/doors.md): what speaks to an ntfy server speaks to a device
-// here. A topic is an alias that the publisher's team has given a device token. The app gets the JSON
-// that a subscriber of ntfy would.
+// Publishing as ntfy has it (docs/reference/doors.md): what speaks to an ntfy server speaks to a
+// device here. A topic is an alias that the publisher's team has given a device token. The app gets
+// the JSON that a subscriber of ntfy would.
 //
 //   POST, PUT  /ntfy/TOPIC                       the message, or its text with header fields
 //   GET        /ntfy/TOPIC/publish|send|trigger  by the query alone

@@ -12,8 +12,8 @@
 #include "gateway/doors/http/whole_body.h"
 #include "nlohmann/json.hpp"
 
-// What a publisher of ntfy says, in whichever of its ways: body and header fields, query, or JSON. Pure
-// functions.
+// What a publisher of ntfy says, in whichever of its ways: body and header fields, query, or JSON.
+// Pure functions.
 namespace bellwire::gateway {
 
 struct NtfyPublish {
@@ -37,13 +37,13 @@ struct NtfyPublish {
   std::optional<absl::Time> deliver_at;
 };
 
-// The credential of a publisher: of `authorization` (Bearer, or Basic with the token as its password or
-// its user), or of the query's `auth`, which is a whole such field in base64.
+// The credential of a publisher: of `authorization` (Bearer, or Basic with the token as its
+// password or its user), or of the query's `auth`, which is a whole such field in base64.
 //   UNAUTHENTICATED MISSING_CREDENTIAL, BAD_CREDENTIAL
 absl::StatusOr<std::string> NtfyCredential(const http::RequestHead& head);
 
-// `path`: what follows "/ntfy", with its query. Whether this is a way to publish, and whether the topic
-// is in the body, decide method and path. Errors are NtfyError:
+// `path`: what follows "/ntfy", with its query. Whether this is a way to publish, and whether the
+// topic is in the body, decide method and path. Errors are NtfyError:
 //   40401: no such page · 40001, 40004 to 40007, 40009, 40011, 40013, 40014, 40017, 40018, 40021,
 //   40032, 40043: as ntfy names them · 41301: too long
 absl::StatusOr<NtfyPublish> ReadNtfyPublish(const http::Request& request, absl::string_view path,

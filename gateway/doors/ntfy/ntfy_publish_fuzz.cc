@@ -1,5 +1,5 @@
-// Any request: lines of header fields, an empty line, a body. The first line is method and path. It is
-// refused with one of ntfy's codes, or becomes JSON.
+// Any request: lines of header fields, an empty line, a body. The first line is method and path. It
+// is refused with one of ntfy's codes, or becomes JSON.
 
 #include <cstddef>
 #include <cstdint>

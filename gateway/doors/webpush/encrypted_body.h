@@ -10,12 +10,12 @@
 #include "gateway/doors/http/header_list.h"
 
 // What a Web Push request says of its body. The body is encrypted for the user agent and passed
-// through untouched; this sees to it that it is a body at all, so that a sender's mistake is answered
-// here and not dropped on the phone. Pure.
+// through untouched; this sees to it that it is a body at all, so that a sender's mistake is
+// answered here and not dropped on the phone. Pure.
 namespace bellwire::webpush {
 
-// What aes128gcm (RFC 8188 as RFC 8291 uses it) adds to the text of one record, at least: salt 16, record
-// size 4, length of the key id 1, key 65, padding delimiter 1, tag 16.
+// What aes128gcm (RFC 8188 as RFC 8291 uses it) adds to the text of one record, at least: salt 16,
+// record size 4, length of the key id 1, key 65, padding delimiter 1, tag 16.
 inline constexpr size_t kAes128gcmOverhead = 16 + 4 + 1 + 65 + 1 + 16;
 // Of the fields Encryption and Crypto-Key: registries take no more (request_decoder.h).
 inline constexpr size_t kMaxFieldBytes = 512;

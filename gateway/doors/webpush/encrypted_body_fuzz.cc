@@ -1,4 +1,5 @@
-// A Web Push body: its Content-Encoding, Encryption and Crypto-Key on lines of their own, then the body.
+// A Web Push body: its Content-Encoding, Encryption and Crypto-Key on lines of their own, then the
+// body.
 
 #include <cstddef>
 #include <cstdint>

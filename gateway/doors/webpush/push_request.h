@@ -36,14 +36,15 @@ struct PushRequest {
 absl::StatusOr<PushRequest> ParsePushRequest(const http::HeaderList& headers, std::string body,
                                              absl::string_view token);
 
-// The message id that an Idempotency-Key stands for, as text: a UUID is taken as it is, anything else
-// is hashed with `token` as the key. So a retry comes to the same id at any gateway, and one token's
-// keys tell nothing of another's.
+// The message id that an Idempotency-Key stands for, as text: a UUID is taken as it is, anything
+// else is hashed with `token` as the key. So a retry comes to the same id at any gateway, and one
+// token's keys tell nothing of another's.
 std::string MessageIdOfKey(absl::string_view key, absl::string_view token);
 
 // Whether `Prefer` (RFC 7240), in any of its fields, has this token.
 bool Prefers(const http::HeaderList& headers, absl::string_view preference);
-// How long the client waits for an answer (`Prefer: wait=30`, in seconds); nullopt: it doesn't say so.
+// How long the client waits for an answer (`Prefer: wait=30`, in seconds); nullopt: it doesn't say
+// so.
 std::optional<absl::Duration> PreferredWait(const http::HeaderList& headers);
 
 }  // namespace bellwire::webpush

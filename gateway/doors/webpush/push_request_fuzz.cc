@@ -1,5 +1,5 @@
-// What a sender of Web Push says in its fields: an input is one field a line, "name: value", an empty
-// line, and the body.
+// What a sender of Web Push says in its fields: an input is one field a line, "name: value", an
+// empty line, and the body.
 
 #include <cstddef>
 #include <cstdint>

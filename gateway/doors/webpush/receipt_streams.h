@@ -20,8 +20,8 @@
 
 namespace bellwire::webpush {
 
-// The HTTP status by which RFC 8030, 6.3 tells of a message: 204, the user agent has acknowledged it;
-// 410, it ended otherwise. 0: it has not ended.
+// The HTTP status by which RFC 8030, 6.3 tells of a message: 204, the user agent has acknowledged
+// it; 410, it ended otherwise. 0: it has not ended.
 int ReceiptStatus(const push::v1::GetMessageResponse& message);
 
 // The receipts of one message that `message` has beyond the first `seen`, as server-sent events:
@@ -33,9 +33,9 @@ int ReceiptStatus(const push::v1::GetMessageResponse& message);
 // The last one says {"status":204} (ReceiptStatus) beside.
 std::string ReceiptEvents(const push::v1::GetMessageResponse& message, int seen);
 
-// Tells the readers of receipt resources what becomes of their messages, as server-sent events or by a
-// server push, until each message has ended. Subscriptions have no feed that could tell, so it asks the registry: soon at
-// first, then at greater intervals.
+// Tells the readers of receipt resources what becomes of their messages, as server-sent events or
+// by a server push, until each message has ended. Subscriptions have no feed that could tell, so it
+// asks the registry: soon at first, then at greater intervals.
 //
 // Thread-safe.
 class ReceiptStreams {
@@ -60,8 +60,8 @@ class ReceiptStreams {
   ReceiptStreams(const ReceiptStreams&) = delete;
   ReceiptStreams& operator=(const ReceiptStreams&) = delete;
 
-  // Answers with the events of `message`, and goes on if it has not ended. `name`: how to ask for it.
-  // False: there is no room for another stream, and nothing was done.
+  // Answers with the events of `message`, and goes on if it has not ended. `name`: how to ask for
+  // it. False: there is no room for another stream, and nothing was done.
   bool Add(push::v1::GetMessageRequest name, const push::v1::GetMessageResponse& message,
            http::Responder* responder);
 

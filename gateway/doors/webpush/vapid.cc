@@ -62,7 +62,8 @@ std::optional<absl::string_view> FindParameter(absl::string_view parameters,
 }
 
 absl::StatusOr<VapidCredential> WithKey(absl::string_view jwt, absl::string_view key_text) {
-  // The longest spelling of a key has 88 characters. Which alphabet and padding it has is no matter.
+  // The longest spelling of a key has 88 characters. Which alphabet and padding it has is no
+  // matter.
   std::optional<std::string> key;
   if (key_text.size() <= 88) key = DecodeAnyBase64(key_text);
   if (!key.has_value() || key->size() != kVapidKeyBytes || key->front() != '\x04') {

@@ -19,8 +19,8 @@
 #include "gateway/doors/http/header_list.h"
 
 // How an application server shows who it is (RFC 8292, VAPID): a JWT, signed with the key that a
-// subscription may be bound to. All errors are UNAUTHENTICATED BAD_CREDENTIAL, or EXPIRED_CREDENTIAL,
-// and never show the JWT.
+// subscription may be bound to. All errors are UNAUTHENTICATED BAD_CREDENTIAL, or
+// EXPIRED_CREDENTIAL, and never show the JWT.
 namespace bellwire::webpush {
 
 // What RFC 8292, 2 allows between now and `exp`.
@@ -35,9 +35,9 @@ struct VapidCredential {
   std::string key;
 };
 
-// From `Authorization: vapid t=JWT, k=KEY`, or from the older `Authorization: WebPush JWT` (or Bearer)
-// with `Crypto-Key: p256ecdsa=KEY`. Keys in padded or standard base64 are taken too, since libraries
-// write them. nullopt: the request has no Authorization.
+// From `Authorization: vapid t=JWT, k=KEY`, or from the older `Authorization: WebPush JWT` (or
+// Bearer) with `Crypto-Key: p256ecdsa=KEY`. Keys in padded or standard base64 are taken too, since
+// libraries write them. nullopt: the request has no Authorization.
 absl::StatusOr<std::optional<VapidCredential>> ParseVapid(const http::HeaderList& headers);
 
 struct VapidClaims {
@@ -53,8 +53,8 @@ absl::StatusOr<VapidClaims> ParseVapidJwt(absl::string_view jwt);
 // Whether the private half of `key` (kVapidKeyBytes) signed it. Pure.
 absl::Status CheckVapidSignature(absl::string_view jwt, absl::string_view key);
 
-// Verifies credentials. Those that were good are remembered by their hash until they expire, so that a
-// burst with one JWT costs one ECDSA verification.
+// Verifies credentials. Those that were good are remembered by their hash until they expire, so
+// that a burst with one JWT costs one ECDSA verification.
 //
 // Thread-safe.
 class VapidVerifier {

@@ -19,7 +19,8 @@
 
 namespace bellwire::webpush {
 
-// Web Push (RFC 8030, 8291, 8292) for application servers, as docs/reference/web_push.md describes it:
+// Web Push (RFC 8030, 8291, 8292) for application servers, as docs/reference/web_push.md describes
+// it:
 //
 //   POST   /wpush/TOKEN   a push: 201 with the message resource; 202 with a receipt resource beside
 //   GET    /wpush/TOKEN   {"unifiedpush":{"version":1}}

@@ -3,8 +3,8 @@
 namespace bellwire::registry {
 namespace {
 
-// `held` is empty unless every lease has the epoch. It is asked of by each write, and a WITH is run as
-// a whole before anything of it is committed. Two parts never write the same row.
+// `held` is empty unless every lease has the epoch. It is asked of by each write, and a WITH is run
+// as a whole before anything of it is committed. Two parts never write the same row.
 constexpr PgStatement kCommit = {
     "commit",
     "WITH locked AS MATERIALIZED ("

@@ -12,9 +12,9 @@
 
 namespace bellwire::registry {
 
-// A commit as the one statement that it is: it locks the leases of all partitions that it writes to, in
-// their order, and writes exactly if each has the owner's epoch. An open transaction would let an owner
-// that sleeps hold the rows for as long as it does.
+// A commit as the one statement that it is: it locks the leases of all partitions that it writes
+// to, in their order, and writes exactly if each has the owner's epoch. An open transaction would
+// let an owner that sleeps hold the rows for as long as it does.
 //
 // Reusable, so that its buffers grow once. Not thread-safe.
 class CommitStatement {
@@ -34,8 +34,8 @@ class CommitStatement {
   bool empty() const { return touched_.empty(); }
   const absl::btree_set<int>& touched() const { return touched_; }
 
-  // The commit. Its one row is the number of leases that it holds; fewer than touched(): it is fenced,
-  // and has written nothing. `commit_no` becomes that of each partition.
+  // The commit. Its one row is the number of leases that it holds; fewer than touched(): it is
+  // fenced, and has written nothing. `commit_no` becomes that of each partition.
   PgQuery Query(int64_t epoch, int64_t commit_no) const;
   // Whether `rows`, the answer to Query, say that it was made.
   bool WasMade(const PgRows& rows) const;

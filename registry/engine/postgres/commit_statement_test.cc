@@ -1,5 +1,5 @@
-// A commit writes all or nothing, as the leases say at the moment at which it holds them: over a real
-// server.
+// A commit writes all or nothing, as the leases say at the moment at which it holds them: over a
+// real server.
 
 #include "registry/engine/postgres/commit_statement.h"
 

@@ -21,8 +21,8 @@ enum class DatabaseDurability {
 // "standby", "storage" or "single"; nullopt for anything else.
 std::optional<DatabaseDurability> ParseDatabaseDurability(absl::string_view text);
 
-// Whether a commit is durable where synchronous_standby_names is `names`. The server has vouched for
-// its syntax.
+// Whether a commit is durable where synchronous_standby_names is `names`. The server has vouched
+// for its syntax.
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: it names no standby, so that a commit has one copy; or "ANY",
 //   with which a failover manager that knows nothing of it promotes a standby that lacks commits.
 absl::Status CheckStandbyNames(DatabaseDurability durability, absl::string_view names);

@@ -9,9 +9,10 @@
 
 namespace bellwire::registry {
 
-// Decides when to try to take partitions over. The owner raises a counter; who has read it unchanged
-// for `silence`, by a clock of its own that goes on through a suspend, may try. A wrong guess costs
-// an owner its partitions and nothing else: what it commits or answers is fenced by the epoch.
+// Decides when to try to take partitions over. The owner raises a counter; who has read it
+// unchanged for `silence`, by a clock of its own that goes on through a suspend, may try. A wrong
+// guess costs an owner its partitions and nothing else: what it commits or answers is fenced by the
+// epoch.
 //
 // Pure. Not thread-safe.
 class LeaseWatch {

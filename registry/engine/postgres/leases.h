@@ -11,8 +11,8 @@
 #include "registry/engine/postgres/durability.h"
 #include "registry/engine/postgres/pg_connection.h"
 
-// Who owns the partitions. Safety comes from the epoch: a commit names the one under which its owner
-// took the partition, and writes nothing if the row has another.
+// Who owns the partitions. Safety comes from the epoch: a commit names the one under which its
+// owner took the partition, and writes nothing if the row has another.
 namespace bellwire::registry {
 
 // Owner of a partition that nobody owns.
@@ -64,11 +64,12 @@ absl::StatusOr<std::optional<Taken>> Take(PgConnection* connection, const Taking
 
 // Gives back what the owner has, and forgets its heartbeat.
 absl::Status Release(PgConnection* connection, int64_t owner);
-// Forgets the heartbeats of all others that own nothing. One that is about to take something makes its
-// own anew.
+// Forgets the heartbeats of all others that own nothing. One that is about to take something makes
+// its own anew.
 absl::Status ForgetOtherHeartbeats(PgConnection* connection, int64_t owner);
 
-// Appended to each commit, since it takes effect at any time: empty names release commits that wait.
+// Appended to each commit, since it takes effect at any time: empty names release commits that
+// wait.
 extern const PgStatement kReadStandbyNames;
 
 }  // namespace bellwire::registry

@@ -17,9 +17,9 @@ inline constexpr int kDefaultPartitions = 256;
 // Of the key of the hash, in bytes.
 inline constexpr size_t kPartitionKeyBytes = 16;
 
-// Which partition a record belongs to: that of its device, by a hash whose key is the store's secret,
-// since device ids are chosen by who makes devices. What belongs to no device is in one partition
-// more, `shared()`.
+// Which partition a record belongs to: that of its device, by a hash whose key is the store's
+// secret, since device ids are chosen by who makes devices. What belongs to no device is in one
+// partition more, `shared()`.
 //
 // Pure. Not thread-safe: it remembers the last device.
 class Partitions {

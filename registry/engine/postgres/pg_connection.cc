@@ -18,7 +18,8 @@
 namespace bellwire::registry {
 namespace {
 
-// The first whose pipelines and whose pg_terminate_backend with a time are as this program needs them.
+// The first whose pipelines and whose pg_terminate_backend with a time are as this program needs
+// them.
 constexpr int kOldestServer = 150000;
 constexpr absl::Duration kSessionTimeout = absl::Seconds(5);
 

@@ -56,8 +56,8 @@ struct PgAnswer {
     kDone,
     // The server has refused one of them, which did nothing. The others were run, each for itself.
     kRefused,
-    // The connection broke, the time was over, or the server has warned: nobody knows what of it was
-    // done, nor on how many disks it is. The connection is closed.
+    // The connection broke, the time was over, or the server has warned: nobody knows what of it
+    // was done, nor on how many disks it is. The connection is closed.
     kUnknown,
   };
   End end = End::kUnknown;
@@ -91,13 +91,14 @@ class PgConnection {
 
   // How long each host is waited for, unless connect_timeout says something else.
   static constexpr absl::Duration kConnectTimeout = absl::Seconds(3);
-  // A statement that waits longer for a row that another transaction has locked is refused. It never
-  // ends a wait for a standby.
+  // A statement that waits longer for a row that another transaction has locked is refused. It
+  // never ends a wait for a standby.
   static constexpr absl::Duration kLockTimeout = absl::Seconds(2);
 
   // Connects to the host that accepts writes.
   //   INVALID_ARGUMENT BAD_DATABASE: libpq doesn't understand `database`.
-  //   FAILED_PRECONDITION DATABASE_SETUP: it is older than version 15; or a pooler is between, which
+  //   FAILED_PRECONDITION DATABASE_SETUP: it is older than version 15; or a pooler is between,
+  //   which
   //     gives each transaction another session.
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: none of the hosts lets us in, or accepts writes.
   static absl::StatusOr<std::unique_ptr<PgConnection>> Connect(const Options& options);
@@ -111,9 +112,9 @@ class PgConnection {
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // Sends all queries at once, each as a transaction of its own, and waits for their answers. Nothing
-  // is cancelled when `timeout` is over: the server goes on with what it has got. `doing` is for the
-  // errors.
+  // Sends all queries at once, each as a transaction of its own, and waits for their answers.
+  // Nothing is cancelled when `timeout` is over: the server goes on with what it has got. `doing`
+  // is for the errors.
   PgAnswer Run(absl::Span<const PgQuery> queries, absl::Duration timeout, absl::string_view doing);
 
   // Run of one query, for what is not a commit: its rows, or its error.
@@ -129,8 +130,8 @@ class PgConnection {
   absl::Status CheckSession(const Options& options);
   // Sends all. Answers how many answers each will have; empty: the connection is broken.
   std::vector<int> Send(absl::Span<const PgQuery> queries);
-  // The next result; null: there is none of this query any more. Sets *failed on a broken connection
-  // and at the deadline.
+  // The next result; null: there is none of this query any more. Sets *failed on a broken
+  // connection and at the deadline.
   pg_result* Next(MonotonicTime deadline, absl::Status* failed);
   absl::Status BrokenError() const;
   void Close();

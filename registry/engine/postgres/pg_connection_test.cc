@@ -70,9 +70,10 @@ TEST_F(PgConnectionTest, ParametersAndAnswersAreBinary) {
 
 TEST_F(PgConnectionTest, AQueryThatIsRefusedLeavesTheOthersAlone) {
   for (int n = 0; n < 2; ++n) {
-    const PgAnswer answer = Run({{&kEcho, {PgInt8(1), PgBytes(""), PgArray(PgArray::Of::kBytes).value()}},
-                                 {&kFail, {PgInt8(0)}},
-                                 {&kFail, {PgInt8(1)}}});
+    const PgAnswer answer =
+        Run({{&kEcho, {PgInt8(1), PgBytes(""), PgArray(PgArray::Of::kBytes).value()}},
+             {&kFail, {PgInt8(0)}},
+             {&kFail, {PgInt8(1)}}});
     EXPECT_EQ(answer.end, PgAnswer::End::kRefused);
     EXPECT_EQ(answer.sqlstate, "22012");
     EXPECT_EQ(answer.rows.size(), 1u);

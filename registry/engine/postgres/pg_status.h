@@ -16,8 +16,8 @@ inline constexpr size_t kMaxDatabaseTextBytes = 400;
 // characters.
 std::string PgOneLine(absl::string_view text);
 
-// An error that the server has answered to a statement. `sqlstate` has five characters; `doing` says
-// what was tried.
+// An error that the server has answered to a statement. `sqlstate` has five characters; `doing`
+// says what was tried.
 //   DATA_LOSS STORE_CORRUPT: the server has found damage (class XX).
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: all else. Nothing of the statement was done; the message says
 //   what the operator does about it, where something is to be done.
@@ -40,7 +40,8 @@ absl::Status DatabaseSetupError(absl::string_view what);
 // FAILED_PRECONDITION STORE_FORMAT: there is no store in the database, or one of another version.
 absl::Status DatabaseFormatError(absl::string_view what);
 
-// UNAVAILABLE NOT_OWNER: another registry owns the partitions now. Final for the engine that says so.
+// UNAVAILABLE NOT_OWNER: another registry owns the partitions now. Final for the engine that says
+// so.
 absl::Status NotOwnerError(absl::string_view what);
 
 }  // namespace bellwire::registry

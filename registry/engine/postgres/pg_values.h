@@ -7,9 +7,9 @@
 
 #include "absl/strings/string_view.h"
 
-// Parameters of statements in PostgreSQL's binary format: no quoting, no escapes, and bytes are sent
-// as they are. A statement casts each of its parameters ($1::int8), so that the server expects just
-// the type that is sent.
+// Parameters of statements in PostgreSQL's binary format: no quoting, no escapes, and bytes are
+// sent as they are. A statement casts each of its parameters ($1::int8), so that the server expects
+// just the type that is sent.
 namespace bellwire::registry {
 
 // nullopt: NULL.

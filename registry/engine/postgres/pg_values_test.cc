@@ -8,7 +8,8 @@ namespace {
 TEST(PgValuesTest, NumbersAreBigEndian) {
   EXPECT_EQ(PgInt2(-2), std::string("\xff\xfe"));
   EXPECT_EQ(PgInt4(0x01020304), std::string("\x01\x02\x03\x04"));
-  for (const int64_t value : {int64_t{0}, int64_t{-1}, INT64_MAX, INT64_MIN, int64_t{0x0102030405}}) {
+  for (const int64_t value :
+       {int64_t{0}, int64_t{-1}, INT64_MAX, INT64_MIN, int64_t{0x0102030405}}) {
     EXPECT_EQ(ParsePgInt8(*PgInt8(value)), value);
   }
 }

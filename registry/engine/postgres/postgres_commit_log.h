@@ -12,8 +12,8 @@
 
 namespace bellwire::registry {
 
-// The CommitLog of PostgresEngine: a row an entry in the table bellwire.commit_log, under a partition
-// that the owner of the log has.
+// The CommitLog of PostgresEngine: a row an entry in the table bellwire.commit_log, under a
+// partition that the owner of the log has.
 class PostgresCommitLog final : public CommitLog {
  public:
   // Of ReadFrom, how many entries it asks for at a time: 256 operations take some 100 KiB each.

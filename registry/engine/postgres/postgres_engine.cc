@@ -179,14 +179,14 @@ PostgresEngine::Session::Outcome PostgresEngine::Session::Commit(const WriteSet&
     }
   }
   if (logs) StageRecent(writes, place, kept_bytes);
-  // All partitions are taken together, so any of them tells whose all are. A look alone would not do:
-  // a primary that was cut off shows old leases, and acknowledges nothing.
+  // All partitions are taken together, so any of them tells whose all are. A look alone would not
+  // do: a primary that was cut off shows old leases, and acknowledges nothing.
   if (statement_.empty()) statement_.Touch(partitions_.shared());
   Outcome outcome;
   outcome.partition = *statement_.touched().begin();
   outcome.commit_no = last_commit_no_ + 1;
-  // The names are read after the commit: emptying them releases commits that wait for a standby, and
-  // this backend hears of it before it reads its next statement.
+  // The names are read after the commit: emptying them releases commits that wait for a standby,
+  // and this backend hears of it before it reads its next statement.
   const PgQuery queries[] = {statement_.Query(epoch_, outcome.commit_no), {&kReadStandbyNames, {}}};
   const PgAnswer answer =
       connection_->Run(queries, options_.commit_timeout, "writing to the database");

@@ -1,5 +1,5 @@
-// Owners, and commits whose answer is lost or that are refused: over a real server, and a network that
-// fails.
+// Owners, and commits whose answer is lost or that are refused: over a real server, and a network
+// that fails.
 
 #include "registry/engine/postgres/postgres_engine.h"
 

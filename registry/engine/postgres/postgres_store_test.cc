@@ -1,5 +1,5 @@
-// The store over PostgreSQL passes the contract: the domain logic knows nothing of it. Every restart is a
-// real one: close and open again.
+// The store over PostgreSQL passes the contract: the domain logic knows nothing of it. Every
+// restart is a real one: close and open again.
 
 #include <memory>
 #include <string>

@@ -10,8 +10,8 @@
 #include "registry/engine/postgres/partitions.h"
 #include "registry/engine/postgres/pg_connection.h"
 
-// The tables of a store, in a schema of the database named "bellwire". docs/reference/postgres_store.md
-// describes each column.
+// The tables of a store, in a schema of the database named "bellwire".
+// docs/reference/postgres_store.md describes each column.
 namespace bellwire::registry {
 
 // Of the tables that this program makes and knows.
@@ -25,8 +25,8 @@ struct StoreInfo {
   std::string key;
 };
 
-// Makes a store of `partitions` where the database has none, and brings an older one up to date. One
-// transaction: all of it, or nothing. The store of this version stays as it is.
+// Makes a store of `partitions` where the database has none, and brings an older one up to date.
+// One transaction: all of it, or nothing. The store of this version stays as it is.
 //   FAILED_PRECONDITION STORE_FORMAT: it is newer than this program.
 //   UNAVAILABLE REGISTRY_UNAVAILABLE
 absl::Status MakeStore(PgConnection* connection, int partitions = kDefaultPartitions);

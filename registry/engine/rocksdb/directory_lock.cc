@@ -19,7 +19,8 @@ namespace {
 
 absl::Status LockedError(int fd, const std::string& directory, absl::string_view advice) {
   char text[32] = {};
-  // Only for the message; the holder may not have written it yet, and one that only reads never does.
+  // Only for the message; the holder may not have written it yet, and one that only reads never
+  // does.
   const ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
   int pid = 0;
   const bool known = n > 0 && absl::SimpleAtoi(absl::StripSuffix(text, "\n"), &pid) && pid > 0 &&

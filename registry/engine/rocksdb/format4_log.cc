@@ -90,8 +90,8 @@ class ReplayLog final : public Replay {
     BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::LoggedWrites logged,
                               ParseRecord<storage::v1::LoggedWrites>(blob));
     if (logged.commit() != last + 1) {
-      // What comes before a hole was settled, or the end of the log tells that it is missing. A log whose deletion
-      // failed must not bring back what was changed since in logs that have gone.
+      // What comes before a hole was settled, or the end of the log tells that it is missing. A log
+      // whose deletion failed must not bring back what was changed since in logs that have gone.
       run_begin = logged.commit();
       writes().clear();
     }

@@ -25,8 +25,8 @@ namespace bellwire::registry {
 
 // Reads these writes. Each batch in the logs of `directory` has RecentWrites' part in a blob that
 // RocksDB passes by (storage.proto: LoggedWrites), and the tables' part in ordinary records. A key
-// that the tables were told of is not recent any more. `family_of` knows the ids of RocksDB's column
-// families.
+// that the tables were told of is not recent any more. `family_of` knows the ids of RocksDB's
+// column families.
 //
 //   DATA_LOSS STORE_CORRUPT: what is there can't be read, or a part of what is needed is missing
 //   UNAVAILABLE REGISTRY_UNAVAILABLE: a file can't be read
@@ -34,8 +34,8 @@ absl::StatusOr<WriteSet> ReadFormat4Log(
     rocksdb::Env* env, const std::string& directory,
     absl::FunctionRef<std::optional<Family>(uint32_t column_family)> family_of);
 
-// Files, of which RocksDB's logs stay until Release: opening a store makes RocksDB delete logs whose
-// blobs may not have been read yet. A crash before Release leaves them for the next start.
+// Files, of which RocksDB's logs stay until Release: opening a store makes RocksDB delete logs
+// whose blobs may not have been read yet. A crash before Release leaves them for the next start.
 // Thread-safe.
 class LogHold final : public rocksdb::FileSystemWrapper {
  public:

@@ -23,8 +23,8 @@ constexpr uint8_t kFull = 1, kFirst = 2, kLast = 4;
 
 uint8_t ByteAt(absl::string_view bytes, size_t i) { return static_cast<uint8_t>(bytes[i]); }
 
-// The checksum of a record as it is stored: rotated, so that a checksum of data which holds checksums
-// is no special case.
+// The checksum of a record as it is stored: rotated, so that a checksum of data which holds
+// checksums is no special case.
 uint32_t Mask(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
 
 uint32_t StoredCrc(absl::string_view record) {

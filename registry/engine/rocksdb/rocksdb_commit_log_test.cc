@@ -1,5 +1,5 @@
-// The column family of the commit log keeps what every CommitLog promises, with every restart a real
-// one: close and open again.
+// The column family of the commit log keeps what every CommitLog promises, with every restart a
+// real one: close and open again.
 
 #include "registry/engine/rocksdb/rocksdb_commit_log.h"
 

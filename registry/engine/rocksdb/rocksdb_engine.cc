@@ -100,8 +100,9 @@ absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& 
   return present;
 }
 
-// Answers NumbersOfStart of this start, once it is on the disk: in a file of its own, because a record of the
-// database that is written at each start, and hardly anything beside it in its family, would keep old logs.
+// Answers NumbersOfStart of this start, once it is on the disk: in a file of its own, because a
+// record of the database that is written at each start, and hardly anything beside it in its
+// family, would keep old logs.
 absl::StatusOr<uint64_t> NumberStart(const RocksDbEngine::Options& options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   const std::string path = absl::StrCat(options.directory, "/", kStartFile);
@@ -543,7 +544,8 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options optio
   std::unique_ptr<RocksDbEngine> engine(new RocksDbEngine(std::move(options), std::move(lock)));
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(engine->options_));
   engine->SetDatabase(std::move(database));
-  // Not each time that it is opened again after a failed write: the same process goes on with its numbers.
+  // Not each time that it is opened again after a failed write: the same process goes on with its
+  // numbers.
   if (!engine->options_.read_only) {
     BELLWIRE_ASSIGN_OR_RETURN(engine->numbers_after_, NumberStart(engine->options_));
   }

@@ -21,11 +21,13 @@ class Env;
 
 namespace bellwire::registry {
 
-// Records on disk, in RocksDB: the engine of the product. docs/reference/registry_format.md describes what lies
-// in the directory and how each option serves "nothing answered OK is lost, nothing corrupt served".
+// Records on disk, in RocksDB: the engine of the product. docs/reference/registry_format.md
+// describes what lies in the directory and how each option serves "nothing answered OK is lost,
+// nothing corrupt served".
 //
-// A commit is one record of RocksDB's log, and one sync. What it says about short-lived records stays in memory
-// and in the log (registry/engine/recent_writes.h) before RocksDB's tables hear of it, if they ever do.
+// A commit is one record of RocksDB's log, and one sync. What it says about short-lived records
+// stays in memory and in the log (registry/engine/recent_writes.h) before RocksDB's tables hear of
+// it, if they ever do.
 //
 // After a failed write nothing that the process believes about the files is trusted any more: the
 // database is closed and opened again, which recovers exactly what a restart would. Until that
@@ -41,15 +43,15 @@ class RocksDbEngine final : public KvEngine {
     const Clock* clock = nullptr;
     // Where faults are injected. Not owned; outlives the engine. Null: the machine's files.
     rocksdb::Env* env = nullptr;
-    // Changes nothing in the directory, not even by recovery: several may read beside each other, and no
-    // writer meanwhile. Commit fails.
+    // Changes nothing in the directory, not even by recovery: several may read beside each other,
+    // and no writer meanwhile. Commit fails.
     bool read_only = false;
     // Bounds what the tables haven't heard of. Tests reach a smaller bound sooner.
     uint64_t max_recent_writes_bytes = kMaxRecentWritesBytes;
   };
 
-  // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start; and, read-only,
-  // FAILED_PRECONDITION STORE_FORMAT if there is no store.
+  // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start; and,
+  // read-only, FAILED_PRECONDITION STORE_FORMAT if there is no store.
   static absl::StatusOr<std::unique_ptr<RocksDbEngine>> Open(Options options);
 
   ~RocksDbEngine() override;
@@ -67,7 +69,8 @@ class RocksDbEngine final : public KvEngine {
   // which RocksDbEngine opens as it opens any other. Files that don't change any more become hard
   // links, or copies where `directory` is on another file system. After an error nothing of it is
   // left. REQUIRES: not read-only; `directory` is absolute, does not exist, and its parent does.
-  //   UNAVAILABLE REGISTRY_UNAVAILABLE: the disk is full, or the store is closed after a failed write
+  //   UNAVAILABLE REGISTRY_UNAVAILABLE: the disk is full, or the store is closed after a failed
+  //   write
   //
   // Thread-safe, beside everything but the destructor: commits go on meanwhile.
   absl::Status Checkpoint(const std::string& directory) const;
@@ -75,7 +78,8 @@ class RocksDbEngine final : public KvEngine {
   // A file with tables that the store consists of now.
   struct TableFile {
     std::string path;
-    // CRC-32C of all its bytes, 4 bytes big-endian. Empty: it was written before the store kept them.
+    // CRC-32C of all its bytes, 4 bytes big-endian. Empty: it was written before the store kept
+    // them.
     std::string checksum;
   };
   absl::StatusOr<std::vector<TableFile>> TableFiles() const;

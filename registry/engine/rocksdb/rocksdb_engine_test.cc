@@ -1,5 +1,5 @@
-// RocksDB under the registry: what it refuses to open, how it comes back from failed writes, and that
-// damage is reported and never served.
+// RocksDB under the registry: what it refuses to open, how it comes back from failed writes, and
+// that damage is reported and never served.
 
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 
@@ -331,8 +331,8 @@ TEST_F(RocksDbEngineTest, AFailedSyncIsNotAnsweredOkAndNothingSyncedIsLost) {
   EXPECT_EQ(Get("after"), "1");
 }
 
-// Wherever the disk begins to fail, in a start, a commit or a close: the process lives, keeps what it
-// answered OK, and goes on when the disk is well again.
+// Wherever the disk begins to fail, in a start, a commit or a close: the process lives, keeps what
+// it answered OK, and goes on when the disk is well again.
 TEST_F(RocksDbEngineTest, WhateverChangeOfTheDiskFailsNothingThatWasAnsweredOkIsLost) {
   using Fault = FaultFileSystem::Fault;
   // Not each, for time; the three faults begin at different ones.

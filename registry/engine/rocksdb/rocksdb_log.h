@@ -11,8 +11,9 @@ namespace bellwire::registry {
 
 // What RocksDB has to say goes into the program's own log, warnings and errors only.
 //
-// RocksDB's default is a file LOG in the store's directory. Its writer goes on after a failed write,
-// which RocksDB 7.8 asserts that nobody does: with Debian's build a full disk aborts the process.
+// RocksDB's default is a file LOG in the store's directory. Its writer goes on after a failed
+// write, which RocksDB 7.8 asserts that nobody does: with Debian's build a full disk aborts the
+// process.
 //
 // Thread-safe: RocksDB writes from threads of its own.
 class RocksDbLog final : public rocksdb::Logger {

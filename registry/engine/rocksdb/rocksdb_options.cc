@@ -15,8 +15,9 @@ namespace {
 
 constexpr size_t kMiB = 1024 * 1024;
 
-// Of all families together. What is written over while it lies in a memtable never reaches a table, and each flush
-// adds a table that must be merged: with 256 MiB instead of 64 an Append to a full store takes a third less CPU time.
+// Of all families together. What is written over while it lies in a memtable never reaches a table,
+// and each flush adds a table that must be merged: with 256 MiB instead of 64 an Append to a full
+// store takes a third less CPU time.
 constexpr size_t kMemtableBytes = 256 * kMiB;
 
 }  // namespace
@@ -27,17 +28,18 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env, const std::shared_ptr<rocks
   options.create_if_missing = true;
   options.create_missing_column_families = true;
 
-  // What was written after the last sync may be torn by a crash: an incomplete last record is dropped,
-  // and nobody was told that it is there. Everything before it was synced, so anything wrong there
-  // is damage. RocksDB's default (kPointInTimeRecovery) would silently drop all that follows it, which
-  // was answered OK; kAbsoluteConsistency would refuse to start after any kill -9. This mode
-  // refuses damage and takes a torn end; the damage that looks to it like a torn end, registry/engine/rocksdb/log_check.h
-  // finds before.
+  // What was written after the last sync may be torn by a crash: an incomplete last record is
+  // dropped, and nobody was told that it is there. Everything before it was synced, so anything
+  // wrong there is damage. RocksDB's default (kPointInTimeRecovery) would silently drop all that
+  // follows it, which was answered OK; kAbsoluteConsistency would refuse to start after any kill
+  // -9. This mode refuses damage and takes a torn end; the damage that looks to it like a torn end,
+  // registry/engine/rocksdb/log_check.h finds before.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // Notices a log file that has gone as a whole.
   options.track_and_verify_wals_in_manifest = true;
-  // Of every byte of a table, not only of its blocks: `bellwire registry check` compares. The MANIFEST keeps
-  // them, and the store's own id, of which the file IDENTITY is only a copy without checksum.
+  // Of every byte of a table, not only of its blocks: `bellwire registry check` compares. The
+  // MANIFEST keeps them, and the store's own id, of which the file IDENTITY is only a copy without
+  // checksum.
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options.write_dbid_to_manifest = true;
   // Errors found in the background stop writes instead of being passed by.
@@ -56,14 +58,14 @@ rocksdb::DBOptions StoreDbOptions(rocksdb::Env* env, const std::shared_ptr<rocks
   options.max_background_jobs = 2;
   // `bellwire serve` needs its descriptors for devices.
   options.max_open_files = 512;
-  // Smooths the writing back of flushes and compactions, so that a sync of the log does not wait behind
-  // hundreds of megabytes of theirs.
+  // Smooths the writing back of flushes and compactions, so that a sync of the log does not wait
+  // behind hundreds of megabytes of theirs.
   options.bytes_per_sync = kMiB;
   return options;
 }
 
-// What is read over and over is the records of the devices that are active now, and the filters, with ten bits for
-// each record of the store: an Append that finds one missing waits for the disk.
+// What is read over and over is the records of the devices that are active now, and the filters,
+// with ten bits for each record of the store: an Append that finds one missing waits for the disk.
 std::shared_ptr<rocksdb::Cache> NewStoreCache() {
   return rocksdb::NewLRUCache(kMemtableBytes + 128 * kMiB);
 }
@@ -71,13 +73,14 @@ std::shared_ptr<rocksdb::Cache> NewStoreCache() {
 rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
-  // A message id of a caller's making is looked for, and new: the filter answers that without reading a block.
-  // Ten bits a key: one in a hundred reads one for nothing.
+  // A message id of a caller's making is looked for, and new: the filter answers that without
+  // reading a block. Ten bits a key: one in a hundred reads one for nothing.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
-  // Filters and indexes within the cache, so that memory is bounded however large the store grows, and in
-  // parts of a block's size: whole ones are as large as their table is long, and once they don't all fit into the
-  // cache each look-up reads one (RocksDB's wiki, "Partitioned Index Filters").
+  // Filters and indexes within the cache, so that memory is bounded however large the store grows,
+  // and in parts of a block's size: whole ones are as large as their table is long, and once they
+  // don't all fit into the cache each look-up reads one (RocksDB's wiki, "Partitioned Index
+  // Filters").
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
@@ -101,8 +104,9 @@ rocksdb::ColumnFamilyOptions StoreColumnFamilyOptions(std::shared_ptr<rocksdb::C
 
 rocksdb::ColumnFamilyOptions DevicesFamilyOptions(const rocksdb::ColumnFamilyOptions& any_family) {
   rocksdb::ColumnFamilyOptions options = any_family;
-  // One operation writes several records of one device, and the next one the same again: their place in the
-  // memtable is remembered by device instead of being searched for each. 250 bytes a device in a memtable.
+  // One operation writes several records of one device, and the next one the same again: their
+  // place in the memtable is remembered by device instead of being searched for each. 250 bytes a
+  // device in a memtable.
   options.memtable_insert_with_hint_prefix_extractor.reset(
       rocksdb::NewFixedPrefixTransform(DeviceId::kSize));
   return options;

@@ -11,8 +11,8 @@ class Status;
 namespace bellwire::registry {
 
 // RocksDB's status is easy to drop, so every one is converted where it comes up, and only here:
-// Corruption becomes DATA_LOSS STORE_CORRUPT, all else UNAVAILABLE REGISTRY_UNAVAILABLE. NotFound is
-// for the caller to ask about first. `doing` says what was tried, for the message.
+// Corruption becomes DATA_LOSS STORE_CORRUPT, all else UNAVAILABLE REGISTRY_UNAVAILABLE. NotFound
+// is for the caller to ask about first. `doing` says what was tried, for the message.
 absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing);
 
 }  // namespace bellwire::registry

@@ -1,5 +1,6 @@
-// Notifications of a Matrix homeserver, in the form that its specification has, reach a subscription of
-// UnifiedPush: over real processes, through curl on one end and a companion's client on the other.
+// Notifications of a Matrix homeserver, in the form that its specification has, reach a
+// subscription of UnifiedPush: over real processes, through curl on one end and a companion's
+// client on the other.
 
 #include <sys/wait.h>
 

@@ -1,5 +1,5 @@
-// Software that exists publishes through the JSON and ntfy doors: curl and apprise, unmodified, over
-// real processes, to a real app behind a real agent.
+// Software that exists publishes through the JSON and ntfy doors: curl and apprise, unmodified,
+// over real processes, to a real app behind a real agent.
 
 #include <sys/wait.h>
 

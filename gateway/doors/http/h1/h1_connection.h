@@ -24,12 +24,13 @@ inline constexpr absl::Duration kH1IdleTimeout = absl::Seconds(75);
 // What is left of a body whose request has its answer already is read, and dropped, for so long: a
 // client that is still sending would else lose the answer to a reset.
 inline constexpr absl::Duration kH1DiscardTime = absl::Seconds(2);
-// Such a rest costs less to read than a new connection does; after a longer one the connection ends.
+// Such a rest costs less to read than a new connection does; after a longer one the connection
+// ends.
 inline constexpr uint64_t kMaxH1DiscardBytes = 64 * 1024;
 
 // One connection of HTTP/1.0 or 1.1. One exchange at a time: requests that the client sends ahead
-// (pipelining) wait in at most one read's buffer, and then in its socket. What breaks HTTP is answered 4xx
-// and ends the connection.
+// (pipelining) wait in at most one read's buffer, and then in its socket. What breaks HTTP is
+// answered 4xx and ends the connection.
 class H1Connection final : public ServerProtocol {
  public:
   H1Connection(Environment environment, Host* host);

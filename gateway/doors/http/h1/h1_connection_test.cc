@@ -1,4 +1,5 @@
-// The core of HTTP/1 against honest clients and hostile bytes, without a socket and without waiting.
+// The core of HTTP/1 against honest clients and hostile bytes, without a socket and without
+// waiting.
 
 #include "gateway/doors/http/h1/h1_connection.h"
 

@@ -137,7 +137,8 @@ H1Reader::Event H1Reader::Next() {
 
 H1Reader::Event H1Reader::ReadHead() {
   DropConsumed();
-  // One empty line before a request is the end of a body that a client counted wrong (RFC 9112, 2.2).
+  // One empty line before a request is the end of a body that a client counted wrong (RFC 9112,
+  // 2.2).
   while (scanned_ == 0 && absl::StartsWith(buffer_, kEmptyLine)) {
     if (std::exchange(skipped_line_, true)) return Fail(kBadRequest, "an empty request");
     buffer_.erase(0, kEmptyLine.size());

@@ -15,12 +15,12 @@ inline constexpr size_t kMaxH1ChunkLineBytes = 4096;
 
 // Reads requests of HTTP/1.0 and 1.1 from bytes, one after another. Boost.Beast parses; this is
 // stricter, so that no proxy in front can see other boundaries between requests than we do. Refused
-// are: a bare LF or CR, a folded field, space before a colon, Content-Length beside Transfer-Encoding,
-// two of either, a transfer coding other than "chunked", one in HTTP/1.0, no or two Hosts, and
-// whatever RequestHeadReader refuses.
+// are: a bare LF or CR, a folded field, space before a colon, Content-Length beside
+// Transfer-Encoding, two of either, a transfer coding other than "chunked", one in HTTP/1.0, no or
+// two Hosts, and whatever RequestHeadReader refuses.
 //
-// Fields of the connection (Connection, Transfer-Encoding, TE, Upgrade and the like) are not part of the
-// head; Host becomes its authority. Pure; single-threaded.
+// Fields of the connection (Connection, Transfer-Encoding, TE, Upgrade and the like) are not part
+// of the head; Host becomes its authority. Pure; single-threaded.
 class H1Reader {
  public:
   enum class Event {

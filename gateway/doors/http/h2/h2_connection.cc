@@ -22,8 +22,8 @@ constexpr uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 // DATA frames that we send, each of which a peer may answer by updating two windows.
 constexpr double kControlFramesPerDataFrame = 2;
 constexpr size_t kMaxFieldsWithoutHeap = 12;
-// For so long there is no request before a connection is drained in a pause: longer than a client takes
-// to send the next of a batch once one of them is answered.
+// For so long there is no request before a connection is drained in a pause: longer than a client
+// takes to send the next of a batch once one of them is answered.
 constexpr absl::Duration kPauseForDrain = absl::Milliseconds(250);
 
 using FieldArray = absl::InlinedVector<nghttp2_nv, kMaxFieldsWithoutHeap>;
@@ -97,7 +97,8 @@ class H2Connection::Stream final : public Exchange {
   void Write(absl::string_view data) override {
     if (!responded_ || ended_ || reset_ || data.empty()) return;
     if (!account_.Add(data.size())) {
-      // The peer has not taken what it was answered before. A short answer costs no more than its request.
+      // The peer has not taken what it was answered before. A short answer costs no more than its
+      // request.
       if (out_.size() + data.size() > kHttpRequestBytes) return ResetWith(kEnhanceYourCalm);
       account_.AddAnyway(data.size());
     }
@@ -169,7 +170,8 @@ class H2Connection::Stream final : public Exchange {
 
   bool answered() const { return ended_ || reset_; }
 
-  // The answer is on its way, and the request has not ended: the rest of it is of no use (RFC 9113, 8.1).
+  // The answer is on its way, and the request has not ended: the rest of it is of no use (RFC 9113,
+  // 8.1).
   void DiscardRest() {
     discards_until_ = connection_->now_ + kH2DiscardTime;
     connection_->SetTimer(Deadline());

@@ -27,11 +27,11 @@ inline constexpr size_t kMaxHttpPushes = 16;
 // does. The stream's window bounds the bytes.
 inline constexpr absl::Duration kH2DiscardTime = absl::Seconds(2);
 
-// One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed in.
-// libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile peer
-// within the bounds of common/limits.h: whoever breaks one is told ENHANCE_YOUR_CALM and is done.
-// nghttp2's own check of HTTP's rules is off, since it refuses requests that real clients send
-// (RequestHeadReader checks them).
+// One HTTP/2 connection, the server's side: bytes in, bytes out, time from a clock that is passed
+// in. libnghttp2 reads and writes the frames; this gives the requests to doors, and keeps a hostile
+// peer within the bounds of common/limits.h: whoever breaks one is told ENHANCE_YOUR_CALM and is
+// done. nghttp2's own check of HTTP's rules is off, since it refuses requests that real clients
+// send (RequestHeadReader checks them).
 //
 // Single-threaded. No callback of doors or host comes from within another.
 class H2Connection final : public ServerProtocol {

@@ -1,5 +1,5 @@
-// The core of HTTP/2 against an honest client and against hostile bytes, without a socket and without
-// waiting. Each bound of common/limits.h that it names is reached here.
+// The core of HTTP/2 against an honest client and against hostile bytes, without a socket and
+// without waiting. Each bound of common/limits.h that it names is reached here.
 
 #include "gateway/doors/http/h2/h2_connection.h"
 
@@ -612,8 +612,8 @@ TEST_F(H2ConnectionTest, RequestsThatNoMemoryIsLeftForAreRefused) {
 
 // --- Time. ---
 
-// Answers that nobody takes are of the same memory. Beyond it a short one is still written, and the stream
-// of a longer one is reset.
+// Answers that nobody takes are of the same memory. Beyond it a short one is still written, and the
+// stream of a longer one is reset.
 TEST_F(H2ConnectionTest, AnswersThatNobodyTakesAreBoundedByTheMemoryOfTheirPeer) {
   constexpr size_t kMemory = 256 * 1024;
   Make({.initial_window = 0}, kMemory);

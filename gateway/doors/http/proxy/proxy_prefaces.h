@@ -19,12 +19,12 @@ inline constexpr absl::Duration kProxyHeaderTimeout = absl::Seconds(5);
 // Accepted sockets whose header isn't complete. Beyond it the oldest is closed.
 inline constexpr size_t kMaxProxyPrefaces = 256;
 
-// Sockets that were accepted from a proxy which speaks the PROXY protocol, until their header is read.
-// Nothing behind the header is read. On the loop's thread; destroying it closes them.
+// Sockets that were accepted from a proxy which speaks the PROXY protocol, until their header is
+// read. Nothing behind the header is read. On the loop's thread; destroying it closes them.
 class ProxyPrefaces {
  public:
-  // A socket whose header is complete, and the client that it names (nullopt: the proxy itself). The
-  // callee's.
+  // A socket whose header is complete, and the client that it names (nullopt: the proxy itself).
+  // The callee's.
   using OnReady = absl::AnyInvocable<void(int fd, std::optional<net::SocketAddress> client)>;
   // A socket was closed, and why.
   using OnRefused =

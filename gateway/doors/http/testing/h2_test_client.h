@@ -16,8 +16,8 @@ namespace bellwire::http {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-// An honest HTTP/2 client without a socket, for tests: what it says is taken by Output, what it is told
-// goes to Input. Raw bytes can be mixed in by the test, for clients that aren't honest.
+// An honest HTTP/2 client without a socket, for tests: what it says is taken by Output, what it is
+// told goes to Input. Raw bytes can be mixed in by the test, for clients that aren't honest.
 class H2TestClient {
  public:
   struct Response {

@@ -13,8 +13,8 @@
 
 namespace bellwire::registry {
 
-// A network that fails between a client and a server of PostgreSQL: a socket that passes bytes on to
-// another one, or not. What is set holds for the connections that there are; new ones are sound.
+// A network that fails between a client and a server of PostgreSQL: a socket that passes bytes on
+// to another one, or not. What is set holds for the connections that there are; new ones are sound.
 //
 // Thread-safe.
 class PostgresProxy {

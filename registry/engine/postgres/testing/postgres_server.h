@@ -16,8 +16,9 @@ struct pg_conn;
 
 namespace bellwire::registry {
 
-// A real PostgreSQL with a data directory of its own, in /tmp (a socket's path is short). It listens on
-// a socket there. It refuses to run as root: then it runs as the user postgres, or nobody.
+// A real PostgreSQL with a data directory of its own, in /tmp (a socket's path is short). It
+// listens on a socket there. It refuses to run as root: then it runs as the user postgres, or
+// nobody.
 //
 // Everything that fails ends the test program with the server's log.
 //
