@@ -19,6 +19,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "crypto/p256.h"

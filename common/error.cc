@@ -50,6 +50,11 @@ absl::Status WithField(absl::Status status, absl::string_view field) {
 
 std::optional<std::string> ErrorField(const absl::Status& status) { return Get(status, kField); }
 
+absl::Status InvalidField(absl::string_view reason, absl::string_view field,
+                          absl::string_view message) {
+  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
+}
+
 absl::Status WithMetadata(absl::Status status, absl::string_view key, absl::string_view value) {
   status.SetPayload(absl::StrCat(kMetadataPrefix, key), absl::Cord(value));
   return status;

@@ -27,6 +27,9 @@ std::optional<absl::Duration> RetryAfter(const absl::Status& status);
 // Which request field is wrong (google.rpc.BadRequest).
 absl::Status WithField(absl::Status status, absl::string_view field);
 std::optional<std::string> ErrorField(const absl::Status& status);
+// INVALID_ARGUMENT with a field: what every check of a request answers.
+absl::Status InvalidField(absl::string_view reason, absl::string_view field,
+                          absl::string_view message);
 
 // A particular of the error (ErrorInfo.metadata). Keys are lower_snake_case.
 absl::Status WithMetadata(absl::Status status, absl::string_view key, absl::string_view value);

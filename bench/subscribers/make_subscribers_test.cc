@@ -11,15 +11,15 @@
 #include "registry/check/check.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 
 namespace bellwire::bench {
 namespace {
 
 TEST(MakeSubscribersTest, TheStoreIsSoundAndPagesHoldEachOfThemOnce) {
-  registry::TemporaryDirectory directory;
+  TempDir directory;
   SimulatedClock clock;
-  SubscribersWanted wanted{.store = directory.path(),
+  SubscribersWanted wanted{.store = directory.path("store"),
                            .team_id = "teamaaaaaa",
                            .app_id = "com.example.news",
                            .topic = "news",
@@ -33,7 +33,7 @@ TEST(MakeSubscribersTest, TheStoreIsSoundAndPagesHoldEachOfThemOnce) {
   const absl::Status again = MakeSubscribers(wanted, clock, [](uint64_t) {});
   ASSERT_TRUE(again.ok()) << again;
 
-  auto engine = registry::RocksDbEngine::Open({.directory = directory.path(), .clock = &clock});
+  auto engine = registry::RocksDbEngine::Open({.directory = directory.path("store"), .clock = &clock});
   ASSERT_TRUE(engine.ok()) << engine.status();
   registry::CheckReport report;
   registry::CheckRecords(

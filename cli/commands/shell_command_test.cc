@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "tests/support/process.h"
 
@@ -38,7 +39,7 @@ class ShellCommandTest : public testing::Test {
     return status;
   }
 
-  const tests::TempDir dir_;
+  const TempDir dir_;
   const int stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 };
 

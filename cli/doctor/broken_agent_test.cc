@@ -15,6 +15,7 @@
 #include "absl/strings/str_replace.h"
 #include "cli/doctor/testing/box.h"
 #include "common/clock.h"
+#include "common/testing/temp_dir.h"
 #include "common/version.h"
 #include "crypto/certificates.h"
 #include "device-agent/client/client.h"

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/doctor/testing/box.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/companion/browser/browser_door.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

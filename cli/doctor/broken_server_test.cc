@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/doctor/testing/box.h"
 #include "common/clock.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/certificates.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

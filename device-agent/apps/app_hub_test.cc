@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/simulated_clock.h"
 #include "device-agent/testing/pushes.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 
@@ -146,7 +146,7 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   SimulatedClock clock_;
   net::SimulatedLoop loop_{&clock_};
   TempDir dir_;
-  std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+  std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.path("inbox.db"), &clock_);
   AppHub hub_{&loop_, inbox_.get(), /*agent_uid=*/900, this};
   Strings wanted_;
   // Changes of topics that the hub told, and apps of which it said that nobody waits.

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {
@@ -82,7 +82,7 @@ TEST(AppPolicyTest, AMistakeNamesItsLine) {
 
 TEST(AppPolicyTest, AFileThatOthersCanWriteIsRefused) {
   const TempDir dir;
-  const std::string path = dir.PathOf("policy");
+  const std::string path = dir.path("policy");
   EXPECT_TRUE(absl::IsNotFound(AppPolicy::Load(path).status()));
   std::ofstream(path) << "com.bank.app uid=1001\n";
   ASSERT_EQ(chmod(path.c_str(), 0644), 0);

@@ -153,9 +153,9 @@ TEST_F(AppsTest, ASlowAppAndADeadOneCostTheOthersNothing) {
 }
 
 TEST_F(AppsTest, AnAppThatIsNotRunningIsStartedAndFindsItsMessages) {
-  options_.start_app_hook = dir_.PathOf("hook");
+  options_.start_app_hook = dir_.path("hook");
   std::ofstream(options_.start_app_hook)
-      << "#!/bin/sh\necho \"$1 $BELLWIRE_APP_UID\" >> " << dir_.PathOf("started")
+      << "#!/bin/sh\necho \"$1 $BELLWIRE_APP_UID\" >> " << dir_.path("started")
       << "\n"
       // The hook of another app hangs, which is not this one's concern.
       << "[ $1 = " << kChat << " ] && exec sleep 1000\nexit 0\n";
@@ -183,7 +183,7 @@ TEST_F(AppsTest, AnAppThatIsNotRunningIsStartedAndFindsItsMessages) {
 }
 
 TEST_F(AppsTest, AHookThatIsNoProgramIsSaidAtOnce) {
-  options_.start_app_hook = dir_.PathOf("nothing");
+  options_.start_app_hook = dir_.path("nothing");
   const auto agent = Agent::Start(options_);
   EXPECT_TRUE(absl::IsInvalidArgument(agent.status())) << agent.status();
 }
@@ -193,7 +193,7 @@ TEST_F(AppsTest, AnAppInPython) {
   StartAgent();
   const pid_t pid = fork();
   if (pid == 0) {
-    const int out = creat(dir_.PathOf("out").c_str(), 0600);
+    const int out = creat(dir_.path("out").c_str(), 0600);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     execl("/usr/bin/python3", "python3", "examples/python_app/app.py", "--socket",

@@ -25,7 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/limits.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
@@ -86,16 +86,16 @@ class SmallAgent {
                Write("/memory.limit_in_bytes", absl::StrCat(kUnitBytes));
     const std::string program = absl::StrCat(getenv("TEST_SRCDIR"), "/", getenv("TEST_WORKSPACE"),
                                              "/device-agent/bellwire-agent");
-    log_ = dir.PathOf("log");
+    log_ = dir.path("log");
     const std::vector<std::string> args = {program,
                                            "--server",
                                            server,
                                            "--ca",
-                                           dir.PathOf("ca.pem"),
+                                           dir.path("ca.pem"),
                                            "--state_dir",
-                                           dir.PathOf("state"),
+                                           dir.path("state"),
                                            "--socket",
-                                           dir.PathOf("agent.sock")};
+                                           dir.path("agent.sock")};
     std::vector<char*> argv;
     for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
     argv.push_back(nullptr);
@@ -173,8 +173,8 @@ class SmallAgent {
 class GreedyUserTest : public testing::Test {
  protected:
   GreedyUserTest() {
-    EXPECT_EQ(chmod(dir_.PathOf("").c_str(), 0755), 0);
-    std::ofstream(dir_.PathOf("ca.pem")) << server_.ca_pem();
+    EXPECT_EQ(chmod(dir_.path("").c_str(), 0755), 0);
+    std::ofstream(dir_.path("ca.pem")) << server_.ca_pem();
   }
   ~GreedyUserTest() override {
     for (const int fd : fds_) close(fd);
@@ -217,7 +217,7 @@ class GreedyUserTest : public testing::Test {
 
   TempDir dir_;
   TlsTestServer server_;
-  const std::string socket_ = dir_.PathOf("agent.sock");
+  const std::string socket_ = dir_.path("agent.sock");
   std::vector<int> fds_;
   std::unique_ptr<SmallAgent> agent_;
 };

@@ -10,7 +10,7 @@
 
 #include "common/clock.h"
 #include "device-agent/apps/app_key.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/loop/run_loop_until.h"
 
@@ -20,13 +20,13 @@ namespace {
 class HookRunnerTest : public testing::Test {
  protected:
   std::string Script(const std::string& name, const std::string& body) {
-    const std::string path = dir_.PathOf(name);
+    const std::string path = dir_.path(name);
     std::ofstream(path) << "#!/bin/sh\n" << body << "\n";
     EXPECT_EQ(chmod(path.c_str(), 0755), 0);
     return path;
   }
   std::string Text(const std::string& name) {
-    std::ifstream file(dir_.PathOf(name));
+    std::ifstream file(dir_.path(name));
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
@@ -48,7 +48,7 @@ TEST_F(HookRunnerTest, IsToldTheAppAndItsUserAndNothingOfTheService) {
   setenv("NOTIFY_SOCKET", "/run/nowhere", 1);
   HookRunner runner = Runner(
       Script("hook", "echo \"$# $1 $BELLWIRE_APP_UID $BELLWIRE_APP_SANDBOX [$NOTIFY_SOCKET]\" > " +
-                         dir_.PathOf("out")));
+                         dir_.path("out")));
   const AppOwner owner(1234, "flatpak:mail");
   ASSERT_TRUE(runner.Run(AppKey(owner, "com.example.mail"), owner));
   EXPECT_TRUE(ended_.empty()) << "nobody waits for it";
@@ -60,7 +60,7 @@ TEST_F(HookRunnerTest, IsToldTheAppAndItsUserAndNothingOfTheService) {
 
 TEST_F(HookRunnerTest, OneThatHangsIsKilledWithItsChildrenAndHoldsUpNobody) {
   HookRunner runner = Runner(Script("hook", "[ $1 = quick.app ] || { sleep 1000 & echo $! > " +
-                                                dir_.PathOf("child") + "; wait; }"),
+                                                dir_.path("child") + "; wait; }"),
                              absl::Milliseconds(500));
   ASSERT_TRUE(runner.Run("hanging.app", 1));
   ASSERT_TRUE(runner.Run("quick.app", 1));
@@ -83,7 +83,7 @@ TEST_F(HookRunnerTest, OneThatFailsHasEndedAsWell) {
 }
 
 TEST_F(HookRunnerTest, WhatIsNoProgramIsNotRun) {
-  HookRunner runner = Runner(dir_.PathOf("nothing"));
+  HookRunner runner = Runner(dir_.path("nothing"));
   EXPECT_FALSE(runner.Run("com.example.mail", 1));
   HookRunner other = Runner(Script("hook", "exit 0"));
   EXPECT_FALSE(other.Run("-rf.app", 1)) << "an option";

@@ -60,7 +60,7 @@ class OtherUsersTest : public AgentOnSocket {
     return result;
   }
   void WritePolicy(const std::string& text) {
-    options_.policy_path = dir_.PathOf("policy");
+    options_.policy_path = dir_.path("policy");
     std::ofstream(options_.policy_path) << text;
     ASSERT_EQ(chmod(options_.policy_path.c_str(), 0644), 0);
   }
@@ -200,7 +200,7 @@ TEST_F(OtherUsersTest, AChangedPolicyHoldsForConnectionsThatAreOpen) {
 }
 
 TEST_F(OtherUsersTest, AnAgentWithoutItsPolicyDoesNotStart) {
-  options_.policy_path = dir_.PathOf("policy");
+  options_.policy_path = dir_.path("policy");
   EXPECT_TRUE(absl::IsNotFound(Agent::Start(options_).status()));
   for (const char* text : {"", "com.bank.app\n", "bank uid=1\n"}) {
     WritePolicy(text);

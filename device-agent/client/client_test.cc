@@ -20,7 +20,7 @@
 #include "device-agent/client/bellwire.h"
 #include "device-agent/client/c_app.h"
 #include "device-agent/core/agent.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,14 +32,14 @@ constexpr char kMail[] = "com.example.mail";
 
 class ClientTest : public testing::Test {
  protected:
-  ClientTest() { std::ofstream(dir_.PathOf("ca.pem")) << server_.ca_pem(); }
+  ClientTest() { std::ofstream(dir_.path("ca.pem")) << server_.ca_pem(); }
   ~ClientTest() override { StopAgent(); }
 
   void StartAgent() {
     AgentOptions options;
     options.servers = {server_.address()};
-    options.ca_path = dir_.PathOf("ca.pem");
-    options.state_dir = dir_.PathOf("state");
+    options.ca_path = dir_.path("ca.pem");
+    options.state_dir = dir_.path("state");
     options.socket_path = socket_;
     auto agent = Agent::Start(options);
     ASSERT_TRUE(agent.ok()) << agent.status();
@@ -70,7 +70,7 @@ class ClientTest : public testing::Test {
   }
 
   TempDir dir_;
-  const std::string socket_ = dir_.PathOf("agent.sock");
+  const std::string socket_ = dir_.path("agent.sock");
   TlsTestServer server_;
   std::unique_ptr<Agent> agent_;
   std::thread thread_;
@@ -269,7 +269,7 @@ TEST_F(ClientTest, AnAppInCSeesWhatAnAlertOfApnsSays) {
 
 class EncryptionTest : public ClientTest {
  protected:
-  const std::string key_file_ = dir_.PathOf("app.keys");
+  const std::string key_file_ = dir_.path("app.keys");
 
   // The token of the fake server is no hex, and has dots: another stands in its place.
   static EncryptedToken Parsed(const std::string& encrypted_token) {

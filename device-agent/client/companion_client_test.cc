@@ -19,7 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/limits.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
 
@@ -168,7 +168,7 @@ class CompanionClientTest : public testing::Test {
                                 const std::string&) {
       Note("error ", instance, " ", v1::Error::Code_Name(code));
     };
-    client_ = *CompanionClient::Create({.socket_path = dir_.PathOf("agent.sock")}, callbacks);
+    client_ = *CompanionClient::Create({.socket_path = dir_.path("agent.sock")}, callbacks);
     thread_ = std::thread([this] { end_ = client_->Run(); });
   }
   ~CompanionClientTest() override {
@@ -211,7 +211,7 @@ TEST_F(CompanionClientTest, SaysEachSubscriptionOnEachConnection) {
   mail.set_vapid_key(std::string(65, '\4'));
   mail.set_receipts(true);
   client_->Subscribe(mail);
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept("i1");
   EXPECT_EQ(Told(), "connected i1");
   const v1::AppFrame said = agent.Hear();
@@ -240,7 +240,7 @@ TEST_F(CompanionClientTest, SaysEachSubscriptionOnEachConnection) {
 TEST_F(CompanionClientTest, DeliversAndAcknowledgesByInstance) {
   client_->Subscribe(Wish("mail"));
   client_->Subscribe(Wish("chat"));
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   agent.HearText();
   agent.HearText();
@@ -265,7 +265,7 @@ TEST_F(CompanionClientTest, WhatWasHandledIsAcknowledgedAgainAndNotToldTwice) {
   client_->Subscribe(Wish("mail"));
   client_->Subscribe(Wish("chat"));
   takes_all_ = true;
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   agent.HearText();
   agent.HearText();
@@ -291,7 +291,7 @@ TEST_F(CompanionClientTest, WhatWasHandledIsAcknowledgedAgainAndNotToldTwice) {
 
 TEST_F(CompanionClientTest, UnsubscribesUntilItIsAnswered) {
   client_->Unsubscribe("old");
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   EXPECT_EQ(agent.HearText(), "unsubscribe old");
   agent.Drop();
@@ -310,7 +310,7 @@ TEST_F(CompanionClientTest, UnsubscribesUntilItIsAnswered) {
 
 TEST_F(CompanionClientTest, WhatIsOfAFormerLifeIsNotTold) {
   client_->Subscribe(Wish("mail"));
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   EXPECT_EQ(Told(), "connected inbox");
   EXPECT_EQ(agent.HearText(), "subscribe mail");
@@ -331,7 +331,7 @@ TEST_F(CompanionClientTest, WhatIsOfAFormerLifeIsNotTold) {
 
 TEST_F(CompanionClientTest, ARefusalNamesItsSubscription) {
   client_->Subscribe(Wish("mail"));
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   EXPECT_EQ(Told(), "connected inbox");
   agent.HearText();
@@ -342,7 +342,7 @@ TEST_F(CompanionClientTest, ARefusalNamesItsSubscription) {
 }
 
 TEST_F(CompanionClientTest, StaysAwayOnceItIsReplaced) {
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   EXPECT_EQ(Told(), "connected inbox");
   agent.SayError("", v1::Error::SESSION_REPLACED);
@@ -356,7 +356,7 @@ TEST_F(CompanionClientTest, StaysAwayOnceItIsReplaced) {
 TEST_F(CompanionClientTest, AnyThreadMaySubscribeAndAcknowledge) {
   constexpr int kThreads = 4;
   constexpr int kEach = 50;
-  FakeAgent agent(dir_.PathOf("agent.sock"));
+  FakeAgent agent(dir_.path("agent.sock"));
   agent.Accept();
   EXPECT_EQ(Told(), "connected inbox");
   std::vector<std::thread> threads;

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::companion {
@@ -76,7 +76,7 @@ class AgentHubTest : public ::testing::Test {
     hub_.reset();
     said_.clear();
     front_.heard.clear();
-    auto store = SubscriptionStore::Open(dir_.PathOf("subscriptions.db"));
+    auto store = SubscriptionStore::Open(dir_.path("subscriptions.db"));
     ASSERT_TRUE(store.ok()) << store.status();
     auto hub = AgentHub::Create(
         std::move(*store),
@@ -110,7 +110,7 @@ class AgentHubTest : public ::testing::Test {
   const agent::CompanionCallbacks& agent() { return client_->callbacks(); }
 
   using Lines = std::vector<std::string>;
-  agent::TempDir dir_;
+  TempDir dir_;
   std::deque<std::function<void()>> posted_;
   std::vector<std::string> said_;
   Front front_;

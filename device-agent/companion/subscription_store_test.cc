@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/error.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::companion {
@@ -30,8 +30,8 @@ void ExpectSame(const Subscription& a, const Subscription& b) {
 }
 
 TEST(SubscriptionStoreTest, KeepsEverythingAcrossRestarts) {
-  agent::TempDir dir;
-  const std::string path = dir.PathOf("subscriptions.db");
+  TempDir dir;
+  const std::string path = dir.path("subscriptions.db");
   {
     auto store = SubscriptionStore::Open(path);
     ASSERT_TRUE(store.ok()) << store.status();
@@ -60,8 +60,8 @@ TEST(SubscriptionStoreTest, KeepsEverythingAcrossRestarts) {
 }
 
 TEST(SubscriptionStoreTest, PuttingItAgainReplacesIt) {
-  agent::TempDir dir;
-  auto store = SubscriptionStore::Open(dir.PathOf("subscriptions.db"));
+  TempDir dir;
+  auto store = SubscriptionStore::Open(dir.path("subscriptions.db"));
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_TRUE((*store)->Put(Full("up:a")).ok());
   ASSERT_TRUE((*store)->SetDying("up:a").ok());
@@ -77,16 +77,16 @@ TEST(SubscriptionStoreTest, PuttingItAgainReplacesIt) {
 }
 
 TEST(SubscriptionStoreTest, IsForOneProcessAlone) {
-  agent::TempDir dir;
-  const std::string path = dir.PathOf("subscriptions.db");
+  TempDir dir;
+  const std::string path = dir.path("subscriptions.db");
   auto first = SubscriptionStore::Open(path);
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(ErrorReason(SubscriptionStore::Open(path).status()), "DATABASE_IN_USE");
 }
 
 TEST(SubscriptionStoreTest, LeavesTheFileOfALaterVersionAlone) {
-  agent::TempDir dir;
-  const std::string path = dir.PathOf("subscriptions.db");
+  TempDir dir;
+  const std::string path = dir.path("subscriptions.db");
   {
     auto db = agent::Database::Open(path);
     ASSERT_TRUE(db.ok()) << db.status();

@@ -12,7 +12,7 @@
 #include "device-agent/heartbeat/network_names.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"
@@ -34,7 +34,7 @@ class AgentCoreNamedTest : public testing::Test {
     network_.Listen(kAgent, [this](std::unique_ptr<net::Stream> stream) {
       core_->AcceptApp(std::move(stream), who_);
     });
-    inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+    inbox_ = *Inbox::Open(dir_.path("inbox.db"), &clock_);
     core_ = std::make_unique<AgentCore>(
         &loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
         AgentCore::Options{

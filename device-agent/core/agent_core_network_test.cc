@@ -14,7 +14,7 @@
 #include "device-agent/core/agent_core.h"
 #include "device-agent/network/network_monitor.h"
 #include "device-agent/testing/fake_connector.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"
@@ -58,7 +58,7 @@ class AgentCoreNetworkTest : public testing::Test {
     network_.Listen(kServer, [this](std::unique_ptr<net::Stream> stream) {
       server_.Accept(std::move(stream));
     });
-    inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+    inbox_ = *Inbox::Open(dir_.path("inbox.db"), &clock_);
     core_ = std::make_unique<AgentCore>(
         &loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
         AgentCore::Options{

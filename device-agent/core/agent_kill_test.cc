@@ -19,7 +19,7 @@
 #include "common/clock.h"
 #include "device-agent/testing/client_app.h"
 #include "device-agent/testing/companion_app.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 
@@ -31,16 +31,16 @@ class AgentProcess {
   AgentProcess(const TempDir& dir, const std::string& server) {
     const std::string program = absl::StrCat(getenv("TEST_SRCDIR"), "/", getenv("TEST_WORKSPACE"),
                                              "/device-agent/bellwire-agent");
-    const std::string ready = dir.PathOf("ready");
+    const std::string ready = dir.path("ready");
     const std::vector<std::string> args = {program,
                                            "--server",
                                            server,
                                            "--ca",
-                                           dir.PathOf("ca.pem"),
+                                           dir.path("ca.pem"),
                                            "--state_dir",
-                                           dir.PathOf("state"),
+                                           dir.path("state"),
                                            "--socket",
-                                           dir.PathOf("agent.sock"),
+                                           dir.path("agent.sock"),
                                            "--ready_file",
                                            ready,
                                            "--log_level",
@@ -79,10 +79,10 @@ class AgentProcess {
 TEST(AgentKillTest, EachMessageOnceAndInOrder) {
   TempDir dir;
   TlsTestServer server;
-  std::ofstream(dir.PathOf("ca.pem")) << server.ca_pem();
+  std::ofstream(dir.path("ca.pem")) << server.ca_pem();
   auto agent = std::make_unique<AgentProcess>(dir, server.address());
-  ClientApp mail(dir.PathOf("agent.sock"), "com.example.mail");
-  ClientApp chat(dir.PathOf("agent.sock"), "com.example.chat");
+  ClientApp mail(dir.path("agent.sock"), "com.example.mail");
+  ClientApp chat(dir.path("agent.sock"), "com.example.chat");
   ASSERT_NE(mail.Token(), "");
   ASSERT_NE(chat.Token(), "");
 
@@ -117,9 +117,9 @@ TEST(AgentKillTest, EachMessageOnceAndInOrder) {
 TEST(AgentKillTest, EachMessageOfASubscriptionOnceAndInOrder) {
   TempDir dir;
   TlsTestServer server;
-  std::ofstream(dir.PathOf("ca.pem")) << server.ca_pem();
+  std::ofstream(dir.path("ca.pem")) << server.ca_pem();
   auto agent = std::make_unique<AgentProcess>(dir, server.address());
-  CompanionApp companion(dir.PathOf("agent.sock"));
+  CompanionApp companion(dir.path("agent.sock"));
   const std::string names[] = {"mail", "chat"};
   for (const std::string& name : names) {
     companion.Subscribe(name);

@@ -23,7 +23,7 @@
 #include "common/error.h"
 #include "device-agent/client/client.h"
 #include "device-agent/testing/client_app.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 
@@ -39,11 +39,11 @@ constexpr char kNews[] = "com.example.news";
 class AgentTest : public testing::Test {
  protected:
   AgentTest() {
-    std::ofstream(dir_.PathOf("ca.pem")) << server_.ca_pem();
+    std::ofstream(dir_.path("ca.pem")) << server_.ca_pem();
     options_.servers = {server_.address()};
-    options_.ca_path = dir_.PathOf("ca.pem");
-    options_.state_dir = dir_.PathOf("state");
-    options_.socket_path = dir_.PathOf("agent.sock");
+    options_.ca_path = dir_.path("ca.pem");
+    options_.state_dir = dir_.path("state");
+    options_.socket_path = dir_.path("agent.sock");
   }
   ~AgentTest() override { StopAgent(); }
 
@@ -158,10 +158,10 @@ TEST_F(AgentTest, FilesArePrivateAndTheSocketIsNot) {
 TEST_F(AgentTest, ASecondAgentIsRefused) {
   StartAgent();
   AgentOptions other = options_;
-  other.socket_path = dir_.PathOf("other.sock");
+  other.socket_path = dir_.path("other.sock");
   EXPECT_EQ(ErrorReason(Agent::Start(other).status()), "STATE_DIRECTORY_IN_USE");
   other.socket_path = options_.socket_path;
-  other.state_dir = dir_.PathOf("other");
+  other.state_dir = dir_.path("other");
   EXPECT_EQ(ErrorReason(Agent::Start(other).status()), "SOCKET_IN_USE");
 }
 

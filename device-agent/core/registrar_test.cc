@@ -11,7 +11,7 @@
 #include "common/simulated_clock.h"
 #include "device-agent/apps/app_key.h"
 #include "device-agent/apps/names_in_logs.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -59,7 +59,7 @@ class RegistrarTest : public testing::Test, private Registrar::Owner {
 
   SimulatedClock clock_;
   TempDir dir_;
-  std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+  std::unique_ptr<Inbox> inbox_ = *Inbox::Open(dir_.path("inbox.db"), &clock_);
   std::mt19937_64 random_{1};
   const SubscriptionNames names_{std::string(32, 's')};
   Registrar registrar_{&clock_, inbox_.get(), &names_, random_, this};

@@ -16,7 +16,7 @@
 #include "common/simulated_clock.h"
 #include "device-agent/apps/app_hub.h"
 #include "device-agent/inbox/inbox.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/socket/frame_codec.h"
 
@@ -100,7 +100,7 @@ class Owner final : public AppHub::Owner {
 // One inbox for all runs: what an app may do here writes nothing to it.
 struct Phone {
   Phone() {
-    inbox = *Inbox::Open(dir.PathOf("inbox.db"), &clock);
+    inbox = *Inbox::Open(dir.path("inbox.db"), &clock);
     if (!inbox->Register(kVictim, {kVictimUid, 1, "token"}).ok()) abort();
     const Subscription subscription{.owner = "org.example.Mail"};
     if (!inbox->Register(kVictimSubscription, {kVictimUid, 2, "https://push.example", subscription})

@@ -15,7 +15,7 @@
 #include "common/simulated_clock.h"
 #include "device-agent/inbox/inbox.h"
 #include "device-agent/testing/pushes.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {
@@ -56,7 +56,7 @@ TEST(InboxCrashTest, KilledAtAnyMomentItHoldsWhatItCommitted) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 12; ++round) {
     TempDir dir;
-    const std::string path = dir.PathOf("inbox.db");
+    const std::string path = dir.path("inbox.db");
     SimulatedClock clock;
     {
       auto inbox = Inbox::Open(path, &clock);

@@ -13,7 +13,7 @@
 #include "common/error.h"
 #include "common/simulated_clock.h"
 #include "device-agent/testing/pushes.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {
@@ -112,7 +112,7 @@ class InboxTest : public testing::Test {
 
   SimulatedClock clock_;
   TempDir dir_;
-  const std::string path_ = dir_.PathOf("inbox.db");
+  const std::string path_ = dir_.path("inbox.db");
   std::unique_ptr<Inbox> inbox_;
 };
 
@@ -571,7 +571,7 @@ TEST_F(InboxTest, TheInboxHasANameOfItsOwn) {
   EXPECT_EQ(id.size(), 16u);
   Reopen();
   EXPECT_EQ(inbox_->inbox_id(), id);
-  auto other = Inbox::Open(dir_.PathOf("other.db"), &clock_);
+  auto other = Inbox::Open(dir_.path("other.db"), &clock_);
   EXPECT_NE((*other)->inbox_id(), id);
 }
 

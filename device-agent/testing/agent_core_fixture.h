@@ -14,7 +14,7 @@
 #include "device-agent/core/agent_core.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"
@@ -50,7 +50,7 @@ class AgentCoreFixture : public testing::Test {
   }
 
   void StartAgent() {
-    auto inbox = Inbox::Open(dir_.PathOf("inbox.db"), &clock_);
+    auto inbox = Inbox::Open(dir_.path("inbox.db"), &clock_);
     ASSERT_TRUE(inbox.ok()) << inbox.status();
     inbox_ = *std::move(inbox);
     core_ = std::make_unique<AgentCore>(

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "device-agent/core/agent.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
@@ -61,12 +61,12 @@ inline int Connect(const std::string& path) {
 class AgentOnSocket : public testing::Test {
  protected:
   AgentOnSocket() {
-    EXPECT_EQ(chmod(dir_.PathOf("").c_str(), 0755), 0);
-    std::ofstream(dir_.PathOf("ca.pem")) << server_.ca_pem();
+    EXPECT_EQ(chmod(dir_.path("").c_str(), 0755), 0);
+    std::ofstream(dir_.path("ca.pem")) << server_.ca_pem();
     options_.servers = {server_.address()};
-    options_.ca_path = dir_.PathOf("ca.pem");
-    options_.state_dir = dir_.PathOf("state");
-    options_.socket_path = dir_.PathOf("agent.sock");
+    options_.ca_path = dir_.path("ca.pem");
+    options_.state_dir = dir_.path("state");
+    options_.socket_path = dir_.path("agent.sock");
   }
   ~AgentOnSocket() override {
     if (agent_ == nullptr) return;
@@ -84,7 +84,7 @@ class AgentOnSocket : public testing::Test {
     server_.Do([&](FakeConnector* c) { c->Push(seq, c->RegistrationIdOf(app_id)); });
   }
   std::string Text(const std::string& name) {
-    std::ifstream file(dir_.PathOf(name));
+    std::ifstream file(dir_.path(name));
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();

@@ -27,10 +27,6 @@
 namespace bellwire::gateway {
 namespace {
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 void SetToNow(const Clock& clock, google::protobuf::Timestamp* timestamp) {
   const int64_t now_ms = WallNowMs(clock);
   timestamp->set_seconds(now_ms / 1000);
@@ -183,9 +179,10 @@ void AdminService::AddTo(MethodTable* methods) {
 void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
                               admin::v1::CreateTeamRequest request) {
   if (request.name().empty() || request.name().size() > kMaxTeamNameBytes) {
-    return call->Finish(Invalid("BAD_NAME", "name",
-                                absl::StrCat("A team's name has 1 to ", kMaxTeamNameBytes,
-                                             " bytes; this has ", request.name().size(), ".")));
+    return call->Finish(
+        InvalidField("BAD_NAME", "name",
+                     absl::StrCat("A team's name has 1 to ", kMaxTeamNameBytes, " bytes; this has ",
+                                  request.name().size(), ".")));
   }
   admin::v1::Team team;
   team.set_team_id(NewShortId());
@@ -208,12 +205,12 @@ void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> c
                              admin::v1::CreateAppRequest request) {
   if (!IsValidAppId(request.app_id())) {
     return call->Finish(
-        Invalid("BAD_APP_ID", "app_id",
-                absl::StrCat("An app id is a reverse domain name such as "
-                             "com.example.mail: 3 to ",
-                             kMaxAppIdBytes,
-                             " characters of [a-zA-Z0-9._-], at least one dot, no empty "
-                             "label.")));
+        InvalidField("BAD_APP_ID", "app_id",
+                     absl::StrCat("An app id is a reverse domain name such as "
+                                  "com.example.mail: 3 to ",
+                                  kMaxAppIdBytes,
+                                  " characters of [a-zA-Z0-9._-], at least one dot, no empty "
+                                  "label.")));
   }
   admin::v1::App app;
   app.set_app_id(request.app_id());
@@ -228,7 +225,7 @@ void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> c
       app.set_overflow_policy(request.overflow_policy());
       break;
     default:
-      return call->Finish(Invalid(
+      return call->Finish(InvalidField(
           "BAD_OVERFLOW_POLICY", "overflow_policy",
           absl::StrCat("There is no overflow policy ", static_cast<int>(request.overflow_policy()),
                        "; use DROP_OLDEST, REFUSE_NEWEST or DROP_ALL.")));
@@ -245,8 +242,8 @@ void AdminService::ListApps(Call<admin::v1::ListAppsRequest, admin::v1::ListApps
 absl::Status AdminService::MakeServiceAccount(const admin::v1::CreateKeyRequest& request,
                                               admin::v1::CreateKeyResponse* response) const {
   if (request.send_only()) {
-    return Invalid("BAD_PUBLIC_KEY", "send_only",
-                   "A key is an access token or a service account: leave one of the two out.");
+    return InvalidField("BAD_PUBLIC_KEY", "send_only",
+                        "A key is an access token or a service account: leave one of the two out.");
   }
   if (public_urls_.empty()) {
     return MakeError(
@@ -267,16 +264,17 @@ absl::Status AdminService::MakeServiceAccount(const admin::v1::CreateKeyRequest&
 absl::Status AdminService::MakeKey(const admin::v1::CreateKeyRequest& request,
                                    admin::v1::CreateKeyResponse* response) const {
   if (request.public_key_pem().size() > kMaxPublicKeyPemBytes) {
-    return Invalid("BAD_PUBLIC_KEY", "public_key_pem",
-                   absl::StrCat("The public key has ", request.public_key_pem().size(),
-                                " bytes; in PEM one of P-256 has about 180, of RSA 450 to 800."));
+    return InvalidField(
+        "BAD_PUBLIC_KEY", "public_key_pem",
+        absl::StrCat("The public key has ", request.public_key_pem().size(),
+                     " bytes; in PEM one of P-256 has about 180, of RSA 450 to 800."));
   }
   if (request.fcm()) return MakeServiceAccount(request, response);
   admin::v1::Key& key = *response->mutable_key();
   if (request.send_only()) {
     if (!request.public_key_pem().empty()) {
-      return Invalid("BAD_PUBLIC_KEY", "public_key_pem",
-                     "An access token has no public key: leave one of the two out.");
+      return InvalidField("BAD_PUBLIC_KEY", "public_key_pem",
+                          "An access token has no public key: leave one of the two out.");
     }
     key.set_kind(admin::v1::Key::SEND_ONLY);
     response->set_access_token(NewAccessToken(key.key_id()));
@@ -343,7 +341,7 @@ void AdminService::CreateAlias(Call<admin::v1::CreateAliasRequest, admin::v1::Al
                                admin::v1::CreateAliasRequest request) {
   if (!IsValidAlias(request.name())) {
     return call->Finish(
-        Invalid("BAD_ALIAS", "name", "An alias is 1 to 64 characters of [a-z0-9_-]."));
+        InvalidField("BAD_ALIAS", "name", "An alias is 1 to 64 characters of [a-z0-9_-]."));
   }
   if (const auto token = OpenToken(request.token(), *sealer_); !token.ok()) {
     return call->Finish(token.status());

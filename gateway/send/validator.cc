@@ -14,10 +14,6 @@ namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 // nullopt: not a duration (google/protobuf/duration.proto), or longer than any ttl.
 std::optional<absl::Duration> ParseTtl(const google::protobuf::Duration& ttl) {
   if (ttl.seconds() < 0 || ttl.nanos() < 0 || ttl.nanos() >= kNanosPerSecond) return std::nullopt;
@@ -48,10 +44,11 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
   ValidatedSend valid;
 
   if (request.payload().size() > kMaxPayloadBytes) {
-    return Invalid("PAYLOAD_TOO_LARGE", "payload",
-                   absl::StrCat("The payload has ", request.payload().size(), " bytes; at most ",
-                                kMaxPayloadBytes,
-                                " are allowed. Send a reference and let the app fetch the rest."));
+    return InvalidField(
+        "PAYLOAD_TOO_LARGE", "payload",
+        absl::StrCat("The payload has ", request.payload().size(), " bytes; at most ",
+                     kMaxPayloadBytes,
+                     " are allowed. Send a reference and let the app fetch the rest."));
   }
 
   if (!request.message_id().empty()) {
@@ -61,14 +58,15 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
   }
 
   if (request.collapse_key().size() > kMaxCollapseKeyBytes) {
-    return Invalid("COLLAPSE_KEY_TOO_LONG", "collapse_key",
-                   absl::StrCat("The collapse key has ", request.collapse_key().size(),
-                                " bytes; at most ", kMaxCollapseKeyBytes, " are allowed."));
+    return InvalidField("COLLAPSE_KEY_TOO_LONG", "collapse_key",
+                        absl::StrCat("The collapse key has ", request.collapse_key().size(),
+                                     " bytes; at most ", kMaxCollapseKeyBytes, " are allowed."));
   }
 
   // Those are the server's own.
   if (!request.collapse_key().empty() && request.collapse_key().front() == '\0') {
-    return Invalid("BAD_COLLAPSE_KEY", "collapse_key", "A collapse key does not begin with a NUL.");
+    return InvalidField("BAD_COLLAPSE_KEY", "collapse_key",
+                        "A collapse key does not begin with a NUL.");
   }
 
   switch (request.priority()) {
@@ -80,18 +78,19 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
       valid.priority = request.priority();
       break;
     default:
-      return Invalid("BAD_PRIORITY", "priority",
-                     absl::StrCat("There is no priority ", static_cast<int>(request.priority()),
-                                  "; use PRIORITY_HIGH, PRIORITY_NORMAL or PRIORITY_LOW."));
+      return InvalidField(
+          "BAD_PRIORITY", "priority",
+          absl::StrCat("There is no priority ", static_cast<int>(request.priority()),
+                       "; use PRIORITY_HIGH, PRIORITY_NORMAL or PRIORITY_LOW."));
   }
 
   absl::Duration ttl = kMaxTtl;
   if (request.has_ttl()) {
     const std::optional<absl::Duration> parsed = ParseTtl(request.ttl());
     if (!parsed.has_value()) {
-      return Invalid("TTL_OUT_OF_RANGE", "ttl",
-                     absl::StrCat("The ttl is not a duration from 0 s (now or never) to ",
-                                  absl::ToInt64Seconds(kMaxTtl), " s (28 days)."));
+      return InvalidField("TTL_OUT_OF_RANGE", "ttl",
+                          absl::StrCat("The ttl is not a duration from 0 s (now or never) to ",
+                                       absl::ToInt64Seconds(kMaxTtl), " s (28 days)."));
     }
     ttl = *parsed;
   }
@@ -101,14 +100,15 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
   if (request.has_deliver_at()) {
     const std::optional<absl::Time> deliver_at = ParseTimestamp(request.deliver_at());
     if (!deliver_at.has_value() || *deliver_at > now + kMaxDeliverAtAhead) {
-      return Invalid("DELIVER_AT_OUT_OF_RANGE", "deliver_at",
-                     absl::StrCat("deliver_at is not a time up to 30 days after now (",
-                                  absl::FormatTime(now, absl::UTCTimeZone()), ")."));
+      return InvalidField("DELIVER_AT_OUT_OF_RANGE", "deliver_at",
+                          absl::StrCat("deliver_at is not a time up to 30 days after now (",
+                                       absl::FormatTime(now, absl::UTCTimeZone()), ")."));
     }
     if (valid.now_or_never) {
-      return Invalid("DELIVER_AT_OUT_OF_RANGE", "deliver_at",
-                     "ttl zero means now or never, so there is no later time to deliver at. Set a "
-                     "ttl, or leave out deliver_at.");
+      return InvalidField(
+          "DELIVER_AT_OUT_OF_RANGE", "deliver_at",
+          "ttl zero means now or never, so there is no later time to deliver at. Set a "
+          "ttl, or leave out deliver_at.");
     }
     const int64_t deliver_at_ms = absl::ToUnixMillis(*deliver_at);
     // As it was asked for even if it has passed: a retry through a gateway with another clock is to
@@ -122,19 +122,21 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
 
 absl::StatusOr<TokenContents> OpenToken(absl::string_view token, const TokenSealer& sealer) {
   // The token itself stays out of the message: errors end up in logs, and tokens must not.
-  if (token.empty()) return Invalid("BAD_DEVICE_TOKEN", "token", "The device token is missing.");
+  if (token.empty())
+    return InvalidField("BAD_DEVICE_TOKEN", "token", "The device token is missing.");
   if (token.size() > kMaxTokenChars) {
-    return Invalid("BAD_DEVICE_TOKEN", "token",
-                   absl::StrCat("The device token has ", token.size(), " characters; at most ",
-                                kMaxTokenChars, " are possible."));
+    return InvalidField("BAD_DEVICE_TOKEN", "token",
+                        absl::StrCat("The device token has ", token.size(), " characters; at most ",
+                                     kMaxTokenChars, " are possible."));
   }
   if (token.find_first_not_of("0123456789abcdef") != absl::string_view::npos) {
-    return Invalid("BAD_DEVICE_TOKEN", "token",
-                   "The device token is not lower-case hex: pass it on exactly as the app got it.");
+    return InvalidField(
+        "BAD_DEVICE_TOKEN", "token",
+        "The device token is not lower-case hex: pass it on exactly as the app got it.");
   }
   const std::optional<TokenContents> contents = sealer.Open(token);
   if (!contents.has_value()) {
-    return Invalid(
+    return InvalidField(
         "BAD_DEVICE_TOKEN", "token",
         "This server never issued the device token: it belongs to another server, or was "
         "changed on the way.");
@@ -145,9 +147,9 @@ absl::StatusOr<TokenContents> OpenToken(absl::string_view token, const TokenSeal
 absl::StatusOr<MessageId> ValidateMessageId(absl::string_view text) {
   const std::optional<MessageId> id = ParseUuid(text);
   if (!id.has_value() || id->is_zero()) {
-    return Invalid("BAD_MESSAGE_ID", "message_id",
-                   "The message id is not a UUID of 36 characters, such as "
-                   "123e4567-e89b-42d3-a456-426614174000.");
+    return InvalidField("BAD_MESSAGE_ID", "message_id",
+                        "The message id is not a UUID of 36 characters, such as "
+                        "123e4567-e89b-42d3-a456-426614174000.");
   }
   return *id;
 }

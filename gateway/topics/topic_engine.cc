@@ -28,10 +28,6 @@ constexpr int32_t kMaxPageSize = 1000;
 
 constexpr absl::string_view kCalls = "your team's calls that wait for the registry";
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 google::protobuf::Timestamp FromMillis(int64_t ms) {
   google::protobuf::Timestamp time;
   time.set_seconds(ms / 1000);
@@ -82,7 +78,7 @@ absl::StatusOr<Condition> TargetOf(const push::v1::PublishRequest& request) {
     case push::v1::PublishRequest::TARGET_NOT_SET:
       break;
   }
-  return Invalid("BAD_TOPIC", "topic", "The message has neither a topic nor a condition.");
+  return InvalidField("BAD_TOPIC", "topic", "The message has neither a topic nor a condition.");
 }
 
 absl::Status InMessage(const absl::Status& status) {
@@ -186,13 +182,13 @@ void TopicEngine::ChangeAll(absl::string_view team_id, Request request, bool sub
     return std::move(done)(std::move(status));
   }
   if (request.tokens().empty()) {
-    return std::move(done)(Invalid("BATCH_EMPTY", "tokens", "The request has no tokens."));
+    return std::move(done)(InvalidField("BATCH_EMPTY", "tokens", "The request has no tokens."));
   }
   if (static_cast<size_t>(request.tokens_size()) > kMaxBatchMessages) {
     return std::move(done)(
-        Invalid("BATCH_TOO_LARGE", "tokens",
-                absl::StrCat("The request has ", request.tokens_size(), " tokens; at most ",
-                             kMaxBatchMessages, " are allowed. Nothing was done.")));
+        InvalidField("BATCH_TOO_LARGE", "tokens",
+                     absl::StrCat("The request has ", request.tokens_size(), " tokens; at most ",
+                                  kMaxBatchMessages, " are allowed. Nothing was done.")));
   }
   auto changes = std::make_shared<Changes<Request, Response>>();
   if (request.tokens_size() > kTokensAtATime) {
@@ -280,12 +276,12 @@ void TopicEngine::ListSubscriptions(absl::string_view team_id,
 void TopicEngine::ListTopics(absl::string_view team_id, const push::v1::ListTopicsRequest& request,
                              Done<push::v1::ListTopicsResponse> done) {
   if (request.page_size() < 0) {
-    return std::move(done)(
-        Invalid("BAD_PAGE_SIZE", "page_size", "The page size is negative; 0 means the default."));
+    return std::move(done)(InvalidField("BAD_PAGE_SIZE", "page_size",
+                                        "The page size is negative; 0 means the default."));
   }
   if (!request.page_token().empty() && !CheckTopicName(request.page_token()).ok()) {
-    return std::move(done)(Invalid("BAD_PAGE_TOKEN", "page_token",
-                                   "The page token is not one of an earlier response."));
+    return std::move(done)(InvalidField("BAD_PAGE_TOKEN", "page_token",
+                                        "The page token is not one of an earlier response."));
   }
   auto rendered = Rendered(std::move(done), RenderTopics);
   auto placed = WithPlace(team_id, &rendered);
@@ -327,9 +323,10 @@ void TopicEngine::Publish(absl::string_view team_id, push::v1::PublishRequest re
   if (!target.ok()) return std::move(done)(target.status());
   push::v1::SendRequest& message = *request.mutable_message();
   if (!message.token().empty()) {
-    return std::move(done)(Invalid("BAD_DEVICE_TOKEN", "message.token",
-                                   "A topic message goes to all who are subscribed: leave out the "
-                                   "token, or Send to it."));
+    return std::move(done)(
+        InvalidField("BAD_DEVICE_TOKEN", "message.token",
+                     "A topic message goes to all who are subscribed: leave out the "
+                     "token, or Send to it."));
   }
   const absl::StatusOr<ValidatedSend> valid = ValidateSend(message, options_.clock->WallNow());
   if (!valid.ok()) return std::move(done)(InMessage(valid.status()));

@@ -16,7 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/init_data_dir.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {
@@ -28,14 +28,14 @@ using ::testing::UnorderedElementsAre;
 class BackupMakerTest : public testing::Test {
  protected:
   BackupMakerTest() {
-    EXPECT_TRUE(InitDataDir(DataDir(server_.path()), {"localhost"}, absl::UnixEpoch()).ok());
-    MakeMaker(backup_dir_.path());
+    EXPECT_TRUE(InitDataDir(DataDir(server_.path("store")), {"localhost"}, absl::UnixEpoch()).ok());
+    MakeMaker(backup_dir_.path("store"));
   }
 
   void MakeMaker(const std::string& backup_dir) {
     maker_.emplace(BackupMaker::Options{
         .backup_dir = backup_dir,
-        .data_dir = DataDir(server_.path()),
+        .data_dir = DataDir(server_.path("store")),
         .checkpoint = [this](const std::string& directory) { return checkpoint_(directory); }});
   }
 
@@ -55,15 +55,15 @@ class BackupMakerTest : public testing::Test {
   // What lies in the place for backups, hidden files too.
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
-    if (!fs::exists(backup_dir_.path())) return names;
-    for (const auto& entry : fs::directory_iterator(backup_dir_.path())) {
+    if (!fs::exists(backup_dir_.path("store"))) return names;
+    for (const auto& entry : fs::directory_iterator(backup_dir_.path("store"))) {
       names.push_back(entry.path().filename());
     }
     return names;
   }
 
-  const TemporaryDirectory server_;
-  const TemporaryDirectory backup_dir_;
+  const TempDir server_;
+  const TempDir backup_dir_;
   std::function<absl::Status(const std::string&)> checkpoint_ = [](const std::string& directory) {
     fs::create_directory(directory);
     std::ofstream(directory + "/000007.sst") << "records";
@@ -75,13 +75,13 @@ class BackupMakerTest : public testing::Test {
 TEST_F(BackupMakerTest, ABackupHasTheStoreAndEveryKeyAsADataDirectoryHasThem) {
   const auto made = Make("monday");
   ASSERT_TRUE(made.ok()) << made.status();
-  EXPECT_EQ(made->directory(), fs::path(backup_dir_.path() + "/monday").lexically_normal());
+  EXPECT_EQ(made->directory(), fs::path(backup_dir_.path("store") + "/monday").lexically_normal());
   const DataDir backup(made->directory());
   EXPECT_TRUE(CheckInitialised(backup).ok()) << CheckInitialised(backup);
   EXPECT_TRUE(HasContents(backup.registry() + "/000007.sst"));
   uint64_t bytes = 7;
   for (const std::string& file : DataDir::KeyFiles()) {
-    const std::string original = absl::StrCat(server_.path(), "/", file);
+    const std::string original = absl::StrCat(server_.path("store"), "/", file);
     const std::string copy = absl::StrCat(made->directory(), "/", file);
     EXPECT_EQ(ReadWholeFile(copy).value(), ReadWholeFile(original).value()) << file;
     bytes += fs::file_size(copy);
@@ -96,13 +96,13 @@ TEST_F(BackupMakerTest, ABackupHasTheStoreAndEveryKeyAsADataDirectoryHasThem) {
 TEST_F(BackupMakerTest, OnlyRightBelowTheDirectoryForBackups) {
   for (const std::string directory :
        {"", ".", "..", "../monday", "a/b", ".hidden", "/etc/monday", "/", "a b", "-\n",
-        std::string(65, 'a').c_str(), (backup_dir_.path() + "/a/b").c_str(),
-        (backup_dir_.path() + "/../monday").c_str(), backup_dir_.path().c_str()}) {
+        std::string(65, 'a').c_str(), (backup_dir_.path("store") + "/a/b").c_str(),
+        (backup_dir_.path("store") + "/../monday").c_str(), backup_dir_.path("store").c_str()}) {
     const auto made = Make(directory);
     EXPECT_EQ(ErrorReason(made.status()), "BAD_BACKUP_DIRECTORY") << directory << made.status();
   }
   EXPECT_THAT(Names(), UnorderedElementsAre());
-  EXPECT_TRUE(Make(backup_dir_.path() + "/monday").ok()) << "the whole path is as good";
+  EXPECT_TRUE(Make(backup_dir_.path("store") + "/monday").ok()) << "the whole path is as good";
   EXPECT_THAT(Names(), UnorderedElementsAre("monday"));
 }
 
@@ -121,10 +121,10 @@ TEST_F(BackupMakerTest, AServerThatWasGivenNoPlaceMakesNone) {
 }
 
 TEST_F(BackupMakerTest, APlaceWhereNoneCanBeMadeIsToldBeforehand) {
-  const std::string store = DataDir(server_.path()).registry();
-  const std::string good = backup_dir_.path();
+  const std::string store = DataDir(server_.path("store")).registry();
+  const std::string good = backup_dir_.path("store");
   fs::create_directories(good);
-  for (const std::string& dir : {good, good + "/new", server_.path() + "/backups"}) {
+  for (const std::string& dir : {good, good + "/new", server_.path("store") + "/backups"}) {
     EXPECT_TRUE(CheckBackupDir(dir, store).ok()) << CheckBackupDir(dir, store);
   }
   std::ofstream(good + "/file") << "x";
@@ -148,7 +148,7 @@ TEST_F(BackupMakerTest, WhatFailsLeavesNothingAndTheNextOneGoes) {
   EXPECT_THAT(Names(), UnorderedElementsAre());
 
   checkpoint_ = works;
-  const std::string keys = DataDir(server_.path()).token_keys();
+  const std::string keys = DataDir(server_.path("store")).token_keys();
   fs::rename(keys, keys + ".lost");
   EXPECT_EQ(ErrorReason(Make("monday").status()), "BACKUP_FAILED") << "its tokens would be dead";
   EXPECT_THAT(Names(), UnorderedElementsAre());
@@ -157,8 +157,8 @@ TEST_F(BackupMakerTest, WhatFailsLeavesNothingAndTheNextOneGoes) {
 }
 
 TEST_F(BackupMakerTest, WhatACrashLeftGoesWithTheNextBackup) {
-  fs::create_directories(backup_dir_.path() + "/.sunday.unfinished/registry");
-  fs::create_directories(backup_dir_.path() + "/saturday/registry");
+  fs::create_directories(backup_dir_.path("store") + "/.sunday.unfinished/registry");
+  fs::create_directories(backup_dir_.path("store") + "/saturday/registry");
   ASSERT_TRUE(Make("monday").ok());
   EXPECT_THAT(Names(), UnorderedElementsAre("saturday", "monday"));
 }

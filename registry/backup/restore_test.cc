@@ -15,7 +15,7 @@
 #include "ops/data_dir.h"
 #include "ops/init_data_dir.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {
@@ -59,10 +59,10 @@ class RestoreTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  const TemporaryDirectory backup_place_;
-  const TemporaryDirectory server_place_;
-  const DataDir backup_{backup_place_.path()};
-  const DataDir server_{server_place_.path()};
+  const TempDir backup_place_;
+  const TempDir server_place_;
+  const DataDir backup_{backup_place_.path("store")};
+  const DataDir server_{server_place_.path("store")};
 };
 
 TEST_F(RestoreTest, OnAMachineThatHasNothing) {

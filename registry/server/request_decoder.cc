@@ -43,10 +43,6 @@ bool IsAliasId(absl::string_view id) {
   return IsValidAlias(id.substr(slash + 1));
 }
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view what) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, what), field);
-}
-
 // The form only: the gateway has checked a signature against it.
 bool IsVapidKeyOrNone(absl::string_view key) {
   return key.empty() || (key.size() == kVapidKeyBytes && key[0] == '\x04');
@@ -184,33 +180,35 @@ absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request)
 
 absl::Status CheckAppId(absl::string_view app_id) {
   if (IsValidAppId(app_id)) return absl::OkStatus();
-  return Invalid("BAD_APP_ID", "app_id",
-                 "an app id is a reverse domain name such as com.example.mail: 3 to 128 characters "
-                 "of [a-zA-Z0-9._-] with a dot and no empty label");
+  return InvalidField(
+      "BAD_APP_ID", "app_id",
+      "an app id is a reverse domain name such as com.example.mail: 3 to 128 characters "
+      "of [a-zA-Z0-9._-] with a dot and no empty label");
 }
 
 absl::Status CheckAppOwner(absl::string_view owner) {
   if (owner.size() <= kMaxOwnerBytes) return absl::OkStatus();
-  return Invalid("BAD_APP_ID", "owner",
-                 absl::StrCat("the owner of an app has at most ", kMaxOwnerBytes, " bytes"));
+  return InvalidField("BAD_APP_ID", "owner",
+                      absl::StrCat("the owner of an app has at most ", kMaxOwnerBytes, " bytes"));
 }
 
 absl::Status CheckInstance(absl::string_view instance) {
   if (!instance.empty() && instance.size() <= kMaxInstanceBytes) return absl::OkStatus();
-  return Invalid("BAD_SUBSCRIPTION", "instance",
-                 absl::StrCat("a subscription's name has 1 to ", kMaxInstanceBytes, " bytes"));
+  return InvalidField("BAD_SUBSCRIPTION", "instance",
+                      absl::StrCat("a subscription's name has 1 to ", kMaxInstanceBytes, " bytes"));
 }
 
 absl::Status CheckSubscription(const Subscription& subscription) {
   BELLWIRE_RETURN_IF_ERROR(CheckInstance(subscription.instance()));
   if (subscription.owner().size() > kMaxOwnerBytes) {
-    return Invalid("BAD_SUBSCRIPTION", "subscription.owner",
-                   absl::StrCat("a subscription's owner has at most ", kMaxOwnerBytes, " bytes"));
+    return InvalidField(
+        "BAD_SUBSCRIPTION", "subscription.owner",
+        absl::StrCat("a subscription's owner has at most ", kMaxOwnerBytes, " bytes"));
   }
   // A key off the curve would make an endpoint that nobody can ever send to.
   if (!subscription.vapid_key().empty() && !IsP256Point(subscription.vapid_key())) {
-    return Invalid("BAD_SUBSCRIPTION", "subscription.vapid_key",
-                   "a VAPID key is an uncompressed P-256 point: 65 bytes, the first one 4");
+    return InvalidField("BAD_SUBSCRIPTION", "subscription.vapid_key",
+                        "a VAPID key is an uncompressed P-256 point: 65 bytes, the first one 4");
   }
   return absl::OkStatus();
 }
@@ -226,8 +224,8 @@ absl::Status CheckKeyId(absl::string_view key_id) {
 absl::Status CheckTeam(const admin::v1::Team& team) {
   if (!IsShortId(team.team_id())) return BadFieldError("team_id", "no team id");
   if (team.name().empty() || team.name().size() > kMaxTeamNameBytes) {
-    return Invalid("BAD_NAME", "name",
-                   absl::StrCat("a team's name has 1 to ", kMaxTeamNameBytes, " bytes"));
+    return InvalidField("BAD_NAME", "name",
+                        absl::StrCat("a team's name has 1 to ", kMaxTeamNameBytes, " bytes"));
   }
   return absl::OkStatus();
 }
@@ -236,7 +234,7 @@ absl::Status CheckApp(const admin::v1::App& app) {
   BELLWIRE_RETURN_IF_ERROR(CheckTeamId(app.team_id()));
   BELLWIRE_RETURN_IF_ERROR(CheckAppId(app.app_id()));
   if (!admin::v1::OverflowPolicy_IsValid(app.overflow_policy())) {
-    return Invalid("BAD_OVERFLOW_POLICY", "overflow_policy", "unknown");
+    return InvalidField("BAD_OVERFLOW_POLICY", "overflow_policy", "unknown");
   }
   return absl::OkStatus();
 }
@@ -244,7 +242,7 @@ absl::Status CheckApp(const admin::v1::App& app) {
 absl::Status CheckKey(const admin::v1::Key& key) {
   BELLWIRE_RETURN_IF_ERROR(CheckTeamId(key.team_id()));
   if (key.kind() == admin::v1::Key::ALIAS) {
-    if (!IsAliasId(key.key_id())) return Invalid("BAD_ALIAS", "key_id", "no TEAM_ID/NAME");
+    if (!IsAliasId(key.key_id())) return InvalidField("BAD_ALIAS", "key_id", "no TEAM_ID/NAME");
     // Else a team could take the name of another one's alias.
     if (key.key_id().substr(0, key.key_id().find('/')) != key.team_id()) {
       return BadFieldError("key_id", "not of this team");
@@ -263,7 +261,7 @@ absl::Status CheckKey(const admin::v1::Key& key) {
     return BadFieldError("kind", "unknown");
   }
   if (key.public_key_pem().empty() || key.public_key_pem().size() > kMaxPublicKeyPemBytes) {
-    return Invalid("BAD_PUBLIC_KEY", "public_key_pem", "empty or too long");
+    return InvalidField("BAD_PUBLIC_KEY", "public_key_pem", "empty or too long");
   }
   return absl::OkStatus();
 }

@@ -20,7 +20,7 @@
 #include "gtest/gtest.h"
 #include "registry/testing/fake_connectors.h"
 #include "registry/testing/fault_file_system.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "rocksdb/env.h"
 
 namespace bellwire::registry {
@@ -38,7 +38,7 @@ class RegistryServerTest : public testing::Test {
   void Start() {
     server_.reset();
     RegistryServer::Options options;
-    options.data_dir = directory_.path();
+    options.data_dir = directory_.path("store");
     options.sealer = sealer_.get();
     options.clock = RealClock();
     options.env = env_.get();
@@ -121,7 +121,7 @@ class RegistryServerTest : public testing::Test {
     return request;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   const std::shared_ptr<FaultFileSystem> disk_ = std::make_shared<FaultFileSystem>();
   const std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(disk_);
   std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
@@ -222,7 +222,7 @@ TEST_F(RegistryServerTest, TheTagTellsOtherRegistrationsAndAnotherKeyApart) {
   EXPECT_EQ(MustBind(token, 2).registrations_tag(), removed);
   EXPECT_NE(removed, 0u);
 
-  const std::string keys = directory_.path() + ".keys";
+  const std::string keys = directory_.path("store") + ".keys";
   ASSERT_TRUE(TokenSealer::CreateKeyFile(keys).ok());
   server_.reset();
   sealer_ = *TokenSealer::FromFile(keys);
@@ -325,7 +325,7 @@ TEST_F(RegistryServerTest, ABadRequestIsRefusedAtOnce) {
 
 TEST_F(RegistryServerTest, ASecondServerOnTheDirectoryIsRefused) {
   RegistryServer::Options options;
-  options.data_dir = directory_.path();
+  options.data_dir = directory_.path("store");
   options.sealer = sealer_.get();
   options.clock = RealClock();
   EXPECT_EQ(ErrorReason(RegistryServer::Start(std::move(options)).status()), "STORE_LOCKED");

@@ -23,7 +23,7 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/shared_engine.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "rpc/priority.h"
 
 namespace bellwire::registry {
@@ -50,7 +50,7 @@ class Run {
   Run(uint32_t seed, bool on_disk) : random_(seed) {
     // On disk, or in a memory that outlives the store: either way Restart finds what was committed.
     if (on_disk) {
-      directory_ = std::make_unique<TemporaryDirectory>();
+      directory_ = std::make_unique<TempDir>();
     } else {
       memory_ = std::make_unique<MemoryEngine>();
     }
@@ -135,7 +135,7 @@ class Run {
     if (memory_ != nullptr) {
       engine = std::make_unique<SharedEngine>(memory_.get());
     } else {
-      auto opened = RocksDbEngine::Open({.directory = directory_->path(), .clock = &clock_});
+      auto opened = RocksDbEngine::Open({.directory = directory_->path("store"), .clock = &clock_});
       ASSERT_TRUE(opened.ok()) << opened.status();
       engine = *std::move(opened);
     }
@@ -382,7 +382,7 @@ class Run {
 
   std::mt19937 random_;
   SimulatedClock clock_;
-  std::unique_ptr<TemporaryDirectory> directory_;
+  std::unique_ptr<TempDir> directory_;
   std::unique_ptr<MemoryEngine> memory_;
   std::unique_ptr<KvStore> store_;
   uint64_t last_id_ = 0;

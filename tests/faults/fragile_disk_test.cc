@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/process.h"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/rocksdb_log.h"
 #include "rocksdb/db.h"

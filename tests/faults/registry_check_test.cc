@@ -21,6 +21,7 @@
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/check/store_check.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"

@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/clock.h"
 #include "common/ids.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/token_sealer.h"
 #include "gtest/gtest.h"
 #include "registry/server/server.h"

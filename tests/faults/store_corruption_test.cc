@@ -25,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "rocksdb/env.h"

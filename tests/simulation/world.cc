@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "common/ids.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/token_sealer.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"
@@ -40,21 +41,6 @@ constexpr absl::Duration kQuiet = absl::Hours(4);
 constexpr absl::Duration kLast = absl::Hours(1);
 constexpr absl::Duration kLookInterval = absl::Minutes(10);
 constexpr size_t kTraceLines = 120;
-
-// Removed with everything in it.
-class TemporaryDirectory {
- public:
-  explicit TemporaryDirectory(const std::string& parent) {
-    std::string path = parent + "/bellwire-simulation-XXXXXX";
-    if (mkdtemp(path.data()) == nullptr) std::abort();
-    path_ = path;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class World {
  public:
@@ -274,7 +260,7 @@ class World {
   }
 
   const WorldOptions options_;
-  const TemporaryDirectory directory_;
+  const TempDir directory_;
   SimulatedClock clock_;
   net::SimulatedLoop loop_;
   Trace trace_;

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "bellwire/push/v1/push.grpc.pb.h"
+#include "common/testing/temp_dir.h"
 #include "tests/support/process.h"
 
 namespace bellwire::tests {

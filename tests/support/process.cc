@@ -197,20 +197,6 @@ void Process::Thaw() { kill(pid_, SIGCONT); }
 
 std::string Process::Log() const { return ReadFile(log_path_); }
 
-TempDir::TempDir() {
-  std::string pattern = "/tmp/bellwire-test-XXXXXX";
-  root_ = mkdtemp(pattern.data());
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(root_, ignored);
-}
-
-std::string TempDir::path(const std::string& name) const {
-  return name.empty() ? root_ : absl::StrCat(root_, "/", name);
-}
-
 std::vector<std::string> TcpConnections(pid_t pid) {
   std::set<std::string> connections;
   for (const Socket& socket : SocketsOf(pid, {"net/tcp", "net/tcp6"})) {

@@ -61,18 +61,6 @@ class Process {
   int exit_code_ = -1;
 };
 
-// A directory of the test's own, with a short path (a Unix socket's is limited to 107 bytes),
-// removed when destroyed.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  std::string path(const std::string& name = "") const;
-
- private:
-  std::string root_;
-};
-
 // Established TCP connections owned by a process (/proc/PID/fd and /proc/PID/net/tcp, tcp6), each
 // as text that tells them apart.
 std::vector<std::string> TcpConnections(pid_t pid);

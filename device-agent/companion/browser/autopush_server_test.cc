@@ -22,7 +22,7 @@
 #include "boost/beast/core/flat_buffer.hpp"
 #include "boost/beast/websocket/stream.hpp"
 #include "device-agent/companion/testing/fake_hub.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -90,7 +90,7 @@ class Browser {
 
 class AutopushServerTest : public testing::Test {
  protected:
-  AutopushServerTest() : door_(LoadOrCreateBrowserDoor(dir_.PathOf("browsers.json")).value()) {
+  AutopushServerTest() : door_(LoadOrCreateBrowserDoor(dir_.path("browsers.json")).value()) {
     hub_.on_waiting = [this] { asio::post(io_, [this] { hub_.Run(); }); };
     server_ = std::make_unique<AutopushServer>(&io_, door_, getuid(), &hub_, RealClock());
     thread_ = std::thread([this] { io_.run(); });
@@ -115,7 +115,7 @@ class AutopushServerTest : public testing::Test {
     done.get_future().wait();
   }
 
-  agent::TempDir dir_;
+  TempDir dir_;
   const BrowserDoor door_;
   asio::io_context io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -241,8 +241,8 @@ TEST_F(AutopushServerTest, EndsWithItsConnections) {
 }
 
 TEST(AutopushServer, WaitsForItsPort) {
-  agent::TempDir dir;
-  const BrowserDoor door = LoadOrCreateBrowserDoor(dir.PathOf("browsers.json")).value();
+  TempDir dir;
+  const BrowserDoor door = LoadOrCreateBrowserDoor(dir.path("browsers.json")).value();
   asio::io_context io;
   tcp::acceptor other(io, tcp::endpoint(asio::ip::address_v4::loopback(), door.port));
   FakeHub hub;

@@ -6,15 +6,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::companion {
 namespace {
 
 TEST(BrowserDoor, StaysTheSameAndIsPrivate) {
-  agent::TempDir dir;
-  const std::string path = dir.PathOf("browsers.json");
+  TempDir dir;
+  const std::string path = dir.path("browsers.json");
   const auto first = LoadOrCreateBrowserDoor(path);
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->secret.size(), 32u);
@@ -27,25 +27,25 @@ TEST(BrowserDoor, StaysTheSameAndIsPrivate) {
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->url(), first->url());
 
-  const auto other = LoadOrCreateBrowserDoor(dir.PathOf("others.json"));
+  const auto other = LoadOrCreateBrowserDoor(dir.path("others.json"));
   ASSERT_TRUE(other.ok());
   EXPECT_NE(other->secret, first->secret);
 }
 
 TEST(BrowserDoor, RefusesAFileThatOthersMayRead) {
-  agent::TempDir dir;
-  const std::string path = dir.PathOf("browsers.json");
+  TempDir dir;
+  const std::string path = dir.path("browsers.json");
   ASSERT_TRUE(LoadOrCreateBrowserDoor(path).ok());
   ASSERT_EQ(chmod(path.c_str(), 0644), 0);
   EXPECT_EQ(ErrorReason(LoadOrCreateBrowserDoor(path).status()), "FILE_NOT_PRIVATE");
 }
 
 TEST(BrowserDoor, RefusesNonsense) {
-  agent::TempDir dir;
+  TempDir dir;
   for (const char* text :
        {"", "{}", "[1]", R"({"port":70000,"secret":"00112233445566778899aabbccddeeff"})",
         R"({"port":80,"secret":"short"})", R"({"port":"80","secret":7})"}) {
-    const std::string path = dir.PathOf("browsers.json");
+    const std::string path = dir.path("browsers.json");
     std::ofstream(path) << text;
     ASSERT_EQ(chmod(path.c_str(), 0600), 0);
     EXPECT_EQ(ErrorReason(LoadOrCreateBrowserDoor(path).status()), "BAD_BROWSER_DOOR") << text;

@@ -12,7 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
-#include "device-agent/testing/temp_dir.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::companion {
@@ -61,19 +61,19 @@ TEST(FirefoxProfile, ProfilesIni) {
 
 class FirefoxProfileFiles : public testing::Test {
  protected:
-  FirefoxProfileFiles() : profile_(dir_.PathOf("profile")) {
+  FirefoxProfileFiles() : profile_(dir_.path("profile")) {
     std::filesystem::create_directory(profile_);
   }
 
-  agent::TempDir dir_;
+  TempDir dir_;
   const std::string profile_;
 };
 
 TEST_F(FirefoxProfileFiles, AreFound) {
-  const std::string folder = dir_.PathOf(".config/mozilla/firefox");
+  const std::string folder = dir_.path(".config/mozilla/firefox");
   std::filesystem::create_directories(folder + "/x.default");
   Write(folder + "/profiles.ini", "[Profile0]\nPath=x.default\n[Profile1]\nPath=gone\n");
-  EXPECT_EQ(FindFirefoxProfiles(dir_.PathOf(""), dir_.PathOf(".config")),
+  EXPECT_EQ(FindFirefoxProfiles(dir_.path(""), dir_.path(".config")),
             std::vector<std::string>{folder + "/x.default"});
 }
 
@@ -123,7 +123,7 @@ TEST_F(FirefoxProfileFiles, OffWaitsForFirefoxToClose) {
 }
 
 TEST_F(FirefoxProfileFiles, ALinkStaysALink) {
-  const std::string real = dir_.PathOf("dotfiles.js");
+  const std::string real = dir_.path("dotfiles.js");
   Write(real, "// mine\n");
   std::filesystem::create_symlink(real, profile_ + "/user.js");
   ASSERT_TRUE(TurnFirefoxOn(profile_, kUrl).ok());
@@ -132,7 +132,7 @@ TEST_F(FirefoxProfileFiles, ALinkStaysALink) {
 }
 
 TEST_F(FirefoxProfileFiles, AProfileMustBeThere) {
-  EXPECT_TRUE(absl::IsNotFound(TurnFirefoxOn(dir_.PathOf("none"), kUrl).status()));
+  EXPECT_TRUE(absl::IsNotFound(TurnFirefoxOn(dir_.path("none"), kUrl).status()));
 }
 
 }  // namespace

@@ -26,10 +26,6 @@ namespace {
 using google::protobuf::util::TimeUtil;
 using nlohmann::json;
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 // Takes a text out of an object; "": there is none.
 std::string TakeText(json* object, const char* name) {
   const auto it = object->find(name);
@@ -49,10 +45,10 @@ absl::Status CheckData(const json& data, absl::string_view path) {
   for (auto it = data.begin(); it != data.end(); ++it) {
     if (!IsReserved(it.key())) continue;
     const std::string key = absl::CHexEscape(absl::string_view(it.key()).substr(0, 64));
-    return Invalid("RESERVED_DATA_KEY", path,
-                   absl::StrCat("Invalid data payload key: ", key,
-                                ". Reserved are from, gcm, message_type and what begins with "
-                                "google or gcm."));
+    return InvalidField("RESERVED_DATA_KEY", path,
+                        absl::StrCat("Invalid data payload key: ", key,
+                                     ". Reserved are from, gcm, message_type and what begins with "
+                                     "google or gcm."));
   }
   return absl::OkStatus();
 }
@@ -129,12 +125,12 @@ absl::Status TakeTarget(json* message, FcmMessage* into) {
   const auto given = std::count_if(targets.begin(), targets.end(),
                                    [](const std::string* target) { return !target->empty(); });
   if (given != 1) {
-    return Invalid("BAD_TARGET", "message.token",
-                   given == 0
-                       ? "Recipient of the message is not set: give one of token, topic and "
-                         "condition."
-                       : "Recipient of the message is set more than once: give one of token, "
-                         "topic and condition.");
+    return InvalidField("BAD_TARGET", "message.token",
+                        given == 0
+                            ? "Recipient of the message is not set: give one of token, topic and "
+                              "condition."
+                            : "Recipient of the message is set more than once: give one of token, "
+                              "topic and condition.");
   }
   // Not asked for, but seen.
   into->topic = std::string(absl::StripPrefix(into->topic, "/topics/"));
@@ -148,7 +144,7 @@ absl::StatusOr<FcmMessage> ReadFcmMessage(absl::string_view body, absl::Time now
   BELLWIRE_ASSIGN_OR_RETURN(json request, ReadSendMessageRequest(body));
   const auto found = request.find("message");
   if (found == request.end()) {
-    return Invalid("BAD_TARGET", "message", "The request has no message.");
+    return InvalidField("BAD_TARGET", "message", "The request has no message.");
   }
   json message = std::move(*found);
   FcmMessage read;
@@ -181,9 +177,10 @@ absl::StatusOr<FcmMessage> ReadFcmMessage(absl::string_view body, absl::Time now
 
   send.set_payload(message.dump(-1, ' ', false, json::error_handler_t::replace));
   if (send.payload().size() > kMaxPayloadBytes) {
-    return Invalid("PAYLOAD_TOO_LARGE", "message",
-                   absl::StrCat("Message is too big: the app would get ", send.payload().size(),
-                                " bytes of JSON; at most ", kMaxPayloadBytes, " are allowed."));
+    return InvalidField(
+        "PAYLOAD_TOO_LARGE", "message",
+        absl::StrCat("Message is too big: the app would get ", send.payload().size(),
+                     " bytes of JSON; at most ", kMaxPayloadBytes, " are allowed."));
   }
   return read;
 }

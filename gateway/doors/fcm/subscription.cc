@@ -23,10 +23,6 @@ using nlohmann::ordered_json;
 constexpr size_t kMaxPageSize = 2000;
 constexpr JsonBounds kBatchBounds = {.depth = 8, .values = kMaxBatchMessages + 64};
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 // In either spelling; null: it isn't said.
 const std::string* Find(const http::QueryParameters& query, absl::string_view snake,
                         absl::string_view camel) {
@@ -38,26 +34,27 @@ const std::string* Find(const http::QueryParameters& query, absl::string_view sn
 
 absl::StatusOr<TopicBatch> ReadTopicBatch(absl::string_view body) {
   BELLWIRE_ASSIGN_OR_RETURN(json value, ParseJsonValue(body, kBatchBounds));
-  if (!value.is_object()) return Invalid("BAD_VALUE", "", "The JSON is not an object.");
+  if (!value.is_object()) return InvalidField("BAD_VALUE", "", "The JSON is not an object.");
   const auto to = value.find("to");
   if (to == value.end() || !to->is_string()) {
-    return Invalid("BAD_VALUE", "to", "The JSON has no \"to\", such as \"/topics/news\".");
+    return InvalidField("BAD_VALUE", "to", "The JSON has no \"to\", such as \"/topics/news\".");
   }
   TopicBatch batch;
   const std::string name = to->get<std::string>();
   batch.topic = std::string(absl::StripPrefix(name, "/topics/"));
   const auto tokens = value.find("registration_tokens");
   if (tokens == value.end() || !tokens->is_array() || tokens->empty()) {
-    return Invalid("BAD_VALUE", "registration_tokens",
-                   "The JSON has no list \"registration_tokens\".");
+    return InvalidField("BAD_VALUE", "registration_tokens",
+                        "The JSON has no list \"registration_tokens\".");
   }
   if (tokens->size() > kMaxBatchMessages) {
-    return Invalid("BATCH_TOO_LARGE", "registration_tokens",
-                   absl::StrCat("There are more than ", kMaxBatchMessages, " tokens."));
+    return InvalidField("BATCH_TOO_LARGE", "registration_tokens",
+                        absl::StrCat("There are more than ", kMaxBatchMessages, " tokens."));
   }
   for (const json& token : *tokens) {
     if (!token.is_string()) {
-      return Invalid("BAD_VALUE", "registration_tokens", "A registration token is not a text.");
+      return InvalidField("BAD_VALUE", "registration_tokens",
+                          "A registration token is not a text.");
     }
     batch.tokens.push_back(token.get<std::string>());
   }
@@ -66,19 +63,20 @@ absl::StatusOr<TopicBatch> ReadTopicBatch(absl::string_view body) {
 
 absl::StatusOr<SubscriptionQuery> ReadSubscriptionQuery(absl::string_view path) {
   const std::optional<http::QueryParameters> query = http::ParseQuery(http::QueryOf(path));
-  if (!query.has_value()) return Invalid("BAD_VALUE", "", "The query has a % without two digits.");
+  if (!query.has_value())
+    return InvalidField("BAD_VALUE", "", "The query has a % without two digits.");
   SubscriptionQuery read;
   if (const std::string* name = Find(*query, "topic_name", "topicName")) read.topic_name = *name;
   if (const std::string* token = Find(*query, "page_token", "pageToken")) read.page_token = *token;
   if (const std::string* allow = Find(*query, "allow_missing", "allowMissing")) {
     if (!absl::SimpleAtob(*allow, &read.allow_missing)) {
-      return Invalid("BAD_VALUE", "allow_missing", "allow_missing is true or false.");
+      return InvalidField("BAD_VALUE", "allow_missing", "allow_missing is true or false.");
     }
   }
   if (const std::string* size = Find(*query, "page_size", "pageSize")) {
     int64_t number = 0;
     if (!absl::SimpleAtoi(*size, &number) || number < 0) {
-      return Invalid("BAD_VALUE", "page_size", "page_size is a number, at most 2,000.");
+      return InvalidField("BAD_VALUE", "page_size", "page_size is a number, at most 2,000.");
     }
     if (number > 0) read.page_size = std::min<size_t>(static_cast<size_t>(number), kMaxPageSize);
   }

@@ -32,10 +32,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxQuotedBytes = 64;
 
-absl::Status Invalid(absl::string_view reason, absl::string_view field, absl::string_view message) {
-  return WithField(MakeError(absl::StatusCode::kInvalidArgument, reason, message), field);
-}
-
 bool IsDuration(const FieldDescriptor& field) {
   return field.message_type() == Duration::descriptor();
 }
@@ -156,18 +152,18 @@ class Reader final : public nlohmann::json_sax<json> {
     if (field_ == nullptr) field_ = type->FindFieldByName(name);
     if (field_ == nullptr) {
       const absl::string_view quoted = absl::string_view(name).substr(0, kMaxQuotedBytes);
-      return Stop(Invalid("UNKNOWN_FIELD", quoted,
-                          absl::StrCat("There is no field \"", absl::CHexEscape(quoted), "\" in ",
-                                       type->name(), ".")));
+      return Stop(InvalidField("UNKNOWN_FIELD", quoted,
+                               absl::StrCat("There is no field \"", absl::CHexEscape(quoted),
+                                            "\" in ", type->name(), ".")));
     }
     const uint64_t bit = uint64_t{1} << field_->index();
     if ((open_.back().seen & bit) != 0) return Stop(DuplicateField(field_->json_name()));
     open_.back().seen |= bit;
     const auto* const choice = field_->real_containing_oneof();
     if (choice != nullptr && reflection().HasOneof(*message(), choice)) {
-      return Stop(Invalid("BAD_VALUE", field_->json_name(),
-                          absl::StrCat("There is a \"", choice->name(), "\" already; \"",
-                                       field_->json_name(), "\" would be another one.")));
+      return Stop(InvalidField("BAD_VALUE", field_->json_name(),
+                               absl::StrCat("There is a \"", choice->name(), "\" already; \"",
+                                            field_->json_name(), "\" would be another one.")));
     }
     return true;
   }
@@ -200,8 +196,8 @@ class Reader final : public nlohmann::json_sax<json> {
   }
   bool CountElement() {
     if (++elements_ <= max_elements_) return true;
-    return Stop(Invalid("BATCH_TOO_LARGE", field_->json_name(),
-                        absl::StrCat("The list has more than ", max_elements_, " elements.")));
+    return Stop(InvalidField("BATCH_TOO_LARGE", field_->json_name(),
+                             absl::StrCat("The list has more than ", max_elements_, " elements.")));
   }
   bool Done() {
     field_ = nullptr;
@@ -216,9 +212,9 @@ class Reader final : public nlohmann::json_sax<json> {
       return Stop(
           MakeError(absl::StatusCode::kInvalidArgument, "BAD_VALUE", "The JSON is not an object."));
     }
-    return Stop(Invalid("BAD_VALUE", field_->json_name(),
-                        absl::StrCat("The value of \"", field_->json_name(), "\" is not ",
-                                     WantedFor(*field_), ".")));
+    return Stop(InvalidField("BAD_VALUE", field_->json_name(),
+                             absl::StrCat("The value of \"", field_->json_name(), "\" is not ",
+                                          WantedFor(*field_), ".")));
   }
 
   const size_t max_elements_;

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {
@@ -21,12 +21,12 @@ constexpr uint64_t kBytes = 2 * GradualDeletion::kStepBytes + 1;
 class GradualDeletionTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::filesystem::create_directory(directory_.path());
+    std::filesystem::create_directory(directory_.path("store"));
     std::ofstream(path_) << std::string(kBytes, 'x');
   }
 
-  const TemporaryDirectory directory_;
-  const std::string path_ = absl::StrCat(directory_.path(), "/000010.sst");
+  const TempDir directory_;
+  const std::string path_ = absl::StrCat(directory_.path("store"), "/000010.sst");
   GradualDeletion files_{rocksdb::FileSystem::Default()};
 };
 
@@ -42,7 +42,7 @@ TEST_F(GradualDeletionTest, NothingIsLeftOfIt) {
 }
 
 TEST_F(GradualDeletionTest, UnderAnotherNameItStaysWhole) {
-  const std::string other = absl::StrCat(directory_.path(), "/backup.sst");
+  const std::string other = absl::StrCat(directory_.path("store"), "/backup.sst");
   std::filesystem::create_hard_link(path_, other);
   EXPECT_TRUE(files_.DeleteFile(path_, rocksdb::IOOptions(), nullptr).ok());
   EXPECT_FALSE(std::filesystem::exists(path_));
@@ -50,7 +50,7 @@ TEST_F(GradualDeletionTest, UnderAnotherNameItStaysWhole) {
 }
 
 TEST_F(GradualDeletionTest, WhatALinkPointsToStaysWhole) {
-  const std::string link = absl::StrCat(directory_.path(), "/link.sst");
+  const std::string link = absl::StrCat(directory_.path("store"), "/link.sst");
   std::filesystem::create_symlink(path_, link);
   EXPECT_TRUE(files_.DeleteFile(link, rocksdb::IOOptions(), nullptr).ok());
   EXPECT_FALSE(std::filesystem::is_symlink(link));
@@ -59,7 +59,7 @@ TEST_F(GradualDeletionTest, WhatALinkPointsToStaysWhole) {
 
 TEST_F(GradualDeletionTest, SaysThatThereIsNone) {
   EXPECT_TRUE(
-      files_.DeleteFile(absl::StrCat(directory_.path(), "/none"), rocksdb::IOOptions(), nullptr)
+      files_.DeleteFile(absl::StrCat(directory_.path("store"), "/none"), rocksdb::IOOptions(), nullptr)
           .IsPathNotFound());
 }
 

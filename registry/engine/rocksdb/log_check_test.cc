@@ -11,7 +11,7 @@
 #include "common/error.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/crc32c.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "rocksdb/env.h"
 
 namespace bellwire::registry {
@@ -55,9 +55,9 @@ TEST(LogCheckTest, ATornEndIsSound) {
 }
 
 TEST(LogCheckTest, ReadsWholeRecords) {
-  TemporaryDirectory directory;
-  std::filesystem::create_directory(directory.path());
-  const std::string path = directory.path() + "/000001.log";
+  TempDir directory;
+  std::filesystem::create_directory(directory.path("store"));
+  const std::string path = directory.path("store") + "/000001.log";
   // The last of the block begins a record that ends in the next one.
   const std::string block = FullBlock();
   const std::string begun =

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/testing/engine_contract.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {
@@ -22,7 +22,7 @@ class RocksDbEngineUnderTest final : public EngineUnderTest {
   KvEngine& engine() override { return *engine_; }
   void Restart() override {
     engine_.reset();
-    auto engine = RocksDbEngine::Open({.directory = directory_.path(),
+    auto engine = RocksDbEngine::Open({.directory = directory_.path("store"),
                                        .clock = &clock_,
                                        .max_recent_writes_bytes = max_recent_writes_bytes_});
     ASSERT_TRUE(engine.ok()) << engine.status();
@@ -31,7 +31,7 @@ class RocksDbEngineUnderTest final : public EngineUnderTest {
 
  private:
   const uint64_t max_recent_writes_bytes_;
-  TemporaryDirectory directory_;
+  TempDir directory_;
   SimulatedClock clock_;
   std::unique_ptr<RocksDbEngine> engine_;
 };

@@ -25,7 +25,7 @@
 #include "common/simulated_clock.h"
 #include "gtest/gtest.h"
 #include "registry/testing/fault_file_system.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 
@@ -38,7 +38,7 @@ class RocksDbEngineTest : public testing::Test {
  protected:
   absl::Status Open() {
     engine_.reset();
-    auto engine = RocksDbEngine::Open({.directory = directory_.path(),
+    auto engine = RocksDbEngine::Open({.directory = directory_.path("store"),
                                        .clock = &clock_,
                                        .env = env_.get(),
                                        .max_recent_writes_bytes = max_recent_writes_bytes_});
@@ -62,7 +62,7 @@ class RocksDbEngineTest : public testing::Test {
   // Files whose names end so, oldest first.
   std::vector<fs::path> Files(const std::string& ending) {
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(directory_.path())) {
+    for (const auto& entry : fs::directory_iterator(directory_.path("store"))) {
       if (entry.path().extension() == ending) files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
@@ -74,14 +74,14 @@ class RocksDbEngineTest : public testing::Test {
     engine_.reset();
     rocksdb::DBOptions options;
     std::vector<std::string> names;
-    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path(), &names).ok());
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path("store"), &names).ok());
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (const std::string& name : names) {
       families.emplace_back(name, rocksdb::ColumnFamilyOptions());
     }
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path(), families, &handles, &db).ok());
+    ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path("store"), families, &handles, &db).ok());
     commits_ = nullptr;
     for (rocksdb::ColumnFamilyHandle* handle : handles) {
       if (handle->GetName() == "commits") commits_ = handle;
@@ -117,9 +117,9 @@ class RocksDbEngineTest : public testing::Test {
 
   // What a power cut leaves now: every commit is on disk.
   std::string Crashed() {
-    const std::string copy = absl::StrCat(crashed_.path(), "/", crashes_++);
-    fs::create_directory(crashed_.path());
-    fs::copy(directory_.path(), copy);
+    const std::string copy = absl::StrCat(crashed_.path("store"), "/", crashes_++);
+    fs::create_directory(crashed_.path("store"));
+    fs::copy(directory_.path("store"), copy);
     return copy;
   }
   absl::StatusOr<std::unique_ptr<RocksDbEngine>> OpenCopy(const std::string& copy,
@@ -136,8 +136,8 @@ class RocksDbEngineTest : public testing::Test {
     ASSERT_TRUE(stream.good());
   }
 
-  TemporaryDirectory directory_;
-  TemporaryDirectory crashed_;
+  TempDir directory_;
+  TempDir crashed_;
   int crashes_ = 0;
   // The family of the commit log, within WithDatabase.
   rocksdb::ColumnFamilyHandle* commits_ = nullptr;
@@ -167,16 +167,16 @@ TEST_F(RocksDbEngineTest, KeepsWhatWasCommitted) {
 TEST_F(RocksDbEngineTest, ItsDirectoryIsForNobodyElse) {
   ASSERT_TRUE(Open().ok());
   struct stat info;
-  ASSERT_EQ(stat(directory_.path().c_str(), &info), 0);
+  ASSERT_EQ(stat(directory_.path("store").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700);
 }
 
 TEST_F(RocksDbEngineTest, ASecondOpenIsRefused) {
   ASSERT_TRUE(Open().ok());
-  const auto second = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_});
+  const auto second = RocksDbEngine::Open({.directory = directory_.path("store"), .clock = &clock_});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ErrorReason(second.status()), "STORE_LOCKED");
-  EXPECT_NE(second.status().message().find(directory_.path()), absl::string_view::npos);
+  EXPECT_NE(second.status().message().find(directory_.path("store")), absl::string_view::npos);
   ASSERT_TRUE(Put("a", "1").ok()) << "the first goes on";
 }
 
@@ -185,7 +185,7 @@ TEST_F(RocksDbEngineTest, ASecondProcessIsRefusedUntilTheFirstDies) {
   ASSERT_EQ(pipe(started), 0);
   const pid_t child = fork();
   if (child == 0) {
-    auto engine = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock_});
+    auto engine = RocksDbEngine::Open({.directory = directory_.path("store"), .clock = &clock_});
     const char ok = engine.ok() ? 1 : 0;
     if (write(started[1], &ok, 1) != 1) _exit(1);
     pause();
@@ -280,9 +280,9 @@ TEST_F(RocksDbEngineTest, AStoreThatLostItsHeadIsNotStartedOver) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
   engine_.reset();
-  fs::rename(directory_.path() + "/CURRENT", directory_.path() + "/CURRENT.lost");
+  fs::rename(directory_.path("store") + "/CURRENT", directory_.path("store") + "/CURRENT.lost");
   EXPECT_EQ(ErrorReason(Open()), "STORE_CORRUPT");
-  fs::rename(directory_.path() + "/CURRENT.lost", directory_.path() + "/CURRENT");
+  fs::rename(directory_.path("store") + "/CURRENT.lost", directory_.path("store") + "/CURRENT");
   ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Get("a"), "1");
 }
@@ -341,7 +341,7 @@ TEST_F(RocksDbEngineTest, WhateverChangeOfTheDiskFailsNothingThatWasAnsweredOkIs
     bool reached = true;
     for (uint64_t changes = static_cast<uint64_t>(fault) % kStep; reached; changes += kStep) {
       engine_.reset();
-      fs::remove_all(directory_.path());
+      fs::remove_all(directory_.path("store"));
       ASSERT_LT(changes, 2000u);
       faults_->SetFaultAfter(fault, changes);
       const uint64_t before = faults_->changes();
@@ -437,14 +437,14 @@ TEST_F(RocksDbEngineTest, ACompactionByRocksDbItselfLosesNothing) {
   engine_.reset();
   rocksdb::DBOptions options;
   std::vector<std::string> names;
-  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path(), &names).ok());
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(options, directory_.path("store"), &names).ok());
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const std::string& name : names) {
     families.emplace_back(name, rocksdb::ColumnFamilyOptions());
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path(), families, &handles, &db).ok());
+  ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path("store"), families, &handles, &db).ok());
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     ASSERT_TRUE(db->Flush(rocksdb::FlushOptions(), handle).ok());
     ASSERT_TRUE(db->CompactRange(rocksdb::CompactRangeOptions(), handle, nullptr, nullptr).ok());
@@ -513,8 +513,8 @@ TEST_F(RocksDbEngineTest, AnEntryOfTheCommitLogThatIsLostIsReported) {
 TEST_F(RocksDbEngineTest, ACheckpointUnderCommitsHasAllThatWasCommittedBefore) {
   max_recent_writes_bytes_ = 64 * 1024;
   ASSERT_TRUE(Open().ok());
-  const TemporaryDirectory elsewhere;
-  fs::create_directories(elsewhere.path());
+  const TempDir elsewhere;
+  fs::create_directories(elsewhere.path("store"));
   std::atomic<int> committed = 0;
   std::atomic<bool> stop = false;
   std::thread writer([&] {
@@ -531,14 +531,14 @@ TEST_F(RocksDbEngineTest, ACheckpointUnderCommitsHasAllThatWasCommittedBefore) {
   for (int i = 0; i < 5; ++i) {
     wait_for((i + 1) * 200);
     before.push_back(committed);
-    const absl::Status made = engine_->Checkpoint(absl::StrCat(elsewhere.path(), "/", i));
+    const absl::Status made = engine_->Checkpoint(absl::StrCat(elsewhere.path("store"), "/", i));
     EXPECT_TRUE(made.ok()) << made;
   }
   stop = true;
   writer.join();
   for (int i = 0; i < 5; ++i) {
     auto opened = RocksDbEngine::Open(
-        {.directory = absl::StrCat(elsewhere.path(), "/", i), .clock = &clock_});
+        {.directory = absl::StrCat(elsewhere.path("store"), "/", i), .clock = &clock_});
     ASSERT_TRUE(opened.ok()) << opened.status();
     EXPECT_GT((*opened)->numbers_after(), engine_->numbers_after());
     for (int n = 0; n < before[static_cast<size_t>(i)]; ++n) {
@@ -559,7 +559,7 @@ TEST_F(RocksDbEngineTest, ACheckpointOnAnotherFileSystemIsACopy) {
   ASSERT_NE(mkdtemp(other.data()), nullptr);
   struct stat here {};
   struct stat there {};
-  ASSERT_EQ(stat(directory_.path().c_str(), &here), 0);
+  ASSERT_EQ(stat(directory_.path("store").c_str(), &here), 0);
   ASSERT_EQ(stat(other.c_str(), &there), 0);
   ASSERT_NE(here.st_dev, there.st_dev) << "the test needs two file systems";
   const absl::Status made = engine_->Checkpoint(other + "/copy");
@@ -575,22 +575,22 @@ TEST_F(RocksDbEngineTest, ACheckpointOnAnotherFileSystemIsACopy) {
 TEST_F(RocksDbEngineTest, ACheckpointThatTheDiskHasNoRoomForLeavesNothing) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Put("a", "1").ok());
-  const TemporaryDirectory elsewhere;
-  fs::create_directories(elsewhere.path());
+  const TempDir elsewhere;
+  fs::create_directories(elsewhere.path("store"));
   bool made = false;
   for (uint64_t changes = 0; !made; ++changes) {
     ASSERT_LT(changes, 200u);
     faults_->SetFaultAfter(FaultFileSystem::Fault::kNoSpace, changes);
-    const absl::Status status = engine_->Checkpoint(elsewhere.path() + "/copy");
+    const absl::Status status = engine_->Checkpoint(elsewhere.path("store") + "/copy");
     faults_->set_fault(FaultFileSystem::Fault::kNone);
     made = status.ok();
     if (made) break;
     EXPECT_EQ(ErrorReason(status), "REGISTRY_UNAVAILABLE") << status;
     EXPECT_TRUE(absl::StrContains(status.message(), "space")) << status;
-    EXPECT_FALSE(fs::exists(elsewhere.path() + "/copy")) << changes;
+    EXPECT_FALSE(fs::exists(elsewhere.path("store") + "/copy")) << changes;
     EXPECT_TRUE(Put("a", "1").ok()) << "the store goes on";
   }
-  fs::remove_all(elsewhere.path() + "/copy");
+  fs::remove_all(elsewhere.path("store") + "/copy");
 }
 
 TEST_F(RocksDbEngineTest, ATornEndOfTheLogIsDropped) {

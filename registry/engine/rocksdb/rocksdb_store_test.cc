@@ -9,7 +9,7 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/store_contract.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
@@ -35,7 +35,7 @@ class RocksDbStoreUnderTest final : public StoreUnderTest {
 
  private:
   void Open() {
-    auto engine = RocksDbEngine::Open({.directory = directory_.path(), .clock = &clock});
+    auto engine = RocksDbEngine::Open({.directory = directory_.path("store"), .clock = &clock});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = engine->get();
     store_ = std::make_unique<KvStore>(
@@ -47,7 +47,7 @@ class RocksDbStoreUnderTest final : public StoreUnderTest {
                 [this](ConnectorRequest request) { handed_over.push_back(std::move(request)); }});
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   uint64_t random_ = 0;
   std::unique_ptr<KvStore> store_;
   // The store's.

@@ -19,7 +19,7 @@
 #include "registry/server/kv_store.h"
 #include "registry/testing/fault_file_system.h"
 #include "registry/testing/shared_engine.h"
-#include "registry/testing/temporary_directory.h"
+#include "common/testing/temp_dir.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 
@@ -41,17 +41,17 @@ class UpgradeTest : public testing::Test {
 
   // The store as it was found.
   void NewCopy() {
-    fs::remove_all(directory_.path());
-    fs::create_directory(directory_.path());
+    fs::remove_all(directory_.path("store"));
+    fs::create_directory(directory_.path("store"));
     for (const char* name : {"000004.log", "CURRENT", "IDENTITY", "MANIFEST-000005"}) {
-      const fs::path copy = absl::StrCat(directory_.path(), "/", name);
+      const fs::path copy = absl::StrCat(directory_.path("store"), "/", name);
       fs::copy_file(absl::StrCat(kTestdata, "/", name), copy);
       fs::permissions(copy, fs::perms::owner_read | fs::perms::owner_write);
     }
   }
 
   absl::StatusOr<std::unique_ptr<RocksDbEngine>> Open(bool read_only = false) {
-    return RocksDbEngine::Open({.directory = directory_.path(),
+    return RocksDbEngine::Open({.directory = directory_.path("store"),
                                 .clock = &clock_,
                                 .env = env_.get(),
                                 .read_only = read_only});
@@ -96,12 +96,12 @@ class UpgradeTest : public testing::Test {
   void WithDatabase(const std::function<void(rocksdb::DB*, const std::map<std::string,
                                              rocksdb::ColumnFamilyHandle*>&)>& use) {
     std::vector<std::string> names;
-    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory_.path(), &names).ok());
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory_.path("store"), &names).ok());
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (const std::string& name : names) families.push_back({name, {}});
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, directory_.path(), families, &handles, &db).ok());
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory_.path("store"), families, &handles, &db).ok());
     std::map<std::string, rocksdb::ColumnFamilyHandle*> by_name;
     for (rocksdb::ColumnFamilyHandle* handle : handles) by_name[handle->GetName()] = handle;
     use(db, by_name);
@@ -111,7 +111,7 @@ class UpgradeTest : public testing::Test {
     delete db;
   }
 
-  TemporaryDirectory directory_;
+  TempDir directory_;
   // Its start is before the store's time, so nothing has expired.
   SimulatedClock clock_;
   std::shared_ptr<FaultFileSystem> faults_ = std::make_shared<FaultFileSystem>();
@@ -151,7 +151,7 @@ TEST_F(UpgradeTest, MessagesAreMissingIfTheBlobsAreSkipped) {
 TEST_F(UpgradeTest, AReaderSeesEverythingAndChangesNothing) {
   const auto listing = [&] {
     std::map<std::string, uint64_t> files;
-    for (const auto& entry : fs::directory_iterator(directory_.path())) {
+    for (const auto& entry : fs::directory_iterator(directory_.path("store"))) {
       if (entry.path().filename() == "bellwire.lock") continue;
       files[entry.path().filename()] = entry.file_size();
     }

@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/client/companion_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

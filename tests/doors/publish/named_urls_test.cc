@@ -22,6 +22,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/p256.h"
 #include "gateway/testing/jwt_for_testing.h"
 #include "gmock/gmock.h"

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/provider_credentials.h"
 #include "common/clock.h"
+#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
