@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/check/check.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
-#include "common/testing/temp_dir.h"
 
 namespace bellwire::bench {
 namespace {
@@ -33,7 +33,8 @@ TEST(MakeSubscribersTest, TheStoreIsSoundAndPagesHoldEachOfThemOnce) {
   const absl::Status again = MakeSubscribers(wanted, clock, [](uint64_t) {});
   ASSERT_TRUE(again.ok()) << again;
 
-  auto engine = registry::RocksDbEngine::Open({.directory = directory.path("store"), .clock = &clock});
+  auto engine =
+      registry::RocksDbEngine::Open({.directory = directory.path("store"), .clock = &clock});
   ASSERT_TRUE(engine.ok()) << engine.status();
   registry::CheckReport report;
   registry::CheckRecords(

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/simulated_clock.h"
-#include "device-agent/testing/pushes.h"
 #include "common/testing/temp_dir.h"
+#include "device-agent/testing/pushes.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "device-agent/apps/app_key.h"
 #include "common/testing/temp_dir.h"
+#include "device-agent/apps/app_key.h"
 #include "gtest/gtest.h"
 #include "net/loop/run_loop_until.h"
 

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/core/agent_core.h"
 #include "device-agent/heartbeat/learned_heartbeat.h"
 #include "device-agent/heartbeat/network_names.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
-#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"

@@ -17,9 +17,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/testing/client_app.h"
 #include "device-agent/testing/companion_app.h"
-#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 

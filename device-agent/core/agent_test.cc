@@ -21,9 +21,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/client/client.h"
 #include "device-agent/testing/client_app.h"
-#include "common/testing/temp_dir.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 

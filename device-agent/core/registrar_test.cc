@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/apps/app_key.h"
 #include "device-agent/apps/names_in_logs.h"
-#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

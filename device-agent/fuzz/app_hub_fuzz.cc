@@ -14,9 +14,9 @@
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/log.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/apps/app_hub.h"
 #include "device-agent/inbox/inbox.h"
-#include "common/testing/temp_dir.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/socket/frame_codec.h"
 

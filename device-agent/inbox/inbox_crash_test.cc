@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/inbox/inbox.h"
 #include "device-agent/testing/pushes.h"
-#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {

@@ -12,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/simulated_clock.h"
-#include "device-agent/testing/pushes.h"
 #include "common/testing/temp_dir.h"
+#include "device-agent/testing/pushes.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::agent {

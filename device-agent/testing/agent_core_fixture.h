@@ -10,11 +10,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "device-agent/apps/app_key.h"
 #include "device-agent/core/agent_core.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
-#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "net/simulated/simulated_loop.h"
 #include "net/simulated/simulated_network.h"

@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "device-agent/core/agent.h"
 #include "common/testing/temp_dir.h"
+#include "device-agent/core/agent.h"
 #include "device-agent/testing/tls_test_server.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"

@@ -12,11 +12,11 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/file_util.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/init_data_dir.h"
-#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {

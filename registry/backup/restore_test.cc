@@ -10,12 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/data_dir.h"
 #include "ops/init_data_dir.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
-#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {

@@ -17,10 +17,10 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/testing/fake_connectors.h"
 #include "registry/testing/fault_file_system.h"
-#include "common/testing/temp_dir.h"
 #include "rocksdb/env.h"
 
 namespace bellwire::registry {

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
 #include "registry/check/check.h"
@@ -23,7 +24,6 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/shared_engine.h"
-#include "common/testing/temp_dir.h"
 #include "rpc/priority.h"
 
 namespace bellwire::registry {

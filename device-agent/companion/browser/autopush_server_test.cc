@@ -21,8 +21,8 @@
 #include "boost/beast/core/buffers_to_string.hpp"
 #include "boost/beast/core/flat_buffer.hpp"
 #include "boost/beast/websocket/stream.hpp"
-#include "device-agent/companion/testing/fake_hub.h"
 #include "common/testing/temp_dir.h"
+#include "device-agent/companion/testing/fake_hub.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 

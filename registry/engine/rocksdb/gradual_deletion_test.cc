@@ -10,8 +10,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "gtest/gtest.h"
 #include "common/testing/temp_dir.h"
+#include "gtest/gtest.h"
 
 namespace bellwire::registry {
 namespace {
@@ -58,9 +58,10 @@ TEST_F(GradualDeletionTest, WhatALinkPointsToStaysWhole) {
 }
 
 TEST_F(GradualDeletionTest, SaysThatThereIsNone) {
-  EXPECT_TRUE(
-      files_.DeleteFile(absl::StrCat(directory_.path("store"), "/none"), rocksdb::IOOptions(), nullptr)
-          .IsPathNotFound());
+  EXPECT_TRUE(files_
+                  .DeleteFile(absl::StrCat(directory_.path("store"), "/none"), rocksdb::IOOptions(),
+                              nullptr)
+                  .IsPathNotFound());
 }
 
 // What is not deleted for another reason is not shortened either.

@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/crc32c.h"
-#include "common/testing/temp_dir.h"
 #include "rocksdb/env.h"
 
 namespace bellwire::registry {

@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "common/testing/temp_dir.h"
 #include "registry/engine/rocksdb/rocksdb_options.h"
 #include "registry/engine/rocksdb/rocksdb_status.h"
 #include "registry/testing/commit_log_contract.h"
-#include "common/testing/temp_dir.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 
@@ -41,7 +41,8 @@ class RocksDbCommitLogUnderTest final : public CommitLogUnderTest {
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {rocksdb::kDefaultColumnFamilyName, options}, {"commits", options}};
     rocksdb::DB* db = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(options, directory_.path("store"), families, &handles_, &db).ok());
+    ASSERT_TRUE(
+        rocksdb::DB::Open(options, directory_.path("store"), families, &handles_, &db).ok());
     db_.reset(db);
     log_.emplace(db, handles_[1], &batch_);
   }

@@ -5,10 +5,10 @@
 
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/testing/engine_contract.h"
-#include "common/testing/temp_dir.h"
 
 namespace bellwire::registry {
 namespace {

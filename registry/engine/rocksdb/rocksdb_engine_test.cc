@@ -23,9 +23,9 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/testing/fault_file_system.h"
-#include "common/testing/temp_dir.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 
@@ -173,7 +173,8 @@ TEST_F(RocksDbEngineTest, ItsDirectoryIsForNobodyElse) {
 
 TEST_F(RocksDbEngineTest, ASecondOpenIsRefused) {
   ASSERT_TRUE(Open().ok());
-  const auto second = RocksDbEngine::Open({.directory = directory_.path("store"), .clock = &clock_});
+  const auto second =
+      RocksDbEngine::Open({.directory = directory_.path("store"), .clock = &clock_});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ErrorReason(second.status()), "STORE_LOCKED");
   EXPECT_NE(second.status().message().find(directory_.path("store")), absl::string_view::npos);

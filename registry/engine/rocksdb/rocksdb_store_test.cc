@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/check/check.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/store_contract.h"
-#include "common/testing/temp_dir.h"
 #include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {

@@ -14,12 +14,12 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/simulated_clock.h"
+#include "common/testing/temp_dir.h"
 #include "gtest/gtest.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/fault_file_system.h"
 #include "registry/testing/shared_engine.h"
-#include "common/testing/temp_dir.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 
