@@ -63,8 +63,6 @@ inline constexpr absl::Duration kOverloadedRetryAfter = absl::Seconds(1);
 // What QUOTA_EXCEEDED asks a provider to wait: ttl-zero Sends end within this time, and receipt
 // streams when the provider ends them.
 inline constexpr absl::Duration kQuotaRetryAfter = kNowOrNeverWait;
-// A signing key is looked up again when it is this old: a revocation bites within that time.
-inline constexpr absl::Duration kMaxKeyAge = absl::Seconds(30);
 // A key id that is unknown is asked for again after this: a key just made is soon usable.
 inline constexpr absl::Duration kMaxUnknownKeyAge = absl::Seconds(2);
 // Signing keys, key ids that are no key, and verified JWTs that a gateway remembers. At most about
