@@ -9,8 +9,6 @@
 #include "gateway/http_flags.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
-#include "rpc/credentials.h"
-#include "rpc/grpc_connector_client.h"
 
 namespace bellwire::cli {
 namespace {
@@ -32,17 +30,17 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(dir));
   BELLWIRE_ASSIGN_OR_RETURN(sealer_, TokenSealer::FromFile(dir.token_keys()));
   BELLWIRE_ASSIGN_OR_RETURN(const std::string admin_token, ReadPrivateFile(dir.admin_token()));
-  // A route that separate daemons left in this store may name a remote connector.
-  BELLWIRE_ASSIGN_OR_RETURN(const auto internal_credentials,
-                            InternalChannelCredentials(dir.internal()));
 
   registry::RegistryServer::Options registry_options;
   registry_options.data_dir = dir.registry();
   registry_options.backup_dir = options.backup_dir;
+  registry_options.payload_key_file = options.privacy.payload_key_file;
+  registry_options.retention = options.privacy.retention();
   registry_options.keys_dir = options.data_dir;
   registry_options.sealer = sealer_.get();
   registry_options.clock = options.clock;
   registry_options.subscriptions = options.subscriptions;
+  registry_options.devices = options.devices;
   BELLWIRE_ASSIGN_OR_RETURN(registry_,
                             registry::RegistryServer::Start(std::move(registry_options)));
 
@@ -64,8 +62,10 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   BELLWIRE_ASSIGN_OR_RETURN(connector_,
                             connector::ConnectorServer::Start(std::move(connector_options)));
 
-  directory_ = NewConnectorDirectory(internal_credentials, kEmbeddedConnector, connector_->api());
-  registry_->SetConnectors(directory_.get());
+  registry_->SetConnectors(connector_->connector());
+  // Agents may have been faster: their sessions ask what fell due before.
+  connector_->connector()->OnStreamBroken();
+  connector_->connector()->OnStreamOpened();
 
   gateway_options_ = options.gateway;
   gateway::GatewayServer::Options& gateway_options = gateway_options_;
@@ -82,6 +82,7 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
   gateway_options.feeds = registry_->api();
   gateway_options.store = registry_->api();
   gateway_options.topics = registry_->api();
+  gateway_options.devices = registry_->api();
   gateway_options.clock = options.clock;
   BELLWIRE_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(gateway_options));
   certificates_.emplace(dir, options.clock);

@@ -360,13 +360,8 @@ inline constexpr absl::Duration kMaxHeartbeatInterval = absl::Minutes(60);
 // hostile device may cost us.
 inline constexpr size_t kSessionWindowBytes = 64 * 1024;
 inline constexpr size_t kSessionWindowMessages = 64;
-// Deliveries that came ahead of their turn, held until the gap closes; beyond it the session pulls.
-inline constexpr size_t kMaxEarlyDeliveries = 16;
 // Now-or-never messages may pass a full window, but no more of them than this.
 inline constexpr size_t kMaxNowOrNeverInFlight = 16;
-// How long a delivery that came ahead of its turn waits for the one before it, which is on its way
-// through another gateway; then the session pulls.
-inline constexpr absl::Duration kEarlyDeliveryWait = absl::Milliseconds(20);
 // Bytes written to a session and not taken by its socket; beyond it the session is closed.
 inline constexpr size_t kMaxSessionWriteBytes = 256 * 1024;
 inline constexpr size_t kMaxAckRangesPerFrame = 256;
@@ -393,16 +388,6 @@ inline constexpr absl::Duration kBindTimeout = absl::Seconds(10);
 // A session repeats what the registry could not take with back-off, base·2^n up to the maximum.
 inline constexpr absl::Duration kRegistryRetryBase = absl::Milliseconds(250);
 inline constexpr absl::Duration kRegistryRetryMax = absl::Seconds(10);
-// After a caller's stream to a connector broke, deliveries may be missing, and every session looks
-// into its mailbox; as it does once the connector finds its registry again, which may have
-// forgotten it. It starts after a time at random between the two, so that the connectors of a fleet
-// don't ask the registry together and what the caller was about to append is there; it is repeated
-// once, after kRegistryCallTimeout, for an append that took as long as any may.
-inline constexpr absl::Duration kCatchUpDelayMin = absl::Seconds(1);
-inline constexpr absl::Duration kCatchUpDelayMax = absl::Seconds(3);
-// Sessions of one shard that do so: a fraction of what the registry serves, so that Sends don't
-// notice.
-inline constexpr size_t kCatchUpsPerSecond = 1000;
 // Agents that one shard sends away while it drains: each costs about 1 ms of CPU time elsewhere.
 inline constexpr size_t kDrainConnectionsPerSecond = 500;
 // After GoAway(DRAINING) a session stays this long for the acknowledgements that are under way.
@@ -460,8 +445,6 @@ inline constexpr absl::Duration kRegistryRetryAfter = absl::Seconds(1);
 // a connector that is gone for good costs next to nothing.
 inline constexpr absl::Duration kConnectorDialBase = absl::Milliseconds(100);
 inline constexpr absl::Duration kConnectorDialMax = absl::Seconds(5);
-// A connector that nobody asked for this long is forgotten: fleets change, processes stay.
-inline constexpr absl::Duration kConnectorIdle = absl::Minutes(5);
 // Connections per shard before it stops accepting; descriptors are the true bound (ulimit -n).
 inline constexpr size_t kMaxConnectionsPerShard = 100'000;
 

@@ -16,13 +16,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
-#include "bellwire/internal/v1/internal.pb.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "connector/shard/deferred_connector_api.h"
 #include "connector/shard/server.h"
 #include "net/socket/address.h"
 #include "ops/certificate_watch.h"
@@ -30,11 +28,9 @@
 #include "ops/main_support.h"
 #include "ops/metrics/daemon_metrics.h"
 #include "ops/watchdog.h"
-#include "rpc/channel_watch.h"
 #include "rpc/credentials.h"
-#include "rpc/grpc_connector_client.h"
-#include "rpc/grpc_connector_server.h"
 #include "rpc/grpc_registry_client.h"
+#include "rpc/grpc_session_client.h"
 #include "rpc/internal_port.h"
 
 namespace bellwire::connector {
@@ -60,8 +56,7 @@ bool IsAnyAddress(absl::string_view host) {
   return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
 }
 
-// Where the registry is to find this connector, and agents another one, checked before anything
-// starts.
+// How this connector is called, and where agents find another one, checked before anything starts.
 absl::Status CheckAddresses(const Flags& flags) {
   for (const std::string& address : flags.drain_to) {
     const absl::StatusOr<net::HostPort> parsed = net::ParseHostPort(address);
@@ -73,18 +68,9 @@ absl::Status CheckAddresses(const Flags& flags) {
   }
   return WithHint(MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
                             absl::StrCat("--internal_listen ", flags.internal_listen,
-                                         " says where to listen, not where the registry finds "
-                                         "this connector")),
+                                         " says where to listen, not how this connector is "
+                                         "called")),
                   "add --advertise_internal_address HOST:PORT");
-}
-
-// A registry that died may have taken the latest Binds with it. When the sessions look into their
-// mailboxes, they are bound again.
-void CatchUp(ConnectorApi* connector) {
-  LogInfo("registry_reconnected");
-  internal::v1::ConnectorRequest request;
-  request.mutable_missed();
-  connector->Exchange(std::move(request), [](internal::v1::ConnectorResponse::Outcome) {});
 }
 
 absl::Status Run(const Flags& flags) {
@@ -98,15 +84,11 @@ absl::Status Run(const Flags& flags) {
   // Destroyed in reverse: the ports first, which use the rest.
   const std::shared_ptr<grpc::Channel> registry_channel =
       NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
-  const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
-  const std::unique_ptr<ConnectorDirectory> connectors =
-      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
-  DeferredConnectorApi api;
-  std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(NewGrpcConnectorService(&api));
+  const std::unique_ptr<UnaryRegistryApi> registry = NewGrpcRegistryClient(registry_channel);
+  const std::unique_ptr<SessionStream> stream = NewGrpcSessionClient(registry_channel);
   BELLWIRE_ASSIGN_OR_RETURN(
       const std::unique_ptr<InternalPort> internal_port,
-      InternalPort::Open(flags.internal_listen, data_dir.internal(), std::move(services)));
+      InternalPort::Open(flags.internal_listen, data_dir.internal(), {}));
 
   ConnectorServer::Options options;
   options.device_listen = flags.listen;
@@ -118,21 +100,15 @@ absl::Status Run(const Flags& flags) {
   options.internal_address = flags.advertise_internal_address.empty()
                                  ? internal_port->address()
                                  : flags.advertise_internal_address;
-  options.sessions = registry.get();
+  options.stream = stream.get();
   options.networks = registry.get();
   options.topics = registry.get();
-  options.directory = connectors.get();
   options.drain_to = flags.drain_to;
   options.public_url = std::string(absl::StripSuffix(flags.public_url, "/"));
   options.ticket_key_path = TicketKeyFile(data_dir, flags.ticket_key_file);
   options.clock = RealClock();
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<ConnectorServer> server,
                             ConnectorServer::Start(std::move(options)));
-  api.Set(server->api());
-  const ChannelWatch registry_watch(registry_channel, [&server, first = true]() mutable {
-    // Nobody was bound before.
-    if (!std::exchange(first, false)) CatchUp(server->api());
-  });
   metrics::DaemonMetrics metrics("bellwire-connector");
   metrics.AddDataDir(data_dir);
   metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
@@ -183,12 +159,11 @@ int main(int argc, char** argv) {
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--internal_listen", flags.internal_listen,
-                 "Where the registry and other connectors connect, HOST:PORT; port 0 takes a free "
-                 "one")
+                 "Where the health of this connector is asked, HOST:PORT; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--advertise_internal_address", flags.advertise_internal_address,
-                 "What the registry is told to connect to instead, HOST:PORT")
+                 "How the registry names this connector instead, HOST:PORT")
       ->type_name("HOST:PORT");
   app.add_option("--registry_address", flags.registry_address,
                  "Internal port of bellwire-registry, HOST:PORT")

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
@@ -22,10 +23,11 @@ namespace {
 
 template <typename Service>
 using StubOf = std::unique_ptr<typename Service::Stub>;
-using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Session>,
-                         StubOf<internal::v1::Catalogue>, StubOf<internal::v1::Keys>,
-                         StubOf<internal::v1::Feed>, StubOf<internal::v1::Network>,
-                         StubOf<internal::v1::Store>, StubOf<internal::v1::Topic>>;
+using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Catalogue>,
+                         StubOf<internal::v1::Keys>, StubOf<internal::v1::Feed>,
+                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>,
+                         StubOf<internal::v1::Topic>,
+                         StubOf<internal::v1::Device>>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -45,13 +47,13 @@ absl::Status FromTransport(const grpc::Status& grpc_status) {
   }
 }
 
-class GrpcRegistryClient final : public RegistryApi {
+class GrpcRegistryClient final : public UnaryRegistryApi {
  public:
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
-      : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Session::NewStub(channel),
-               internal::v1::Catalogue::NewStub(channel), internal::v1::Keys::NewStub(channel),
-               internal::v1::Feed::NewStub(channel), internal::v1::Network::NewStub(channel),
-               internal::v1::Store::NewStub(channel), internal::v1::Topic::NewStub(channel)),
+      : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Catalogue::NewStub(channel),
+               internal::v1::Keys::NewStub(channel), internal::v1::Feed::NewStub(channel),
+               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel),
+               internal::v1::Topic::NewStub(channel), internal::v1::Device::NewStub(channel)),
         call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {
@@ -73,7 +75,7 @@ class GrpcRegistryClient final : public RegistryApi {
     Start<Service, Request, Response>(&Service::StubInterface::async_interface::Method, \
                                       std::move(request), std::move(done));             \
   }
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_CALL)
+  BELLWIRE_UNARY_METHODS(BELLWIRE_CALL)
 #undef BELLWIRE_CALL
 
  private:
@@ -154,7 +156,7 @@ class GrpcRegistryClient final : public RegistryApi {
 
 }  // namespace
 
-std::unique_ptr<RegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel,
+std::unique_ptr<UnaryRegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel,
                                                    absl::Duration call_timeout) {
   return std::make_unique<GrpcRegistryClient>(channel, call_timeout);
 }

@@ -20,7 +20,7 @@ namespace bellwire {
 // Thread-safe. Destroying the client cancels what is unanswered and waits until every `done` was
 // called: not to be done from one of them.
 // `call_timeout` is another one in tests only.
-std::unique_ptr<RegistryApi> NewGrpcRegistryClient(
+std::unique_ptr<UnaryRegistryApi> NewGrpcRegistryClient(
     std::shared_ptr<grpc::Channel> channel, absl::Duration call_timeout = kRegistryCallTimeout);
 
 }  // namespace bellwire

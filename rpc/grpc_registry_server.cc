@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
@@ -38,28 +39,28 @@ grpc::ServerUnaryReactor* Serve(Api* api, void (Api::*method)(Request, Done<Resp
     Contract##Api* const api_;                                                     \
   };
 BELLWIRE_SERVICE(Mailbox, BELLWIRE_MAILBOX_METHODS)
-BELLWIRE_SERVICE(Session, BELLWIRE_SESSION_METHODS)
 BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_SERVICE(Keys, BELLWIRE_KEYS_METHODS)
 BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_SERVICE(Store, BELLWIRE_STORE_METHODS)
 BELLWIRE_SERVICE(Topic, BELLWIRE_TOPIC_METHODS)
+BELLWIRE_SERVICE(Device, BELLWIRE_DEVICE_METHODS)
 #undef BELLWIRE_SERVICE
 #undef BELLWIRE_SERVE
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi* registry) {
+std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(UnaryRegistryApi* registry) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(std::make_unique<MailboxService>(registry));
-  services.push_back(std::make_unique<SessionService>(registry));
   services.push_back(std::make_unique<CatalogueService>(registry));
   services.push_back(std::make_unique<KeysService>(registry));
   services.push_back(std::make_unique<FeedService>(registry));
   services.push_back(std::make_unique<NetworkService>(registry));
   services.push_back(std::make_unique<StoreService>(registry));
   services.push_back(std::make_unique<TopicService>(registry));
+  services.push_back(std::make_unique<DeviceService>(registry));
   return services;
 }
 

@@ -9,10 +9,11 @@
 
 namespace bellwire {
 
-// The contracts of `registry`, each as its service of bellwire.internal.v1, for a
-// grpc::ServerBuilder. Errors keep their reasons (rpc/grpc_status.h). `registry` must outlive the
-// grpc::Server, and answer whatever it was asked before that is destroyed: Shutdown waits for it.
-std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(RegistryApi* registry);
+// The contracts of `registry`, each as its service of bellwire.internal.v1, but for that of
+// sessions (rpc/grpc_session_server.h), for a grpc::ServerBuilder. Errors keep their reasons
+// (rpc/grpc_status.h). `registry` must outlive the grpc::Server, and answer whatever it was asked
+// before that is destroyed: Shutdown waits for it.
+std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(UnaryRegistryApi* registry);
 
 }  // namespace bellwire
 

@@ -31,7 +31,7 @@ namespace bellwire {
 namespace {
 
 // A registry that remembers what it was asked and answers as it is told.
-class FakeRegistry final : public RegistryApi {
+class FakeRegistry final : public UnaryRegistryApi {
  public:
   // Answers a serialized response.
   using Handler = std::function<absl::StatusOr<std::string>(const std::string& method,
@@ -67,7 +67,7 @@ class FakeRegistry final : public RegistryApi {
   void Method(Request request, Done<Response> done) override {               \
     Answer<Response>(#Method, request.SerializeAsString(), std::move(done)); \
   }
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_FAKE)
+  BELLWIRE_UNARY_METHODS(BELLWIRE_FAKE)
 #undef BELLWIRE_FAKE
 
  private:
@@ -156,7 +156,7 @@ class GrpcRegistryTest : public ::testing::Test {
   }
 
   // One call, awaited.
-  static absl::StatusOr<internal::v1::RecallResponse> Recall(RegistryApi& client,
+  static absl::StatusOr<internal::v1::RecallResponse> Recall(UnaryRegistryApi& client,
                                                              uint64_t seq = 1) {
     absl::StatusOr<internal::v1::RecallResponse> result;
     absl::Notification done;
@@ -177,7 +177,7 @@ class GrpcRegistryTest : public ::testing::Test {
 };
 
 template <typename Api, typename Request, typename Response>
-void ExpectCallArrives(FakeRegistry& registry, RegistryApi& client,
+void ExpectCallArrives(FakeRegistry& registry, UnaryRegistryApi& client,
                        void (Api::*method)(Request, Done<Response>), const std::string& name) {
   SCOPED_TRACE(name);
   Request request;
@@ -202,13 +202,13 @@ TEST_F(GrpcRegistryTest, EveryMethodArrivesAndIsAnswered) {
   const auto client = NewGrpcRegistryClient(NewChannel());
 #define BELLWIRE_EXPECT(Contract, Method, Request, Response) \
   ExpectCallArrives(registry_, *client, &Contract##Api::Method, #Method);
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_EXPECT)
+  BELLWIRE_UNARY_METHODS(BELLWIRE_EXPECT)
 #undef BELLWIRE_EXPECT
   // Those of the contracts, and so all of them.
   const auto* const protos = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const std::string contract :
-       {"Mailbox", "Session", "Catalogue", "Keys", "Feed", "Network", "Store", "Topic"}) {
+       {"Mailbox", "Catalogue", "Keys", "Feed", "Network", "Store", "Topic", "Device"}) {
     const auto* const service = protos->FindServiceByName("bellwire.internal.v1." + contract);
     ASSERT_NE(service, nullptr) << contract;
     EXPECT_LE(service->method_count(), 10) << contract;
@@ -218,7 +218,7 @@ TEST_F(GrpcRegistryTest, EveryMethodArrivesAndIsAnswered) {
 }
 
 template <typename Api, typename Request, typename Response>
-void ExpectErrorReturns(RegistryApi& client, void (Api::*method)(Request, Done<Response>),
+void ExpectErrorReturns(UnaryRegistryApi& client, void (Api::*method)(Request, Done<Response>),
                         const absl::Status& error) {
   absl::Notification done;
   (client.*method)(Request(), [&](absl::StatusOr<Response> result) {
@@ -238,7 +238,7 @@ TEST_F(GrpcRegistryTest, ErrorsKeepAllTheySay) {
   const auto client = NewGrpcRegistryClient(NewChannel());
 #define BELLWIRE_EXPECT(Contract, Method, Request, Response) \
   ExpectErrorReturns(*client, &Contract##Api::Method, error);
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_EXPECT)
+  BELLWIRE_UNARY_METHODS(BELLWIRE_EXPECT)
 #undef BELLWIRE_EXPECT
 }
 

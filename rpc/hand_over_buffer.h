@@ -10,12 +10,13 @@
 
 namespace bellwire {
 
-// What waits to be written to one connector, in order.
+// What waits to be written to one connector, in order: answers and hand-overs.
 //
 // A slow connector costs a bounded amount: beyond `max_bytes` a delivery is dropped, and its
 // session keeps a mark instead, however many of its deliveries were. The mark (a Missed of that
 // session) goes out as soon as half of the room is free, and the session fetches from its mailbox
-// what it did not get. Until then all its deliveries are dropped: none passes its mark.
+// what it did not get. Until then all its deliveries are dropped: none passes its mark. Answers are
+// never dropped: there are no more than the connector asked for.
 //
 // Pure. Not thread-safe.
 class HandOverBuffer {
@@ -25,14 +26,15 @@ class HandOverBuffer {
 
   explicit HandOverBuffer(size_t max_bytes = kMaxHandOverBytes) : max_bytes_(max_bytes) {}
 
-  // True: `request` will come out of Pop. False: there is no room for it. A delivery leaves a mark;
-  // anything else is lost, as it is when there is no session.
-  bool Push(internal::v1::ConnectorRequest request);
+  // True: `event` will come out of Pop. False: it is a hand-over, and there is no room for it. A
+  // delivery leaves a mark, and the eviction of a revoked device is one itself; anything else is
+  // lost, as it is when there is no session.
+  bool Push(internal::v1::SessionEvent event);
 
   // Whether Pop has something.
   bool empty() const { return queue_.empty(); }
   // The next one. REQUIRES: !empty().
-  internal::v1::ConnectorRequest Pop();
+  internal::v1::SessionEvent Pop();
 
   bool has_marks() const { return !marks_.empty(); }
   size_t bytes() const { return bytes_; }
@@ -42,7 +44,7 @@ class HandOverBuffer {
   using Session = std::pair<uint64_t, uint64_t>;
 
   size_t max_bytes_;
-  std::deque<internal::v1::ConnectorRequest> queue_;
+  std::deque<internal::v1::SessionEvent> queue_;
   size_t bytes_ = 0;
   // At most one for each session of the connector. In an order that does not change from run to
   // run.

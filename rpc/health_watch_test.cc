@@ -18,7 +18,7 @@ class HealthWatchTest : public testing::Test {
  protected:
   void Open() {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(std::make_unique<internal::v1::Connector::CallbackService>());
+    services.push_back(std::make_unique<internal::v1::Network::CallbackService>());
     auto port = InternalPort::Open("127.0.0.1:0", pki_.internal_dir(), std::move(services));
     ASSERT_TRUE(port.ok()) << port.status();
     port_ = *std::move(port);

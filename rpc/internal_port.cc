@@ -34,6 +34,8 @@ absl::StatusOr<std::unique_ptr<InternalPort>> InternalPort::Open(
   port->connections_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   for (const auto& service : port->services_) builder.RegisterService(service.get());
+  // gRPC starts no server that answers nothing but the health service.
+  if (port->services_.empty()) builder.RegisterCallbackGenericService(&port->unknown_);
   ConfigureInternalServer(&builder);
   port->server_ = builder.BuildAndStart();
   if (port->server_ == nullptr) {

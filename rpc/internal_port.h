@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
@@ -44,6 +45,8 @@ class InternalPort {
   InternalPort() = default;
 
   std::vector<std::unique_ptr<grpc::Service>> services_;
+  // Answers UNIMPLEMENTED to everything.
+  grpc::CallbackGenericService unknown_;
   std::unique_ptr<PortAcceptor> acceptor_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<grpc::Server> server_;

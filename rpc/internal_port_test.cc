@@ -34,7 +34,7 @@ class InternalPortTest : public ::testing::Test {
   // One that answers UNIMPLEMENTED.
   static std::vector<std::unique_ptr<grpc::Service>> Services() {
     std::vector<std::unique_ptr<grpc::Service>> services;
-    services.push_back(std::make_unique<internal::v1::Connector::CallbackService>());
+    services.push_back(std::make_unique<internal::v1::Network::CallbackService>());
     return services;
   }
 
@@ -55,6 +55,14 @@ TEST_F(InternalPortTest, ServesUntilItCloses) {
   EXPECT_TRUE(port_->Responds(absl::InfiniteDuration()));
   port_->Close();
   port_->Close();
+}
+
+// A connector's port has no service of its own.
+TEST_F(InternalPortTest, ServesHealthAlone) {
+  auto port = InternalPort::Open("127.0.0.1:0", pki_.internal_dir(), {});
+  ASSERT_TRUE(port.ok()) << port.status();
+  port_ = *std::move(port);
+  EXPECT_TRUE(Serves());
 }
 
 TEST_F(InternalPortTest, APortThatIsTakenIsAnError) {

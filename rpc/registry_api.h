@@ -6,11 +6,13 @@
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "bellwire/admin/v1/backup.pb.h"
+#include "bellwire/admin/v1/devices.pb.h"
+#include "bellwire/internal/v1/devices.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
 #include "common/limits.h"
 
-// The registry as gateway and connector see it: eight contracts, each a service of
+// The registry as gateway and connector see it: nine contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
 // that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
@@ -29,7 +31,9 @@
   X(Mailbox, GetMessage, internal::v1::GetMessageRequest, internal::v1::GetMessageResponse) \
   X(Mailbox, Recall, internal::v1::RecallRequest, internal::v1::RecallResponse)
 
-// What the live session of a device does.
+// What the live session of a device does. Between processes all of it goes over one stream
+// (rpc/session_stream.h). Answers, and hand-overs to the same connector, come in the order of the
+// registry's commits.
 #define BELLWIRE_SESSION_METHODS(X)                                                            \
   X(Session, Bind, internal::v1::BindRequest, internal::v1::BindResponse)                      \
   X(Session, Unbind, internal::v1::UnbindRequest, internal::v1::UnbindResponse)                \
@@ -38,9 +42,11 @@
   X(Session, AppAck, internal::v1::AppAckRequest, internal::v1::AppAckResponse)                \
   X(Session, ReportSent, internal::v1::ReportSentRequest, internal::v1::ReportSentResponse)    \
   X(Session, RegisterApp, internal::v1::RegisterAppRequest, internal::v1::RegisterAppResponse) \
-  X(Session, RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)
+  X(Session, RemoveApp, internal::v1::RemoveAppRequest, internal::v1::RemoveAppResponse)       \
+  X(Session, Resume, internal::v1::ResumeRequest, internal::v1::ResumeResponse)                \
+  X(Session, HandedOver, internal::v1::HandedOverRequest, internal::v1::HandedOverResponse)
 
-// Teams and apps.
+// Teams and apps, and their quotas.
 #define BELLWIRE_CATALOGUE_METHODS(X)                                                \
   X(Catalogue, PutTeam, admin::v1::Team, admin::v1::Team)                            \
   X(Catalogue, PutApp, admin::v1::App, admin::v1::App)                               \
@@ -48,7 +54,11 @@
   X(Catalogue, ListTeams, admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse) \
   X(Catalogue, ListApps, admin::v1::ListAppsRequest, admin::v1::ListAppsResponse)    \
   X(Catalogue, DeleteTeam, admin::v1::DeleteTeamRequest, admin::v1::Team)            \
-  X(Catalogue, DeleteApp, admin::v1::DeleteAppRequest, admin::v1::App)
+  X(Catalogue, DeleteApp, admin::v1::DeleteAppRequest, admin::v1::App)               \
+  X(Catalogue, CountRecords, internal::v1::CountRecordsRequest,                      \
+    internal::v1::CountRecordsResponse)                                              \
+  X(Catalogue, GetQuota, admin::v1::GetQuotaRequest, admin::v1::GetQuotaResponse)    \
+  X(Catalogue, SetQuota, admin::v1::SetQuotaRequest, admin::v1::QuotaReport)
 
 // The credentials of teams.
 #define BELLWIRE_KEYS_METHODS(X)                                             \
@@ -67,7 +77,8 @@
 
 // The store's files, for whoever runs the server. Calls may take up to kBackupTimeout.
 #define BELLWIRE_STORE_METHODS(X) \
-  X(Store, Backup, admin::v1::BackupRequest, admin::v1::BackupResponse)
+  X(Store, Backup, admin::v1::BackupRequest, admin::v1::BackupResponse) \
+  X(Store, GetPayloadKeys, admin::v1::GetPayloadKeysRequest, admin::v1::GetPayloadKeysResponse)
 
 // Topics of a team: who is subscribed, and the fan-outs of its topic messages. Claim may take up to
 // kMaxClaimWait.
@@ -86,15 +97,30 @@
   X(Topic, GetTopicMessage, internal::v1::GetTopicMessageRequest, push::v1::TopicMessage)  \
   X(Topic, RecallTopicMessage, internal::v1::GetTopicMessageRequest, push::v1::TopicMessage)
 
+// Who may be a device, and the devices that there are.
+#define BELLWIRE_DEVICE_METHODS(X)                                                             \
+  X(Device, PutEnrolment, admin::v1::Enrolment, admin::v1::Enrolment)                          \
+  X(Device, ListEnrolments, admin::v1::ListEnrolmentsRequest,                                  \
+    admin::v1::ListEnrolmentsResponse)                                                         \
+  X(Device, DeleteEnrolment, admin::v1::DeleteEnrolmentRequest, admin::v1::Enrolment)          \
+  X(Device, ListDevices, admin::v1::ListDevicesRequest, admin::v1::ListDevicesResponse)        \
+  X(Device, GetDevice, internal::v1::GetDeviceRequest, admin::v1::GetDeviceResponse)           \
+  X(Device, EndDevice, internal::v1::EndDeviceRequest, internal::v1::EndDeviceResponse)
+
+// All that is called one by one.
+#define BELLWIRE_UNARY_METHODS(X) \
+  BELLWIRE_MAILBOX_METHODS(X)     \
+  BELLWIRE_CATALOGUE_METHODS(X)   \
+  BELLWIRE_KEYS_METHODS(X)        \
+  BELLWIRE_FEED_METHODS(X)        \
+  BELLWIRE_NETWORK_METHODS(X)     \
+  BELLWIRE_STORE_METHODS(X)       \
+  BELLWIRE_TOPIC_METHODS(X)       \
+  BELLWIRE_DEVICE_METHODS(X)
+
 #define BELLWIRE_REGISTRY_METHODS(X) \
-  BELLWIRE_MAILBOX_METHODS(X)        \
-  BELLWIRE_SESSION_METHODS(X)        \
-  BELLWIRE_CATALOGUE_METHODS(X)      \
-  BELLWIRE_KEYS_METHODS(X)           \
-  BELLWIRE_FEED_METHODS(X)           \
-  BELLWIRE_NETWORK_METHODS(X)        \
-  BELLWIRE_STORE_METHODS(X)          \
-  BELLWIRE_TOPIC_METHODS(X)
+  BELLWIRE_UNARY_METHODS(X)          \
+  BELLWIRE_SESSION_METHODS(X)
 
 #define BELLWIRE_OVERRIDE(Contract, Method, Request, Response) \
   void Method(Request request, Done<Response> done) override;
@@ -136,18 +162,21 @@ BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
 BELLWIRE_CONTRACT(Store, BELLWIRE_STORE_METHODS)
 BELLWIRE_CONTRACT(Topic, BELLWIRE_TOPIC_METHODS)
+BELLWIRE_CONTRACT(Device, BELLWIRE_DEVICE_METHODS)
 #undef BELLWIRE_CONTRACT
 #undef BELLWIRE_PURE
 
+// Those of BELLWIRE_UNARY_METHODS.
+class UnaryRegistryApi : public MailboxApi,
+                         public CatalogueApi,
+                         public KeysApi,
+                         public FeedApi,
+                         public NetworkApi,
+                         public StoreApi,
+                         public TopicApi,
+                         public DeviceApi {};
 // All of them, for whoever makes a registry or stands in front of one. Callers don't take it.
-class RegistryApi : public MailboxApi,
-                    public SessionApi,
-                    public CatalogueApi,
-                    public KeysApi,
-                    public FeedApi,
-                    public NetworkApi,
-                    public StoreApi,
-                    public TopicApi {};
+class RegistryApi : public UnaryRegistryApi, public SessionApi {};
 
 }  // namespace bellwire
 

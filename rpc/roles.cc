@@ -29,8 +29,7 @@ const std::vector<Row>& Table() {
       // An app on a device does it, and so does a team's backend.
       {"/bellwire.internal.v1.Topic/ChangeSubscription", {Role::kGateway, Role::kConnector}},
       {"/bellwire.internal.v1.Topic/", {Role::kGateway}},
-      // The registry hands messages over, and a connector tells another that a session has moved.
-      {"/bellwire.internal.v1.Connector/", {Role::kRegistry, Role::kConnector}},
+      {"/bellwire.internal.v1.Device/", {Role::kGateway}},
       {"/grpc.health.v1.Health/", Roles::All()},
   };
   return *kTable;

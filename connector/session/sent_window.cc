@@ -60,8 +60,16 @@ bool SentWindow::IsUnacked(uint64_t seq) const {
   });
 }
 
+std::vector<uint64_t> SentWindow::UnackedNowOrNever() const {
+  std::vector<uint64_t> seqs;
+  for (const Entry& entry : entries_) {
+    if (entry.now_or_never && entry.progress == Progress::kUnacked) seqs.push_back(entry.seq);
+  }
+  return seqs;
+}
+
 void SentWindow::Acknowledge(const device::v1::Ack& ack,
-                             absl::FunctionRef<void(uint64_t seq)> on_acked) {
+                             absl::FunctionRef<void(uint64_t seq, bool now_or_never)> on_acked) {
   const uint64_t up_to = ack.up_to_seq();
   // A cumulative acknowledgement speaks for what the device had received when it wrote it. Pushes
   // in their turn come in growing order of seq, so "up to" is exact for them. One out of its turn
@@ -77,7 +85,7 @@ void SentWindow::Acknowledge(const device::v1::Ack& ack,
     entry.progress = Progress::kAcked;
     ++news_;
     unacked_bytes_.Set(unacked_bytes_.amount() - entry.bytes);
-    on_acked(entry.seq);
+    on_acked(entry.seq, entry.now_or_never);
   }
 }
 

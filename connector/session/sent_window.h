@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "bellwire/device/v1/device.pb.h"
@@ -46,10 +47,13 @@ class SentWindow {
   void Add(uint64_t seq, size_t payload_bytes, int64_t sent_at_ms, bool now_or_never);
   // Whether `seq` was sent and the device has not acknowledged it.
   bool IsUnacked(uint64_t seq) const;
+  // The now-or-never ones of which the device has said nothing.
+  std::vector<uint64_t> UnackedNowOrNever() const;
 
   // The device acknowledges. `on_acked` hears of each seq for the first time only; what was not
   // sent in this session is ignored. REQUIRES: the ranges are valid (first <= last).
-  void Acknowledge(const device::v1::Ack& ack, absl::FunctionRef<void(uint64_t seq)> on_acked);
+  void Acknowledge(const device::v1::Ack& ack,
+                   absl::FunctionRef<void(uint64_t seq, bool now_or_never)> on_acked);
 
   // Whether the device acknowledged something that the registry was not told.
   bool HasNews() const { return news_ > 0; }

@@ -26,7 +26,7 @@ class SentWindowTest : public testing::Test {
       ack.mutable_ranges()->rbegin()->set_last(last);
     }
     std::vector<uint64_t> acked;
-    window_.Acknowledge(ack, [&acked](uint64_t seq) { acked.push_back(seq); });
+    window_.Acknowledge(ack, [&acked](uint64_t seq, bool) { acked.push_back(seq); });
     return acked;
   }
   std::vector<uint64_t> Tell() {

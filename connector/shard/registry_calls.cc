@@ -11,13 +11,14 @@
 namespace bellwire::connector {
 
 RegistryCalls::RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics,
-                             Evictor* evictor, std::shared_ptr<ShardInbox> inbox, Find find)
+                             std::shared_ptr<ShardInbox> inbox, Find find,
+                             absl::AnyInvocable<void()> on_resumed)
     : sessions_(sessions),
       networks_(networks),
       topics_(topics),
-      evictor_(evictor),
       inbox_(std::move(inbox)),
-      find_(std::move(find)) {}
+      find_(std::move(find)),
+      on_resumed_(std::move(on_resumed)) {}
 
 template <typename Response, typename Handler>
 Done<Response> RegistryCalls::OnThread(Handler handler) {
@@ -53,11 +54,6 @@ void RegistryCalls::Bind(internal::v1::BindRequest request) {
 
 void RegistryCalls::OnBound(const DeviceId& device_id, const internal::v1::Route& route,
                             absl::StatusOr<internal::v1::BindResponse> response) {
-  if (response.ok() && response->has_evicted() &&
-      (response->evicted().session_id() != route.session_id() ||
-       response->evicted().connector_incarnation() != route.connector_incarnation())) {
-    evictor_->Evict(response->evicted(), device_id, route.login_number());
-  }
   DeviceConnection* connection = find_(route.session_id());
   if (connection != nullptr) return connection->OnBound(std::move(response));
   if (!response.ok()) return;
@@ -73,6 +69,30 @@ void RegistryCalls::Pull(uint64_t session_id, internal::v1::PullRequest request)
                       session_id, [](DeviceConnection& connection, auto response) {
                         connection.OnPulled(std::move(response));
                       }));
+}
+
+void RegistryCalls::Resume(uint64_t session_id, internal::v1::ResumeRequest request) {
+  ++resuming_;
+  sessions_->Resume(
+      std::move(request),
+      OnThread<internal::v1::ResumeResponse>(
+          [this, session_id](const absl::StatusOr<internal::v1::ResumeResponse>& response) {
+            --resuming_;
+            if (DeviceConnection* connection = find_(session_id)) connection->OnResumed(response);
+            on_resumed_();
+          }));
+}
+
+void RegistryCalls::HandedOver(internal::v1::HandedOverRequest request) {
+  sessions_->HandedOver(
+      std::move(request),
+      OnThread<internal::v1::HandedOverResponse>(
+          [](const absl::StatusOr<internal::v1::HandedOverResponse>& response) {
+            // The registry stops waiting by itself.
+            if (!response.ok()) {
+              LogDebug("handed_over_failed", {{"error", response.status().ToString()}});
+            }
+          }));
 }
 
 void RegistryCalls::Ack(uint64_t session_id, internal::v1::AckRequest request) {

@@ -9,15 +9,14 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
 #include "connector/doors/bellwire/device_connection.h"
-#include "connector/session/evictor.h"
 #include "connector/shard/shard_inbox.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::connector {
 
 // The registry, as the connections of one shard call it: answers come back on the shard's thread,
-// to the connection if it is still there. What has to happen even if it isn't, happens here: a
-// session that a Bind left behind is evicted, and a Bind for a connection that is gone is undone.
+// to the connection if it is still there. What has to happen even if it isn't, happens here: a Bind
+// for a connection that is gone is undone.
 //
 // On the shard's thread; answers that come after the inbox was closed are dropped.
 class RegistryCalls {
@@ -25,15 +24,17 @@ class RegistryCalls {
   // Finds a living connection by session id; null if there is none.
   using Find = absl::AnyInvocable<DeviceConnection*(uint64_t session_id) const>;
 
-  // `sessions`, `networks`, `topics` and `evictor` must outlive this object, and this object the
-  // taking of answers from `inbox`.
-  RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics, Evictor* evictor,
-                std::shared_ptr<ShardInbox> inbox, Find find);
+  // `sessions`, `networks` and `topics` must outlive this object, and this object the taking of
+  // answers from `inbox`. `on_resumed` is called whenever a Resume was answered.
+  RegistryCalls(SessionApi* sessions, NetworkApi* networks, TopicApi* topics,
+                std::shared_ptr<ShardInbox> inbox, Find find,
+                absl::AnyInvocable<void()> on_resumed);
   RegistryCalls(const RegistryCalls&) = delete;
   RegistryCalls& operator=(const RegistryCalls&) = delete;
 
   void Bind(internal::v1::BindRequest request);
   void Pull(uint64_t session_id, internal::v1::PullRequest request);
+  void Resume(uint64_t session_id, internal::v1::ResumeRequest request);
   void Ack(uint64_t session_id, internal::v1::AckRequest request);
   void AppAck(uint64_t session_id, internal::v1::AppAckRequest request);
   void RegisterApp(uint64_t session_id, uint32_t request_id,
@@ -42,11 +43,14 @@ class RegistryCalls {
   void ChangeTopic(uint64_t session_id, uint32_t request_id,
                    internal::v1::ChangeSubscriptionRequest request);
   void ReportSent(internal::v1::ReportSentRequest request);
+  void HandedOver(internal::v1::HandedOverRequest request);
   void ReportNetwork(uint64_t session_id, internal::v1::ReportNetworkRequest request);
   void Unbind(internal::v1::UnbindRequest request);
 
   // Calls whose answer has not been handled.
   size_t in_flight() const { return in_flight_; }
+  // Of them, those of Resume.
+  size_t resuming() const { return resuming_; }
 
  private:
   // A Done that calls `handler` with the answer on the shard's thread.
@@ -62,10 +66,11 @@ class RegistryCalls {
   SessionApi* const sessions_;
   NetworkApi* const networks_;
   TopicApi* const topics_;
-  Evictor* const evictor_;
   const std::shared_ptr<ShardInbox> inbox_;
   const Find find_;
+  absl::AnyInvocable<void()> on_resumed_;
   size_t in_flight_ = 0;
+  size_t resuming_ = 0;
 };
 
 }  // namespace bellwire::connector

@@ -17,15 +17,6 @@ namespace {
 
 using H = ConnectionHarness;
 
-class FakeEvictor final : public Evictor {
- public:
-  void Evict(const internal::v1::Route& loser, const DeviceId&,
-             uint64_t winning_login_number) override {
-    evicted.emplace_back(loser.session_id(), winning_login_number);
-  }
-  std::vector<std::pair<uint64_t, uint64_t>> evicted;
-};
-
 class RegistryCallsTest : public testing::Test {
  protected:
   internal::v1::BindRequest BindOf(uint64_t session_id, uint64_t login_number) {
@@ -38,18 +29,21 @@ class RegistryCallsTest : public testing::Test {
   }
   // What the shard's thread does when it is woken.
   void TakeAnswers() {
-    for (ShardInbox::Answer& answer : inbox_->Take().answers) std::move(answer)();
+    for (ShardInbox::Entry& entry : inbox_->Take()) {
+      std::move(std::get<ShardInbox::Answer>(entry))();
+    }
   }
 
   H h_;
   bool there_ = true;
   FakeRegistry registry_;
-  FakeEvictor evictor_;
+  int resumed_ = 0;
   const std::shared_ptr<ShardInbox> inbox_ = std::make_shared<ShardInbox>([] { return true; });
-  RegistryCalls calls_{&registry_, &registry_, &registry_, &evictor_, inbox_,
+  RegistryCalls calls_{&registry_, &registry_, &registry_, inbox_,
                        [this](uint64_t session_id) {
                          return there_ && session_id == H::kSessionId ? &h_.connection : nullptr;
-                       }};
+                       },
+                       [this] { ++resumed_; }};
 };
 
 TEST_F(RegistryCallsTest, AnswersReachTheConnectionOnItsThreadOnly) {
@@ -61,7 +55,6 @@ TEST_F(RegistryCallsTest, AnswersReachTheConnectionOnItsThreadOnly) {
   TakeAnswers();
   EXPECT_EQ(h_.connection.state(), ConnectionState::kActive);
   EXPECT_EQ(calls_.in_flight(), 0u);
-  EXPECT_TRUE(evictor_.evicted.empty());
 }
 
 TEST_F(RegistryCallsTest, ABindForAConnectionThatIsGoneIsUndone) {
@@ -87,12 +80,22 @@ TEST_F(RegistryCallsTest, OnlyAQuestionAboutANetworkIsAnswered) {
   EXPECT_TRUE(h_.host.frames.at(0).has_heartbeat_bounds());
 }
 
-TEST_F(RegistryCallsTest, TheSessionThatABindLeavesBehindIsEvictedWhateverBecameOfTheNewOne) {
-  calls_.Bind(BindOf(77, 4));
-  there_ = false;
-  calls_.Bind(BindOf(H::kSessionId, 5));
+TEST_F(RegistryCallsTest, AResumeIsCountedUntilItsAnswerIsThere) {
+  h_.BringTo(ConnectionState::kActive);
+  h_.connection.OnRegistryLost();
+  h_.connection.Resume();
+  calls_.Resume(H::kSessionId, h_.host.resumes.at(0));
+  EXPECT_EQ(calls_.resuming(), 1u);
   TakeAnswers();
-  EXPECT_EQ(evictor_.evicted, (std::vector<std::pair<uint64_t, uint64_t>>{{77, 5}}));
+  EXPECT_EQ(calls_.resuming(), 0u);
+  EXPECT_EQ(resumed_, 1);
+  EXPECT_TRUE(h_.Deliver(H::Message(1)));
+  EXPECT_EQ(h_.PushedSeqs(), std::vector<uint64_t>{1});
+  // The connection may be gone by then.
+  there_ = false;
+  calls_.Resume(H::kSessionId, h_.host.resumes.at(0));
+  TakeAnswers();
+  EXPECT_EQ(resumed_, 2);
 }
 
 TEST_F(RegistryCallsTest, AnswersFindTheirConnectionByCall) {

@@ -44,15 +44,16 @@ class ConnectorServerImpl final : public ConnectorServer {
  public:
   explicit ConnectorServerImpl(const Options& options)
       : incarnation_(RandomUint64()),
-        service_(options.internal_address, incarnation_, options.directory),
+        service_(incarnation_),
+        stream_(options.stream),
         descriptors_(options.max_descriptors > 0
                          ? options.max_descriptors
                          : net::DescriptorBudget::DeviceShare(DescriptorLimit())) {
     environment_.clock = options.clock != nullptr ? options.clock : RealClock();
-    environment_.sessions = options.sessions;
+    environment_.sessions = options.stream != nullptr ? options.stream : options.sessions;
     environment_.networks = options.networks;
     environment_.topics = options.topics;
-    environment_.evictor = &service_;
+    environment_.service = &service_;
     environment_.connector_address = options.internal_address;
     environment_.connector_incarnation = incarnation_;
     environment_.login_timeout = options.login_timeout;
@@ -66,6 +67,7 @@ class ConnectorServerImpl final : public ConnectorServer {
   }
 
   ~ConnectorServerImpl() override {
+    if (stream_open_) stream_->Close();
     // All threads first, then the shards: they call each other.
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
   }
@@ -90,7 +92,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     }
     // With port 0 the first one finds the port that all of them share.
     std::string address = options.device_listen;
-    std::vector<ShardPort*> ports;
+    std::vector<ConnectorEnd*> ports;
     for (int index = 0; index < shards; ++index) {
       absl::StatusOr<std::unique_ptr<Shard>> shard = Shard::Listen(&environment_, index, address);
       if (!shard.ok()) return shard.status();
@@ -99,6 +101,13 @@ class ConnectorServerImpl final : public ConnectorServer {
       shards_.push_back(*std::move(shard));
     }
     service_.SetShards(std::move(ports));
+    if (stream_ != nullptr) {
+      internal::v1::Attach attach;
+      attach.set_connector_incarnation(incarnation_);
+      attach.set_connector_address(options.internal_address);
+      stream_->Open(attach, &service_);
+      stream_open_ = true;
+    }
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Run();
     LogInfo("connector_started", {{"device_address", address},
                                   {"internal_address", options.internal_address},
@@ -114,7 +123,7 @@ class ConnectorServerImpl final : public ConnectorServer {
     return absl::OkStatus();
   }
 
-  ConnectorApi* api() override { return &service_; }
+  ConnectorEnd* connector() override { return &service_; }
   std::string device_address() const override { return shards_.front()->address(); }
 
   bool Responds(absl::Duration patience) override {
@@ -162,6 +171,8 @@ class ConnectorServerImpl final : public ConnectorServer {
   std::string certificate_path_;
   std::string private_key_path_;
   ConnectorService service_;
+  SessionStream* const stream_;
+  bool stream_open_ = false;
   // Outlives the shards' sockets.
   net::DescriptorBudget descriptors_;
   ShardEnvironment environment_;

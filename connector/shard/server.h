@@ -13,6 +13,7 @@
 #include "ops/metrics/samples.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
+#include "rpc/session_stream.h"
 
 namespace bellwire::connector {
 
@@ -35,8 +36,7 @@ class ConnectorServer {
     // of them (net/tls/ticket_keys.h has the format). Empty: tickets are good here and until a
     // restart.
     std::string ticket_key_path;
-    // "host:port" of the internal port: what the registry finds in a Route. In one process any name
-    // that the registry's ConnectorDirectory knows as local.
+    // "host:port" of the internal port, for people: it is in Routes.
     std::string internal_address;
     // Device addresses, "host:port", of other connectors that take this one's agents when it
     // drains, each about as many. Empty: they come back to where they are configured to.
@@ -44,13 +44,12 @@ class ConnectorServer {
     // What the endpoints of subscriptions begin with, such as "https://push.example.com", without a
     // slash at its end. Empty: devices can't make any.
     std::string public_url;
-    // Not owned; must outlive the server.
+    // Not owned; must outlive the server. Of a registry in this process: `sessions`, and the
+    // registry hands over to connector(). Otherwise: `stream`, which the server opens and closes.
     SessionApi* sessions = nullptr;
+    SessionStream* stream = nullptr;
     NetworkApi* networks = nullptr;
     TopicApi* topics = nullptr;
-    // Where other connectors are, to tell them that a device came here. Not owned. Null: there are
-    // none. Sessions of this connector are reached without it.
-    ConnectorDirectory* directory = nullptr;
     // Not owned. Null: RealClock().
     const Clock* clock = nullptr;
     // From accept to a complete Login. Tests of half-open connections make it shorter.
@@ -70,11 +69,11 @@ class ConnectorServer {
   //   INVALID_ARGUMENT BAD_ADDRESS · UNAVAILABLE CANNOT_LISTEN
   static absl::StatusOr<std::unique_ptr<ConnectorServer>> Start(Options options);
 
-  // Closes every connection at once. Nothing calls the registry or the directory afterwards.
+  // Closes every connection at once. Nothing calls the registry afterwards.
   virtual ~ConnectorServer() = default;
 
-  // What the internal port serves. Lives as long as this object.
-  virtual ConnectorApi* api() = 0;
+  // Where the registry of the same process hands over. Lives as long as this object.
+  virtual ConnectorEnd* connector() = 0;
   // "host:port" with the real port.
   virtual std::string device_address() const = 0;
   // Whether every thread that accepts agents goes round within `patience`; for a watchdog.

@@ -2,46 +2,36 @@
 #define BELLWIRE_CONNECTOR_SHARD_SERVICE_H_
 
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
-#include "connector/session/evictor.h"
+#include "common/ids.h"
 #include "rpc/connector_api.h"
 
 namespace bellwire::connector {
 
-// Where a shard takes requests. Thread-safe.
-class ShardPort {
+// A connector as its registries see it: finds the shard of a session. Thread-safe once SetShards
+// was called.
+class ConnectorService final : public ConnectorEnd {
  public:
-  virtual ~ShardPort() = default;
-  // `done` is called exactly once, on any thread.
-  virtual void Submit(internal::v1::ConnectorRequest request, ConnectorApi::ExchangeDone done) = 0;
-  // Deliveries may have got lost, or sessions be forgotten: all are to look into their mailboxes.
-  virtual void CatchUp() = 0;
-};
+  // What Routes to this connector say.
+  explicit ConnectorService(uint64_t connector_incarnation)
+      : connector_incarnation_(connector_incarnation) {}
 
-// The internal port of a connector: finds the shard of a session, and the connector of one that is
-// elsewhere. Thread-safe once SetShards was called.
-class ConnectorService final : public ConnectorApi, public Evictor {
- public:
-  // What Routes to this connector say. `directory` may be null: there are no other connectors.
-  ConnectorService(std::string connector_address, uint64_t connector_incarnation,
-                   ConnectorDirectory* directory);
+  // Call it once, before the first hand-over. The shards must outlive their use.
+  void SetShards(std::vector<ConnectorEnd*> shards) { shards_ = std::move(shards); }
 
-  // Call it once, before the first Exchange. The shards must outlive their use.
-  void SetShards(std::vector<ShardPort*> shards) { shards_ = std::move(shards); }
+  // False for a Route of another connector or of an earlier life of this one.
+  bool HandOver(internal::v1::ConnectorRequest request) override;
+  void OnStreamBroken() override;
+  void OnStreamOpened() override;
 
-  // NO_SESSION for a Route of another connector or of an earlier life of this one.
-  void Exchange(internal::v1::ConnectorRequest request, ExchangeDone done) override;
-
-  void Evict(const internal::v1::Route& loser, const DeviceId& device_id,
-             uint64_t winning_login_number) override;
+  // The device has a newer session here than this one of ours.
+  void Evict(uint64_t session_id, const DeviceId& device_id, uint64_t winning_login_number);
 
  private:
-  const std::string connector_address_;
   const uint64_t connector_incarnation_;
-  ConnectorDirectory* const directory_;
-  std::vector<ShardPort*> shards_;
+  std::vector<ConnectorEnd*> shards_;
 };
 
 }  // namespace bellwire::connector

@@ -9,7 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
-#include "connector/session/evictor.h"
 #include "connector/session/gauge.h"
 #include "connector/session/heartbeat_range.h"
 #include "connector/shard/connector_counters.h"
@@ -27,7 +26,7 @@ struct ShardEnvironment {
   SessionApi* sessions;
   NetworkApi* networks;
   TopicApi* topics;
-  Evictor* evictor;
+  ConnectorService* service;
   std::shared_ptr<net::TlsServerContext> tls;
   std::string connector_address;
   uint64_t connector_incarnation;
@@ -49,8 +48,8 @@ struct ShardEnvironment {
 };
 
 // A thread with a loop, a listener and the connections that it accepted. Everything of a connection
-// happens on this thread; what other threads have for it comes through Submit.
-class Shard : public ShardPort {
+// happens on this thread; what other threads have for it comes through ConnectorEnd.
+class Shard : public ConnectorEnd {
  public:
   // Listens on `address`, beside the shard with index 0 if it isn't that; port 0 takes a free one.
   // `index` goes into the ids of its sessions. Errors as net::TlsServer::Listen.
@@ -64,11 +63,10 @@ class Shard : public ShardPort {
   virtual const std::string& address() const = 0;
   // Starts the thread. Call it once.
   virtual void Run() = 0;
-  // Closes everything at once and joins the thread. Who waits for an answer gets NO_SESSION, as
-  // everybody does who comes later.
+  // Closes everything at once and joins the thread.
   virtual void Stop() = 0;
 
-  // Thread-safe, as Submit is.
+  // Thread-safe, as ConnectorEnd is.
 
   // What handshakes that begin a moment later use.
   virtual void SetTls(std::shared_ptr<net::TlsServerContext> tls) = 0;

@@ -1,6 +1,5 @@
 #include "connector/shard/shard_inbox.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/limits.h"
@@ -8,37 +7,36 @@
 namespace bellwire::connector {
 
 using internal::v1::ConnectorRequest;
-using internal::v1::ConnectorResponse;
 
 void ShardInbox::AddAnswer(Answer answer) {
   {
     absl::MutexLock lock(&mutex_);
     if (closed_) return;
-    batch_.answers.push_back(std::move(answer));
+    entries_.emplace_back(std::move(answer));
   }
   WakeIfNeeded();
 }
 
-void ShardInbox::AddRequest(Request request) {
-  ConnectorResponse::Outcome refusal = ConnectorResponse::OUTCOME_UNSPECIFIED;
+bool ShardInbox::AddRequest(ConnectorRequest request) {
+  bool taken = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (closed_) {
-      refusal = ConnectorResponse::NO_SESSION;
-    } else if (batch_.requests.size() < kMaxShardRequests) {
-      batch_.requests.push_back(std::move(request));
-    } else {
-      refusal = ConnectorResponse::OVERLOADED;
-      // One entry a session at most: bounded by the sessions that the registry knows of.
-      const ConnectorRequest& refused = request.request;
-      if (refused.has_deliver() || refused.has_missed()) {
-        uint64_t& seq = batch_.missed[refused.route().session_id()];
-        seq = std::max({seq, refused.deliver().message().seq(), refused.missed().seq()});
-      }
+    if (closed_) return false;
+    // None passes the mark of its session: once there is one, there is no room until Take.
+    // Nothing else would tell an idle session that its device was revoked: there are as many of
+    // these as somebody revokes devices in a moment.
+    taken = requests_ < kMaxShardRequests || request.evict().revoked();
+    if (taken) {
+      ++requests_;
+      entries_.emplace_back(std::move(request));
+    } else if (request.has_deliver() || request.has_missed()) {
+      request.mutable_missed();  // In place of the message.
+      const uint64_t session_id = request.route().session_id();
+      marks_.insert_or_assign(session_id, std::move(request));
     }
   }
-  if (refusal != ConnectorResponse::OUTCOME_UNSPECIFIED) std::move(request.done)(refusal);
   WakeIfNeeded();
+  return taken;
 }
 
 void ShardInbox::WakeIfNeeded() {
@@ -52,22 +50,21 @@ void ShardInbox::WakeIfNeeded() {
   woken_ = false;
 }
 
-ShardInbox::Batch ShardInbox::Take() {
+std::vector<ShardInbox::Entry> ShardInbox::Take() {
   absl::MutexLock lock(&mutex_);
   woken_ = false;
-  return std::exchange(batch_, Batch());
+  requests_ = 0;
+  for (auto& [session_id, mark] : marks_) entries_.emplace_back(std::move(mark));
+  marks_.clear();
+  return std::exchange(entries_, {});
 }
 
 void ShardInbox::Close() {
-  Batch batch;
-  {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-    batch = std::exchange(batch_, Batch());
-  }
-  for (Request& request : batch.requests) {
-    std::move(request.done)(ConnectorResponse::NO_SESSION);
-  }
+  std::vector<Entry> entries;  // Outlives the lock.
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  marks_.clear();
+  entries.swap(entries_);
 }
 
 }  // namespace bellwire::connector

@@ -1,38 +1,30 @@
 #ifndef BELLWIRE_CONNECTOR_SHARD_SHARD_INBOX_H_
 #define BELLWIRE_CONNECTOR_SHARD_SHARD_INBOX_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "bellwire/internal/v1/internal.pb.h"
-#include "rpc/connector_api.h"
 
 namespace bellwire::connector {
 
-// What other threads have for a shard's thread. Answers of the registry are never refused: a
-// connection waits for them, and there are no more than it asked for. Requests are bounded and
-// refused beyond; of a refused delivery the inbox keeps a note, so that its session fetches the
-// message from the mailbox although it is not handed over again.
+// What other threads have for a shard's thread, in the order in which it came: answers of the
+// registry, and what it hands over. Answers are never refused: a connection waits for them, and
+// there are no more than it asked for. Hand-overs are bounded and refused beyond; a session whose
+// delivery was refused gets a mark (Missed) behind all that waits, and so fetches the message from
+// the mailbox although it is not handed over again.
 //
-// Thread-safe. Shared with threads that may outlive the shard: after Close nothing gets through,
-// and whoever waits is answered NO_SESSION.
+// Thread-safe. Shared with threads that may outlive the shard: after Close nothing gets through.
 class ShardInbox {
  public:
   using Answer = absl::AnyInvocable<void() &&>;
-  struct Request {
-    internal::v1::ConnectorRequest request;
-    ConnectorApi::ExchangeDone done;
-  };
-  struct Batch {
-    std::vector<Answer> answers;
-    std::vector<Request> requests;
-    // Session id → the greatest seq whose delivery was refused.
-    absl::flat_hash_map<uint64_t, uint64_t> missed;
-  };
+  using Entry = std::variant<Answer, internal::v1::ConnectorRequest>;
 
   // `wake` makes the shard's thread call Take soon, or says that it can't: then it is asked again
   // with the next entry. Called on any thread, with no lock held.
@@ -41,11 +33,11 @@ class ShardInbox {
   ShardInbox& operator=(const ShardInbox&) = delete;
 
   void AddAnswer(Answer answer);
-  // Answers OVERLOADED at once if kMaxShardRequests wait, NO_SESSION after Close.
-  void AddRequest(Request request);
+  // As ConnectorApi::HandOver: false if kMaxShardRequests wait, and after Close.
+  bool AddRequest(internal::v1::ConnectorRequest request);
 
   // Everything that came since the last call.
-  Batch Take();
+  std::vector<Entry> Take();
   // From now on nothing gets in.
   void Close();
 
@@ -54,7 +46,11 @@ class ShardInbox {
 
   const absl::AnyInvocable<bool() const> wake_;
   absl::Mutex mutex_;
-  Batch batch_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  // How many of them are hand-overs.
+  size_t requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By session id: at most one for each that the registry knows of.
+  absl::btree_map<uint64_t, internal::v1::ConnectorRequest> marks_ ABSL_GUARDED_BY(mutex_);
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

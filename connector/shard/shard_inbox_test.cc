@@ -1,33 +1,48 @@
 #include "connector/shard/shard_inbox.h"
 
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::connector {
 namespace {
 
-using internal::v1::ConnectorResponse;
-using Outcome = ConnectorResponse::Outcome;
+using internal::v1::ConnectorRequest;
+using Strings = std::vector<std::string>;
+
+ConnectorRequest Delivery(uint64_t session_id, uint64_t seq) {
+  ConnectorRequest request;
+  request.mutable_route()->set_session_id(session_id);
+  request.mutable_deliver()->mutable_message()->set_seq(seq);
+  return request;
+}
 
 class ShardInboxTest : public testing::Test {
  protected:
-  ShardInbox::Request Delivery(uint64_t session_id, uint64_t seq) {
-    ShardInbox::Request request;
-    request.request.mutable_route()->set_session_id(session_id);
-    request.request.mutable_deliver()->mutable_message()->set_seq(seq);
-    request.done = [this](Outcome outcome) {
-      last_outcome_ = outcome;
-      ++answered_;
-    };
-    return request;
+  // "answer", "1:7" for message 7 of session 1, "1 missed".
+  Strings Take() {
+    Strings all;
+    for (ShardInbox::Entry& entry : inbox_.Take()) {
+      if (std::holds_alternative<ShardInbox::Answer>(entry)) {
+        all.emplace_back("answer");
+        continue;
+      }
+      const ConnectorRequest& request = std::get<ConnectorRequest>(entry);
+      all.push_back(request.has_missed()
+                        ? absl::StrCat(request.route().session_id(), " missed")
+                        : absl::StrCat(request.route().session_id(), ":",
+                                       request.deliver().message().seq()));
+    }
+    return all;
   }
 
   int wakes_ = 0;
   bool can_wake_ = true;
-  int answered_ = 0;
-  Outcome last_outcome_ = ConnectorResponse::OUTCOME_UNSPECIFIED;
   ShardInbox inbox_{[this] {
     ++wakes_;
     return can_wake_;
@@ -36,16 +51,22 @@ class ShardInboxTest : public testing::Test {
 
 TEST_F(ShardInboxTest, WakesOnceForEverythingThatComesBeforeTake) {
   inbox_.AddAnswer([] {});
-  inbox_.AddRequest(Delivery(1, 1));
-  inbox_.AddRequest(Delivery(1, 2));
+  EXPECT_TRUE(inbox_.AddRequest(Delivery(1, 1)));
+  EXPECT_TRUE(inbox_.AddRequest(Delivery(1, 2)));
   EXPECT_EQ(wakes_, 1);
-  const ShardInbox::Batch batch = inbox_.Take();
-  EXPECT_EQ(batch.answers.size(), 1u);
-  ASSERT_EQ(batch.requests.size(), 2u);
-  EXPECT_EQ(batch.requests[1].request.deliver().message().seq(), 2u);
-  EXPECT_TRUE(inbox_.Take().requests.empty());
+  EXPECT_EQ(Take(), (Strings{"answer", "1:1", "1:2"}));
+  EXPECT_EQ(Take(), Strings{});
   inbox_.AddRequest(Delivery(1, 3));
   EXPECT_EQ(wakes_, 2);
+}
+
+// A page and what is handed over after it, or before.
+TEST_F(ShardInboxTest, AnswersAndHandOversKeepOneOrder) {
+  inbox_.AddRequest(Delivery(1, 1));
+  inbox_.AddAnswer([] {});
+  inbox_.AddRequest(Delivery(1, 2));
+  inbox_.AddAnswer([] {});
+  EXPECT_EQ(Take(), (Strings{"1:1", "answer", "1:2", "answer"}));
 }
 
 TEST_F(ShardInboxTest, AFailedWakeLosesNothing) {
@@ -54,41 +75,36 @@ TEST_F(ShardInboxTest, AFailedWakeLosesNothing) {
   can_wake_ = true;
   inbox_.AddAnswer([] {});
   EXPECT_EQ(wakes_, 2);
-  EXPECT_EQ(inbox_.Take().answers.size(), 2u);
+  EXPECT_EQ(Take().size(), 2u);
 }
 
-TEST_F(ShardInboxTest, RefusesRequestsBeyondTheBoundAndRemembersTheirSessions) {
-  for (size_t i = 0; i < kMaxShardRequests; ++i) inbox_.AddRequest(Delivery(1, i));
-  EXPECT_EQ(answered_, 0);
-  inbox_.AddRequest(Delivery(2, 7));
-  inbox_.AddRequest(Delivery(2, 9));
-  inbox_.AddRequest(Delivery(2, 8));
-  ShardInbox::Request mark = Delivery(3, 0);
-  mark.request.mutable_missed()->set_seq(11);
-  inbox_.AddRequest(std::move(mark));
-  EXPECT_EQ(answered_, 4);
-  EXPECT_EQ(last_outcome_, ConnectorResponse::OVERLOADED);
+TEST_F(ShardInboxTest, RefusesHandOversBeyondTheBoundAndMarksTheirSessions) {
+  for (size_t i = 0; i < kMaxShardRequests; ++i) EXPECT_TRUE(inbox_.AddRequest(Delivery(1, i)));
+  EXPECT_FALSE(inbox_.AddRequest(Delivery(2, 7)));
+  EXPECT_FALSE(inbox_.AddRequest(Delivery(2, 9)));
+  ConnectorRequest mark = Delivery(3, 0);
+  mark.mutable_missed()->set_seq(11);
+  EXPECT_FALSE(inbox_.AddRequest(std::move(mark))) << "a mark of the registry's";
+  ConnectorRequest recall = Delivery(4, 0);
+  recall.mutable_recall();
+  EXPECT_FALSE(inbox_.AddRequest(std::move(recall)));
   // An answer of the registry gets in all the same.
   inbox_.AddAnswer([] {});
-  ShardInbox::Batch batch = inbox_.Take();
-  EXPECT_EQ(batch.requests.size(), kMaxShardRequests);
-  EXPECT_EQ(batch.answers.size(), 1u);
-  ASSERT_EQ(batch.missed.size(), 2u);
-  EXPECT_EQ(batch.missed[2], 9u);
-  EXPECT_EQ(batch.missed[3], 11u) << "a mark of the registry's";
+  const Strings all = Take();
+  ASSERT_EQ(all.size(), kMaxShardRequests + 3);
+  EXPECT_EQ(Strings(all.end() - 3, all.end()), (Strings{"answer", "2 missed", "3 missed"}));
+  EXPECT_TRUE(inbox_.AddRequest(Delivery(2, 10)));
+  EXPECT_EQ(Take(), Strings{"2:10"});
 }
 
-TEST_F(ShardInboxTest, CloseAnswersWhoWaitsAndWhoComesLater) {
+TEST_F(ShardInboxTest, NothingGetsInAfterClose) {
   inbox_.AddRequest(Delivery(1, 1));
   inbox_.Close();
-  EXPECT_EQ(answered_, 1);
-  EXPECT_EQ(last_outcome_, ConnectorResponse::NO_SESSION);
-  inbox_.AddRequest(Delivery(1, 2));
-  EXPECT_EQ(answered_, 2);
+  EXPECT_FALSE(inbox_.AddRequest(Delivery(1, 2)));
   const auto held = std::make_shared<int>(1);
   inbox_.AddAnswer([held] {});
   EXPECT_EQ(held.use_count(), 1);
-  EXPECT_TRUE(inbox_.Take().requests.empty());
+  EXPECT_EQ(Take(), Strings{});
 }
 
 }  // namespace

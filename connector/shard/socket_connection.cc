@@ -14,7 +14,8 @@ SocketConnection::SocketConnection(const Shared* shared, uint64_t session_id,
       counted_(&shared->environment->connections),
       login_(new Login{GaugeUnit(&shared->environment->logins),
                        LoginAdmission::Login(shared->logins, session_id, arrival.peer,
-                                             shared->loop->clock().Monotonic())}),
+                                             shared->loop->clock().Monotonic()),
+                       arrival.address}),
       stream_(std::move(stream)),
       timer_(shared->loop->NewTimer([this] { core_.OnTimer(); })),
       core_(shared->context, session_id, this, arrival.silent_for) {
@@ -33,6 +34,7 @@ void SocketConnection::ArmTimer(MonotonicTime deadline) {
 
 void SocketConnection::Bind(internal::v1::BindRequest request) {
   login_->admitted.AwaitRegistry(shared_->loop->clock().Monotonic());
+  request.set_peer(std::string(login_->address.address_bytes()));
   shared_->registry->Bind(std::move(request));
 }
 
@@ -49,11 +51,7 @@ void SocketConnection::SessionStarted(const DeviceId& device_id, uint64_t login_
   const std::optional<uint64_t> loser =
       environment->devices.Claim(device_id, core_.session_id(), login_number);
   if (!loser.has_value() || *loser == core_.session_id()) return;
-  internal::v1::Route route;
-  route.set_connector_address(environment->connector_address);
-  route.set_connector_incarnation(environment->connector_incarnation);
-  route.set_session_id(*loser);
-  environment->evictor->Evict(route, device_id, login_number);
+  environment->service->Evict(*loser, device_id, login_number);
 }
 
 void SocketConnection::Close(const CloseRecord& record) {

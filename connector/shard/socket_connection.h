@@ -70,6 +70,9 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   void Pull(internal::v1::PullRequest request) override {
     shared_->registry->Pull(core_.session_id(), std::move(request));
   }
+  void Resume(internal::v1::ResumeRequest request) override {
+    shared_->registry->Resume(core_.session_id(), std::move(request));
+  }
   void Ack(internal::v1::AckRequest request) override {
     shared_->registry->Ack(core_.session_id(), std::move(request));
   }
@@ -89,6 +92,9 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   void ReportSent(internal::v1::ReportSentRequest request) override {
     shared_->registry->ReportSent(std::move(request));
   }
+  void HandedOver(internal::v1::HandedOverRequest request) override {
+    shared_->registry->HandedOver(std::move(request));
+  }
   void ReportNetwork(internal::v1::ReportNetworkRequest request) override {
     shared_->registry->ReportNetwork(core_.session_id(), std::move(request));
   }
@@ -103,6 +109,8 @@ class SocketConnection final : public net::Stream::Delegate, public ConnectionHo
   struct Login {
     GaugeUnit counted;
     LoginAdmission::Login admitted;
+    // As BindRequest.peer.
+    net::PeerKey address;
   };
   std::unique_ptr<Login> login_;
   const std::unique_ptr<net::Stream> stream_;

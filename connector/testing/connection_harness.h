@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/simulated_clock.h"
 #include "connector/doors/bellwire/device_connection.h"
 #include "connector/testing/fake_connection_host.h"
@@ -17,7 +18,7 @@
 namespace bellwire::connector {
 
 // A connection on a simulated clock with a host that writes everything down, and the words to play
-// agent, registry and gateway to it.
+// agent and registry to it.
 class ConnectionHarness {
  public:
   static constexpr uint64_t kSessionId = 0x0102;
@@ -140,7 +141,7 @@ class ConnectionHarness {
     clock.Advance(end - clock.Monotonic());
   }
 
-  // --- The registry and the gateways. ---
+  // --- The registry. ---
 
   static internal::v1::Envelope Message(uint64_t seq, size_t payload_bytes = 5) {
     internal::v1::Envelope message;
@@ -175,23 +176,42 @@ class ConnectionHarness {
     return response;
   }
 
-  // The answer, or OUTCOME_UNSPECIFIED while there is none.
-  using Outcome = DeviceConnection::Outcome;
-  std::shared_ptr<Outcome> Deliver(internal::v1::Envelope message, bool wait_for_ack = false) {
-    auto outcome = std::make_shared<Outcome>(internal::v1::ConnectorResponse::OUTCOME_UNSPECIFIED);
-    internal::v1::Deliver deliver;
-    *deliver.mutable_message() = std::move(message);
-    deliver.set_wait_for_ack(wait_for_ack);
-    connection.Deliver(std::move(deliver), [outcome](Outcome o) {
-      assert(*outcome == internal::v1::ConnectorResponse::OUTCOME_UNSPECIFIED);
-      *outcome = o;
-    });
-    return outcome;
+  internal::v1::ConnectorRequest ForSession(uint64_t epoch = 0) const {
+    internal::v1::ConnectorRequest request;
+    request.set_device_id(std::string(device_id.bytes()));
+    request.mutable_route()->set_session_id(kSessionId);
+    request.set_epoch(epoch);
+    return request;
   }
-  Outcome Evict(uint64_t winning_login_number) {
-    internal::v1::Evict evict;
-    evict.set_winning_login_number(winning_login_number);
-    return connection.Evict(evict);
+  // What HandOver answers.
+  bool Deliver(internal::v1::Envelope message, uint64_t epoch = 0) {
+    internal::v1::ConnectorRequest request = ForSession(epoch);
+    *request.mutable_deliver()->mutable_message() = std::move(message);
+    return connection.HandOver(request);
+  }
+  bool Evict(uint64_t winning_login_number) {
+    internal::v1::ConnectorRequest request = ForSession();
+    request.mutable_evict()->set_winning_login_number(winning_login_number);
+    return connection.HandOver(request);
+  }
+  // Hand-overs were dropped on their way.
+  bool Miss() {
+    internal::v1::ConnectorRequest request = ForSession();
+    request.mutable_missed();
+    return connection.HandOver(request);
+  }
+  // "DEVICE_ACKED 7": what the registry was told of a hand-over last. Empty: nothing.
+  std::string LastOutcome() const {
+    if (host.outcomes.empty()) return "";
+    return absl::StrCat(
+        internal::v1::HandedOverRequest::Outcome_Name(host.outcomes.back().outcome()), " ",
+        host.outcomes.back().seq());
+  }
+  static internal::v1::ResumeResponse Resumed(bool behind, uint64_t epoch = 0) {
+    internal::v1::ResumeResponse response;
+    response.set_behind(behind);
+    response.set_epoch(epoch);
+    return response;
   }
 
   // --- Short cuts. ---

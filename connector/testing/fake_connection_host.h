@@ -26,6 +26,8 @@ class FakeConnectionHost final : public ConnectionHost {
 
   std::vector<internal::v1::BindRequest> binds;
   std::vector<internal::v1::PullRequest> pulls;
+  std::vector<internal::v1::ResumeRequest> resumes;
+  std::vector<internal::v1::HandedOverRequest> outcomes;
   std::vector<internal::v1::AckRequest> acks;
   std::vector<internal::v1::AppAckRequest> app_acks;
   std::vector<std::pair<uint32_t, internal::v1::RegisterAppRequest>> registrations;
@@ -71,6 +73,12 @@ class FakeConnectionHost final : public ConnectionHost {
   }
   void Bind(internal::v1::BindRequest request) override { binds.push_back(std::move(request)); }
   void Pull(internal::v1::PullRequest request) override { pulls.push_back(std::move(request)); }
+  void Resume(internal::v1::ResumeRequest request) override {
+    resumes.push_back(std::move(request));
+  }
+  void HandedOver(internal::v1::HandedOverRequest request) override {
+    outcomes.push_back(std::move(request));
+  }
   void Ack(internal::v1::AckRequest request) override { acks.push_back(std::move(request)); }
   void AppAck(internal::v1::AppAckRequest request) override {
     app_acks.push_back(std::move(request));

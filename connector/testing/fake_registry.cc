@@ -118,8 +118,9 @@ void FakeRegistry::FillPage(const Device& device, uint64_t after, uint32_t max_b
 }
 
 void FakeRegistry::Bind(internal::v1::BindRequest request, Done<internal::v1::BindResponse> done) {
+  std::optional<internal::v1::Route> evicted;
   Serve(request.device_id(), std::move(done),
-        [&request](Device& device) -> absl::StatusOr<internal::v1::BindResponse> {
+        [&](Device& device) -> absl::StatusOr<internal::v1::BindResponse> {
           const internal::v1::Route& route = request.route();
           const bool same = device.route.has_value() && SameRoute(*device.route, route);
           if (route.login_number() <= device.last_login_number && !same) {
@@ -132,13 +133,19 @@ void FakeRegistry::Bind(internal::v1::BindRequest request, Done<internal::v1::Bi
           response.mutable_mailbox_id()->resize(MailboxId::kSize);
           response.set_settled_seq(device.mailbox.empty() ? device.last_seq
                                                           : device.mailbox.begin()->first - 1);
-          if (device.route.has_value() && !same) *response.mutable_evicted() = *device.route;
+          evicted = same ? std::nullopt : device.route;
           FillPage(device, response.settled_seq(), request.max_bytes(), request.max_messages(),
                    PrioritySet::Of(request.priorities()), response.mutable_page());
           device.route = route;
           device.last_login_number = route.login_number();
           return response;
         });
+  if (!evicted.has_value() || !hand_over_) return;
+  internal::v1::ConnectorRequest evict;
+  *evict.mutable_route() = *evicted;
+  evict.set_device_id(request.device_id());
+  evict.mutable_evict()->set_winning_login_number(request.route().login_number());
+  hand_over_(std::move(evict));
 }
 
 void FakeRegistry::Unbind(internal::v1::UnbindRequest request,
@@ -158,6 +165,32 @@ void FakeRegistry::Pull(internal::v1::PullRequest request, Done<internal::v1::Pu
              PrioritySet::Of(request.priorities()), response.mutable_page());
     return response;
   });
+}
+
+void FakeRegistry::Resume(internal::v1::ResumeRequest request,
+                          Done<internal::v1::ResumeResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    internal::v1::ResumeResponse response;
+    response.set_behind(device.mailbox.upper_bound(request.after_seq()) != device.mailbox.end());
+    return response;
+  });
+}
+
+void FakeRegistry::HandedOver(internal::v1::HandedOverRequest request,
+                              Done<internal::v1::HandedOverResponse> done) {
+  Serve(request.device_id(), std::move(done), [&request](Device& device) {
+    device.outcomes[request.seq()] = request.outcome();
+    return internal::v1::HandedOverResponse();
+  });
+}
+
+std::optional<internal::v1::HandedOverRequest::Outcome> FakeRegistry::OutcomeOf(
+    const DeviceId& device, uint64_t seq) const {
+  absl::MutexLock lock(&mutex_);
+  const auto records = devices_.find(std::string(device.bytes()));
+  if (records == devices_.end()) return std::nullopt;
+  const auto it = records->second.outcomes.find(seq);
+  return it == records->second.outcomes.end() ? std::nullopt : std::optional(it->second);
 }
 
 void FakeRegistry::Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) {

@@ -2,6 +2,7 @@
 #define BELLWIRE_CONNECTOR_TESTING_FAKE_REGISTRY_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,6 +37,14 @@ class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi
   size_t MailboxSize(const DeviceId& device) const;
   std::vector<uint64_t> AckedSeqs(const DeviceId& device) const;
   size_t calls() const;
+  // What it was told of a hand-over; nullopt: nothing.
+  std::optional<internal::v1::HandedOverRequest::Outcome> OutcomeOf(const DeviceId& device,
+                                                                    uint64_t seq) const;
+  // Where the end of a session that a Bind leaves behind is handed over. REQUIRES: no call is under
+  // way.
+  void SetHandOver(std::function<void(internal::v1::ConnectorRequest request)> hand_over) {
+    hand_over_ = std::move(hand_over);
+  }
   // "registration 7: news": what the device is subscribed to.
   std::set<std::string> TopicsOf(const DeviceId& device) const;
   // True as soon as `condition` holds, asked after every call; false if it takes longer than
@@ -55,6 +64,7 @@ class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi
     uint64_t last_seq = 0;
     std::map<uint64_t, internal::v1::Envelope> mailbox;
     std::vector<uint64_t> acked;
+    std::map<uint64_t, internal::v1::HandedOverRequest::Outcome> outcomes;
     std::set<std::string> topics;
   };
 
@@ -64,6 +74,7 @@ class FakeRegistry final : public SessionApi, public NetworkApi, public TopicApi
   static void FillPage(const Device& device, uint64_t after, uint32_t max_bytes,
                        uint32_t max_messages, PrioritySet priorities, internal::v1::Page* page);
 
+  std::function<void(internal::v1::ConnectorRequest request)> hand_over_;
   mutable absl::Mutex mutex_;
   mutable absl::CondVar changed_;
   std::map<std::string, Device> devices_ ABSL_GUARDED_BY(mutex_);

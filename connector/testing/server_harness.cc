@@ -11,24 +11,12 @@
 namespace bellwire::connector {
 
 using internal::v1::ConnectorRequest;
-using internal::v1::ConnectorResponse;
-
-namespace {
-
-// An address whose connector is no more.
-class NoConnector final : public ConnectorApi {
- public:
-  void Exchange(ConnectorRequest, ExchangeDone done) override {
-    std::move(done)(ConnectorResponse::NO_SESSION);
-  }
-};
-
-}  // namespace
 
 ServerHarness::ServerHarness()
     : key_(*DeviceKey::Generate()),
       certificate_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".pem")),
       private_key_path_(absl::StrCat(testing::TempDir(), "/", NewShortId(), ".key")) {
+  registry_.SetHandOver([this](ConnectorRequest request) { HandOver(std::move(request)); });
   const Validity validity{RealClock()->WallNow() - absl::Hours(1),
                           RealClock()->WallNow() + absl::Hours(24)};
   const auto ca = MakeCertificateAuthority("test", validity);
@@ -54,7 +42,6 @@ ConnectorServer::Options ServerHarness::Complete(ConnectorServer::Options option
   options.sessions = &registry_;
   options.networks = &registry_;
   options.topics = &registry_;
-  options.directory = this;
   return options;
 }
 
@@ -71,34 +58,20 @@ void ServerHarness::StopServer(ConnectorServer* server) {
   }
 }
 
-std::shared_ptr<ConnectorApi> ServerHarness::Find(absl::string_view address) {
-  const auto it = servers_.find(std::string(address));
-  if (it == servers_.end() || it->second == nullptr) return std::make_shared<NoConnector>();
-  return std::shared_ptr<ConnectorApi>(it->second->api(), [](ConnectorApi*) {});
-}
-
-ConnectorResponse::Outcome ServerHarness::Push(const DeviceId& device, absl::string_view payload,
-                                               bool now_or_never) {
+bool ServerHarness::Push(const DeviceId& device, absl::string_view payload, bool now_or_never) {
   const FakeRegistry::Appended appended = registry_.AddMessage(device, payload, now_or_never);
-  if (!appended.route.has_value()) return ConnectorResponse::NO_SESSION;
+  if (!appended.route.has_value()) return false;
   ConnectorRequest request;
   *request.mutable_route() = *appended.route;
   request.set_device_id(std::string(device.bytes()));
   *request.mutable_deliver()->mutable_message() = appended.message;
-  request.mutable_deliver()->set_wait_for_ack(now_or_never);
-  return Exchange(std::move(request));
+  return HandOver(std::move(request));
 }
 
-ConnectorResponse::Outcome ServerHarness::Exchange(ConnectorRequest request) {
-  ConnectorResponse::Outcome outcome = ConnectorResponse::OUTCOME_UNSPECIFIED;
-  absl::Notification answered;
-  Find(request.route().connector_address())
-      ->Exchange(std::move(request), [&](ConnectorResponse::Outcome o) {
-        outcome = o;
-        answered.Notify();
-      });
-  EXPECT_TRUE(answered.WaitForNotificationWithTimeout(TestAgent::kPatience));
-  return outcome;
+bool ServerHarness::HandOver(ConnectorRequest request) {
+  const auto it = servers_.find(request.route().connector_address());
+  return it != servers_.end() && it->second != nullptr &&
+         it->second->connector()->HandOver(std::move(request));
 }
 
 }  // namespace bellwire::connector

@@ -13,11 +13,7 @@
 namespace bellwire::connector {
 
 // Connectors with real sockets and TLS on loopback, over one FakeRegistry.
-class ServerHarness : public testing::Test, public ConnectorDirectory {
- public:
-  // Finds the servers started here by their internal address.
-  std::shared_ptr<ConnectorApi> Find(absl::string_view address) override;
-
+class ServerHarness : public testing::Test {
  protected:
   ServerHarness();
   // The harness's certificate and registry, "connector-N" as internal address, and whatever else
@@ -26,11 +22,10 @@ class ServerHarness : public testing::Test, public ConnectorDirectory {
   ConnectorServer* StartServer(ConnectorServer::Options options = {});
   void StopServer(ConnectorServer* server);
 
-  // What a gateway does with a message: append, then hand it to the route. The outcome of the
-  // hand-over.
-  internal::v1::ConnectorResponse::Outcome Push(const DeviceId& device, absl::string_view payload,
-                                                bool now_or_never = false);
-  internal::v1::ConnectorResponse::Outcome Exchange(internal::v1::ConnectorRequest request);
+  // Appends a message, and hands it over if there is a route: as ConnectorApi::HandOver.
+  bool Push(const DeviceId& device, absl::string_view payload, bool now_or_never = false);
+  // To the server of the route's address.
+  bool HandOver(internal::v1::ConnectorRequest request);
 
   FakeRegistry registry_;
   const std::unique_ptr<DeviceKey> key_;

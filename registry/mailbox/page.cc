@@ -59,4 +59,16 @@ absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq, const P
   return page;
 }
 
+absl::StatusOr<bool> HasMailAfter(DeviceTransaction& tx, uint64_t after_seq) {
+  BELLWIRE_RETURN_IF_ERROR(tx.ReleaseDue());
+  if (tx.device().mailbox_records() == 0 || after_seq >= tx.device().last_seq()) return false;
+  bool found = false;
+  const uint64_t from = std::max<uint64_t>(after_seq, tx.device().settled_seq());
+  BELLWIRE_RETURN_IF_ERROR(tx.ScanMail(from, [&](const Envelope& mail) -> absl::StatusOr<bool> {
+    found = !IsExpired(mail.expires_at_ms(), tx.now_ms());
+    return !found;
+  }));
+  return found;
+}
+
 }  // namespace bellwire::registry

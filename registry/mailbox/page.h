@@ -14,6 +14,10 @@ namespace bellwire::registry {
 // kMaxPage… as well as by `bounds`.
 absl::StatusOr<Page> ReadPage(DeviceTransaction& tx, uint64_t after_seq, const PageBounds& bounds);
 
+// Whether the mailbox holds a message after this position that has not expired. Messages that are
+// due come into it first.
+absl::StatusOr<bool> HasMailAfter(DeviceTransaction& tx, uint64_t after_seq);
+
 }  // namespace bellwire::registry
 
 #endif  // BELLWIRE_REGISTRY_MAILBOX_PAGE_H_

@@ -23,10 +23,8 @@
 #include "registry/engine/postgres/postgres_engine.h"
 #include "registry/server/server.h"
 #include "registry/server/subscription_policy.h"
-#include "rpc/connector_api.h"
-#include "rpc/credentials.h"
-#include "rpc/grpc_connector_client.h"
 #include "rpc/grpc_registry_server.h"
+#include "rpc/grpc_session_server.h"
 #include "rpc/internal_port.h"
 
 namespace bellwire::registry {
@@ -41,11 +39,13 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
       ->type_name("HOST:PORT")
       ->capture_default_str();
   AddSubscriptionsFlag(app, &flags->subscriptions);
+  AddDeviceFlags(app, &flags->devices);
   app->add_option(
          "--backup_dir", flags->backup_dir,
          "Where `bellwire registry backup` may write, and nowhere else; made if it does not "
          "exist. Without it no backups are made")
       ->type_name("DIR");
+  AddPrivacyFlags(app, &flags->privacy);
   metrics::AddMetricsFlags(app, &flags->metrics_flags);
   CLI::Option* const database =
       app->add_option("--database", flags->database,
@@ -112,22 +112,21 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
                             TokenSealer::FromFile(data_dir.token_keys()));
 
-  BELLWIRE_ASSIGN_OR_RETURN(const auto credentials,
-                            InternalChannelCredentials(data_dir.internal()));
-
   std::atomic<bool> fenced = false;
   RegistryServer::Options options;
   options.data_dir = data_dir.registry();
   if (!flags.database.empty()) options.database = DatabaseOptions(flags, &fenced);
   options.database_cache_bytes = flags.database_cache_mib << 20;
   options.backup_dir = flags.backup_dir;
+  options.payload_key_file = flags.privacy.payload_key_file;
+  options.retention = flags.privacy.retention();
   options.keys_dir = flags.data_dir;
   options.sealer = sealer.get();
   options.clock = RealClock();
   options.env = env;
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
-  // Destroyed in reverse: the port first, which uses the rest. Connectors answer to the server, so
-  // it outlives the directory.
+  options.devices = flags.devices.policy();
+  // Destroyed in reverse: the port first, which uses the rest.
   absl::StatusOr<std::unique_ptr<RegistryServer>> started =
       RegistryServer::Start(std::move(options));
   if (ErrorReason(started.status()) == "LEASE_HELD") {
@@ -136,13 +135,17 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
     return absl::OkStatus();
   }
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server, std::move(started));
-  const std::unique_ptr<ConnectorDirectory> connectors =
-      NewConnectorDirectory(credentials, /*local_address=*/"", /*local=*/nullptr);
-  server->SetConnectors(connectors.get());
+  std::vector<std::unique_ptr<grpc::Service>> services = NewGrpcRegistryServices(server->api());
+  auto sessions = std::make_unique<GrpcSessionService>(
+      server->api(), [&server](uint64_t incarnation) { server->OnConnectorGone(incarnation); });
+  // The port has it; so it is forgotten before.
+  GrpcSessionService* const connectors = sessions.get();
+  services.push_back(std::move(sessions));
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<InternalPort> port,
+      InternalPort::Open(flags.listen, data_dir.internal(), std::move(services)));
+  server->SetConnectors(connectors);
   const absl::Cleanup forget_connectors = [&server] { server->SetConnectors(nullptr); };
-  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<InternalPort> port,
-                            InternalPort::Open(flags.listen, data_dir.internal(),
-                                               NewGrpcRegistryServices(server->api())));
   server->SetOnStoreChange([&port](bool ok) { port->SetServing(ok); });
   const absl::Cleanup forget_port = [&server] { server->SetOnStoreChange(nullptr); };
   metrics::DaemonMetrics metrics("bellwire-registry");

@@ -11,7 +11,7 @@
 namespace bellwire::registry {
 
 using internal::v1::AppendResponse;
-using internal::v1::ConnectorResponse;
+using internal::v1::HandedOverRequest;
 
 bool Dispatcher::Places::Take(const std::string& team_id) {
   absl::MutexLock lock(&mutex_);
@@ -48,29 +48,38 @@ Dispatcher::~Dispatcher() {
   }
 }
 
-void Dispatcher::SetConnectors(ConnectorDirectory* connectors) {
+void Dispatcher::SetConnectors(ConnectorApi* connectors) {
   absl::MutexLock lock(&connectors_mutex_);
   connectors_ = connectors;
 }
 
 void Dispatcher::HandOver(internal::v1::ConnectorRequest request) {
-  ConnectorApi::ExchangeDone done = [](Outcome) {};
+  std::optional<Name> name;
   if (request.has_deliver() && IsNowOrNever(request.deliver().message())) {
-    request.mutable_deliver()->set_wait_for_ack(true);
-    const Name name(DeviceId::FromBytes(request.device_id()).value_or(DeviceId()),
-                    request.deliver().message().seq());
+    name.emplace(DeviceId::FromBytes(request.device_id()).value_or(DeviceId()),
+                 request.deliver().message().seq());
     absl::MutexLock lock(&mutex_);
-    followed_.try_emplace(name, Followed{.until = clock_->Monotonic() + kWait});
-    done = [this, name](Outcome outcome) { OnOutcome(name, outcome); };
+    followed_.try_emplace(
+        *name, Followed{.until = clock_->Monotonic() + kWait,
+                        .connector_incarnation = request.route().connector_incarnation()});
   }
+  bool on_its_way = false;
   {
     absl::MutexLock lock(&connectors_mutex_);
-    if (connectors_ != nullptr) {
-      return connectors_->Find(request.route().connector_address())
-          ->Exchange(std::move(request), std::move(done));
+    on_its_way = connectors_ != nullptr && connectors_->HandOver(std::move(request));
+  }
+  if (name.has_value() && !on_its_way) OnOutcome(*name, HandedOverRequest::NOT_TAKEN);
+}
+
+void Dispatcher::OnConnectorGone(uint64_t incarnation) {
+  std::vector<Name> names;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, followed] : followed_) {
+      if (followed.connector_incarnation == incarnation) names.push_back(name);
     }
   }
-  std::move(done)(ConnectorResponse::NO_SESSION);
+  for (const Name& name : names) OnOutcome(name, HandedOverRequest::NOT_TAKEN);
 }
 
 absl::StatusOr<std::unique_ptr<Dispatcher::Place>> Dispatcher::TakePlace(
@@ -92,7 +101,7 @@ void Dispatcher::Follow(const DeviceId& device, uint64_t waiter, std::unique_ptr
   if (waiter == 0) std::exchange(done, nullptr)(AppendResponse(appended));
   Waitings waitings;
   waitings.push_back({waiter, std::move(place), std::move(appended), std::move(done)});
-  Outcome outcome = ConnectorResponse::NO_SESSION;
+  Outcome outcome = HandedOverRequest::NO_SESSION;
   {
     absl::MutexLock lock(&mutex_);
     // Not there: the device has no session.
@@ -145,7 +154,7 @@ void Dispatcher::EndThose(Predicate ends) {
     }
   }
   for (auto& [name, waitings] : ended) {
-    End(name, ConnectorResponse::NO_SESSION, std::move(waitings));
+    End(name, HandedOverRequest::NOT_TAKEN, std::move(waitings));
   }
 }
 
@@ -174,13 +183,13 @@ void Dispatcher::Expire() {
 }
 
 void Dispatcher::End(const Name& name, Outcome outcome, Waitings waitings) {
-  if (outcome == ConnectorResponse::DEVICE_ACKED) {
+  if (outcome == HandedOverRequest::DEVICE_ACKED) {
     return Answer(std::move(waitings), push::v1::AGENT_ACKED);
   }
   // An acknowledgement may have been committed though the connector did not say so: the store says
   // what came first, and from then on it is settled.
   group_commit_->Submit<Step>(
-      Owner::Devices(),
+      Owner::Devices().About(name.first),
       [name](Store& store) -> absl::StatusOr<Step> {
         return store.Resolve(name.first, name.second);
       },

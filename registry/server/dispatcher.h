@@ -32,7 +32,8 @@ namespace bellwire::registry {
 //
 // Only a message of ttl zero is different. It is followed from its hand-over to its end: DELIVERED
 // if the device acknowledges it; otherwise, as soon as the connector says that it has no session
-// for it or after kNowOrNeverWait, it is resolved (Store::Resolve). Appends may wait for that.
+// for it, or its stream breaks, or after kNowOrNeverWait, it is resolved (Store::Resolve). Appends
+// may wait for that.
 //
 // Thread-safe, never blocks.
 class Dispatcher {
@@ -61,19 +62,27 @@ class Dispatcher {
 
   // Both must outlive it.
   Dispatcher(GroupCommit* group_commit, const Clock* clock);
-  // Answers UNAVAILABLE to who still waits. REQUIRES: nobody calls any more, connectors that answer
-  // late included.
+  // Answers UNAVAILABLE to who still waits. REQUIRES: nobody calls any more.
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   // Where connectors are. Null: nowhere, messages wait in their mailboxes. Not owned. When it
   // returns, nothing calls the ones before any more.
-  void SetConnectors(ConnectorDirectory* connectors) ABSL_LOCKS_EXCLUDED(connectors_mutex_);
+  void SetConnectors(ConnectorApi* connectors) ABSL_LOCKS_EXCLUDED(connectors_mutex_);
 
   // After a commit: one request that it makes to a connector. On the writer's thread.
   void HandOver(internal::v1::ConnectorRequest request)
       ABSL_LOCKS_EXCLUDED(connectors_mutex_, mutex_);
+
+  // What a connector says of a hand-over.
+  void OnHandedOver(const DeviceId& device, uint64_t seq,
+                    internal::v1::HandedOverRequest::Outcome outcome) ABSL_LOCKS_EXCLUDED(mutex_) {
+    OnOutcome({device, seq}, outcome);
+  }
+  // The connector of this incarnation has no stream any more: nothing comes of what it was handed
+  // last.
+  void OnConnectorGone(uint64_t incarnation) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The place of one message of ttl zero, from before its Append until its end.
   class Place {
@@ -108,7 +117,7 @@ class Dispatcher {
   void Expire() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  using Outcome = internal::v1::ConnectorResponse::Outcome;
+  using Outcome = internal::v1::HandedOverRequest::Outcome;
   // A message: its device and its number in the mailbox.
   using Name = std::pair<DeviceId, uint64_t>;
   // An Append, committed and not answered.
@@ -122,13 +131,15 @@ class Dispatcher {
   using Waitings = std::vector<Waiting>;
   struct Followed {
     MonotonicTime until;
+    // Whom it was handed to.
+    uint64_t connector_incarnation = 0;
     // What the connector said before the Append was answered.
     std::optional<Outcome> outcome;
     Waitings waitings;
   };
 
   void OnOutcome(const Name& name, Outcome outcome) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends those that `ends` picks.
+  // Ends those that `ends` picks, of whom nobody has said anything.
   template <typename Predicate>
   void EndThose(Predicate ends) ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const Name& name, Outcome outcome, Waitings waitings) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -140,7 +151,7 @@ class Dispatcher {
 
   // Held while connectors are called.
   absl::Mutex connectors_mutex_;
-  ConnectorDirectory* connectors_ ABSL_GUARDED_BY(connectors_mutex_) = nullptr;
+  ConnectorApi* connectors_ ABSL_GUARDED_BY(connectors_mutex_) = nullptr;
 
   absl::Mutex mutex_;
   // In an order that does not change from run to run: simulations replay what is answered.

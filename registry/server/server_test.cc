@@ -45,7 +45,8 @@ class RegistryServerTest : public testing::Test {
     auto server = RegistryServer::Start(std::move(options));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    server_->SetConnectors(&connectors_);
+    connectors_.emplace(server_->api());
+    server_->SetConnectors(&*connectors_);
   }
 
   // Calls a method and waits for its answer.
@@ -125,7 +126,7 @@ class RegistryServerTest : public testing::Test {
   const std::shared_ptr<FaultFileSystem> disk_ = std::make_shared<FaultFileSystem>();
   const std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(disk_);
   std::unique_ptr<TokenSealer> sealer_ = TokenSealer::ForTesting();
-  FakeConnectors connectors_;
+  std::optional<FakeConnectors> connectors_;
   std::unique_ptr<RegistryServer> server_;
 };
 
@@ -207,13 +208,13 @@ TEST_F(RegistryServerTest, TheTagTellsOtherRegistrationsAndAnotherKeyApart) {
   request.set_app_id("com.example.mail");
   const uint64_t tag = Call(&RegistryApi::RegisterApp, request)->registrations_tag();
   EXPECT_EQ(MustBind(token, 1).registrations_tag(), tag);
-  internal::v1::PullRequest pull;
-  pull.set_device_id(request.device_id());
-  *pull.mutable_route() = RouteOf(1);
-  pull.set_registrations_tag(tag);
-  EXPECT_TRUE(Call(&RegistryApi::Pull, pull).ok());
-  pull.set_registrations_tag(tag + 1);
-  EXPECT_EQ(ErrorReason(Call(&RegistryApi::Pull, pull).status()), "SESSION_FORGOTTEN");
+  internal::v1::ResumeRequest resume;
+  resume.set_device_id(request.device_id());
+  *resume.mutable_route() = RouteOf(1);
+  resume.set_registrations_tag(tag);
+  EXPECT_TRUE(Call(&RegistryApi::Resume, resume).ok());
+  resume.set_registrations_tag(tag + 1);
+  EXPECT_EQ(ErrorReason(Call(&RegistryApi::Resume, resume).status()), "SESSION_FORGOTTEN");
   internal::v1::RemoveAppRequest remove;
   remove.set_device_id(request.device_id());
   remove.set_app_id("com.example.mail");
@@ -337,8 +338,8 @@ TEST_F(RegistryServerTest, WhatComesDueIsHandedOnWithoutAnybodyAsking) {
   AppendRequest request = Append(token, 1);
   request.mutable_message()->set_deliver_at_ms(request.message().accepted_at_ms() + 200);
   EXPECT_EQ(Call(&RegistryApi::Append, request)->seq(), 0);
-  connectors_.WaitForRequests(1);
-  const internal::v1::ConnectorRequest due = connectors_.requests()[0].request;
+  connectors_->WaitForRequests(1);
+  const internal::v1::ConnectorRequest due = connectors_->requests()[0];
   EXPECT_EQ(due.route().session_id(), 1);
   EXPECT_GT(due.deliver().message().seq(), 0);
   EXPECT_EQ(due.deliver().message().message_id(), request.message().message_id());
@@ -370,8 +371,8 @@ TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
     if (!appended.ok() || !page.ok()) continue;
     const bool message_in_page = page->page().messages_size() == 1;
     bool handed_to_it = false;
-    for (const FakeConnectors::Request& handed : connectors_.TakeRequests()) {
-      handed_to_it |= handed.request.route().login_number() == n;
+    for (const internal::v1::ConnectorRequest& handed : connectors_->TakeRequests()) {
+      handed_to_it |= handed.route().login_number() == n;
     }
     EXPECT_NE(message_in_page, handed_to_it) << "round " << n;
     in_page += message_in_page ? 1 : 0;
@@ -392,7 +393,7 @@ TEST_F(RegistryServerTest, OfAnAppendAndABindOneKnowsOfTheOther) {
 TEST_F(RegistryServerTest, ASendOfTtlZeroWaitsForTheDevicesWordAndNoLongerThanTheServer) {
   const TokenContents token = Register(1);
   MustBind(token, 1);
-  connectors_.SetOutcome(std::nullopt);
+  connectors_->SetOutcome(std::nullopt);
   const auto append = [&](uint32_t n) {
     AppendRequest request = Append(token, n);
     request.mutable_message()->set_expires_at_ms(request.message().accepted_at_ms());
@@ -405,9 +406,9 @@ TEST_F(RegistryServerTest, ASendOfTtlZeroWaitsForTheDevicesWordAndNoLongerThanTh
     state = response.value_or(AppendResponse()).state();
     acked.Notify();
   });
-  connectors_.WaitForRequests(1);
+  connectors_->WaitForRequests(1);
   EXPECT_FALSE(acked.HasBeenNotified());
-  connectors_.AnswerSilent(internal::v1::ConnectorResponse::DEVICE_ACKED);
+  connectors_->TellSilent(internal::v1::HandedOverRequest::DEVICE_ACKED);
   acked.WaitForNotification();
   EXPECT_EQ(state, push::v1::AGENT_ACKED);
 
@@ -416,12 +417,12 @@ TEST_F(RegistryServerTest, ASendOfTtlZeroWaitsForTheDevicesWordAndNoLongerThanTh
     state = response.value_or(AppendResponse()).state();
     ended.Notify();
   });
-  connectors_.WaitForRequests(2);
+  connectors_->WaitForRequests(2);
   server_->EndWaits();
   ended.WaitForNotification();
   EXPECT_EQ(state, push::v1::NOT_CONNECTED);
   EXPECT_EQ(Call(&RegistryApi::Append, append(3))->state(), push::v1::NOT_CONNECTED);
-  connectors_.AnswerSilent(internal::v1::ConnectorResponse::DEVICE_ACKED);  // Too late.
+  connectors_->TellSilent(internal::v1::HandedOverRequest::DEVICE_ACKED);  // Too late.
 }
 
 TEST_F(RegistryServerTest, ItAnswersWhatIsQueuedBeforeItStops) {

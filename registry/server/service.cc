@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "google/protobuf/util/time_util.h"
 #include "registry/mailbox/message_life.h"
+#include "registry/quotas/limits.h"
 #include "registry/server/request_decoder.h"
 #include "registry/server/store.h"
 
@@ -99,7 +100,8 @@ uint32_t Hint(Store& store, const DeviceId& device, const internal::v1::NetworkR
 
 // Whose work it is: a team's, or a subscription's sender's.
 Owner OwnerOf(const TokenRef& token) {
-  return token.team_id.empty() ? Owner::Subscriptions() : Owner::Team(token.team_id);
+  return (token.team_id.empty() ? Owner::Subscriptions() : Owner::Team(token.team_id))
+      .About(token.device);
 }
 
 absl::Status SubscriptionsOff() {
@@ -191,12 +193,14 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::BindResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device, request = std::move(request), tag_key = sealer_->fingerprint()](
           Store& store) -> absl::StatusOr<internal::v1::BindResponse> {
         const BindOptions options{.mailbox_id = MailboxId::FromBytes(request.mailbox_id()),
                                   .seen_up_to_seq = request.seen_up_to_seq(),
-                                  .yields = request.yields()};
+                                  .yields = request.yields(),
+                                  .enrolment_token = request.enrolment_token(),
+                                  .peer = request.peer()};
         BELLWIRE_ASSIGN_OR_RETURN(BindResult result,
                                   store.Bind(device, request.route(), BoundsOf(request), options));
         internal::v1::BindResponse response;
@@ -205,7 +209,7 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
         response.set_acked_up_to_seq(result.acked_up_to_seq);
         response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
         *response.mutable_page() = ToProto(std::move(result.page));
-        if (result.evicted.has_value()) *response.mutable_evicted() = *std::move(result.evicted);
+        response.set_epoch(store.epoch());
         if (request.has_network()) {
           response.set_hint_interval_ms(Hint(store, device, request.network()));
         }
@@ -224,7 +228,7 @@ void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::Unb
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::UnbindResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device,
        request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::UnbindResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, request.route()));
@@ -236,22 +240,58 @@ void Service::Unbind(internal::v1::UnbindRequest request, Done<internal::v1::Unb
 void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullResponse> done) {
   const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
   if (Refuse(device, done)) return;
-  if (request.has_route() && Refuse(CheckRoute(request.route()), done)) return;
   group_commit_->Submit<internal::v1::PullResponse>(
-      Owner::Devices(),
-      [device = *device, request = std::move(request), tag_key = sealer_->fingerprint()](
-          Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
-        if (request.has_route()) {
-          BELLWIRE_RETURN_IF_ERROR(store.BindAgain(device, request.route(),
-                                                   XorOf(request.registrations_tag(), tag_key)));
-        }
+      Owner::Devices().About(*device),
+      [device = *device,
+       request = std::move(request)](Store& store) -> absl::StatusOr<internal::v1::PullResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(Page page,
                                   store.Pull(device, request.after_seq(), BoundsOf(request)));
         internal::v1::PullResponse response;
         *response.mutable_page() = ToProto(std::move(page));
+        response.set_epoch(store.epoch());
         return response;
       },
       std::move(done));
+}
+
+void Service::Resume(internal::v1::ResumeRequest request,
+                     Done<internal::v1::ResumeResponse> done) {
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  group_commit_->Submit<internal::v1::ResumeResponse>(
+      Owner::Devices(),
+      [device = *device, request = std::move(request), tag_key = sealer_->fingerprint()](
+          Store& store) -> absl::StatusOr<internal::v1::ResumeResponse> {
+        internal::v1::ResumeResponse response;
+        BELLWIRE_ASSIGN_OR_RETURN(
+            const bool behind,
+            store.Resume(device, request.route(), XorOf(request.registrations_tag(), tag_key),
+                         request.after_seq()));
+        response.set_behind(behind);
+        response.set_epoch(store.epoch());
+        return response;
+      },
+      std::move(done));
+}
+
+void Service::HandedOver(internal::v1::HandedOverRequest request,
+                         Done<internal::v1::HandedOverResponse> done) {
+  using internal::v1::HandedOverRequest;
+  const absl::StatusOr<DeviceId> device = DecodeDevice(request.device_id());
+  if (Refuse(device, done) || Refuse(CheckRoute(request.route()), done)) return;
+  dispatcher_.OnHandedOver(*device, request.seq(), request.outcome());
+  if (request.outcome() != HandedOverRequest::NO_SESSION) {
+    return std::move(done)(internal::v1::HandedOverResponse());
+  }
+  // Its route leads nowhere.
+  group_commit_->Submit<internal::v1::HandedOverResponse>(
+      Owner::Devices(),
+      [device = *device, route = request.route()](
+          Store& store) -> absl::StatusOr<internal::v1::HandedOverResponse> {
+        BELLWIRE_RETURN_IF_ERROR(store.Unbind(device, route));
+        return internal::v1::HandedOverResponse();
+      },
+      std::move(done), GroupCommit::Urgency::kPatient);
 }
 
 void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckResponse> done) {
@@ -261,7 +301,7 @@ void Service::Ack(internal::v1::AckRequest request, Done<internal::v1::AckRespon
     return;
   }
   group_commit_->Submit<internal::v1::AckResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device, route = request.route(),
        items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AckResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.Acknowledge(device, route, items));
@@ -275,7 +315,7 @@ void Service::AppAck(internal::v1::AppAckRequest request, Done<internal::v1::App
   absl::StatusOr<std::vector<AppAckItem>> items = DecodeAppAckItems(request.items());
   if (Refuse(device, done) || Refuse(items, done)) return;
   group_commit_->Submit<internal::v1::AppAckResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device,
        items = *std::move(items)](Store& store) -> absl::StatusOr<internal::v1::AppAckResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.AppAcknowledge(device, items));
@@ -290,7 +330,7 @@ void Service::ReportSent(internal::v1::ReportSentRequest request,
   absl::StatusOr<std::vector<AckItem>> items = DecodeAckItems(request.items());
   if (Refuse(device, done) || Refuse(items, done)) return;
   group_commit_->Submit<internal::v1::ReportSentResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device, items = *std::move(items)](
           Store& store) -> absl::StatusOr<internal::v1::ReportSentResponse> {
         BELLWIRE_RETURN_IF_ERROR(store.ReportSent(device, items));
@@ -305,7 +345,7 @@ void Service::ReportNetwork(internal::v1::ReportNetworkRequest request,
   const absl::StatusOr<NetworkReport> report = DecodeNetworkReport(request.network());
   if (Refuse(device, done) || Refuse(report, done)) return;
   group_commit_->Submit<internal::v1::ReportNetworkResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device,
        report = *report](Store& store) -> absl::StatusOr<internal::v1::ReportNetworkResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const absl::Duration hint, store.ReportNetwork(device, report));
@@ -327,7 +367,7 @@ void Service::RegisterApp(internal::v1::RegisterAppRequest request,
   if (Refuse(CheckAppId(request.app_id()), done)) return;
   if (Refuse(CheckAppOwner(request.owner()), done)) return;
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [this, device = *device, app_id = request.app_id(),
        owner = request.owner()](Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
@@ -349,7 +389,7 @@ void Service::RegisterSubscription(const DeviceId& device, internal::v1::Subscri
                                      "this server wants a VAPID key for every subscription"));
   }
   group_commit_->Submit<internal::v1::RegisterAppResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(device),
       [this, device, subscription = std::move(subscription)](
           Store& store) -> absl::StatusOr<internal::v1::RegisterAppResponse> {
         BELLWIRE_ASSIGN_OR_RETURN(const RegistrationResult result,
@@ -381,7 +421,7 @@ void Service::RemoveApp(internal::v1::RemoveAppRequest request,
     return;
   }
   group_commit_->Submit<internal::v1::RemoveAppResponse>(
-      Owner::Devices(),
+      Owner::Devices().About(*device),
       [device = *device, name = is_subscription ? request.instance() : request.app_id(),
        owner = request.owner(), is_subscription, registration_id = request.registration_id(),
        tag_key = sealer_->fingerprint()](
@@ -410,6 +450,11 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
   group_commit_->Submit<internal::v1::ReadReceiptsResponse>(
       Owner::Team(request.team_id(), kReadReceiptsCost),
       [request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+        if (request.stream() != 0) {
+          BELLWIRE_RETURN_IF_ERROR(store.NoteReceiptStream(request.team_id(), request.stream(),
+                                                           request.stream_ended()));
+          if (request.stream_ended()) return internal::v1::ReadReceiptsResponse();
+        }
         BELLWIRE_ASSIGN_OR_RETURN(
             FeedPage page,
             store.ReadReceipts(request.team_id(),
@@ -426,8 +471,8 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
       },
       [this, request,
        done = std::move(done)](absl::StatusOr<internal::v1::ReadReceiptsResponse> read) mutable {
-        const bool wait =
-            read.ok() && read->receipts_size() == 0 && !request.from_now() && request.wait_ms() > 0;
+        const bool wait = read.ok() && read->receipts_size() == 0 && !request.from_now() &&
+                          !request.stream_ended() && request.wait_ms() > 0;
         if (!wait) {
           std::move(done)(std::move(read));
           return;
@@ -520,6 +565,23 @@ void Service::ListKeys(admin::v1::ListKeysRequest request, Done<admin::v1::ListK
       std::move(done));
 }
 
+void Service::GetQuota(admin::v1::GetQuotaRequest request,
+                       Done<admin::v1::GetQuotaResponse> done) {
+  if (!request.team_id().empty() && Refuse(CheckTeamId(request.team_id()), done)) return;
+  group_commit_->Submit<admin::v1::GetQuotaResponse>(
+      Owner::Operator(),
+      [team_id = request.team_id()](Store& store) { return store.GetQuota(team_id); },
+      std::move(done));
+}
+
+void Service::SetQuota(admin::v1::SetQuotaRequest request, Done<admin::v1::QuotaReport> done) {
+  if (Refuse(CheckSetQuota(request), done)) return;
+  group_commit_->Submit<admin::v1::QuotaReport>(
+      Owner::Operator(),
+      [request = std::move(request)](Store& store) { return store.SetQuota(request); },
+      std::move(done));
+}
+
 void Service::RevokeKey(admin::v1::RevokeKeyRequest request, Done<admin::v1::Key> done) {
   if (Refuse(CheckKeyId(request.key_id()), done)) return;
   group_commit_->Submit<admin::v1::Key>(
@@ -544,9 +606,28 @@ void Service::DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App
       std::move(done));
 }
 
+void Service::CountRecords(internal::v1::CountRecordsRequest request,
+                           Done<internal::v1::CountRecordsResponse> done) {
+  const admin::v1::CountRecordsRequest& of = request.of();
+  if (Refuse(of.app_id().empty() ? CheckTeamId(of.team_id()) : CheckAppId(of.app_id()), done)) {
+    return;
+  }
+  group_commit_->Submit<internal::v1::CountRecordsResponse>(
+      Owner::Operator(),
+      [request = std::move(request)](Store& store) { return store.CountRecords(request); },
+      std::move(done));
+}
+
 void Service::Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) {
   if (backups_ == nullptr) return std::move(done)(BackupsOffError());
   backups_->Make(request, std::move(done));
+}
+
+void Service::GetPayloadKeys(admin::v1::GetPayloadKeysRequest,
+                             Done<admin::v1::GetPayloadKeysResponse> done) {
+  admin::v1::GetPayloadKeysResponse response;
+  if (payload_keys_) response = payload_keys_();
+  std::move(done)(std::move(response));
 }
 
 }  // namespace bellwire::registry

@@ -52,13 +52,36 @@ TEST_P(StoreContractTest, ALaterLoginIsHandedWhatComesAfterIt) {
   ASSERT_TRUE(store().Bind(Device(1), RouteOf(2), Wide(), {}).ok());
   ASSERT_TRUE(store().Append(token, Message(2), {}).ok());
   Commit();
-  ASSERT_EQ(under_test_->handed_over.size(), 2u);
+  ASSERT_EQ(under_test_->handed_over.size(), 3u);
   EXPECT_EQ(under_test_->handed_over[0].route().login_number(), 1u);
-  EXPECT_EQ(under_test_->handed_over[1].route().login_number(), 2u);
+  EXPECT_EQ(under_test_->handed_over[1].route().login_number(), 1u);
+  EXPECT_EQ(under_test_->handed_over[2].route().login_number(), 2u);
+  EXPECT_EQ(HandedOver(), (Strings{"1", "evicted by 2", "2"}));
   ASSERT_TRUE(store().Unbind(Device(1), RouteOf(2)).ok());
   under_test_->handed_over.clear();
   Append(token, Message(3));
   EXPECT_EQ(HandedOver(), Strings());
+}
+
+TEST_P(StoreContractTest, WhatWaitsForACommitStandsBetweenTheHandOvers) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  std::vector<size_t> handed_before;
+  const auto note = [&](const absl::Status& committed) {
+    EXPECT_TRUE(committed.ok());
+    handed_before.push_back(under_test_->handed_over.size());
+  };
+  store().AfterCommit(note);
+  ASSERT_TRUE(store().Append(token, Message(1), {}).ok());
+  store().AfterCommit(note);
+  ASSERT_TRUE(store().Append(token, Message(2), {}).ok());
+  ASSERT_TRUE(store().Append(token, Message(3), {}).ok());
+  store().AfterCommit(note);
+  EXPECT_TRUE(handed_before.empty());
+  Commit();
+  EXPECT_EQ(handed_before, (std::vector<size_t>{0, 1, 3}));
+  Commit();
+  EXPECT_EQ(handed_before.size(), 3u);
 }
 
 TEST_P(StoreContractTest, AGapNoticeIsHandedOverBeforeTheMessageThatMadeIt) {

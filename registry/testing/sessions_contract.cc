@@ -170,7 +170,7 @@ TEST_P(StoreContractTest, ASessionThatWasForgottenIsBoundAgain) {
   Bind(Device(1), 1);
   Restart();
   ASSERT_FALSE(Append(token, Message(1)).route.has_value()) << "a crash may take a login back";
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(1), std::nullopt).ok());
+  ASSERT_TRUE(store().Resume(Device(1), RouteOf(1), std::nullopt, 0).ok());
   Commit();
   Restart();
   EXPECT_TRUE(Append(token, Message(2)).route.has_value());
@@ -180,24 +180,50 @@ TEST_P(StoreContractTest, OnlyTheNewestSessionIsBoundAgain) {
   const TokenRef token = Register(Device(1));
   Bind(Device(1), 5);
   Bind(Device(1), 6);
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(5), std::nullopt).ok());
+  EXPECT_EQ(ErrorReason(store().Resume(Device(1), RouteOf(5), std::nullopt, 0).status()),
+            "STALE_LOGIN");
   Commit();
   EXPECT_EQ(Append(token, Message(1)).route->login_number(), 6);
   ASSERT_TRUE(store().Unbind(Device(1), RouteOf(6)).ok());
-  ASSERT_TRUE(store().BindAgain(Device(1), RouteOf(6), std::nullopt).ok());
+  EXPECT_EQ(ErrorReason(store().Resume(Device(1), RouteOf(5), std::nullopt, 0).status()),
+            "STALE_LOGIN");
+  // A hand-over did not find it, and it lives.
+  ASSERT_TRUE(store().Resume(Device(1), RouteOf(6), std::nullopt, 0).ok());
   Commit();
-  EXPECT_FALSE(Append(token, Message(2)).route.has_value()) << "it has ended";
+  EXPECT_TRUE(Append(token, Message(2)).route.has_value());
+}
+
+TEST_P(StoreContractTest, ASessionThatResumesHearsWhetherAnythingWaitsForIt) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  const auto behind = [&](uint64_t after_seq) {
+    const auto resumed = store().Resume(Device(1), RouteOf(1), std::nullopt, after_seq);
+    EXPECT_TRUE(resumed.ok()) << resumed.status();
+    return resumed.ok() && *resumed;
+  };
+  EXPECT_FALSE(behind(0));
+  const uint64_t first = Append(token, Message(1)).seq;
+  EXPECT_TRUE(behind(first - 1));
+  EXPECT_FALSE(behind(first));
+  EXPECT_FALSE(behind(UINT64_MAX));
+  Append(token, Message(2));
+  EXPECT_TRUE(behind(first));
+  Ack(Device(1), {first + 1});
+  EXPECT_FALSE(behind(first));
+  EXPECT_TRUE(behind(first - 1));
+  clock().Advance(absl::Hours(2));
+  EXPECT_FALSE(behind(first - 1)) << "it has expired";
 }
 
 // No crash takes a device or a registration away: the store comes from a backup, and the session
 // must not go on as if nothing had happened.
 TEST_P(StoreContractTest, ASessionThatAnOlderStoreCantKnowIsToldSo) {
-  EXPECT_EQ(ErrorReason(store().BindAgain(Device(9), RouteOf(1), std::nullopt)),
+  EXPECT_EQ(ErrorReason(store().Resume(Device(9), RouteOf(1), std::nullopt, 0).status()),
             "SESSION_FORGOTTEN");
   Register(Device(1));
   const uint64_t registrations = Bind(Device(1), 1).registrations_xor;
-  EXPECT_TRUE(store().BindAgain(Device(1), RouteOf(1), registrations).ok());
-  EXPECT_EQ(ErrorReason(store().BindAgain(Device(1), RouteOf(2), registrations + 1)),
+  EXPECT_TRUE(store().Resume(Device(1), RouteOf(1), registrations, 0).ok());
+  EXPECT_EQ(ErrorReason(store().Resume(Device(1), RouteOf(2), registrations + 1, 0).status()),
             "SESSION_FORGOTTEN");
   EXPECT_EQ(Append(Register(Device(1)), Message(1)).route->login_number(), 1) << "it had no effect";
 }

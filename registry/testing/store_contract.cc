@@ -114,6 +114,8 @@ std::vector<std::string> StoreContractTest::HandedOver() {
   for (const ConnectorRequest& request : std::exchange(under_test_->handed_over, {})) {
     if (request.has_recall()) {
       all.push_back(absl::StrCat("recall ", request.recall().seq()));
+    } else if (request.has_evict()) {
+      all.push_back(absl::StrCat("evicted by ", request.evict().winning_login_number()));
     } else if (request.deliver().message().gap_dropped() != 0) {
       all.push_back(absl::StrCat("gap ", request.deliver().message().gap_dropped()));
     } else {

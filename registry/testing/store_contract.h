@@ -79,7 +79,7 @@ class StoreContractTest : public testing::TestWithParam<StoreFactory> {
   void Ack(const DeviceId& device, const std::vector<uint64_t>& seqs);
   void AppAck(const TokenRef& token, uint32_t id, Step step = push::v1::APP_ACKED);
   // What was handed over since the last call, in order: "12" for a message, "gap 3" for a notice,
-  // "recall 12".
+  // "recall 12", "evicted by 2" for the end of a session.
   Strings HandedOver();
   // "ACCEPTED STORED …"
   std::string Steps(const TokenRef& token, uint32_t id);

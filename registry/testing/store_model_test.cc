@@ -107,7 +107,7 @@ class Run {
     } else {
       Commit();
       Open();
-      BindAgain();
+      Resume();
     }
     Commit();
     if (Pick(20) == 0) Compare();
@@ -147,11 +147,13 @@ class Run {
   void Commit() { ASSERT_TRUE(store_->Commit().ok()); }
 
   // As connectors do after the registry's death.
-  void BindAgain() {
+  void Resume() {
     for (int device = 0; device < kDevices; ++device) {
       const uint64_t login = models_[device].bound_login();
       if (login == 0) continue;
-      ASSERT_TRUE(store_->BindAgain(Device(device), RouteOf(login), std::nullopt).ok());
+      ASSERT_TRUE(store_->Resume(Device(device), RouteOf(login), std::nullopt, 0).ok());
+      // What is due by now has its place, as for a page.
+      models_[device].Mailbox(WallNowMs(clock_));
     }
   }
 

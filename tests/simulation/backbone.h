@@ -14,7 +14,6 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "net/loop/event_loop.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/scheduler.h"
@@ -51,6 +50,13 @@ class Backbone {
     }
     if (!Reaches(from, to) || (loss_ > 0 && random_.Chance(loss_))) return std::nullopt;
     return time;
+  }
+  // The same for a stream, which sends again what was lost: then it takes longer. nullopt: it is
+  // lost for good.
+  std::optional<absl::Duration> TravelOnStream(const std::string& from, const std::string& to) {
+    const std::optional<absl::Duration> time = Travel(from, to);
+    if (time.has_value() || !Reaches(from, to) || random_.Chance(0.05)) return time;
+    return random_.Between(absl::Milliseconds(200), absl::Seconds(2));
   }
   Scheduler& scheduler() { return scheduler_; }
   MonotonicTime Now() const { return loop_->clock().Monotonic(); }
@@ -101,17 +107,10 @@ class Calls {
       std::make_shared<std::map<uint64_t, std::shared_ptr<void>>>();
 };
 
-// The registry, called over the backbone by one life of `caller`. `find` answers null while the
-// registry is down.
-std::unique_ptr<RegistryApi> NewRegistryClient(Backbone* backbone, std::string caller,
+// The registry, called over the backbone by one life of `caller`, one call by another. `find`
+// answers null while the registry is down.
+std::unique_ptr<UnaryRegistryApi> NewRegistryClient(Backbone* backbone, std::string caller,
                                                std::function<RegistryApi*()> find);
-
-// The connectors, called over the backbone by one life of `caller`: one stream to each, in order,
-// that breaks when something on it is lost, as rpc/grpc_connector_client.h has. A connector is told
-// when a stream to it broke. `find` answers null while a connector is down.
-std::unique_ptr<ConnectorDirectory> NewConnectorClients(
-    Backbone* backbone, std::string caller,
-    std::function<ConnectorApi*(const std::string& address)> find);
 
 }  // namespace bellwire::simulation
 

@@ -30,7 +30,7 @@ class GatewayProcess {
     explicit Life(GatewayProcess* process);
     ~Life();
 
-    std::unique_ptr<RegistryApi> registry;
+    std::unique_ptr<UnaryRegistryApi> registry;
     std::unique_ptr<MailboxApi> mailboxes;
     gateway::SendEngine engine;
     gateway::MessageCalls calls;

@@ -13,7 +13,11 @@ namespace bellwire::simulation {
 struct RegistryProcess::Life final : RegistryApi {
   explicit Life(RegistryProcess* process)
       : process(process),
-        connectors(NewConnectorClients(process->backbone_, "registry", process->find_connector_)),
+        port(this,
+             [this](uint64_t incarnation) {
+               service.dispatcher()->OnConnectorGone(incarnation);
+               CommitSoon();
+             }),
         store(std::make_unique<registry::SharedEngine>(&process->disk_),
               {.clock = &process->clock_,
                .random = [process] { return process->random_(); },
@@ -29,11 +33,14 @@ struct RegistryProcess::Life final : RegistryApi {
         commit_timer(process->loop_->NewTimer([this] { RunBatch(); })),
         relay_timer(process->loop_->NewTimer([this] { Relay(); })),
         sweep_timer(process->loop_->NewTimer([this] { Sweep(); })) {
-    service.dispatcher()->SetConnectors(connectors.get());
+    service.dispatcher()->SetConnectors(&port);
     sweep_timer->Arm(kSweepInterval);
   }
   // Nobody is told any more.
-  ~Life() override { service.dispatcher()->SetConnectors(nullptr); }
+  ~Life() override {
+    service.dispatcher()->SetConnectors(nullptr);
+    port.Close();
+  }
 
   void CommitSoon() {
     if (commit_timer->armed()) return;
@@ -67,7 +74,7 @@ struct RegistryProcess::Life final : RegistryApi {
 #undef BELLWIRE_CALL
 
   RegistryProcess* const process;
-  const std::unique_ptr<ConnectorDirectory> connectors;
+  SessionPort port;
   registry::KvStore store;
   registry::GroupCommit group_commit;
   registry::Service service;
@@ -77,19 +84,16 @@ struct RegistryProcess::Life final : RegistryApi {
 };
 
 RegistryProcess::RegistryProcess(net::EventLoop* loop, Backbone* backbone,
-                                 const TokenSealer* sealer, uint64_t seed,
-                                 std::function<ConnectorApi*(const std::string&)> find_connector)
+                                 const TokenSealer* sealer, uint64_t seed)
     : loop_(loop),
       backbone_(backbone),
       sealer_(sealer),
-      find_connector_(std::move(find_connector)),
       random_(seed, "registry"),
       clock_(&loop->clock()) {}
 
 RegistryProcess::~RegistryProcess() = default;
 
 void RegistryProcess::Start() {
-  ++starts_;
   numbers_after_ = registry::NumbersOfStart(clock_.WallNow(), numbers_after_);
   on_start_(numbers_after_);
   life_ = std::make_unique<Life>(this);
@@ -106,6 +110,7 @@ void RegistryProcess::Crash(bool in_commit) {
 }
 
 RegistryApi* RegistryProcess::api() { return life_.get(); }
+SessionPort* RegistryProcess::session_port() { return life_ == nullptr ? nullptr : &life_->port; }
 
 absl::StatusOr<push::v1::GetMessageResponse> RegistryProcess::Look(const TokenContents& token,
                                                                    const std::string& team_id,

@@ -16,10 +16,10 @@
 #include "registry/server/group_commit.h"
 #include "registry/server/kv_store.h"
 #include "registry/server/service.h"
-#include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
 #include "tests/simulation/backbone.h"
 #include "tests/simulation/random.h"
+#include "tests/simulation/session_link.h"
 #include "tests/simulation/skewed_clock.h"
 
 namespace bellwire::simulation {
@@ -28,9 +28,9 @@ namespace bellwire::simulation {
 // commit takes a few milliseconds, in which more gets into the next one. Single-threaded.
 class RegistryProcess {
  public:
-  // All must outlive it. `find_connector` as of NewConnectorClients.
+  // All must outlive it.
   RegistryProcess(net::EventLoop* loop, Backbone* backbone, const TokenSealer* sealer,
-                  uint64_t seed, std::function<ConnectorApi*(const std::string&)> find_connector);
+                  uint64_t seed);
   ~RegistryProcess();
 
   // Called by each Start, with the number above which that life numbers.
@@ -42,11 +42,11 @@ class RegistryProcess {
   // the disk then has all or nothing.
   void Crash(bool in_commit);
   bool up() const { return life_ != nullptr; }
-  // How many times it was started: which life it is in.
-  uint64_t starts() const { return starts_; }
 
   // Null while it is down.
   RegistryApi* api();
+  // What connectors dial.
+  SessionPort* session_port();
   // Looks without disturbing anything. REQUIRES: up().
   absl::StatusOr<push::v1::GetMessageResponse> Look(const TokenContents& token,
                                                     const std::string& team_id,
@@ -59,11 +59,9 @@ class RegistryProcess {
   net::EventLoop* const loop_;
   Backbone* const backbone_;
   const TokenSealer* const sealer_;
-  const std::function<ConnectorApi*(const std::string&)> find_connector_;
   Random random_;
   SkewedClock clock_;
   registry::MemoryEngine disk_;
-  uint64_t starts_ = 0;
   // As the store would keep it.
   uint64_t numbers_after_ = 0;
   std::function<void(uint64_t)> on_start_ = [](uint64_t) {};

@@ -57,8 +57,7 @@ class World {
         backbone_(&loop_, options.seed),
         sealer_(TokenSealer::ForTesting()),
         boots_(&loop_),
-        registry_(&loop_, &backbone_, sealer_.get(), options.seed,
-                  [this](const std::string& address) { return FindConnector(address); }) {
+        registry_(&loop_, &backbone_, sealer_.get(), options.seed) {
     network_.set_link_options(
         {.latency = absl::Milliseconds(30),
          .jitter = absl::Milliseconds(40),
@@ -144,21 +143,13 @@ class World {
   }
 
  private:
-  ConnectorApi* FindConnector(const std::string& address) {
-    for (const auto& connector : connectors_) {
-      if (connector->address() == address) return connector->api();
-    }
-    return nullptr;
-  }
-
   void MakeServers() {
     const auto find_registry = [this] { return registry_.api(); };
-    const auto registry_life = [this] { return registry_.up() ? registry_.starts() : 0; };
-    const auto find_connector = [this](const std::string& a) { return FindConnector(a); };
+    const auto find_port = [this] { return registry_.session_port(); };
     for (int i = 0; i < options_.connectors; ++i) {
       connectors_.push_back(std::make_unique<ConnectorProcess>(
           &loop_, &network_, &backbone_, absl::StrCat("connector-", i), options_.seed,
-          find_registry, registry_life, find_connector));
+          find_registry, find_port));
     }
     for (int i = 0; i < options_.gateways; ++i) {
       gateways_.push_back(std::make_unique<GatewayProcess>(

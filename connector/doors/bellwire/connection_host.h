@@ -65,6 +65,7 @@ class ConnectionHost {
 
   virtual void Bind(internal::v1::BindRequest request) = 0;      // OnBound
   virtual void Pull(internal::v1::PullRequest request) = 0;      // OnPulled
+  virtual void Resume(internal::v1::ResumeRequest request) = 0;  // OnResumed
   virtual void Ack(internal::v1::AckRequest request) = 0;        // OnAckTaken
   virtual void AppAck(internal::v1::AppAckRequest request) = 0;  // OnAppAckTaken
   // OnAppRegistered and OnAppRemoved, with this request id and the name of the app or subscription.
@@ -77,6 +78,7 @@ class ConnectionHost {
   virtual void ReportNetwork(internal::v1::ReportNetworkRequest request) = 0;
   // No answer is needed.
   virtual void ReportSent(internal::v1::ReportSentRequest request) = 0;
+  virtual void HandedOver(internal::v1::HandedOverRequest request) = 0;
   virtual void Unbind(internal::v1::UnbindRequest request) = 0;
 };
 

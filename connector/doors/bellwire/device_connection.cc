@@ -16,8 +16,8 @@ namespace bellwire::connector {
 
 using device::v1::ConnectorFrame;
 using device::v1::GoAway;
-using internal::v1::ConnectorResponse;
 using internal::v1::Envelope;
+using internal::v1::HandedOverRequest;
 
 namespace {
 
@@ -31,9 +31,11 @@ constexpr absl::Duration kReplacedRetryAfterMax = absl::Seconds(60);
 constexpr absl::string_view kStaleLogin = "STALE_LOGIN";
 constexpr absl::string_view kLoginNumberTooGreat = "LOGIN_NUMBER_TOO_GREAT";
 
+}  // namespace
+
 // Errors that pass: the registry is away or full. Anything else says that it refuses what we ask
 // for.
-bool IsTransient(const absl::Status& status) {
+bool DeviceConnection::IsTransient(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
@@ -47,14 +49,12 @@ bool IsTransient(const absl::Status& status) {
   }
 }
 
-uint64_t WinningLoginNumber(const absl::Status& status) {
+uint64_t DeviceConnection::WinningLoginNumber(const absl::Status& status) {
   uint64_t number = 0;
   const std::optional<std::string> text = ErrorMetadata(status, "winning_login_number");
   if (text.has_value() && !absl::SimpleAtoi(*text, &number)) number = 0;
   return number;
 }
-
-}  // namespace
 
 DeviceConnection::DeviceConnection(ConnectionContext* context, uint64_t session_id,
                                    ConnectionHost* host, absl::Duration silent_for)
@@ -84,7 +84,10 @@ void DeviceConnection::End(CloseReason reason, absl::string_view detail) {
     ack_told_ = false;
     app_acks_ready_ = static_cast<uint16_t>(app_acks_.size());
     TellRegistry();
-    if (reason != CloseReason::kReplaced) {
+    for (const uint64_t seq : window_.UnackedNowOrNever()) {
+      TellOutcome(seq, HandedOverRequest::NOT_TAKEN);
+    }
+    if (reason != CloseReason::kReplaced && reason != CloseReason::kRevoked) {
       internal::v1::UnbindRequest unbind;
       unbind.set_device_id(std::string(device_id_.bytes()));
       *unbind.mutable_route() = MyRoute();
@@ -92,8 +95,6 @@ void DeviceConnection::End(CloseReason reason, absl::string_view detail) {
     }
   }
   MoveTo(ConnectionState::kClosed);
-  waiters_.Answer(ConnectorResponse::NO_SESSION, [](uint64_t) { return true; });
-  for (Pending& p : before_welcome_.Take()) std::move(p.done)(ConnectorResponse::NO_SESSION);
   host_->Close(CloseRecord{ended_in, reason, std::string(detail)});
 }
 
@@ -241,7 +242,7 @@ void DeviceConnection::OnFrame(absl::string_view body) {
 
 void DeviceConnection::OnHeartbeat() {
   if (context_->counters != nullptr) context_->counters->heartbeats.Add();
-  gate_.OpenForNormal();
+  order_.OpenForNormal();
   AnswerHeartbeat();
   PullIfWanted();
 }
@@ -291,9 +292,9 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   yields_ = checked->yields;
   heartbeat_interval_ms_ =
       static_cast<uint32_t>(absl::ToInt64Milliseconds(checked->heartbeat_interval));
-  gate_.SetActivity(checked->activity);
+  order_.SetActivity(checked->activity);
   // The radio is up for the login.
-  gate_.OpenForNormal();
+  order_.OpenForNormal();
   decoder_.set_max_frame_bytes(kMaxFrameBytes);
   MoveTo(ConnectionState::kBinding);
   state_deadline_ = Now() + kBindTimeout;
@@ -308,7 +309,8 @@ void DeviceConnection::OnLogin(const device::v1::Login& login) {
   bind.set_mailbox_id(checked->mailbox_id);
   bind.set_seen_up_to_seq(checked->seen_up_to_seq);
   bind.set_yields(checked->yields);
-  gate_.passing().AddTo(&bind);
+  bind.set_enrolment_token(checked->enrolment_token);
+  order_.open().AddTo(&bind);
   host_->Bind(std::move(bind));
 }
 
@@ -325,7 +327,7 @@ void DeviceConnection::OnNetworkReport(const device::v1::NetworkReport& report) 
 }
 
 void DeviceConnection::OnActivityChange(const device::v1::ActivityChange& change) {
-  gate_.SetActivity(change.activity());
+  order_.SetActivity(change.activity());
   PullIfWanted();
 }
 
@@ -338,8 +340,8 @@ void DeviceConnection::OnAck(const device::v1::Ack& ack) {
       return ProtocolError("an Ack has an empty range");
     }
   }
-  window_.Acknowledge(ack, [this](uint64_t seq) {
-    waiters_.Answer(ConnectorResponse::DEVICE_ACKED, [seq](uint64_t s) { return s == seq; });
+  window_.Acknowledge(ack, [this](uint64_t seq, bool now_or_never) {
+    if (now_or_never) TellOutcome(seq, HandedOverRequest::DEVICE_ACKED);
   });
   // Acknowledgements that come together go to the registry together.
   if (window_.HasNews() && !flush_asked_) {
@@ -394,6 +396,8 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
     if (ErrorReason(response.status()) == kLoginNumberTooGreat) {
       return LoginNumberTooGreat(response.status());
     }
+    if (EndIfRevoked(response.status())) return;
+    if (EndIfNotTakenIn(response.status())) return;
     return Overloaded(absl::StrCat("no Bind: ", response.status().message()));
   }
   MoveTo(ConnectionState::kActive);
@@ -408,47 +412,19 @@ void DeviceConnection::OnBound(absl::StatusOr<internal::v1::BindResponse> respon
   welcome->set_acked_up_to_seq(response->acked_up_to_seq());
   welcome->set_registrations_tag(response->registrations_tag());
   registrations_tag_ = response->registrations_tag();
+  epoch_ = response->epoch();
   *welcome->mutable_heartbeat_bounds() = Bounds(response->hint_interval_ms());
   std::string frames;
   AppendFrame(frame, &frames);
 
   for (const internal::v1::Recall& recall : response->recalls()) AppendRecall(recall, &frames);
 
-  queue_.SetSettled(response->settled_seq());
-  TakePage(response->page(), &frames);
+  order_.Start(response->settled_seq(), response->page(),
+               [&](const Envelope& message) { return TransmitInTurn(message, &frames); });
   host_->SessionStarted(device_id_, login_number_);
   host_->SendTicket(device_id_.bytes());
   Send(frames);
   Rearm();
-  AnswerPassedWaiters();
-
-  for (Pending& p : before_welcome_.Take()) Deliver(std::move(p.deliver), std::move(p.done));
-  PullIfWanted();
-}
-
-void DeviceConnection::OnPulled(absl::StatusOr<internal::v1::PullResponse> response) {
-  if (state_ != ConnectionState::kActive) return;
-  if (!response.ok()) {
-    if (!IsTransient(response.status())) {
-      return Overloaded(absl::StrCat("no Pull: ", response.status().message()));
-    }
-    if (gate_.is_pulling()) {
-      gate_.PullFailed();
-    } else {
-      queue_.PullFailed();
-    }
-    return RegistryFailed();
-  }
-  std::string frames;
-  if (gate_.is_pulling()) {
-    gate_.FinishPull(response->page(),
-                     [&](const Envelope& message) { Transmit(message, &frames); });
-  } else {
-    TakePage(response->page(), &frames);
-  }
-  RegistryTook();
-  Send(frames);
-  AnswerPassedWaiters();
   PullIfWanted();
 }
 
@@ -489,6 +465,7 @@ void DeviceConnection::OnAckTaken(const absl::Status& status) {
     window_.RegistryTook();
     return Replaced(WinningLoginNumber(status));
   }
+  if (EndIfRevoked(status)) return;
   if (!status.ok()) {
     if (!IsTransient(status)) return Overloaded(absl::StrCat("no Ack: ", status.message()));
     window_.RegistryFailed();
@@ -608,15 +585,12 @@ void DeviceConnection::OnTimer() {
   if (now >= app_ack_deadline_) return Overloaded("no AppAck: not taken in time");
   if (now >= retry_deadline_) {
     retry_deadline_ = kNever;
+    Resume();
     TellRegistry();
-  }
-  if (now >= hold_deadline_) {
-    hold_deadline_ = kNever;
-    queue_.StopHolding();
   }
   if (now >= normal_deadline_) {
     normal_deadline_ = kNever;
-    gate_.OpenForNormal();
+    order_.OpenForNormal();
   }
   if (now >= report_deadline_) {
     internal::v1::ReportSentRequest report;
@@ -641,8 +615,8 @@ void DeviceConnection::ResetSilence() {
 }
 
 void DeviceConnection::Rearm() {
-  const MonotonicTime next = std::min({state_deadline_, hold_deadline_, report_deadline_,
-                                       retry_deadline_, app_ack_deadline_, normal_deadline_});
+  const MonotonicTime next = std::min({state_deadline_, report_deadline_, retry_deadline_,
+                                       app_ack_deadline_, normal_deadline_});
   if (next >= armed_for_) return;
   armed_for_ = next;
   host_->ArmTimer(next);

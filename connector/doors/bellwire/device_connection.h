@@ -18,16 +18,13 @@
 #include "common/limits.h"
 #include "connector/doors/bellwire/connection_host.h"
 #include "connector/doors/bellwire/connection_state.h"
-#include "connector/session/ack_waiters.h"
-#include "connector/session/delivery_queue.h"
+#include "connector/session/delivery_order.h"
 #include "connector/session/gauge.h"
 #include "connector/session/heartbeat_range.h"
 #include "connector/session/idle_vector.h"
-#include "connector/session/priority_gate.h"
 #include "connector/session/sent_window.h"
 #include "connector/session/session_counters.h"
 #include "net/socket/frame_codec.h"
-#include "rpc/connector_api.h"
 
 namespace bellwire::connector {
 
@@ -55,22 +52,20 @@ struct ConnectionContext {
 
 // One connection of a device, from accept to close: the whole protocol of bellwire.device.v1 on the
 // connector's side, as a state machine (connector/doors/bellwire/connection_state.h has its tables)
-// that takes bytes, answers of the registry, deliveries and timers, and acts through a
+// that takes bytes, answers of the registry, hand-overs and timers, and acts through a
 // ConnectionHost. It touches no socket and no clock but the one passed in.
 //
 // What it guarantees to the device: a message is sent once per session, those of one priority in
-// the order of the mailbox (delivery_queue.h; now-or-never messages jump the queue), none that is
-// to wait for an active device or the radio (priority_gate.h), never more unacknowledged than the
-// window (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that
-// came before it. To the registry: every acknowledgement of the device is handed over, repeated
-// until it is taken or the session ends, and every delivery is answered once.
+// the order of the mailbox (now-or-never messages jump the queue), none that is to wait for an
+// active device or the radio (delivery_order.h), never more unacknowledged than the window
+// (sent_window.h); the answer to a heartbeat says that the registry has every AppAck that came
+// before it. To the registry: every acknowledgement of the device is handed over, repeated until it
+// is taken or the session ends, and what became of each now-or-never message that it took.
 //
-// Single-threaded. An input in kClosed does nothing, or is answered NO_SESSION. Small when idle: no
+// Single-threaded. An input in kClosed does nothing. Small when idle: no
 // buffer, queue or list holds heap memory while nothing is under way.
 class DeviceConnection {
  public:
-  using Outcome = internal::v1::ConnectorResponse::Outcome;
-
   // A connection was accepted; TLS is about to start. `session_id` is unique in this process.
   // `context` and `host` must outlive the connection. The peer took `silent_for` to say anything,
   // which counts as part of its time for a login.
@@ -115,17 +110,21 @@ class DeviceConnection {
   // 0: there is none.
   void OnNetworkHint(uint32_t hint_interval_ms);
 
-  // --- The registry's hand-overs, and other connectors. ---
+  // --- The registry's hand-overs. ---
 
-  // Hands over a message; `done` is called once, at the latest when the session ends.
-  void Deliver(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
-  // A delivery for this session was refused before it came here.
-  void NoteMissedDelivery(uint64_t seq);
-  // Deliveries may have got lost on their way here: looks into the mailbox.
-  void CatchUp();
-  // TAKEN, also if this session is the newer one and stays; NO_SESSION if there is none.
-  Outcome Evict(const internal::v1::Evict& evict);
-  Outcome Recall(const internal::v1::Recall& recall);
+  // False: there is no session for it. What comes from a registry that is older than Bind's is
+  // dropped without a word.
+  bool HandOver(const internal::v1::ConnectorRequest& request);
+  // A newer login of the device has won, or the device was revoked.
+  void Evict(const internal::v1::Evict& evict);
+
+  // --- The stream to the registry. ---
+
+  // It broke: nobody knows what was handed over since.
+  void OnRegistryLost();
+  // It is back: the session asks what it has missed. REQUIRES: OnRegistryLost came before.
+  void Resume();
+  void OnResumed(const absl::StatusOr<internal::v1::ResumeResponse>& response);
 
   // --- The server. ---
 
@@ -141,6 +140,11 @@ class DeviceConnection {
   void EndWithGoAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
   void ProtocolError(absl::string_view detail);
   void Replaced(uint64_t winning_login_number);
+  void Revoked();
+  // Whether the registry says that the device was revoked, or that it is new and may not come in:
+  // then the connection has ended.
+  bool EndIfRevoked(const absl::Status& status);
+  bool EndIfNotTakenIn(const absl::Status& status);
   // With when to come back.
   void SendAway(device::v1::GoAway::Reason away, CloseReason reason, absl::string_view detail);
   void LoginNumberTooGreat(const absl::Status& status);
@@ -168,19 +172,18 @@ class DeviceConnection {
   void Send(absl::string_view frames);
   void Send(const device::v1::ConnectorFrame& frame);
 
+  static bool IsTransient(const absl::Status& status);
+  static uint64_t WinningLoginNumber(const absl::Status& status);
+
   // --- Messages. ---
-  void DeliverNowOrNever(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
-  void DeliverInTurn(internal::v1::Deliver deliver, ConnectorApi::ExchangeDone done);
+  void Deliver(const internal::v1::Envelope& message);
+  void DeliverNowOrNever(const internal::v1::Envelope& message, std::string* frames);
+  void TellOutcome(uint64_t seq, internal::v1::HandedOverRequest::Outcome outcome);
+  // False: the window has no room for it.
+  bool TransmitInTurn(const internal::v1::Envelope& message, std::string* frames);
   void Transmit(const internal::v1::Envelope& message, std::string* frames);
-  // A message's turn has come: it goes to the device, or the gate keeps it.
-  void TakeTurn(const internal::v1::Envelope& message, std::string* frames);
-  void TakeReadyTurns(std::string* frames);
-  void TakePage(const internal::v1::Page& page, std::string* frames);
-  bool HasRoomInTurn(const internal::v1::Envelope& message) const;
-  void AnswerPassedWaiters();
-  // After everything that may have moved the cursor, the gate or the window.
+  // After everything that may have moved a cursor, the gate or the window.
   void PullIfWanted();
-  void LimitHold();
   void LimitNormalWait();
 
   // --- The registry. ---
@@ -206,28 +209,20 @@ class DeviceConnection {
   const uint64_t session_id_;
   DeviceId device_id_;
   uint64_t login_number_ = 0;
+  // Of the registry that bound it, or that it resumed at. What is older is not for it.
+  uint64_t epoch_ = 0;
   // As the registry said last. 0: not known.
   uint64_t registrations_tag_ = 0;
 
   net::FrameDecoder decoder_;
-  DeliveryQueue queue_;
-  PriorityGate gate_;
+  DeliveryOrder order_;
   SentWindow window_;
-  AckWaiters waiters_;
-  // Now-or-never messages that came before Welcome. At most kMaxNowOrNeverInFlight.
-  struct Pending {
-    internal::v1::Deliver deliver;
-    ConnectorApi::ExchangeDone done;
-  };
-  IdleVector<Pending> before_welcome_;
   // The first app_acks_told_ of them are with the registry. At most kMaxPendingAppAcks.
   IdleVector<internal::v1::AppAckRequest::Item> app_acks_;
 
   // The end of the state: login, Bind, silence, or the last acknowledgements of a drain.
   MonotonicTime state_deadline_;
-  // When early deliveries, slow acknowledgements and the registry are looked after; kNever: not at
-  // all.
-  MonotonicTime hold_deadline_ = kNever;
+  // When slow acknowledgements and the registry are looked after; kNever: not at all.
   MonotonicTime report_deadline_ = kNever;
   MonotonicTime retry_deadline_ = kNever;
   // When an unanswered heartbeat, or a device that is not read from, has waited too long for the
@@ -253,8 +248,6 @@ class DeviceConnection {
   // Calls of OnData before a good Login.
   uint16_t pre_login_pieces_ = 0;
   ConnectionState state_ = ConnectionState::kHandshaking;
-  // The cursor's last page had nothing.
-  bool gates_turn_ = false;
   // Nothing is read from the device: kPauseAtAppAcks wait for the registry.
   bool paused_ = false;
   bool ack_told_ = false;

@@ -14,7 +14,6 @@
 namespace bellwire::connector {
 namespace {
 
-using internal::v1::ConnectorResponse;
 using internal::v1::Envelope;
 using push::v1::Priority;
 using push::v1::PRIORITY_HIGH;
@@ -69,7 +68,7 @@ class IdleDevice : public H {
 
 TEST(DeviceConnectionActivityTest, AnIdleDeviceGetsHighAtOnce) {
   IdleDevice h;
-  EXPECT_EQ(*h.Deliver(Message(5, PRIORITY_LOW)), ConnectorResponse::TAKEN);
+  EXPECT_TRUE(h.Deliver(Message(5, PRIORITY_LOW)));
   EXPECT_EQ(h.PushedSeqs(), Seqs{});
   h.Deliver(Message(6, PRIORITY_HIGH));
   h.Deliver(Message(7, PRIORITY_LOW));
@@ -162,32 +161,12 @@ TEST(DeviceConnectionActivityTest, LaterOnesOfAPriorityDoNotOvertakeThoseThatWai
   h.Deliver(Message(6, PRIORITY_LOW));
   h.Deliver(Message(7, PRIORITY_NORMAL));
   EXPECT_EQ(h.PushedSeqs(), Seqs{7});
-  // Read before 6 was appended.
-  h.connection.OnPulled(PageOf({Message(5, PRIORITY_LOW)}, 5));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5}));
-  EXPECT_EQ(Pulled(h), "LOW after 5");
-  h.connection.OnPulled(PageOf({Message(6, PRIORITY_LOW)}, 7));
+  // 6 was handed over before the page, so the page has it.
+  h.connection.OnPulled(PageOf({Message(5, PRIORITY_LOW), Message(6, PRIORITY_LOW)}, 7));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6}));
-}
-
-// The page of LOW messages has been read when a HIGH one replaces one of them, and comes after it:
-// the device would take the old one for the newer.
-TEST(DeviceConnectionActivityTest, WhatWasReplacedMeanwhileIsNotSent) {
-  IdleDevice h;
-  Envelope old = Message(5, PRIORITY_LOW);
-  old.set_collapse_key("k");
-  h.Deliver(old);
-  Say(h, device::v1::ACTIVE);
-  EXPECT_EQ(Pulled(h), "LOW after 4");
-  Envelope replacement = Message(6, PRIORITY_HIGH);
-  replacement.set_collapse_key("k");
-  h.Deliver(replacement);
-  h.connection.OnPulled(PageOf({old}, 5));
-  EXPECT_EQ(h.PushedSeqs(), Seqs{6});
-  EXPECT_EQ(Pulled(h), "LOW after 4");
-  h.connection.OnPulled(PageOf({}, 6));
-  EXPECT_EQ(h.PushedSeqs(), Seqs{6});
   EXPECT_EQ(Pulled(h), "nothing");
+  h.Deliver(Message(8, PRIORITY_LOW));
+  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6, 8}));
 }
 
 TEST(DeviceConnectionActivityTest, AnIdleLoginAsksForAllButLow) {
@@ -213,6 +192,8 @@ TEST(DeviceConnectionActivityTest, AnIdleLoginAsksForAllButLow) {
   EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 4}));
   // The login's radio is up for the second page too.
   EXPECT_EQ(Pulled(h), "HIGH after 4");
+  h.connection.OnPulled(PageOf({}, 6));
+  EXPECT_EQ(Pulled(h), "NORMAL after 4");
   h.connection.OnPulled(PageOf({Message(5, PRIORITY_NORMAL)}, 6));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 4, 5}));
   EXPECT_EQ(Pulled(h), "nothing");
@@ -227,45 +208,33 @@ TEST(DeviceConnectionActivityTest, AnIdleLoginAsksForAllButLow) {
   EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 4, 5, 7, 1, 3}));
 }
 
-TEST(DeviceConnectionActivityTest, PagesForAnIdleDeviceHoldHighOnly) {
+TEST(DeviceConnectionActivityTest, AnIdleDeviceIsLookedForHighOnly) {
   IdleDevice h;
-  h.connection.CatchUp();
+  h.Miss();
   EXPECT_EQ(Pulled(h), "HIGH after 4");
-  internal::v1::PullResponse page = PageOf({Message(6, PRIORITY_HIGH)}, 8);
-  internal::v1::PassedOver* normal = page.mutable_page()->add_passed_over();
-  normal->set_priority(PRIORITY_NORMAL);
-  normal->set_first_seq(5);
-  normal->set_last_seq(8);
-  h.connection.OnPulled(page);
+  h.connection.OnPulled(PageOf({Message(6, PRIORITY_HIGH)}, 8));
   EXPECT_EQ(h.PushedSeqs(), Seqs{6});
   EXPECT_EQ(Pulled(h), "NORMAL after 4") << "along with the HIGH one";
 }
 
-// Laid down while a page of everything was on its way.
+// Laid down while a page was on its way.
 TEST(DeviceConnectionActivityTest, APageIsLookedAtWithTheActivityOfItsArrival) {
   H h;
   h.BringTo(S::kActive, 4);
-  h.connection.CatchUp();
+  h.Miss();
   EXPECT_EQ(Pulled(h), "HIGH after 4");
+  h.connection.OnPulled(PageOf({}, 7));
+  EXPECT_EQ(Pulled(h), "NORMAL after 4");
   Say(h, device::v1::IDLE);
-  h.connection.OnPulled(PageOf(
-      {Message(5, PRIORITY_LOW), Message(6, PRIORITY_NORMAL), Message(7, PRIORITY_HIGH)}, 7));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{6, 7})) << "NORMAL was on its way";
+  h.connection.OnPulled(PageOf({Message(6, PRIORITY_NORMAL)}, 7));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{6}) << "NORMAL was on its way";
   Say(h, device::v1::ACTIVE);
   EXPECT_EQ(Pulled(h), "LOW after 4");
-}
-
-TEST(DeviceConnectionActivityTest, WhatCameEarlyWaitsForItsTurnAndThenForItsPriority) {
-  IdleDevice h;
-  h.Deliver(Message(6, PRIORITY_LOW));
-  const auto waits = h.Deliver(Message(7, PRIORITY_LOW), /*wait_for_ack=*/true);
-  h.Deliver(Message(8, PRIORITY_HIGH));
-  EXPECT_EQ(h.PushedSeqs(), Seqs{});
-  h.Deliver(Message(5, PRIORITY_HIGH));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{5, 8}));
-  EXPECT_EQ(*waits, ConnectorResponse::TAKEN) << "nobody knows how long";
+  Say(h, device::v1::IDLE);
+  h.connection.OnPulled(PageOf({Message(5, PRIORITY_LOW)}, 7));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{6});
   Say(h, device::v1::ACTIVE);
-  EXPECT_EQ(Pulled(h), "LOW after 5");
+  EXPECT_EQ(Pulled(h), "LOW after 4") << "it is behind until it was sent";
 }
 
 TEST(DeviceConnectionActivityTest, KeptMessagesWaitForRoomInTheWindow) {
@@ -283,23 +252,23 @@ TEST(DeviceConnectionActivityTest, KeptMessagesWaitForRoomInTheWindow) {
   EXPECT_EQ(Pulled(h), "LOW after 4");
 }
 
-// A device that reads more slowly than it is written to: the cursor is always behind.
-TEST(DeviceConnectionActivityTest, ACursorThatIsBehindDoesNotKeepBackWhatHasWaited) {
+TEST(DeviceConnectionActivityTest, HighComesFirstAsLongAsThereIsAny) {
   IdleDevice h;
   h.Deliver(Message(5, PRIORITY_LOW));
-  h.connection.NoteMissedDelivery(9);
+  h.Miss();
   EXPECT_EQ(Pulled(h), "HIGH after 5");
   Say(h, device::v1::ACTIVE);
   internal::v1::PullResponse page = PageOf({Message(6, PRIORITY_HIGH)}, 6);
   page.mutable_page()->set_more(true);
   h.connection.OnPulled(page);
-  EXPECT_EQ(Pulled(h), "HIGH after 6") << "as long as there are HIGH ones";
-  page = PageOf({}, 7);
-  page.mutable_page()->set_more(true);
-  h.connection.OnPulled(page);
+  EXPECT_EQ(Pulled(h), "HIGH after 6");
+  h.connection.OnPulled(PageOf({}, 9));
+  EXPECT_EQ(Pulled(h), "NORMAL after 5");
+  h.connection.OnPulled(PageOf({}, 9));
   EXPECT_EQ(Pulled(h), "LOW after 4");
   h.connection.OnPulled(PageOf({Message(5, PRIORITY_LOW)}, 9));
-  EXPECT_EQ(Pulled(h), "HIGH after 7");
+  EXPECT_EQ(h.PushedSeqs(), (Seqs{6, 5}));
+  EXPECT_EQ(Pulled(h), "nothing");
 }
 
 // --- Room. ---
@@ -318,12 +287,8 @@ TEST(DeviceConnectionActivityTest, RoomIsUsedWhenThereIsRoomHighFirst) {
   h.connection.OnAckTaken(absl::OkStatus());
   ASSERT_EQ(h.host.pulls.size(), 1u);
   EXPECT_EQ(h.host.pulls[0].max_messages(), 3u);
-  EXPECT_EQ(Pulled(h), "HIGH after 64");
+  EXPECT_EQ(Pulled(h), "HIGH after 89");
   internal::v1::PullResponse page = PageOf({Message(90, PRIORITY_HIGH)}, 90);
-  internal::v1::PassedOver* normal = page.mutable_page()->add_passed_over();
-  normal->set_priority(PRIORITY_NORMAL);
-  normal->set_first_seq(65);
-  normal->set_last_seq(89);
   h.connection.OnPulled(page);
   EXPECT_EQ(h.PushedSeqs().back(), 90u);
   ASSERT_EQ(h.host.pulls.size(), 1u);
@@ -355,28 +320,6 @@ TEST(DeviceConnectionActivityTest, WhoTakesUpAPhoneThatHasNotAcknowledgedGetsWha
 }
 
 // --- Waits that end. ---
-
-// A now-or-never message that came early says that something before it is missing, as any other
-// does.
-TEST(DeviceConnectionActivityTest, WhatAnEarlyNowOrNeverMessageOvertookIsLookedFor) {
-  IdleDevice h;
-  internal::v1::Envelope direct = H::NowOrNever(6);
-  h.Deliver(direct);
-  EXPECT_EQ(h.PushedSeqs(), Seqs{6});
-  EXPECT_EQ(Pulled(h), "nothing") << "5 may be on its way through another gateway";
-  h.Advance(kEarlyDeliveryWait);
-  EXPECT_EQ(Pulled(h), "HIGH after 4");
-}
-
-TEST(DeviceConnectionActivityTest, TheRadioStaysUpForWhatAnEarlyMessageOvertook) {
-  IdleDevice h;
-  h.Deliver(H::NowOrNever(7));
-  h.Deliver(Message(5, PRIORITY_NORMAL));
-  h.Deliver(Message(6, PRIORITY_NORMAL));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6})) << "NORMAL goes along with what goes at once";
-  h.Deliver(Message(8, PRIORITY_NORMAL));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{7, 5, 6})) << "and no further";
-}
 
 TEST(DeviceConnectionActivityTest, ARegistryThatIsAwayIsAskedAgain) {
   IdleDevice h;

@@ -32,8 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                          ConnectionState::kDraining, ConnectionState::kBinding};
   h.BringTo(kStates[data[0] % 4]);
   for (uint64_t seq = 1; seq <= 4; ++seq) {
-    h.Deliver(seq == 3 ? ConnectionHarness::NowOrNever(seq) : ConnectionHarness::Message(seq),
-              /*wait_for_ack=*/seq % 2 == 1);
+    h.Deliver(seq == 3 ? ConnectionHarness::NowOrNever(seq) : ConnectionHarness::Message(seq));
   }
   const size_t chunk_bytes = 1 + data[1] % 64;
   absl::string_view stream(reinterpret_cast<const char*>(data + 2), size - 2);

@@ -1,8 +1,8 @@
-// A device, its sessions, a registry and gateways in one thread, from a seed: deliveries overtake
-// each other and get lost, the registry is slow or away, connections break, acknowledgements come
-// late and in any form, a person picks the device up and lays it down. Whatever happens, a session
-// sends each message once, those of one priority in order and without a gap, within its window,
-// none of LOW priority to an idle device; and in the end the device has everything.
+// A device, its sessions and a registry in one thread, from a seed: the stream between them is slow
+// and breaks, hand-overs become marks, the registry is away, connections break, acknowledgements
+// come late and in any form, a person picks the device up and lays it down. Whatever happens, a
+// session sends each message once, those of one priority in order and without a gap, within its
+// window, none of LOW priority to an idle device; and in the end the device has everything.
 
 #include <algorithm>
 #include <functional>
@@ -17,7 +17,7 @@
 #include "common/error.h"
 #include "common/simulated_clock.h"
 #include "connector/doors/bellwire/device_connection.h"
-#include "connector/session/delivery_queue.h"
+#include "connector/session/delivery_order.h"
 #include "connector/testing/connection_harness.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
@@ -26,7 +26,7 @@
 namespace bellwire::connector {
 namespace {
 
-using internal::v1::ConnectorResponse;
+using internal::v1::ConnectorRequest;
 using internal::v1::Envelope;
 
 class World;
@@ -56,6 +56,8 @@ class Session final : public ConnectionHost {
   void SessionStarted(const DeviceId&, uint64_t) override {}
   void Bind(internal::v1::BindRequest request) override;
   void Pull(internal::v1::PullRequest request) override;
+  void Resume(internal::v1::ResumeRequest request) override;
+  void HandedOver(internal::v1::HandedOverRequest) override {}
   void Ack(internal::v1::AckRequest request) override;
   void AppAck(internal::v1::AppAckRequest) override {}
   void RegisterApp(uint32_t, internal::v1::RegisterAppRequest) override {}
@@ -85,7 +87,7 @@ class World {
  public:
   explicit World(uint64_t seed)
       : random_(seed),
-        gateways_die_(seed % 2 == 0),
+        streams_break_(seed % 2 == 0),
         device_id_(*DeviceIdOf(ConnectionHarness::PublicKey())) {}
 
   // Wild seconds and quiet ones by turns. When it is quiet everything works, and the device gets
@@ -195,29 +197,17 @@ class World {
       mailbox_[message.seq()] = message;
       accepted_.insert(message.seq());
     }
-    const Route route = route_;
-    if (route.session_id == 0) return;
-    if (faults_ && gateways_die_ && Uniform(0, 40) == 0) {
-      // Its streams break, and every session of the connector catches up.
-      return After(Delay(), [this] {
-        for (const auto& session : sessions_) session->core.CatchUp();
-      });
-    }
-    After(Delay(), [this, route, message, now_or_never] {
-      Session* session = FindSession(route.session_id);
-      if (session == nullptr) return;
-      if (faults_ && Uniform(0, 40) == 0) {  // The shard's inbox is full.
-        session->core.NoteMissedDelivery(message.seq());
-        return;
-      }
-      internal::v1::Deliver deliver;
-      *deliver.mutable_message() = message;
-      deliver.set_wait_for_ack(now_or_never);
-      ++waiting_;
-      session->core.Deliver(std::move(deliver), [this](ConnectorResponse::Outcome outcome) {
-        EXPECT_NE(outcome, ConnectorResponse::OUTCOME_UNSPECIFIED);
-        --waiting_;
-      });
+    if (route_.session_id == 0) return;
+    if (faults_ && streams_break_ && Uniform(0, 60) == 0) BreakStream();
+    ConnectorRequest request;
+    request.mutable_route()->set_session_id(route_.session_id);
+    request.set_device_id(std::string(device_id_.bytes()));
+    *request.mutable_deliver()->mutable_message() = message;
+    // Its buffer is full, or the shard's inbox.
+    if (faults_ && Uniform(0, 40) == 0) request.mutable_missed();
+    Down([this, request] {
+      Session* const session = FindSession(request.route().session_id());
+      if (session != nullptr) session->core.HandOver(request);
     });
   }
   void Collapse(const std::string& key) {
@@ -237,25 +227,58 @@ class World {
     mailbox_.erase(it);
   }
 
-  // A call that takes its time, may fail before or after it had its effect, and whose answer finds
-  // the session only if it is still there.
+  // --- The stream: each way keeps its order. What is on it when it breaks is lost. ---
+
+  void Up(std::function<void()> event) { OnStream(&up_time_, std::move(event)); }
+  void Down(std::function<void()> event) { OnStream(&down_time_, std::move(event)); }
+  void OnStream(MonotonicTime* time, std::function<void()> event) {
+    if (!stream_open_) return;
+    *time = std::max(*time, clock_.Monotonic() + Delay());
+    At(*time, [this, stream = stream_, event] {
+      if (stream_open_ && stream == stream_) event();
+    });
+  }
+  void BreakStream() {
+    if (!stream_open_) return;
+    stream_open_ = false;
+    ++stream_;
+    After(absl::ZeroDuration(), [this] {
+      for (auto& [id, fail] : std::exchange(unanswered_, {})) fail();
+      for (const auto& session : sessions_) session->core.OnRegistryLost();
+    });
+    After(absl::Milliseconds(Uniform(1, 1000)), [this] {
+      stream_open_ = true;
+      for (const auto& session : sessions_) session->core.Resume();
+    });
+  }
+
+  // A call, whose answer finds the session only if it is still there.
   template <typename Response>
   void Call(uint64_t session_id, std::function<absl::StatusOr<Response>()> effect,
             std::function<void(DeviceConnection&, absl::StatusOr<Response>)> answer) {
-    After(Delay(), [this, session_id, effect, answer] {
-      absl::StatusOr<Response> response =
-          MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
-      const bool lost_answer = faults_ && Uniform(0, 50) == 0;
-      if (!registry_away_) {
-        absl::StatusOr<Response> result = effect();
-        if (!lost_answer) response = std::move(result);
-      }
-      After(Delay(), [this, session_id, answer, response] {
-        if (Session* session = FindSession(session_id)) answer(session->core, response);
+    const absl::Status away =
+        MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
+    const auto finish = [this, session_id, answer](const absl::StatusOr<Response>& response) {
+      if (Session* session = FindSession(session_id)) answer(session->core, response);
+    };
+    if (!stream_open_) return After(absl::ZeroDuration(), [finish, away] { finish(away); });
+    const uint64_t id = ++last_call_;
+    unanswered_[id] = [finish, away] { finish(away); };
+    Up([this, id, effect, finish, away] {
+      const absl::StatusOr<Response> response =
+          registry_away_ ? absl::StatusOr<Response>(away) : effect();
+      Down([this, id, finish, response] {
+        if (unanswered_.erase(id) > 0) finish(response);
       });
     });
   }
 
+  absl::StatusOr<internal::v1::ResumeResponse> Resume(
+      const internal::v1::ResumeRequest& request) const {
+    internal::v1::ResumeResponse response;
+    response.set_behind(mailbox_.upper_bound(request.after_seq()) != mailbox_.end());
+    return response;
+  }
   absl::StatusOr<internal::v1::BindResponse> Bind(const internal::v1::BindRequest& request) {
     const internal::v1::Route& route = request.route();
     if (route_.login_number >= route.login_number() && route_.session_id != route.session_id()) {
@@ -404,7 +427,6 @@ class World {
     for (const uint64_t seq : accepted_) EXPECT_TRUE(device_has_.contains(seq)) << seq;
     // Only the last session is there, at rest.
     EXPECT_EQ(sessions_.back()->bytes_in_flight.value(), 0);
-    EXPECT_EQ(waiting_, 0);
     int active = 0;
     for (const auto& session : sessions_) {
       active += session->core.state() == ConnectionState::kActive ? 1 : 0;
@@ -443,8 +465,8 @@ class World {
 
   SimulatedClock clock_;
   std::mt19937_64 random_;
-  // After an Append, before its delivery.
-  const bool gateways_die_;
+  // Between an Append and its hand-over.
+  const bool streams_break_;
   const DeviceId device_id_;
   std::multimap<MonotonicTime, std::function<void()>> events_;
   bool faults_ = false;
@@ -454,7 +476,14 @@ class World {
   std::map<uint64_t, Envelope> mailbox_;
   std::set<uint64_t> accepted_;
   Route route_;
-  int waiting_ = 0;
+  bool stream_open_ = true;
+  // How many there were before.
+  int stream_ = 0;
+  MonotonicTime up_time_;
+  MonotonicTime down_time_;
+  uint64_t last_call_ = 0;
+  // What answers them if the stream breaks.
+  std::map<uint64_t, std::function<void()>> unanswered_;
 
   uint64_t last_login_number_ = 0;
   std::set<uint64_t> device_has_;
@@ -512,6 +541,13 @@ void Session::Pull(internal::v1::PullRequest request) {
         c.OnPulled(std::move(response));
       });
 }
+void Session::Resume(internal::v1::ResumeRequest request) {
+  world_->Call<internal::v1::ResumeResponse>(
+      core.session_id(), [world = world_, request] { return world->Resume(request); },
+      [](DeviceConnection& c, const absl::StatusOr<internal::v1::ResumeResponse>& response) {
+        c.OnResumed(response);
+      });
+}
 void Session::Ack(internal::v1::AckRequest request) {
   world_->Call<internal::v1::AckResponse>(
       core.session_id(), [world = world_, request] { return world->Ack(request); },
@@ -520,7 +556,7 @@ void Session::Ack(internal::v1::AckRequest request) {
       });
 }
 void Session::Unbind(internal::v1::UnbindRequest request) {
-  world_->After(world_->Delay(), [world = world_, request] { world->Unbind(request); });
+  world_->Up([world = world_, request] { world->Unbind(request); });
 }
 
 class DeviceConnectionSimulationTest : public testing::TestWithParam<uint64_t> {};

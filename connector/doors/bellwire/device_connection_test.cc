@@ -14,7 +14,6 @@ namespace {
 
 using device::v1::AppRegistered;
 using device::v1::GoAway;
-using internal::v1::ConnectorResponse;
 using S = ConnectionState;
 using H = ConnectionHarness;
 using Seqs = std::vector<uint64_t>;
@@ -242,9 +241,9 @@ TEST(DeviceConnectionTest, AHeartbeatArmsNoTimer) {
 TEST(DeviceConnectionTest, DeliversInOrderAndHandsAcksOver) {
   H h;
   h.BringTo(S::kActive);
-  EXPECT_EQ(*h.Deliver(H::Message(1)), ConnectorResponse::TAKEN);
-  EXPECT_EQ(*h.Deliver(H::Message(2)), ConnectorResponse::TAKEN);
-  EXPECT_EQ(*h.Deliver(H::Message(2)), ConnectorResponse::TAKEN);
+  EXPECT_TRUE(h.Deliver(H::Message(1)));
+  EXPECT_TRUE(h.Deliver(H::Message(2)));
+  EXPECT_TRUE(h.Deliver(H::Message(2)));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{1, 2}));
   EXPECT_EQ(h.bytes_in_flight.value(), 10);
   const int64_t sent_at_ms = WallNowMs(h.clock);
@@ -310,22 +309,12 @@ TEST(DeviceConnectionTest, ARegistryThatIsAwayShutsTheWindow) {
   for (uint64_t seq = 1; seq <= kSessionWindowMessages; ++seq) h.Deliver(H::Message(seq, 0));
   h.ReceiveAck(kSessionWindowMessages);
   h.connection.OnAckTaken(Unavailable());
-  EXPECT_EQ(*h.Deliver(H::Message(kSessionWindowMessages + 1)), ConnectorResponse::TAKEN);
+  EXPECT_TRUE(h.Deliver(H::Message(kSessionWindowMessages + 1)));
   EXPECT_EQ(h.PushedSeqs().size(), kSessionWindowMessages);
   h.Advance(kRegistryRetryMax);
   h.connection.OnAckTaken(absl::OkStatus());
   ASSERT_EQ(h.host.pulls.size(), 1u);
   EXPECT_EQ(h.host.pulls[0].after_seq(), kSessionWindowMessages);
-}
-
-TEST(DeviceConnectionTest, APullBindsItsSessionAgainIfNeedBe) {
-  H h;
-  h.BringTo(S::kActive);
-  ASSERT_EQ(h.host.binds.size(), 1u);
-  h.connection.CatchUp();
-  ASSERT_EQ(h.host.pulls.size(), 1u);
-  EXPECT_EQ(h.host.pulls[0].route().SerializeAsString(),
-            h.host.binds[0].route().SerializeAsString());
 }
 
 TEST(DeviceConnectionTest, ARegistryThatRefusesEndsTheSession) {
@@ -377,7 +366,7 @@ TEST(DeviceConnectionTest, AFullWindowIsPulledAsAcksFreeIt) {
   h.BringTo(S::kActive);
   const uint64_t fit = kSessionWindowBytes / kMaxPayloadBytes;
   for (uint64_t seq = 1; seq <= fit + 3; ++seq) {
-    EXPECT_EQ(*h.Deliver(H::Message(seq, kMaxPayloadBytes)), ConnectorResponse::TAKEN);
+    EXPECT_TRUE(h.Deliver(H::Message(seq, kMaxPayloadBytes)));
   }
   EXPECT_EQ(h.PushedSeqs().size(), fit);
   EXPECT_EQ(h.bytes_in_flight.value(), static_cast<int64_t>(kSessionWindowBytes));
@@ -397,39 +386,17 @@ TEST(DeviceConnectionTest, AFullWindowIsPulledAsAcksFreeIt) {
   EXPECT_EQ(h.host.pulls.size(), 1u);
 }
 
-TEST(DeviceConnectionTest, EarlyDeliveriesWaitForTheirTurn) {
-  H h;
-  h.BringTo(S::kActive);
-  EXPECT_EQ(*h.Deliver(H::Message(3)), ConnectorResponse::TAKEN);
-  EXPECT_EQ(*h.Deliver(H::Message(2)), ConnectorResponse::TAKEN);
-  EXPECT_TRUE(h.PushedSeqs().empty());
-  h.Deliver(H::Message(1));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{1, 2, 3}));
-  h.Advance(kEarlyDeliveryWait * 2);
-  EXPECT_TRUE(h.host.pulls.empty());
-}
-
-TEST(DeviceConnectionTest, AGapThatDoesNotCloseIsPulled) {
-  H h;
-  h.BringTo(S::kActive);
-  h.Deliver(H::Message(2));
-  h.Advance(kEarlyDeliveryWait);
-  ASSERT_EQ(h.host.pulls.size(), 1u);
-  EXPECT_EQ(h.host.pulls[0].after_seq(), 0u);
-  h.connection.OnPulled(H::Pulled(1, 2, false));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{1, 2}));
-}
-
 TEST(DeviceConnectionTest, PullIsRepeatedWithBackOff) {
   H h;
   h.BringTo(S::kActive);
-  h.connection.NoteMissedDelivery(1);
+  h.Miss();
   for (size_t attempt = 1; attempt <= 3; ++attempt) {
     ASSERT_EQ(h.host.pulls.size(), attempt);
     h.connection.OnPulled(Unavailable());
     EXPECT_EQ(h.host.pulls.size(), attempt);
     h.Advance(kRegistryRetryMax);
   }
+  h.connection.OnPulled(H::Pulled(1, 0, false));  // No HIGH one.
   h.connection.OnPulled(H::Pulled(1, 1, false));
   EXPECT_EQ(h.PushedSeqs(), Seqs{1});
 }
@@ -442,31 +409,24 @@ TEST(DeviceConnectionTest, APageWithMoreIsFollowedByTheNext) {
   h.connection.OnBound(bound);
   ASSERT_EQ(h.host.pulls.size(), 1u);
   EXPECT_EQ(h.host.pulls[0].after_seq(), 2u);
-  // Comes with the page, or the one after.
-  EXPECT_EQ(*h.Deliver(H::Message(4)), ConnectorResponse::TAKEN);
-  h.connection.OnPulled(H::Pulled(3, 3, false));
+  // Handed over before the page was read: the page has it.
+  EXPECT_TRUE(h.Deliver(H::Message(4)));
+  h.connection.OnPulled(H::Pulled(3, 2, false));  // No HIGH one.
   ASSERT_EQ(h.host.pulls.size(), 2u);
-  h.connection.OnPulled(H::Pulled(4, 4, false));
+  EXPECT_EQ(h.host.pulls[1].after_seq(), 2u);
+  h.connection.OnPulled(H::Pulled(3, 4, false));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{1, 2, 3, 4}));
-}
-
-TEST(DeviceConnectionTest, ADeliveryThatOvertakesBindsAnswerIsNotLost) {
-  H h;
-  h.BringTo(S::kBinding);
-  EXPECT_EQ(*h.Deliver(H::Message(2)), ConnectorResponse::TAKEN);
-  EXPECT_TRUE(h.host.frames.empty());
-  internal::v1::BindResponse bound = H::Bound();
-  *bound.mutable_page() = H::Pulled(1, 1, false).page();
-  h.connection.OnBound(bound);
-  ASSERT_EQ(h.host.pulls.size(), 1u);
-  EXPECT_EQ(h.host.pulls[0].after_seq(), 1u);
+  // And after it: nothing is behind any more, but LOW, of which nobody knows.
+  EXPECT_TRUE(h.Deliver(H::Message(5)));
+  EXPECT_EQ(h.PushedSeqs().back(), 5u);
 }
 
 TEST(DeviceConnectionTest, AMessageOfAPageIsNotSentTwice) {
   H h;
   h.BringTo(S::kActive, /*settled_seq=*/5);
   h.Deliver(H::Message(6));
-  h.connection.NoteMissedDelivery(7);
+  h.Miss();
+  h.connection.OnPulled(H::Pulled(7, 6, false));  // No HIGH one.
   // A registry that forgot where we are.
   h.connection.OnPulled(H::Pulled(1, 7, false));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{6, 7}));
@@ -474,18 +434,30 @@ TEST(DeviceConnectionTest, AMessageOfAPageIsNotSentTwice) {
 
 // --- Now or never. ---
 
-TEST(DeviceConnectionTest, NowOrNeverGoesAtOnceAndAnswersWithTheAck) {
+TEST(DeviceConnectionTest, NowOrNeverGoesAtOnceAndTheRegistryHearsOfTheAck) {
   H h;
   h.BringTo(S::kActive);
-  const auto outcome = h.Deliver(H::NowOrNever(1), /*wait_for_ack=*/true);
+  EXPECT_TRUE(h.Deliver(H::NowOrNever(1)));
   EXPECT_EQ(h.PushedSeqs(), Seqs{1});
-  EXPECT_EQ(*outcome, ConnectorResponse::OUTCOME_UNSPECIFIED);
+  h.ReceiveAck(1);
+  EXPECT_EQ(h.LastOutcome(), "") << "it has no turn";
   h.ReceiveAckRange(1, 1);
-  EXPECT_EQ(*outcome, ConnectorResponse::DEVICE_ACKED);
+  EXPECT_EQ(h.LastOutcome(), "DEVICE_ACKED 1");
+  EXPECT_EQ(h.host.outcomes.back().device_id(), h.device_id.bytes());
   ASSERT_EQ(h.host.acks.size(), 1u);
-  // It was the next one: nobody waits for it.
   h.Deliver(H::Message(2));
   EXPECT_EQ(h.PushedSeqs(), (Seqs{1, 2}));
+  h.ReceiveAck(2);
+  EXPECT_EQ(h.host.outcomes.size(), 1u) << "nobody waits for an ordinary one";
+}
+
+TEST(DeviceConnectionTest, ARepeatedNowOrNeverIsSentOnce) {
+  H h;
+  h.BringTo(S::kActive);
+  EXPECT_TRUE(h.Deliver(H::NowOrNever(1)));
+  EXPECT_TRUE(h.Deliver(H::NowOrNever(1)));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{1});
+  EXPECT_EQ(h.LastOutcome(), "");
 }
 
 TEST(DeviceConnectionTest, NowOrNeverPassesAFullWindow) {
@@ -493,7 +465,7 @@ TEST(DeviceConnectionTest, NowOrNeverPassesAFullWindow) {
   h.BringTo(S::kActive);
   for (uint64_t seq = 1; seq <= kSessionWindowMessages + 1; ++seq) h.Deliver(H::Message(seq, 0));
   const uint64_t urgent = kSessionWindowMessages + 2;
-  h.Deliver(H::NowOrNever(urgent), true);
+  h.Deliver(H::NowOrNever(urgent));
   EXPECT_EQ(h.PushedSeqs().back(), urgent);
   h.ReceiveAckRange(1, urgent);
   h.connection.OnAckTaken(absl::OkStatus());
@@ -507,100 +479,118 @@ TEST(DeviceConnectionTest, NowOrNeverPassesAFullWindow) {
   EXPECT_EQ(h.PushedSeqs().back(), urgent + 1);
 }
 
-TEST(DeviceConnectionTest, NowOrNeverBehindTheCursorIsStillSent) {
-  H h;
-  h.BringTo(S::kActive, /*settled_seq=*/0);
-  h.connection.NoteMissedDelivery(2);
-  internal::v1::PullResponse page = H::Pulled(2, 2, false);
-  h.connection.OnPulled(page);
-  // Overtaken by the page on its way from the gateway.
-  h.Deliver(H::NowOrNever(1), true);
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 1}));
-  EXPECT_TRUE(h.host.pulls.size() == 1);
-}
-
-TEST(DeviceConnectionTest, EarlyNowOrNeverLeavesNoGap) {
+TEST(DeviceConnectionTest, NowOrNeverIsBounded) {
   H h;
   h.BringTo(S::kActive);
-  h.Deliver(H::NowOrNever(2));
-  EXPECT_EQ(h.PushedSeqs(), Seqs{2});
-  h.Deliver(H::Message(1));
-  h.Deliver(H::Message(3));
-  EXPECT_EQ(h.PushedSeqs(), (Seqs{2, 1, 3}));
-  EXPECT_TRUE(h.host.pulls.empty());
-}
-
-TEST(DeviceConnectionTest, NowOrNeverWaitsForWelcome) {
-  H h;
-  h.BringTo(S::kBinding);
-  const auto outcome = h.Deliver(H::NowOrNever(1), true);
-  EXPECT_TRUE(h.host.frames.empty());
-  h.connection.OnBound(H::Bound());
-  ASSERT_EQ(h.host.frames.size(), 2u);
-  EXPECT_TRUE(h.host.frames[0].has_welcome());
-  EXPECT_EQ(h.PushedSeqs(), Seqs{1});
-  h.ReceiveAck(1);
-  EXPECT_EQ(*outcome, ConnectorResponse::OUTCOME_UNSPECIFIED) << "it has no turn";
-  h.ReceiveAckRange(1, 1);
-  EXPECT_EQ(*outcome, ConnectorResponse::DEVICE_ACKED);
-}
-
-TEST(DeviceConnectionTest, NowOrNeverIsBoundedBeforeAndAfterWelcome) {
-  H h;
-  h.BringTo(S::kBinding);
-  for (uint64_t i = 0; i < kMaxNowOrNeverInFlight; ++i) {
-    EXPECT_EQ(*h.Deliver(H::NowOrNever(1 + i), true), ConnectorResponse::OUTCOME_UNSPECIFIED);
-  }
+  for (uint64_t seq = 1; seq <= kMaxNowOrNeverInFlight; ++seq) h.Deliver(H::NowOrNever(seq));
+  EXPECT_EQ(h.LastOutcome(), "");
   const uint64_t next = kMaxNowOrNeverInFlight + 1;
-  EXPECT_EQ(*h.Deliver(H::NowOrNever(next), true), ConnectorResponse::OVERLOADED);
-  h.connection.OnBound(H::Bound());
+  EXPECT_TRUE(h.Deliver(H::NowOrNever(next)));
+  EXPECT_EQ(h.LastOutcome(), absl::StrCat("NOT_TAKEN ", next));
   EXPECT_EQ(h.PushedSeqs().size(), kMaxNowOrNeverInFlight);
-  EXPECT_EQ(*h.Deliver(H::NowOrNever(next), true), ConnectorResponse::OVERLOADED);
-  // The refused one leaves no gap.
   h.Deliver(H::Message(next + 1));
   EXPECT_EQ(h.PushedSeqs().back(), next + 1);
 }
 
-TEST(DeviceConnectionTest, TheEndOfTheSessionAnswersWhoWaits) {
+TEST(DeviceConnectionTest, TheEndOfTheSessionEndsWhatIsAwaited) {
   H h;
   h.BringTo(S::kActive);
-  const auto urgent = h.Deliver(H::NowOrNever(1), true);
-  const auto ordinary = h.Deliver(H::Message(2), true);
+  h.Deliver(H::NowOrNever(1));
+  h.Deliver(H::Message(2));
   h.connection.OnTransportClosed(absl::OkStatus());
-  EXPECT_EQ(*urgent, ConnectorResponse::NO_SESSION);
-  EXPECT_EQ(*ordinary, ConnectorResponse::NO_SESSION);
+  ASSERT_EQ(h.host.outcomes.size(), 1u);
+  EXPECT_EQ(h.LastOutcome(), "NOT_TAKEN 1");
 }
 
-TEST(DeviceConnectionTest, TheEndBeforeWelcomeAnswersWhoWaits) {
+// --- The owner, and the stream to it. ---
+
+TEST(DeviceConnectionTest, WhatAnOwnerOfBeforeHandsOverIsDropped) {
   H h;
   h.BringTo(S::kBinding);
-  const auto outcome = h.Deliver(H::NowOrNever(1), true);
-  h.connection.OnTransportClosed(absl::OkStatus());
-  EXPECT_EQ(*outcome, ConnectorResponse::NO_SESSION);
+  internal::v1::BindResponse bound = H::Bound();
+  bound.set_epoch(7);
+  h.connection.OnBound(bound);
+  EXPECT_TRUE(h.Deliver(H::Message(1), /*epoch=*/6)) << "its route is not to be cleared";
+  EXPECT_TRUE(h.Deliver(H::NowOrNever(2), /*epoch=*/6));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{});
+  EXPECT_EQ(h.LastOutcome(), "");
+  EXPECT_TRUE(h.Deliver(H::Message(1), /*epoch=*/7));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{1});
 }
 
-TEST(DeviceConnectionTest, WaitingForAnOrdinaryMessageSpansThePull) {
+TEST(DeviceConnectionTest, APageOfAnOwnerOfBeforeIsPulledAgain) {
   H h;
-  h.BringTo(S::kActive);
-  const auto second = h.Deliver(H::Message(2), true);
-  const auto third = h.Deliver(H::Message(3), true);
-  h.Advance(kEarlyDeliveryWait);
-  // 3 ended otherwise in the meantime.
-  internal::v1::PullResponse page = H::Pulled(1, 2, false);
-  page.mutable_page()->set_complete_to_seq(3);
-  h.connection.OnPulled(page);
-  EXPECT_EQ(*third, ConnectorResponse::TAKEN);
-  EXPECT_EQ(*second, ConnectorResponse::OUTCOME_UNSPECIFIED);
-  h.ReceiveAck(2);
-  EXPECT_EQ(*second, ConnectorResponse::DEVICE_ACKED);
+  h.BringTo(S::kBinding);
+  internal::v1::BindResponse bound = H::Bound();
+  bound.set_epoch(7);
+  *bound.mutable_page() = H::Pulled(1, 1, true).page();
+  h.connection.OnBound(bound);
+  ASSERT_EQ(h.host.pulls.size(), 1u);
+  internal::v1::PullResponse old = H::Pulled(2, 2, false);
+  old.set_epoch(6);
+  h.connection.OnPulled(old);
+  EXPECT_EQ(h.PushedSeqs(), Seqs{1});
+  h.Advance(kRegistryRetryMax);
+  EXPECT_EQ(h.host.pulls.size(), 2u);
 }
 
-TEST(DeviceConnectionTest, WaitersAreBounded) {
+TEST(DeviceConnectionTest, AfterABreakTheSessionAsksWhatItMissedAndPullsIfThereIsAny) {
+  H h;
+  h.BringTo(S::kActive, 4);
+  h.Deliver(H::Message(5));
+  h.connection.OnRegistryLost();
+  // Handed over on the next stream, before anybody knows whether 6 got lost.
+  EXPECT_TRUE(h.Deliver(H::Message(7)));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{5});
+  EXPECT_TRUE(h.host.pulls.empty());
+  h.connection.Resume();
+  ASSERT_EQ(h.host.resumes.size(), 1u);
+  EXPECT_EQ(h.host.resumes[0].after_seq(), 5u);
+  EXPECT_EQ(h.host.resumes[0].route().SerializeAsString(),
+            h.host.binds[0].route().SerializeAsString());
+  h.connection.OnResumed(H::Resumed(/*behind=*/true));
+  ASSERT_EQ(h.host.pulls.size(), 1u);
+  EXPECT_EQ(h.host.pulls[0].after_seq(), 5u);
+}
+
+TEST(DeviceConnectionTest, ASessionThatMissedNothingPullsNothing) {
+  H h;
+  h.BringTo(S::kActive, 4);
+  h.connection.OnRegistryLost();
+  h.connection.Resume();
+  h.connection.OnResumed(H::Resumed(/*behind=*/false, /*epoch=*/8));
+  EXPECT_TRUE(h.host.pulls.empty());
+  EXPECT_TRUE(h.Deliver(H::Message(5), 8));
+  EXPECT_EQ(h.PushedSeqs(), Seqs{5});
+  EXPECT_TRUE(h.Deliver(H::Message(6), 7)) << "of the life before";
+  EXPECT_EQ(h.PushedSeqs(), Seqs{5});
+}
+
+TEST(DeviceConnectionTest, AResumeIsRepeatedAndItsSuccessEndsEveryBackOff) {
   H h;
   h.BringTo(S::kActive);
-  for (uint64_t i = 0; i < AckWaiters::kMaxWaiters; ++i) h.Deliver(H::Message(i + 1, 0), true);
-  EXPECT_EQ(*h.Deliver(H::Message(AckWaiters::kMaxWaiters + 1), true),
-            ConnectorResponse::OVERLOADED);
+  h.Deliver(H::Message(1));
+  h.ReceiveAck(1);
+  h.connection.OnAckTaken(Unavailable());
+  h.connection.OnRegistryLost();
+  h.connection.Resume();
+  h.connection.OnResumed(Unavailable());
+  h.Advance(kRegistryRetryMax);
+  EXPECT_GE(h.host.resumes.size(), 2u);
+  h.connection.OnAckTaken(Unavailable());
+  const size_t acks = h.host.acks.size();
+  h.connection.OnResumed(H::Resumed(/*behind=*/true));
+  EXPECT_EQ(h.host.acks.size(), acks + 1);
+  EXPECT_EQ(h.host.pulls.size(), 1u);
+}
+
+TEST(DeviceConnectionTest, ASessionThatWasReplacedMeanwhileEnds) {
+  H h;
+  h.BringTo(S::kActive);
+  h.connection.OnRegistryLost();
+  h.connection.Resume();
+  h.connection.OnResumed(StaleLogin(6));
+  ExpectClosed(h, CloseReason::kReplaced);
 }
 
 // --- Slow acknowledgements. ---
@@ -887,7 +877,9 @@ TEST(DeviceConnectionTest, RecallReachesTheAgent) {
   recall.set_message_id(std::string(16, 'm'));
   recall.set_registration_id(8);
   recall.set_seq(9);
-  EXPECT_EQ(h.connection.Recall(recall), ConnectorResponse::TAKEN);
+  internal::v1::ConnectorRequest request = h.ForSession();
+  *request.mutable_recall() = recall;
+  EXPECT_TRUE(h.connection.HandOver(request));
   EXPECT_EQ(h.host.frames.back().recall().message_id(), std::string(16, 'm'));
   EXPECT_EQ(h.host.frames.back().recall().registration_id(), 8u);
   EXPECT_EQ(h.host.frames.back().recall().seq(), 9u);
@@ -920,9 +912,9 @@ TEST(DeviceConnectionTest, ANewerSessionReplacesAnOlderNeverTheOtherWayRound) {
   for (const S state : {S::kBinding, S::kActive, S::kDraining}) {
     H h;  // Login number 5.
     h.BringTo(state);
-    EXPECT_EQ(h.Evict(4), ConnectorResponse::TAKEN);
+    EXPECT_TRUE(h.Evict(4));
     EXPECT_EQ(h.connection.state(), state);
-    EXPECT_EQ(h.Evict(6), ConnectorResponse::TAKEN);
+    EXPECT_TRUE(h.Evict(6));
     ExpectClosed(h, CloseReason::kReplaced);
     EXPECT_EQ(h.LastGoAway().reason(), GoAway::REPLACED);
     EXPECT_EQ(h.LastGoAway().winning_login_number(), 6u);
@@ -1022,8 +1014,8 @@ TEST(DeviceConnectionTest, DrainSendsNothingNew) {
   H h;
   h.BringTo(S::kDraining);
   const size_t pushed = h.PushedSeqs().size();
-  EXPECT_EQ(*h.Deliver(H::Message(2)), ConnectorResponse::NO_SESSION);
-  EXPECT_EQ(*h.Deliver(H::NowOrNever(3), true), ConnectorResponse::NO_SESSION);
+  EXPECT_FALSE(h.Deliver(H::Message(2)));
+  EXPECT_FALSE(h.Deliver(H::NowOrNever(3)));
   EXPECT_EQ(h.PushedSeqs().size(), pushed);
   h.ReceiveRegisterApp(1, "com.example.mail");
   EXPECT_EQ(h.host.frames.back().app_registered().outcome(), AppRegistered::UNAVAILABLE);
@@ -1098,14 +1090,19 @@ std::vector<Input> AllInputs() {
       {"OnFlush", [](H& h) { h.connection.OnFlush(); }},
       {"Drain", [](H& h) { h.connection.Drain(); }},
       {"Shutdown", [](H& h) { h.connection.Shutdown(); }},
-      {"missed delivery", [](H& h) { h.connection.NoteMissedDelivery(7); }},
-      {"catch up", [](H& h) { h.connection.CatchUp(); }},
-      {"Deliver",
-       [](H& h) { EXPECT_NE(*h.Deliver(H::Message(1)), ConnectorResponse::OUTCOME_UNSPECIFIED); }},
-      {"Deliver and wait", [](H& h) { h.Deliver(H::NowOrNever(1), true); }},
+      {"missed", [](H& h) { h.Miss(); }},
+      {"registry lost", [](H& h) { h.connection.OnRegistryLost(); }},
+      {"registry back", [](H& h) { h.connection.Resume(); }},
+      {"Deliver", [](H& h) { h.Deliver(H::Message(1)); }},
+      {"Deliver now or never", [](H& h) { h.Deliver(H::NowOrNever(1)); }},
       {"Evict by older", [](H& h) { h.Evict(1); }},
       {"Evict by newer", [](H& h) { h.Evict(100); }},
-      {"Recall", [](H& h) { h.connection.Recall(internal::v1::Recall()); }},
+      {"Recall",
+       [](H& h) {
+         internal::v1::ConnectorRequest request = h.ForSession();
+         request.mutable_recall();
+         h.connection.HandOver(request);
+       }},
   };
 }
 
@@ -1115,6 +1112,7 @@ std::vector<Input> LateAnswers() {
       {"OnBound", [](H& h) { h.connection.OnBound(H::Bound()); }},
       {"OnBound, failed", [](H& h) { h.connection.OnBound(Unavailable()); }},
       {"OnPulled", [](H& h) { h.connection.OnPulled(H::Pulled(1, 1, false)); }},
+      {"OnResumed", [](H& h) { h.connection.OnResumed(H::Resumed(true)); }},
       {"OnAckTaken", [](H& h) { h.connection.OnAckTaken(absl::OkStatus()); }},
       {"OnAckTaken, failed", [](H& h) { h.connection.OnAckTaken(Unavailable()); }},
       {"OnAppAckTaken", [](H& h) { h.connection.OnAppAckTaken(absl::OkStatus()); }},

@@ -73,17 +73,17 @@ TEST(DeviceStateTest, WhoeverLosesTheMailboxIsToldWhenToAskAgain) {
 
 // A registry from a backup may not know the session's registrations; what is under way may change
 // them.
-TEST(DeviceStateTest, APullTellsTheLatestTagOfTheRegistrations) {
+TEST(DeviceStateTest, AResumeTellsTheLatestTagOfTheRegistrations) {
   H h;
   h.BringTo(S::kBinding);
   internal::v1::BindResponse bound = H::Bound();
   bound.set_registrations_tag(8);
   h.connection.OnBound(bound);
   const auto tag = [&] {
-    h.connection.CatchUp();
-    const uint64_t tag = h.host.pulls.back().registrations_tag();
-    h.connection.OnPulled(internal::v1::PullResponse());
-    return tag;
+    h.connection.OnRegistryLost();
+    h.connection.Resume();
+    h.connection.OnResumed(internal::v1::ResumeResponse());
+    return h.host.resumes.back().registrations_tag();
   };
   EXPECT_EQ(tag(), 8u);
   h.ReceiveRegisterApp(1, "com.example.mail");
@@ -109,8 +109,9 @@ TEST(DeviceStateTest, APullTellsTheLatestTagOfTheRegistrations) {
 TEST(DeviceStateTest, ASessionThatTheRegistryForgotEnds) {
   H h;
   h.BringTo(S::kActive);
-  h.connection.CatchUp();
-  h.connection.OnPulled(MakeError(absl::StatusCode::kFailedPrecondition, "SESSION_FORGOTTEN", ""));
+  h.connection.OnRegistryLost();
+  h.connection.Resume();
+  h.connection.OnResumed(MakeError(absl::StatusCode::kFailedPrecondition, "SESSION_FORGOTTEN", ""));
   ASSERT_TRUE(h.host.closed.has_value());
   EXPECT_EQ(Name(h.host.closed->reason), Name(CloseReason::kOverloaded));
   EXPECT_GT(h.LastGoAway().retry_after_ms(), 0u);
