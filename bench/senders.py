@@ -43,15 +43,16 @@ class Sent:
 
 class Rig:
     """A server with `devices` connected devices. Of ours each has the app; or, with `subscribed`, a
-    subscription that is bound to the sender's VAPID key."""
+    subscription that is bound to the sender's VAPID key. `serve_flags` are of `bellwire serve`."""
 
-    def __init__(self, bench, who, devices, round_number, subscribed=False):
+    def __init__(self, bench, who, devices, round_number, subscribed=False, serve_flags=()):
         self._bench = bench
         self._who = who
         name = f"{who}.{round_number}"
         self._bellwire = servers.Bellwire(bench, f"{name}.server")
         if who == OURS:
-            self.server = self._bellwire.serve(*(["--public_url", PUBLIC_URL] if subscribed else []))
+            self.server = self._bellwire.serve(*(["--public_url", PUBLIC_URL] if subscribed else []),
+                                               *serve_flags)
             self._credentials = self._bellwire.provider()
             address = self._bellwire.device_address
         else:
@@ -90,8 +91,9 @@ class Rig:
         return Sent(elapsed, counts, said)
 
     def _start_sender(self, seconds, arguments):
+        arguments = {"payload_bytes": PAYLOAD_BYTES, **arguments}
         flags = [f"--{name}={value}" for name, value in arguments.items()]
-        common = ["--seconds", seconds, "--payload_bytes", PAYLOAD_BYTES, "--ca", self._bellwire.ca, *flags]
+        common = ["--seconds", seconds, "--ca", self._bellwire.ca, *flags]
         name = f"{self._who}.sender.{self._bench.dir.name}.{id(self)}.{self._runs}"
         if self._who == OURS:
             argv = [self._bench.program(SEND_LOAD), "--server", self._bellwire.provider_address,

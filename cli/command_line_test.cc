@@ -209,6 +209,35 @@ TEST_F(CommandLineTest, ATeamHasSettings) {
   EXPECT_EQ(Sh("$B team set $ADMIN nobody2222 --apns_store_one on").code, 1);
 }
 
+TEST_F(CommandLineTest, AQuotaIsShownSetAndTakenBack) {
+  MakeProvider();
+  const std::string send =
+      absl::StrCat("$B send", provider_, "--text x --json --token ", Token());
+  ASSERT_EQ(Sh(send).code, 0);
+  const std::string show = absl::StrCat("$B quota show $ADMIN ", team_);
+  EXPECT_THAT(Sh(show).out, AllOf(HasSubstr(team_), HasSubstr(app_), HasSubstr("10000000")));
+  EXPECT_THAT(Sh(show + " --json").out, HasSubstr("\"messages_today\":1"));
+  EXPECT_THAT(Sh("$B quota show $ADMIN").out, HasSubstr("subscriptions"));
+  const std::string set = absl::StrCat("$B quota set $ADMIN ", team_, " ");
+  EXPECT_THAT(Sh(set + "--messages_per_day 1 --bytes_waiting 2M").out,
+              AllOf(HasSubstr("changed"), HasSubstr("1 *"), HasSubstr("2097152 *")));
+  const Outcome refused = Sh(send);
+  EXPECT_EQ(refused.code, 1) << refused;
+  EXPECT_THAT(refused.err, HasSubstr("QUOTA_EXCEEDED"));
+  EXPECT_EQ(Sh(set + "--messages_per_day none").code, 0);
+  // A gateway repeats its refusal for a second at most.
+  Outcome sent = refused;
+  while (sent.code != 0 && absl::StrContains(sent.err, "QUOTA_EXCEEDED")) sent = Sh(send);
+  EXPECT_EQ(sent.code, 0) << sent;
+  EXPECT_EQ(Sh(set + "--messages_per_day default --bytes_waiting default").code, 0);
+  EXPECT_EQ(Sh(set).code, 1) << "no limit is named";
+  EXPECT_EQ(Sh(set + "--messages_per_day lots").code, 1);
+  EXPECT_EQ(Sh("$B quota set $ADMIN nobody2222 --topics 1").code, 1);
+  const Outcome not_of_apps = Sh(absl::StrCat("$B quota set $ADMIN ", app_, " --topics 1"));
+  EXPECT_EQ(not_of_apps.code, 1);
+  EXPECT_THAT(not_of_apps.err, HasSubstr("BAD_QUOTA"));
+}
+
 TEST_F(CommandLineTest, AnAliasNamesATokenUntilItIsDeleted) {
   MakeProvider();
   const std::string token = Token();
@@ -222,6 +251,55 @@ TEST_F(CommandLineTest, AnAliasNamesATokenUntilItIsDeleted) {
   EXPECT_EQ(Sh(absl::StrCat("$B alias delete $ADMIN ", team_, " phone")).code, 0);
   EXPECT_THAT(Sh(list).out, HasSubstr("no aliases yet"));
   EXPECT_EQ(Sh(absl::StrCat("$B alias delete $ADMIN ", team_, " phone")).code, 1);
+  // From a file, so that `ps` shows it not even for a moment.
+  const std::string from_file =
+      absl::StrCat("$B alias create $ADMIN ", team_, " tablet --token_file - ");
+  EXPECT_EQ(Sh(absl::StrCat("echo ", token, " | ", from_file)).code, 0);
+  EXPECT_THAT(Sh(list).out, HasSubstr(token));
+  const Outcome empty = Sh(absl::StrCat(from_file, "< /dev/null"));
+  EXPECT_EQ(empty.code, 1) << empty;
+  EXPECT_THAT(empty.err, HasSubstr("no token"));
+  const Outcome none = Sh(absl::StrCat("$B alias create $ADMIN ", team_, " watch"));
+  EXPECT_EQ(none.code, 1) << none;
+  EXPECT_THAT(none.err, HasSubstr("--token_file"));
+}
+
+TEST_F(CommandLineTest, AScreenWantsATerminal) {
+  const Outcome top = Sh("$B top --metrics 127.0.0.1:1 --json");
+  EXPECT_EQ(top.code, 1) << top;
+  const Outcome screen = Sh("$B top --metrics 127.0.0.1:1 < /dev/null");
+  EXPECT_EQ(screen.code, 1) << screen;
+  EXPECT_THAT(screen.err, HasSubstr("terminal"));  // NO_TERMINAL
+}
+
+TEST_F(CommandLineTest, AnEnrolmentIsALineAndAQrCode) {
+  const Outcome made = Sh("$B device enroll $ADMIN --count 3 --ttl 2d --name phones");
+  EXPECT_EQ(made.code, 0) << made;
+  EXPECT_THAT(made.out, HasSubstr("lets in 3 devices"));
+  EXPECT_THAT(made.out, HasSubstr("\nbwe_"));
+  EXPECT_THAT(made.out, HasSubstr("██"));
+  const std::string id = Ask("device enroll $ADMIN", "enrolment_id");
+  EXPECT_THAT(Sh("$B device enrolments $ADMIN").out, HasSubstr(id));
+  EXPECT_EQ(Sh(absl::StrCat("$B device enrolments $ADMIN --delete ", id)).code, 0);
+  EXPECT_EQ(Sh(absl::StrCat("$B device enrolments $ADMIN --delete ", id)).code, 1);
+  EXPECT_EQ(Sh("$B device enroll $ADMIN --ttl soon").code, 1);
+  EXPECT_EQ(Sh("$B device enroll $ADMIN --ttl 400d").code, 1);
+}
+
+TEST_F(CommandLineTest, DevicesAreListedShownAndCounted) {
+  MakeProvider();
+  const std::string token = Token();
+  const std::string device = Ask(absl::StrCat("device show $ADMIN --token ", token), "device_id");
+  EXPECT_EQ(device.size(), 32u);
+  EXPECT_THAT(Sh("$B device list $ADMIN --all --json").out, HasSubstr(device));
+  EXPECT_THAT(Sh("$B device list $ADMIN --max 1").out, HasSubstr("DEVICE"));
+  EXPECT_THAT(Sh(absl::StrCat("$B device show $ADMIN ", device)).out, HasSubstr(app_));
+  const Outcome dry = Sh(absl::StrCat("$B device delete $ADMIN --dry_run ", device));
+  EXPECT_EQ(dry.code, 0) << dry;
+  EXPECT_THAT(dry.out, HasSubstr("Nothing was done"));
+  EXPECT_EQ(Sh(absl::StrCat("$B device show $ADMIN ", device)).code, 0) << "it is there still";
+  EXPECT_EQ(Sh("$B device revoke $ADMIN 000102030405060708090a0b0c0d0e0f").code, 1);
+  EXPECT_EQ(Sh("$B device show $ADMIN").code, 1) << "which one?";
 }
 
 TEST_F(CommandLineTest, ListenAcknowledgesOnlyWhatItCouldWrite) {
@@ -471,13 +549,10 @@ TEST_F(CommandLineTest, Topics) {
 TEST_F(CommandLineTest, TokensOfADeletedAppAreDeadAndItsNameIsFree) {
   MakeProvider();
   const std::string token = Token();
-  const std::string id = Send(token, "accepted");
-  ASSERT_TRUE(WaitForState(token, id, "AGENT_ACKED"));
   EXPECT_EQ(Ask(absl::StrCat("app delete ", app_, " $ADMIN"), "app_id"), app_);
   const Outcome dead = Sh(absl::StrCat("$B send", provider_, "--text x --token ", token));
   EXPECT_EQ(dead.code, 1);
   EXPECT_THAT(dead.err, HasSubstr("UNREGISTERED"));
-  EXPECT_EQ(State(token, id), "AGENT_ACKED") << "what was accepted may still be looked at";
 
   ASSERT_EQ(Ask(absl::StrCat("app create ", app_, " --team ", team_, " $ADMIN"), "app_id"), app_);
   EXPECT_EQ(Sh(absl::StrCat("$B send", provider_, "--text x --token ", token)).code, 1);
@@ -489,12 +564,37 @@ TEST_F(CommandLineTest, TokensOfADeletedAppAreDeadAndItsNameIsFree) {
 TEST_F(CommandLineTest, ADeletedTeamIsGoneWithWhatItHad) {
   MakeProvider();
   const std::string token = Token();
+  const std::string count = absl::StrCat("$B team delete --dry_run $ADMIN ", team_);
+  Outcome counted = Sh(count);
+  EXPECT_EQ(counted.code, 0) << counted;
+  EXPECT_THAT(counted.out, AllOf(HasSubstr("tokens"), HasSubstr("nothing was deleted")));
+  EXPECT_THAT(Sh(absl::StrCat("$B app delete --dry_run --json $ADMIN ", app_)).out,
+              AllOf(HasSubstr("\"apps\":1"), HasSubstr("\"tokens\":1")));
   EXPECT_EQ(Ask(absl::StrCat("team delete ", team_, " $ADMIN"), "team_id"), team_);
+  // In the background.
+  ASSERT_TRUE(WaitUntil([&] { return Sh(count).code == 1; }));
+  EXPECT_THAT(Sh(count).err, HasSubstr("TEAM_NOT_FOUND"));
   const Outcome dead = Sh(absl::StrCat("$B send", provider_, "--text x --token ", token));
   EXPECT_EQ(dead.code, 1);
   EXPECT_THAT(Sh("$B team list $ADMIN").out, Not(HasSubstr(team_)));
   EXPECT_THAT(Sh(absl::StrCat("$B app list $ADMIN --team ", team_)).err,
               HasSubstr("TEAM_NOT_FOUND"));
+}
+
+TEST_F(CommandLineTest, APayloadKeyFileIsMadeOnceAndGrows) {
+  const std::string file = " --payload_key_file $DIR/payload.keys";
+  const std::string first = Ask("registry key create" + file, "key_id");
+  EXPECT_EQ(first.size(), 16u);
+  Outcome outcome = Sh("$B registry key create" + file);
+  EXPECT_EQ(outcome.code, 1) << outcome;
+  EXPECT_THAT(outcome.err, HasSubstr("FILE_EXISTS"));
+  const std::string second = Ask("registry key rotate" + file, "key_id");
+  EXPECT_NE(second, first);
+  outcome = Sh("grep -v '^#' $DIR/payload.keys | cut -d' ' -f1; stat -c %a $DIR/payload.keys");
+  EXPECT_EQ(outcome.out, absl::StrCat(second, "\n", first, "\n600\n"));
+  // The server here runs without one.
+  EXPECT_THAT(Sh("$B registry key status $ADMIN").out, HasSubstr("payloads are in the clear"));
+  EXPECT_EQ(Ask("registry key status $ADMIN", "current_key_id"), "");
 }
 
 TEST_F(CommandLineTest, AdministratorsHaveNamesAndRolesAndAreAudited) {
@@ -553,6 +653,19 @@ TEST_F(CommandLineTest, AFleetHasADirectoryForEachDaemon) {
   outcome = Sh("$B init --repair --data_dir $DIR/fleet/connector-1");
   EXPECT_EQ(outcome.code, 1) << outcome;
   EXPECT_TRUE(absl::StrContains(outcome.err, "is the directory of a connector")) << outcome;
+}
+
+TEST_F(CommandLineTest, TopSaysWhatDoesNotAnswer) {
+  const Outcome no_address = Sh("$B top --once --metrics 9464");
+  EXPECT_EQ(no_address.code, 1) << no_address;
+  EXPECT_THAT(no_address.err, HasSubstr("neither HOST:PORT nor unix:PATH"));
+  const Outcome nobody = Sh("$B top --json --metrics unix:$DIR/none.sock");
+  EXPECT_EQ(nobody.code, 1) << nobody;
+  EXPECT_THAT(nobody.out, HasSubstr("\"error\":\"nobody shows metrics at unix:"));
+  EXPECT_THAT(nobody.err, HasSubstr("--metrics_listen"));
+  const Outcome no_terminal = Sh("$B top </dev/null");
+  EXPECT_EQ(no_terminal.code, 1) << no_terminal;
+  EXPECT_THAT(no_terminal.err, HasSubstr("--once"));
 }
 
 TEST_F(CommandLineTest, ListenSaysWhatItWaitsFor) {

@@ -16,9 +16,10 @@
 #include "gateway/server.h"
 #include "ops/certificate_watch.h"
 #include "ops/metrics/samples.h"
+#include "registry/devices/device_policy.h"
+#include "registry/server/privacy_flags.h"
 #include "registry/server/server.h"
 #include "registry/server/subscription_policy.h"
-#include "rpc/connector_api.h"
 
 namespace bellwire::cli {
 
@@ -39,6 +40,8 @@ class EmbeddedServer {
     std::string ticket_key_path;
     // As of RegistryServer. Empty: no backups are made.
     std::string backup_dir;
+    // How the registry keeps what it keeps.
+    registry::PrivacyFlags privacy;
     // What agents are told to keep their heartbeat within.
     connector::HeartbeatRange heartbeat_range;
     // What the gateway serves beside the provider port (gateway/http_flags.h). The rest is filled
@@ -46,6 +49,8 @@ class EmbeddedServer {
     gateway::GatewayServer::Options gateway;
     // Which subscriptions of devices are taken.
     registry::SubscriptionPolicy subscriptions = registry::SubscriptionPolicy::kVapid;
+    // Who may be a device, and how many there may be.
+    registry::DevicePolicy devices;
     // Not owned; must outlive the server.
     const Clock* clock = nullptr;
   };
@@ -92,7 +97,6 @@ class EmbeddedServer {
   // In the order in which they need each other: destroyed backwards.
   std::unique_ptr<registry::RegistryServer> registry_;
   std::unique_ptr<connector::ConnectorServer> connector_;
-  std::unique_ptr<ConnectorDirectory> directory_;
   gateway::GatewayServer::Options gateway_options_;
   std::unique_ptr<gateway::GatewayServer> gateway_;
   std::optional<CertificateWatch> certificates_;

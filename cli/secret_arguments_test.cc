@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "crypto/token_sealer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -45,6 +46,22 @@ TEST_F(SecretArgumentsTest, WhatIsMissingOrEmptyIsLeft) {
   Take({"bellwire", "send", "--text", "", "--token"});
   EXPECT_THAT(taken_, ElementsAre("bellwire", "send", "--text", "", "--token"));
   EXPECT_THAT(Shown(), ElementsAre("bellwire", "send", "--text", "", "--token"));
+}
+
+TEST_F(SecretArgumentsTest, TokensAreHiddenWhereverTheyStand) {
+  const std::string token(TokenSealer::kTokenChars, 'a');
+  const std::string short_token(TokenSealer::kShortTokenChars, '7');
+  Take({"bellwire", "topic", "subscribe", "news", token, short_token, "e1.a.b.c", "bw_x"});
+  EXPECT_THAT(taken_, ElementsAre("bellwire", "topic", "subscribe", "news", token, short_token,
+                                  "e1.a.b.c", "bw_x"));
+  EXPECT_THAT(Shown(), ElementsAre("bellwire", "topic", "subscribe", "news", "*", "*", "*", "*"));
+}
+
+TEST_F(SecretArgumentsTest, WhatIsNoTokenIsShown) {
+  const std::string digest(64, 'a');
+  const std::string upper(TokenSealer::kTokenChars, 'A');
+  Take({"bellwire", digest, upper, "e1", "bw"});
+  EXPECT_THAT(Shown(), ElementsAre("bellwire", digest, upper, "e1", "bw"));
 }
 
 TEST_F(SecretArgumentsTest, OtherFlagsAreShown) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,6 +85,15 @@ TEST(ReadyFileTest, SaysWhichFileItCouldNotWrite) {
   const absl::Status status = WriteReadyFile("/nonexistent/ready.json", {});
   EXPECT_FALSE(status.ok());
   EXPECT_NE(RenderFailure(status).find("/nonexistent/ready.json"), std::string::npos);
+}
+
+TEST(PrepareProcessTest, ACrashLeavesNoMemoryUnlessADeveloperWantsIt) {
+  DaemonFlags flags;
+  flags.core_dumps = true;
+  ASSERT_TRUE(PrepareProcess(flags).ok());
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE), 1);
+  ASSERT_TRUE(PrepareProcess(DaemonFlags()).ok());
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE), 0);
 }
 
 TEST(PrepareProcessTest, RemovesAStaleReadyFile) {

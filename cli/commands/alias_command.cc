@@ -1,7 +1,11 @@
+#include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "cli/command.h"
@@ -18,14 +22,39 @@ struct Flags : AdminFlags {
   std::string team_id;
   std::string name;
   std::string token;
+  std::string token_file;
 };
 
+// The one of the command line, the environment or the file; "-": standard input.
+absl::StatusOr<std::string> TokenOf(const Flags& flags) {
+  if (flags.token_file.empty()) {
+    if (!flags.token.empty()) return flags.token;
+    return absl::InvalidArgumentError("no token: name it, or give --token_file");
+  }
+  std::ifstream file;
+  if (flags.token_file != "-") {
+    file.open(flags.token_file);
+    if (!file) {
+      return absl::NotFoundError(absl::StrCat("can't read the token from ", flags.token_file));
+    }
+  }
+  std::string line;
+  std::getline(flags.token_file == "-" ? std::cin : file, line);
+  const absl::string_view token = absl::StripAsciiWhitespace(line);
+  if (token.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no token in the first line of ", flags.token_file));
+  }
+  return std::string(token);
+}
+
 absl::Status Create(const Flags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(const std::string token, TokenOf(flags));
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
   admin::v1::CreateAliasRequest request;
   request.set_team_id(flags.team_id);
   request.set_name(flags.name);
-  request.set_token(flags.token);
+  request.set_token(token);
   admin::v1::Alias alias;
   BELLWIRE_RETURN_IF_ERROR(server.Call(&AdminService::Stub::CreateAlias, request, &alias));
   Terminal& out = *context->terminal;
@@ -97,10 +126,16 @@ void AddAliasCommand(CLI::App* root, CommandContext* context) {
       ->required();
   create->add_option("TOKEN", flags->token, "Device token of one of the team's apps")
       ->type_name("")
-      ->required();
+      ->envname("BELLWIRE_TOKEN");
+  create
+      ->add_option("--token_file", flags->token_file,
+                   "Instead: its first line is the token; -: standard input")
+      ->type_name("FILE");
   AddAdminFlags(create, flags.get());
   AddJsonFlag(create, context);
-  SetExamples(create, "  bellwire alias create TEAM phone TOKEN --data_dir ./data");
+  SetExamples(create,
+              "  bellwire alias create TEAM phone TOKEN --data_dir ./data\n"
+              "  bellwire alias create TEAM phone --token_file - --data_dir ./data < token.txt");
   create->callback([=] { context->run = [=] { return Create(*flags, context); }; });
 
   CLI::App* list = alias->add_subcommand("list", "Show the aliases of a team");

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "cli/command.h"
+#include "cli/commands/record_counts.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
 #include "common/status_macros.h"
@@ -19,6 +20,7 @@ struct Flags : AdminFlags {
   std::string team_id;
   std::string app_id;
   std::string overflow = "drop_oldest";
+  bool dry_run = false;
 };
 
 const std::map<std::string, admin::v1::OverflowPolicy>& OverflowPolicies() {
@@ -76,6 +78,11 @@ absl::Status List(const Flags& flags, CommandContext* context) {
 
 absl::Status Delete(const Flags& flags, CommandContext* context) {
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  if (flags.dry_run) {
+    admin::v1::CountRecordsRequest count;
+    count.set_app_id(flags.app_id);
+    return PrintRecordCounts(count, server, context);
+  }
   admin::v1::DeleteAppRequest request;
   request.set_app_id(flags.app_id);
   admin::v1::App app;
@@ -86,6 +93,10 @@ absl::Status Delete(const Flags& flags, CommandContext* context) {
   } else {
     out.Line(absl::StrCat(out.Good("deleted"), "  app ", out.Bold(app.app_id()), " of team ",
                           app.team_id(), ": its tokens are dead"));
+    out.Line(absl::StrCat(
+        "its messages and receipts are being taken away in the background; next: ",
+        out.Bold(absl::StrCat("bellwire app delete --dry_run ", app.app_id())),
+        " says what is left, and UNKNOWN_APP once nothing is"));
   }
   return absl::OkStatus();
 }
@@ -120,13 +131,16 @@ void AddAppCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* remove = app->add_subcommand(
       "delete",
-      "Delete an app. No phone can register it, and a Send to one of its tokens answers "
-      "UNREGISTERED; messages that were accepted before are still delivered, or end with their "
-      "ttl. An app that is created under the id later has other tokens");
+      "Delete an app and everything about it: at once no phone can register it, and a Send to one "
+      "of its tokens answers UNREGISTERED; its messages, receipts and tokens go in the "
+      "background. An app that is created under the id later has other tokens");
   remove->add_option("APP_ID", flags->app_id, "As `app list` shows it")->type_name("")->required();
+  AddDryRunFlag(remove, &flags->dry_run);
   AddAdminFlags(remove, flags.get());
   AddJsonFlag(remove, context);
-  SetExamples(remove, "  bellwire app delete com.example.mail --data_dir ./data");
+  SetExamples(remove,
+              "  bellwire app delete com.example.mail --dry_run --data_dir ./data\n"
+              "  bellwire app delete com.example.mail --data_dir ./data");
   remove->callback([=] { context->run = [=] { return Delete(*flags, context); }; });
 }
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "cli/command.h"
+#include "cli/commands/record_counts.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
 #include "common/printable.h"
@@ -18,6 +19,7 @@ struct Flags : AdminFlags {
   std::string name;
   std::string team_id;
   std::string apns_store_one;
+  bool dry_run = false;
 };
 
 absl::Status Create(const Flags& flags, CommandContext* context) {
@@ -80,6 +82,11 @@ absl::Status Set(const Flags& flags, CommandContext* context) {
 
 absl::Status Delete(const Flags& flags, CommandContext* context) {
   BELLWIRE_ASSIGN_OR_RETURN(ServerConnection server, ServerConnection::OpenAsAdmin(flags));
+  if (flags.dry_run) {
+    admin::v1::CountRecordsRequest count;
+    count.set_team_id(flags.team_id);
+    return PrintRecordCounts(count, server, context);
+  }
   admin::v1::DeleteTeamRequest request;
   request.set_team_id(flags.team_id);
   admin::v1::Team team;
@@ -91,6 +98,10 @@ absl::Status Delete(const Flags& flags, CommandContext* context) {
     out.Line(absl::StrCat(out.Good("deleted"), "  team ", out.Bold(team.team_id()), "  ",
                           Printable(team.name()),
                           ", its apps and its keys: within 5 s no gateway takes them any more"));
+    out.Line(absl::StrCat(
+        "its messages, receipts and tokens are being taken away in the background; next: ",
+        out.Bold(absl::StrCat("bellwire team delete --dry_run ", team.team_id())),
+        " says what is left, and TEAM_NOT_FOUND once nothing is"));
   }
   return absl::OkStatus();
 }
@@ -134,13 +145,16 @@ void AddTeamCommand(CLI::App* root, CommandContext* context) {
 
   CLI::App* remove = team->add_subcommand(
       "delete",
-      "Delete a team, its apps and its keys, for ever. A Send to one of its tokens answers "
-      "UNREGISTERED; messages that were accepted before are still delivered, or end with their "
-      "ttl. Deleted teams count towards the 10,000 that a server may have");
+      "Delete a team and everything about it, for ever: its apps and keys at once, its messages, "
+      "receipts, topics and tokens in the background. A Send to one of its tokens answers "
+      "UNREGISTERED");
   remove->add_option("TEAM", flags->team_id, "As `team list` shows it")->type_name("")->required();
+  AddDryRunFlag(remove, &flags->dry_run);
   AddAdminFlags(remove, flags.get());
   AddJsonFlag(remove, context);
-  SetExamples(remove, "  bellwire team delete TEAM --data_dir ./data");
+  SetExamples(remove,
+              "  bellwire team delete TEAM --dry_run --data_dir ./data\n"
+              "  bellwire team delete TEAM --data_dir ./data");
   remove->callback([=] { context->run = [=] { return Delete(*flags, context); }; });
 }
 

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/backup.grpc.pb.h"
@@ -354,6 +356,47 @@ TEST_F(AdminServiceTest, ABackupIsTheRegistrysAndSaysWhyItFails) {
       FromGrpcStatus(backups.Backup(gateway_.AdminContext().get(), request, &made));
   EXPECT_EQ(ErrorReason(full), "BACKUP_FAILED");
   EXPECT_EQ(full.message(), "no space left");
+}
+
+TEST_F(AdminServiceTest, WhatSealsPayloadsIsTheRegistrysWord) {
+  gateway_.registry.get_payload_keys = [](const admin::v1::GetPayloadKeysRequest&) {
+    admin::v1::GetPayloadKeysResponse response;
+    response.add_stores()->set_current_key_id("0123456789abcdef");
+    return response;
+  };
+  admin::v1::BackupService::Stub backups(gateway_.NewChannel());
+  admin::v1::GetPayloadKeysResponse keys;
+  ASSERT_TRUE(backups
+                  .GetPayloadKeys(gateway_.AdminContext().get(),
+                                  admin::v1::GetPayloadKeysRequest(), &keys)
+                  .ok());
+  EXPECT_EQ(keys.stores(0).current_key_id(), "0123456789abcdef");
+}
+
+TEST_F(AdminServiceTest, CountsAreTheSumOfAllParts) {
+  std::vector<std::string> cursors;
+  gateway_.registry.count_records = [&](const internal::v1::CountRecordsRequest& request)
+      -> absl::StatusOr<internal::v1::CountRecordsResponse> {
+    cursors.push_back(request.cursor());
+    if (request.of().team_id() != "one") {
+      return MakeError(absl::StatusCode::kNotFound, "TEAM_NOT_FOUND", "there is none");
+    }
+    internal::v1::CountRecordsResponse part;
+    part.mutable_counts()->set_tokens(2);
+    part.mutable_counts()->set_deleted(request.cursor().empty());
+    if (cursors.size() < 3) part.set_next_cursor(absl::StrCat("d", cursors.size()));
+    return part;
+  };
+  admin::v1::CountRecordsRequest request;
+  request.set_team_id("one");
+  admin::v1::RecordCounts counts;
+  ASSERT_TRUE(Call(&admin::v1::AdminService::Stub::CountRecords, request, &counts).ok());
+  EXPECT_EQ(counts.tokens(), 6u);
+  EXPECT_TRUE(counts.deleted());
+  EXPECT_EQ(cursors, (std::vector<std::string>{"", "d1", "d2"}));
+  request.set_team_id("two");
+  EXPECT_EQ(ErrorReason(Call(&admin::v1::AdminService::Stub::CountRecords, request, &counts)),
+            "TEAM_NOT_FOUND");
 }
 
 TEST_F(AdminServiceTest, ListsAndRevocationPassThrough) {

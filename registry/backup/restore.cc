@@ -70,7 +70,9 @@ class Restore {
     // given up its own for them.
     BELLWIRE_RETURN_IF_ERROR(TokenSealer::FromFile(token_keys).status());
     BELLWIRE_ASSIGN_OR_RETURN(const StoreCheckReport report,
-                              CheckStore({.directory = backup_.registry()}, progress));
+                              CheckStore({.directory = backup_.registry(),
+                                          .payload_key_file = options_.payload_key_file},
+                                         progress));
     restored_.records = report.records.records();
     if (report.records.sound()) return absl::OkStatus();
     return MakeError(

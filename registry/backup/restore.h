@@ -20,6 +20,8 @@ struct RestoreOptions {
   bool force = false;
   // Puts back the store alone: the data directory's own keys are newer than the backup's.
   bool keep_keys = false;
+  // The keys of its payloads, which no backup holds. Empty: it is not sealed.
+  std::string payload_key_file;
 };
 
 struct Restored {

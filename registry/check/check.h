@@ -36,10 +36,15 @@ enum class RecordKind : uint8_t {
   kKey,
   kName,
   kNetworkSlot,
+  kEnrolment,
+  kDeviceCount,
+  kQuota,
   kTopicSubscription,
   kSubscriber,
   kTopic,
   kTopicMessage,
+  kDeletion,
+  kPayloadKeys,
   // Of a kind that this version does not know: a newer one may have left it, and it does no harm.
   kUnknown,
 };
@@ -77,6 +82,8 @@ struct CheckReport {
 //   * the receipts of each life can follow on each other, and have one end at most;
 //   * everything that will be due has its entry in the timeline, and every entry is about
 //     something;
+//   * every registration of an app has a team that is there: nothing is left of one that was
+//     deleted;
 //   * teams, apps, keys and their names belong together; a feed has no holes;
 //   * what a registration is subscribed to and the subscribers of each topic are the same, and are
 //     counted; a topic message has its fan-out.
@@ -86,6 +93,10 @@ struct CheckReport {
 // then with the number of records read so far. Changes nothing. Not thread-safe.
 void CheckRecords(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
                   CheckReport* report);
+// The same of one partition of a store that goes on meanwhile. What partitions are only together,
+// such as the number of devices, is not judged.
+void CheckPart(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
+               CheckReport* report);
 
 }  // namespace bellwire::registry
 

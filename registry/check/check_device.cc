@@ -13,6 +13,7 @@
 #include "registry/catalogue/app_lives.h"
 #include "registry/engine/records.h"
 #include "registry/mailbox/message_life.h"
+#include "registry/mailbox/retention.h"
 
 namespace bellwire::registry {
 namespace {
@@ -307,6 +308,10 @@ void DeviceCheck::JudgeApp(uint64_t id, const Registration& registration) {
                                   registration.app_id(), " does not lead to it"));
     }
   }
+  const auto team = reader_.Get(Family::kTeams, TeamRecordKey(registration.team_id()));
+  if (team.ok() && !team->has_value()) {
+    Problem(where, absl::StrCat("it is left of team ", registration.team_id(), ", which is gone"));
+  }
   const auto app = GetRecord<admin::v1::App>(
       reader_, Family::kTeams, TeamAppKey(registration.team_id(), registration.app_id()));
   if (app.ok() && !app->has_value()) {
@@ -341,8 +346,7 @@ void DeviceCheck::JudgeRegistration(uint64_t id, const Registration& registratio
     if (registration.pending_size() != 0 || registration.gap_seq() != 0) {
       Problem(where, "its token is dead and messages wait for it");
     }
-    if (!InTimeline({.time_ms = registration.removed_at_ms() +
-                                absl::ToInt64Milliseconds(kDeadTokenRetention),
+    if (!InTimeline({.time_ms = ForgetAtMs(registration),
                      .kind = TimelineEntry::Kind::kRegistration,
                      .message = {.registration_id = id}})) {
       Problem(where, "its token is dead and nothing in the timeline will forget it");
@@ -542,7 +546,7 @@ void DeviceCheck::JudgeLife(const MessageRef& ref, const MessageLife& life) {
   if (life.place() != MessageLife::ENDED && registrations_.count(ref.registration_id) == 0) {
     Problem(where, absl::StrCat(NameOf(ref.registration_id), " is missing"));
   }
-  const int64_t latest_ms = LatestWakeMs(life);
+  const int64_t latest_ms = LatestWakeMs(life, {.receipts = kMaxReceiptRetention});
   if (life.wake_at_ms() == 0) {
     if (latest_ms != 0) Problem(where, "nothing in the timeline will end or forget it");
     return;

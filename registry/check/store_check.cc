@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,9 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/engine/rocksdb/rocksdb_options.h"
 #include "registry/engine/rocksdb/rocksdb_status.h"
+#include "registry/sealing/payload_state.h"
+#include "registry/sealing/record_seal.h"
+#include "registry/sealing/sealed_reader.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_checksum.h"
 #include "rocksdb/options.h"
@@ -49,14 +53,21 @@ class StoreCheck {
     // Not one of Bellwire's, or not of this version. Nothing that is said of its files would mean
     // anything.
     if (absl::IsFailedPrecondition(engine.status())) return engine.status();
+    if (engine.ok()) BELLWIRE_RETURN_IF_ERROR(PrepareToOpen(**engine));
     report_.opened = engine.ok();
     progress_("logs", 0);
     BELLWIRE_RETURN_IF_ERROR(CheckEachLog(env_, options_.directory,
                                           [&](const absl::Status& damage) { Add("log", damage); }));
     if (engine.ok()) {
       BELLWIRE_RETURN_IF_ERROR(CheckFilesOf(**engine));
-      CheckRecords(
-          **engine, [&](uint64_t records) { progress_("records", records); }, &report_.records);
+      const auto progress = [&](uint64_t records) { progress_("records", records); };
+      if (seal_.has_value()) {
+        SealedReader opened(engine->get(), &*seal_, SealedReader::Unreadable::kAsItIs);
+        opened.SetClearAllowed(clear_allowed_);
+        CheckRecords(opened, progress, &report_.records);
+      } else {
+        CheckRecords(**engine, progress, &report_.records);
+      }
     } else {
       CheckTablesAmong(std::move(children));
       // Damage to a log was said above; what is left may be a lost file, which only RocksDB misses.
@@ -66,6 +77,24 @@ class StoreCheck {
   }
 
  private:
+  // Sees to it that all payloads can be opened.
+  absl::Status PrepareToOpen(const RocksDbEngine& engine) {
+    const absl::StatusOr<std::optional<storage::v1::PayloadKeys>> state = ReadPayloadState(engine);
+    // Damage is found again with the records.
+    if (!state.ok() || (!state->has_value() && options_.payload_key_file.empty())) {
+      return absl::OkStatus();
+    }
+    std::shared_ptr<const PayloadKeys> keys;
+    if (!options_.payload_key_file.empty()) {
+      BELLWIRE_ASSIGN_OR_RETURN(keys, PayloadKeys::FromFile(options_.payload_key_file));
+    }
+    BELLWIRE_RETURN_IF_ERROR(CheckPayloadKeys(*state, keys.get()));
+    if (!state->has_value()) return absl::OkStatus();
+    clear_allowed_ = (*state)->clear();
+    seal_.emplace(std::move(keys));
+    return absl::OkStatus();
+  }
+
   void Add(absl::string_view where, const absl::Status& status) {
     report_.records.Add(std::string(where), std::string(status.message()));
   }
@@ -143,6 +172,9 @@ class StoreCheck {
   rocksdb::Env* const env_;
   const absl::FunctionRef<void(absl::string_view, uint64_t)> progress_;
   StoreCheckReport report_;
+  // Of a store whose payloads are sealed.
+  std::optional<RecordSeal> seal_;
+  bool clear_allowed_ = false;
 };
 
 }  // namespace

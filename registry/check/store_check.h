@@ -18,6 +18,8 @@ namespace bellwire::registry {
 struct StoreCheckOptions {
   // The store itself: DATA_DIR/registry.
   std::string directory;
+  // The keys of its payloads (registry/sealing/). Empty: it is not sealed.
+  std::string payload_key_file;
   // Where faults are injected. Not owned; outlives the check. Null: the machine's files.
   rocksdb::Env* env = nullptr;
 };
@@ -39,6 +41,9 @@ struct StoreCheckReport {
 // bytes).
 //
 // Errors: it could not be checked.
+//   FAILED_PRECONDITION PAYLOAD_KEY_MISSING, BAD_PAYLOAD_KEY_FILE, and those of ReadPrivateFile:
+// its
+//   payloads can't be opened
 //   FAILED_PRECONDITION STORE_LOCKED: another process uses it · FAILED_PRECONDITION STORE_FORMAT:
 //   it is no store, or another version's · UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be
 //   read

@@ -125,6 +125,15 @@ class KvReader {
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const = 0;
 };
 
+// How far an engine is with what its files hold of values that were written over or deleted.
+enum class OldVersions {
+  // The engine goes on with further commits.
+  kLeaving,
+  // It is at it by itself.
+  kRewriting,
+  kGone,
+};
+
 // Where the registry's records lie: the narrow waist under the domain logic. RocksDbEngine keeps
 // them on disk, MemoryEngine in memory for simulations and tests.
 // registry/testing/engine_contract.cc is run over both.
@@ -140,6 +149,8 @@ class KvEngine : public KvReader {
   // the process and the power. After an error none of them is seen; they may be seen after a
   // restart.
   virtual absl::Status Commit(const WriteSet& writes) = 0;
+  // The same for a caller that needs `writes` no more: what is left in it afterwards is anything.
+  virtual absl::Status CommitInPlace(WriteSet* writes) { return Commit(*writes); }
 };
 
 }  // namespace bellwire::registry

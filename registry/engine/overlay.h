@@ -40,6 +40,8 @@ class Overlay final : public KvReader {
   void MergeInto(Overlay* below) &&;
 
   const WriteSet& writes() const { return writes_; }
+  // For KvEngine::CommitInPlace. Clear comes next.
+  WriteSet* mutable_writes() { return &writes_; }
   void Clear() { writes_.clear(); }
 
  private:

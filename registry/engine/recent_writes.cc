@@ -80,9 +80,13 @@ std::vector<RecentWrites::Found> RecentWrites::FindAll(Family family, absl::stri
     }
     return found;
   }
-  // Across devices: who checks a store.
+  // Across devices: who checks a store, and chores. A group's keys lie between its prefix and the
+  // next one.
+  const absl::string_view first = from.substr(0, prefix_bytes);
   for (const Group& group : groups_) {
-    if (group.family == family) add(group, group.changes.begin(), group.changes.end());
+    if (group.family == family && group.prefix >= first && group.prefix < to) {
+      add(group, group.changes.begin(), group.changes.end());
+    }
   }
   found.erase(std::remove_if(found.begin(), found.end(),
                              [&](const Found& f) { return f.key < from || f.key >= to; }),
@@ -90,6 +94,14 @@ std::vector<RecentWrites::Found> RecentWrites::FindAll(Family family, absl::stri
   std::sort(found.begin(), found.end(),
             [](const Found& a, const Found& b) { return a.key < b.key; });
   return found;
+}
+
+void RecentWrites::ForEach(
+    Family family, absl::string_view prefix,
+    absl::FunctionRef<void(absl::string_view key, const Change& change)> visit) const {
+  const Group* const group = FindGroup(family, prefix);
+  if (group == nullptr) return;
+  for (const auto& [rest, change] : group->changes) visit(absl::StrCat(prefix, rest), change);
 }
 
 void RecentWrites::Add(const KvKey& key, Change change, const LogPlace& place) {

@@ -18,12 +18,11 @@ namespace {
 using storage::v1::Feed;
 using storage::v1::FeedBlock;
 
-int64_t RetentionMs() { return absl::ToInt64Milliseconds(kReceiptRetention); }
-
-absl::Status CursorTooOldError() {
+absl::Status CursorTooOldError(absl::Duration retention) {
   return MakeError(
       absl::StatusCode::kOutOfRange, "CURSOR_TOO_OLD",
-      "receipts after this cursor have been forgotten already: they are kept for 7 days");
+      absl::StrCat("receipts after this cursor have been forgotten already: they are kept for ",
+                   retention / absl::Hours(24), " days"));
 }
 
 absl::StatusOr<FeedReceipt> Decode(uint64_t position, storage::v1::FeedReceipt stored) {
@@ -64,6 +63,12 @@ void ReceiptFeed::WakeAt(Feed* feed, int64_t time_ms) {
 
 absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms) {
   BELLWIRE_ASSIGN_OR_RETURN(Feed feed, Load());
+  if (feed.last_position() == 0) {
+    // The first ones, or what comes late of a team that was deleted: nothing of it is made anew.
+    BELLWIRE_ASSIGN_OR_RETURN(const auto team,
+                              overlay_->Get(Family::kTeams, TeamRecordKey(team_id_)));
+    if (!team.has_value()) return absl::OkStatus();
+  }
   for (size_t begin = 0; begin < receipts.size(); begin += kMaxFeedBlockReceipts) {
     const size_t end = std::min(receipts.size(), begin + kMaxFeedBlockReceipts);
     FeedBlock block;
@@ -77,7 +82,7 @@ absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts,
     overlay_->Put(Family::kFeeds, FeedBlockKey(team_id_, feed.last_position()),
                   block.SerializeAsString());
   }
-  if (feed.wake_at_ms() == 0) WakeAt(&feed, now_ms + RetentionMs());
+  if (feed.wake_at_ms() == 0) WakeAt(&feed, now_ms + absl::ToInt64Milliseconds(retention_));
   Save(feed);
   return absl::OkStatus();
 }
@@ -87,7 +92,7 @@ absl::StatusOr<FeedPage> ReceiptFeed::Read(std::optional<uint64_t> after,
   BELLWIRE_ASSIGN_OR_RETURN(const Feed feed, Load());
   FeedPage page;
   page.next_position = after.value_or(feed.last_position());
-  if (page.next_position < feed.trimmed_to()) return CursorTooOldError();
+  if (page.next_position < feed.trimmed_to()) return CursorTooOldError(retention_);
   if (page.next_position > std::max(feed.last_position(), numbers_after_)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "BAD_CURSOR",
                      "the cursor is beyond the end of the feed: is it from another server?");
@@ -147,7 +152,8 @@ absl::Status ReceiptFeed::Trim(int64_t woken_at_ms, int64_t now_ms) {
       [&](absl::string_view key, absl::string_view value) {
         const absl::StatusOr<FeedBlock> block = ParseRecord<FeedBlock>(value);
         // What can't be read must not keep what comes after it for ever.
-        const int64_t due_ms = block.ok() ? block->relayed_at_ms() + RetentionMs() : now_ms;
+        const int64_t due_ms =
+            block.ok() ? block->relayed_at_ms() + absl::ToInt64Milliseconds(retention_) : now_ms;
         if (due_ms > now_ms || old.size() == kMaxFeedTrimBlocks) {
           next_due_ms = due_ms;
           return false;

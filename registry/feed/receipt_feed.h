@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "registry/engine/overlay.h"
 #include "registry/server/store.h"
@@ -24,13 +25,17 @@ namespace bellwire::registry {
 class ReceiptFeed {
  public:
   // `numbers_after`: as KvStore::Options.
-  ReceiptFeed(Overlay* overlay, absl::string_view team_id, uint64_t numbers_after)
-      : overlay_(overlay), team_id_(team_id), numbers_after_(numbers_after) {}
+  ReceiptFeed(Overlay* overlay, absl::string_view team_id, uint64_t numbers_after,
+              absl::Duration retention)
+      : overlay_(overlay),
+        team_id_(team_id),
+        numbers_after_(numbers_after),
+        retention_(retention) {}
 
   absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
   // As Store::ReadReceipts.
   absl::StatusOr<FeedPage> Read(std::optional<uint64_t> after, size_t max_receipts) const;
-  // Forgets what is older than kReceiptRetention, at most kMaxFeedTrimBlocks records of it, and
+  // Forgets what is older than `retention`, at most kMaxFeedTrimBlocks records of it, and
   // sees to the timeline entry of the rest. `woken_at_ms`: the time of the entry that woke it; of
   // any other time it is not this feed's entry, and goes.
   absl::Status Trim(int64_t woken_at_ms, int64_t now_ms);
@@ -43,6 +48,7 @@ class ReceiptFeed {
   Overlay* const overlay_;
   const std::string team_id_;
   const uint64_t numbers_after_;
+  const absl::Duration retention_;
 };
 
 }  // namespace bellwire::registry

@@ -63,6 +63,11 @@ int64_t ToStoredMs(absl::Time time) { return std::max<int64_t>(0, absl::ToUnixMi
 
 std::string DeviceRecordKey(const DeviceId& device) { return DeviceKey(device, 'D'); }
 
+// No kind has this byte.
+std::string DeviceEnd(const DeviceId& device) { return DeviceKey(device, '\xff'); }
+
+std::string DevicesEnd() { return std::string(kId + 2, '\xff'); }
+
 std::string InstalledAppName(absl::string_view app_id, absl::string_view owner) {
   std::string name(app_id);
   if (owner.empty()) return name;
@@ -90,8 +95,16 @@ std::string RegistrationKey(const DeviceId& device, uint64_t registration_id) {
 std::string RegistrationsFrom(const DeviceId& device) { return DeviceKey(device, 'R'); }
 std::string RegistrationsEnd(const DeviceId& device) { return DeviceKey(device, 'R' + 1); }
 
+bool IsRegistrationKey(absl::string_view key) {
+  return key.size() == kId + 1 + kNumber && key[kId] == 'R';
+}
+
 uint64_t IdOfRegistrationKey(absl::string_view key) {
   return ParseBigEndian64(key.substr(kId + 1));
+}
+
+bool IsMessageKey(absl::string_view key) {
+  return key.size() > kId && (key[kId] == 'M' || key[kId] == 'S');
 }
 
 std::string MailboxKey(const DeviceId& device, uint64_t seq) {
@@ -289,10 +302,21 @@ std::string TeamAppsFrom(absl::string_view team_id) { return TeamKey(team_id, 'A
 std::string TeamAppsEnd(absl::string_view team_id) { return TeamKey(team_id, 'A' + 1); }
 std::string TeamKeysFrom(absl::string_view team_id) { return TeamKey(team_id, 'K'); }
 std::string TeamKeysEnd(absl::string_view team_id) { return TeamKey(team_id, 'K' + 1); }
+std::string TeamQuotasKey(absl::string_view team_id) { return TeamKey(team_id, 'Q'); }
+std::string TeamUsageKey(absl::string_view team_id, absl::string_view app_id) {
+  return WithName(TeamKey(team_id, 'S'), app_id);
+}
+std::string TeamUsageEnd(absl::string_view team_id) { return TeamKey(team_id, 'S' + 1); }
+absl::string_view AppOfUsageKey(absl::string_view key) {
+  return key.substr(1 + static_cast<uint8_t>(key[0]) + 1);
+}
 std::string TeamEnd(absl::string_view team_id) { return TeamKey(team_id, 'T' + 1); }
 
 std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id); }
 std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
+
+std::string ServerQuotasKey() { return "Q"; }
+std::string SubscriptionUsageKey() { return "S"; }
 
 std::string NetworkSlotKey(const NetworkId& network) {
   uint32_t slot = 0;
@@ -302,6 +326,30 @@ std::string NetworkSlotKey(const NetworkId& network) {
   for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(slot >> shift));
   return key;
 }
+
+std::string DeletionKey(absl::string_view team_id, absl::string_view app_id) {
+  std::string key = WithName("D", team_id);
+  key.push_back('\0');
+  return WithName(std::move(key), app_id);
+}
+std::string DeletionsFrom() { return "D"; }
+std::string DeletionsEnd() { return "E"; }
+
+std::optional<DeletionName> ParseDeletionKey(absl::string_view key) {
+  const size_t end = key.find('\0');
+  if (key.empty() || key[0] != 'D' || end == absl::string_view::npos || end < 2) {
+    return std::nullopt;
+  }
+  return DeletionName{std::string(key.substr(1, end - 1)), std::string(key.substr(end + 1))};
+}
+
+std::string PayloadKeysKey() { return "P"; }
+
+std::string EnrolmentKey(absl::string_view enrolment_id) { return WithName("E", enrolment_id); }
+std::string EnrolmentsFrom() { return "E"; }
+std::string EnrolmentsEnd() { return "F"; }
+
+std::string DeviceCountKey() { return "C"; }
 
 std::string OutboxKey(uint64_t order, const DeviceId& device) {
   std::string key;
@@ -369,11 +417,25 @@ absl::string_view TopicOfKey(absl::string_view key) {
   return key.substr(1 + static_cast<uint8_t>(key[0]) + 1);
 }
 std::string TeamTopicsKey(absl::string_view team_id) { return TeamKey(team_id, 'D'); }
+bool IsTopicMessageKey(absl::string_view key) {
+  // Before every team's keys lie others, which begin with a zero.
+  const size_t kind = key.empty() || key[0] == '\0' ? 0 : 1 + static_cast<uint8_t>(key[0]);
+  return kind != 0 && key.size() > kind && key[kind] == 'M';
+}
 std::string TopicMessageKey(absl::string_view team_id, const MessageId& message_id) {
   return WithName(TeamKey(team_id, 'M'), message_id.bytes());
 }
 std::string FanOutKey(absl::string_view team_id, const MessageId& message_id) {
   return WithName(TeamKey(team_id, 'P'), message_id.bytes());
+}
+std::string TeamTopicsFrom(absl::string_view team_id) { return TeamKey(team_id, '\0'); }
+std::string TeamTopicsEnd(absl::string_view team_id) { return TeamKey(team_id, '\xff'); }
+std::optional<MessageId> MessageOfFanOutKey(absl::string_view key) {
+  const size_t kind = key.empty() || key[0] == '\0' ? 0 : 1 + static_cast<uint8_t>(key[0]);
+  if (kind == 0 || key.size() != kind + 1 + MessageId::kSize || key[kind] != 'P') {
+    return std::nullopt;
+  }
+  return MessageId::FromBytes(key.substr(kind + 1));
 }
 std::string TopicStepsKey(absl::string_view team_id, const MessageId& message_id) {
   return WithName(TeamKey(team_id, 'C'), message_id.bytes());

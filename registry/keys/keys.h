@@ -38,6 +38,10 @@ struct MessageRef {
 // --- Family::kDevices: device id (16), kind (1), and what follows here.
 
 std::string DeviceRecordKey(const DeviceId& device);                   // 'D'
+// After all of a device, and before all of the next one.
+std::string DeviceEnd(const DeviceId& device);
+// After all of every device.
+std::string DevicesEnd();
 // What follows the kind in AppKey: the app id and, if there is one, a zero byte and the owner. No
 // app id has a zero byte.
 std::string InstalledAppName(absl::string_view app_id, absl::string_view owner);
@@ -53,12 +57,16 @@ std::string RegistrationKey(const DeviceId& device, uint64_t registration_id);  
 // Before and after all of a device.
 std::string RegistrationsFrom(const DeviceId& device);
 std::string RegistrationsEnd(const DeviceId& device);
+// Of any key of the family.
+bool IsRegistrationKey(absl::string_view key);
 // REQUIRES: made by RegistrationKey.
 uint64_t IdOfRegistrationKey(absl::string_view key);
 // Messages and gap notices, in the order of seq.
 std::string MailboxKey(const DeviceId& device, uint64_t seq);  // 'M'
 // After the last of them.
 std::string MailboxEnd(const DeviceId& device);
+// Of any key of the family: whether the record is a message, in the mailbox or scheduled.
+bool IsMessageKey(absl::string_view key);
 uint64_t SeqOfMailboxKey(absl::string_view key);
 std::string NowOrNeverKey(const DeviceId& device, uint64_t seq);  // 'N'
 std::string NowOrNeverEnd(const DeviceId& device);
@@ -144,6 +152,13 @@ std::string TeamKeyKey(absl::string_view team_id, absl::string_view key_id);  //
 // The team's feed of receipts. Here and not before its blocks: those lie in the order in which they
 // are made, and RocksDB takes what comes in order as it is.
 std::string FeedKey(absl::string_view team_id);  // 'F'
+// Its quotas, and what each of its apps uses; an empty app: what the team uses.
+std::string TeamQuotasKey(absl::string_view team_id);                           // 'Q'
+std::string TeamUsageKey(absl::string_view team_id, absl::string_view app_id);  // 'S'
+// After what every app of the team uses.
+std::string TeamUsageEnd(absl::string_view team_id);
+// REQUIRES: made by TeamUsageKey.
+absl::string_view AppOfUsageKey(absl::string_view key);
 // Before and after every app, or key, of the team.
 std::string TeamAppsFrom(absl::string_view team_id);
 std::string TeamAppsEnd(absl::string_view team_id);
@@ -158,6 +173,30 @@ std::string AppNameKey(absl::string_view app_id);  // 'A'
 std::string KeyNameKey(absl::string_view key_id);  // 'K'
 // The network's slot of the pool: its number (4), below kNetworkSlots.
 std::string NetworkSlotKey(const NetworkId& network);  // 'N'
+// A team, or an app of it, whose records are being taken away: team id, a zero byte, app id.
+std::string DeletionKey(absl::string_view team_id, absl::string_view app_id);  // 'D'
+// Before and after all of them.
+std::string DeletionsFrom();
+std::string DeletionsEnd();
+struct DeletionName {
+  std::string team_id;
+  // Empty: the team itself.
+  std::string app_id;
+};
+// nullopt for what DeletionKey did not make.
+std::optional<DeletionName> ParseDeletionKey(absl::string_view key);
+// What the payloads of the store are sealed with (registry/sealing/). The store's, and no name.
+std::string PayloadKeysKey();  // 'P'
+// A token that lets new devices in.
+std::string EnrolmentKey(absl::string_view enrolment_id);  // 'E'
+// Before and after all of them.
+std::string EnrolmentsFrom();
+std::string EnrolmentsEnd();
+// How many devices the store has: one record.
+std::string DeviceCountKey();  // 'C'
+// The server's own: the quotas of all, and what all subscriptions use. No name follows the kind.
+std::string ServerQuotasKey();       // 'Q'
+std::string SubscriptionUsageKey();  // 'S'
 
 // --- Family::kOutbox: order of the commit (8), device id (16).
 
@@ -206,8 +245,15 @@ std::string KeptTopicsEnd(absl::string_view team_id);
 // REQUIRES: made by TopicCountKey or KeptTopicKey.
 absl::string_view TopicOfKey(absl::string_view key);
 std::string TeamTopicsKey(absl::string_view team_id);                                  // 'D'
+// Of any key of the family.
+bool IsTopicMessageKey(absl::string_view key);
 std::string TopicMessageKey(absl::string_view team_id, const MessageId& message_id);   // 'M'
 std::string FanOutKey(absl::string_view team_id, const MessageId& message_id);         // 'P'
+// Before and after every key of the team.
+std::string TeamTopicsFrom(absl::string_view team_id);
+std::string TeamTopicsEnd(absl::string_view team_id);
+// Of any key of the family: the message of a fan-out. nullopt: it is none.
+std::optional<MessageId> MessageOfFanOutKey(absl::string_view key);
 std::string TopicStepsKey(absl::string_view team_id, const MessageId& message_id);     // 'C'
 
 // Fan-outs that have not ended, of all teams, before every team's keys: a zero byte (no team's id

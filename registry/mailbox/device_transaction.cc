@@ -10,6 +10,7 @@
 #include "common/status_macros.h"
 #include "registry/engine/records.h"
 #include "registry/mailbox/expiry.h"
+#include "registry/mailbox/waiting_bytes.h"
 
 namespace bellwire::registry {
 
@@ -50,13 +51,14 @@ bool IsAbout(const Pending& pending, const MessageRef& message, const MessageLif
 
 DeviceTransaction::DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
                                      const std::function<uint64_t()>& random,
-                                     uint64_t numbers_after)
+                                     uint64_t numbers_after, const Retention& retention)
     : batch_(batch),
       overlay_(batch),
       id_(device),
       now_ms_(now_ms),
       random_(random),
-      numbers_after_(numbers_after) {}
+      numbers_after_(numbers_after),
+      retention_(retention) {}
 
 absl::Status DeviceTransaction::Load(const Route* waiting) {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<Device> device,
@@ -79,12 +81,15 @@ absl::Status DeviceTransaction::Load(const Route* waiting) {
 }
 
 absl::Status DeviceTransaction::Finish() {
-  for (const auto& [id, registration] : registrations_) {
+  for (auto& [id, registration] : registrations_) {
     if (!registration.changed) continue;
+    SettleWaitingBytes(&registration.record);
     overlay_.Put(Family::kDevices, RegistrationKey(id_, id),
                  registration.record.SerializeAsString());
   }
-  if (device_changed_) {
+  if (deletes_device_) {
+    overlay_.Delete(Family::kDevices, DeviceRecordKey(id_));
+  } else if (device_changed_) {
     BELLWIRE_RETURN_IF_ERROR(UpdateSettled());
     overlay_.Put(Family::kDevices, DeviceRecordKey(id_), device_.SerializeAsString());
   }
@@ -226,6 +231,8 @@ void DeviceTransaction::DeleteRegistration(uint64_t registration_id) {
                     .kind = TimelineEntry::Kind::kExpiry,
                     .message = {.registration_id = registration_id}});
   }
+  it->second.record.clear_pending();
+  SettleWaitingBytes(&it->second.record);
   registrations_.erase(it);
   overlay_.Delete(Family::kDevices, RegistrationKey(id_, registration_id));
 }
@@ -389,14 +396,15 @@ void DeviceTransaction::PutLife(const MessageRef& message, MessageLife* life) {
     for (Pending& pending : *MutableRegistration(message.registration_id)->mutable_pending()) {
       if (IsAbout(pending, message, *life)) pending.set_has_life(true);
     }
-  } else if (const int64_t latest_ms = LatestWakeMs(*life); latest_ms != 0) {
+  } else if (const int64_t latest_ms = LatestWakeMs(*life, retention_);
+             latest_ms != 0) {
     // An entry that comes too early is armed again. So a message that came to its device is given
     // the time when its receipts are most likely forgotten: two writes less than to wait for its
     // ttl first.
-    const int64_t ended_soon_ms = now_ms_ + absl::ToInt64Milliseconds(kReceiptRetention) +
+    const int64_t ended_soon_ms = now_ms_ + absl::ToInt64Milliseconds(retention_.receipts) +
                                   absl::ToInt64Milliseconds(kReceiptRetentionSlack);
     if (life->wake_at_ms() == 0 || life->wake_at_ms() > latest_ms) {
-      MoveWake(message, life, std::min(NextWakeMs(*life), ended_soon_ms));
+      MoveWake(message, life, std::min(NextWakeMs(*life, retention_), ended_soon_ms));
     }
   }
   overlay_.Put(Family::kLives, LifeKey(id_, message), life->SerializeAsString());
@@ -624,6 +632,7 @@ void DeviceTransaction::AddPending(const Envelope& mail) {
   pending->set_seq(mail.seq());
   pending->set_expires_at_ms(mail.expires_at_ms());
   pending->set_collapse_key(mail.collapse_key());
+  pending->set_bytes(WaitingBytes(mail));
   pending->set_message_id_hash(ShortHash(*MessageId::FromBytes(mail.message_id())));
   if (mail.seq() == 0) {
     pending->set_deliver_at_ms(mail.deliver_at_ms());

@@ -22,6 +22,7 @@
 #include "registry/engine/overlay.h"
 #include "registry/keys/keys.h"
 #include "registry/mailbox/message_life.h"
+#include "registry/mailbox/retention.h"
 
 namespace bellwire::registry {
 
@@ -36,6 +37,8 @@ namespace bellwire::registry {
 //     NewLife of the message;
 //   * `mailbox_records` counts the mailbox, and nothing in it has a number up to `settled_seq`;
 //   * `subscription_messages` counts what is pending for subscriptions;
+//   * `waiting_bytes` of a registration is the sum of what its `pending` counts, and its team is
+//     told of each change by the outbox;
 //   * a subscription to a topic has its entry among the topic's subscribers, and its registration
 //     counts it; whose registration has ended has an entry of kTopics in the timeline;
 //   * a registration's `wake_at_ms` is its one timeline entry of kExpiry, not later than the first
@@ -49,7 +52,8 @@ class DeviceTransaction {
   // Over `batch`. `random` makes mailbox and registration ids. Both must outlive it.
   // `numbers_after`: as KvStore::Options.
   DeviceTransaction(Overlay* batch, const DeviceId& device, int64_t now_ms,
-                    const std::function<uint64_t()>& random, uint64_t numbers_after);
+                    const std::function<uint64_t()>& random, uint64_t numbers_after,
+                    const Retention& retention = {});
   DeviceTransaction(const DeviceTransaction&) = delete;
   DeviceTransaction& operator=(const DeviceTransaction&) = delete;
 
@@ -59,11 +63,12 @@ class DeviceTransaction {
 
   // Writes what has changed into the batch, all but the receipts. Comes last, once.
   absl::Status Finish();
-  // The receipts, for the outbox.
+  // The receipts and what is used, for the outbox.
   storage::v1::Outbox TakeOutbox() { return std::move(outbox_); }
 
   const DeviceId& device_id() const { return id_; }
   int64_t now_ms() const { return now_ms_; }
+  const Retention& retention() const { return retention_; }
   uint64_t Random() { return random_(); }
 
   // --- The device.
@@ -88,6 +93,24 @@ class DeviceTransaction {
   // The device acknowledged what has this number.
   void NoteAcknowledged(uint64_t seq);
 
+  // --- The end of the device (registry/devices/device_end.h).
+
+  // Whether it has no record before this transaction and one after it, or the reverse.
+  bool creates_device() const { return !exists_ && device_changed_; }
+  bool deletes_device() const { return deletes_device_; }
+  // It may not log in any more, and its tokens are dead; it has no session. REQUIRES: exists().
+  void Revoke(bool deleting);
+  // Some of the lives of its messages, at most `max`, as they were before this transaction.
+  absl::StatusOr<std::vector<MessageRef>> FindLives(size_t max);
+  // Forgets what became of a message, and its number if it was now-or-never: one needs the other.
+  // REQUIRES: its life has ended.
+  absl::Status ForgetLife(const MessageRef& message, const storage::v1::MessageLife& life);
+  // Forgets dead registrations, at most `max`; answers how many. REQUIRES: nothing lives, nothing
+  // is pending, and no life is left.
+  absl::StatusOr<size_t> ForgetEnded(size_t max);
+  // Deletes the device's own record. REQUIRES: it is all that is left.
+  void DeleteDevice() { deletes_device_ = true; }
+
   // --- Registrations. Pointers are good for as long as the transaction.
 
   // nullptr: there is none.
@@ -97,6 +120,11 @@ class DeviceTransaction {
   void AddRegistration(uint64_t registration_id, storage::v1::Registration registration);
   // REQUIRES: FindRegistration found it, and nothing is pending.
   void DeleteRegistration(uint64_t registration_id);
+  // Takes away all that there is of a registration, living or dead, without a receipt: what waits
+  // for it, the lives of its messages, its topics and its app. Of lives at most so many, and 64
+  // topics: false says that more is left, and the rest is as it was. Nothing if there is no such
+  // registration.
+  absl::StatusOr<bool> EraseRegistration(uint64_t registration_id, size_t max_lives);
   // Visits all registrations of the device, as they were before this transaction.
   absl::Status ScanRegistrations(
       absl::FunctionRef<void(uint64_t registration_id, const storage::v1::Registration&)> visit);
@@ -209,6 +237,9 @@ class DeviceTransaction {
   // All of them, in order.
   std::vector<internal::v1::Envelope> TakeToHandOver() { return std::move(to_hand_over_); }
 
+  // A message was accepted for this registration: its team and app count it for `day` (days since
+  // the Unix epoch). REQUIRES: the registration was found.
+  void CountAccepted(uint64_t registration_id, uint32_t day);
   // Lists a message in its registration's `pending`. REQUIRES: the registration was found.
   void AddPending(const internal::v1::Envelope& mail);
   // Takes the message out of the mailbox or from among the scheduled, and its entry from the
@@ -254,7 +285,21 @@ class DeviceTransaction {
   // The message that an entry of `pending` is about.
   absl::StatusOr<internal::v1::Envelope> ReadPending(uint64_t registration_id,
                                                      const storage::v1::Pending& pending);
+  // Parts of EraseRegistration. REQUIRES: the registration was found.
+  void EraseWaiting(uint64_t registration_id);
+  absl::Status EraseNowOrNever(uint64_t registration_id);
+  // The number of a now-or-never message, and when it would be forgotten.
+  void EraseNumber(uint64_t seq, const storage::v1::MessageLife& life);
+  absl::Status EraseRecalls(uint64_t registration_id);
+  // Whether none is left. `settled_only`: those of messages that the device has, or that have
+  // ended.
+  absl::StatusOr<bool> EraseLives(uint64_t registration_id, bool settled_only, size_t max_lives);
+  absl::StatusOr<bool> EraseTopics(uint64_t registration_id);
   void CountSubscriptionMessage(int more);
+  // The outbox's entry about what the registration's app uses.
+  storage::v1::OutboxUsage* UsageOf(const storage::v1::Registration& registration);
+  // `waiting_bytes` of a registration is true again, and the outbox says by how much it changed.
+  void SettleWaitingBytes(storage::v1::Registration* registration);
   absl::Status ReceiptsMissing(const MessageRef& message) const;
   // The life's own record.
   absl::StatusOr<std::optional<MessageLife>> ReadLife(const MessageRef& message);
@@ -285,11 +330,13 @@ class DeviceTransaction {
   const int64_t now_ms_;
   const std::function<uint64_t()>& random_;
   const uint64_t numbers_after_;
+  const Retention retention_;
 
   storage::v1::Device device_;
   bool exists_ = false;
   bool device_changed_ = false;
   bool has_unwritten_route_ = false;
+  bool deletes_device_ = false;
   bool settled_may_grow_ = false;
   absl::node_hash_map<uint64_t, LoadedRegistration> registrations_;
   std::vector<internal::v1::Envelope> to_hand_over_;

@@ -70,12 +70,15 @@ MessageLife NewLife(const internal::v1::Envelope& mail) {
   life.set_expires_at_ms(mail.expires_at_ms());
   life.set_deliver_at_ms(mail.deliver_at_ms());
   life.set_topic_message_id(mail.topic_message_id());
+  life.set_trace_context(mail.trace_context());
+  life.set_priority(mail.priority() == push::v1::PRIORITY_UNSPECIFIED ? push::v1::PRIORITY_NORMAL
+                                                                      : mail.priority());
   AddReceipt(&life, push::v1::ACCEPTED, mail.accepted_at_ms(), "");
   AddReceipt(&life, push::v1::STORED, mail.stored_at_ms(), "");
   return life;
 }
 
-int64_t NextWakeMs(const MessageLife& life) {
+int64_t NextWakeMs(const MessageLife& life, const Retention& retention) {
   switch (life.place()) {
     case MessageLife::RECALLING:
       return life.expires_at_ms();
@@ -83,16 +86,16 @@ int64_t NextWakeMs(const MessageLife& life) {
       return life.expires_at_ms() + absl::ToInt64Milliseconds(kDeviceReportGrace);
     case MessageLife::ENDED:
       return life.receipts(life.receipts_size() - 1).time_ms() +
-             absl::ToInt64Milliseconds(kReceiptRetention);
+             absl::ToInt64Milliseconds(retention.receipts);
     default:
       return 0;
   }
 }
 
-int64_t LatestWakeMs(const MessageLife& life) {
+int64_t LatestWakeMs(const MessageLife& life, const Retention& retention) {
   const int64_t slack =
       life.place() == MessageLife::ENDED ? absl::ToInt64Milliseconds(kReceiptRetentionSlack) : 0;
-  return NextWakeMs(life) + slack;
+  return NextWakeMs(life, retention) + slack;
 }
 
 bool IsNowOrNever(const internal::v1::Envelope& message) {

@@ -10,6 +10,7 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "common/ids.h"
+#include "registry/mailbox/retention.h"
 
 // The life of one message, as a state machine over its record. Pure functions: they decide and
 // change the record they are given, nothing else. The places and the ways between them:
@@ -45,11 +46,11 @@ MessageLife NewLife(const internal::v1::Envelope& mail);
 // When something becomes due in this life even if nothing happens to it: expiry, or the end of its
 // retention. 0: nothing does that this life has to see to (what waits expires with its
 // registration's entry, and a now-or-never message has one of its own).
-int64_t NextWakeMs(const MessageLife& life);
+int64_t NextWakeMs(const MessageLife& life, const Retention& retention = {});
 
 // Until when the timeline entry of this life may come: receipts may be kept longer than promised, a
 // little. 0: as NextWakeMs.
-int64_t LatestWakeMs(const MessageLife& life);
+int64_t LatestWakeMs(const MessageLife& life, const Retention& retention = {});
 
 // Whether `message` is to be delivered now or never.
 bool IsNowOrNever(const internal::v1::Envelope& message);

@@ -32,7 +32,7 @@ absl::Status WakeLife(DeviceTransaction& tx, const TimelineEntry& entry) {
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<MessageLife> life, tx.FindLife(ref));
   if (!life.has_value() || life->wake_at_ms() != entry.time_ms) return absl::OkStatus();
   life->clear_wake_at_ms();
-  if (NextWakeMs(*life) > tx.now_ms()) {
+  if (NextWakeMs(*life, tx.retention()) > tx.now_ms()) {
     tx.PutLife(ref, &*life);
     return absl::OkStatus();
   }

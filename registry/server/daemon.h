@@ -8,6 +8,8 @@
 #include "absl/status/status.h"
 #include "ops/main_support.h"
 #include "ops/metrics/daemon_metrics.h"
+#include "registry/devices/device_policy.h"
+#include "registry/server/privacy_flags.h"
 
 namespace rocksdb {
 class Env;
@@ -22,7 +24,9 @@ struct RegistryFlags : DaemonFlags {
   std::string listen = "127.0.0.1:7445";
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
+  DeviceFlags devices;
   std::string backup_dir;
+  PrivacyFlags privacy;
   // Empty: the store is in DATA_DIR.
   std::string database;
   std::string database_durability = "standby";

@@ -2,6 +2,7 @@
 #define BELLWIRE_REGISTRY_SERVER_SERVER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,7 +14,9 @@
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "ops/metrics/samples.h"
+#include "registry/devices/device_policy.h"
 #include "registry/engine/postgres/postgres_engine.h"
+#include "registry/mailbox/retention.h"
 #include "registry/server/subscription_policy.h"
 #include "rpc/connector_api.h"
 #include "rpc/registry_api.h"
@@ -36,19 +39,26 @@ class RegistryServer {
     // Instead: the store is in PostgreSQL, and several processes may use it. One of them owns it,
     // and the others wait in Start. Neither `data_dir` nor `backup_dir` is used.
     std::optional<PostgresEngine::Options> database;
-    // Of the records of devices that are held in memory in front of it, in bytes of keys and
-    // values.
+    // Memory for the records of devices that are held in front of it, in bytes.
     size_t database_cache_bytes = size_t{256} << 20;
     // Where backups go (registry/backup/backup_maker.h), with the key files of this data directory.
     // Empty: none are made.
     std::string backup_dir;
     std::string keys_dir;
+    // With it, payloads are sealed where they are stored (registry/sealing/). The file lies outside
+    // of both directories above. A newer key in it is noticed within 2 s. Empty: they are not; of a
+    // store whose payloads are sealed already nothing can be read then.
+    std::string payload_key_file;
+    // For how long what has ended is kept.
+    Retention retention;
     // Seals the tokens of RegisterApp. Not owned; outlives the server.
     const TokenSealer* sealer = nullptr;
     // Wall time of receipts and expiry. Not owned; outlives the server.
     const Clock* clock = nullptr;
     // Which subscriptions of devices are taken.
     SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid;
+    // Who may be a device, and how many there may be.
+    DevicePolicy devices;
     // Where faults are injected into the store's files. Not owned; outlives the server. Null: the
     // machine's files.
     rocksdb::Env* env = nullptr;
@@ -59,6 +69,8 @@ class RegistryServer {
   //   FAILED_PRECONDITION STORE_FORMAT: the store is of another version, or no store of ours.
   //   DATA_LOSS STORE_CORRUPT: the store is damaged; see docs/reference/registry_format.md.
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the directory can't be made, read or written.
+  //   FAILED_PRECONDITION PAYLOAD_KEY_MISSING, PAYLOAD_KEY_FILE_INSIDE, BAD_PAYLOAD_KEY_FILE, and
+  //   those of ReadPrivateFile (crypto/file_util.h): the payload key file; the store is as it was.
   // With a database: errors as PostgresEngine::Open.
   static absl::StatusOr<std::unique_ptr<RegistryServer>> Start(Options options);
 
@@ -69,7 +81,9 @@ class RegistryServer {
   virtual RegistryApi* api() = 0;
   // Where messages are handed over to sessions. Null, as at first: nowhere, and sessions find them
   // in their next page. Not owned: call it with null before `connectors` goes.
-  virtual void SetConnectors(ConnectorDirectory* connectors) = 0;
+  virtual void SetConnectors(ConnectorApi* connectors) = 0;
+  // As Dispatcher::OnConnectorGone.
+  virtual void OnConnectorGone(uint64_t incarnation) = 0;
   // What it has counted, and how full its queues are.
   virtual void Report(metrics::Samples* samples) = 0;
   // UNAVAILABLE while the store can't be read or written. Answers at once.

@@ -5,6 +5,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "registry/engine/chore.h"
 
 namespace bellwire::registry {
 namespace {
@@ -42,12 +43,12 @@ void WriterThread::Loop() {
     const MonotonicTime began = clock_->Monotonic();
     const bool sweep = began >= next_sweep;
     bool swept = false;
-    bool more_is_due = false;
+    absl::Duration sweep_again_after = kSweepInterval;
     bool relayed = began >= next_relay;
     bool more_to_relay = false;
     const GroupCommit::Batch ran = group_commit_->RunBatch([&](size_t operations) {
       if (sweep && !std::exchange(swept, true)) {
-        more_is_due = SweepStep(std::clamp(operations, kMinSweepEntries, kMaxSweepEntries));
+        sweep_again_after = SweepStep(std::clamp(operations, kMinSweepEntries, kMaxSweepEntries));
       }
       relayed |= operations >= kRelayAtOnceOperations;
       if (relayed) more_to_relay = RelayStep();
@@ -60,7 +61,7 @@ void WriterThread::Loop() {
     }
     if (swept) {
       if (!ran.committed.ok()) SweepPostponed(ran.committed);
-      next_sweep = more_is_due && ran.committed.ok() ? now : now + kSweepInterval;
+      next_sweep = now + (ran.committed.ok() ? sweep_again_after : kSweepInterval);
       if (on_sweep_) on_sweep_();
     }
     WaitForMore(ran);
@@ -97,10 +98,14 @@ void WriterThread::SweepPostponed(const absl::Status& why) {
   }
 }
 
-bool WriterThread::SweepStep(size_t max_entries) {
+absl::Duration WriterThread::SweepStep(size_t max_entries) {
   const absl::StatusOr<SweepResult> swept = store_->Sweep(max_entries);
-  if (!swept.ok()) SweepPostponed(swept.status());
-  return swept.ok() && swept->more;
+  if (!swept.ok()) {
+    SweepPostponed(swept.status());
+    return kSweepInterval;
+  }
+  if (swept->more) return absl::ZeroDuration();
+  return swept->chores ? kChorePause : kSweepInterval;
 }
 
 }  // namespace bellwire::registry

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/log_limit.h"
 #include "registry/server/batch_wait.h"
@@ -30,8 +31,8 @@ class WriterThread {
  private:
   void Loop();
   void WaitForMore(const GroupCommit::Batch& ran);
-  // Stages it, for the next commit. Whether more is due.
-  bool SweepStep(size_t max_entries);
+  // Stages it, for the next commit. How long until the next one.
+  absl::Duration SweepStep(size_t max_entries);
   void SweepPostponed(const absl::Status& why);
   // Stages it, for the next commit. Whether more waits.
   bool RelayStep();

@@ -9,6 +9,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "common/trace_context.h"
 #include "google/protobuf/util/time_util.h"
 #include "registry/engine/records.h"
 #include "registry/engine/store_error.h"
@@ -157,7 +158,7 @@ absl::StatusOr<bool> FanOuts::Publish(const PublishTopicRequest& request, int64_
   message.set_subscribers(subscribers);
   *message.mutable_request() = request;
   FanOut fan_out;
-  fan_out.set_wake_at_ms(now_ms + absl::ToInt64Milliseconds(kReceiptRetention));
+  fan_out.set_wake_at_ms(now_ms + absl::ToInt64Milliseconds(retention_));
   overlay_->Put(Family::kTopics, TopicMessageKey(team_id, message_id), message.SerializeAsString());
   Put(team_id, message_id, fan_out);
   overlay_->Put(Family::kTimeline,
@@ -347,6 +348,7 @@ absl::StatusOr<push::v1::TopicMessage> FanOuts::Describe(absl::string_view team_
   described.set_subscribers(static_cast<int64_t>(message.subscribers()));
   described.set_sent(fan_out.sent());
   described.set_passed_over(fan_out.passed_over());
+  described.set_traceparent(FormatTraceparent(message.request().message().trace_context()));
   if (steps.has_value()) *described.mutable_steps() = steps->steps();
   return described;
 }

@@ -52,7 +52,8 @@ inline constexpr absl::Duration kForgetAgainAfter = absl::Hours(1);
 // and those named.
 class FanOuts {
  public:
-  explicit FanOuts(Overlay* overlay) : overlay_(overlay) {}
+  // `retention`: how long a topic message is kept.
+  FanOuts(Overlay* overlay, absl::Duration retention) : overlay_(overlay), retention_(retention) {}
 
   // As the methods of Store.
   absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request, int64_t now_ms,
@@ -98,6 +99,7 @@ class FanOuts {
                                                   MonotonicTime now) const;
 
   Overlay* const overlay_;
+  const absl::Duration retention_;
   FanOutQueue queue_;
   // Whether the queue has what the records say.
   bool loaded_ = false;

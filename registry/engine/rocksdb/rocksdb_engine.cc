@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <filesystem>
 #include <limits>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,8 +61,8 @@ constexpr absl::string_view kFormatKey = "format";
 constexpr absl::string_view kStartFile = "bellwire.start";
 
 // In the order of Family.
-constexpr std::array<absl::string_view, 8> kFamilyNames = {
-    "devices", "lives", "teams", "names", "timeline", "outbox", "feeds", "topics"};
+constexpr std::array<absl::string_view, 8> kFamilyNames = {"devices",  "lives",  "teams", "names",
+                                                           "timeline", "outbox", "feeds", "topics"};
 // The latest of them. Stores before format 6 have none.
 constexpr absl::string_view kTopicsName = "topics";
 static_assert(kFamilyNames.back() == kTopicsName);
@@ -100,25 +102,37 @@ absl::StatusOr<FilesPresent> LookForFiles(rocksdb::Env* env, const std::string& 
   return present;
 }
 
+rocksdb::Env* EnvOf(const RocksDbEngine::Options& options) {
+  return options.env != nullptr ? options.env : rocksdb::Env::Default();
+}
+
+// What the file of the last start says; nothing where it is damaged, or there is none.
+absl::StatusOr<storage::v1::Format> ReadStart(const RocksDbEngine::Options& options) {
+  const std::string path = absl::StrCat(options.directory, "/", kStartFile);
+  storage::v1::Format format;
+  if (EnvOf(options)->FileExists(path).IsNotFound()) return format;
+  std::string bytes;
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(rocksdb::ReadFileToString(EnvOf(options), path, &bytes),
+                                       absl::StrCat("reading ", path)));
+  if (!format.ParseFromString(bytes)) {
+    // The clock alone is nearly always enough.
+    LogWarning("start_number_damaged", {{"file", path}});
+    format.Clear();
+  }
+  return format;
+}
+
 // Answers NumbersOfStart of this start, once it is on the disk: in a file of its own, because a
 // record of the database that is written at each start, and hardly anything beside it in its
 // family, would keep old logs.
 absl::StatusOr<uint64_t> NumberStart(const RocksDbEngine::Options& options) {
-  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  rocksdb::Env* env = EnvOf(options);
   const std::string path = absl::StrCat(options.directory, "/", kStartFile);
-  storage::v1::Format format;
-  if (!env->FileExists(path).IsNotFound()) {
-    std::string bytes;
-    BELLWIRE_RETURN_IF_ERROR(
-        FromRocksDb(rocksdb::ReadFileToString(env, path, &bytes), absl::StrCat("reading ", path)));
-    if (!format.ParseFromString(bytes)) {
-      // The clock alone is nearly always enough.
-      LogWarning("start_number_damaged", {{"file", path}});
-      format.Clear();
-    }
-  }
+  BELLWIRE_ASSIGN_OR_RETURN(storage::v1::Format format, ReadStart(options));
   format.set_version(kFormatVersion);
-  format.set_numbers_after(NumbersOfStart(options.clock->WallNow(), format.numbers_after()));
+  format.set_numbers_after(
+      NumbersOfStart(options.clock->WallNow(),
+                     std::max<uint64_t>(format.numbers_after(), options.numbers_before)));
   const std::string next = absl::StrCat(path, ".new");
   const std::string what = absl::StrCat("writing ", path);
   BELLWIRE_RETURN_IF_ERROR(FromRocksDb(
@@ -173,6 +187,14 @@ class RocksDbEngine::Database final : public KvReader {
 
   // As KvEngine::Commit; after an error the database is good for nothing but to be closed.
   absl::Status Commit(const WriteSet& writes);
+
+  // What is recent now leaves for the tables with the next commits, as fast as may be. Whether some
+  // of what was recent at the first call is there still.
+  bool LeaveRecent();
+  void EndLeaving() { leave_before_bytes_.reset(); }
+  // Writes all tables anew, without what was written over or deleted, and gives up the logs. Beside
+  // everything but the destructor; ends early once `cancelled`.
+  absl::Status RewriteTables(std::atomic<bool>* cancelled);
 
  private:
   Database(const Options& options, const std::shared_ptr<LogHold>& hold)
@@ -234,6 +256,33 @@ class RocksDbEngine::Database final : public KvReader {
   // Number of the last entry of the log, and how much was logged since the start.
   uint64_t last_commit_ = 0;
   uint64_t logged_bytes_ = 0;
+  // What was logged before this leaves RecentWrites, however little was logged since.
+  std::optional<uint64_t> leave_before_bytes_;
+};
+
+// RewriteTables on a thread of its own.
+class RocksDbEngine::Rewrite {
+ public:
+  explicit Rewrite(std::shared_ptr<Database> database)
+      : thread_([this, database = std::move(database)] {
+          status_ = database->RewriteTables(&cancelled_);
+          done_.store(true, std::memory_order_release);
+        }) {}
+  ~Rewrite() {
+    cancelled_ = true;
+    thread_.join();
+  }
+
+  bool done() const { return done_.load(std::memory_order_acquire); }
+  // REQUIRES: done().
+  const absl::Status& status() const { return status_; }
+
+ private:
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> done_ = false;
+  absl::Status status_;
+  // Last: it uses the rest.
+  std::thread thread_;
 };
 
 absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database::Open(
@@ -389,17 +438,16 @@ absl::Status RocksDbEngine::Database::CheckEmpty(const Options& options) {
 }
 
 absl::StatusOr<WriteSet> RocksDbEngine::Database::ReadOldLog() const {
-  return ReadFormat4Log(env_.get(), directory_,
-                        [this](uint32_t column_family) -> std::optional<Family> {
-                          for (size_t i = 0; i < kFamilyNames.size(); ++i) {
-                            const Family family = static_cast<Family>(i);
-                            if (handle(family) != nullptr &&
-                                handle(family)->GetID() == column_family) {
-                              return family;
-                            }
-                          }
-                          return std::nullopt;
-                        });
+  return ReadFormat4Log(
+      env_.get(), directory_, [this](uint32_t column_family) -> std::optional<Family> {
+        for (size_t i = 0; i < kFamilyNames.size(); ++i) {
+          const Family family = static_cast<Family>(i);
+          if (handle(family) != nullptr && handle(family)->GetID() == column_family) {
+            return family;
+          }
+        }
+        return std::nullopt;
+      });
 }
 
 absl::Status RocksDbEngine::Database::Recover(bool read_only) {
@@ -495,10 +543,33 @@ void RocksDbEngine::Database::Stage(Family family, absl::string_view key,
   (void)status;
 }
 
+bool RocksDbEngine::Database::LeaveRecent() {
+  if (!leave_before_bytes_.has_value()) leave_before_bytes_ = logged_bytes_;
+  const std::optional<LogPlace> oldest = recent_.oldest();
+  return oldest.has_value() && oldest->bytes < *leave_before_bytes_;
+}
+
+absl::Status RocksDbEngine::Database::RewriteTables(std::atomic<bool>* cancelled) {
+  const std::string what = absl::StrCat("writing the tables of ", directory_, " anew");
+  // Of all families at once: a log goes when no family needs it.
+  BELLWIRE_RETURN_IF_ERROR(FromRocksDb(db_->Flush(rocksdb::FlushOptions(), handles_), what));
+  rocksdb::CompactRangeOptions options;
+  // The usual compactions go on beside it.
+  options.exclusive_manual_compaction = false;
+  // What is in the last level only would be left as it is.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = cancelled;
+  for (rocksdb::ColumnFamilyHandle* const handle : handles_) {
+    BELLWIRE_RETURN_IF_ERROR(
+        FromRocksDb(db_->CompactRange(options, handle, nullptr, nullptr), what));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RocksDbEngine::Database::Commit(const WriteSet& writes) {
   batch_.Clear();
   const LogPlace place{last_commit_ + 1, logged_bytes_};
-  bool logs = false;
+  bool logs = leave_before_bytes_.has_value() && LeaveRecent();
   uint64_t kept_bytes = 0;
   for (const auto& [key, change] : writes) {
     if (RecentWrites::Keeps(key.family)) {
@@ -522,8 +593,9 @@ absl::Status RocksDbEngine::Database::Commit(const WriteSet& writes) {
 void RocksDbEngine::Database::StageRecent(const WriteSet& writes, const LogPlace& place,
                                           uint64_t leaving_bytes) {
   // What leaves RecentWrites goes to the tables with this commit.
+  const uint64_t due = logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_);
   recent_.TakeBefore(
-      logged_bytes_ - std::min(logged_bytes_, max_recent_bytes_), leaving_bytes,
+      std::max(due, leave_before_bytes_.value_or(0)), leaving_bytes,
       [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
         Stage(family, key, value);
       });
@@ -546,7 +618,10 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine>> RocksDbEngine::Open(Options optio
   engine->SetDatabase(std::move(database));
   // Not each time that it is opened again after a failed write: the same process goes on with its
   // numbers.
-  if (!engine->options_.read_only) {
+  if (engine->options_.read_only) {
+    BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Format last, ReadStart(engine->options_));
+    engine->numbers_after_ = last.numbers_after();
+  } else {
     BELLWIRE_ASSIGN_OR_RETURN(engine->numbers_after_, NumberStart(engine->options_));
   }
   return engine;
@@ -605,6 +680,13 @@ void RocksDbEngine::SetDatabase(std::shared_ptr<Database> database) const {
   // The old one is closed here, unless a checkpoint holds it.
 }
 
+std::optional<uint64_t> RocksDbEngine::FreeBytes() const {
+  rocksdb::Env* const env = options_.env != nullptr ? options_.env : rocksdb::Env::Default();
+  uint64_t bytes = 0;
+  if (!env->GetFreeSpace(options_.directory, &bytes).ok()) return std::nullopt;
+  return bytes;
+}
+
 absl::Status RocksDbEngine::Checkpoint(const std::string& directory) const {
   std::shared_ptr<Database> database;
   {
@@ -616,6 +698,21 @@ absl::Status RocksDbEngine::Checkpoint(const std::string& directory) const {
         absl::StrCat("the store ", options_.directory, " is closed after a failed write"));
   }
   return database->Checkpoint(directory);
+}
+
+absl::StatusOr<OldVersions> RocksDbEngine::ForgetOldVersions() {
+  BELLWIRE_ASSIGN_OR_RETURN(Database * database, Ready());
+  if (rewrite_ == nullptr) {
+    if (database->LeaveRecent()) return OldVersions::kLeaving;
+    database->EndLeaving();
+    rewrite_ = std::make_unique<Rewrite>(database_);
+    return OldVersions::kRewriting;
+  }
+  if (!rewrite_->done()) return OldVersions::kRewriting;
+  const absl::Status status = rewrite_->status();
+  rewrite_.reset();
+  BELLWIRE_RETURN_IF_ERROR(status);
+  return OldVersions::kGone;
 }
 
 absl::StatusOr<std::vector<RocksDbEngine::TableFile>> RocksDbEngine::TableFiles() const {
@@ -650,6 +747,8 @@ absl::Status RocksDbEngine::Commit(const WriteSet& writes) {
     LogError("store_write_failed",
              {{"directory", options_.directory}, {"error", status.message()}, {"unsaid", *unsaid}});
   }
+  // It holds the database, which is opened again once nobody does.
+  rewrite_.reset();
   SetDatabase(nullptr);
   next_attempt_ = options_.clock->Monotonic() + kStoreReopenInterval;
   last_error_ = StoreUnavailableError(status.message());

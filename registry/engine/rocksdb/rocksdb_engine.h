@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,9 @@ class RocksDbEngine final : public KvEngine {
     bool read_only = false;
     // Bounds what the tables haven't heard of. Tests reach a smaller bound sooner.
     uint64_t max_recent_writes_bytes = kMaxRecentWritesBytes;
+    // The records come from another store, whose last start had this number: this one's gets a
+    // greater one.
+    uint64_t numbers_before = 0;
   };
 
   // Opens the store or, in an empty directory, makes one. Errors as RegistryServer::Start; and,
@@ -75,6 +79,15 @@ class RocksDbEngine final : public KvEngine {
   // Thread-safe, beside everything but the destructor: commits go on meanwhile.
   absl::Status Checkpoint(const std::string& directory) const;
 
+  // Has the files give up what was written over or deleted before the first of these calls: asked
+  // for again and again, until it answers kGone. First what is recent goes to the tables, a part
+  // with each commit. Then the tables are written anew, on a thread of their own, which takes as
+  // long as to copy the store and needs as much room. After kGone the next call begins again.
+  //   UNAVAILABLE REGISTRY_UNAVAILABLE: as Commit, or the disk is full
+  absl::StatusOr<OldVersions> ForgetOldVersions();
+  // Room on the disk for whoever is not root. nullopt: the system doesn't say. Thread-safe.
+  std::optional<uint64_t> FreeBytes() const;
+
   // A file with tables that the store consists of now.
   struct TableFile {
     std::string path;
@@ -85,11 +98,13 @@ class RocksDbEngine final : public KvEngine {
   absl::StatusOr<std::vector<TableFile>> TableFiles() const;
   // The id that the MANIFEST has of the store.
   absl::StatusOr<std::string> Identity() const;
-  // NumbersOfStart of this start (registry/keys/keys.h), which is on the disk. 0: read-only.
+  // NumbersOfStart of this start (registry/keys/keys.h), which is on the disk. Read-only: of the
+  // last one.
   uint64_t numbers_after() const { return numbers_after_; }
 
  private:
   class Database;
+  class Rewrite;
 
   RocksDbEngine(Options options, std::unique_ptr<DirectoryLock> lock);
 
@@ -110,6 +125,9 @@ class RocksDbEngine final : public KvEngine {
   // A disk that stays full fails once a second.
   mutable LogLimit failures_;
   uint64_t numbers_after_ = 0;
+  // Of ForgetOldVersions, from when on nothing that is to be forgotten is recent. Ends before the
+  // database.
+  std::unique_ptr<Rewrite> rewrite_;
 };
 
 }  // namespace bellwire::registry

@@ -32,6 +32,8 @@ class Process:
 
     def __init__(self, name, process, log):
         self.name, self.process, self.log = name, process, log
+        # Of its ready file.
+        self.addresses = None
 
     @property
     def pid(self):
@@ -59,11 +61,12 @@ class Process:
 class World:
     """A server in one process or in three, recorders on its wires, an agent, and apps."""
 
-    def __init__(self, separate, *flags, cwd=None):
+    def __init__(self, separate, *flags, cwd=None, **environment):
         self.separate = separate
         # Of all that go on.
         self.flags = flags
         self.cwd = cwd
+        self.environment = environment
         self.root = tempfile.mkdtemp(prefix="bellwire-", dir="/tmp")
         self.data_dir = f"{self.root}/server"
         self.logs = f"{self.root}/logs"
@@ -93,11 +96,23 @@ class World:
         with open(log, "ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 runfile(program), *arguments, *self.flags, f"--ready_file={ready}",
-                "--log_level=debug", stderr=stderr, cwd=self.cwd)
+                "--log_level=debug", stderr=stderr, cwd=self.cwd,
+                env={**os.environ, **self.environment})
         started = Process(name, process, log)
         # Who fails to be ready is ended with the others.
         self.servers.append(started)
-        return started, await soon(started.ready(ready))
+        started.addresses = await soon(started.ready(ready))
+        return started, started.addresses
+
+    async def metrics(self, process):
+        """What a scrape of it answers. It has --metrics_listen."""
+        host, port = process.addresses["metrics_address"].rsplit(":", 1)
+        reader, writer = await soon(asyncio.open_connection(host, int(port)))
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        try:
+            return await soon(reader.read(-1))
+        finally:
+            writer.close()
 
     async def record(self, target, directory, certificate, name, mutual):
         recorder = Recorder(target, f"{directory}/{certificate}.pem",

@@ -1,0 +1,18 @@
+#ifndef BELLWIRE_REGISTRY_DELETION_COUNT_RECORDS_H_
+#define BELLWIRE_REGISTRY_DELETION_COUNT_RECORDS_H_
+
+#include "absl/status/statusor.h"
+#include "bellwire/internal/v1/internal.pb.h"
+#include "registry/engine/kv_engine.h"
+
+namespace bellwire::registry {
+
+// A part of what the store has about a team or an app: at most about a thousand records are read,
+// and the lives of the devices among them.
+//   NOT_FOUND TEAM_NOT_FOUND, UNKNOWN_APP · INVALID_ARGUMENT BAD_CURSOR · as KvReader
+absl::StatusOr<internal::v1::CountRecordsResponse> CountRecords(
+    const KvReader& store, const internal::v1::CountRecordsRequest& request);
+
+}  // namespace bellwire::registry
+
+#endif  // BELLWIRE_REGISTRY_DELETION_COUNT_RECORDS_H_
