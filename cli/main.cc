@@ -57,6 +57,8 @@ int Main(int argc, char** argv) {
   AddAppCommand(&root, &context);
   AddKeyCommand(&root, &context);
   AddAliasCommand(&root, &context);
+  AddQuotaCommand(&root, &context);
+  AddDeviceCommand(&root, &context);
   AddSendCommand(&root, &context);
   AddRecallCommand(&root, &context);
   AddTraceCommand(&root, &context);
@@ -69,6 +71,7 @@ int Main(int argc, char** argv) {
   AddReloadCommand(&root, &context);
   AddStatusCommand(&root, &context);
   AddDoctorCommand(&root, &context);
+  AddTopCommand(&root, &context);
   AddRegistryCommand(&root, &context);
   AddAdminCommand(&root, &context);
   AddAuditCommand(&root, &context);

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
@@ -80,7 +81,7 @@ class RoleMatrixTest : public ::testing::Test {
     services.push_back(std::make_unique<internal::v1::Network::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Store::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Topic::CallbackService>());
-    services.push_back(std::make_unique<internal::v1::Connector::CallbackService>());
+    services.push_back(std::make_unique<internal::v1::Device::CallbackService>());
     auto port = InternalPort::Open("127.0.0.1:0", internal_dir, std::move(services));
     EXPECT_TRUE(port.ok()) << port.status();
     return *std::move(port);
@@ -107,7 +108,7 @@ class RoleMatrixTest : public ::testing::Test {
   static std::vector<std::string> Methods() {
     std::vector<std::string> methods;
     const auto* pool = google::protobuf::DescriptorPool::generated_pool();
-    for (const char* name : {"internal", "topics", "store"}) {
+    for (const char* name : {"devices", "internal", "topics", "store"}) {
       const auto* file =
           pool->FindFileByName(absl::StrCat("bellwire/internal/v1/", name, ".proto"));
       EXPECT_NE(file, nullptr) << name;

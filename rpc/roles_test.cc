@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "bellwire/internal/v1/devices.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/internal/v1/store.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
@@ -30,6 +31,7 @@ TEST(RolesTest, EveryMethodHasItsCallers) {
   std::map<std::string, std::string> callers;
   for (const google::protobuf::FileDescriptor* file :
        {internal::v1::Route::descriptor()->file(), internal::v1::ClaimRequest::descriptor()->file(),
+        internal::v1::EndDeviceRequest::descriptor()->file(),
         google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
             "bellwire/internal/v1/store.proto")}) {
     ASSERT_NE(file, nullptr);
@@ -49,15 +51,14 @@ TEST(RolesTest, EveryMethodHasItsCallers) {
   for (const char* method :
        {"Mailbox/Append", "Mailbox/Recall", "Mailbox/GetMessage", "Catalogue/ListTeams",
         "Keys/PutKey", "Keys/RevokeKey", "Keys/GetKey", "Catalogue/DeleteTeam", "Feed/ReadReceipts",
-        "Store/Backup", "Topic/Publish", "Topic/PageSubscribers"}) {
+        "Store/Backup", "Topic/Publish", "Topic/PageSubscribers", "Device/PutEnrolment",
+        "Device/ListDevices", "Device/EndDevice"}) {
     EXPECT_EQ(callers.at(method), "gateway") << method;
   }
   // And what that of a gateway is not good for.
-  for (const char* method : {"Session/Bind", "Session/Pull", "Session/Ack", "Session/RegisterApp",
-                             "Session/RemoveApp", "Network/ReportNetwork"}) {
+  for (const char* method : {"Session/Attach", "Network/ReportNetwork"}) {
     EXPECT_EQ(callers.at(method), "connector") << method;
   }
-  EXPECT_EQ(callers.at("Connector/Exchange"), "connector, registry");
   EXPECT_EQ(callers.at("Topic/ChangeSubscription"), "gateway, connector");
 }
 

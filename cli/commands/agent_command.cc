@@ -1,3 +1,4 @@
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@ struct Flags {
   std::string network_name;
   std::string interface;
   bool forget = false;
+  std::string token;
 };
 
 std::string Name(agent::v1::Activity activity) {
@@ -234,6 +236,26 @@ absl::Status SetNetwork(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+absl::Status Enroll(const Flags& flags, CommandContext* context) {
+  std::string token = flags.token;
+  if (token == "-" && !std::getline(std::cin, token)) {
+    return absl::InvalidArgumentError("standard input has no token");
+  }
+  const absl::StatusOr<bool> not_needed =
+      agent::EnrollAgent(flags.socket_path, token, absl::Seconds(5));
+  if (!not_needed.ok()) return Explain(not_needed.status());
+  if (context->terminal->json()) {
+    context->terminal->Json({{"taken", !*not_needed}});
+  } else {
+    context->terminal->Line(
+        *not_needed ? "The phone is connected: its server has let it in, and the token is not "
+                      "needed."
+                    : "The agent shows the token to the server now; `bellwire agent status` says "
+                      "what comes of it.");
+  }
+  return absl::OkStatus();
+}
+
 void AddSocketFlag(CLI::App* command, const std::shared_ptr<Flags>& flags) {
   command->add_option("--socket", flags->socket_path, "Socket of the agent")
       ->type_name("PATH")
@@ -261,6 +283,17 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   AddSocketFlag(activity, flags);
   AddJsonFlag(activity, context);
   SetExamples(activity, "  bellwire agent activity idle");
+  CLI::App* enroll = agent->add_subcommand(
+      "enroll", "Give the phone a token of `bellwire device enroll`: a server that takes enrolled "
+                "devices only lets it in then");
+  enroll->add_option("TOKEN", flags->token, "The token; - reads it from standard input")
+      ->type_name("")
+      ->required();
+  AddSocketFlag(enroll, flags);
+  AddJsonFlag(enroll, context);
+  SetExamples(enroll, "  bellwire agent enroll - < token");
+  enroll->callback([=] { context->run = [=] { return Enroll(*flags, context); }; });
+
   CLI::App* network = agent->add_subcommand("network",
                                             "Say which network an interface leads to: what is "
                                             "learned of it is kept apart from others', and "

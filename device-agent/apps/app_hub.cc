@@ -141,6 +141,7 @@ void AppHub::OnAppFrame(AppConnection* connection, const v1::AppFrame& frame) {
   if (frame.body_case() == Frame::kSetNetwork) {
     return OnSetNetwork(connection, frame.set_network());
   }
+  if (frame.body_case() == Frame::kEnroll) return OnEnroll(connection, frame.enroll());
   if (frame.body_case() == Frame::kHello) return OnHello(connection, frame.hello());
   if (connection->key().empty()) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR,
@@ -400,6 +401,22 @@ void AppHub::OnSetNetwork(AppConnection* connection, const v1::SetNetwork& reque
   }
   v1::AgentFrame answer;
   answer.mutable_network_set();
+  connection->Send(answer);
+}
+
+void AppHub::OnEnroll(AppConnection* connection, const v1::Enroll& request) {
+  if (!IsPrivileged(*connection)) {
+    return connection->Fail(v1::Error::PERMISSION_DENIED,
+                            "only root and the agent's own user may enrol the phone");
+  }
+  const absl::StatusOr<bool> not_needed = owner_->Enroll(request.token());
+  if (!not_needed.ok()) {
+    return connection->Fail(absl::IsInvalidArgument(not_needed.status()) ? v1::Error::PROTOCOL_ERROR
+                                                                         : v1::Error::INTERNAL,
+                            not_needed.status().message());
+  }
+  v1::AgentFrame answer;
+  answer.mutable_enrolled()->set_not_needed(*not_needed);
   connection->Send(answer);
 }
 

@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/agent/v1/agent.pb.h"
 #include "common/limits.h"
@@ -76,6 +77,9 @@ class AppHub final : private AppConnection::Owner {
     virtual void SetActivity(v1::Activity activity) = 0;
     // What an interface leads to, as the system says. INVALID_ARGUMENT: it makes no sense.
     virtual absl::Status SetNetwork(const v1::SetNetwork& request) = 0;
+    // A token that lets the phone in, from whoever may give one. Answers whether it is not needed:
+    // the phone was let in. INVALID_ARGUMENT: it is no token; others: the disk refuses.
+    virtual absl::StatusOr<bool> Enroll(const std::string& token) = 0;
     // Everything but the apps.
     virtual void FillStatus(v1::Status* status) = 0;
   };
@@ -142,6 +146,7 @@ class AppHub final : private AppConnection::Owner {
   void OnStatusRequest(AppConnection* connection);
   void OnSetActivity(AppConnection* connection, const v1::SetActivity& request);
   void OnSetNetwork(AppConnection* connection, const v1::SetNetwork& request);
+  void OnEnroll(AppConnection* connection, const v1::Enroll& request);
   void LogRefusal(absl::string_view app_id, uid_t uid, v1::Error::Code code, absl::string_view why);
   void LogFailure(absl::string_view event, absl::string_view app_id, const absl::Status& error);
   // Whether it speaks for the phone and not only for an app.

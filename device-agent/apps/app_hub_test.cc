@@ -173,6 +173,7 @@ class AppHubTest : public testing::Test, private AppHub::Owner {
   void ForgetTopicChanges(const std::string& app_id) override { forgotten_.push_back(app_id); }
   void SetActivity(v1::Activity) override {}
   absl::Status SetNetwork(const v1::SetNetwork&) override { return absl::OkStatus(); }
+  absl::StatusOr<bool> Enroll(const std::string&) override { return false; }
   void FillStatus(v1::Status*) override {}
 };
 

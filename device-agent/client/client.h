@@ -143,6 +143,12 @@ absl::Status SetAgentActivity(const std::string& socket_path, v1::Activity activ
 absl::Status SetAgentNetwork(const std::string& socket_path, const v1::SetNetwork& request,
                              absl::Duration timeout);
 
+// Gives the agent a token that lets the phone in at a server that takes enrolled devices only: for
+// whoever sets the phone up. Answers whether it is not needed, because the phone was let in. Errors
+// as above. Thread-safe.
+absl::StatusOr<bool> EnrollAgent(const std::string& socket_path, const std::string& token,
+                                 absl::Duration timeout);
+
 }  // namespace bellwire::agent
 
 #endif  // BELLWIRE_DEVICE_AGENT_CLIENT_CLIENT_H_

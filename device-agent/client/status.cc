@@ -73,4 +73,14 @@ absl::Status SetAgentNetwork(const std::string& socket_path, const v1::SetNetwor
   return Ask(socket_path, frame, v1::AgentFrame::kNetworkSet, timeout).status();
 }
 
+absl::StatusOr<bool> EnrollAgent(const std::string& socket_path, const std::string& token,
+                                 absl::Duration timeout) {
+  v1::AppFrame request;
+  request.mutable_enroll()->set_token(token);
+  const absl::StatusOr<v1::AgentFrame> answer =
+      Ask(socket_path, request, v1::AgentFrame::kEnrolled, timeout);
+  if (!answer.ok()) return answer.status();
+  return answer->enrolled().not_needed();
+}
+
 }  // namespace bellwire::agent

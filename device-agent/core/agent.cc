@@ -26,6 +26,7 @@
 #include "device-agent/core/agent_core.h"
 #include "device-agent/core/release_code.h"
 #include "device-agent/core/state_directory.h"
+#include "device-agent/enrolment/enrolment.h"
 #include "device-agent/heartbeat/default_route.h"
 #include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/learned_heartbeat.h"
@@ -124,11 +125,13 @@ size_t MaxAppConnections() {
 class AgentImpl final : public Agent {
  public:
   AgentImpl(std::unique_ptr<StateDirectory> state, std::unique_ptr<DeviceKey> key,
-            std::unique_ptr<Inbox> inbox, std::shared_ptr<net::TlsClientContext> tls,
-            AppPolicy policy, const AgentOptions& options)
+            std::unique_ptr<Inbox> inbox, Enrolment enrolment,
+            std::shared_ptr<net::TlsClientContext> tls, AppPolicy policy,
+            const AgentOptions& options)
       : state_(std::move(state)),
         key_(std::move(key)),
         inbox_(std::move(inbox)),
+        enrolment_(std::move(enrolment)),
         options_(options),
         device_id_(ToHex(key_->device_id())),
         socket_path_(options.socket_path),
@@ -156,6 +159,7 @@ class AgentImpl final : public Agent {
                    [this](const v1::SetNetwork& request) {
                      return TakeNetworkName(request, ReadDefaultRoute().interface, &network_names_);
                    },
+               .enrolment = &enrolment_,
                .on_wake = [this] { OnWake(); },
                .reconnect_max = options.reconnect_max}),
         watchdog_interval_(options.watchdog_interval),
@@ -317,6 +321,7 @@ class AgentImpl final : public Agent {
   const std::unique_ptr<StateDirectory> state_;
   const std::unique_ptr<DeviceKey> key_;
   const std::unique_ptr<Inbox> inbox_;
+  Enrolment enrolment_;
   const AgentOptions options_;
   const std::string device_id_;
   const std::string socket_path_;
@@ -372,8 +377,13 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
                             DeviceKey::LoadOrCreate(state->PathOf("device.key")));
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Inbox> inbox,
                             Inbox::Open(state->PathOf("inbox.db"), RealClock(), BootId()));
+  Enrolment enrolment(state->PathOf("enrolment"));
+  if (!options.enrolment_token.empty()) {
+    BELLWIRE_RETURN_IF_ERROR(enrolment.TakeUnlessUsed(options.enrolment_token));
+  }
   auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
-                                           std::move(tls), std::move(policy), options);
+                                           std::move(enrolment), std::move(tls),
+                                           std::move(policy), options);
   BELLWIRE_RETURN_IF_ERROR(agent->Listen(options.socket_mode));
   return agent;
 }

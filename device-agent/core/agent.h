@@ -30,6 +30,9 @@ struct AgentOptions {
   // Holds device.key, inbox.db and what was learned about networks, networks.state; made (0700) if
   // it is not there. Required.
   std::string state_dir;
+  // Lets this phone in at a server that takes enrolled devices only; shown until the first login
+  // that the server takes, and never again. Empty: none.
+  std::string enrolment_token;
   // Where apps connect. Required. A stale socket file is replaced.
   std::string socket_path;
   // Who may connect; whom a connection may speak for is decided by its SO_PEERCRED, not by this.

@@ -234,6 +234,7 @@ absl::StatusOr<device::v1::Login> AgentCore::MakeLogin(const std::string& tls_ex
   told_activity_ = ActivityForServer();
   login.set_activity(told_activity_);
   login.set_agent_version(absl::StrCat("bellwire-agent/", kVersion));
+  if (options_.enrolment != nullptr) login.set_enrolment_token(options_.enrolment->token());
   return login;
 }
 
@@ -272,6 +273,7 @@ absl::Status AgentCore::OnWelcome(const device::v1::Welcome& welcome) {
       const bool is_new_mailbox,
       inbox_->EnterMailbox(*mailbox_id, welcome.settled_seq(), welcome.acked_up_to_seq()));
   if (inbox_->inbox_id() != inbox_id) OnInboxRenewed();
+  if (options_.enrolment != nullptr) options_.enrolment->OnLetIn();
   connected_since_ms_ = WallNowMs(clock);
   LogInfo("server_connected",
           {{"server", link_.address()},
@@ -397,6 +399,18 @@ absl::Status AgentCore::SetNetwork(const v1::SetNetwork& request) {
   link_.OnNetworkNamed();
   ArmTimer();
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> AgentCore::Enroll(const std::string& token) {
+  if (link_.state() == ServerLink::State::kReady) return true;
+  if (options_.enrolment == nullptr) {
+    return absl::UnavailableError("this agent has no place for an enrolment token");
+  }
+  BELLWIRE_RETURN_IF_ERROR(options_.enrolment->Take(token));
+  LogInfo("enrolment_token_taken");
+  link_.OnEnrolled();
+  ArmTimer();
+  return false;
 }
 
 device::v1::Activity AgentCore::ActivityForServer() const {

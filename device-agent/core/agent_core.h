@@ -28,6 +28,7 @@
 #include "device-agent/core/subscription_names.h"
 #include "device-agent/core/topic_changes.h"
 #include "device-agent/core/traffic_meter.h"
+#include "device-agent/enrolment/enrolment.h"
 #include "device-agent/heartbeat/heartbeat_policy.h"
 #include "device-agent/heartbeat/suspend_detector.h"
 #include "device-agent/inbox/inbox.h"
@@ -73,6 +74,9 @@ class AgentCore final : private ServerLink::Owner,
     // Takes what the system says of a network, for the heartbeat; INVALID_ARGUMENT if it makes no
     // sense. Empty: nobody wants to know.
     absl::AnyInvocable<absl::Status(const v1::SetNetwork& request)> set_network;
+    // Shown at logins until the server has let the phone in. Not owned; outlives the core. Null: no
+    // server wants one.
+    Enrolment* enrolment = nullptr;
     // Called whenever the phone was awake for the agent anyway: after a timer, and when the server
     // sent something. May be empty.
     absl::AnyInvocable<void()> on_wake;
@@ -140,6 +144,7 @@ class AgentCore final : private ServerLink::Owner,
   void ForgetTopicChanges(const std::string& app_id) override { topics_.Forget(app_id); }
   void SetActivity(v1::Activity activity) override;
   absl::Status SetNetwork(const v1::SetNetwork& request) override;
+  absl::StatusOr<bool> Enroll(const std::string& token) override;
 
   // Registrar::Owner
   void SendRequest(const device::v1::AgentFrame& frame) override { link_.Send(frame); }

@@ -31,9 +31,26 @@ absl::string_view ReasonName(GoAway::Reason reason) {
       return "OVERLOADED";
     case GoAway::LOGIN_TIMEOUT:
       return "LOGIN_TIMEOUT";
+    case GoAway::NOT_ENROLLED:
+      return "NOT_ENROLLED";
+    case GoAway::REVOKED:
+      return "REVOKED";
+    case GoAway::NO_NEW_DEVICES:
+      return "NO_NEW_DEVICES";
     default:
       return "UNSPECIFIED";
   }
+}
+
+// Whether the server turned the phone away for a reason that only a person changes. What that
+// person can do; empty: it did not.
+absl::string_view TurnedAway(GoAway::Reason reason) {
+  if (reason == GoAway::NOT_ENROLLED) {
+    return "ask whoever runs the server for an enrolment token, and give it to this phone with "
+           "`bellwire agent enroll TOKEN`";
+  }
+  if (reason == GoAway::REVOKED) return "ask whoever runs the server why";
+  return "";
 }
 
 constexpr absl::string_view kStrangerHasOurKey =
@@ -180,6 +197,13 @@ void ServerLink::OnNetworkNamed() {
   policy_->OnNetworkNamed();
   interval_ = std::min(promised_, policy_->interval());
   ReportNetwork();
+}
+
+void ServerLink::OnEnrolled() {
+  if (state_ != State::kWaiting) return;
+  backoff_.Reset();
+  budget_.Reset(clock_->Boottime(), kReconnectBudgetReset);
+  Connect();
 }
 
 void ServerLink::OnDeadline() {
@@ -330,6 +354,10 @@ void ServerLink::OnGoAway(const GoAway& go_away) {
     if (yields_) {
       return Lose(kStrangerHasOurKey, wait > absl::ZeroDuration() ? wait : kReplacedWait, true);
     }
+  }
+  if (const absl::string_view to_do = TurnedAway(go_away.reason()); !to_do.empty()) {
+    absl::StrAppend(&why, "; ", to_do);
+    return Lose(why, kTurnedAwayWait, true);
   }
   Lose(why, wait > absl::ZeroDuration() ? std::make_optional(wait) : std::nullopt, true);
 }

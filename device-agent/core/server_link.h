@@ -39,6 +39,10 @@ namespace bellwire::agent {
 // Single-threaded.
 class ServerLink {
  public:
+  // After GoAway(NOT_ENROLLED) and GoAway(REVOKED): nothing changes until somebody does something,
+  // and then OnEnrolled comes, or an hour is soon enough.
+  static constexpr absl::Duration kTurnedAwayWait = absl::Hours(1);
+
   enum class State { kStopped, kWaiting, kConnecting, kLoggingIn, kReady };
 
   // Who owns the link: carries out its orders, and takes what arrives. It may call Send, Beat,
@@ -101,6 +105,9 @@ class ServerLink {
   // The policy may see another network now than it did: it was told a name. The session goes on
   // with what is known of that network, and the server is asked for a hint.
   void OnNetworkNamed();
+  // What the server turned the phone away for may have changed: dials at once, if it waits to come
+  // back.
+  void OnEnrolled();
   // The deadline is reached; early calls do nothing.
   void OnDeadline();
   // When to call OnDeadline (Clock::Boottime); may change with every event and call.

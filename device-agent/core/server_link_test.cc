@@ -152,6 +152,57 @@ TEST_F(ServerLinkTest, LogsInAndIsReady) {
   EXPECT_EQ(owner_.Events(), "frame 2");
 }
 
+TEST_F(ServerLinkTest, WhoIsTurnedAwayDoesNotHammer) {
+  for (const GoAway::Reason reason : {GoAway::NOT_ENROLLED, GoAway::REVOKED}) {
+    if (link_.state() == State::kStopped) link_.Start();
+    link_.OnOpen("");
+    ConnectorFrame away = MakeGoAway(reason);
+    away.mutable_go_away()->set_detail("the server says why");
+    Receive(away);
+    EXPECT_EQ(link_.state(), State::kWaiting);
+    EXPECT_EQ(UntilDeadline(), ServerLink::kTurnedAwayWait);
+    EXPECT_NE(link_.last_error().find("the server says why; ask whoever runs the server"),
+              std::string::npos)
+        << link_.last_error();
+    // A change of the network changes nothing about it.
+    link_.OnNetworkChanged(/*must_reconnect=*/true);
+    EXPECT_EQ(link_.state(), State::kWaiting);
+    WaitForDeadline();
+    EXPECT_EQ(link_.state(), State::kConnecting);
+  }
+}
+
+TEST_F(ServerLinkTest, ARevokedPhoneLosesItsSessionToo) {
+  Connect();
+  Receive(MakeGoAway(GoAway::REVOKED));
+  EXPECT_EQ(owner_.Events(), "hang up, session end");
+  EXPECT_EQ(UntilDeadline(), ServerLink::kTurnedAwayWait);
+}
+
+TEST_F(ServerLinkTest, ATokenIsTriedAtOnce) {
+  link_.Start();
+  link_.OnOpen("");
+  Receive(MakeGoAway(GoAway::NOT_ENROLLED));
+  owner_.Events();
+  link_.OnEnrolled();
+  EXPECT_EQ(link_.state(), State::kConnecting);
+  link_.OnEnrolled();
+  EXPECT_EQ(link_.state(), State::kConnecting) << "once is enough";
+  link_.OnOpen("");
+  Receive(Welcome());
+  owner_.Events();
+  link_.OnEnrolled();
+  EXPECT_EQ(link_.state(), State::kReady) << "a session stays";
+  EXPECT_EQ(owner_.Events(), "");
+}
+
+TEST_F(ServerLinkTest, WhereNoNewDevicesAreTakenItComesBackAsTold) {
+  link_.Start();
+  link_.OnOpen("");
+  Receive(MakeGoAway(GoAway::NO_NEW_DEVICES, absl::Minutes(7)));
+  EXPECT_EQ(UntilDeadline(), absl::Minutes(7));
+}
+
 TEST_F(ServerLinkTest, FramesThatComeWithTheWelcomeAreTaken) {
   link_.Start();
   link_.OnOpen("");

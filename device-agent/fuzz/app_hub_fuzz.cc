@@ -89,6 +89,7 @@ class Owner final : public AppHub::Owner {
   // Not for an app, whatever it sends.
   void SetActivity(v1::Activity) override { abort(); }
   absl::Status SetNetwork(const v1::SetNetwork&) override { abort(); }
+  absl::StatusOr<bool> Enroll(const std::string&) override { abort(); }
   void FillStatus(v1::Status*) override {}
 
  private:

@@ -13,6 +13,7 @@
 #include "common/testing/temp_dir.h"
 #include "device-agent/apps/app_key.h"
 #include "device-agent/core/agent_core.h"
+#include "device-agent/enrolment/enrolment.h"
 #include "device-agent/testing/fake_app.h"
 #include "device-agent/testing/fake_connector.h"
 #include "gtest/gtest.h"
@@ -53,6 +54,7 @@ class AgentCoreFixture : public testing::Test {
     auto inbox = Inbox::Open(dir_.path("inbox.db"), &clock_);
     ASSERT_TRUE(inbox.ok()) << inbox.status();
     inbox_ = *std::move(inbox);
+    enrolment_.emplace(dir_.path("enrolment"));
     core_ = std::make_unique<AgentCore>(
         &loop_, inbox_.get(), key_.get(), &heartbeat_, random_,
         AgentCore::Options{
@@ -60,7 +62,8 @@ class AgentCoreFixture : public testing::Test {
             .dial = [this](const std::string& address) { return network_.Connect(address); },
             .agent_uid = kAgentUid,
             .start_app = StartApp(),
-            .policy = policy_});
+            .policy = policy_,
+            .enrolment = &*enrolment_});
     core_->Start();
   }
   absl::AnyInvocable<bool(const std::string&, const AppOwner&)> StartApp() {
@@ -111,6 +114,7 @@ class AgentCoreFixture : public testing::Test {
   std::optional<std::vector<std::string>> started_;
   AppPolicy policy_;
   std::unique_ptr<Inbox> inbox_;
+  std::optional<Enrolment> enrolment_;
   std::unique_ptr<AgentCore> core_;
 };
 

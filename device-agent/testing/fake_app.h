@@ -128,6 +128,7 @@ class FakeApp final : public net::Stream::Delegate {
   int unregistered = 0;
   int activities_set = 0;
   int networks_set = 0;
+  std::vector<v1::Enrolled> enrolled;
 
  private:
   void OnOpen() override {
@@ -151,6 +152,7 @@ class FakeApp final : public net::Stream::Delegate {
     if (frame.has_unregistered()) ++unregistered;
     if (frame.has_activity_set()) ++activities_set;
     if (frame.has_network_set()) ++networks_set;
+    if (frame.has_enrolled()) enrolled.push_back(frame.enrolled());
     if (frame.has_subscribed()) {
       endpoints.push_back(
           absl::StrCat(frame.subscribed().instance(), "=", frame.subscribed().endpoint()));

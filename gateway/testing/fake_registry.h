@@ -23,7 +23,8 @@ class FakeRegistry final : public MailboxApi,
                            public KeysApi,
                            public FeedApi,
                            public StoreApi,
-                           public TopicApi {
+                           public TopicApi,
+                           public DeviceApi {
  public:
   template <typename Request, typename Response>
   using Handler = std::function<absl::StatusOr<Response>(const Request&)>;
@@ -43,8 +44,19 @@ class FakeRegistry final : public MailboxApi,
   Handler<admin::v1::RevokeKeyRequest, admin::v1::Key> revoke_key;
   Handler<admin::v1::DeleteTeamRequest, admin::v1::Team> delete_team;
   Handler<admin::v1::DeleteAppRequest, admin::v1::App> delete_app;
+  Handler<internal::v1::CountRecordsRequest, internal::v1::CountRecordsResponse> count_records;
+  Handler<admin::v1::GetQuotaRequest, admin::v1::GetQuotaResponse> get_quota;
+  Handler<admin::v1::SetQuotaRequest, admin::v1::QuotaReport> set_quota;
 
   Handler<admin::v1::BackupRequest, admin::v1::BackupResponse> backup;
+  Handler<admin::v1::GetPayloadKeysRequest, admin::v1::GetPayloadKeysResponse> get_payload_keys;
+
+  Handler<admin::v1::Enrolment, admin::v1::Enrolment> put_enrolment;
+  Handler<admin::v1::ListEnrolmentsRequest, admin::v1::ListEnrolmentsResponse> list_enrolments;
+  Handler<admin::v1::DeleteEnrolmentRequest, admin::v1::Enrolment> delete_enrolment;
+  Handler<admin::v1::ListDevicesRequest, admin::v1::ListDevicesResponse> list_devices;
+  Handler<internal::v1::GetDeviceRequest, admin::v1::GetDeviceResponse> get_device;
+  Handler<internal::v1::EndDeviceRequest, internal::v1::EndDeviceResponse> end_device;
 
   Handler<internal::v1::ChangeSubscriptionRequest, internal::v1::ChangeSubscriptionResponse>
       change_subscription;
@@ -155,9 +167,47 @@ class FakeRegistry final : public MailboxApi,
   void DeleteApp(admin::v1::DeleteAppRequest request, Done<admin::v1::App> done) override {
     Answer(delete_app, std::move(request), std::move(done));
   }
+  void CountRecords(internal::v1::CountRecordsRequest request,
+                    Done<internal::v1::CountRecordsResponse> done) override {
+    Answer(count_records, std::move(request), std::move(done));
+  }
+  void GetQuota(admin::v1::GetQuotaRequest request,
+                Done<admin::v1::GetQuotaResponse> done) override {
+    Answer(get_quota, std::move(request), std::move(done));
+  }
+  void SetQuota(admin::v1::SetQuotaRequest request, Done<admin::v1::QuotaReport> done) override {
+    Answer(set_quota, std::move(request), std::move(done));
+  }
 
+  void PutEnrolment(admin::v1::Enrolment request, Done<admin::v1::Enrolment> done) override {
+    Answer(put_enrolment, std::move(request), std::move(done));
+  }
+  void ListEnrolments(admin::v1::ListEnrolmentsRequest request,
+                      Done<admin::v1::ListEnrolmentsResponse> done) override {
+    Answer(list_enrolments, std::move(request), std::move(done));
+  }
+  void DeleteEnrolment(admin::v1::DeleteEnrolmentRequest request,
+                       Done<admin::v1::Enrolment> done) override {
+    Answer(delete_enrolment, std::move(request), std::move(done));
+  }
+  void ListDevices(admin::v1::ListDevicesRequest request,
+                   Done<admin::v1::ListDevicesResponse> done) override {
+    Answer(list_devices, std::move(request), std::move(done));
+  }
+  void GetDevice(internal::v1::GetDeviceRequest request,
+                 Done<admin::v1::GetDeviceResponse> done) override {
+    Answer(get_device, std::move(request), std::move(done));
+  }
+  void EndDevice(internal::v1::EndDeviceRequest request,
+                 Done<internal::v1::EndDeviceResponse> done) override {
+    Answer(end_device, std::move(request), std::move(done));
+  }
   void Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) override {
     Answer(backup, std::move(request), std::move(done));
+  }
+  void GetPayloadKeys(admin::v1::GetPayloadKeysRequest request,
+                      Done<admin::v1::GetPayloadKeysResponse> done) override {
+    Answer(get_payload_keys, std::move(request), std::move(done));
   }
 
   void ChangeSubscription(internal::v1::ChangeSubscriptionRequest request,

@@ -43,4 +43,11 @@ PeerKey PeerKey::OfProof(absl::string_view proof) {
   return key;
 }
 
+absl::string_view PeerKey::address_bytes() const {
+  const auto* const bytes = reinterpret_cast<const char*>(bytes_.data());
+  if (kind_ == kIpv4) return {bytes, sizeof(in_addr)};
+  if (kind_ == kIpv6) return {bytes, kIpv6SiteBytes};
+  return {};
+}
+
 }  // namespace bellwire::net

@@ -22,6 +22,9 @@ class PeerKey {
   // Of the first 16 bytes, which the peer proved to be its own.
   static PeerKey OfProof(absl::string_view proof);
 
+  // Of an address: its 4 bytes, or the 8 of a /64. Empty for others.
+  absl::string_view address_bytes() const;
+
   friend bool operator==(const PeerKey&, const PeerKey&) = default;
   template <typename H>
   friend H AbslHashValue(H hash, const PeerKey& key) {

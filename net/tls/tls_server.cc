@@ -68,7 +68,9 @@ class TlsServerImpl final : public TlsServer {
     transport->socket().Count(std::move(guest.unit));
     on_arrival_(std::make_unique<SocketStream>(loop_, std::move(transport),
                                                FormatAddress(guest.address), handshakes_),
-                {.peer = guest.peer, .silent_for = guest.silent_for});
+                {.peer = guest.peer,
+                 .address = PeerKey::OfAddress(guest.address),
+                 .silent_for = guest.silent_for});
   }
 
   std::optional<PeerKey> TicketOf(absl::string_view hello) {

@@ -29,6 +29,8 @@ inline constexpr absl::Duration kStartRetry = absl::Milliseconds(2);
 struct Arrival {
   // Whom it counts for: its address, or the session ticket of ours that it shows.
   PeerKey peer;
+  // Its address, whatever it shows.
+  PeerKey address;
   // How long it took to say something. Time that it had to wait for us after that isn't part of it.
   absl::Duration silent_for;
 };

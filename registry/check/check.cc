@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.pb.h"
+#include "bellwire/admin/v1/devices.pb.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "common/ids.h"
 #include "common/limits.h"
@@ -30,16 +31,20 @@ using storage::v1::Registration;
 // One run over all families.
 class Check {
  public:
-  Check(const KvReader* reader, absl::FunctionRef<void(uint64_t)> progress, CheckReport* report)
-      : reader_(*reader), progress_(progress), report_(*report) {}
+  Check(const KvReader* reader, bool whole, absl::FunctionRef<void(uint64_t)> progress,
+        CheckReport* report)
+      : reader_(*reader), whole_(whole), progress_(progress), report_(*report) {}
 
   void Run() {
     ScanFamily(Family::kTeams, "teams", [&](auto key, auto value) { TakeTeams(key, value); });
     ScanFamily(Family::kNames, "names", [&](auto key, auto value) { TakeName(key, value); });
     if (ScanFamily(Family::kDevices, "devices",
-                   [&](auto key, auto value) { TakeDevice(key, value); }) &&
-        device_ != nullptr) {
-      device_->Judge();
+                   [&](auto key, auto value) { TakeDevice(key, value); })) {
+      if (device_ != nullptr) device_->Judge();
+      if (whole_ && devices_counted_.value_or(devices_found_) != devices_found_) {
+        report_.Add("the number of devices", absl::StrCat("the store counts ", *devices_counted_,
+                                                          " and has ", devices_found_));
+      }
     }
     LookForStrayLives();
     if (ScanFamily(Family::kTimeline, "timeline", [&](auto key, auto) { TakeTimeline(key); })) {
@@ -134,6 +139,7 @@ class Check {
     const DeviceId device = *DeviceId::FromBytes(key.substr(0, DeviceId::kSize));
     if (device_ == nullptr || device != device_id_) {
       if (device_ != nullptr) device_->Judge();
+      ++devices_found_;
       device_id_ = device;
       device_ = std::make_unique<DeviceCheck>(device, &reader_, &report_, &ending_topics_);
     }
@@ -169,7 +175,9 @@ class Check {
         return !life.ok() || (life->has_value() && (*life)->wake_at_ms() == entry.time_ms);
       }
       case TimelineEntry::Kind::kNowOrNever:
-        return Exists(Family::kDevices, NowOrNeverKey(entry.device, entry.seq));
+        // A device that was deleted leaves such entries until their time.
+        return Exists(Family::kDevices, NowOrNeverKey(entry.device, entry.seq)) ||
+               !Exists(Family::kDevices, DeviceRecordKey(entry.device));
       case TimelineEntry::Kind::kExpiry:
       case TimelineEntry::Kind::kRegistration: {
         const auto record =
@@ -182,8 +190,8 @@ class Check {
       }
       case TimelineEntry::Kind::kTopics:
       case TimelineEntry::Kind::kScheduled:
-        // It may have ended since: such entries stay until their time.
-        return Exists(Family::kDevices, DeviceRecordKey(entry.device));
+        // It may have ended since, and so may its device: such entries stay until their time.
+        return true;
       case TimelineEntry::Kind::kFeed: {
         const auto feed = GetRecord<Feed>(reader_, Family::kTeams, FeedKey(entry.team_id));
         return !feed.ok() || (feed->has_value() && (*feed)->wake_at_ms() == entry.time_ms);
@@ -205,7 +213,7 @@ class Check {
     const auto record = ParseRecord<storage::v1::Outbox>(value);
     const std::string where = absl::StrCat("outbox entry ", absl::BytesToHexString(key));
     if (!entry.has_value() || !record.ok() ||
-        record->receipts_size() + record->topics_size() == 0) {
+        record->receipts_size() + record->topics_size() + record->usage_size() == 0) {
       report_.Add(where, "it can't be parsed");
       return;
     }
@@ -331,8 +339,23 @@ class Check {
                   KeyNameKey(parsed->rest));
         return;
       }
+      case 'Q':
+        TakeQuota<storage::v1::TeamQuotas>(TeamName(parsed->team_id), value);
+        return;
+      case 'S':
+        TakeQuota<storage::v1::Usage>(TeamName(parsed->team_id), value);
+        return;
       default:
         report_.Count(RecordKind::kUnknown);
+    }
+  }
+
+  // Quotas, or what is used of them.
+  template <typename Record>
+  void TakeQuota(const std::string& where, absl::string_view value) {
+    report_.Count(RecordKind::kQuota);
+    if (!ParseRecord<Record>(value).ok()) {
+      report_.Add(where, "its quotas, or what it uses of them, can't be parsed");
     }
   }
 
@@ -366,8 +389,51 @@ class Check {
     if (!fits) report_.Add(where, "it holds a network that is another slot's, or too much");
   }
 
+  void TakePayloadKeys(absl::string_view value) {
+    report_.Count(RecordKind::kPayloadKeys);
+    const auto keys = ParseRecord<storage::v1::PayloadKeys>(value);
+    if (!keys.ok() || keys->current().empty()) {
+      report_.Add("keys of payloads", "their record can't be parsed");
+    }
+  }
+
+  void TakeDeletion(absl::string_view key, absl::string_view value) {
+    report_.Count(RecordKind::kDeletion);
+    const std::optional<DeletionName> name = ParseDeletionKey(key);
+    if (!name.has_value() || !ParseRecord<storage::v1::Deletion>(value).ok()) {
+      report_.Add(absl::StrCat("deletion ", absl::CHexEscape(key)), "it can't be parsed");
+    } else if (!Exists(Family::kTeams, TeamRecordKey(name->team_id))) {
+      report_.Add(absl::StrCat("deletion ", absl::CHexEscape(key)), "its team is gone already");
+    }
+  }
+
+  void TakeEnrolment(absl::string_view key, absl::string_view value) {
+    report_.Count(RecordKind::kEnrolment);
+    const auto enrolment = ParseRecord<admin::v1::Enrolment>(value);
+    if (enrolment.ok() && EnrolmentKey(enrolment->enrolment_id()) == key &&
+        enrolment->has_expire_time() &&
+        (enrolment->devices() == 0 || enrolment->used() <= enrolment->devices())) {
+      return;
+    }
+    report_.Add(absl::StrCat("enrolment ", absl::CHexEscape(key.substr(1))),
+                "its record can't be parsed, is another's, or has let in more than it may");
+  }
+
+  void TakeDeviceCount(absl::string_view value) {
+    report_.Count(RecordKind::kDeviceCount);
+    const auto count = ParseRecord<storage::v1::DeviceCount>(value);
+    if (!count.ok()) return report_.Add("the number of devices", "it can't be parsed");
+    devices_counted_ = count->devices();
+  }
+
   void TakeName(absl::string_view key, absl::string_view value) {
     if (absl::StartsWith(key, "N")) return TakeNetworkSlot(key, value);
+    if (key == PayloadKeysKey()) return TakePayloadKeys(value);
+    if (absl::StartsWith(key, DeletionsFrom())) return TakeDeletion(key, value);
+    if (absl::StartsWith(key, EnrolmentsFrom())) return TakeEnrolment(key, value);
+    if (key == DeviceCountKey()) return TakeDeviceCount(value);
+    if (key == ServerQuotasKey()) return TakeQuota<storage::v1::ServerQuotas>("the server", value);
+    if (key == SubscriptionUsageKey()) return TakeQuota<storage::v1::Usage>("the server", value);
     report_.Count(RecordKind::kName);
     const auto owner = ParseRecord<storage::v1::NameOwner>(value);
     const std::string where = absl::StrCat("name ", absl::CHexEscape(key));
@@ -382,10 +448,14 @@ class Check {
   }
 
   const KvReader& reader_;
+  const bool whole_;
   const absl::FunctionRef<void(uint64_t)> progress_;
   CheckReport& report_;
   uint64_t records_ = 0;
 
+  // nullopt: the store does not say.
+  std::optional<uint64_t> devices_counted_;
+  uint64_t devices_found_ = 0;
   // The device that the scan is in.
   DeviceId device_id_;
   std::unique_ptr<DeviceCheck> device_;
@@ -436,8 +506,14 @@ absl::string_view RecordKindName(RecordKind kind) {
       return "keys";
     case RecordKind::kName:
       return "names";
+    case RecordKind::kEnrolment:
+      return "enrolment tokens";
+    case RecordKind::kDeviceCount:
+      return "numbers of devices";
     case RecordKind::kNetworkSlot:
       return "network slots";
+    case RecordKind::kQuota:
+      return "quotas and what is used";
     case RecordKind::kTopicSubscription:
       return "topics of registrations";
     case RecordKind::kSubscriber:
@@ -446,6 +522,10 @@ absl::string_view RecordKindName(RecordKind kind) {
       return "topics";
     case RecordKind::kTopicMessage:
       return "topic messages and their fan-outs";
+    case RecordKind::kDeletion:
+      return "deletions that go on";
+    case RecordKind::kPayloadKeys:
+      return "keys of payloads";
     case RecordKind::kUnknown:
       return "of a kind not known here";
   }
@@ -465,7 +545,12 @@ void CheckReport::Add(std::string where, std::string what) {
 
 void CheckRecords(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
                   CheckReport* report) {
-  Check(&reader, progress, report).Run();
+  Check(&reader, /*whole=*/true, progress, report).Run();
+}
+
+void CheckPart(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
+               CheckReport* report) {
+  Check(&reader, /*whole=*/false, progress, report).Run();
 }
 
 }  // namespace bellwire::registry

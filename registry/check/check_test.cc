@@ -62,6 +62,11 @@ class CheckTest : public testing::Test {
     key.set_key_id("keyaaaaaaa");
     key.set_team_id(kTeam);
     ASSERT_TRUE(store_->PutKey(key).ok());
+    admin::v1::Enrolment enrolment;
+    enrolment.set_enrolment_id("abcdefgh23");
+    enrolment.set_devices(2);
+    enrolment.mutable_expire_time()->set_seconds(WallNowMs(clock_) / 1000 + 3600);
+    ASSERT_TRUE(store_->PutEnrolment(enrolment).ok());
     mail_ = store_->RegisterApp(kDevice, "com.example.mail")->registration_id;
     full_ = store_->RegisterApp(kDevice, "com.example.full")->registration_id;
     gone_ = store_->RegisterApp(kDevice, "com.example.gone")->registration_id;
@@ -211,7 +216,8 @@ TEST_F(CheckTest, AStoreThatWasUsedIsSound) {
         RecordKind::kScheduled, RecordKind::kNowOrNever, RecordKind::kRecallNotice,
         RecordKind::kLife, RecordKind::kTimeline, RecordKind::kOutbox, RecordKind::kFeed,
         RecordKind::kFeedBlock, RecordKind::kTeam, RecordKind::kApp, RecordKind::kKey,
-        RecordKind::kName, RecordKind::kNetworkSlot, RecordKind::kTopicSubscription,
+        RecordKind::kName, RecordKind::kNetworkSlot, RecordKind::kEnrolment,
+        RecordKind::kDeviceCount, RecordKind::kQuota, RecordKind::kTopicSubscription,
         RecordKind::kSubscriber, RecordKind::kTopic, RecordKind::kTopicMessage}) {
     EXPECT_GT(report.counts[static_cast<size_t>(kind)], 0) << RecordKindName(kind);
   }
@@ -653,7 +659,7 @@ TEST_F(CheckTest, AnAppOfSeveralOwners) {
 }
 
 TEST_F(CheckTest, DeadTokens) {
-  ChangeRegistration(gone_, [](Registration& r) { r.set_removed_at_ms(r.removed_at_ms() + 1); });
+  ChangeRegistration(gone_, [](Registration& r) { r.set_forget_at_ms(r.forget_at_ms() + 1); });
   ExpectProblem("its token is dead and nothing in the timeline will forget it");
   ChangeRegistration(gone_, [](Registration& r) { r.add_pending()->set_seq(1); });
   ExpectProblem("its token is dead and messages wait for it");
@@ -703,6 +709,58 @@ TEST_F(CheckTest, NetworkSlots) {
   slot.mutable_networks(0)->set_network_id(std::string(NetworkId::kSize, 'm'));
   Put(Family::kNames, key, slot.SerializeAsString());
   ExpectProblem("network slot 000e6e6e: it holds a network that is another slot's");
+}
+
+TEST_F(CheckTest, ADeletedDeviceLeavesASoundStoreAfterEachStepAndNothingInTheEnd) {
+  Append(page_, 8);
+  int steps = 0;
+  for (bool done = false; !done; ++steps) {
+    ASSERT_LT(steps, 100);
+    const auto step = store_->EndDevice(kDevice, {.forget = true});
+    ASSERT_TRUE(step.ok()) << step.status();
+    ASSERT_TRUE(store_->Commit().ok());
+    const CheckReport report = Check();
+    ASSERT_TRUE(report.sound()) << report.problems[0].where << ": " << report.problems[0].what
+                                << " after step " << steps;
+    EXPECT_EQ(Count(RecordKind::kDevice), step->done ? 0 : 1);
+    done = step->done;
+  }
+  EXPECT_GT(steps, 2) << "it takes several";
+  for (const RecordKind kind :
+       {RecordKind::kInstalledApp, RecordKind::kSubscription, RecordKind::kRegistration,
+        RecordKind::kMessage, RecordKind::kGapNotice, RecordKind::kScheduled,
+        RecordKind::kNowOrNever, RecordKind::kRecallNotice, RecordKind::kLife,
+        RecordKind::kTopicSubscription, RecordKind::kSubscriber, RecordKind::kOutbox}) {
+    EXPECT_EQ(Count(kind), 0) << RecordKindName(kind);
+  }
+  // What is left in the timeline finds nothing, when its time has come.
+  clock_.Advance(absl::Hours(24 * 40));
+  for (bool more = true; more;) {
+    const auto swept = store_->Sweep(1000);
+    ASSERT_TRUE(swept.ok());
+    more = swept->more;
+    ASSERT_TRUE(store_->Commit().ok());
+  }
+  EXPECT_TRUE(Check().sound());
+  EXPECT_EQ(Count(RecordKind::kTimeline), 0);
+}
+
+TEST_F(CheckTest, Enrolments) {
+  const std::string key = EnrolmentKey("abcdefgh23");
+  Change<admin::v1::Enrolment>(Family::kNames, key,
+                               [](admin::v1::Enrolment& enrolment) { enrolment.set_used(3); });
+  ExpectProblem("enrolment abcdefgh23: its record");
+  Put(Family::kNames, EnrolmentKey("other"), engine_.Get(Family::kNames, key)->value_or(""));
+  ExpectProblem("enrolment other: its record");
+}
+
+TEST_F(CheckTest, TheNumberOfDevices) {
+  Change<storage::v1::DeviceCount>(
+      Family::kNames, DeviceCountKey(),
+      [](storage::v1::DeviceCount& count) { count.set_devices(count.devices() + 1); });
+  ExpectProblem("the number of devices: the store counts ");
+  Put(Family::kNames, DeviceCountKey(), "\xff");
+  ExpectProblem("the number of devices: it can't be parsed");
 }
 
 TEST_F(CheckTest, TheListOfProblemsIsBounded) {

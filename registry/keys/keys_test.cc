@@ -37,6 +37,28 @@ TEST(KeysTest, LivesOfOneIdLieBesideEachOther) {
   EXPECT_LT(LivesEnd(Device(1)), LivesFrom(Device(2)));
 }
 
+TEST(KeysTest, ADevicesRecordsLieBetweenItsNeighbours) {
+  std::array<uint8_t, 16> last;
+  last.fill(0xff);
+  for (const DeviceId& device : {Device(1), DeviceId(last)}) {
+    for (const std::string& key :
+         {DeviceRecordKey(device), AppKey(device, "a.b"), SubscriptionKey(device, "\xff\xff"),
+          MailboxKey(device, UINT64_MAX), MailboxEnd(device)}) {
+      EXPECT_LT(key, DeviceEnd(device));
+    }
+    EXPECT_LT(DeviceEnd(device), DevicesEnd());
+  }
+  EXPECT_LT(DeviceEnd(Device(1)), DeviceRecordKey(Device(2)));
+}
+
+TEST(KeysTest, EnrolmentsLieTogetherAmongTheNames) {
+  EXPECT_LT(EnrolmentsFrom(), EnrolmentKey("abcdefgh23"));
+  EXPECT_LT(EnrolmentKey("777777777777"), EnrolmentsEnd());
+  EXPECT_LT(AppNameKey("z.z"), DeviceCountKey());
+  EXPECT_LT(DeviceCountKey(), EnrolmentsFrom());
+  EXPECT_LT(EnrolmentsEnd(), KeyNameKey(""));
+}
+
 TEST(KeysTest, ATeamsRecordsLieTogether) {
   // No team id is a prefix of another's keys.
   EXPECT_LT(TeamEnd("team"), TeamAppKey("team2", "a.b"));

@@ -13,6 +13,7 @@
 #include "common/status_macros.h"
 #include "registry/catalogue/app_lives.h"
 #include "registry/engine/store_error.h"
+#include "registry/mailbox/retention.h"
 #include "registry/topics/subscriptions.h"
 
 namespace bellwire::registry {
@@ -30,6 +31,7 @@ constexpr size_t kRegistrationsPerSearch = 16;
 struct DeadRegistration {
   int64_t removed_at_ms;
   uint64_t id;
+  int64_t forget_at_ms;
   friend auto operator<=>(const DeadRegistration&, const DeadRegistration&) = default;
 };
 
@@ -49,10 +51,9 @@ absl::Status Forget(DeviceTransaction& tx, const std::vector<DeadRegistration>& 
   }
   for (const DeadRegistration& dead : registrations) {
     BELLWIRE_RETURN_IF_ERROR(tx.FindRegistration(dead.id).status());
-    tx.DeleteTimeline(
-        {.time_ms = dead.removed_at_ms + absl::ToInt64Milliseconds(kDeadTokenRetention),
-         .kind = TimelineEntry::Kind::kRegistration,
-         .message = {.registration_id = dead.id}});
+    tx.DeleteTimeline({.time_ms = dead.forget_at_ms,
+                       .kind = TimelineEntry::Kind::kRegistration,
+                       .message = {.registration_id = dead.id}});
     tx.DeleteRegistration(dead.id);
   }
   storage::v1::Device& device = tx.mutable_device();
@@ -74,7 +75,7 @@ absl::Status MakeRoom(DeviceTransaction& tx,
   std::vector<DeadRegistration> of_same;
   BELLWIRE_RETURN_IF_ERROR(tx.ScanRegistrations([&](uint64_t id, const Registration& registration) {
     if (registration.removed_at_ms() == 0) return;
-    of_device.push_back({registration.removed_at_ms(), id});
+    of_device.push_back({registration.removed_at_ms(), id, ForgetAtMs(registration)});
     if (is_same(registration)) of_same.push_back(of_device.back());
   }));
   std::vector<DeadRegistration> oldest;
@@ -130,7 +131,10 @@ absl::Status End(DeviceTransaction& tx, uint64_t id, absl::string_view detail) {
   if (registration->topics() != 0) {
     BELLWIRE_RETURN_IF_ERROR(EndTopics(tx, id, std::string(registration->team_id())));
   }
-  tx.PutTimeline({.time_ms = tx.now_ms() + absl::ToInt64Milliseconds(kDeadTokenRetention),
+  const int64_t forget_at_ms =
+      tx.now_ms() + absl::ToInt64Milliseconds(tx.retention().dead_tokens);
+  tx.MutableRegistration(id)->set_forget_at_ms(forget_at_ms);
+  tx.PutTimeline({.time_ms = forget_at_ms,
                   .kind = TimelineEntry::Kind::kRegistration,
                   .message = {.registration_id = id}});
   storage::v1::Device& device = tx.mutable_device();
@@ -140,12 +144,22 @@ absl::Status End(DeviceTransaction& tx, uint64_t id, absl::string_view detail) {
 }
 
 // Ends a living subscription.
-absl::Status EndSubscription(DeviceTransaction& tx, absl::string_view instance, uint64_t id) {
-  BELLWIRE_RETURN_IF_ERROR(End(tx, id, "the device ended the subscription"));
+absl::Status EndSubscription(DeviceTransaction& tx, absl::string_view instance, uint64_t id,
+                             absl::string_view detail = "") {
+  BELLWIRE_RETURN_IF_ERROR(
+      End(tx, id, detail.empty() ? "the device ended the subscription" : detail));
   tx.DeleteSubscription(instance);
   storage::v1::Device& device = tx.mutable_device();
   device.set_live_subscriptions(device.live_subscriptions() - 1);
   return absl::OkStatus();
+}
+
+// OK if the server lets the device have one more of any kind.
+absl::Status CheckRegistrationsLeft(const DeviceTransaction& tx, size_t max_live) {
+  if (tx.device().live_registrations() < max_live) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
+                   absl::StrCat("this server takes at most ", max_live,
+                                " apps and subscriptions of one device"));
 }
 
 // OK if the device and this owner may have one more.
@@ -167,7 +181,7 @@ absl::Status CheckSubscriptionsLeft(DeviceTransaction& tx, absl::string_view own
 }  // namespace
 
 absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app,
-                                     absl::string_view owner) {
+                                     absl::string_view owner, size_t max_live) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t living, tx.FindApp(app.app_id(), owner));
   if (living != 0) {
     BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(living));
@@ -180,6 +194,7 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
     return MakeError(absl::StatusCode::kResourceExhausted, "LIMIT_REACHED",
                      absl::StrCat("a device has at most ", kMaxAppsPerDevice, " apps"));
   }
+  BELLWIRE_RETURN_IF_ERROR(CheckRegistrationsLeft(tx, max_live));
   BELLWIRE_RETURN_IF_ERROR(
       MakeRoom(tx, [&](const Registration& other) { return other.app_id() == app.app_id(); }));
   Registration registration;
@@ -194,17 +209,19 @@ absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App
 }
 
 absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, absl::string_view owner,
-                       uint64_t registration_id) {
+                       uint64_t registration_id, absl::string_view detail) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, tx.FindApp(app_id, owner));
   if (id == 0) return absl::OkStatus();
   // The request is late: that one has ended, and the app was registered again since.
   if (registration_id != 0 && registration_id != id) return absl::OkStatus();
-  BELLWIRE_RETURN_IF_ERROR(End(tx, id, "the app was removed from the device"));
+  BELLWIRE_RETURN_IF_ERROR(
+      End(tx, id, detail.empty() ? "the app was removed from the device" : detail));
   tx.DeleteApp(app_id, owner);
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx, const Subscription& wanted) {
+absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx, const Subscription& wanted,
+                                              size_t max_live) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t living, tx.FindSubscription(wanted.instance()));
   if (living != 0) {
     BELLWIRE_ASSIGN_OR_RETURN(const Registration* found, tx.FindRegistration(living));
@@ -222,6 +239,7 @@ absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx, const Subsc
   } else {
     // Not where one takes another's place.
     BELLWIRE_RETURN_IF_ERROR(CheckSubscriptionsLeft(tx, wanted.owner()));
+    BELLWIRE_RETURN_IF_ERROR(CheckRegistrationsLeft(tx, max_live));
   }
   BELLWIRE_RETURN_IF_ERROR(MakeRoom(tx, [&](const Registration& other) {
     return other.has_subscription() && other.subscription().owner() == wanted.owner();
@@ -238,10 +256,10 @@ absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx, const Subsc
 }
 
 absl::Status RemoveSubscription(DeviceTransaction& tx, absl::string_view instance,
-                                uint64_t registration_id) {
+                                uint64_t registration_id, absl::string_view detail) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t id, tx.FindSubscription(instance));
   if (id == 0 || (registration_id != 0 && registration_id != id)) return absl::OkStatus();
-  return EndSubscription(tx, instance, id);
+  return EndSubscription(tx, instance, id, detail);
 }
 
 }  // namespace bellwire::registry

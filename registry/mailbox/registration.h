@@ -20,17 +20,18 @@ static_assert(kMaxAppsPerDevice + kMaxSubscriptionsPerDevice <= kMaxRegistration
 // One page's loop takes an eighth of that.
 inline constexpr size_t kMaxSubscriptionsPerOwner = 64;
 
-// Store::RegisterApp, the app being known.
+// Store::RegisterApp, the app being known. `max_live`: of apps and subscriptions of the device.
 absl::StatusOr<uint64_t> RegisterApp(DeviceTransaction& tx, const admin::v1::App& app,
-                                     absl::string_view owner);
-// Store::RemoveApp.
+                                     absl::string_view owner, size_t max_live);
+// Store::RemoveApp. `detail`: why, for receipts; empty: the device asked for it.
 absl::Status RemoveApp(DeviceTransaction& tx, absl::string_view app_id, absl::string_view owner,
-                       uint64_t registration_id);
+                       uint64_t registration_id, absl::string_view detail = "");
 // Store::RegisterSubscription and RemoveSubscription.
 absl::StatusOr<uint64_t> RegisterSubscription(DeviceTransaction& tx,
-                                              const internal::v1::Subscription& wanted);
+                                              const internal::v1::Subscription& wanted,
+                                              size_t max_live);
 absl::Status RemoveSubscription(DeviceTransaction& tx, absl::string_view instance,
-                                uint64_t registration_id);
+                                uint64_t registration_id, absl::string_view detail = "");
 
 }  // namespace bellwire::registry
 

@@ -19,6 +19,14 @@ bool SameRoute(const Route& a, const Route& b) {
          a.session_id() == b.session_id() && a.login_number() == b.login_number();
 }
 
+absl::Status CheckNotRevoked(const DeviceTransaction& tx) {
+  if (tx.device().revoked_at_ms() == 0) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied, "DEVICE_REVOKED",
+                   "whoever runs the server has revoked this device");
+}
+
+namespace {
+
 absl::Status StaleLoginError(const DeviceTransaction& tx) {
   const std::string number = absl::StrCat(tx.device().last_login_number());
   return WithMetadata(
@@ -26,8 +34,6 @@ absl::Status StaleLoginError(const DeviceTransaction& tx) {
                 absl::StrCat("a newer login of this device, number ", number, ", has won")),
       "winning_login_number", number);
 }
-
-namespace {
 
 // Taking it would leave few numbers, or none, for all logins to come.
 absl::Status LoginNumberTooGreatError(const DeviceTransaction& tx) {
@@ -40,8 +46,14 @@ absl::Status LoginNumberTooGreatError(const DeviceTransaction& tx) {
 
 }  // namespace
 
+absl::Status SessionOverError(const DeviceTransaction& tx) {
+  BELLWIRE_RETURN_IF_ERROR(CheckNotRevoked(tx));
+  return StaleLoginError(tx);
+}
+
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
                                  const PageBounds& bounds, const BindOptions& options) {
+  BELLWIRE_RETURN_IF_ERROR(CheckNotRevoked(tx));
   const bool bound_already = tx.connected() && SameRoute(tx.device().route(), route);
   // Compared with the greatest number ever bound, not with the bound route: a login that is late
   // must lose even if its successor has gone already.
@@ -86,10 +98,11 @@ absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
   return outcome;
 }
 
-absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
-                       std::optional<uint64_t> registrations_xor) {
-  // A crash takes neither away: this store comes from a backup. A device without a record would get
-  // another mailbox than the session was told.
+absl::StatusOr<bool> Resume(DeviceTransaction& tx, const Route& route,
+                            std::optional<uint64_t> registrations_xor, uint64_t after_seq) {
+  BELLWIRE_RETURN_IF_ERROR(CheckNotRevoked(tx));
+  // A crash takes neither away: this store comes from a backup, or the device was deleted. A device
+  // without a record would get another mailbox than the session was told.
   if (!tx.exists() || registrations_xor.value_or(tx.device().registrations_xor()) !=
                           tx.device().registrations_xor()) {
     return MakeError(
@@ -97,8 +110,17 @@ absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
         "this store comes from before the session, which knows other registrations: the "
         "device has to log in again");
   }
-  if (route.login_number() > tx.device().last_login_number()) tx.SetRoute(route);
-  return absl::OkStatus();
+  const bool bound = tx.connected() && SameRoute(tx.device().route(), route);
+  const uint64_t last_number = tx.device().last_login_number();
+  if (!bound) {
+    // Its own number without a route: a hand-over that came too late took it for gone.
+    if (route.login_number() < last_number ||
+        (route.login_number() == last_number && tx.connected())) {
+      return StaleLoginError(tx);
+    }
+    tx.SetRoute(route);
+  }
+  return HasMailAfter(tx, after_seq);
 }
 
 void Unbind(DeviceTransaction& tx, const Route& route) {

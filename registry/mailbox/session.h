@@ -25,14 +25,17 @@ struct BindOutcome {
 // Store::Bind.
 absl::StatusOr<BindOutcome> Bind(DeviceTransaction& tx, const Route& route,
                                  const PageBounds& bounds, const BindOptions& options);
-// Store::BindAgain.
-absl::Status BindAgain(DeviceTransaction& tx, const Route& route,
-                       std::optional<uint64_t> registrations_xor);
+// Store::Resume.
+absl::StatusOr<bool> Resume(DeviceTransaction& tx, const Route& route,
+                            std::optional<uint64_t> registrations_xor, uint64_t after_seq);
 // Store::Unbind.
 void Unbind(DeviceTransaction& tx, const Route& route);
 
-// FAILED_PRECONDITION STALE_LOGIN, naming the login number that won.
-absl::Status StaleLoginError(const DeviceTransaction& tx);
+// Why a session of this device is over: PERMISSION_DENIED DEVICE_REVOKED, or FAILED_PRECONDITION
+// STALE_LOGIN, naming the login number that won.
+absl::Status SessionOverError(const DeviceTransaction& tx);
+// PERMISSION_DENIED DEVICE_REVOKED if it was. OK if it was not.
+absl::Status CheckNotRevoked(const DeviceTransaction& tx);
 
 }  // namespace bellwire::registry
 

@@ -11,6 +11,14 @@ namespace bellwire::registry {
 
 using storage::v1::Registration;
 
+namespace {
+
+std::string FormatDeath(int64_t time_ms) {
+  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMillis(time_ms), absl::UTCTimeZone());
+}
+
+}  // namespace
+
 absl::StatusOr<const Registration*> FindToken(DeviceTransaction& tx, const TokenRef& token) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
                             tx.FindRegistration(token.registration_id));
@@ -33,15 +41,20 @@ absl::StatusOr<const Registration*> FindToken(DeviceTransaction& tx, const Token
 absl::StatusOr<const Registration*> FindLivingToken(DeviceTransaction& tx, const TokenRef& token) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindToken(tx, token));
   if (registration->removed_at_ms() != 0) {
-    const std::string when =
-        absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMillis(registration->removed_at_ms()),
-                         absl::UTCTimeZone());
+    const std::string when = FormatDeath(registration->removed_at_ms());
     return WithMetadata(
         MakeError(
             absl::StatusCode::kNotFound, "UNREGISTERED",
             absl::StrCat("the app was removed from its device at ", when,
                          ". Forget the token; if the app is installed again it gets a new one.")),
         "unregistered_at", when);
+  }
+  if (const int64_t revoked_at_ms = tx.device().revoked_at_ms(); revoked_at_ms != 0) {
+    // It lives no longer than until the next steps of the device's end.
+    return WithMetadata(
+        MakeError(absl::StatusCode::kNotFound, "UNREGISTERED",
+                  "its device may not receive messages any more. Forget the token."),
+        "unregistered_at", FormatDeath(revoked_at_ms));
   }
   const std::string& bound_key = registration->subscription().vapid_key();
   if (token.vapid_key.has_value() && !bound_key.empty() && *token.vapid_key != bound_key) {

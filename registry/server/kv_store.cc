@@ -8,6 +8,10 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "registry/catalogue/catalogue.h"
+#include "registry/deletion/count_records.h"
+#include "registry/devices/device_end.h"
+#include "registry/devices/device_list.h"
+#include "registry/devices/enrolments.h"
 #include "registry/engine/store_error.h"
 #include "registry/feed/receipt_feed.h"
 #include "registry/keys/keys.h"
@@ -19,13 +23,18 @@
 #include "registry/mailbox/registration.h"
 #include "registry/mailbox/session.h"
 #include "registry/mailbox/token.h"
+#include "registry/mailbox/waiting_bytes.h"
 #include "registry/mailbox/wake.h"
 #include "registry/networks/network_pool.h"
+#include "registry/quotas/quota_records.h"
 #include "registry/topics/subscriber_page.h"
 #include "registry/topics/subscriptions.h"
 #include "registry/topics/topic_list.h"
 
 namespace bellwire::registry {
+
+using storage::v1::Registration;
+
 namespace {
 
 absl::Status StatusOf(const absl::Status& status) { return status; }
@@ -34,31 +43,68 @@ absl::Status StatusOf(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
+// Of a token, on the whole server.
+std::string NameOf(const TokenRef& token) {
+  std::string name(token.device.bytes());
+  AppendBigEndian64(token.registration_id, &name);
+  return name;
+}
+
 }  // namespace
 
 KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
     : engine_(std::move(engine)),
       options_(std::move(options)),
       staged_(engine_.get()),
-      relay_(&staged_, options_.numbers_after) {}
+      gate_(options_.devices, &staged_, options_.clock),
+      relay_(&staged_, options_.numbers_after, options_.retention.receipts),
+      quotas_(&staged_, {.clock = options_.clock, .free_bytes = options_.free_bytes}),
+      fan_outs_(&staged_, options_.retention.receipts),
+      deletions_({.on_device =
+                      [this](const DeviceId& device, Deletions::OnDevice operation) {
+                        return Run(device, operation);
+                      },
+                  .relay = [this]() -> absl::StatusOr<bool> {
+                    BELLWIRE_ASSIGN_OR_RETURN(const RelayResult relayed,
+                                              RelayReceipts(kMaxRelayEntries));
+                    return relayed.more;
+                  }}),
+      chores_failed_(options_.clock) {}
 
 int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
 
 DeviceTransaction KvStore::Begin(const DeviceId& device) {
-  return DeviceTransaction(&staged_, device, NowMs(), options_.random, options_.numbers_after);
+  return DeviceTransaction(&staged_, device, NowMs(), options_.random, options_.numbers_after,
+                           options_.retention);
+}
+
+void KvStore::Prefetch(const std::vector<DeviceId>& devices) {
+  if (!prefetches()) return;
+  std::vector<std::string> ids;
+  ids.reserve(devices.size());
+  for (const DeviceId& device : devices) ids.emplace_back(device.bytes());
+  options_.prefetch(ids);
 }
 
 absl::Status KvStore::Commit() {
   relay_.Stage();
-  std::vector<ConnectorRequest> hand_overs = std::exchange(hand_overs_, {});
+  std::vector<Departure> departures = std::exchange(departures_, {});
   const bool claimable = std::exchange(claimable_, false);
   absl::Status status = CommitStaged();
-  if (!status.ok()) return status;
-  if (options_.on_hand_over) {
-    for (ConnectorRequest& request : hand_overs) options_.on_hand_over(std::move(request));
+  for (Departure& departure : departures) {
+    if (departure.then) {
+      std::move(departure.then)(status);
+    } else if (status.ok() && options_.on_hand_over) {
+      options_.on_hand_over(std::move(departure.hand_over));
+    }
   }
+  if (!status.ok()) return status;
   if (claimable && options_.on_claimable) options_.on_claimable();
   return status;
+}
+
+void KvStore::AfterCommit(absl::AnyInvocable<void(const absl::Status& committed) &&> then) {
+  departures_.push_back({.hand_over = {}, .then = std::move(then)});
 }
 
 absl::Status KvStore::CommitStaged() {
@@ -67,7 +113,7 @@ absl::Status KvStore::CommitStaged() {
   StageRoutes(kMaxWaitingRoutesPerCommit).IgnoreError();
   NoteTimeline();
   const MonotonicTime began = options_.clock->Monotonic();
-  const absl::Status status = engine_->Commit(staged_.writes());
+  const absl::Status status = engine_->CommitInPlace(staged_.mutable_writes());
   counters_.OnCommit(status, options_.clock->Monotonic() - began);
   staged_.Clear();
   const std::vector<std::string> grown_feeds = std::exchange(grown_feeds_, {});
@@ -78,6 +124,9 @@ absl::Status KvStore::CommitStaged() {
     routes_.OnCommitFailed();
     app_lives_.Forget();
     fan_outs_.OnCommitFailed();
+    deletions_.OnCommitFailed();
+    gate_.OnCommitFailed();
+    quotas_.Forget();
     return status;
   }
   routes_.OnCommitted();
@@ -123,9 +172,12 @@ auto KvStore::Run(const DeviceId& device, Operation operation)
 
 absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
   BELLWIRE_ASSIGN_OR_RETURN(const uint64_t outbox_order, relay_.NextOrder());
+  BELLWIRE_RETURN_IF_ERROR(gate_.PrepareChange(tx));
   BELLWIRE_RETURN_IF_ERROR(tx.Finish());
+  gate_.OnChange(tx);
   counters_.Stage(tx.steps());
   storage::v1::Outbox outbox = tx.TakeOutbox();
+  quotas_.Note(outbox);
   receipts_made_ += static_cast<size_t>(outbox.receipts_size() + outbox.topics_size());
   relay_.Add(outbox_order, device, std::move(outbox));
   if (!tx.connected()) return absl::OkStatus();
@@ -137,7 +189,8 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
 }
 
 ConnectorRequest* KvStore::AddHandOver(const DeviceId& device, const Route& route) {
-  ConnectorRequest& request = hand_overs_.emplace_back();
+  ConnectorRequest& request = departures_.emplace_back().hand_over;
+  request.set_epoch(epoch());
   *request.mutable_route() = route;
   request.set_device_id(std::string(device.bytes()));
   return &request;
@@ -145,6 +198,7 @@ ConnectorRequest* KvStore::AddHandOver(const DeviceId& device, const Route& rout
 
 absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelope& message,
                                              const AppendOptions& options) {
+  BELLWIRE_RETURN_IF_ERROR(KnowQuotas(token.team_id));
   DeviceTransaction tx = Begin(token.device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
   if (const absl::Status lives = CheckAppLives(tx, token, app_lives_); !lives.ok()) {
@@ -155,9 +209,19 @@ absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelo
     }
     return lives;
   }
-  BELLWIRE_ASSIGN_OR_RETURN(AppendOutcome outcome,
-                            registry::Append(tx, token, message, options.message_id_is_new));
+  const QuotaBook::Message counted = {.bytes = IsNowOrNever(message) ? 0 : WaitingBytes(message),
+                                      .of_fan_out = !message.topic_message_id().empty()};
+  const std::string name = NameOf(token);
+  BELLWIRE_ASSIGN_OR_RETURN(
+      AppendOutcome outcome,
+      registry::Append(tx, token, message, options.message_id_is_new,
+                       [&](const Registration& registration) {
+                         return quotas_.Admit(registration, name, counted);
+                       }));
   if (!options.validate_only) {
+    if (outcome.refused.ok() && !outcome.result.duplicate) {
+      BELLWIRE_RETURN_IF_ERROR(CountAccepted(tx, token, name, counted));
+    }
     BELLWIRE_RETURN_IF_ERROR(Finish(token.device, tx));
     const auto registration = tx.FindRegistration(token.registration_id);
     if (registration.ok() && *registration != nullptr) {
@@ -197,16 +261,28 @@ absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& ro
   DeviceTransaction tx = Begin(device);
   BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
   BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds, options));
+  Overlay admission(&staged_);
+  if (!tx.exists()) {
+    BELLWIRE_RETURN_IF_ERROR(
+        gate_.Admit(tx, options.enrolment_token, options.peer, &admission));
+  }
   if (!bound.may_wait || !routes_.Add(device, route)) {
     BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
   }
+  if (bound.result.evicted.has_value()) {
+    AddHandOver(device, *bound.result.evicted)
+        ->mutable_evict()
+        ->set_winning_login_number(route.login_number());
+  }
+  std::move(admission).MergeInto(&staged_);
   return std::move(bound.result);
 }
 
-absl::Status KvStore::BindAgain(const DeviceId& device, const Route& route,
-                                std::optional<uint64_t> registrations_xor) {
+absl::StatusOr<bool> KvStore::Resume(const DeviceId& device, const Route& route,
+                                     std::optional<uint64_t> registrations_xor,
+                                     uint64_t after_seq) {
   return Run(device, [&](DeviceTransaction& tx) {
-    return registry::BindAgain(tx, route, registrations_xor);
+    return registry::Resume(tx, route, registrations_xor, after_seq);
   });
 }
 
@@ -226,7 +302,7 @@ absl::Status KvStore::Acknowledge(const DeviceId& device, const Route& route,
                                   const std::vector<AckItem>& items) {
   absl::Status stale;
   BELLWIRE_RETURN_IF_ERROR(Run(device, [&](DeviceTransaction& tx) -> absl::Status {
-    if (!tx.connected() || !SameRoute(tx.device().route(), route)) stale = StaleLoginError(tx);
+    if (!tx.connected() || !SameRoute(tx.device().route(), route)) stale = SessionOverError(tx);
     return registry::Acknowledge(tx, items);
   }));
   return stale;
@@ -244,12 +320,23 @@ absl::StatusOr<RegistrationResult> KvStore::RegisterApp(const DeviceId& device,
                                                         absl::string_view app_id,
                                                         absl::string_view owner) {
   BELLWIRE_ASSIGN_OR_RETURN(const admin::v1::App app, Catalogue(&staged_).GetApp(app_id));
-  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
-    RegistrationResult result;
-    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterApp(tx, app, owner));
-    result.registrations_xor = tx.device().registrations_xor();
-    return result;
+  return Register(device, [&](DeviceTransaction& tx) {
+    return registry::RegisterApp(tx, app, owner, gate_.max_registrations());
   });
+}
+
+template <typename Operation>
+absl::StatusOr<RegistrationResult> KvStore::Register(const DeviceId& device, Operation operation) {
+  const absl::StatusOr<RegistrationResult> registered =
+      Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
+        RegistrationResult result;
+        BELLWIRE_RETURN_IF_ERROR(gate_.CheckMayRegister(tx));
+        BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, operation(tx));
+        result.registrations_xor = tx.device().registrations_xor();
+        return result;
+      });
+  gate_.OnRegistration(registered.status());
+  return registered;
 }
 
 absl::StatusOr<RegistrationResult> KvStore::RemoveApp(const DeviceId& device,
@@ -264,11 +351,8 @@ absl::StatusOr<RegistrationResult> KvStore::RemoveApp(const DeviceId& device,
 
 absl::StatusOr<RegistrationResult> KvStore::RegisterSubscription(const DeviceId& device,
                                                                  const Subscription& wanted) {
-  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<RegistrationResult> {
-    RegistrationResult result;
-    BELLWIRE_ASSIGN_OR_RETURN(result.registration_id, registry::RegisterSubscription(tx, wanted));
-    result.registrations_xor = tx.device().registrations_xor();
-    return result;
+  return Register(device, [&](DeviceTransaction& tx) {
+    return registry::RegisterSubscription(tx, wanted, gate_.max_registrations());
   });
 }
 
@@ -279,6 +363,55 @@ absl::StatusOr<RegistrationResult> KvStore::RemoveSubscription(const DeviceId& d
     BELLWIRE_RETURN_IF_ERROR(registry::RemoveSubscription(tx, instance, registration_id));
     return RegistrationResult{.registrations_xor = tx.device().registrations_xor()};
   });
+}
+
+absl::StatusOr<admin::v1::Enrolment> KvStore::PutEnrolment(
+    const admin::v1::Enrolment& enrolment) {
+  return Enrolments(&staged_).Put(enrolment, NowMs());
+}
+
+absl::StatusOr<std::vector<admin::v1::Enrolment>> KvStore::ListEnrolments() {
+  return Enrolments(&staged_).List();
+}
+
+absl::StatusOr<admin::v1::Enrolment> KvStore::DeleteEnrolment(absl::string_view enrolment_id) {
+  return Enrolments(&staged_).Delete(enrolment_id);
+}
+
+absl::StatusOr<admin::v1::ListDevicesResponse> KvStore::ListDevices(
+    const std::optional<DeviceId>& after, size_t max) {
+  return gate_.List(after, max, [this](const DeviceId& device) { return routes_.Find(device); });
+}
+
+absl::StatusOr<admin::v1::GetDeviceResponse> KvStore::GetDevice(const DeviceId& device) {
+  return Run(device, [](DeviceTransaction& tx) { return DescribeDevice(tx); });
+}
+
+absl::StatusOr<DeviceEndStep> KvStore::EndDevice(const DeviceId& device,
+                                                 const DeviceEndOptions& options) {
+  // A device without a record has nothing in the outbox either.
+  bool may_finish = false;
+  if (options.forget && !options.dry_run) {
+    BELLWIRE_ASSIGN_OR_RETURN(const RelayResult relayed, RelayReceipts(kMaxRelayEntries));
+    may_finish = !relayed.more;
+  }
+  DeviceEndStep step;
+  std::optional<Route> session;
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const DeviceEndResult result, Run(device, [&](DeviceTransaction& tx) {
+        step.device = tx.device();
+        session = tx.route();
+        return options.dry_run ? CountDeviceEnd(tx, options.forget)
+                               : EndDeviceStep(tx, options.forget, may_finish);
+      }));
+  step.registrations = result.registrations;
+  step.messages = result.messages;
+  step.lives = result.lives;
+  step.done = result.done;
+  if (session.has_value() && !options.dry_run) {
+    AddHandOver(device, *session)->mutable_evict()->set_revoked(true);
+  }
+  return step;
 }
 
 absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
@@ -324,6 +457,9 @@ absl::StatusOr<admin::v1::Team> KvStore::DeleteTeam(absl::string_view team_id) {
   BELLWIRE_ASSIGN_OR_RETURN(admin::v1::Team team,
                             Catalogue(&deletion).DeleteTeam(team_id, NowMs()));
   BELLWIRE_RETURN_IF_ERROR(TopicList(&deletion, team_id).RemoveKept(""));
+  deletions_.Begin(team_id, /*app_id=*/"", /*app_created_at_ms=*/0, NowMs(), &deletion);
+  BELLWIRE_RETURN_IF_ERROR(ForgetQuotas(&deletion, team_id, ""));
+  quotas_.Forget(team_id);
   std::move(deletion).MergeInto(&staged_);
   const absl::Status ended = fan_outs_.EndAll(team_id, NowMs(), options_.clock->Monotonic());
   // They go on then, and nobody gets their messages: all tokens of the team are dead.
@@ -336,8 +472,16 @@ absl::StatusOr<admin::v1::App> KvStore::DeleteApp(absl::string_view app_id) {
   Overlay deletion(&staged_);
   BELLWIRE_ASSIGN_OR_RETURN(admin::v1::App app, Catalogue(&deletion).DeleteApp(app_id));
   BELLWIRE_RETURN_IF_ERROR(TopicList(&deletion, app.team_id()).RemoveKept(app_id));
+  deletions_.Begin(app.team_id(), app_id, AppCreatedAtMs(app), NowMs(), &deletion);
+  BELLWIRE_RETURN_IF_ERROR(ForgetQuotas(&deletion, app.team_id(), app_id));
+  quotas_.Forget(app.team_id());
   std::move(deletion).MergeInto(&staged_);
   return app;
+}
+
+absl::StatusOr<internal::v1::CountRecordsResponse> KvStore::CountRecords(
+    const internal::v1::CountRecordsRequest& request) {
+  return registry::CountRecords(staged_, request);
 }
 
 absl::StatusOr<SubscriptionChange> KvStore::ChangeSubscription(const DeviceId& device,
@@ -345,9 +489,15 @@ absl::StatusOr<SubscriptionChange> KvStore::ChangeSubscription(const DeviceId& d
                                                                absl::string_view team_id,
                                                                absl::string_view topic,
                                                                bool subscribed) {
-  return Run(device, [&](DeviceTransaction& tx) {
-    return registry::ChangeSubscription(tx, app_lives_, registration_id, team_id, topic,
-                                        subscribed);
+  return Run(device, [&](DeviceTransaction& tx) -> absl::StatusOr<SubscriptionChange> {
+    BELLWIRE_ASSIGN_OR_RETURN(
+        SubscriptionChange change,
+        registry::ChangeSubscription(tx, app_lives_, registration_id, team_id, topic, subscribed));
+    if (!subscribed || change.unchanged) return change;
+    BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration,
+                              tx.FindRegistration(registration_id));
+    BELLWIRE_RETURN_IF_ERROR(AdmitTopic(registration->team_id(), topic));
+    return change;
   });
 }
 
@@ -383,9 +533,12 @@ absl::StatusOr<internal::v1::KeptTopic> KvStore::PutTopic(
 absl::StatusOr<bool> KvStore::Publish(const internal::v1::PublishTopicRequest& request) {
   BELLWIRE_RETURN_IF_ERROR(Catalogue(&staged_).GetTeam(request.team_id()).status());
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
+  BELLWIRE_RETURN_IF_ERROR(KnowQuotas(request.team_id()));
+  BELLWIRE_RETURN_IF_ERROR(quotas_.AdmitTopicMessage(request.team_id()));
   BELLWIRE_ASSIGN_OR_RETURN(const bool duplicate,
                             fan_outs_.Publish(request, NowMs(), options_.clock->Monotonic()));
   claimable_ |= !duplicate;
+  if (!duplicate) BELLWIRE_RETURN_IF_ERROR(quotas_.TakeTopicMessage(request.team_id()));
   return duplicate;
 }
 
@@ -415,7 +568,8 @@ absl::StatusOr<push::v1::TopicMessage> KvStore::RecallTopicMessage(absl::string_
 
 absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
                                                std::optional<uint64_t> after, size_t max_receipts) {
-  return ReceiptFeed(&staged_, team_id, options_.numbers_after).Read(after, max_receipts);
+  return ReceiptFeed(&staged_, team_id, options_.numbers_after, options_.retention.receipts)
+      .Read(after, max_receipts);
 }
 
 absl::StatusOr<RelayResult> KvStore::RelayReceipts(size_t max_entries) {
@@ -431,12 +585,30 @@ absl::StatusOr<absl::Duration> KvStore::ReportNetwork(const DeviceId& device,
 
 absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
   if (entry.kind == TimelineEntry::Kind::kFeed) {
-    return ReceiptFeed(&staged_, entry.team_id, options_.numbers_after).Trim(entry.time_ms, now_ms);
+    return ReceiptFeed(&staged_, entry.team_id, options_.numbers_after,
+                       options_.retention.receipts)
+        .Trim(entry.time_ms, now_ms);
   }
   if (entry.kind == TimelineEntry::Kind::kTopicMessage) {
     return fan_outs_.Wake(entry, now_ms, options_.clock->Monotonic());
   }
   return Run(entry.device, [&](DeviceTransaction& tx) { return Wake(tx, entry); });
+}
+
+bool KvStore::StepChores() {
+  bool more = StepChore(&deletions_);
+  for (Chore* const chore : options_.chores) more |= StepChore(chore);
+  return more;
+}
+
+bool KvStore::StepChore(Chore* chore) {
+  ChoreBudget budget(options_.clock);
+  const absl::StatusOr<bool> more = chore->Step(&staged_, &budget);
+  if (more.ok()) return *more;
+  if (const auto unsaid = chores_failed_.Take()) {
+    LogError("chore_failed", {{"error", more.status().message()}, {"unsaid", *unsaid}});
+  }
+  return false;
 }
 
 absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
@@ -458,6 +630,14 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
                    });
   counters_.OnRead(scanned);
   BELLWIRE_RETURN_IF_ERROR(scanned);
+  if (prefetches()) {
+    std::vector<DeviceId> devices;
+    for (const std::string& key : due) {
+      const std::optional<TimelineEntry> entry = ParseTimelineKey(key);
+      if (entry.has_value() && entry->team_id.empty()) devices.push_back(entry->device);
+    }
+    if (!devices.empty()) Prefetch(devices);
+  }
   // One entry may end all the messages of an app.
   const size_t max_receipts = receipts_made_ + max_entries;
   auto next = due.begin();
@@ -485,6 +665,7 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   NoteTimeline();
   result.more |= timeline_from_ < TimelineFrom(now_ms + 1);
   result.more |= routes_.unstaged() > 0;
+  result.chores = StepChores();
   return result;
 }
 

@@ -1,11 +1,14 @@
 #ifndef BELLWIRE_REGISTRY_SERVER_SERVICE_H_
 #define BELLWIRE_REGISTRY_SERVER_SERVICE_H_
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "registry/backup/backup_maker.h"
+#include "registry/devices/device_service.h"
 #include "registry/feed/receipt_waiters.h"
 #include "registry/server/dispatcher.h"
 #include "registry/server/group_commit.h"
@@ -20,15 +23,19 @@ namespace bellwire::registry {
 // them run by the one thread that owns the store, and encodes what it answers. Thread-safe.
 class Service final : public RegistryApi {
  public:
-  // All must outlive it. Without `backups` it refuses to make any.
+  // All must outlive it. Without `backups` it refuses to make any. `payload_keys` answers
+  // GetPayloadKeys, and is thread-safe; empty: nothing is sealed.
   Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock,
           SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid,
-          BackupMaker* backups = nullptr)
+          BackupMaker* backups = nullptr,
+          std::function<admin::v1::GetPayloadKeysResponse()> payload_keys = nullptr)
       : group_commit_(group_commit),
         sealer_(sealer),
         clock_(clock),
         subscriptions_(subscriptions),
         backups_(backups),
+        payload_keys_(std::move(payload_keys)),
+        devices_(group_commit),
         dispatcher_(group_commit, clock) {}
   // Answers who still waits for receipts, or for a fan-out.
   ~Service() override;
@@ -46,7 +53,20 @@ class Service final : public RegistryApi {
   // For what commits hand over.
   Dispatcher* dispatcher() { return &dispatcher_; }
 
-  BELLWIRE_REGISTRY_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_MAILBOX_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_SESSION_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_CATALOGUE_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_KEYS_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_FEED_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_NETWORK_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_STORE_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_TOPIC_METHODS(BELLWIRE_OVERRIDE)
+#define BELLWIRE_FORWARD(Contract, Method, Request, Response)     \
+  void Method(Request request, Done<Response> done) override {    \
+    devices_.Method(std::move(request), std::move(done));         \
+  }
+  BELLWIRE_DEVICE_METHODS(BELLWIRE_FORWARD)
+#undef BELLWIRE_FORWARD
 
  private:
   void RegisterSubscription(const DeviceId& device, internal::v1::Subscription subscription,
@@ -66,8 +86,10 @@ class Service final : public RegistryApi {
   const Clock* const clock_;
   const SubscriptionPolicy subscriptions_;
   BackupMaker* const backups_;
+  const std::function<admin::v1::GetPayloadKeysResponse()> payload_keys_;
   ReceiptWaiters receipt_waiters_;
   ClaimWaiters claim_waiters_;
+  DeviceService devices_;
   Dispatcher dispatcher_;
 };
 

@@ -7,15 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
+#include "bellwire/admin/v1/devices.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "bellwire/push/v1/topics.pb.h"
+#include "bellwire/storage/v1/storage.pb.h"
 #include "common/clock.h"
 #include "common/ids.h"
 #include "registry/keys/keys.h"
@@ -124,6 +127,29 @@ struct BindOptions {
   uint64_t seen_up_to_seq = 0;
   // Only if no other session of the device is bound.
   bool yields = false;
+  // Of a device that is not known: as BindRequest has them.
+  std::string enrolment_token;
+  std::string peer;
+};
+
+// What is to become of a device.
+struct DeviceEndOptions {
+  // It is forgotten, and not only turned away.
+  bool forget = false;
+  // Only count.
+  bool dry_run = false;
+};
+
+// A step of the end of a device.
+struct DeviceEndStep {
+  // As it was before.
+  storage::v1::Device device;
+  // What this step has ended, or what all of them would.
+  uint32_t registrations = 0;
+  uint32_t messages = 0;
+  uint64_t lives = 0;
+  // Nothing is left to do.
+  bool done = false;
 };
 
 struct RegistrationResult {
@@ -215,6 +241,9 @@ struct SweepResult {
   size_t handled = 0;
   // Whether more is due already.
   bool more = false;
+  // Whether something goes on in the background that is in no hurry: the next step is due after
+  // kChorePause.
+  bool chores = false;
 };
 
 // The registry's memory, at the level of the domain: what the services of bellwire.internal.v1
@@ -231,7 +260,7 @@ struct SweepResult {
 //
 // A Bind that answers an empty mailbox is the one exception: it may be durable only with a later
 // Commit, of anything else or of a Sweep. Whatever is handed to its session is committed with it,
-// or after it; and a session outlives the registry and binds again (BindAgain). Nor does a Commit
+// or after it; and a session outlives the registry and binds again (Resume). Nor does a Commit
 // that fails take it back.
 //
 // Ordering. Methods take effect in the order of the calls. So of an Append and a Bind of one device
@@ -249,9 +278,20 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  // Whether reads are round trips, so that Prefetch is worth its while.
+  virtual bool prefetches() const { return false; }
+  // The next operations are about these devices; one may come twice. Reads what is not in memory of
+  // them at once. What fails is left to the operations.
+  virtual void Prefetch(const std::vector<DeviceId>& devices) { (void)devices; }
+
   // Makes what is staged durable, all or nothing; free if nothing is. On an error nothing of it is
   // seen any more, and it is unknown whether it will be after a restart: UNAVAILABLE.
   virtual absl::Status Commit() = 0;
+  // Calls `then` with the outcome of the next Commit, after what the operations until now hand over
+  // and before what later ones do.
+  virtual void AfterCommit(absl::AnyInvocable<void(const absl::Status& committed) &&> then) = 0;
+  // Of this store's start: greater than that of every earlier one. 0: it has none.
+  virtual uint64_t epoch() const = 0;
 
   // --- Messages. Errors of the first three about the token:
   //   NOT_FOUND UNREGISTERED (metadata `unregistered_at`, RFC 3339, if the token is dead; a token
@@ -295,14 +335,21 @@ class Store {
   //   FAILED_PRECONDITION LOGIN_NUMBER_TOO_GREAT (metadata `winning_login_number`: the last one):
   //   more than
   //   kMaxLoginNumberStep above it
+  //   PERMISSION_DENIED DEVICE_REVOKED
+  // A device that is not known comes in as the store's policy says (registry/devices/):
+  //   UNAUTHENTICATED ENROLMENT_REQUIRED, BAD_ENROLMENT · RESOURCE_EXHAUSTED TOO_MANY_NEW_DEVICES,
+  //   TOO_MANY_DEVICES
   virtual absl::StatusOr<BindResult> Bind(const DeviceId& device, const Route& route,
                                           const PageBounds& bounds, const BindOptions& options) = 0;
-  // The same without a page, for a session that a crash may have taken back: nothing if `route` is
-  // not newer than any that was ever bound. `registrations_xor`: as the session knows it from
-  // BindResult and RegistrationResult; nullopt: it does not.
+  // For a session that was bound before, and does not know what it was handed since. Binds it again
+  // if a crash has taken that back. `registrations_xor`: as the session knows it from BindResult
+  // and RegistrationResult; nullopt: it does not. True: something is in the mailbox after
+  // `after_seq`.
   //   FAILED_PRECONDITION SESSION_FORGOTTEN: the device is not known, or has other registrations
-  virtual absl::Status BindAgain(const DeviceId& device, const Route& route,
-                                 std::optional<uint64_t> registrations_xor) = 0;
+  //   FAILED_PRECONDITION STALE_LOGIN: as Bind
+  virtual absl::StatusOr<bool> Resume(const DeviceId& device, const Route& route,
+                                      std::optional<uint64_t> registrations_xor,
+                                      uint64_t after_seq) = 0;
   // Clears the route if it is this very one (address, incarnation, session, login); otherwise
   // nothing.
   virtual absl::Status Unbind(const DeviceId& device, const Route& route) = 0;
@@ -326,7 +373,9 @@ class Store {
   // The living registration of this owner's app on the device, made if there is none. Forgets the
   // oldest dead registrations early, if there are too many (kMaxDeadRegistrationsPerApp,
   // kMaxRegistrationsPerDevice): one app's loop costs no other app its place.
-  //   NOT_FOUND UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice)
+  //   NOT_FOUND UNKNOWN_APP · RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxAppsPerDevice, and what the
+  //   policy allows) · PERMISSION_DENIED DEVICE_REVOKED · FAILED_PRECONDITION SESSION_FORGOTTEN:
+  //   the device is not known, where only known ones may have apps
   virtual absl::StatusOr<RegistrationResult> RegisterApp(const DeviceId& device,
                                                          absl::string_view app_id,
                                                          absl::string_view owner) = 0;
@@ -349,13 +398,35 @@ class Store {
   // made if there is none, or if it is bound to another key: that one ends then. Owner and receipts
   // become what `wanted` says. Forgets dead ones as RegisterApp does, by their owner instead of
   // their app.
-  //   RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxSubscriptionsPerDevice, kMaxSubscriptionsPerOwner)
+  //   RESOURCE_EXHAUSTED LIMIT_REACHED (kMaxSubscriptionsPerDevice, kMaxSubscriptionsPerOwner), and
+  //   as RegisterApp
   virtual absl::StatusOr<RegistrationResult> RegisterSubscription(const DeviceId& device,
                                                                   const Subscription& wanted) = 0;
   // As RemoveApp.
   virtual absl::StatusOr<RegistrationResult> RemoveSubscription(const DeviceId& device,
                                                                 absl::string_view instance,
                                                                 uint64_t registration_id) = 0;
+
+  // --- Who may be a device (registry/devices/).
+
+  // Keeps a token that lets new devices in. Repeating it is harmless.
+  //   ALREADY_EXISTS ENROLMENT_EXISTS · RESOURCE_EXHAUSTED LIMIT_REACHED
+  virtual absl::StatusOr<admin::v1::Enrolment> PutEnrolment(
+      const admin::v1::Enrolment& enrolment) = 0;
+  // In the order of their ids.
+  virtual absl::StatusOr<std::vector<admin::v1::Enrolment>> ListEnrolments() = 0;
+  //   NOT_FOUND ENROLMENT_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::Enrolment> DeleteEnrolment(absl::string_view enrolment_id) = 0;
+  // At most `max` devices after this one, and kMaxDevicesPerPage.
+  virtual absl::StatusOr<admin::v1::ListDevicesResponse> ListDevices(
+      const std::optional<DeviceId>& after, size_t max) = 0;
+  //   NOT_FOUND DEVICE_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::GetDeviceResponse> GetDevice(const DeviceId& device) = 0;
+  // A bounded step of the end of a device; the first one turns it away, and ends its session.
+  // Repeat it until `done`.
+  //   NOT_FOUND DEVICE_NOT_FOUND
+  virtual absl::StatusOr<DeviceEndStep> EndDevice(const DeviceId& device,
+                                                  const DeviceEndOptions& options) = 0;
 
   // --- Teams. Putting the very same record again is OK and changes nothing (a retry).
 
@@ -388,6 +459,24 @@ class Store {
   // they would have. An app that is put under the same id later is another app.
   //   NOT_FOUND UNKNOWN_APP
   virtual absl::StatusOr<admin::v1::App> DeleteApp(absl::string_view app_id) = 0;
+  // A part of what there is of a team or an app (registry/deletion/count_records.h).
+  virtual absl::StatusOr<internal::v1::CountRecordsResponse> CountRecords(
+      const internal::v1::CountRecordsRequest& request) = 0;
+
+  // --- Quotas (registry/quotas). Append, Publish and ChangeSubscription answer RESOURCE_EXHAUSTED
+  // QUOTA_EXCEEDED for what is too much, with RetryInfo, and metadata `quota` and `quota_of`.
+
+  // Of a team; empty: of the server.
+  //   NOT_FOUND TEAM_NOT_FOUND
+  virtual absl::StatusOr<admin::v1::GetQuotaResponse> GetQuota(absl::string_view team_id) = 0;
+  // Answers what holds from now on. REQUIRES: CheckSetQuota took the request.
+  //   NOT_FOUND TEAM_NOT_FOUND, UNKNOWN_APP · INVALID_ARGUMENT BAD_QUOTA: the id is of another kind
+  virtual absl::StatusOr<admin::v1::QuotaReport> SetQuota(
+      const admin::v1::SetQuotaRequest& request) = 0;
+  // A stream of receipts asks, or has ended.
+  //   RESOURCE_EXHAUSTED QUOTA_EXCEEDED: it is one too many
+  virtual absl::Status NoteReceiptStream(absl::string_view team_id, uint64_t stream,
+                                         bool ended) = 0;
 
   // --- Topics. Of a registration: errors about the token as above, `team_id` empty for the device
   // itself; names are valid (rpc/topic_name.h).

@@ -27,6 +27,10 @@ Bystander::Bystander(const Fleet& fleet, const Provider& provider, std::string t
 Bystander::Report Bystander::Stop() {
   stopping_ = true;
   if (thread_.joinable()) thread_.join();
+  if (!times_.empty()) {
+    std::sort(times_.begin(), times_.end());
+    report_.p99 = times_[times_.size() * 99 / 100];
+  }
   return report_;
 }
 
@@ -45,7 +49,8 @@ void Bystander::Run() {
     push::v1::SendResponse response;
     const grpc::Status status = stub->Send(&context, request, &response);
     ++report_.sent;
-    report_.slowest = std::max(report_.slowest, RealClock()->Monotonic() - began);
+    times_.push_back(RealClock()->Monotonic() - began);
+    report_.slowest = std::max(report_.slowest, times_.back());
     if (status.ok()) {
       ++report_.served;
       ++served_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "tests/support/fleet.h"
@@ -24,6 +25,8 @@ class Bystander {
     size_t sent = 0;
     size_t served = 0;
     absl::Duration slowest;
+    // Of a hundred, one takes longer.
+    absl::Duration p99;
     // What the last failed Send was answered.
     std::string last_error;
   };
@@ -44,6 +47,7 @@ class Bystander {
   const std::string token_;
   const std::shared_ptr<grpc::Channel> channel_;
   Report report_;
+  std::vector<absl::Duration> times_;
   std::atomic<size_t> served_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

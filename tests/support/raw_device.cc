@@ -1,5 +1,6 @@
 #include "tests/support/raw_device.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <poll.h>
@@ -16,9 +17,19 @@
 namespace bellwire::tests {
 namespace {
 
-absl::StatusOr<int> Connect(const sockaddr* address, socklen_t size, int family) {
+// `from`: an IPv4 address to come from; empty: any.
+absl::StatusOr<int> Connect(const sockaddr* address, socklen_t size, int family,
+                            const std::string& from = "") {
   const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return absl::ErrnoToStatus(errno, "socket");
+  sockaddr_in source = {};
+  source.sin_family = AF_INET;
+  const auto* const bound = reinterpret_cast<const sockaddr*>(&source);
+  if (!from.empty() && (inet_pton(AF_INET, from.c_str(), &source.sin_addr) != 1 ||
+                        bind(fd, bound, sizeof(source)) != 0)) {
+    close(fd);
+    return absl::InvalidArgumentError(absl::StrCat("can't come from ", from));
+  }
   if (connect(fd, address, size) != 0) {
     const int error = errno;
     close(fd);
@@ -59,7 +70,7 @@ bool TakeFrame(std::string* bytes, std::string* body) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTcp(
-    const std::string& address) {
+    const std::string& address, const std::string& from) {
   const size_t colon = address.rfind(':');
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -70,7 +81,7 @@ absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTcp(
   if (getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("no such address: ", address));
   }
-  const absl::StatusOr<int> fd = Connect(found->ai_addr, found->ai_addrlen, found->ai_family);
+  const absl::StatusOr<int> fd = Connect(found->ai_addr, found->ai_addrlen, found->ai_family, from);
   freeaddrinfo(found);
   if (!fd.ok()) return fd.status();
   return std::unique_ptr<RawConnection>(new RawConnection(*fd));
@@ -89,7 +100,7 @@ absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectUnix(const 
 
 absl::StatusOr<std::unique_ptr<RawConnection>> RawConnection::ConnectTls(const std::string& address,
                                                                          const Tls& tls) {
-  absl::StatusOr<std::unique_ptr<RawConnection>> connection = ConnectTcp(address);
+  absl::StatusOr<std::unique_ptr<RawConnection>> connection = ConnectTcp(address, tls.from);
   if (!connection.ok()) return connection.status();
   RawConnection& c = **connection;
   c.context_ = SSL_CTX_new(TLS_client_method());
@@ -173,9 +184,10 @@ absl::StatusOr<std::unique_ptr<RawDevice>> RawDevice::Login(const std::string& a
                                                             const std::string& ca_file,
                                                             const DeviceKey& key,
                                                             uint64_t login_number,
-                                                            const device::v1::Login& extra) {
+                                                            const device::v1::Login& extra,
+                                                            const std::string& from) {
   absl::StatusOr<std::unique_ptr<RawConnection>> connection =
-      RawConnection::ConnectTls(address, {.ca_file = ca_file});
+      RawConnection::ConnectTls(address, {.ca_file = ca_file, .from = from});
   if (!connection.ok()) return connection.status();
   std::unique_ptr<RawDevice> device(new RawDevice(std::move(*connection)));
   const absl::StatusOr<std::string> signature =

@@ -27,10 +27,13 @@ class RawConnection {
         "\x0a"
         "bellwire/1";
     int max_version = TLS1_3_VERSION;
+    // An IPv4 address of this machine to come from. Empty: any.
+    std::string from;
   };
 
   // `address` is "host:port".
-  static absl::StatusOr<std::unique_ptr<RawConnection>> ConnectTcp(const std::string& address);
+  static absl::StatusOr<std::unique_ptr<RawConnection>> ConnectTcp(const std::string& address,
+                                                                   const std::string& from = "");
   static absl::StatusOr<std::unique_ptr<RawConnection>> ConnectTls(const std::string& address,
                                                                    const Tls& tls);
   static absl::StatusOr<std::unique_ptr<RawConnection>> ConnectUnix(const std::string& path);
@@ -58,12 +61,13 @@ class RawConnection {
 class RawDevice {
  public:
   // Logs in and returns once the Welcome is there, or with what refused it. `extra`: what else the
-  // Login says.
+  // Login says. `from`: an IPv4 address of this machine to come from; empty: any.
   static absl::StatusOr<std::unique_ptr<RawDevice>> Login(const std::string& address,
                                                           const std::string& ca_file,
                                                           const DeviceKey& key,
                                                           uint64_t login_number,
-                                                          const device::v1::Login& extra = {});
+                                                          const device::v1::Login& extra = {},
+                                                          const std::string& from = "");
 
   void Send(const device::v1::AgentFrame& frame);
   void SendHeartbeat();

@@ -137,6 +137,12 @@ absl::string_view Name(CloseReason reason) {
       return "drained";
     case CloseReason::kShutdown:
       return "shutdown";
+    case CloseReason::kNotEnrolled:
+      return "not_enrolled";
+    case CloseReason::kRevoked:
+      return "revoked";
+    case CloseReason::kNoNewDevices:
+      return "no_new_devices";
   }
   return "?";
 }

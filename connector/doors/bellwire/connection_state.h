@@ -89,8 +89,14 @@ enum class CloseReason : uint8_t {
   kDrained,
   // The whole server ends at once.
   kShutdown,
+  // A new device without an enrolment token that is good, where one is wanted.
+  kNotEnrolled,
+  // Whoever runs the server has revoked the device.
+  kRevoked,
+  // A new device, and the server takes no more of them now.
+  kNoNewDevices,
 };
-inline constexpr size_t kCloseReasons = static_cast<size_t>(CloseReason::kShutdown) + 1;
+inline constexpr size_t kCloseReasons = static_cast<size_t>(CloseReason::kNoNewDevices) + 1;
 
 // "peer_closed", …
 absl::string_view Name(CloseReason reason);

@@ -78,10 +78,10 @@ TEST(ConnectionStateTest, NamesDiffer) {
   for (const FrameKind kind : kAllFrameKinds) names.insert(std::string(Name(kind)));
   EXPECT_EQ(names.size(), std::size(kAllFrameKinds));
   names.clear();
-  for (int reason = 0; reason <= static_cast<int>(CloseReason::kShutdown); ++reason) {
+  for (size_t reason = 0; reason < kCloseReasons; ++reason) {
     names.insert(std::string(Name(static_cast<CloseReason>(reason))));
   }
-  EXPECT_EQ(names.size(), static_cast<size_t>(CloseReason::kShutdown) + 1);
+  EXPECT_EQ(names.size(), kCloseReasons);
 }
 
 }  // namespace

@@ -178,6 +178,11 @@ void DeviceConnection::OnAppRegistered(uint32_t request_id, absl::string_view ap
                                        absl::StatusOr<internal::v1::RegisterAppResponse> response) {
   if (!IsBound()) return;
   --pending_app_requests_;
+  if (EndIfRevoked(response.status())) return;
+  if (ErrorReason(response.status()) == "SESSION_FORGOTTEN") {
+    // It was deleted, or the store comes from a backup: a login makes it known again.
+    return Overloaded(absl::StrCat("no RegisterApp: ", response.status().message()));
+  }
   ConnectorFrame frame;
   device::v1::AppRegistered* registered = frame.mutable_app_registered();
   registered->set_request_id(request_id);

@@ -41,7 +41,11 @@ absl::StatusOr<CheckedLogin> CheckLogin(const device::v1::Login& login,
   if (!login.mailbox_id().empty() && login.mailbox_id().size() != MailboxId::kSize) {
     return absl::InvalidArgumentError("mailbox_id must be 16 bytes or absent");
   }
+  if (login.enrolment_token().size() > kMaxEnrolmentTokenBytes) {
+    return absl::InvalidArgumentError("enrolment_token is too long");
+  }
   CheckedLogin checked;
+  checked.enrolment_token = login.enrolment_token();
   checked.mailbox_id = login.mailbox_id();
   checked.seen_up_to_seq = login.seen_up_to_seq();
   checked.yields = login.yields();

@@ -15,6 +15,9 @@
 
 namespace bellwire::connector {
 
+// More than any enrolment token has (crypto/enrolment_token.h).
+inline constexpr size_t kMaxEnrolmentTokenBytes = 64;
+
 // What a good Login says, in our terms.
 struct CheckedLogin {
   DeviceId device_id;
@@ -30,6 +33,8 @@ struct CheckedLogin {
   uint64_t seen_up_to_seq = 0;
   // It wants the mailbox only if no other session has it.
   bool yields = false;
+  // What lets it in if it is new. The registry judges it.
+  std::string enrolment_token;
 };
 
 // Checks the form of a Login and that its sender has the key: by the signature over this

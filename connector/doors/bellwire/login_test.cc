@@ -84,6 +84,15 @@ TEST_F(LoginTest, MalformedFieldsAreNamed) {
   EXPECT_EQ(Check(), absl::StatusCode::kOk);
 }
 
+TEST_F(LoginTest, AnEnrolmentTokenIsPassedOnAsItIs) {
+  EXPECT_EQ(CheckLogin(login_, exporter_, "")->enrolment_token, "");
+  login_.set_enrolment_token(std::string(kMaxEnrolmentTokenBytes, 'b'));
+  EXPECT_EQ(CheckLogin(login_, exporter_, "")->enrolment_token,
+            std::string(kMaxEnrolmentTokenBytes, 'b'));
+  login_.set_enrolment_token(std::string(kMaxEnrolmentTokenBytes + 1, 'b'));
+  EXPECT_EQ(Check(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(LoginTest, HeartbeatIntervalIsKeptWithinItsBounds) {
   EXPECT_EQ(EffectiveHeartbeatInterval(0), kMaxHeartbeatInterval);
   EXPECT_EQ(EffectiveHeartbeatInterval(1), kMinHeartbeatInterval);

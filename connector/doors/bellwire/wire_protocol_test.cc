@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "common/limits.h"
 #include "connector/doors/bellwire/login.h"
 #include "crypto/device_key.h"
+#include "crypto/enrolment_token.h"
 #include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
 
@@ -149,6 +151,8 @@ TEST(WireProtocolTest, TheWorkedLoginVerifies) {
 
 TEST(WireProtocolTest, EveryFrameIsThereAndReads) {
   std::map<std::string, int> seen;
+  std::set<device::v1::GoAway::Reason> reasons;
+  int enrolments = 0;
   for (const FrameExample& example : FrameExamples()) {
     SCOPED_TRACE(example.body_name);
     ++seen[example.body_name];
@@ -159,10 +163,20 @@ TEST(WireProtocolTest, EveryFrameIsThereAndReads) {
       const absl::StatusOr<CheckedLogin> checked =
           CheckLogin(frame.login(), LoginExample()["exporter"], /*resumed_ticket_data=*/"");
       EXPECT_TRUE(checked.ok()) << checked.status();
+      if (!frame.login().enrolment_token().empty()) {
+        ++enrolments;
+        EXPECT_TRUE(IdOfEnrolmentToken(frame.login().enrolment_token()).has_value());
+      }
     } else {
       EXPECT_EQ(example.sender, "connector");
-      ParseExactly<device::v1::ConnectorFrame>(example);
+      const auto frame = ParseExactly<device::v1::ConnectorFrame>(example);
+      if (frame.has_go_away()) reasons.insert(frame.go_away().reason());
     }
+  }
+  EXPECT_EQ(enrolments, 1);
+  for (const auto reason : {device::v1::GoAway::NOT_ENROLLED, device::v1::GoAway::REVOKED,
+                            device::v1::GoAway::NO_NEW_DEVICES}) {
+    EXPECT_TRUE(reasons.contains(reason)) << device::v1::GoAway::Reason_Name(reason);
   }
   EXPECT_EQ(seen.size(), 17u);
 }
@@ -205,6 +219,7 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kNowOrNeverWait, absl::Seconds(10));
   EXPECT_EQ(kMaxRecallNotices, 512u);
   EXPECT_EQ(kMaxLoginNumberStep, uint64_t{1} << 53);
+  EXPECT_EQ(kMaxEnrolmentTokenBytes, 64u);
   EXPECT_EQ(kMaxAppsPerDevice, 512u);
   EXPECT_EQ(kMaxDeadRegistrationsPerApp, 64u);
   EXPECT_EQ(kMaxRegistrationsPerDevice, 2048u);
