@@ -228,6 +228,12 @@ void ServerConnection::Authorize(grpc::ClientContext* context) const {
 
 absl::Status ServerConnection::Explain(const grpc::Status& grpc_status) const {
   absl::Status status = FromGrpcStatus(grpc_status);
+  if (ErrorReason(status) == "NO_SUCH_METHOD") {
+    return WithHint(std::move(status),
+                    absl::StrCat("if the server takes administrators at a port of its own "
+                                 "(--admin_listen), name that one with --server; ",
+                                 server_, " has no such method"));
+  }
   // With a reason it is the server that speaks, and says it better.
   if (status.ok() || !ErrorReason(status).empty()) return status;
   if (status.code() == absl::StatusCode::kDeadlineExceeded) {

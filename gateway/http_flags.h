@@ -18,6 +18,8 @@ struct HttpFlags {
   std::string https_cert;
   std::string https_key;
   std::string http_listen;
+  std::string console_listen;
+  std::string admin_listen;
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> proxy_protocol_from;
   std::vector<std::string> doors_off;
@@ -33,7 +35,8 @@ absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* opti
 // Takes up new files of the https port's certificate, and logs what came of it (LogReload).
 void ReloadHttps(const GatewayServer::Options& options, GatewayServer* server);
 
-// For the ready file: "https_address" and "http_address", as far as there are such ports.
+// For the ready file: "https_address", "http_address", "console_address" and "admin_address", as
+// far as there are such ports.
 std::vector<std::pair<std::string, std::string>> HttpAddresses(const GatewayServer& server);
 
 }  // namespace bellwire::gateway

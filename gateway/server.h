@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
+#include "gateway/doors/console/live_metrics.h"
 #include "gateway/topics/fan_out_flags.h"
 #include "net/peers/cidr.h"
 #include "ops/metrics/samples.h"
@@ -21,8 +22,8 @@ namespace bellwire::gateway {
 
 // The provider port, and the ports for the world beside it. Each serves every door: gRPC
 // (PushService, the standard health service and server reflection) and those of other people's
-// protocols. AdminService is served by the provider port alone. A gateway keeps no state that
-// outlives a call, so any number of them serve one registry.
+// protocols. AdminService is served by the provider port alone, or by a port of its own. A gateway
+// keeps no state that outlives a call, so any number of them serve one registry.
 //
 // Thread-safe.
 class GatewayServer {
@@ -41,6 +42,9 @@ class GatewayServer {
     std::string audit_path;
     // Where the world reaches the doors: names endpoints, and is the audience of VAPID tokens.
     PublicUrls public_urls;
+    // For administrators alone, with the provider port's certificate: "host:port". The provider
+    // port serves no AdminService then. Empty: it does.
+    std::string admin_listen;
     // For the world, over TLS; "host:port". Empty: none. Its certificate and key are the provider
     // port's unless files are given.
     std::string https_listen;
@@ -49,6 +53,11 @@ class GatewayServer {
     // For a proxy on this machine, in clear text: "host:port" with a loopback address, or
     // "unix:PATH". Empty: none.
     std::string http_listen;
+    // The console (gateway/doors/console): "host:port" or "unix:PATH". Over TLS as https_listen,
+    // with the same files; a loopback address and a socket in clear text. Empty: none.
+    std::string console_listen;
+    // What the console shows of this process. May be null.
+    std::shared_ptr<LiveMetrics> console_metrics;
     // Proxies that are believed about their clients (Forwarded, X-Forwarded-For), on every port.
     // With any, so is whoever connects to the Unix socket.
     net::CidrList trusted_proxies;
@@ -67,8 +76,11 @@ class GatewayServer {
     FeedApi* feeds = nullptr;
     StoreApi* store = nullptr;
     TopicApi* topics = nullptr;
+    DeviceApi* devices = nullptr;
     const Clock* clock = nullptr;
     FanOutFlags fan_outs;
+    // How often streams look at their credentials. Zero: only when RecheckStreams is called.
+    absl::Duration recheck_interval = absl::Milliseconds(500);
   };
 
   // Listens and serves.
@@ -87,6 +99,8 @@ class GatewayServer {
   // The same of the other ports, or "unix:PATH"; empty: there is none.
   virtual const std::string& https_address() const = 0;
   virtual const std::string& http_address() const = 0;
+  virtual const std::string& console_address() const = 0;
+  virtual const std::string& admin_address() const = 0;
   // Names of the doors that are open.
   virtual std::vector<std::string> open_doors() const = 0;
   // Whether the ports' threads still go round, and that of fan-outs, each seen within `patience`;
@@ -98,11 +112,13 @@ class GatewayServer {
   // Reads the certificate and its key again: who connects afterwards sees the new one. Connections
   // that are open go on. After an error the old one stays. Errors as those of Start.
   virtual absl::Status ReloadCertificate() = 0;
-  // The same for https_listen; OK if there is none.
+  // The same for https_listen and a console over TLS; OK if there is neither.
   virtual absl::Status ReloadHttpsCertificate() = 0;
   // Whether the registry can store messages: load balancers are told NOT_SERVING, and 503 at
   // /readyz, while it can't. Calls are served all the same. Starts true. Doesn't block.
   virtual void SetStoreOk(bool ok) = 0;
+  // Streams whose credential may be worthless by now ask, and end if it is. Doesn't block.
+  virtual void RecheckStreams() = 0;
   // From now on this is the bearer token of AdminService.
   //   INVALID_ARGUMENT EMPTY_ADMIN_TOKEN: the old one stays
   virtual absl::Status SetAdminToken(std::string admin_token) = 0;

@@ -64,6 +64,7 @@ GatewayServer::Options OptionsOf(TestGateway& gateway) {
   options.keys = &gateway.registry;
   options.feeds = &gateway.registry;
   options.store = &gateway.registry;
+  options.devices = &gateway.registry;
   options.topics = &gateway.registry;
   options.fan_outs.at_once = 0;
   options.clock = &gateway.clock;
@@ -148,6 +149,45 @@ TEST(GatewayServerTest, PublicPortsServeEverythingButAdministration) {
     EXPECT_TRUE(absl::StrContains(response, "PushService"));
     EXPECT_FALSE(absl::StrContains(response, "AdminService"));
   }
+}
+
+TEST(GatewayServerTest, AdministratorsMayHaveAPortOfTheirOwn) {
+  constexpr char kCheck[] = "/grpc.health.v1.Health/Check";
+  constexpr char kSend[] = "/bellwire.push.v1.PushService/Send";
+  constexpr char kListTeams[] = "/bellwire.admin.v1.AdminService/ListTeams";
+  constexpr char kReflect[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  TestGateway gateway;
+  gateway.registry.list_teams = [](const admin::v1::ListTeamsRequest&) {
+    return absl::StatusOr<admin::v1::ListTeamsResponse>(admin::v1::ListTeamsResponse());
+  };
+  GatewayServer::Options options = OptionsOf(gateway);
+  options.admin_token = TestGateway::kAdminToken;
+  options.http_listen = "127.0.0.1:0";
+  options.admin_listen = "127.0.0.1:0";
+  auto server = GatewayServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  ASSERT_NE((*server)->admin_address(), (*server)->address());
+  const auto credentials = ClientTlsCredentials(gateway.pki.dir() + "/ca.pem");
+  ASSERT_TRUE(credentials.ok());
+  const auto admin = grpc::CreateChannel((*server)->admin_address(), *credentials);
+  const auto provider = grpc::CreateChannel((*server)->address(), *credentials);
+  std::string response;
+  EXPECT_TRUE(CallRaw(admin, kCheck, "", &response).ok());
+  EXPECT_TRUE(CallRaw(admin, kListTeams, "", &response, gateway.AdminContext()).ok());
+  EXPECT_EQ(CallRaw(admin, kListTeams, "", &response).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(CallRaw(admin, kSend, "", &response, gateway.Context()).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(CallRaw(provider, kListTeams, "", &response, gateway.AdminContext()).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(CallRaw(provider, kSend, "", &response).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  ASSERT_TRUE(CallRaw(provider, kReflect, "\x3a\x01*", &response, gateway.AdminContext()).ok());
+  EXPECT_FALSE(absl::StrContains(response, "AdminService"));
+  EXPECT_TRUE((*server)->ReloadCertificate().ok());
+  EXPECT_TRUE(CallRaw(grpc::CreateChannel((*server)->admin_address(), *credentials), kCheck, "",
+                      &response)
+                  .ok());
 }
 
 TEST(GatewayServerTest, DoorsAreSwitchedOff) {

@@ -32,6 +32,7 @@ struct Flags {
   std::string data_dir;
   std::string name;
   std::string role = "operator";
+  std::string team_id;
   std::string out;
 };
 
@@ -51,7 +52,9 @@ absl::Status Write(const Flags& flags, const std::string& what,
                                  .role = "",
                                  .peer = "bellwire admin",
                                  .what = what,
-                                 .about = {{"name", flags.name}, {"role", flags.role}},
+                                 .about = {{"name", flags.name},
+                                           {"role", flags.role},
+                                           {"team_id", flags.team_id}},
                                  .outcome = "OK"},
                                 context->clock->WallNow())
           .status());
@@ -90,18 +93,25 @@ absl::Status Create(const Flags& flags, CommandContext* context) {
   std::string secret(kTokenBytes, '\0');
   FillRandom(secret.data(), secret.size());
   const std::string token = absl::BytesToHexString(secret);
+  entries.push_back({{flags.name, *gateway::ParseAdminRole(flags.role), flags.team_id},
+                     gateway::DigestOfToken(token)});
+  // What a server would not read must not be in its file.
+  BELLWIRE_RETURN_IF_ERROR(
+      gateway::ParseAdministrators(gateway::RenderAdministrators(entries)).status());
   // The token is there once: where it goes must be certain before it is good for anything.
   BELLWIRE_RETURN_IF_ERROR(
       CreateFileAtomically(flags.out, absl::StrCat(token, "\n"), FileAccess::kPrivate));
-  entries.push_back(
-      {{flags.name, *gateway::ParseAdminRole(flags.role)}, gateway::DigestOfToken(token)});
   BELLWIRE_RETURN_IF_ERROR(Write(flags, "CreateAdministrator", entries, context));
   Terminal& out = *context->terminal;
   if (out.json()) {
-    out.Json({{"name", flags.name}, {"role", flags.role}, {"token_file", flags.out}});
+    out.Json({{"name", flags.name},
+              {"role", flags.role},
+              {"team_id", flags.team_id},
+              {"token_file", flags.out}});
     return absl::OkStatus();
   }
   out.Line(absl::StrCat(out.Good("created"), "  ", flags.role, " ", out.Bold(flags.name),
+                        flags.team_id.empty() ? "" : " of team ", flags.team_id,
                         ", whose token is in ", out.Bold(flags.out), " and nowhere else"));
   out.Line("next: it is good from the next call on, such as with --admin_token_file " + flags.out);
   return absl::OkStatus();
@@ -114,14 +124,17 @@ absl::Status List(const Flags& flags, CommandContext* context) {
   std::vector<std::vector<std::string>> rows;
   for (const AdministratorEntry& entry : entries) {
     const std::string role(gateway::AdminRoleName(entry.administrator.role));
-    if (out.json()) out.Json({{"name", entry.administrator.name}, {"role", role}});
-    rows.push_back({entry.administrator.name, role});
+    const std::string& team_id = entry.administrator.team_id;
+    if (out.json()) {
+      out.Json({{"name", entry.administrator.name}, {"role", role}, {"team_id", team_id}});
+    }
+    rows.push_back({entry.administrator.name, role, team_id.empty() ? "all" : team_id});
   }
   if (out.json()) return absl::OkStatus();
   if (rows.empty()) {
     out.Line("nobody but whoever has admin.token, which is an owner's");
   } else {
-    out.Table({"NAME", "ROLE"}, rows);
+    out.Table({"NAME", "ROLE", "TEAM"}, rows);
   }
   return absl::OkStatus();
 }
@@ -134,6 +147,7 @@ absl::Status Remove(const Flags& flags, CommandContext* context) {
   }
   Flags removed = flags;
   removed.role = std::string(gateway::AdminRoleName(it->administrator.role));
+  removed.team_id = it->administrator.team_id;
   entries.erase(it);
   BELLWIRE_RETURN_IF_ERROR(Write(removed, "RemoveAdministrator", entries, context));
   Terminal& out = *context->terminal;
@@ -171,6 +185,10 @@ void AddAdminCommand(CLI::App* root, CommandContext* context) {
       ->type_name("ROLE")
       ->check(CLI::IsMember({"read-only", "operator", "owner"}))
       ->capture_default_str();
+  create
+      ->add_option("--team", flags->team_id,
+                   "Its role holds in this team alone [the whole server]")
+      ->type_name("ID");
   create->add_option("--out", flags->out, "File to make for the token (0600)")
       ->type_name("FILE")
       ->required();

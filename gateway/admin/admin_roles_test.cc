@@ -15,6 +15,8 @@
 #include "absl/synchronization/notification.h"
 #include "bellwire/admin/v1/admin.grpc.pb.h"
 #include "bellwire/admin/v1/backup.grpc.pb.h"
+#include "bellwire/admin/v1/devices.grpc.pb.h"
+#include "bellwire/admin/v1/support.grpc.pb.h"
 #include "common/error.h"
 #include "crypto/file_util.h"
 #include "gateway/admin/administrators.h"
@@ -38,13 +40,29 @@ const std::map<std::string, AdminRole>& Rows() {
       {"AdminService/CreateApp", AdminRole::kOperator},
       {"AdminService/ListApps", AdminRole::kReadOnly},
       {"AdminService/DeleteApp", AdminRole::kOwner},
+      {"AdminService/CountRecords", AdminRole::kReadOnly},
       {"AdminService/CreateKey", AdminRole::kOperator},
       {"AdminService/ListKeys", AdminRole::kReadOnly},
       {"AdminService/RevokeKey", AdminRole::kOperator},
       {"AdminService/CreateAlias", AdminRole::kOperator},
       {"AdminService/ListAliases", AdminRole::kReadOnly},
       {"AdminService/DeleteAlias", AdminRole::kOperator},
+      {"AdminService/GetQuota", AdminRole::kReadOnly},
+      {"AdminService/SetQuota", AdminRole::kOperator},
       {"BackupService/Backup", AdminRole::kOwner},
+      {"SupportService/SendTest", AdminRole::kOperator},
+      {"SupportService/GetMessage", AdminRole::kReadOnly},
+      {"SupportService/WatchReceipts", AdminRole::kReadOnly},
+      {"SupportService/ListTopics", AdminRole::kReadOnly},
+      {"SupportService/GetTopicMessage", AdminRole::kReadOnly},
+      {"BackupService/GetPayloadKeys", AdminRole::kReadOnly},
+      {"DeviceService/CreateEnrolment", AdminRole::kOperator},
+      {"DeviceService/ListEnrolments", AdminRole::kReadOnly},
+      {"DeviceService/DeleteEnrolment", AdminRole::kOperator},
+      {"DeviceService/ListDevices", AdminRole::kReadOnly},
+      {"DeviceService/GetDevice", AdminRole::kReadOnly},
+      {"DeviceService/RevokeDevice", AdminRole::kOperator},
+      {"DeviceService/DeleteDevice", AdminRole::kOwner},
   };
   return *kRows;
 }
@@ -116,7 +134,7 @@ class AdminRolesTest : public ::testing::Test {
 
 TEST_F(AdminRolesTest, OnlyAllowedCellsPass) {
   std::vector<std::string> methods;
-  for (const char* file : {"admin", "backup"}) {
+  for (const char* file : {"admin", "backup", "support", "devices"}) {
     const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
         absl::StrCat("bellwire/admin/v1/", file, ".proto"));
     ASSERT_NE(descriptor, nullptr);
@@ -150,6 +168,96 @@ TEST_F(AdminRolesTest, OnlyAllowedCellsPass) {
     EXPECT_EQ(ErrorReason(Call(method, "")), "MISSING_CREDENTIAL");
   }
   std::cout << table;
+}
+
+// An administrator of one team gets no further than that, whatever its role and the method.
+TEST_F(AdminRolesTest, AnAdministratorOfATeamHasNothingElse) {
+  static constexpr char kOwn[] = "teamteam22";
+  SetAdministrators({{"tom", AdminRole::kOwner, kOwn}});
+  const std::string token = "token of tom";
+  // Empty requests: of no team, and so of the server.
+  for (const auto& [method, role] : Rows()) {
+    if (method == "AdminService/ListTeams") continue;
+    gateway_.registry.list_apps = [](const admin::v1::ListAppsRequest&) {
+      return absl::StatusOr<admin::v1::ListAppsResponse>(admin::v1::ListAppsResponse());
+    };
+    gateway_.registry.list_keys = [](const admin::v1::ListKeysRequest&) {
+      return absl::StatusOr<admin::v1::ListKeysResponse>(admin::v1::ListKeysResponse());
+    };
+    EXPECT_EQ(ErrorReason(Call(method, token)), "ADMIN_TEAM") << method;
+  }
+  gateway_.registry.list_teams = [](const admin::v1::ListTeamsRequest&) {
+    admin::v1::ListTeamsResponse teams;
+    teams.add_teams()->set_team_id("anotherone");
+    teams.add_teams()->set_team_id(kOwn);
+    return absl::StatusOr<admin::v1::ListTeamsResponse>(teams);
+  };
+  admin::v1::ListTeamsResponse teams;
+  ASSERT_TRUE(CallAs("tom", &admin::v1::AdminService::Stub::ListTeams,
+                     admin::v1::ListTeamsRequest(), &teams)
+                  .ok());
+  ASSERT_EQ(teams.teams_size(), 1);
+  EXPECT_EQ(teams.teams(0).team_id(), kOwn);
+
+  gateway_.registry.get_quota = [](const admin::v1::GetQuotaRequest&) {
+    return absl::StatusOr<admin::v1::GetQuotaResponse>(admin::v1::GetQuotaResponse());
+  };
+  admin::v1::GetQuotaRequest quota;
+  admin::v1::GetQuotaResponse quotas;
+  quota.set_team_id(kOwn);
+  EXPECT_TRUE(CallAs("tom", &admin::v1::AdminService::Stub::GetQuota, quota, &quotas).ok());
+  quota.set_team_id("anotherone");
+  EXPECT_EQ(ErrorReason(CallAs("tom", &admin::v1::AdminService::Stub::GetQuota, quota, &quotas)),
+            "ADMIN_TEAM");
+  // Nobody raises a quota of their own.
+  admin::v1::SetQuotaRequest set;
+  set.mutable_subject()->set_kind(admin::v1::QuotaSubject::TEAM);
+  set.mutable_subject()->set_id(kOwn);
+  admin::v1::QuotaReport report;
+  EXPECT_EQ(ErrorReason(CallAs("tom", &admin::v1::AdminService::Stub::SetQuota, set, &report)),
+            "ADMIN_TEAM");
+
+  gateway_.registry.list_keys = [](const admin::v1::ListKeysRequest& request) {
+    EXPECT_EQ(request.team_id(), kOwn);
+    admin::v1::ListKeysResponse keys;
+    keys.add_keys()->set_key_id("ownkeyaaaa");
+    return absl::StatusOr<admin::v1::ListKeysResponse>(keys);
+  };
+  std::string revoked;
+  gateway_.registry.revoke_key = [&revoked](const admin::v1::RevokeKeyRequest& request) {
+    revoked = request.key_id();
+    return absl::StatusOr<admin::v1::Key>(admin::v1::Key());
+  };
+  admin::v1::RevokeKeyRequest revoke;
+  admin::v1::Key key;
+  revoke.set_key_id("otherkeyaa");
+  EXPECT_EQ(ErrorReason(CallAs("tom", &admin::v1::AdminService::Stub::RevokeKey, revoke, &key)),
+            "ADMIN_TEAM");
+  EXPECT_EQ(revoked, "");
+  revoke.set_key_id("ownkeyaaaa");
+  EXPECT_TRUE(CallAs("tom", &admin::v1::AdminService::Stub::RevokeKey, revoke, &key).ok());
+  EXPECT_EQ(revoked, "ownkeyaaaa");
+}
+
+TEST_F(AdminRolesTest, AChangeOfAQuotaIsInTheAuditLogWithItsLimits) {
+  gateway_.registry.set_quota = [](const admin::v1::SetQuotaRequest& request) {
+    admin::v1::QuotaReport report;
+    *report.mutable_subject() = request.subject();
+    return absl::StatusOr<admin::v1::QuotaReport>(report);
+  };
+  admin::v1::SetQuotaRequest request;
+  request.mutable_subject()->set_kind(admin::v1::QuotaSubject::TEAM);
+  request.mutable_subject()->set_id("teamteam22");
+  request.mutable_set()->set_messages_per_day(5000);
+  request.add_clear("topics");
+  admin::v1::QuotaReport report;
+  ASSERT_TRUE(CallAs("alice", &admin::v1::AdminService::Stub::SetQuota, request, &report).ok());
+  gateway_.server.reset();
+  const std::vector<std::string> audit = Audit();
+  ASSERT_EQ(audit.size(), 2u);
+  EXPECT_EQ(audit[0],
+            "alice SetQuota asked kind=TEAM id=teamteam22 messages_per_day=5000 clear=topics");
+  EXPECT_TRUE(absl::StartsWith(audit[1], "alice SetQuota OK of 1 kind=TEAM")) << audit[1];
 }
 
 TEST_F(AdminRolesTest, AChangeIsInTheAuditLogBeforeItIsDone) {

@@ -1,27 +1,25 @@
 #include "gateway/admin/admin_service.h"
 
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "crypto/provider_key.h"
 #include "gateway/auth/access_token.h"
-#include "gateway/auth/bearer_token.h"
 #include "gateway/auth/service_account.h"
 #include "gateway/send/registry_error.h"
 #include "gateway/send/validator.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
-#include "google/protobuf/text_format.h"
 #include "google/protobuf/timestamp.pb.h"
 
 namespace bellwire::gateway {
@@ -53,38 +51,6 @@ absl::Status AliasNotFound(const admin::v1::DeleteAliasRequest& request) {
       absl::StrCat("Team \"", request.team_id(), "\" has no alias \"", request.name(), "\"."));
 }
 
-// "OK", or the reason of an error.
-std::string ReasonOf(const absl::Status& status) {
-  if (status.ok()) return "OK";
-  const std::string reason = ErrorReason(status);
-  return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
-}
-
-// What a request or an answer is about: ids and names, and nothing that is secret.
-void AddNames(const google::protobuf::Message& message,
-              std::vector<std::pair<std::string, std::string>>* about) {
-  static constexpr absl::string_view kNames[] = {"team_id",   "app_id", "key_id", "name",
-                                                 "directory", "kind",   "fcm",    "send_only"};
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  const google::protobuf::Reflection& reflection = *message.GetReflection();
-  reflection.ListFields(message, &fields);
-  for (const google::protobuf::FieldDescriptor* field : fields) {
-    if (field->is_repeated()) continue;
-    // The key of a CreateKeyResponse.
-    if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (field->name() == "key") AddNames(reflection.GetMessage(message, field), about);
-      continue;
-    }
-    const bool is_named = absl::c_linear_search(kNames, absl::string_view(field->name()));
-    const bool is_known =
-        absl::c_any_of(*about, [field](const auto& entry) { return entry.first == field->name(); });
-    if (!is_named || is_known) continue;
-    std::string value;
-    google::protobuf::TextFormat::PrintFieldValueToString(message, field, -1, &value);
-    about->emplace_back(field->name(), absl::StripPrefix(absl::StripSuffix(value, "\""), "\""));
-  }
-}
-
 // Passes the registry's answer on to the caller.
 template <typename Request, typename Response>
 Done<Response> Answer(std::shared_ptr<UnaryHandle<Request, Response>> call) {
@@ -99,60 +65,13 @@ Done<Response> Answer(std::shared_ptr<UnaryHandle<Request, Response>> call) {
 template <typename Request, typename Response>
 void AdminService::Add(MethodTable* methods, absl::string_view name, AdminRole role,
                        void (AdminService::*serve)(Call<Request, Response>, Request)) {
-  const std::string what(name.substr(name.find('/') + 1));
-  methods->AddUnary<Request, Response>(
-      absl::StrCat("/bellwire.admin.v1.", name),
-      [this, what, role, serve](Call<Request, Response> call) {
-        const absl::StatusOr<absl::string_view> token = BearerToken(call->metadata());
-        if (!token.ok()) return call->Finish(token.status());
-        const absl::StatusOr<Administrator> who = credential_->Check(*token, call->peer());
-        AuditRecord record{.peer = call->peer(), .what = what};
-        if (!who.ok()) {
-          // As many as the brake lets through.
-          if (absl::IsUnauthenticated(who.status())) NoteRefusal(std::move(record), who.status());
-          return call->Finish(who.status());
+  gate_->AddMethod<Request, Response>(
+      methods, name, role,
+      [this, serve](const Administrator& who, Call<Request, Response> call, Request request) {
+        if constexpr (std::is_same_v<Request, admin::v1::ListTeamsRequest>) {
+          return ListTeamsFor(who, std::move(call), std::move(request));
         }
-        record.who = who->name;
-        record.role = std::string(AdminRoleName(who->role));
-        if (who->role < role) {
-          const absl::Status refused = MakeError(
-              absl::StatusCode::kPermissionDenied, "ADMIN_ROLE",
-              absl::StrCat(who->name, " is ", record.role, "; ", what, " takes ",
-                           role == AdminRole::kOwner ? "an owner." : "an operator or an owner."));
-          NoteRefusal(std::move(record), refused);
-          return call->Finish(refused);
-        }
-        call->Receive(
-            [this, serve, call, role, record = std::move(record)](Request request) mutable {
-              if (role == AdminRole::kReadOnly) return (this->*serve)(call, std::move(request));
-              ServeAudited(std::move(record), call, std::move(request), serve);
-            });
-      });
-}
-
-void AdminService::NoteRefusal(AuditRecord record, const absl::Status& status) {
-  record.outcome = ReasonOf(status);
-  audit_->Append(std::move(record), [](const absl::StatusOr<uint64_t>&) {});
-}
-
-template <typename Request, typename Response>
-void AdminService::ServeAudited(AuditRecord record, Call<Request, Response> call, Request request,
-                                void (AdminService::*serve)(Call<Request, Response>, Request)) {
-  AddNames(request, &record.about);
-  AuditRecord asked = record;
-  asked.outcome = "asked";
-  audit_->Append(
-      std::move(asked), [this, serve, call, record = std::move(record),
-                         request = std::move(request)](absl::StatusOr<uint64_t> number) mutable {
-        if (!number.ok()) return call->Finish(number.status());
-        record.of = *number;
-        call->OnFinish(
-            [this, record = std::move(record)](const absl::StatusOr<Response>& response) mutable {
-              record.outcome = ReasonOf(response.status());
-              if (response.ok()) AddNames(*response, &record.about);
-              audit_->Append(std::move(record), [](const absl::StatusOr<uint64_t>&) {});
-            });
-        (this->*serve)(call, std::move(request));
+        (this->*serve)(std::move(call), std::move(request));
       });
 }
 
@@ -167,13 +86,24 @@ void AdminService::AddTo(MethodTable* methods) {
   Add(methods, "AdminService/CreateApp", changes, &AdminService::CreateApp);
   Add(methods, "AdminService/ListApps", reads, &AdminService::ListApps);
   Add(methods, "AdminService/DeleteApp", owns, &AdminService::DeleteApp);
+  Add(methods, "AdminService/CountRecords", reads, &AdminService::CountRecords);
   Add(methods, "AdminService/CreateKey", changes, &AdminService::CreateKey);
   Add(methods, "AdminService/ListKeys", reads, &AdminService::ListKeys);
   Add(methods, "AdminService/RevokeKey", changes, &AdminService::RevokeKey);
   Add(methods, "AdminService/CreateAlias", changes, &AdminService::CreateAlias);
   Add(methods, "AdminService/ListAliases", reads, &AdminService::ListAliases);
   Add(methods, "AdminService/DeleteAlias", changes, &AdminService::DeleteAlias);
+  Add(methods, "AdminService/GetQuota", reads, &AdminService::GetQuota);
+  Add(methods, "AdminService/SetQuota", changes, &AdminService::SetQuota);
   Add(methods, "BackupService/Backup", owns, &AdminService::Backup);
+  Add(methods, "BackupService/GetPayloadKeys", reads, &AdminService::GetPayloadKeys);
+  Add(methods, "DeviceService/CreateEnrolment", changes, &AdminService::CreateEnrolment);
+  Add(methods, "DeviceService/ListEnrolments", reads, &AdminService::ListEnrolments);
+  Add(methods, "DeviceService/DeleteEnrolment", changes, &AdminService::DeleteEnrolment);
+  Add(methods, "DeviceService/ListDevices", reads, &AdminService::ListDevices);
+  Add(methods, "DeviceService/GetDevice", reads, &AdminService::GetDevice);
+  Add(methods, "DeviceService/RevokeDevice", changes, &AdminService::RevokeDevice);
+  Add(methods, "DeviceService/DeleteDevice", owns, &AdminService::DeleteDevice);
 }
 
 void AdminService::CreateTeam(Call<admin::v1::CreateTeamRequest, admin::v1::Team> call,
@@ -199,6 +129,31 @@ void AdminService::UpdateTeam(Call<admin::v1::UpdateTeamRequest, admin::v1::Team
 void AdminService::ListTeams(Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
                              admin::v1::ListTeamsRequest request) {
   catalogue_->ListTeams(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::ListTeamsFor(
+    const Administrator& who, Call<admin::v1::ListTeamsRequest, admin::v1::ListTeamsResponse> call,
+    admin::v1::ListTeamsRequest request) {
+  if (who.team_id.empty()) return ListTeams(std::move(call), std::move(request));
+  catalogue_->ListTeams(std::move(request), [call, team_id = who.team_id](
+                                                absl::StatusOr<admin::v1::ListTeamsResponse> all) {
+    if (!all.ok()) return call->Finish(FromRegistryError(all.status()));
+    admin::v1::ListTeamsResponse own;
+    for (admin::v1::Team& team : *all->mutable_teams()) {
+      if (team.team_id() == team_id) *own.add_teams() = std::move(team);
+    }
+    call->Finish(std::move(own));
+  });
+}
+
+void AdminService::GetQuota(Call<admin::v1::GetQuotaRequest, admin::v1::GetQuotaResponse> call,
+                            admin::v1::GetQuotaRequest request) {
+  catalogue_->GetQuota(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::SetQuota(Call<admin::v1::SetQuotaRequest, admin::v1::QuotaReport> call,
+                            admin::v1::SetQuotaRequest request) {
+  catalogue_->SetQuota(std::move(request), Answer(std::move(call)));
 }
 
 void AdminService::CreateApp(Call<admin::v1::CreateAppRequest, admin::v1::App> call,
@@ -399,9 +354,66 @@ void AdminService::DeleteApp(Call<admin::v1::DeleteAppRequest, admin::v1::App> c
   catalogue_->DeleteApp(std::move(request), Answer(std::move(call)));
 }
 
+namespace {
+
+// The parts of one CountRecords call, asked for one after the other. Holds itself while it waits.
+class Counting : public std::enable_shared_from_this<Counting> {
+ public:
+  Counting(CatalogueApi* catalogue, admin::v1::CountRecordsRequest of,
+           absl::AnyInvocable<void(absl::StatusOr<admin::v1::RecordCounts>) &&> done)
+      : catalogue_(catalogue), done_(std::move(done)) {
+    *request_.mutable_of() = std::move(of);
+  }
+
+  void Next() {
+    catalogue_->CountRecords(
+        request_, [self = shared_from_this()](
+                      absl::StatusOr<internal::v1::CountRecordsResponse> part) {
+          if (!part.ok()) return std::move(self->done_)(part.status());
+          self->Add(part->counts());
+          if (part->next_cursor().empty()) return std::move(self->done_)(self->counts_);
+          self->request_.set_cursor(part->next_cursor());
+          self->Next();
+        });
+  }
+
+ private:
+  // All fields but one are sums.
+  void Add(const admin::v1::RecordCounts& part) {
+    const google::protobuf::Reflection& reflection = *counts_.GetReflection();
+    std::vector<const google::protobuf::FieldDescriptor*> fields;
+    reflection.ListFields(part, &fields);
+    for (const google::protobuf::FieldDescriptor* field : fields) {
+      if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_UINT64) continue;
+      reflection.SetUInt64(
+          &counts_, field,
+          reflection.GetUInt64(counts_, field) + reflection.GetUInt64(part, field));
+    }
+    if (part.deleted()) counts_.set_deleted(true);
+  }
+
+  CatalogueApi* const catalogue_;
+  internal::v1::CountRecordsRequest request_;
+  admin::v1::RecordCounts counts_;
+  absl::AnyInvocable<void(absl::StatusOr<admin::v1::RecordCounts>) &&> done_;
+};
+
+}  // namespace
+
+void AdminService::CountRecords(Call<admin::v1::CountRecordsRequest, admin::v1::RecordCounts> call,
+                                admin::v1::CountRecordsRequest request) {
+  std::make_shared<Counting>(catalogue_, std::move(request), Answer(std::move(call)))->Next();
+}
+
 void AdminService::Backup(Call<admin::v1::BackupRequest, admin::v1::BackupResponse> call,
                           admin::v1::BackupRequest request) {
   store_->Backup(std::move(request), Answer(std::move(call)));
+}
+
+void AdminService::GetPayloadKeys(
+    Call<admin::v1::GetPayloadKeysRequest, admin::v1::GetPayloadKeysResponse> call,
+    admin::v1::GetPayloadKeysRequest request) {
+  store_->GetPayloadKeys(std::move(request), Answer(std::move(call)));
 }
 
 }  // namespace bellwire::gateway

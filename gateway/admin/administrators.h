@@ -13,7 +13,9 @@
 
 // Who may administer a server, beside whoever has its admin.token: DATA_DIR/admins, a line each:
 //
-//   NAME ROLE SHA256-OF-THE-TOKEN
+//   NAME ROLE SHA256-OF-THE-TOKEN [TEAM]
+//
+// With a team its role holds in that team alone, and nowhere else does it have any.
 //
 // A `#` begins a comment. `bellwire admin` writes it; a gateway takes changes up with the next
 // call.
@@ -39,6 +41,8 @@ std::optional<AdminRole> ParseAdminRole(absl::string_view name);
 struct Administrator {
   std::string name;
   AdminRole role = AdminRole::kReadOnly;
+  // The only team that it may look at and change. Empty: the whole server.
+  std::string team_id = {};
 };
 
 using TokenDigest = std::array<uint8_t, 32>;

@@ -13,13 +13,15 @@ TEST(AdministratorsTest, WhatIsRenderedIsReadAgain) {
   const std::vector<AdministratorEntry> entries = {
       {{"alice", AdminRole::kOwner}, DigestOfToken("a")},
       {{"bob@example.com", AdminRole::kOperator}, DigestOfToken("b")},
-      {{"monitor", AdminRole::kReadOnly}, DigestOfToken("c")}};
+      {{"monitor", AdminRole::kReadOnly}, DigestOfToken("c")},
+      {{"tom", AdminRole::kOperator, "teamteam22"}, DigestOfToken("d")}};
   const auto read = ParseAdministrators(RenderAdministrators(entries));
   ASSERT_TRUE(read.ok()) << read.status();
-  ASSERT_EQ(read->size(), 3u);
+  ASSERT_EQ(read->size(), 4u);
   for (size_t i = 0; i < entries.size(); ++i) {
     EXPECT_EQ((*read)[i].administrator.name, entries[i].administrator.name);
     EXPECT_EQ((*read)[i].administrator.role, entries[i].administrator.role);
+    EXPECT_EQ((*read)[i].administrator.team_id, entries[i].administrator.team_id);
     EXPECT_EQ((*read)[i].digest, entries[i].digest);
   }
   EXPECT_TRUE(ParseAdministrators("\n# nobody\n")->empty());
@@ -28,6 +30,7 @@ TEST(AdministratorsTest, WhatIsRenderedIsReadAgain) {
 TEST(AdministratorsTest, AMistakeNamesItsLine) {
   for (const std::string& line :
        {std::string("alice owner"), absl::StrCat("alice owner ", Hex(), " more"),
+        absl::StrCat("alice owner ", Hex(), " teamteam22 more"),
         absl::StrCat("alice root ", Hex()), absl::StrCat("alice Owner ", Hex()),
         absl::StrCat("al/ice owner ", Hex()), absl::StrCat("alice owner ", Hex(), "a"),
         absl::StrCat("alice owner x", Hex().substr(1)), absl::StrCat("first owner ", Hex()),

@@ -33,7 +33,8 @@ absl::StatusOr<ProviderIdentity> Verify(absl::string_view jwt, const JwtClaims& 
   ProviderIdentity identity;
   identity.team_id = key.team_id;
   identity.apns_store_one = key.apns_store_one;
-  identity.expires_at = claims.issued_at + kMaxJwtAge;
+  identity.key_id = claims.key_id;
+  identity.expires_at = claims.ends_at();
   identity.recheck_at = key.fresh_until;
   return identity;
 }
@@ -52,8 +53,11 @@ absl::Status RequireFullAccess(const ProviderIdentity& identity) {
                    "This access token may only send, and look up messages. Use a JWT of the team.");
 }
 
-Authenticator::Authenticator(KeyCache* keys, const Clock* clock)
-    : keys_(keys), clock_(clock), verified_(kMaxCachedJwts) {}
+Authenticator::Authenticator(KeyCache* keys, const Clock* clock, PublicUrls public_urls)
+    : keys_(keys),
+      clock_(clock),
+      public_urls_(std::move(public_urls)),
+      verified_(kMaxCachedJwts) {}
 
 void Authenticator::Authenticate(absl::string_view credential, Done done) {
   if (LooksLikeAccessToken(credential)) {
@@ -68,6 +72,10 @@ void Authenticator::Authenticate(absl::string_view credential, Done done) {
     if (known != nullptr && known->IsFresh(*clock_)) {
       ProviderIdentity identity = *known;
       lock.Release();
+      // Its key is looked up ahead of its time, so that this answer is never missing.
+      if (identity.recheck_at - clock_->Monotonic() <= kKeyFreshness - kKeyRefreshAge) {
+        keys_->Use(identity.key_id);
+      }
       std::move(done)(std::move(identity));
       return;
     }
@@ -78,8 +86,12 @@ void Authenticator::Authenticate(absl::string_view credential, Done done) {
     std::move(done)(claims.status());
     return;
   }
-  if (absl::Status age = CheckJwtAge(claims->issued_at, clock_->WallNow()); !age.ok()) {
+  if (absl::Status age = CheckJwtAge(*claims, clock_->WallNow()); !age.ok()) {
     std::move(done)(std::move(age));
+    return;
+  }
+  if (absl::Status meant = CheckJwtAudience(*claims, public_urls_); !meant.ok()) {
+    std::move(done)(std::move(meant));
     return;
   }
   if (!LooksLikeKeyId(claims->key_id)) {

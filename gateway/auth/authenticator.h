@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/public_urls.h"
 #include "gateway/auth/expiring_cache.h"
 #include "gateway/auth/key_cache.h"
 
@@ -21,6 +22,8 @@ namespace bellwire::gateway {
 // Whom a credential speaks for, and how long that is to be believed without asking again.
 struct ProviderIdentity {
   std::string team_id;
+  // Of a JWT: which key signed it.
+  std::string key_id;
   // It may send, and look up messages that it can name; nothing else.
   bool send_only = false;
   // As the team has it (admin.proto, Team).
@@ -46,8 +49,9 @@ class Authenticator {
   //   UNAUTHENTICATED BAD_CREDENTIAL, EXPIRED_CREDENTIAL, and those of KeyCache
   using Done = absl::AnyInvocable<void(absl::StatusOr<ProviderIdentity>) &&>;
 
-  // Neither is owned; both outlive the authenticator.
-  Authenticator(KeyCache* keys, const Clock* clock);
+  // Neither is owned; both outlive the authenticator. A JWT that has an `aud` must name one of
+  // `public_urls`.
+  Authenticator(KeyCache* keys, const Clock* clock, PublicUrls public_urls = {});
   Authenticator(const Authenticator&) = delete;
   Authenticator& operator=(const Authenticator&) = delete;
 
@@ -60,6 +64,7 @@ class Authenticator {
 
   KeyCache* const keys_;
   const Clock* const clock_;
+  const PublicUrls public_urls_;
   absl::Mutex mu_;
   // By the SHA-256 of the whole JWT: who reads our memory finds no credential here.
   ExpiringCache<Digest, ProviderIdentity> verified_ ABSL_GUARDED_BY(mu_);

@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/public_urls.h"
 #include "common/simulated_clock.h"
 #include "crypto/provider_key.h"
 #include "gateway/auth/access_token.h"
@@ -127,6 +130,86 @@ TEST_F(AuthenticatorTest, ExpiryIsSeenInAnIdentityToo) {
   ASSERT_TRUE(identity.ok());
   clock_.JumpWall(kMaxJwtAge);
   EXPECT_FALSE(identity->IsFresh(clock_));
+}
+
+TEST_F(AuthenticatorTest, AnExpiryThatComesEarlierCounts) {
+  JwtPartsForTesting parts = Parts();
+  parts.extra_claims_json =
+      absl::StrCat(R"({"exp":)", absl::ToUnixSeconds(clock_.WallNow()) + 60, "}");
+  const std::string jwt = SignJwtForTesting(parts, key_.private_key_pem);
+  const auto identity = Authenticate(jwt);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  clock_.JumpWall(absl::Seconds(61));
+  EXPECT_FALSE(identity->IsFresh(clock_));
+  EXPECT_EQ(Reason(jwt), "EXPIRED_CREDENTIAL");
+}
+
+TEST_F(AuthenticatorTest, AJwtForAnotherServerIsRefusedWithoutAsking) {
+  Authenticator authenticator(&keys_, &clock_, *PublicUrls::Parse({"https://push.example.com"}));
+  const auto reason = [&](const char* claims) {
+    JwtPartsForTesting parts = Parts();
+    parts.extra_claims_json = claims;
+    absl::StatusOr<ProviderIdentity> result = absl::UnknownError("no answer");
+    authenticator.Authenticate(SignJwtForTesting(parts, key_.private_key_pem),
+                               [&result](absl::StatusOr<ProviderIdentity> identity) {
+                                 result = std::move(identity);
+                               });
+    return ErrorReason(result.status());
+  };
+  EXPECT_EQ(reason(R"({"aud":"https://push.example.org"})"), "BAD_CREDENTIAL");
+  EXPECT_EQ(fetches_, 0);
+  EXPECT_EQ(reason(R"({"aud":"https://push.example.com"})"), "");
+  EXPECT_EQ(reason(R"({"aud":["https://push.example.org","https://push.example.com/"]})"), "");
+}
+
+// A team makes a second key, signs with it, and revokes the first: nothing is refused meanwhile.
+TEST_F(AuthenticatorTest, KeysRollOverWithoutAGap) {
+  const ProviderKeyPair next = *GenerateProviderKeyPair();
+  constexpr char kNextKeyId[] = "nextnextne";
+  const auto known = registry_.get_key;
+  bool made = false;
+  registry_.get_key = [&](const internal::v1::GetKeyRequest& request) {
+    if (request.key_id() != kNextKeyId || !made) return known(request);
+    admin::v1::Key key;
+    key.set_key_id(kNextKeyId);
+    key.set_team_id(kTeam);
+    key.set_public_key_pem(next.public_key_pem);
+    return absl::StatusOr<admin::v1::Key>(key);
+  };
+  JwtPartsForTesting parts = Parts();
+  const std::string old_jwt = SignJwtForTesting(parts, key_.private_key_pem);
+  parts.key_id = kNextKeyId;
+  const std::string new_jwt = SignJwtForTesting(parts, next.private_key_pem);
+  EXPECT_EQ(Reason(new_jwt), "BAD_CREDENTIAL");  // It was never made so far.
+  made = true;
+  absl::Duration until_new = absl::ZeroDuration();
+  while (!Authenticate(new_jwt).ok()) {
+    ASSERT_TRUE(Authenticate(old_jwt).ok());
+    clock_.Advance(absl::Milliseconds(100));
+    until_new += absl::Milliseconds(100);
+  }
+  EXPECT_LE(until_new, kMaxUnknownKeyAge);
+  EXPECT_TRUE(Authenticate(old_jwt).ok());
+  revoked_ = true;
+  for (absl::Duration t; t <= 2 * kKeyFreshness; t += absl::Milliseconds(100)) {
+    ASSERT_TRUE(Authenticate(new_jwt).ok()) << t;
+    clock_.Advance(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(Reason(old_jwt), "BAD_CREDENTIAL");
+}
+
+// A busy JWT is verified again with a key that was looked up ahead.
+TEST_F(AuthenticatorTest, AJwtThatIsInUseWaitsForNothing) {
+  const std::string jwt = SignJwtForTesting(Parts(), key_.private_key_pem);
+  ASSERT_TRUE(Authenticate(jwt).ok());
+  clock_.Advance(kKeyRefreshAge);
+  ASSERT_TRUE(Authenticate(jwt).ok());
+  EXPECT_EQ(fetches_, 2);
+  clock_.Advance(kKeyFreshness - kKeyRefreshAge);
+  registry_.HoldAnswers();
+  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(Authenticate(jwt).ok());
+  EXPECT_EQ(registry_.held(), 1u);
+  registry_.ReleaseAnswers();
 }
 
 TEST_F(AuthenticatorTest, RefusesTheFuture) {

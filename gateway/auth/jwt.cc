@@ -2,6 +2,7 @@
 
 #include <jwt.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "nlohmann/json.hpp"
 
 namespace bellwire::gateway {
 namespace {
@@ -83,6 +85,31 @@ std::optional<absl::Time> TimeClaim(const JwtPtr& decoded, const char* name) {
   return absl::UnixEpoch() + absl::Seconds(seconds);
 }
 
+bool HasClaim(const JwtPtr& decoded, const char* name) {
+  const std::unique_ptr<char, FreeDeleter> claim(jwt_get_grants_json(decoded.get(), name));
+  return claim != nullptr;
+}
+
+// Empty: there is no `aud`. nullopt: it is of another form, or names nobody.
+std::optional<std::vector<std::string>> AudienceClaim(const JwtPtr& decoded) {
+  const std::unique_ptr<char, FreeDeleter> claim(jwt_get_grants_json(decoded.get(), "aud"));
+  std::vector<std::string> audiences;
+  if (claim == nullptr) return audiences;
+  const auto one_or_more = nlohmann::json::parse(claim.get(), nullptr, /*allow_exceptions=*/false);
+  const auto take = [&audiences](const nlohmann::json& value) {
+    if (value.is_string()) audiences.push_back(value.get<std::string>());
+    return value.is_string();
+  };
+  if (!one_or_more.is_array()) {
+    if (!take(one_or_more)) return std::nullopt;
+    return audiences;
+  }
+  if (one_or_more.empty() || !std::all_of(one_or_more.begin(), one_or_more.end(), take)) {
+    return std::nullopt;
+  }
+  return audiences;
+}
+
 }  // namespace
 
 absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
@@ -99,10 +126,33 @@ absl::StatusOr<JwtClaims> ParseJwt(absl::string_view jwt) {
     return Bad("The JWT has no claim iat, a number of seconds since the Unix epoch.");
   }
   claims.issued_at = *issued_at;
+  claims.expires_at = TimeClaim(decoded, "exp");
+  if (!claims.expires_at.has_value() && HasClaim(decoded, "exp")) {
+    return Bad("The JWT's claim exp is not a number of seconds since the Unix epoch.");
+  }
+  std::optional<std::vector<std::string>> audiences = AudienceClaim(decoded);
+  if (!audiences.has_value()) return Bad("The JWT's claim aud is no text, nor a list of texts.");
+  claims.audiences = *std::move(audiences);
   return claims;
 }
 
-absl::Status CheckJwtAge(absl::Time issued_at, absl::Time now) {
+absl::Time JwtClaims::ends_at() const {
+  return std::min(issued_at + kMaxJwtAge, expires_at.value_or(absl::InfiniteFuture()));
+}
+
+absl::Status CheckJwtAudience(const JwtClaims& claims, const PublicUrls& public_urls) {
+  if (claims.audiences.empty()) return absl::OkStatus();
+  for (const std::string& audience : claims.audiences) {
+    if (public_urls.Contains(audience)) return absl::OkStatus();
+  }
+  return Bad(public_urls.empty()
+                 ? "The JWT's aud can't name this server, which has no --public_url: leave aud out."
+                 : absl::StrCat("The JWT's aud is not this server's URL: name ",
+                                public_urls.first(), ", or leave aud out."));
+}
+
+absl::Status CheckJwtAge(const JwtClaims& claims, absl::Time now) {
+  const absl::Time issued_at = claims.issued_at;
   if (issued_at > now + kMaxJwtClockSkew) {
     return Bad(absl::StrCat("The JWT's iat is ", absl::FormatDuration(issued_at - now),
                             " in the future: check the clock of the signing machine."));
@@ -110,6 +160,10 @@ absl::Status CheckJwtAge(absl::Time issued_at, absl::Time now) {
   if (issued_at < now - kMaxJwtAge) {
     return MakeError(absl::StatusCode::kUnauthenticated, "EXPIRED_CREDENTIAL",
                      "The JWT's iat is more than one hour ago: sign a new one.");
+  }
+  if (claims.expires_at.has_value() && *claims.expires_at <= now) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "EXPIRED_CREDENTIAL",
+                     "The JWT's exp has come: sign a new one.");
   }
   return absl::OkStatus();
 }

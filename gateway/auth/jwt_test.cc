@@ -181,7 +181,7 @@ TEST(JwtTest, RefusesCriticalHeaders) {
 TEST(JwtTest, IgnoresOtherClaims) {
   const ProviderKeyPair key = NewKey();
   JwtPartsForTesting parts = GoodParts();
-  parts.extra_claims_json = R"({"aud":"x","exp":1})";
+  parts.extra_claims_json = R"({"sub":"x","jti":1})";
   const std::string jwt = SignJwtForTesting(parts, key.private_key_pem);
   EXPECT_TRUE(ParseJwt(jwt).ok());
   EXPECT_TRUE(VerifyJwt(jwt, key.public_key_pem).ok());
@@ -206,14 +206,75 @@ TEST(JwtTest, RefusesOversizedOnes) {
   EXPECT_TRUE(absl::StrContains(status.message(), "at most")) << status;
 }
 
+TEST(JwtTest, ReadsExpiryAndAudience) {
+  const std::string key = NewKey().private_key_pem;
+  JwtPartsForTesting parts = GoodParts();
+  const auto none = ParseJwt(SignJwtForTesting(parts, key));
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_FALSE(none->expires_at.has_value());
+  EXPECT_TRUE(none->audiences.empty());
+  EXPECT_EQ(none->ends_at(), kNow + kMaxJwtAge);
+  parts.extra_claims_json = R"({"aud":"https://push.example.com","exp":1767225660.5})";
+  const auto one = ParseJwt(SignJwtForTesting(parts, key));
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(one->audiences, std::vector<std::string>{"https://push.example.com"});
+  EXPECT_EQ(one->ends_at(), kNow + absl::Milliseconds(60'500));
+  parts.extra_claims_json = R"({"aud":["a","b"],"exp":9999999999})";
+  const auto two = ParseJwt(SignJwtForTesting(parts, key));
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_EQ(two->audiences, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(two->ends_at(), kNow + kMaxJwtAge);
+}
+
+TEST(JwtTest, RefusesExpiriesAndAudiencesOfAnotherForm) {
+  const std::string key = NewKey().private_key_pem;
+  JwtPartsForTesting parts = GoodParts();
+  for (const char* claims : {R"({"exp":"1767225660"})", R"({"exp":null})", R"({"exp":true})",
+                             R"({"aud":7})", R"({"aud":[]})", R"({"aud":["a",7]})",
+                             R"({"aud":{"a":"b"}})", R"({"aud":null})"}) {
+    parts.extra_claims_json = claims;
+    ExpectBad(ParseJwt(SignJwtForTesting(parts, key)).status());
+  }
+}
+
+TEST(JwtTest, AnAudienceHasToNameThisServer) {
+  const PublicUrls urls =
+      *PublicUrls::Parse({"https://push.example.com", "https://old.example.com"});
+  const auto check = [](std::vector<std::string> audiences, const PublicUrls& public_urls) {
+    JwtClaims claims;
+    claims.audiences = std::move(audiences);
+    return CheckJwtAudience(claims, public_urls);
+  };
+  EXPECT_TRUE(check({}, urls).ok());
+  EXPECT_TRUE(check({}, {}).ok());
+  EXPECT_TRUE(check({"https://push.example.com"}, urls).ok());
+  EXPECT_TRUE(check({"https://old.example.com/"}, urls).ok());
+  EXPECT_TRUE(check({"https://elsewhere.example.com", "https://push.example.com"}, urls).ok());
+  ExpectBad(check({"https://elsewhere.example.com"}, urls));
+  ExpectBad(check({"push.example.com"}, urls));
+  ExpectBad(check({""}, urls));
+  ExpectBad(check({"https://push.example.com"}, {}));
+}
+
+JwtClaims IssuedAt(absl::Time time) {
+  JwtClaims claims;
+  claims.issued_at = time;
+  return claims;
+}
+
 TEST(JwtTest, Age) {
-  EXPECT_TRUE(CheckJwtAge(kNow, kNow).ok());
-  EXPECT_TRUE(CheckJwtAge(kNow - kMaxJwtAge, kNow).ok());
-  EXPECT_TRUE(CheckJwtAge(kNow + kMaxJwtClockSkew, kNow).ok());
-  const absl::Status expired = CheckJwtAge(kNow - kMaxJwtAge - absl::Seconds(1), kNow);
+  EXPECT_TRUE(CheckJwtAge(IssuedAt(kNow), kNow).ok());
+  EXPECT_TRUE(CheckJwtAge(IssuedAt(kNow - kMaxJwtAge), kNow).ok());
+  EXPECT_TRUE(CheckJwtAge(IssuedAt(kNow + kMaxJwtClockSkew), kNow).ok());
+  const absl::Status expired = CheckJwtAge(IssuedAt(kNow - kMaxJwtAge - absl::Seconds(1)), kNow);
   EXPECT_EQ(expired.code(), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(ErrorReason(expired), "EXPIRED_CREDENTIAL");
-  ExpectBad(CheckJwtAge(kNow + kMaxJwtClockSkew + absl::Seconds(1), kNow));
+  ExpectBad(CheckJwtAge(IssuedAt(kNow + kMaxJwtClockSkew + absl::Seconds(1)), kNow));
+  JwtClaims claims = IssuedAt(kNow);
+  claims.expires_at = kNow + absl::Milliseconds(1);
+  EXPECT_TRUE(CheckJwtAge(claims, kNow).ok());
+  claims.expires_at = kNow;
+  EXPECT_EQ(ErrorReason(CheckJwtAge(claims, kNow)), "EXPIRED_CREDENTIAL");
 }
 
 TEST(JwtTest, AbsurdTimesAreOnlyExpiredOrInTheFuture) {
@@ -221,7 +282,7 @@ TEST(JwtTest, AbsurdTimesAreOnlyExpiredOrInTheFuture) {
     const absl::StatusOr<JwtClaims> claims = ParseJwt(Encode(
         R"({"alg":"ES256","kid":"k"})", absl::StrCat(R"({"iss":"t","iat":)", iat, "}"), "x"));
     ASSERT_TRUE(claims.ok()) << claims.status();
-    EXPECT_FALSE(CheckJwtAge(claims->issued_at, kNow).ok());
+    EXPECT_FALSE(CheckJwtAge(*claims, kNow).ok());
   }
 }
 

@@ -3,19 +3,14 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/clock.h"
-#include "gateway/auth/expiring_cache.h"
 #include "rpc/registry_api.h"
 
 namespace bellwire::gateway {
@@ -24,6 +19,11 @@ namespace bellwire::gateway {
 // to the registry, at every gateway and on every open stream. Shorter costs a look-up more often
 // for each key that is in use.
 inline constexpr absl::Duration kKeyFreshness = absl::Seconds(4);
+// One that is in use is looked up ahead of that, at this age, while it is still good: so no call
+// waits for a key that was known.
+inline constexpr absl::Duration kKeyRefreshAge = absl::Seconds(2);
+// A look-up ahead that failed is repeated after so long, as long as the key is good.
+inline constexpr absl::Duration kKeyRefreshRetry = absl::Milliseconds(500);
 
 // A team's key of whatever kind, as the registry knew it less than kKeyFreshness ago. The fields
 // that its kind doesn't have are empty (admin.proto, Key).
@@ -42,7 +42,8 @@ struct KnownKey {
 // Keys by key id (the `kid` of a JWT), fetched from the registry and kept for kKeyFreshness,
 // counted from when the fetch began: a key that is revoked is refused at most that long after. Ids
 // that are no key are remembered too, apart and shortly. However many ask, one fetch per id is in
-// flight.
+// flight. A key that is asked for from kKeyRefreshAge on is fetched in the background, while
+// whoever asks is answered: so a key that is in use never keeps anybody waiting.
 //
 // Anybody can make up key ids. An id that was a key before is fetched again whatever else is being
 // fetched: it is only the others that share kMaxKeyFetches, and their calls kMaxKeyWaiters.
@@ -54,8 +55,7 @@ class KeyCache {
   //   UNAUTHENTICATED BAD_CREDENTIAL: no such key, or it was revoked
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the registry does not answer
   //   RESOURCE_EXHAUSTED OVERLOADED: the id was no key so far and kMaxKeyFetches of that kind are
-  //   in
-  //     flight; or kMaxKeyWaiters wait for ids of its kind
+  //     in flight; or kMaxKeyWaiters wait for ids of its kind
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const KnownKey>>) &&>;
 
   // Neither is owned; both outlive the cache.
@@ -64,30 +64,20 @@ class KeyCache {
   KeyCache& operator=(const KeyCache&) = delete;
 
   void Get(absl::string_view key_id, Done done);
+  // Somebody who was answered before still uses this key: it is looked up ahead if it is old
+  // enough.
+  void Use(absl::string_view key_id);
 
  private:
-  struct Fetch {
-    // It was a key before.
-    bool renewal = false;
-    std::vector<Done> waiting;
-  };
+  // Outlives the cache where a look-up ahead is in flight, which nobody waits for.
+  struct State;
 
-  void OnFetched(const std::string& key_id, MonotonicTime began,
-                 absl::StatusOr<admin::v1::Key> fetched);
+  void Fetch(absl::string_view key_id, MonotonicTime began, bool ahead);
+  static void OnFetched(State* state, const std::string& key_id, MonotonicTime began,
+                        absl::StatusOr<admin::v1::Key> fetched);
 
   KeysApi* const keys_api_;
-  const Clock* const clock_;
-  absl::Mutex mu_;
-  ExpiringCache<std::string, std::shared_ptr<const KnownKey>> keys_ ABSL_GUARDED_BY(mu_);
-  // Why it is no key.
-  ExpiringCache<std::string, absl::Status> unknown_ ABSL_GUARDED_BY(mu_);
-  // By the key id that is being fetched.
-  absl::flat_hash_map<std::string, Fetch> fetches_ ABSL_GUARDED_BY(mu_);
-  // Fetches that are no renewals.
-  size_t first_fetches_ ABSL_GUARDED_BY(mu_) = 0;
-  // Who waits for renewals, and for the others.
-  size_t renewal_waiters_ ABSL_GUARDED_BY(mu_) = 0;
-  size_t waiters_ ABSL_GUARDED_BY(mu_) = 0;
+  const std::shared_ptr<State> state_;
 };
 
 }  // namespace bellwire::gateway

@@ -164,6 +164,61 @@ TEST_F(KeyCacheTest, WaitersAreBounded) {
   EXPECT_EQ(answered, kMaxKeyWaiters);
 }
 
+// A burst of Sends that falls onto the moment when the key is due.
+TEST_F(KeyCacheTest, AKeyThatIsInUseKeepsNobodyWaiting) {
+  EXPECT_TRUE(Get("k").ok());
+  clock_.Advance(kKeyRefreshAge);
+  registry_.HoldAnswers();
+  // The first that comes late enough has it looked up, and waits for nothing.
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Get("k").ok());
+  cache_.Use("k");
+  EXPECT_EQ(fetches_, 2);
+  EXPECT_EQ(registry_.held(), 1u);
+  clock_.Advance(kKeyFreshness - kKeyRefreshAge - absl::Milliseconds(1));
+  registry_.ReleaseAnswers();
+  registry_.HoldAnswers();
+  // Past the age of the first answer.
+  clock_.Advance(absl::Milliseconds(1));
+  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(Get("k").ok());
+  EXPECT_EQ(fetches_, 3);
+  registry_.ReleaseAnswers();
+}
+
+TEST_F(KeyCacheTest, ALookUpAheadBringsARevocationEarlier) {
+  EXPECT_TRUE(Get("k").ok());
+  revoked_ = true;
+  clock_.Advance(kKeyRefreshAge - absl::Milliseconds(1));
+  EXPECT_TRUE(Get("k").ok());
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_TRUE(Get("k").ok());  // It is looked up now, and whoever asks isn't kept.
+  EXPECT_EQ(ErrorReason(Get("k").status()), "BAD_CREDENTIAL");
+  EXPECT_EQ(fetches_, 2);
+}
+
+TEST_F(KeyCacheTest, WhileTheRegistryIsAwayAKnownKeyIsGoodAndAskedForNowAndThen) {
+  EXPECT_TRUE(Get("k").ok());
+  error_ = absl::UnavailableError("connection refused");
+  clock_.Advance(kKeyRefreshAge);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(Get("k").ok());
+  EXPECT_EQ(fetches_, 2);
+  clock_.Advance(kKeyRefreshRetry);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(Get("k").ok());
+  EXPECT_EQ(fetches_, 3);
+  clock_.Advance(kKeyFreshness - kKeyRefreshAge - kKeyRefreshRetry);
+  EXPECT_EQ(ErrorReason(Get("k").status()), "REGISTRY_UNAVAILABLE");
+}
+
+TEST_F(KeyCacheTest, ALookUpAheadMayOutliveTheCache) {
+  auto cache = std::make_unique<KeyCache>(&registry_, &clock_);
+  cache->Get("k", [](KeyOrError) {});
+  clock_.Advance(kKeyRefreshAge);
+  registry_.HoldAnswers();
+  cache->Use("k");
+  EXPECT_EQ(registry_.held(), 1u);
+  cache.reset();
+  registry_.ReleaseAnswers();
+}
+
 // What a call that ends with the answer may do to the gateway.
 TEST_F(KeyCacheTest, MayDieWithItsLastAnswer) {
   auto cache = std::make_unique<KeyCache>(&registry_, &clock_);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "common/ids.h"
@@ -42,13 +43,17 @@ void ReceiptStream::Open() {
 }
 
 void ReceiptStream::Authenticate() {
-  environment_.authenticator->Authenticate(
+  environment_.authenticate(
       jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
         if (!identity.ok()) {
           self->End(identity.status());
           return;
         }
         self->identity_ = *std::move(identity);
+        {
+          absl::MutexLock lock(&self->mu_);
+          self->fresh_ = self->identity_;
+        }
         if (absl::Status status = RequireFullAccess(self->identity_); !status.ok()) {
           return self->End(std::move(status));
         }
@@ -57,6 +62,26 @@ void ReceiptStream::Authenticate() {
         } else {
           self->Begin();
         }
+      });
+}
+
+// A client that doesn't read holds the stream up in a write.
+void ReceiptStream::OnRecheck() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_ || rechecking_ || !fresh_.has_value() || fresh_->IsFresh(*environment_.clock)) {
+      return;
+    }
+    rechecking_ = true;
+  }
+  environment_.authenticate(
+      jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
+        {
+          absl::MutexLock lock(&self->mu_);
+          self->rechecking_ = false;
+          if (identity.ok()) self->fresh_ = *identity;
+        }
+        if (absl::IsUnauthenticated(identity.status())) self->End(identity.status());
       });
 }
 
@@ -100,10 +125,15 @@ void ReceiptStream::Read() {
   request.set_after_position(position_);
   request.set_from_now(from_now_);
   request.set_max_receipts(kMaxFeedBlockReceipts);
+  request.set_stream(stream_);
   if (caught_up_) {
     // Not longer than the credential is known to be good.
     const absl::Duration good_for = identity_.recheck_at - environment_.clock->Monotonic();
     request.set_wait_ms(absl::ToInt64Milliseconds(std::min(kMaxReceiptWait, good_for)));
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    asked_ = true;
   }
   environment_.feeds->ReadReceipts(
       std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
@@ -181,7 +211,24 @@ void ReceiptStream::OnWriteDone(bool ok) {
 void ReceiptStream::OnDrain() { End(ShuttingDown("Watch again, from the last cursor.")); }
 
 void ReceiptStream::End(absl::Status why) {
-  if (!ended_.exchange(true)) call_->Finish(std::move(why));
+  if (ended_.exchange(true)) return;
+  // First: who hears of the end may count on it.
+  GiveBack();
+  call_->Finish(std::move(why));
+}
+
+void ReceiptStream::GiveBack() {
+  internal::v1::ReadReceiptsRequest request;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!asked_) return;
+    request.set_team_id(fresh_->team_id);
+  }
+  request.set_stream(stream_);
+  request.set_stream_ended(true);
+  // If it gets lost, the registry forgets the stream in its own time.
+  environment_.feeds->ReadReceipts(std::move(request),
+                                   [](const absl::StatusOr<ReadReceiptsResponse>&) {});
 }
 
 }  // namespace bellwire::gateway

@@ -3,15 +3,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "bellwire/push/v1/push.pb.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/call/rpc_call.h"
@@ -29,7 +34,7 @@ namespace bellwire::gateway {
 // It ends when the JWT expired or its key was revoked (UNAUTHENTICATED), the cursor is bad or too
 // old, the registry can't answer, the server drains (SHUTTING_DOWN), or the client is gone. The
 // client goes on from its last cursor. It doesn't begin if the team has kMaxReceiptStreamsPerTeam
-// (QUOTA_EXCEEDED).
+// here, or as many on all gateways as its quota allows (QUOTA_EXCEEDED).
 //
 // Lives as long as somebody owes it a callback. Thread-safe inside.
 class ReceiptStream final : public DrainSignal::Listener,
@@ -37,7 +42,8 @@ class ReceiptStream final : public DrainSignal::Listener,
  public:
   // Not owned; they outlive the call.
   struct Environment {
-    Authenticator* authenticator = nullptr;
+    // Whose receipts a credential may watch: Authenticator::Authenticate, or of an administrator.
+    std::function<void(absl::string_view credential, Authenticator::Done done)> authenticate;
     DrainSignal* drain = nullptr;
     const TokenSealer* sealer = nullptr;
     FeedApi* feeds = nullptr;
@@ -51,6 +57,7 @@ class ReceiptStream final : public DrainSignal::Listener,
   ~ReceiptStream() override { environment_.drain->Remove(this); }
 
   void OnDrain() override;
+  void OnRecheck() override;
 
  private:
   ReceiptStream(const Environment& environment, std::shared_ptr<RpcCall> call)
@@ -58,6 +65,8 @@ class ReceiptStream final : public DrainSignal::Listener,
 
   void Open();
   void Authenticate();
+  // The registry is told that the stream is over, so that its place in the team's quota is free.
+  void GiveBack();
   // The first time: where to begin.
   void Begin();
   void BeginAtCursor();
@@ -74,6 +83,15 @@ class ReceiptStream final : public DrainSignal::Listener,
   const Environment environment_;
   const std::shared_ptr<RpcCall> call_;
   std::atomic<bool> ended_ = false;
+  // Names the stream at the registry.
+  const uint64_t stream_ = RandomUint64() | 1;
+
+  absl::Mutex mu_;
+  // As in identity_, for OnRecheck. Unset: it isn't known so far.
+  std::optional<ProviderIdentity> fresh_ ABSL_GUARDED_BY(mu_);
+  bool rechecking_ ABSL_GUARDED_BY(mu_) = false;
+  // The registry knows of the stream.
+  bool asked_ ABSL_GUARDED_BY(mu_) = false;
 
   // Touched only by the one step that is under way: authenticate, read, or write.
   push::v1::WatchReceiptsRequest request_;

@@ -42,6 +42,13 @@ class ReceiptStreamTest : public ::testing::Test {
     EXPECT_EQ(request.team_id(), TestGateway::kTeam);
     ReadReceiptsResponse response;
     absl::MutexLock lock(&mutex_);
+    EXPECT_NE(request.stream(), 0u);
+    if (request.stream_ended()) {
+      ended_.push_back(request.stream());
+      return response;
+    }
+    EXPECT_TRUE(several_ || streams_.empty() || streams_.back() == request.stream());
+    streams_ = {request.stream()};
     ++reads_;
     uint64_t position = request.from_now() ? end_ : request.after_position();
     if (position == end_ && !request.from_now() && empty_answers_-- <= 0) {
@@ -89,6 +96,11 @@ class ReceiptStreamTest : public ::testing::Test {
   absl::Mutex mutex_;
   uint64_t end_ ABSL_GUARDED_BY(mutex_) = 0;
   int reads_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Names of the stream that asked last, and of those that ended.
+  std::vector<uint64_t> streams_ ABSL_GUARDED_BY(mutex_);
+  // They may be of several streams.
+  bool several_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<uint64_t> ended_ ABSL_GUARDED_BY(mutex_);
   int empty_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t dead_token_ = 0;
   TestGateway gateway_;
@@ -105,6 +117,28 @@ TEST_F(ReceiptStreamTest, AWatchFromNowOnBeginsWithItsCursor) {
   EXPECT_EQ(response.token(), "");
   EXPECT_FALSE(response.has_receipt());
   EXPECT_EQ(ErrorReason(End()), "END");
+}
+
+// The registry counts the streams of a team, over all gateways.
+TEST_F(ReceiptStreamTest, TheRegistryHearsOfItsEnd) {
+  SetEnd(7);
+  Open(Cursor(7));
+  EXPECT_EQ(ErrorReason(End()), "END");
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(ended_, streams_);
+}
+
+TEST_F(ReceiptStreamTest, ATeamWithTooManyIsToldSoByTheRegistry) {
+  gateway_.registry.read_receipts = [](const ReadReceiptsRequest&) {
+    return absl::StatusOr<ReadReceiptsResponse>(WithRetryAfter(
+        MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED", "one too many"),
+        absl::Seconds(3)));
+  };
+  Open(Cursor(1));
+  const absl::Status status = End();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(ErrorReason(status), "QUOTA_EXCEEDED");
+  EXPECT_EQ(RetryAfter(status), absl::Seconds(3));
 }
 
 TEST_F(ReceiptStreamTest, AWaitInVainIsRepeated) {
@@ -221,6 +255,10 @@ TEST_F(ReceiptStreamTest, ADrainEndsItThoughItWaits) {
 }
 
 TEST_F(ReceiptStreamTest, ATeamHasSoManyStreamsAtATimeAndNoMore) {
+  {
+    absl::MutexLock lock(&mutex_);
+    several_ = true;
+  }
   SetEnd(7);
   struct Watch {
     std::unique_ptr<grpc::ClientContext> context;

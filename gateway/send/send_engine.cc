@@ -6,6 +6,8 @@
 
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/log.h"
+#include "common/trace_context.h"
 #include "gateway/send/registry_error.h"
 #include "gateway/send/validator.h"
 
@@ -53,6 +55,8 @@ struct SendEngine::PendingSend {
   SendEngine* engine = nullptr;
   SendDoor door = SendDoor::kGrpc;
   bool is_team = true;
+  // Of a team.
+  std::string team_id;
   // Until the registry has answered.
   std::optional<TeamPlaces::Ticket> call;
   std::optional<TeamPlaces::Ticket> subscription_call;
@@ -64,6 +68,8 @@ struct SendEngine::PendingSend {
   // What the answer says.
   std::string message_id;
   bool duplicate = false;
+  // Empty: none.
+  std::string trace_context;
   Done done;
 
   // The last thing that happens to a message. Frees its place first: who hears the answer may count
@@ -76,10 +82,10 @@ struct SendEngine::PendingSend {
   }
   static void Answer(std::unique_ptr<PendingSend> send, SendResponse::Outcome outcome) {
     SendResponse response;
-    response.set_message_id(std::move(send->message_id));
     response.set_outcome(outcome);
     response.set_duplicate(send->duplicate);
     send->Count(AnswerOf(response));
+    response.set_message_id(std::move(send->message_id));
     Done done = std::move(send->done);
     send.reset();
     std::move(done)(std::move(response));
@@ -88,6 +94,12 @@ struct SendEngine::PendingSend {
  private:
   void Count(SendAnswer answer) const {
     engine->counters_.Count(door, is_team, answer);
+    if (!trace_context.empty()) {
+      LogDebug("message_answered", {{"trace", TraceIdOf(trace_context)},
+                                    {"message", message_id},
+                                    {"door", Name(door)},
+                                    {"answer", Name(answer)}});
+    }
     if (!call_began.has_value()) return;
     engine->counters_.Time(door, engine->options_.clock->Monotonic() - *call_began);
   }
@@ -97,7 +109,8 @@ SendEngine::SendEngine(const Options& options)
     : options_(options),
       calls_({.places = options.max_calls, .limit = options.call_limit}),
       subscription_calls_({.places = options.max_calls / kSubscriptionsPart}),
-      now_or_never_sends_({.places = options.max_now_or_never_sends}) {}
+      now_or_never_sends_({.places = options.max_now_or_never_sends}),
+      quota_holds_(options.clock) {}
 
 void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
                       Handling handling, Done done) {
@@ -106,7 +119,13 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   send->door = DoorOf(handling);
   send->is_team = sender.is_team();
   send->done = std::move(done);
-  // First: what there is no room for costs as little as possible.
+  // First: what is refused costs as little as possible.
+  if (sender.is_team()) {
+    send->team_id = std::string(sender.share());
+    if (std::optional<absl::Status> held = quota_holds_.Find(send->team_id)) {
+      return PendingSend::Answer(std::move(send), *std::move(held));
+    }
+  }
   send->call = calls_.TryTake(sender.share());
   if (send->call.has_value() && !sender.is_team()) {
     send->subscription_call = subscription_calls_.TryTake(sender.name());
@@ -122,6 +141,7 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
 
   absl::StatusOr<ValidatedSend> valid = ValidateSend(request, options_.clock->WallNow());
   if (!valid.ok()) return PendingSend::Answer(std::move(send), valid.status());
+  send->trace_context = valid->trace_context;
   if (valid->now_or_never && !sender.is_team()) {
     // The outcome would tell when the device is online, and so would the time that it takes.
     valid->now_or_never = false;
@@ -161,6 +181,7 @@ void SendEngine::Send(const Sender& sender, push::v1::SendRequest request,
   message.set_accepted_at_ms(valid->accepted_at_ms);
   message.set_expires_at_ms(valid->expires_at_ms);
   message.set_deliver_at_ms(valid->deliver_at_ms);
+  message.set_trace_context(valid->trace_context);
   if (handling.content.ByteSizeLong() > 0) {
     *message.mutable_content() = std::move(handling.content);
   }
@@ -185,6 +206,7 @@ void SendEngine::OnAppended(std::unique_ptr<PendingSend> send,
   send->call.reset();
   send->subscription_call.reset();
   if (!appended.ok()) {
+    if (send->is_team) quota_holds_.Note(send->team_id, appended.status());
     return PendingSend::Answer(std::move(send), FromRegistryError(appended.status()));
   }
   send->duplicate = appended->duplicate();

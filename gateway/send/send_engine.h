@@ -16,6 +16,7 @@
 #include "common/limits.h"
 #include "crypto/token_sealer.h"
 #include "gateway/send/adaptive_limit.h"
+#include "gateway/send/quota_holds.h"
 #include "gateway/send/send_counters.h"
 #include "gateway/send/send_door.h"
 #include "gateway/send/sender.h"
@@ -103,6 +104,7 @@ class SendEngine {
   // Those who send to subscriptions share their part of `calls_` by this.
   TeamPlaces subscription_calls_;
   TeamPlaces now_or_never_sends_;
+  QuotaHolds quota_holds_;
   SendCounters counters_;
 };
 

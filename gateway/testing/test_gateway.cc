@@ -65,8 +65,10 @@ TestGateway::TestGateway() : key(*GenerateProviderKeyPair()), sealer(TokenSealer
                             .feeds = &registry,
                             .store = &registry,
                             .topics = &registry,
+                            .devices = &registry,
                             .clock = &clock,
-                            .fan_outs = {.at_once = 0}});
+                            .fan_outs = {.at_once = 0},
+                            .recheck_interval = absl::ZeroDuration()});
   EXPECT_TRUE(started.ok()) << started.status();
   if (!started.ok()) return;
   server = *std::move(started);

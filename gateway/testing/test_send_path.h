@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/public_urls.h"
 #include "common/simulated_clock.h"
 #include "crypto/provider_key.h"
 #include "crypto/token_sealer.h"
@@ -86,6 +87,19 @@ class TestSendPath {
         SignJwtForTesting({.key_id = kKeyId, .team_id = kTeam, .issued_at = clock.WallNow()},
                           key.private_key_pem));
   }
+  // The same with more claims, as JSON.
+  std::string BearerWith(const std::string& claims_json) const {
+    return absl::StrCat("Bearer ", SignJwtForTesting({.key_id = kKeyId,
+                                                      .team_id = kTeam,
+                                                      .issued_at = clock.WallNow(),
+                                                      .extra_claims_json = claims_json},
+                                                     key.private_key_pem));
+  }
+  // Claims of a JWT for this server that has not expired; for another one; of one that has.
+  static constexpr char kGoodClaims[] =
+      R"({"aud":["https://push.example.com"],"exp":9999999999})";
+  static constexpr char kForeignClaims[] = R"({"aud":"https://push.example.org"})";
+  static constexpr char kExpiredClaims[] = R"({"exp":1767225599})";
   std::string SendOnlyBearer() const { return absl::StrCat("Bearer ", access_token); }
   std::string Token() const {
     TokenContents contents;
@@ -108,7 +122,7 @@ class TestSendPath {
   FakeRegistry registry;
   KeyCache keys{&registry, &clock};
   KeyCache aliases{&registry, &clock};
-  Authenticator authenticator{&keys, &clock};
+  Authenticator authenticator{&keys, &clock, *PublicUrls::Parse({"https://push.example.com"})};
   SendEngine engine{{.sealer = sealer.get(), .mailboxes = &registry, .clock = &clock}};
   DrainSignal drain;
   PushService push{{.authenticator = &authenticator,

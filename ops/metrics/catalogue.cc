@@ -35,6 +35,8 @@ const char* TitleOf(Part part) {
       return "Registry";
     case Part::kAgent:
       return "Agent";
+    case Part::kCompanion:
+      return "Companion";
   }
   return "";
 }
@@ -50,9 +52,13 @@ const std::vector<const Metric*>& AllMetrics() {
       &kSessions,       &kHandshakes,     &kLogins,          &kSessionsEnded,
       &kPushes,         &kHandOversTaken, &kHeartbeats,      &kBytesInFlight,
       &kStoreOk,        &kCommits,        &kCommitSeconds,   &kBatchOperations,
-      &kRefused,        &kSteps,          &kMailboxMessages, &kToAgentSeconds,
-      &kToAppSeconds,   &kAgentConnected, &kAgentInbox,      &kAgentHeartbeatInterval,
-      &kAgentHeartbeats, &kAgentBytes};
+      &kRefused,        &kQuotaRefused,   &kSteps,          &kMailboxMessages, &kToAgentSeconds,
+      &kToAppSeconds,   &kDatabaseReads,  &kUnknownCommits,  &kStoreResumed,
+      &kDeviceCacheBytes, &kDeviceCacheLookUps,
+      &kDevices,        &kDevicesAdmitted, &kDevicesRefused, &kRegistrationsRefused,
+      &kAgentConnected, &kAgentInbox,      &kAgentHeartbeatInterval,
+      &kAgentHeartbeats, &kAgentBytes,    &kCompanionConnected,
+      &kCompanionSubscriptions,           &kCompanionMessages};
   return all;
 }
 

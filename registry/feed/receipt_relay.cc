@@ -13,6 +13,7 @@
 #include "registry/engine/records.h"
 #include "registry/feed/receipt_feed.h"
 #include "registry/keys/keys.h"
+#include "registry/quotas/quota_records.h"
 #include "registry/topics/topic_list.h"
 #include "registry/topics/topic_steps.h"
 
@@ -30,6 +31,8 @@ struct ForTeam {
   absl::btree_map<std::string, int64_t> topics;
   // By the id of the topic message.
   absl::btree_map<std::string, StepCounts> topic_messages;
+  // What each app uses more, or less.
+  absl::btree_map<std::string, UsageChange> usage;
 };
 // In the order of the team's id, so that a simulation repeats itself.
 using ForTeams = absl::btree_map<std::string, ForTeam>;
@@ -37,6 +40,9 @@ using ForTeams = absl::btree_map<std::string, ForTeam>;
 void AddTo(ForTeams* of_team, const DeviceId& device, const Outbox& outbox) {
   for (const storage::v1::OutboxTopic& topic : outbox.topics()) {
     (*of_team)[topic.team_id()].topics[topic.topic()] += topic.change();
+  }
+  for (const storage::v1::OutboxUsage& usage : outbox.usage()) {
+    (*of_team)[usage.team_id()].usage[usage.app_id()].Add(usage);
   }
   for (const OutboxReceipt& receipt : outbox.receipts()) {
     ForTeam& team = (*of_team)[receipt.team_id()];
@@ -71,6 +77,22 @@ absl::Status CountTopics(Overlay* step, absl::string_view team_id, const ForTeam
         PassOverDamage(team_id, CountTopicSteps(step, team_id, *message_id, counts)));
   }
   return absl::OkStatus();
+}
+
+absl::Status CountUsage(Overlay* step, absl::string_view team_id, const ForTeam& team) {
+  if (team.usage.empty()) return absl::OkStatus();
+  UsageChange of_all;
+  for (const auto& [app_id, change] : team.usage) {
+    storage::v1::OutboxUsage sum;
+    sum.set_bytes_waiting(change.bytes_waiting);
+    sum.set_day(change.day);
+    sum.set_messages(change.messages);
+    of_all.Add(sum);
+    // All subscriptions have one record.
+    if (app_id.empty()) continue;
+    BELLWIRE_RETURN_IF_ERROR(PassOverDamage(team_id, AddUsage(step, team_id, app_id, change)));
+  }
+  return PassOverDamage(team_id, AddUsage(step, team_id, "", of_all));
 }
 
 }  // namespace
@@ -114,9 +136,11 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
   Overlay step(staged_);
   for (auto& [team_id, team] : of_team) {
     BELLWIRE_RETURN_IF_ERROR(CountTopics(&step, team_id, team));
+    BELLWIRE_RETURN_IF_ERROR(CountUsage(&step, team_id, team));
     if (team.receipts.empty()) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        ReceiptFeed(&step, team_id, numbers_after_).Append(std::move(team.receipts), now_ms));
+        ReceiptFeed(&step, team_id, numbers_after_, retention_)
+            .Append(std::move(team.receipts), now_ms));
     result.teams.push_back(team_id);
   }
   std::move(step).MergeInto(staged_);
@@ -129,8 +153,8 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
 }
 
 void ReceiptRelay::Add(uint64_t order, const DeviceId& device, Outbox outbox) {
-  if (outbox.receipts_size() + outbox.topics_size() > 0)
-    batch_.push_back({order, device, std::move(outbox)});
+  if (outbox.receipts_size() + outbox.topics_size() + outbox.usage_size() == 0) return;
+  batch_.push_back({order, device, std::move(outbox)});
 }
 
 void ReceiptRelay::Stage() {

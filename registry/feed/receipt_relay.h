@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "common/ids.h"
 #include "registry/engine/overlay.h"
@@ -16,18 +17,20 @@
 namespace bellwire::registry {
 
 // Moves receipts from the devices' outbox into the feeds of their teams, in the order of the
-// outbox, and adds them to what topics and topic messages count: first into the feed, which is a
-// transaction of the team, then out of the outbox, which is one of the device. Where the two are
-// not committed together, a crash between them relays again: at least once. Counts are exact
-// because this store commits both together. The outbox of the batch that runs is kept as objects:
-// what comes into its feed with that very batch never becomes a record of the outbox at all.
+// outbox, and adds them to what topics and topic messages count and teams use: first into the feed,
+// which is a transaction of the team, then out of the outbox, which is one of the device. Where the
+// two are not committed together, a crash between them relays again: at least once. Counts are
+// exact because this store commits both together. The outbox of the batch that runs is kept as
+// objects: what comes into its feed with that very batch never becomes a record of the outbox at
+// all.
 //
 // Not thread-safe.
 class ReceiptRelay {
  public:
   // Changes are staged in `staged`, which outlives it. `numbers_after`: as KvStore::Options.
-  ReceiptRelay(Overlay* staged, uint64_t numbers_after)
-      : staged_(staged), numbers_after_(numbers_after) {}
+  // `retention`: how long feeds keep receipts.
+  ReceiptRelay(Overlay* staged, uint64_t numbers_after, absl::Duration retention)
+      : staged_(staged), numbers_after_(numbers_after), retention_(retention) {}
 
   // As Store::RelayReceipts. A damaged entry is logged and left where it is.
   absl::StatusOr<RelayResult> Run(size_t max_entries, int64_t now_ms);
@@ -54,6 +57,7 @@ class ReceiptRelay {
 
   Overlay* const staged_;
   const uint64_t numbers_after_;
+  const absl::Duration retention_;
   // The outbox of this batch, in its order: after everything that is a record already.
   std::vector<Entry> batch_;
   // Whether the outbox may have records. False spares each step a look.

@@ -110,7 +110,8 @@ absl::StatusOr<absl::Status> MakeRoom(DeviceTransaction& tx, const Registration&
 }  // namespace
 
 absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& token,
-                                     const Envelope& message, bool message_id_is_new) {
+                                     const Envelope& message, bool message_id_is_new,
+                                     AdmitByQuota admit) {
   BELLWIRE_ASSIGN_OR_RETURN(const Registration* registration, FindLivingToken(tx, token));
   const MessageRef ref{*MessageId::FromBytes(message.message_id()), token.registration_id};
 
@@ -138,6 +139,7 @@ absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& toke
                                     .duplicate = true,
                                     .state = StateOf(*earlier)}};
   }
+  BELLWIRE_RETURN_IF_ERROR(admit(*registration));
   // What was due before comes before.
   BELLWIRE_RETURN_IF_ERROR(tx.ReleaseDue());
 

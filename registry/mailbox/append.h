@@ -3,8 +3,10 @@
 
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bellwire/storage/v1/storage.pb.h"
 #include "common/limits.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/server/store.h"
@@ -21,9 +23,14 @@ struct AppendOutcome {
   AppendResult result;
 };
 
-// Store::Append. An error leaves nothing to finish.
+// Whether the quotas of a registration's team, app and token allow one more message.
+using AdmitByQuota = absl::FunctionRef<absl::Status(const storage::v1::Registration&)>;
+
+// Store::Append. `admit` is asked about a message that was not accepted before. An error leaves
+// nothing to finish.
 absl::StatusOr<AppendOutcome> Append(DeviceTransaction& tx, const TokenRef& token,
-                                     const Envelope& message, bool message_id_is_new);
+                                     const Envelope& message, bool message_id_is_new,
+                                     AdmitByQuota admit);
 
 }  // namespace bellwire::registry
 

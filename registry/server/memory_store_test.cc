@@ -15,6 +15,7 @@
 #include "registry/server/kv_store.h"
 #include "registry/testing/shared_engine.h"
 #include "registry/testing/store_contract.h"
+#include "registry/testing/quotas_contract.h"
 #include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
@@ -60,6 +61,7 @@ std::unique_ptr<StoreUnderTest> NewMemoryStore() {
 }
 INSTANTIATE_TEST_SUITE_P(Memory, StoreContractTest, testing::Values(NewMemoryStore));
 INSTANTIATE_TEST_SUITE_P(Memory, TopicsContractTest, testing::Values(NewMemoryStore));
+INSTANTIATE_TEST_SUITE_P(Memory, QuotasContractTest, testing::Values(NewMemoryStore));
 
 // A store that was put back to an older state: what it had given out since, phones and backends
 // have seen.

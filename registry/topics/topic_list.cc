@@ -30,6 +30,9 @@ absl::Status TopicList::Count(absl::string_view topic, int64_t change) {
   if (subscribers < 0) {
     return StoreCorruptError(absl::StrCat("topic ", topic, " counts fewer subscribers than none"));
   }
+  if (before.has_value() != (subscribers != 0)) {
+    BELLWIRE_RETURN_IF_ERROR(CountTopics(before.has_value() ? -1 : +1).status());
+  }
   if (subscribers == 0) {
     overlay_->Delete(Family::kTopics, key);
     return absl::OkStatus();
@@ -88,6 +91,27 @@ absl::StatusOr<internal::v1::ListTopicsResponse> TopicList::List(absl::string_vi
     topic.set_subscribers(static_cast<int64_t>(subscribers));
   }
   return response;
+}
+
+absl::StatusOr<uint32_t> TopicList::CountTopics(int change) {
+  const std::string key = TeamTopicsKey(team_id_);
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<TeamTopics> found,
+                            GetRecord<TeamTopics>(*overlay_, Family::kTopics, key));
+  TeamTopics team = std::move(found).value_or(TeamTopics());
+  if (!team.has_topics()) {
+    // Once for each team of a store that is older than the count.
+    uint32_t topics = 0;
+    BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(Family::kTopics, TopicCountKey(team_id_, ""),
+                                            TopicCountsEnd(team_id_),
+                                            [&](absl::string_view, absl::string_view) {
+                                              ++topics;
+                                              return true;
+                                            }));
+    team.set_topics(topics);
+  }
+  team.set_topics(team.topics() + static_cast<uint32_t>(change));
+  if (change != 0) overlay_->Put(Family::kTopics, key, team.SerializeAsString());
+  return team.topics();
 }
 
 absl::StatusOr<uint32_t> TopicList::CountKept(int change) {

@@ -28,6 +28,8 @@ class TopicList {
 
   // So many more are subscribed. What devices changed comes here by the outbox (receipt_relay.h).
   absl::Status Count(absl::string_view topic, int64_t change);
+  // How many topics have somebody subscribed.
+  absl::StatusOr<uint32_t> Topics() { return CountTopics(0); }
   // How many are subscribed.
   absl::StatusOr<uint64_t> Subscribers(absl::string_view topic) const;
   // As Store::ListTopics.
@@ -41,6 +43,8 @@ class TopicList {
   absl::Status RemoveKept(absl::string_view app_id);
 
  private:
+  // Adds to the number of topics that somebody is subscribed to.
+  absl::StatusOr<uint32_t> CountTopics(int change);
   // Adds to the number of those that stay.
   absl::StatusOr<uint32_t> CountKept(int change);
 

@@ -10,6 +10,7 @@
 #include "bellwire/internal/v1/topics.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/send/validator.h"
 #include "gateway/testing/test_send_path.h"
@@ -25,6 +26,7 @@ using http::PostFields;
 
 constexpr char kAlert[] = R"({"aps":{"alert":"You have mail"}})";
 constexpr char kId[] = "123e4567-e89b-42d3-a456-426614174000";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 class ApnsDoorTest : public ::testing::Test {
  protected:
@@ -59,7 +61,8 @@ class ApnsDoorTest : public ::testing::Test {
 };
 
 TEST_F(ApnsDoorTest, ANotificationIsStoredAndAnsweredWithoutABody) {
-  const H2TestClient::Response answer = Post(kAlert, {{"apns-id", kId}, {"apns-priority", "5"}});
+  const H2TestClient::Response answer =
+      Post(kAlert, {{"apns-id", kId}, {"apns-priority", "5"}, {"traceparent", kTrace}});
   EXPECT_EQ(answer.Get(":status"), "200");
   EXPECT_EQ(answer.Get("apns-id"), kId);
   EXPECT_EQ(answer.body, "");
@@ -69,6 +72,7 @@ TEST_F(ApnsDoorTest, ANotificationIsStoredAndAnsweredWithoutABody) {
   EXPECT_EQ(append.message().payload(), kAlert);
   EXPECT_EQ(append.message().content().door(), internal::v1::Content::APNS);
   EXPECT_EQ(append.message().priority(), push::v1::PRIORITY_NORMAL);
+  EXPECT_EQ(FormatTraceparent(append.message().trace_context()), kTrace);
 }
 
 TEST_F(ApnsDoorTest, AnIdIsMadeWhereTheCallerGaveNone) {
@@ -122,6 +126,33 @@ TEST_F(ApnsDoorTest, ATeamThatComesWithAJwtForEachMessageIsToldSo) {
   EXPECT_EQ(answer.body, R"({"reason":"TooManyProviderTokenUpdates"})");
   EXPECT_EQ(answer.Get("retry-after"), "1200");
   EXPECT_EQ(path_.appended.size(), 1u);
+}
+
+TEST_F(ApnsDoorTest, AudienceAndExpiryOfAJwtCount) {
+  const auto with = [this](const char* claims) {
+    const int32_t stream = harness_.client.Request(
+        PostFields(absl::StrCat("/3/device/", path_.Token()),
+                   {{"authorization", path_.BearerWith(claims)},
+                    {"apns-topic", "com.example.mail"}}),
+        kAlert);
+    harness_.Run();
+    return harness_.client.response(stream).body;
+  };
+  EXPECT_EQ(with(TestSendPath::kForeignClaims), R"({"reason":"InvalidProviderToken"})");
+  EXPECT_EQ(with(TestSendPath::kExpiredClaims), R"({"reason":"ExpiredProviderToken"})");
+  EXPECT_TRUE(path_.appended.empty());
+  EXPECT_EQ(with(TestSendPath::kGoodClaims), "");
+  EXPECT_EQ(path_.appended.size(), 1u);
+}
+
+TEST_F(ApnsDoorTest, ATeamBeyondItsQuotaIsToldTooManyRequests) {
+  path_.append_error = WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED", "Too much."),
+      absl::Milliseconds(1500));
+  const H2TestClient::Response answer = Post(kAlert);
+  EXPECT_EQ(answer.Get(":status"), "429");
+  EXPECT_EQ(answer.body, R"({"reason":"TooManyRequests"})");
+  EXPECT_EQ(answer.Get("retry-after"), "2");
 }
 
 TEST_F(ApnsDoorTest, AForeignTeamsTopicIsNotTheTokensFault) {
@@ -181,10 +212,13 @@ TEST_F(ApnsDoorTest, AChannelIsAKeptTopicOfItsApp) {
   EXPECT_EQ(Ask("GET", channels, "", {{"apns-channel-id", id}}).body,
             R"({"message-storage-policy":1,"push-type":"LiveActivity"})");
   EXPECT_EQ(Ask("POST", "/4/broadcasts/apps/com.example.mail", kAlert,
-                {{"apns-channel-id", id}, {"apns-push-type", "liveactivity"}})
+                {{"apns-channel-id", id},
+                 {"apns-push-type", "liveactivity"},
+                 {"traceparent", kTrace}})
                 .Get(":status"),
             "200");
   ASSERT_EQ(published.size(), 1u);
+  EXPECT_EQ(FormatTraceparent(published[0].message().trace_context()), kTrace);
   EXPECT_EQ(published[0].topic(), put[0].topic().name());
   EXPECT_EQ(published[0].app_id(), "com.example.mail");
   EXPECT_EQ(published[0].message().payload(), kAlert);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
+#include "common/trace_context.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/testing/test_send_path.h"
 #include "gtest/gtest.h"
@@ -76,6 +77,12 @@ TEST_F(FcmDoorTest, AMessageIsStoredAndNamed) {
   EXPECT_EQ(append.message().expires_at_ms() - append.message().accepted_at_ms(), 60'000);
 }
 
+TEST_F(FcmDoorTest, AMessageBelongsToTheTraceOfItsRequest) {
+  constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  ASSERT_EQ(Post(Message(), kPath, {{"traceparent", kTrace}}).Get(":status"), "200");
+  EXPECT_EQ(FormatTraceparent(path_.appended.back().message().trace_context()), kTrace);
+}
+
 TEST_F(FcmDoorTest, FirebaseAdminsSchemeIsTaken) {
   Fields fields;
   for (auto& field : PostFields(kPath, {{"authorization", path_.Bearer()}})) {
@@ -83,6 +90,17 @@ TEST_F(FcmDoorTest, FirebaseAdminsSchemeIsTaken) {
                                               : field);
   }
   EXPECT_EQ(Ask(fields, Message()).Get(":status"), "200");
+}
+
+TEST_F(FcmDoorTest, AudienceAndExpiryOfATeamsJwtCount) {
+  const auto with = [this](const char* claims) {
+    return Told(
+        Ask(PostFields(kPath, {{"authorization", path_.BearerWith(claims)}}), Message()));
+  };
+  EXPECT_EQ(with(TestSendPath::kForeignClaims), "401 UNAUTHENTICATED");
+  EXPECT_EQ(with(TestSendPath::kExpiredClaims), "401 UNAUTHENTICATED");
+  EXPECT_TRUE(path_.appended.empty());
+  EXPECT_EQ(with(TestSendPath::kGoodClaims), "200");
 }
 
 TEST_F(FcmDoorTest, ADryRunChecksAndStoresNothing) {

@@ -1,5 +1,7 @@
 #include "gateway/doors/grpc/drain_signal.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 
@@ -20,6 +22,19 @@ bool DrainSignal::Add(const std::shared_ptr<Listener>& listener) {
 void DrainSignal::Remove(Listener* listener) {
   absl::MutexLock lock(&mu_);
   listeners_.erase(listener);
+}
+
+void DrainSignal::Recheck() {
+  std::vector<std::weak_ptr<Listener>> listeners;
+  {
+    absl::MutexLock lock(&mu_);
+    listeners.reserve(listeners_.size());
+    for (const auto& [pointer, weak] : listeners_) listeners.push_back(weak);
+  }
+  // Outside the lock: a listener may end, and remove itself.
+  for (const std::weak_ptr<Listener>& weak : listeners) {
+    if (const std::shared_ptr<Listener> listener = weak.lock()) listener->OnRecheck();
+  }
 }
 
 void DrainSignal::Begin() {

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/send/registry_error.h"
 #include "gateway/send/send_result.h"
 
@@ -35,11 +36,40 @@ void SendStream::Open() {
       jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
         if (identity.ok()) {
           self->identity_ = *std::move(identity);
+          self->NoteFresh(self->identity_);
           self->TakePlace();
         } else {
           self->End(identity.status());
         }
         self->DoneHandling();
+      });
+}
+
+void SendStream::NoteFresh(const ProviderIdentity& identity) {
+  absl::MutexLock lock(&mu_);
+  fresh_ = identity;
+}
+
+// A stream on which nothing is sent has nobody else to ask.
+void SendStream::OnRecheck() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_ || rechecking_ || !fresh_.has_value() || fresh_->IsFresh(*environment_.clock)) {
+      return;
+    }
+    rechecking_ = true;
+  }
+  environment_.authenticator->Authenticate(
+      jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
+        {
+          absl::MutexLock lock(&self->mu_);
+          self->rechecking_ = false;
+          if (identity.ok()) self->fresh_ = *identity;
+        }
+        // A registry that doesn't answer has said nothing about the credential.
+        if (!absl::IsUnauthenticated(identity.status())) return;
+        self->End(identity.status());
+        self->Proceed();
       });
 }
 
@@ -75,6 +105,7 @@ void SendStream::HandleMessage() {
       jwt_, [self = shared_from_this()](absl::StatusOr<ProviderIdentity> identity) {
         if (identity.ok()) {
           self->identity_ = *std::move(identity);
+          self->NoteFresh(self->identity_);
           self->SendMessage();
           return;
         }
@@ -89,6 +120,7 @@ void SendStream::SendMessage() {
     absl::MutexLock lock(&mu_);
     ++unanswered_;
   }
+  TakeCallTrace(call_->metadata(), message_.mutable_request());
   environment_.engine->Send(
       identity_.team_id, std::move(*message_.mutable_request()),
       [self = shared_from_this(), correlation_id](absl::StatusOr<push::v1::SendResponse> result) {

@@ -32,7 +32,8 @@ namespace bellwire::gateway {
 // It ends, once everything read is answered, when
 //   - its team has too many streams: RESOURCE_EXHAUSTED QUOTA_EXCEEDED;
 //   - the client half-closed: OK;
-//   - its JWT expired or its key was revoked (checked with the next message): UNAUTHENTICATED;
+//   - its JWT expired or its key was revoked, within kKeyFreshness and kRecheckInterval though
+//     nothing is sent: UNAUTHENTICATED;
 //   - the server drains: UNAVAILABLE SHUTTING_DOWN, at once, though the client has not half-closed;
 //   - the client is gone, or the drain is over: results are dropped, what was accepted stays
 //     accepted.
@@ -62,12 +63,15 @@ class SendStream final : public DrainSignal::Listener,
   ~SendStream() override { environment_.drain->Remove(this); }
 
   void OnDrain() override;
+  void OnRecheck() override;
 
  private:
   SendStream(const Environment& environment, std::shared_ptr<RpcCall> call)
       : environment_(environment), call_(std::move(call)) {}
 
   void Open();
+  // The credential is good so long.
+  void NoteFresh(const ProviderIdentity& identity);
   // REQUIRES: the credential is good.
   void TakePlace();
   void OnReadDone(bool ok);
@@ -91,6 +95,9 @@ class SendStream final : public DrainSignal::Listener,
   std::optional<TeamPlaces::Ticket> place_;
 
   absl::Mutex mu_;
+  // As in identity_, for OnRecheck. Unset: it isn't known so far.
+  std::optional<ProviderIdentity> fresh_ ABSL_GUARDED_BY(mu_);
+  bool rechecking_ ABSL_GUARDED_BY(mu_) = false;
   // A read is not done.
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   // The credential or a message is being looked at; no read meanwhile, so order is kept.

@@ -11,6 +11,9 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
+#include "gateway/auth/key_cache.h"
+#include "gateway/doors/grpc/drain_signal.h"
 #include "gateway/testing/test_gateway.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
@@ -68,6 +71,29 @@ TEST_F(SendStreamTest, AnswersThousandsOfPipelinedMessages) {
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(answered.size(), kMessages);
   EXPECT_EQ(*answered.rbegin(), kMessages);
+}
+
+TEST_F(SendStreamTest, AMessageBelongsToItsOwnTraceOrToTheStreams) {
+  std::vector<std::string> traces;
+  gateway_.registry.append = [&traces](const internal::v1::AppendRequest& append) {
+    traces.push_back(FormatTraceparent(append.message().trace_context()));
+    return internal::v1::AppendResponse();
+  };
+  const std::string of_the_stream = "00-11111111111111111111111111111111-2222222222222222-00";
+  const std::string own = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  auto context = gateway_.Context();
+  context->AddMetadata("traceparent", of_the_stream);
+  OpenWith(std::move(context));
+  SendStreamRequest request = Request(1);
+  SendStreamResponse response;
+  ASSERT_TRUE(stream_->Write(request));
+  ASSERT_TRUE(stream_->Read(&response));
+  request.mutable_request()->set_traceparent(own);
+  ASSERT_TRUE(stream_->Write(request));
+  ASSERT_TRUE(stream_->Read(&response));
+  stream_->WritesDone();
+  EXPECT_TRUE(End().ok());
+  EXPECT_EQ(traces, (std::vector<std::string>{of_the_stream, own}));
 }
 
 TEST_F(SendStreamTest, StreamsOfATeamAreBounded) {
@@ -234,6 +260,44 @@ TEST_F(SendStreamTest, EndsWhenTheKeyWasRevoked) {
   const absl::Status status = End();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL");
+}
+
+// Between two looks at it a key may have been revoked, and nothing is ever sent again.
+TEST_F(SendStreamTest, AnIdleStreamEndsWithinFiveSecondsOfARevocation) {
+  EXPECT_LT(kKeyFreshness + kRecheckInterval, absl::Seconds(5));
+  Open();
+  SendStreamResponse response;
+  ASSERT_TRUE(stream_->Write(Request(1)));
+  ASSERT_TRUE(stream_->Read(&response));
+  gateway_.server->RecheckStreams();
+  gateway_.clock.Advance(kKeyFreshness);
+  gateway_.server->RecheckStreams();
+  ASSERT_TRUE(stream_->Write(Request(2)));
+  ASSERT_TRUE(stream_->Read(&response));
+  gateway_.revoked = true;
+  gateway_.clock.Advance(kKeyFreshness);
+  gateway_.server->RecheckStreams();
+  const absl::Status status = End();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(ErrorReason(status), "BAD_CREDENTIAL");
+}
+
+TEST_F(SendStreamTest, AnIdleStreamOutlivesARegistryThatIsAway) {
+  Open();
+  SendStreamResponse response;
+  ASSERT_TRUE(stream_->Write(Request(1)));
+  ASSERT_TRUE(stream_->Read(&response));
+  const auto get_key = gateway_.registry.get_key;
+  gateway_.registry.get_key = [](const internal::v1::GetKeyRequest&) {
+    return absl::StatusOr<admin::v1::Key>(absl::UnavailableError("away"));
+  };
+  gateway_.clock.Advance(kKeyFreshness);
+  gateway_.server->RecheckStreams();
+  gateway_.registry.get_key = get_key;
+  ASSERT_TRUE(stream_->Write(Request(2)));
+  ASSERT_TRUE(stream_->Read(&response));
+  stream_->WritesDone();
+  EXPECT_TRUE(End().ok());
 }
 
 TEST_F(SendStreamTest, AnIdleStreamEndsWhenTheServerDrains) {

@@ -13,6 +13,7 @@
 #include "registry/engine/postgres/testing/postgres_server.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/store_contract.h"
+#include "registry/testing/quotas_contract.h"
 #include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
@@ -72,6 +73,7 @@ std::unique_ptr<StoreUnderTest> NewPostgresStore() {
 }
 INSTANTIATE_TEST_SUITE_P(Postgres, StoreContractTest, testing::Values(NewPostgresStore));
 INSTANTIATE_TEST_SUITE_P(Postgres, TopicsContractTest, testing::Values(NewPostgresStore));
+INSTANTIATE_TEST_SUITE_P(Postgres, QuotasContractTest, testing::Values(NewPostgresStore));
 
 }  // namespace
 }  // namespace bellwire::registry

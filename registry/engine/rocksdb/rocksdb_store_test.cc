@@ -10,6 +10,7 @@
 #include "registry/engine/rocksdb/rocksdb_engine.h"
 #include "registry/server/kv_store.h"
 #include "registry/testing/store_contract.h"
+#include "registry/testing/quotas_contract.h"
 #include "registry/testing/topics_contract.h"
 
 namespace bellwire::registry {
@@ -59,6 +60,7 @@ std::unique_ptr<StoreUnderTest> NewRocksDbStore() {
 }
 INSTANTIATE_TEST_SUITE_P(RocksDb, StoreContractTest, testing::Values(NewRocksDbStore));
 INSTANTIATE_TEST_SUITE_P(RocksDb, TopicsContractTest, testing::Values(NewRocksDbStore));
+INSTANTIATE_TEST_SUITE_P(RocksDb, QuotasContractTest, testing::Values(NewRocksDbStore));
 
 }  // namespace
 }  // namespace bellwire::registry
