@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/fleet/sizing.h"
 #include "common/status_macros.h"
 #include "registry/engine/postgres/leases.h"
 #include "registry/engine/postgres/pg_connection.h"
@@ -80,6 +82,91 @@ absl::Status Status(const FleetFlags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+absl::Status Plan(const SizingRequest& request, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(const FleetSize plan, SizeFleet(request));
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    nlohmann::ordered_json roles = nlohmann::ordered_json::array();
+    for (const SizedRole& role : plan.roles) {
+      roles.push_back({{"role", role.role},
+                       {"count", role.count},
+                       {"cores", role.cores},
+                       {"memory_gib", role.memory_gib},
+                       {"bound_by", role.bound_by}});
+    }
+    out.Json({{"messages_per_second", plan.messages_per_second},
+              {"heartbeats_per_second", plan.heartbeats_per_second},
+              {"logins_per_second", plan.logins_per_second},
+              {"roles", roles},
+              {"database_disk_gib", plan.database_disk_gib},
+              {"wal_mib_per_second", plan.wal_mib_per_second},
+              {"archive_gib_a_day", plan.archive_gib_a_day},
+              {"beyond_one_primary", plan.beyond_one_primary}});
+    return absl::OkStatus();
+  }
+  out.Fields(
+      {{"at the peak", absl::StrFormat("%.0f messages, %.0f heartbeats, %.0f logins a second",
+                                       plan.messages_per_second, plan.heartbeats_per_second,
+                                       plan.logins_per_second)},
+       {"each database", absl::StrFormat("%.0f GiB of disk, %.1f MiB/s of WAL at the peak",
+                                         plan.database_disk_gib, plan.wal_mib_per_second)},
+       {"archive", absl::StrFormat("%.0f GiB of WAL a day", plan.archive_gib_a_day)}});
+  out.Line();
+  std::vector<std::vector<std::string>> rows;
+  for (const SizedRole& role : plan.roles) {
+    rows.push_back({role.role, absl::StrCat(role.count), absl::StrFormat("%.1f", role.cores),
+                    absl::StrFormat("%.1f GiB", role.memory_gib), role.bound_by});
+  }
+  out.Table({"role", "machines", "cores", "memory", "because of"}, rows);
+  if (plan.beyond_one_primary) {
+    out.Line();
+    out.Line(absl::StrCat(out.Bad("too much for one primary"),
+                          "  measure, or use several fleets: docs/operate/sizing.md"));
+  }
+  return absl::OkStatus();
+}
+
+void AddPlanCommand(CLI::App* group, CommandContext* context) {
+  CLI::App* command = group->add_subcommand(
+      "plan",
+      "How many machines a number of devices and messages needs, from the measured costs that "
+      "docs/operate/sizing.md lists. One machine of each kind may be dead");
+  auto request = std::make_shared<SizingRequest>();
+  command->add_option("--devices", request->devices, "Devices that are connected at the same time")
+      ->type_name("N")
+      ->required();
+  command
+      ->add_option("--messages_a_day,--messages-a-day", request->messages_a_day,
+                   "Messages to all devices together")
+      ->type_name("M")
+      ->required();
+  command
+      ->add_option("--peak", request->peak, "How busy the busiest minute is, in averages of a day")
+      ->capture_default_str();
+  command
+      ->add_option("--heartbeat_seconds", request->heartbeat_seconds,
+                   "Mean silence before a device's heartbeat")
+      ->capture_default_str();
+  command->add_option("--logins_a_day", request->logins_a_day, "How often a device connects anew")
+      ->capture_default_str();
+  command
+      ->add_option("--active_share", request->active_share,
+                   "Part of the devices that get something within an hour")
+      ->capture_default_str();
+  command
+      ->add_option("--back_within_seconds", request->back_within_seconds,
+                   "When the devices of a dead connector are to be back at the others")
+      ->capture_default_str();
+  command->add_option("--cores", request->cores, "Of a machine")->capture_default_str();
+  command->add_option("--memory_gib", request->memory_gib, "Of a machine")->capture_default_str();
+  AddJsonFlag(command, context);
+  SetExamples(
+      command,
+      "  bellwire fleet plan --devices 1000000 --messages_a_day 20000000\n"
+      "  bellwire fleet plan --devices 10000000 --messages_a_day 50000000 --peak 10 --json");
+  command->callback([=] { context->run = [=] { return Plan(*request, context); }; });
+}
+
 CLI::App* AddCommand(CLI::App* group, const std::string& name, const std::string& help,
                      FleetFlags* flags, CommandContext* context) {
   CLI::App* command = group->add_subcommand(name, help);
@@ -97,7 +184,7 @@ CLI::App* AddCommand(CLI::App* group, const std::string& name, const std::string
 
 void AddFleetCommand(CLI::App* root, CommandContext* context) {
   CLI::App* group =
-      root->add_subcommand("fleet", "Registries over a store in PostgreSQL: init, status");
+      root->add_subcommand("fleet", "Registries over a store in PostgreSQL: init, status, plan");
   group->require_subcommand(1);
   auto flags = std::make_shared<FleetFlags>();
   CLI::App* init =
@@ -117,6 +204,7 @@ void AddFleetCommand(CLI::App* root, CommandContext* context) {
                                 flags.get(), context);
   SetExamples(status, "  bellwire fleet status --database \"service=bellwire\" --json");
   status->callback([=] { context->run = [=] { return Status(*flags, context); }; });
+  AddPlanCommand(group, context);
 }
 
 }  // namespace bellwire::cli

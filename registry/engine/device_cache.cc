@@ -1,5 +1,8 @@
 #include "registry/engine/device_cache.h"
 
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
 #include "common/status_macros.h"
@@ -7,8 +10,15 @@
 namespace bellwire::registry {
 namespace {
 
-// A group without records: its key, its place in the table.
-constexpr size_t kGroupBytes = 128;
+// What a group takes beside its records: its key, its place in the table, the group itself.
+constexpr size_t kGroupBytes = 224;
+// What a record takes beside the bytes of its key and value: two strings in a node that is not
+// full, and two blocks of the heap.
+constexpr size_t kRecordBytes = 112;
+
+size_t BytesOf(absl::string_view key, absl::string_view value) {
+  return kRecordBytes + key.size() + value.size();
+}
 
 // The device whose key it is; empty: the families' keys are of another kind.
 absl::string_view DeviceOf(Family family, absl::string_view key) {
@@ -59,6 +69,12 @@ absl::StatusOr<std::shared_ptr<const DeviceCache::Group>> DeviceCache::GroupOf(
   const absl::string_view device = DeviceOf(family, key);
   if (device.empty()) return nullptr;
   std::shared_ptr<Group> group = Find(family, device);
+  (group == nullptr ? counts_.misses : counts_.hits).Add();
+  if (group == nullptr && reader_ != nullptr) {
+    // Its records and its lives together.
+    Prefetch({std::string(device)});
+    group = Find(family, device);
+  }
   if (group == nullptr) {
     BELLWIRE_ASSIGN_OR_RETURN(group, Fetch(family, device));
     Insert(family, device, group);
@@ -67,15 +83,43 @@ absl::StatusOr<std::shared_ptr<const DeviceCache::Group>> DeviceCache::GroupOf(
   return group;
 }
 
+void DeviceCache::Prefetch(absl::Span<const std::string> devices) const {
+  if (reader_ == nullptr) return;
+  absl::flat_hash_set<absl::string_view> seen;
+  std::vector<std::string> missing;
+  for (const std::string& device : devices) {
+    if (Find(Family::kDevices, device) != nullptr && Find(Family::kLives, device) != nullptr) {
+      continue;
+    }
+    if (seen.insert(device).second) missing.push_back(device);
+  }
+  if (missing.empty()) return;
+  reader_
+      ->ReadDevices(missing, kMaxPrefetchBytes,
+                    [this](Family family, const std::string& device, DeviceRecords records) {
+                      Take(family, device, std::move(records));
+                    })
+      .IgnoreError();
+}
+
+void DeviceCache::Take(Family family, const std::string& device, DeviceRecords records) const {
+  if (!records.complete || Find(family, device) != nullptr) return;
+  auto group = std::make_shared<Group>();
+  group->bytes = kGroupBytes;
+  for (const auto& [key, value] : records.records) group->bytes += BytesOf(key, value);
+  group->records = std::move(records.records);
+  Insert(family, device, std::move(group));
+}
+
 absl::StatusOr<std::shared_ptr<DeviceCache::Group>> DeviceCache::Fetch(
     Family family, absl::string_view device) const {
   auto group = std::make_shared<Group>();
   group->bytes = kGroupBytes;
   // After every key of the device, which is shorter or has a smaller byte.
   const std::string end = absl::StrCat(device, std::string(64, '\xff'));
-  BELLWIRE_RETURN_IF_ERROR(engine_->Scan(
-      family, device, end, [&](absl::string_view key, absl::string_view value) {
-        group->bytes += key.size() + value.size();
+  BELLWIRE_RETURN_IF_ERROR(
+      engine_->Scan(family, device, end, [&](absl::string_view key, absl::string_view value) {
+        group->bytes += BytesOf(key, value);
         group->held = group->bytes <= kMaxDeviceBytes;
         if (group->held) group->records.emplace_hint(group->records.end(), key, value);
         return group->held;
@@ -109,6 +153,7 @@ void DeviceCache::Insert(Family family, absl::string_view device,
   }
   young_bytes_ += group->bytes;
   young_.insert_or_assign({family, std::string(device)}, std::move(group));
+  NoteBytes();
 }
 
 absl::Status DeviceCache::Commit(const WriteSet& writes) {
@@ -124,11 +169,11 @@ absl::Status DeviceCache::Commit(const WriteSet& writes) {
     if (group == nullptr || !group->held) continue;
     const size_t before = group->bytes;
     if (const auto it = group->records.find(key.key); it != group->records.end()) {
-      group->bytes -= it->first.size() + it->second.size();
+      group->bytes -= BytesOf(it->first, it->second);
       group->records.erase(it);
     }
     if (change.value.has_value()) {
-      group->bytes += key.key.size() + change.value->size();
+      group->bytes += BytesOf(key.key, *change.value);
       group->records.emplace(key.key, *change.value);
     }
     if (group->bytes > kMaxDeviceBytes) {
@@ -139,6 +184,7 @@ absl::Status DeviceCache::Commit(const WriteSet& writes) {
     // Find has made it young.
     young_bytes_ += group->bytes - before;
   }
+  NoteBytes();
   return absl::OkStatus();
 }
 
@@ -146,6 +192,7 @@ void DeviceCache::Clear() const {
   young_.clear();
   old_.clear();
   young_bytes_ = old_bytes_ = 0;
+  NoteBytes();
 }
 
 }  // namespace bellwire::registry

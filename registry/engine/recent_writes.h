@@ -54,6 +54,11 @@ class RecentWrites final : public KvReader {
       Family family, absl::string_view from, absl::string_view to,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
 
+  // Visits what is here of the keys that begin with `prefix`, in no particular order. REQUIRES:
+  // these are all or none of a group: the id of a device, in kDevices.
+  void ForEach(Family family, absl::string_view prefix,
+               absl::FunctionRef<void(absl::string_view key, const Change& change)> visit) const;
+
   // Adds what was just logged there. REQUIRES: Keeps(key.family).
   void Add(const KvKey& key, Change change, const LogPlace& place);
 

@@ -81,6 +81,19 @@ TEST_F(RecentWritesTest, HidesWhatLiesBelow) {
   EXPECT_EQ(Scan(Key(1, ""), Key(1, "z")), (std::vector<Row>{{Key(1, "a"), "above"}}));
 }
 
+TEST_F(RecentWritesTest, ADevicesChangesAreFoundTogether) {
+  Add(Key(1, "a"), "1", 0);
+  Add(Key(1, "b"), std::nullopt, 0);
+  Add(Key(2, "a"), "2", 0);
+  std::map<std::string, std::string> found;
+  recent_.ForEach(Family::kDevices, Key(1, ""), [&](absl::string_view key, const Change& change) {
+    found[std::string(key)] = change.value.value_or("-");
+  });
+  EXPECT_EQ(found, (std::map<std::string, std::string>{{Key(1, "a"), "1"}, {Key(1, "b"), "-"}}));
+  recent_.ForEach(Family::kLives, Key(1, ""), [](absl::string_view, const Change&) { FAIL(); });
+  recent_.ForEach(Family::kDevices, Key(3, ""), [](absl::string_view, const Change&) { FAIL(); });
+}
+
 TEST_F(RecentWritesTest, WhatIsGoneInTimeNeverReachesTheTables) {
   Add(Key(1, "M1"), New("message"), 0);
   Add(Key(1, "D"), "first", 0);

@@ -44,6 +44,7 @@ void GroupCommit::SubmitErased(const Owner& owner, std::unique_ptr<Operation> op
       refused = OverloadedError();
     } else {
       urgent_ += operation->urgent ? 1 : 0;
+      operation->in_order = owner.is_devices();
       queue_.Push(owner, std::move(operation));
       return;
     }
@@ -84,6 +85,8 @@ GroupCommit::Batch GroupCommit::RunBatch(BeforeCommit before_commit) {
   }
   for (std::vector<Queue::Taken> taken; !(taken = TakeFor(waited, &ran)).empty();) {
     Run(std::move(taken), &ran, &batch);
+    // It has taken all at once. Who comes now takes part before the commit.
+    if (store_->prefetches()) break;
   }
   CommitAndAnswer(std::move(ran), before_commit, &batch);
   absl::MutexLock lock(&mutex_);
@@ -94,9 +97,10 @@ GroupCommit::Batch GroupCommit::RunBatch(BeforeCommit before_commit) {
 std::vector<GroupCommit::Queue::Taken> GroupCommit::TakeFor(size_t waited, Ran* ran) {
   std::vector<Queue::Taken> taken;
   const bool long_enough = Now() - ran->began >= kSharedBatchTime;
+  const size_t at_a_time = store_->prefetches() ? kMaxGroupCommitOperations : kOperationsAtATime;
   absl::MutexLock lock(&mutex_);
   ran->ends_early |= long_enough && queue_.shared();
-  while (taken.size() < kOperationsAtATime && !queue_.empty()) {
+  while (taken.size() < at_a_time && !queue_.empty()) {
     const size_t size = ran->size() + taken.size();
     if (size >= (queue_.shared() ? kMaxSharedGroupCommitOperations : kMaxGroupCommitOperations)) {
       break;
@@ -111,10 +115,27 @@ std::vector<GroupCommit::Queue::Taken> GroupCommit::TakeFor(size_t waited, Ran* 
   return taken;
 }
 
+void GroupCommit::PrefetchFor(const std::vector<Queue::Taken>& taken) {
+  if (!store_->prefetches()) return;
+  std::vector<DeviceId> devices;
+  for (const Queue::Taken& next : taken) {
+    if (next.item->device.has_value()) devices.push_back(*next.item->device);
+  }
+  if (!devices.empty()) store_->Prefetch(devices);
+}
+
 void GroupCommit::Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch) {
+  PrefetchFor(taken);
   for (Queue::Taken& next : taken) {
     next.item->Run(*store_);
     batch->urgent |= next.item->urgent;
+    if (next.item->in_order) {
+      ++ran->in_order;
+      store_->AfterCommit([operation = std::move(next.item)](const absl::Status& committed) {
+        operation->Answer(committed);
+      });
+      continue;
+    }
     (next.newcomer ? ran->newcomers : ran->operations).push_back(std::move(next.item));
   }
 }

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "ops/metrics/counter.h"
 #include "ops/metrics/histogram.h"
 #include "ops/metrics/samples.h"
@@ -55,9 +56,10 @@ class GroupCommit {
   };
 
   // Queues `operation`. `done` gets what it returned once that is committed (store.h), on the
-  // owner's thread; those of one Owner in the order of their submits. What it returned is given up
-  // for an error if the commit fails: nobody knows then. An operation that returns an error leaves
-  // the others alone.
+  // owner's thread; those of one Owner in the order of their submits. Those of Owner::Devices() get
+  // theirs where the operation stands among the hand-overs of the commit (Store::AfterCommit): what
+  // a later operation hands over comes later. What it returned is given up for an error if the
+  // commit fails: nobody knows then. An operation that returns an error leaves the others alone.
   //
   // `done` gets its answer at once, in this thread, if the operation won't run:
   //   RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: `owner` has no room left in WorkQueue.
@@ -65,8 +67,8 @@ class GroupCommit {
   template <typename Response>
   void Submit(const Owner& owner, absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
               Done<Response> done, Urgency urgency = Urgency::kNow) {
-    SubmitErased(owner, std::make_unique<OperationOf<Response>>(std::move(operation),
-                                                                std::move(done), urgency));
+    SubmitErased(owner, std::make_unique<OperationOf<Response>>(
+                            std::move(operation), std::move(done), urgency, owner.device()));
   }
 
   // How full its queue is, and what it has run and refused. Thread-safe.
@@ -101,21 +103,26 @@ class GroupCommit {
  private:
   class Operation {
    public:
-    explicit Operation(Urgency urgency) : urgent(urgency == Urgency::kNow) {}
+    Operation(Urgency urgency, const std::optional<DeviceId>& about)
+        : urgent(urgency == Urgency::kNow), device(about) {}
     virtual ~Operation() = default;
     virtual void Run(Store& store) = 0;
     // `status`: of the commit; or why it was not run.
     virtual void Answer(const absl::Status& status) = 0;
 
     const bool urgent;
+    // Owner::device.
+    const std::optional<DeviceId> device;
+    // It is answered where it stands among the hand-overs.
+    bool in_order = false;
   };
 
   template <typename Response>
   class OperationOf final : public Operation {
    public:
     OperationOf(absl::AnyInvocable<absl::StatusOr<Response>(Store&) &&> operation,
-                Done<Response> done, Urgency urgency)
-        : Operation(urgency), operation_(std::move(operation)), done_(std::move(done)) {}
+                Done<Response> done, Urgency urgency, const std::optional<DeviceId>& about)
+        : Operation(urgency, about), operation_(std::move(operation)), done_(std::move(done)) {}
 
     void Run(Store& store) override { result_ = std::move(operation_)(store); }
     void Answer(const absl::Status& status) override {
@@ -141,10 +148,12 @@ class GroupCommit {
     std::vector<std::unique_ptr<Operation>> operations;
     // Of teams that had just become active. They are answered first.
     std::vector<std::unique_ptr<Operation>> newcomers;
+    // How many the store answers, in their order.
+    size_t in_order = 0;
     // One of them would wait for others' backlog.
     bool ends_early = false;
 
-    size_t size() const { return operations.size() + newcomers.size(); }
+    size_t size() const { return operations.size() + newcomers.size() + in_order; }
   };
 
   void SubmitErased(const Owner& owner, std::unique_ptr<Operation> operation);
@@ -153,7 +162,9 @@ class GroupCommit {
   std::vector<Queue::Taken> TakeFor(size_t waited, Ran* ran);
   // Of teams that have just become active; kMinGroupCommitOperations at most.
   std::vector<Queue::Taken> TakeNewcomers();
+  // Where reads are round trips, one of them fetches the devices of all of these first.
   void Run(std::vector<Queue::Taken> taken, Ran* ran, Batch* batch);
+  void PrefetchFor(const std::vector<Queue::Taken>& taken);
   void CommitAndAnswer(Ran ran, BeforeCommit before_commit, Batch* batch);
   // Runs, commits and answers those of teams that have just become active, if there are any.
   void ServeNewcomers(BeforeCommit before_commit, Batch* batch);

@@ -1,6 +1,7 @@
 #include "registry/server/group_commit.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/limits.h"
@@ -121,6 +123,39 @@ TEST_F(GroupCommitTest, NothingIsAnsweredOkBeforeItsSync) {
   EXPECT_EQ(answers_, (Strings{"a REGISTRY_UNAVAILABLE"}));
   engine_.Crash(MemoryEngine::Unsynced::kLost);
   EXPECT_EQ(store_.ListTeams()->size(), 0);
+}
+
+// Where reads are round trips, those of a batch are one, and those of who comes late are one more.
+TEST(PrefetchingGroupCommitTest, TheDevicesOfABatchAreFetchedTogether) {
+  SimulatedClock clock;
+  MemoryEngine engine;
+  std::vector<std::vector<std::string>> fetched;
+  KvStore store(std::make_unique<SharedEngine>(&engine),
+                {.clock = &clock,
+                 .random = [] { return uint64_t{1}; },
+                 .prefetch = [&](absl::Span<const std::string> devices) {
+                   fetched.emplace_back(devices.begin(), devices.end());
+                 }});
+  GroupCommit group_commit(&store);
+  int answered = 0;
+  const auto submit = [&](Owner owner) {
+    group_commit.Submit<bool>(
+        owner, [](Store&) { return absl::StatusOr<bool>(true); },
+        [&](absl::StatusOr<bool> done) { answered += done.ok() ? 1 : 0; });
+  };
+  for (uint8_t n = 0; n < 200; ++n) {
+    submit(Owner::Devices().About(DeviceId(std::array<uint8_t, 16>{n})));
+  }
+  const GroupCommit::Batch batch = group_commit.RunBatch([&](size_t ran) {
+    EXPECT_EQ(ran, 200u);
+    // A team that has just become active.
+    submit(Owner::Team("new").About(DeviceId(std::array<uint8_t, 16>{0xee})));
+  });
+  EXPECT_EQ(batch.operations, 201u);
+  EXPECT_EQ(answered, 201);
+  ASSERT_EQ(fetched.size(), 2u);
+  EXPECT_EQ(fetched[0].size(), 200u);
+  EXPECT_EQ(fetched[1], (std::vector<std::string>{std::string("\xee") + std::string(15, '\0')}));
 }
 
 TEST_F(GroupCommitTest, ABatchIsBounded) {

@@ -30,8 +30,10 @@ bool Refuse(const absl::Status& checked, auto& done) {
 }
 
 // Whose work a call about one registration is: a team's backend's, or the device's.
-Owner CallerOf(const std::string& team_id) {
-  return team_id.empty() ? Owner::Devices() : Owner::Team(team_id);
+// REQUIRES: CheckTopicToken.
+Owner CallerOf(const auto& request) {
+  return (request.team_id().empty() ? Owner::Devices() : Owner::Team(request.team_id()))
+      .About(*DeviceId::FromBytes(request.device_id()));
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ void Service::ChangeSubscription(internal::v1::ChangeSubscriptionRequest request
       Refuse(CheckTopicName(request.topic()), done)) {
     return;
   }
-  const Owner owner = CallerOf(request.team_id());
+  const Owner owner = CallerOf(request);
   group_commit_->Submit<internal::v1::ChangeSubscriptionResponse>(
       owner,
       [request = std::move(request)](
@@ -67,7 +69,7 @@ void Service::ListSubscriptions(internal::v1::ListSubscriptionsRequest request,
              done)) {
     return;
   }
-  const Owner owner = CallerOf(request.team_id());
+  const Owner owner = CallerOf(request);
   group_commit_->Submit<internal::v1::ListSubscriptionsResponse>(
       owner,
       [request = std::move(request)](

@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/fair_queue.h"
+#include "common/ids.h"
 #include "common/limits.h"
 
 namespace bellwire::registry {
@@ -31,6 +32,14 @@ class Owner {
   // The operator's. Takes turns with the teams, as one of them.
   static Owner Operator() { return Owner(Kind::kTeam, {}, 1); }
 
+  bool is_devices() const { return kind == Kind::kDevices; }
+  // The operation is about this device: its records may be read before it runs.
+  Owner About(const DeviceId& device) && {
+    device_ = device;
+    return std::move(*this);
+  }
+  const std::optional<DeviceId>& device() const { return device_; }
+
  private:
   template <typename Item>
   friend class WorkQueue;
@@ -38,10 +47,11 @@ class Owner {
   Owner(Kind kind, std::string team_id, int64_t cost)
       : kind(kind), team_id(std::move(team_id)), cost(cost) {}
 
-  const Kind kind;
+  Kind kind;
   // Empty: the operator.
-  const std::string team_id;
-  const int64_t cost;
+  std::string team_id;
+  int64_t cost;
+  std::optional<DeviceId> device_;
 };
 
 // What waits for the registry's one writer. Teams take fair turns among themselves (FairQueue);

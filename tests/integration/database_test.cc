@@ -1,5 +1,6 @@
 // Registries over one store in PostgreSQL, as real processes: one serves and another one waits; one
-// that dies is replaced, and one that slept meanwhile ends itself.
+// that dies is replaced, and one that slept meanwhile ends itself. A store moves from there to
+// RocksDB, and back.
 
 #include <memory>
 #include <string>
@@ -31,8 +32,8 @@ class DatabaseTest : public testing::Test {
         registry::PostgresServer::Options{.name = "n2", .primary = &primary_, .fsync = true});
     primary_.Set("synchronous_standby_names", "FIRST 1 (n2)");
     primary_.WaitUntil("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
-    auto init = Process::Start("fleet-init", "cli/bellwire",
-                               {"fleet", "init", "--database", Database()});
+    auto init =
+        Process::Start("fleet-init", "cli/bellwire", {"fleet", "init", "--database", Database()});
     ASSERT_TRUE(init.ok()) << init.status();
     ASSERT_EQ(*(*init)->Wait(), 0) << (*init)->Log();
     auto fleet = Fleet::Start(Deployment::kSeparate,
@@ -54,10 +55,10 @@ class DatabaseTest : public testing::Test {
   }
   // Another registry over the same store.
   std::unique_ptr<Process> StartRegistry(const std::string& name, const std::string& listen) {
-    auto started = Process::Start(
-        name, "registry/bellwire-registry",
-        {"--data_dir", fleet_->data_dir(), "--database", Database(), "--listen", listen,
-         "--ready_file", fleet_->path(name + ".ready")});
+    auto started =
+        Process::Start(name, "registry/bellwire-registry",
+                       {"--data_dir", fleet_->data_dir(), "--database", Database(), "--listen",
+                        listen, "--ready_file", fleet_->path(name + ".ready")});
     EXPECT_TRUE(started.ok()) << started.status();
     return started.ok() ? *std::move(started) : nullptr;
   }
@@ -74,6 +75,23 @@ class DatabaseTest : public testing::Test {
     std::vector<std::string> payloads;
     for (int n = 1; n <= sent_; ++n) payloads.push_back(absl::StrCat("message ", n));
     return payloads;
+  }
+
+  // Runs `bellwire`, which has to exit with 0.
+  void Bellwire(const std::vector<std::string>& arguments) {
+    auto process = Process::Start("bellwire", "cli/bellwire", arguments);
+    ASSERT_TRUE(process.ok()) << process.status();
+    ASSERT_EQ(*(*process)->Wait(), 0) << (*process)->Log();
+  }
+  // "ACCEPTED STORED …"
+  std::string Steps(const std::string& token, const std::string& message_id) {
+    const auto message = provider_.GetMessage(token, message_id);
+    if (!message.ok()) return message.status().ToString();
+    std::string steps;
+    for (const auto& receipt : message->receipts()) {
+      absl::StrAppend(&steps, steps.empty() ? "" : " ", push::v1::Step_Name(receipt.step()));
+    }
+    return steps;
   }
 
   registry::PostgresServer primary_{{.name = "n1", .fsync = true}};
@@ -138,6 +156,59 @@ TEST_F(DatabaseTest, AfterAFailoverOfTheDatabaseItServesByItself) {
   for (int n = 0; n < 20; ++n) Send(token);
   EXPECT_TRUE(app.WaitForTaken(40));
   EXPECT_THAT(app.taken(), ElementsAreArray(AllSent()));
+}
+
+// Tokens, receipts, and messages that wait, with a phone that knows of nothing.
+TEST_F(DatabaseTest, AStoreMovesToRocksDbAndBack) {
+  App app(phone_->socket_path(), kMail);
+  const std::string token = app.WaitForToken();
+  ASSERT_FALSE(token.empty());
+  for (int n = 0; n < 5; ++n) Send(token);
+  ASSERT_TRUE(app.WaitForTaken(5));
+  push::v1::SendRequest kept;
+  kept.set_token(token);
+  kept.set_payload(absl::StrCat("message ", ++sent_));
+  kept.set_message_id(FormatUuid(NewMessageId()));
+  ASSERT_TRUE(WaitUntil([&] { return provider_.Send(kept).ok(); }));
+  ASSERT_TRUE(app.WaitForTaken(6));
+  const std::string acked = "APP_ACKED";
+  ASSERT_TRUE(WaitUntil([&] { return absl::StrContains(Steps(token, kept.message_id()), acked); }));
+  const std::string steps = Steps(token, kept.message_id());
+  // Two that wait for the phone.
+  ASSERT_TRUE(phone_->agent().Terminate().ok());
+  for (int n = 0; n < 2; ++n) Send(token);
+  ASSERT_TRUE(fleet_->registry().Terminate().ok());
+
+  const std::string file = fleet_->path("store.export");
+  Bellwire({"registry", "check", "--database", Database()});
+  Bellwire({"registry", "export", file, "--database", Database()});
+  Bellwire({"registry", "import", file, "--data_dir", fleet_->data_dir()});
+  Bellwire({"registry", "check", "--data_dir", fleet_->data_dir()});
+  fleet_->UseRegistry("registry/bellwire-registry");
+  ASSERT_TRUE(fleet_->StartAll().ok());
+  ASSERT_TRUE(phone_->Start().ok());
+  ASSERT_TRUE(app.WaitForTaken(8));
+  for (int n = 0; n < 2; ++n) Send(token);
+  ASSERT_TRUE(app.WaitForTaken(10));
+  EXPECT_EQ(Steps(token, kept.message_id()), steps);
+
+  ASSERT_TRUE(phone_->agent().Terminate().ok());
+  Send(token);
+  ASSERT_TRUE(fleet_->registry().Terminate().ok());
+  primary_.Sql("CREATE DATABASE second");
+  const std::string second = absl::StrCat(Database(), " dbname=second");
+  Bellwire({"fleet", "init", "--database", second});
+  const std::string back = fleet_->path("back.export");
+  Bellwire({"registry", "export", back, "--data_dir", fleet_->data_dir()});
+  Bellwire({"registry", "import", back, "--database", second});
+  Bellwire({"registry", "check", "--database", second});
+  fleet_->UseRegistry("registry/bellwire-registry", {"--database", second});
+  ASSERT_TRUE(fleet_->StartAll().ok());
+  ASSERT_TRUE(phone_->Start().ok());
+  Send(token);
+  EXPECT_TRUE(app.WaitForTaken(12));
+  EXPECT_THAT(app.taken(), ElementsAreArray(AllSent()));
+  EXPECT_EQ(Steps(token, kept.message_id()), steps);
 }
 
 }  // namespace

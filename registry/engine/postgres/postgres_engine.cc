@@ -64,6 +64,12 @@ class PostgresEngine::Session final {
   // Reads the commit log.
   absl::Status Recover();
 
+  // As DeviceReader.
+  absl::Status ReadDevices(
+      absl::Span<const std::string> devices, size_t max_bytes,
+      absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)>
+          visit) const;
+
   struct Outcome {
     absl::Status status;
     // Nobody knows whether it was made. It is, if this partition has this number.
@@ -134,6 +140,23 @@ absl::Status PostgresEngine::Session::Recover() {
   return absl::OkStatus();
 }
 
+absl::Status PostgresEngine::Session::ReadDevices(
+    absl::Span<const std::string> devices, size_t max_bytes,
+    absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)> visit)
+    const {
+  return table_.ReadDevices(
+      devices, max_bytes, [&](Family family, const std::string& device, DeviceRecords records) {
+        recent_.ForEach(family, device, [&](absl::string_view key, const Change& change) {
+          if (change.value.has_value()) {
+            records.records.insert_or_assign(std::string(key), *change.value);
+          } else {
+            records.records.erase(key);
+          }
+        });
+        visit(family, device, std::move(records));
+      });
+}
+
 void PostgresEngine::Session::Stage(Family family, absl::string_view key,
                                     const std::optional<std::string>& value) {
   const int partition = partitions_.Of(family, key);
@@ -200,7 +223,7 @@ PostgresEngine::Session::Outcome PostgresEngine::Session::Commit(const WriteSet&
   }
   outcome.status = CheckStandbyNames(options_.durability, answer.rows[1].Bytes(0, 0));
   if (!outcome.status.ok()) return outcome;
-  ++counts_.commits;
+  counts_.commits.Add();
   last_commit_no_ = outcome.commit_no;
   if (!logs) return outcome;
   for (const auto& [key, change] : writes) {
@@ -340,7 +363,7 @@ absl::StatusOr<PostgresEngine::Session*> PostgresEngine::Ready() const {
 absl::StatusOr<PostgresEngine::Session*> PostgresEngine::MakeReady() const {
   absl::StatusOr<std::unique_ptr<Session>> session = Resume();
   if (session.ok()) {
-    ++counts_.resumed;
+    counts_.resumed.Add();
     LogInfo("store_resumed", {});
     session_ = *std::move(session);
     return session_.get();
@@ -399,6 +422,16 @@ absl::Status PostgresEngine::Scan(
   return scanned;
 }
 
+absl::Status PostgresEngine::ReadDevices(
+    absl::Span<const std::string> devices, size_t max_bytes,
+    absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)> visit)
+    const {
+  BELLWIRE_ASSIGN_OR_RETURN(const Session* session, Ready());
+  const absl::Status read = session->ReadDevices(devices, max_bytes, visit);
+  if (!read.ok()) NoteRead(read);
+  return read;
+}
+
 absl::Status PostgresEngine::Commit(const WriteSet& writes) {
   BELLWIRE_ASSIGN_OR_RETURN(Session * session, Ready());
   const Session::Outcome outcome = session->Commit(writes);
@@ -406,7 +439,7 @@ absl::Status PostgresEngine::Commit(const WriteSet& writes) {
   const bool resolve = outcome.unknown || outcome.fenced;
   Drop(outcome.status, resolve ? absl::ZeroDuration() : kStoreReopenInterval);
   if (!resolve) return outcome.status;
-  counts_.unknown += outcome.unknown ? 1 : 0;
+  if (outcome.unknown) counts_.unknown.Add();
   const absl::StatusOr<Session*> resumed = MakeReady();
   if (!resumed.ok()) {
     // Unknown still, but for a fenced one.
@@ -420,7 +453,7 @@ absl::Status PostgresEngine::Commit(const WriteSet& writes) {
     return StoreUnavailableError(
         absl::StrCat("the commit was not made: ", outcome.status.message()));
   }
-  ++counts_.unknown_made;
+  counts_.unknown_made.Add();
   return absl::OkStatus();
 }
 

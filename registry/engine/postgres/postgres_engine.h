@@ -14,6 +14,8 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log_limit.h"
+#include "ops/metrics/counter.h"
+#include "registry/engine/device_reader.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/durability.h"
 #include "registry/engine/postgres/heartbeat.h"
@@ -40,7 +42,7 @@ namespace bellwire::registry {
 //
 // Not thread-safe. Each call may take as long as a round trip to the database, and kCommitTimeout,
 // a connection and a taking of the partitions at worst.
-class PostgresEngine final : public KvEngine {
+class PostgresEngine final : public KvEngine, public DeviceReader {
  public:
   // A commit that takes longer is looked for in the database.
   static constexpr absl::Duration kCommitTimeout = absl::Seconds(5);
@@ -91,19 +93,25 @@ class PostgresEngine final : public KvEngine {
   // what it has read before may be answered. It costs as much as another one.
   absl::Status Commit(const WriteSet& writes) override;
 
+  // One round trip for up to RecordTable::kMaxDevicesAtOnce.
+  absl::Status ReadDevices(
+      absl::Span<const std::string> devices, size_t max_bytes,
+      absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)>
+          visit) const override;
+
   // NumbersOfStart of this start (registry/keys/keys.h), which is durable.
   uint64_t numbers_after() const { return numbers_after_; }
 
-  // What happened since the start.
+  // What happened since the start. Thread-safe.
   struct Counts {
-    uint64_t commits = 0;
+    metrics::Counter commits;
     // Commits whose answer was lost, and what the database said of them.
-    uint64_t unknown = 0;
-    uint64_t unknown_made = 0;
+    metrics::Counter unknown;
+    metrics::Counter unknown_made;
     // How often the partitions were taken anew after a failure.
-    uint64_t resumed = 0;
+    metrics::Counter resumed;
     // Round trips of reads.
-    uint64_t reads = 0;
+    metrics::Counter reads;
   };
   const Counts& counts() const { return counts_; }
 

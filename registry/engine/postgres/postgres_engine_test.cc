@@ -133,8 +133,8 @@ TEST_F(PostgresEngineTest, ACommitWhoseAnswerIsLostIsFound) {
   ASSERT_TRUE(engine->Commit(Writes("a", "1")).ok());
   proxy_.Set(PostgresProxy::Fault::kAnswersLost);
   EXPECT_TRUE(engine->Commit(Writes("a", "2")).ok());
-  EXPECT_EQ(engine->counts().unknown, 1u);
-  EXPECT_EQ(engine->counts().unknown_made, 1u);
+  EXPECT_EQ(engine->counts().unknown.value(), 1u);
+  EXPECT_EQ(engine->counts().unknown_made.value(), 1u);
   EXPECT_EQ(Value(*engine, "a"), "2");
   EXPECT_TRUE(engine->Commit(Writes("a", "3")).ok());
 }
@@ -148,8 +148,8 @@ TEST_F(PostgresEngineTest, ACommitThatNeverArrivedIsNotMade) {
     EXPECT_EQ(ErrorReason(lost), "REGISTRY_UNAVAILABLE") << lost;
     EXPECT_EQ(Value(*engine, "a"), "1");
   }
-  EXPECT_EQ(engine->counts().unknown, 2u);
-  EXPECT_EQ(engine->counts().unknown_made, 0u);
+  EXPECT_EQ(engine->counts().unknown.value(), 2u);
+  EXPECT_EQ(engine->counts().unknown_made.value(), 0u);
   EXPECT_TRUE(engine->Commit(Writes("a", "3")).ok());
   EXPECT_EQ(Value(*engine, "a"), "3");
 }
@@ -172,7 +172,7 @@ TEST_F(PostgresEngineTest, AReadWhoseConnectionBreaksIsWorthARepetition) {
   proxy_.Set(PostgresProxy::Fault::kCut);
   EXPECT_EQ(ErrorReason(engine->Get(Family::kTeams, "a").status()), "REGISTRY_UNAVAILABLE");
   EXPECT_EQ(Value(*engine, "a"), "1");
-  EXPECT_EQ(engine->counts().resumed, 1u);
+  EXPECT_EQ(engine->counts().resumed.value(), 1u);
 }
 
 // Each answer of the server that a commit may get, raised by a trigger.

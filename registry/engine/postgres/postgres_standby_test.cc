@@ -111,7 +111,7 @@ TEST_F(PostgresStandbyTest, AWarningIsNotTakenForOk) {
   primary_.Sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
   waits.join();
   EXPECT_EQ(ErrorReason(committed), "REGISTRY_UNAVAILABLE") << committed;
-  EXPECT_EQ(engine->counts().unknown, 1u);
+  EXPECT_EQ(engine->counts().unknown.value(), 1u);
   EXPECT_FALSE(engine->Get(Family::kTeams, "a").ok()) << "the row may be lost yet";
   standby_.Start();
   CommitAtLast(engine.get(), Writes("b", "3"));

@@ -9,6 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ops/metrics/counter.h"
+#include "registry/engine/device_reader.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/partitions.h"
 #include "registry/engine/postgres/pg_connection.h"
@@ -24,9 +27,13 @@ class RecordTable final : public KvReader {
   static constexpr int kFirstPageRows = 64;
   static constexpr int kPageRows = 1024;
   static constexpr absl::Duration kReadTimeout = absl::Seconds(5);
+  // Of ReadDevices, for one round trip: a batch of the writer has no more operations.
+  static constexpr size_t kMaxDevicesAtOnce = 1024;
+  // A device with more records of a family is not read whole.
+  static constexpr int kMaxDeviceRows = 512;
 
   // None is owned; all outlive this. `reads` counts the round trips.
-  RecordTable(PgConnection* connection, const Partitions* partitions, uint64_t* reads)
+  RecordTable(PgConnection* connection, const Partitions* partitions, metrics::Counter* reads)
       : connection_(*connection), partitions_(*partitions), reads_(*reads) {}
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
@@ -35,18 +42,25 @@ class RecordTable final : public KvReader {
       Family family, absl::string_view from, absl::string_view to,
       absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const override;
 
+  // As DeviceReader.
+  absl::Status ReadDevices(
+      absl::Span<const std::string> devices, size_t max_bytes,
+      absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)>
+          visit) const;
+
   // Looks whether the outbox is empty here, which it nearly always is: entries leave it within
   // milliseconds. Then nobody looks into it again, until something was put there.
   absl::Status LookAtOutbox();
   void PutsIntoOutbox() { outbox_is_empty_ = false; }
 
  private:
+  absl::StatusOr<PgRows> ReadRowsOf(absl::Span<const std::string> devices, size_t max_bytes) const;
   absl::StatusOr<PgRows> ReadPage(Family family, absl::string_view from, absl::string_view to,
                                   int rows) const;
 
   PgConnection& connection_;
   const Partitions& partitions_;
-  uint64_t& reads_;
+  metrics::Counter& reads_;
   bool outbox_is_empty_ = false;
 };
 

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <postgresql/libpq-fe.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,9 +31,25 @@ constexpr char kPrograms[] = "/usr/lib/postgresql/15/bin/";
 constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr char kUser[] = "bellwire";
 
+// PostgreSQL takes no port 0.
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    abort();
+  }
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
 }  // namespace
 
 PostgresServer::PostgresServer(Options options) : options_(std::move(options)) {
+  if (options_.tcp) port_ = FreePort();
   uid_ = getuid();
   gid_ = getgid();
   if (uid_ == 0) {
@@ -66,7 +85,8 @@ PostgresServer::~PostgresServer() {
 
 std::string PostgresServer::Database(absl::string_view name) const {
   // On a machine with other work beside.
-  return absl::StrCat("connect_timeout=60 host=", directory_, " user=", kUser, " dbname=", name);
+  return absl::StrCat("connect_timeout=60 host=", directory_, " port=", port_, " user=",
+                      kUser, " dbname=", name);
 }
 
 std::string PostgresServer::NewDatabase() {
@@ -81,7 +101,8 @@ void PostgresServer::Start() {
   while (true) {
     std::vector<std::string> arguments = {absl::StrCat(kPrograms, "postgres"), "-D", data()};
     std::vector<std::string> settings = {
-        "listen_addresses=", "unix_socket_directories=" + directory_,
+        options_.tcp ? "listen_addresses=127.0.0.1" : "listen_addresses=",
+        absl::StrCat("port=", port_), "unix_socket_directories=" + directory_,
         "max_connections=30", "shared_buffers=16MB", "cluster_name=" + options_.name,
         absl::StrCat("fsync=", options_.fsync ? "on" : "off"),
         // What is replicated to a new standby at once, and quick to find when a primary is gone.
@@ -139,6 +160,12 @@ void PostgresServer::Set(const std::string& name, const std::string& value) {
   Sql(absl::StrCat("ALTER SYSTEM SET ", name, " = '", value, "'"));
   Sql("SELECT pg_reload_conf()");
   WaitUntil(absl::StrCat("SELECT current_setting('", name, "') = '", value, "'"));
+}
+
+void PostgresServer::WriteFile(const std::string& name, const std::string& text) {
+  const std::string path = data() + "/" + name;
+  std::ofstream(path) << text;
+  if (chmod(path.c_str(), 0600) != 0 || chown(path.c_str(), uid_, gid_) != 0) Fail("chmod failed");
 }
 
 void PostgresServer::UseHba(const std::string& text) {

@@ -34,6 +34,8 @@ class PostgresServer {
     bool fsync = false;
     // NAME=VALUE.
     std::vector<std::string> settings;
+    // It listens on a free port of 127.0.0.1, too.
+    bool tcp = false;
   };
 
   PostgresServer() : PostgresServer(Options()) {}
@@ -48,6 +50,8 @@ class PostgresServer {
   std::string data() const { return directory_ + "/data"; }
   // A connection string.
   std::string Database(absl::string_view name) const;
+  // Of Options::tcp.
+  int port() const { return port_; }
   // A new and empty one: its connection string.
   std::string NewDatabase();
 
@@ -73,6 +77,9 @@ class PostgresServer {
   // Sets a setting for good, and waits until the server has it.
   void Set(const std::string& name, const std::string& value);
 
+  // Writes a file into the data directory that nobody but the server reads: its name is a path for
+  // settings.
+  void WriteFile(const std::string& name, const std::string& text);
   // Replaces pg_hba.conf.
   void UseHba(const std::string& text);
 
@@ -111,6 +118,7 @@ class PostgresServer {
   uid_t uid_ = 0;
   gid_t gid_ = 0;
   pid_t pid_ = 0;
+  int port_ = 5432;
   int databases_ = 0;
   std::vector<std::unique_ptr<Output>> outputs_;
   // Of the server that runs.
