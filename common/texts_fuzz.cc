@@ -1,5 +1,5 @@
-// The small texts that every door takes: base64, ids, HOST:PORT, public URLs; and the printing of
-// what came from outside. What is taken has one spelling, or at least one meaning.
+// The small texts that every door takes: base64, ids, HOST:PORT, public URLs, traceparent; and the
+// printing of what came from outside. What is taken has one spelling, or at least one meaning.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "common/ids.h"
 #include "common/printable.h"
 #include "common/public_urls.h"
+#include "common/trace_context.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
@@ -34,6 +35,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)bellwire::ParseHostPort(text);
   const auto urls = bellwire::PublicUrls::Parse({std::string(text)});
   if (urls.ok() && !urls->Contains(urls->first())) std::abort();
+  if (const auto trace = bellwire::ParseTraceparent(text); trace.has_value()) {
+    const std::string again = bellwire::FormatTraceparent(*trace);
+    if (bellwire::ParseTraceparent(again) != trace) std::abort();
+    if (text.substr(0, 2) == "00" && again != text) std::abort();
+  }
   const std::string printed = bellwire::Printable(text);
   for (absl::string_view rest = printed; !rest.empty();) {
     const size_t length = bellwire::CharacterLength(rest);

@@ -14,6 +14,7 @@
 #include "crypto/file_util.h"
 #include "gtest/gtest.h"
 #include "ops/init_data_dir.h"
+#include "ops/repair_data_dir.h"
 #include "rpc/credentials.h"
 
 namespace bellwire {
@@ -76,6 +77,9 @@ TEST_F(FleetTest, EachDaemonHasWhatItNeedsAndNoMore) {
     EXPECT_EQ(In(connector), with({"server.pem", "server.key", "ticket.keys"}));
   }
   EXPECT_TRUE(CheckInitialised(DataDir(Path("registry")), Role::kRegistry).ok());
+  // What a daemon lacks on purpose is not repaired.
+  EXPECT_EQ(ErrorReason(RepairDataDir(DataDir(Path("registry")), {}, now_).status()),
+            "FLEET_DIRECTORY");
   for (const char* name : {"gateway-1", "gateway-2"}) {
     const absl::Status status = CheckInitialised(DataDir(Path(name)), Role::kGateway);
     EXPECT_TRUE(status.ok()) << status;

@@ -54,6 +54,7 @@ nlohmann::ordered_json ToJson(const TopicMessage& message) {
   json["state"] = TopicMessage::State_Name(message.state());
   json["create_time"] = RenderTimeForJson(TimeOf(message.create_time()));
   if (message.has_end_time()) json["end_time"] = RenderTimeForJson(TimeOf(message.end_time()));
+  if (!message.traceparent().empty()) json["traceparent"] = message.traceparent();
   json["subscribers"] = message.subscribers();
   json["sent"] = message.sent();
   json["passed_over"] = message.passed_over();

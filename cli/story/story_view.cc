@@ -52,6 +52,9 @@ void PrintStory(const push::v1::GetMessageResponse& message, const Story& story,
                         story.ended && !story.arrived ? out.Bad(state) : out.Good(state)));
   out.Line(out.Dim(RenderColumns("STEP", "TIME", "AFTER", "WHERE", "WHAT")));
   for (size_t i = 0; i < story.steps.size(); ++i) out.Line(RenderStoryStep(story, i, zone));
+  if (!message.traceparent().empty()) {
+    out.Line(absl::StrCat("traceparent ", message.traceparent()));
+  }
   PrintStoryEnd(story, out);
 }
 

@@ -28,6 +28,9 @@ Message MessageOf(const agent::v1::Delivery& delivery) {
   return message;
 }
 
+// Distributor::kPrefix: what is no app's is a browser's.
+constexpr absl::string_view kUnifiedPushPrefix = "up:";
+
 void LogStoreFailure(absl::string_view instance, const absl::Status& status) {
   LogError("subscription_not_written",
            {{"instance", agent::InstanceInLogs(instance)}, {"error", status.message()}});
@@ -46,6 +49,7 @@ absl::StatusOr<std::unique_ptr<AgentHub>> AgentHub::Create(std::unique_ptr<Subsc
     if (entry.dying) hub->client_->Unsubscribe(instance);
     hub->entries_[instance] = std::move(entry);
   }
+  hub->CountSubscriptions();
   return hub;
 }
 
@@ -56,12 +60,14 @@ agent::CompanionCallbacks AgentHub::Callbacks() {
   callbacks.on_delivery = [this](const agent::v1::Delivery& delivery) {
     SubscriptionFront* const front = FrontOf(delivery.instance());
     if (front != nullptr && Find(delivery.instance()) != nullptr) {
+      CountsOf(delivery.instance()).received.Add();
       front->OnMessage(MessageOf(delivery));
     }
   };
   callbacks.on_gap = [this](const agent::v1::Gap& gap) {
     SubscriptionFront* const front = FrontOf(gap.instance());
     if (front != nullptr && Find(gap.instance()) != nullptr) {
+      CountsOf(gap.instance()).dropped.Add(gap.dropped());
       front->OnGap(gap.instance(), gap.dropped(), gap.delivery_id());
     }
   };
@@ -104,6 +110,7 @@ absl::Status AgentHub::Subscribe(const Subscription& subscription) {
   entry.subscription.endpoint = lives ? it->second.subscription.endpoint : "";
   BELLWIRE_RETURN_IF_ERROR(store_->Put(entry.subscription));
   entries_[subscription.instance] = entry;
+  CountSubscriptions();
 
   if (entry.subscription.endpoint.empty()) {
     AskAgent(entry.subscription);
@@ -138,12 +145,15 @@ absl::Status AgentHub::Unsubscribe(const std::string& instance) {
   if (it == entries_.end() || it->second.dying) return absl::OkStatus();
   BELLWIRE_RETURN_IF_ERROR(store_->SetDying(instance));
   it->second.dying = true;
+  CountSubscriptions();
   client_->Unsubscribe(instance);
   return absl::OkStatus();
 }
 
 void AgentHub::Ack(const std::string& instance, uint64_t delivery_id) {
-  if (Find(instance) != nullptr) client_->Ack(instance, delivery_id);
+  if (Find(instance) == nullptr) return;
+  CountsOf(instance).taken.Add();
+  client_->Ack(instance, delivery_id);
 }
 
 const Subscription* AgentHub::Find(absl::string_view instance) const {
@@ -193,6 +203,7 @@ void AgentHub::OnError(const std::string& instance, agent::v1::Error::Code code,
   if (it->second.subscription.endpoint.empty()) {
     if (absl::Status s = store_->Remove(instance); !s.ok()) LogStoreFailure(instance, s);
     entries_.erase(it);
+    CountSubscriptions();
     // The client remembers what was refused until it is told otherwise.
     client_->Unsubscribe(instance);
   }
@@ -213,6 +224,35 @@ SubscriptionFront* AgentHub::FrontOf(absl::string_view instance) const {
     if (absl::StartsWith(instance, prefix)) return front;
   }
   return nullptr;
+}
+
+AgentHub::Counts& AgentHub::CountsOf(absl::string_view instance) {
+  return absl::StartsWith(instance, kUnifiedPushPrefix) ? unifiedpush_ : browsers_;
+}
+
+void AgentHub::CountSubscriptions() {
+  size_t of_apps = 0;
+  size_t all = 0;
+  for (const auto& [instance, entry] : entries_) {
+    if (entry.dying) continue;
+    ++all;
+    if (absl::StartsWith(instance, kUnifiedPushPrefix)) ++of_apps;
+  }
+  unifiedpush_.subscriptions = of_apps;
+  browsers_.subscriptions = all - of_apps;
+}
+
+void AgentHub::Report(metrics::Samples* samples) const {
+  samples->Add(metrics::kCompanionConnected, connected_ ? 1 : 0);
+  const auto report = [samples](absl::string_view front, const Counts& counts) {
+    samples->Add(metrics::kCompanionSubscriptions, {front},
+                 static_cast<double>(counts.subscriptions.load()));
+    samples->Add(metrics::kCompanionMessages, {front, "received"}, counts.received);
+    samples->Add(metrics::kCompanionMessages, {front, "taken"}, counts.taken);
+    samples->Add(metrics::kCompanionMessages, {front, "dropped"}, counts.dropped);
+  };
+  report("unifiedpush", unifiedpush_);
+  report("browser", browsers_);
 }
 
 void AgentHub::AskAgent(const Subscription& subscription) {

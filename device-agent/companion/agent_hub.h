@@ -1,6 +1,8 @@
 #ifndef BELLWIRE_DEVICE_AGENT_COMPANION_AGENT_HUB_H_
 #define BELLWIRE_DEVICE_AGENT_COMPANION_AGENT_HUB_H_
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,11 +16,13 @@
 #include "device-agent/client/companion_client.h"
 #include "device-agent/companion/subscription_hub.h"
 #include "device-agent/companion/subscription_store.h"
+#include "ops/metrics/counter.h"
+#include "ops/metrics/samples.h"
 
 namespace bellwire::companion {
 
 // The hub of a real companion: subscriptions in a store, messages from the agent of the phone.
-// Single-threaded: whoever calls it also calls Dispatch() of its client.
+// Single-threaded but for Report(): whoever calls it also calls Dispatch() of its client.
 class AgentHub final : public SubscriptionHub {
  public:
   // CompanionClient::Create with the socket's path bound, or a fake.
@@ -42,6 +46,9 @@ class AgentHub final : public SubscriptionHub {
   std::vector<Subscription> List(absl::string_view prefix) const override;
   bool agent_connected() const override { return connected_; }
 
+  // What it has counted. From any thread.
+  void Report(metrics::Samples* samples) const;
+
   // For whoever waits for its fd(), and calls its Dispatch().
   agent::CompanionClient* client() { return client_.get(); }
 
@@ -61,13 +68,26 @@ class AgentHub final : public SubscriptionHub {
   // The front of the instance's prefix, or nullptr.
   SubscriptionFront* FrontOf(absl::string_view instance) const;
   void AskAgent(const Subscription& subscription);
+  // After a change of `entries_`.
+  void CountSubscriptions();
+
+  // What Report() tells of the subscriptions of one kind of front.
+  struct Counts {
+    std::atomic<size_t> subscriptions{0};
+    metrics::Counter received;
+    metrics::Counter taken;
+    metrics::Counter dropped;
+  };
+  Counts& CountsOf(absl::string_view instance);
 
   const std::unique_ptr<SubscriptionStore> store_;
   const Post post_;
   std::unique_ptr<agent::CompanionClient> client_;
   std::map<std::string, SubscriptionFront*> fronts_;
   std::map<std::string, SubscriptionStore::Entry, std::less<>> entries_;
-  bool connected_ = false;
+  std::atomic<bool> connected_{false};
+  Counts unifiedpush_;
+  Counts browsers_;
   // Gone with the hub, so that what was posted by then does nothing.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

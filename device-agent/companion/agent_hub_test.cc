@@ -1,6 +1,7 @@
 #include "device-agent/companion/agent_hub.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -213,6 +214,53 @@ TEST_F(AgentHubTest, HandsOnWhatIsOfALivingSubscription) {
   hub_->Ack("up:1", 8);
   EXPECT_EQ(TakeHeard(), Lines{});
   EXPECT_EQ(TakeSaid(), Lines{});
+}
+
+TEST_F(AgentHubTest, CountsWhatItCarries) {
+  const auto report = [this] {
+    metrics::Samples samples;
+    hub_->Report(&samples);
+    std::map<std::string, double> values;
+    for (const prometheus::MetricFamily& family : samples.Take()) {
+      for (const prometheus::ClientMetric& metric : family.metric) {
+        std::string name = family.name;
+        for (const auto& label : metric.label) absl::StrAppend(&name, " ", label.value);
+        values[name] = metric.counter.value + metric.gauge.value;
+      }
+    }
+    return values;
+  };
+  EXPECT_EQ(report()["bellwire_companion_connected"], 0);
+  ASSERT_TRUE(hub_->Subscribe(Sound("up:1")).ok());
+  ASSERT_TRUE(hub_->Subscribe(Sound("up:2")).ok());
+  ASSERT_TRUE(hub_->Subscribe(Sound("ff:1")).ok());
+  agent().on_connected("");
+  agent::v1::Delivery delivery;
+  delivery.set_instance("up:1");
+  delivery.set_delivery_id(7);
+  agent().on_delivery(delivery);
+  agent::v1::Gap gap;
+  gap.set_instance("up:1");
+  gap.set_dropped(3);
+  agent().on_gap(gap);
+  std::map<std::string, double> values = report();
+  EXPECT_EQ(values["bellwire_companion_connected"], 1);
+  EXPECT_EQ(values["bellwire_companion_subscriptions unifiedpush"], 2);
+  EXPECT_EQ(values["bellwire_companion_subscriptions browser"], 1);
+  EXPECT_EQ(values["bellwire_companion_messages_total unifiedpush received"], 1);
+  EXPECT_EQ(values["bellwire_companion_messages_total unifiedpush taken"], 0);
+  EXPECT_EQ(values["bellwire_companion_messages_total unifiedpush dropped"], 3);
+  hub_->Ack("up:1", 7);
+  ASSERT_TRUE(hub_->Unsubscribe("up:2").ok());
+  agent().on_disconnected();
+  values = report();
+  EXPECT_EQ(values["bellwire_companion_connected"], 0);
+  EXPECT_EQ(values["bellwire_companion_subscriptions unifiedpush"], 1);
+  EXPECT_EQ(values["bellwire_companion_messages_total unifiedpush taken"], 1);
+  EXPECT_EQ(values["bellwire_companion_messages_total browser received"], 0);
+  // What is of a subscription that has ended is nobody's.
+  hub_->Ack("up:2", 8);
+  EXPECT_EQ(report()["bellwire_companion_messages_total unifiedpush taken"], 1);
 }
 
 TEST_F(AgentHubTest, OneThatIsRefusedAtFirstIsForgotten) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -33,6 +34,7 @@
 #include "device-agent/companion/unifiedpush/distributor.h"
 #include "device-agent/companion/unifiedpush/session_bus.h"
 #include "ops/main_support.h"
+#include "ops/metrics/daemon_metrics.h"
 
 namespace bellwire::companion {
 namespace {
@@ -81,6 +83,8 @@ class Companion {
   void Stop() { loop_.stop(); }
   // "127.0.0.1:PORT": where browsers find it.
   std::string browser_address() const { return browsers_->door().host(); }
+  // From any thread, once it has started.
+  void Report(metrics::Samples* samples) const { hub_->Report(samples); }
   // Why it ended, if it was not Stop().
   const absl::Status& end() const { return end_; }
 
@@ -152,6 +156,8 @@ int Main(int argc, char** argv) {
                  "How long an app may take to answer a call, its start included")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
+  metrics::MetricsFlags metrics_flags;
+  metrics::AddMetricsFlags(&app, &metrics_flags, /*local_only=*/true);
   AddDaemonFlags(&app, &flags);
   if (std::optional<int> exit_code = ParseFlags(&app, argc, argv)) return *exit_code;
   if (state_dir->count() == 0 && options.state_dir.empty()) {
@@ -164,11 +170,16 @@ int Main(int argc, char** argv) {
   umask(0077);
   Companion companion(options);
   if (absl::Status s = companion.Start(); !s.ok()) return ReportFailure(s);
+  metrics::DaemonMetrics metrics("bellwire-companion");
+  metrics.AddSource([&companion](metrics::Samples* samples) { companion.Report(samples); });
+  absl::Status ready = metrics.Serve(metrics_flags, /*local_only=*/true);
   std::thread thread([&companion] { companion.Run(); });
-  const absl::Status ready =
-      WriteReadyFile(flags.ready_file, {{"bus_name", kDistributorBusName},
-                                        {"browser_address", companion.browser_address()},
-                                        {"state_dir", options.state_dir}});
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"bus_name", kDistributorBusName},
+      {"browser_address", companion.browser_address()},
+      {"state_dir", options.state_dir}};
+  metrics.AppendAddress(&fields);
+  if (ready.ok()) ready = WriteReadyFile(flags.ready_file, fields);
   if (ready.ok()) WaitForShutdownSignal(flags);
   companion.Stop();
   thread.join();

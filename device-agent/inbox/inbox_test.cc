@@ -655,7 +655,14 @@ TEST_F(InboxTest, AFileThatIsNoDatabaseSaysWhatToDo) {
   WriteFile(path_, std::string(8192, 'x'));
   const auto inbox = Inbox::Open(path_, &clock_);
   EXPECT_TRUE(absl::IsDataLoss(inbox.status())) << inbox.status();
+  EXPECT_EQ(ErrorReason(inbox.status()), "DATABASE_DAMAGED");
   EXPECT_NE(inbox.status().message().find("Move it away"), absl::string_view::npos);
+}
+
+TEST_F(InboxTest, AFileThatCantBeMadeIsNamed) {
+  const auto inbox = Inbox::Open(path_ + ".d/inbox.db", &clock_);
+  EXPECT_EQ(ErrorReason(inbox.status()), "DATABASE_UNREADABLE") << inbox.status();
+  EXPECT_NE(inbox.status().message().find(path_ + ".d/inbox.db"), absl::string_view::npos);
 }
 
 TEST_F(InboxTest, ADamagedPageIsFoundAtTheStart) {

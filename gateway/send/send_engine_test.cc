@@ -12,7 +12,9 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/simulated_clock.h"
+#include "common/trace_context.h"
 #include "gateway/testing/fake_registry.h"
 #include "gtest/gtest.h"
 
@@ -92,6 +94,7 @@ TEST_F(SendEngineTest, AppendsTheWholeMessage) {
   request.set_collapse_key("inbox");
   request.mutable_ttl()->set_seconds(60);
   request.set_priority(push::v1::PRIORITY_HIGH);
+  request.set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   const absl::StatusOr<SendResponse> response = Send(request);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->message_id(), kUuid);
@@ -115,6 +118,57 @@ TEST_F(SendEngineTest, AppendsTheWholeMessage) {
   EXPECT_EQ(append.message().accepted_at_ms(), now_ms);
   EXPECT_EQ(append.message().expires_at_ms(), now_ms + 60'000);
   EXPECT_EQ(append.message().deliver_at_ms(), 0);
+  EXPECT_EQ(FormatTraceparent(append.message().trace_context()), request.traceparent());
+}
+
+TEST_F(SendEngineTest, TheLogNamesTheTraceOfAMessage) {
+  SetLogLevel(LogLevel::kDebug);
+  SendRequest request = Request();
+  request.set_message_id(kUuid);
+  request.set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(Send(request).ok());
+  request.set_token("00");
+  ASSERT_FALSE(Send(request).ok());
+  request.clear_traceparent();
+  request.set_token(Request().token());
+  ASSERT_TRUE(Send(request).ok());
+  const std::string log = testing::internal::GetCapturedStderr();
+  SetLogLevel(LogLevel::kInfo);
+  const std::string trace = "event=message_answered trace=4bf92f3577b34da6a3ce929d0e0e4736 ";
+  const size_t first = log.find(trace);
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_NE(log.find(absl::StrCat("message=", kUuid, " door=grpc answer=accepted"), first),
+            std::string::npos)
+      << log;
+  // What is refused is traced too; what has no trace is not logged at all.
+  const size_t second = log.find(trace, first + 1);
+  ASSERT_NE(second, std::string::npos) << log;
+  EXPECT_NE(log.find("answer=bad_token", second), std::string::npos) << log;
+  EXPECT_EQ(log.find("message_answered", second + trace.size()), std::string::npos) << log;
+}
+
+TEST_F(SendEngineTest, ATeamBeyondItsQuotaDoesNotCostTheRegistryACallEach) {
+  append_error_ = WithRetryAfter(
+      WithMetadata(WithMetadata(MakeError(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED",
+                                          "100 messages a second"),
+                                "quota_of", "team"),
+                   "quota", "messages_per_second"),
+      absl::Milliseconds(100));
+  SendEngine engine(options_);
+  const auto reason = [&](absl::string_view team) {
+    absl::StatusOr<SendResponse> result = absl::UnknownError("no answer");
+    engine.Send(team, Request(),
+                [&](absl::StatusOr<SendResponse> response) { result = std::move(response); });
+    return ErrorReason(result.status());
+  };
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(reason(kTeam), "QUOTA_EXCEEDED");
+  EXPECT_EQ(appends_.size(), 1u);
+  append_error_ = absl::OkStatus();
+  EXPECT_EQ(reason("otherteam2"), "");
+  EXPECT_EQ(reason(kTeam), "QUOTA_EXCEEDED");
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(reason(kTeam), "");
 }
 
 TEST_F(SendEngineTest, NothingIsAnsweredBeforeTheCommit) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 
@@ -114,6 +115,17 @@ absl::StatusOr<ValidatedSend> ValidateSend(const push::v1::SendRequest& request,
     // As it was asked for even if it has passed: a retry through a gateway with another clock is to
     // say the same. Whether it is time, the registry's clock decides.
     valid.deliver_at_ms = std::max<int64_t>(0, deliver_at_ms);
+  }
+  if (!request.traceparent().empty()) {
+    std::optional<std::string> trace = ParseTraceparent(request.traceparent());
+    if (!trace.has_value()) {
+      return InvalidField(
+          "BAD_TRACEPARENT", "traceparent",
+          "The traceparent is not one of W3C Trace Context, such as "
+          "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01. Leave it out if the message "
+          "belongs to no trace.");
+    }
+    valid.trace_context = *std::move(trace);
   }
   valid.expires_at_ms =
       std::max(valid.accepted_at_ms, valid.deliver_at_ms) + CeilToMilliseconds(ttl);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -27,6 +28,8 @@ struct ValidatedSend {
   int64_t deliver_at_ms = 0;
   // ttl zero: now or never.
   bool now_or_never = false;
+  // The trace that it belongs to, kTraceContextBytes long. Empty: none.
+  std::string trace_context;
 };
 
 // Everything but the token. A ttl below a millisecond that is not zero counts as one.

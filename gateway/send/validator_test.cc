@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::gateway {
@@ -157,6 +158,17 @@ TEST(ValidateSendTest, NowOrNeverHasNoLaterTime) {
   request.mutable_ttl();
   request.mutable_deliver_at()->set_seconds(kNowMs / 1000 + 3600);
   ExpectInvalid(ValidateSend(request, kNow).status(), "DELIVER_AT_OUT_OF_RANGE", "deliver_at");
+}
+
+TEST(ValidateSendTest, ATraceIsW3Cs) {
+  SendRequest request;
+  EXPECT_EQ(Valid(request).trace_context, "");
+  request.set_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(FormatTraceparent(Valid(request).trace_context), request.traceparent());
+  for (const char* bad : {" ", "00", "4bf92f3577b34da6a3ce929d0e0e4736"}) {
+    request.set_traceparent(bad);
+    ExpectInvalid(ValidateSend(request, kNow).status(), "BAD_TRACEPARENT", "traceparent");
+  }
 }
 
 TEST(OpenTokenTest, OpensWhatWasSealed) {

@@ -5,6 +5,7 @@
 
 #include "common/ids.h"
 #include "common/log.h"
+#include "common/trace_context.h"
 
 namespace bellwire::gateway {
 namespace {
@@ -76,6 +77,7 @@ void FanOuts::OnClaimed(std::string name, absl::StatusOr<ClaimResponse> claimed)
 void FanOuts::Run(std::string name, ClaimResponse claim) {
   const uint64_t number = next_number_++;
   const bool recall = claim.recall();
+  const std::string trace = TraceIdOf(claim.message().message().trace_context());
   FanOut::Listener listener;
   listener.on_ready = [this] { Pump(); };
   listener.on_call = [this](absl::StatusOr<absl::Duration> took) {
@@ -96,6 +98,7 @@ void FanOuts::Run(std::string name, ClaimResponse claim) {
       FanOut::Start(options_.world, std::move(name), std::move(claim), std::move(listener));
   LogInfo("fan_out_begins", {{"team", fan_out->team_id()},
                              {"topic_message", FormatUuid(fan_out->message_id())},
+                             {"trace", trace},
                              {"recall", recall ? "yes" : "no"}});
   running_.push_back({fan_out, clock_.Monotonic(), number});
   if (draining_) fan_out->Stop();

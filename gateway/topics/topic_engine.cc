@@ -355,6 +355,7 @@ void TopicEngine::Publish(absl::string_view team_id, push::v1::PublishRequest re
   envelope.set_accepted_at_ms(valid->accepted_at_ms);
   envelope.set_expires_at_ms(valid->expires_at_ms);
   envelope.set_deliver_at_ms(valid->deliver_at_ms);
+  envelope.set_trace_context(valid->trace_context);
   if (options.content.ByteSizeLong() > 0) *envelope.mutable_content() = std::move(options.content);
   options_.topics->Publish(
       std::move(publish),

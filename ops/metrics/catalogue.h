@@ -15,7 +15,15 @@ namespace bellwire::metrics {
 enum class Kind : uint8_t { kCounter, kGauge, kHistogram };
 
 // Which programs have a metric. `bellwire serve` has what gateway, connector and registry have.
-enum class Part : uint8_t { kEvery, kServers, kGateway, kConnector, kRegistry, kAgent };
+enum class Part : uint8_t {
+  kEvery,
+  kServers,
+  kGateway,
+  kConnector,
+  kRegistry,
+  kAgent,
+  kCompanion,
+};
 
 struct Metric {
   const char* name;
@@ -113,6 +121,9 @@ inline constexpr Metric kBatchOperations = {
 inline constexpr Metric kRefused = {
     "bellwire_registry_refused_total", Kind::kCounter, Part::kRegistry, "",
     "Operations that were refused because their owner's room in the queue was full."};
+inline constexpr Metric kQuotaRefused = {
+    "bellwire_registry_quota_refused_total", Kind::kCounter, Part::kRegistry, "of",
+    "Messages, topics and streams of receipts that were refused for a quota, by whose it is."};
 inline constexpr Metric kSteps = {
     "bellwire_registry_steps_total", Kind::kCounter, Part::kRegistry, "step",
     "Steps in the life of messages (receipts), as docs/reference lists them."};
@@ -125,6 +136,33 @@ inline constexpr Metric kToAgentSeconds = {
 inline constexpr Metric kToAppSeconds = {
     "bellwire_registry_to_app_seconds", Kind::kHistogram, Part::kRegistry, "",
     "The same until its app acknowledged it."};
+inline constexpr Metric kDevices = {"bellwire_registry_devices", Kind::kGauge, Part::kRegistry, "",
+                                    "Devices of the store, revoked ones too."};
+inline constexpr Metric kDevicesAdmitted = {
+    "bellwire_registry_new_devices_total", Kind::kCounter, Part::kRegistry, "",
+    "Devices that came in and that nobody had seen before."};
+inline constexpr Metric kDevicesRefused = {
+    "bellwire_registry_devices_refused_total", Kind::kCounter, Part::kRegistry, "reason",
+    "New devices that were turned away: not_enrolled, too_many_devices or too_many_new_devices."};
+inline constexpr Metric kRegistrationsRefused = {
+    "bellwire_registry_registrations_refused_total", Kind::kCounter, Part::kRegistry, "",
+    "Apps and subscriptions that were refused because their device has as many as it may."};
+
+inline constexpr Metric kDatabaseReads = {
+    "bellwire_registry_database_reads_total", Kind::kCounter, Part::kRegistry, "",
+    "Round trips to the database for reads; 0 where the store is in RocksDB, as the next four."};
+inline constexpr Metric kUnknownCommits = {
+    "bellwire_registry_unknown_commits_total", Kind::kCounter, Part::kRegistry, "result",
+    "Commits whose answer was lost, by what the database said of them later: made, or not."};
+inline constexpr Metric kStoreResumed = {
+    "bellwire_registry_store_resumed_total", Kind::kCounter, Part::kRegistry, "",
+    "How often the registry took its partitions anew, after the database or a commit failed."};
+inline constexpr Metric kDeviceCacheBytes = {
+    "bellwire_registry_device_cache_bytes", Kind::kGauge, Part::kRegistry, "",
+    "Memory of the devices that are held in front of the database (--database_cache_mib)."};
+inline constexpr Metric kDeviceCacheLookUps = {
+    "bellwire_registry_device_cache_look_ups_total", Kind::kCounter, Part::kRegistry, "result",
+    "Looks for the records of a device in front of the database: hit, or a round trip."};
 
 // --- Agent. ---
 
@@ -140,6 +178,19 @@ inline constexpr Metric kAgentHeartbeats = {"bellwire_agent_heartbeats_total", K
 inline constexpr Metric kAgentBytes = {
     "bellwire_agent_bytes_total", Kind::kCounter, Part::kAgent, "direction",
     "Bytes of frames on the connection to the server: sent or received."};
+
+// --- Companion. ---
+
+inline constexpr Metric kCompanionConnected = {
+    "bellwire_companion_connected", Kind::kGauge, Part::kCompanion, "",
+    "1 while the companion is connected to the phone's agent."};
+inline constexpr Metric kCompanionSubscriptions = {
+    "bellwire_companion_subscriptions", Kind::kGauge, Part::kCompanion, "front",
+    "Subscriptions that live: of apps over D-Bus (unifiedpush), or of browsers."};
+inline constexpr Metric kCompanionMessages = {
+    "bellwire_companion_messages_total", Kind::kCounter, Part::kCompanion, "front outcome",
+    "Messages that came from the agent (received), that an app or browser took (taken), and that "
+    "were dropped on their way (dropped)."};
 
 // All of the above.
 const std::vector<const Metric*>& AllMetrics();

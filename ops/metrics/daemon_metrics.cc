@@ -15,12 +15,6 @@ void AddMetricsFlags(CLI::App* app, MetricsFlags* flags, bool local_only) {
       ->type_name("ADDRESS");
 }
 
-void DaemonMetrics::AddDataDir(const DataDir& data_dir) {
-  AddCertificate("ca", data_dir.ca_certificate());
-  AddCertificate("server", data_dir.server_certificate());
-  AddCertificate("internal", data_dir.internal_node_certificate());
-}
-
 absl::Status DaemonMetrics::Serve(const MetricsFlags& flags, bool local_only) {
   if (flags.listen.empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<Exposer>> exposer =

@@ -8,11 +8,11 @@
 
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
-#include "ops/data_dir.h"
 #include "ops/metrics/exposer.h"
 #include "ops/metrics/metrics.h"
 #include "ops/metrics/readiness.h"
 #include "ops/watchdog.h"
+#include "prometheus/metric_family.h"
 
 namespace bellwire::metrics {
 
@@ -41,12 +41,19 @@ class DaemonMetrics {
   explicit DaemonMetrics(std::string program) : metrics_(std::move(program), &readiness_) {}
 
   void AddSource(Source source) { metrics_.AddSource(std::move(source)); }
-  // Its certificates.
-  void AddDataDir(const DataDir& data_dir);
+  // Its certificates. Of a bellwire::DataDir (ops/data_dir.h), which knows gRPC: the agent doesn't.
+  template <typename DataDir>
+  void AddDataDir(const DataDir& data_dir) {
+    AddCertificate("ca", data_dir.ca_certificate());
+    AddCertificate("server", data_dir.server_certificate());
+    AddCertificate("internal", data_dir.internal_node_certificate());
+  }
   void AddCertificate(std::string name, std::string path) {
     metrics_.AddCertificate(std::move(name), std::move(path));
   }
   Readiness* readiness() { return &readiness_; }
+  // What a scrape would show, also without a place that shows it.
+  std::vector<prometheus::MetricFamily> Collect() const { return metrics_.Collect(); }
 
   // Begins to answer at flags.listen, if there is one. Once, after all of the above. Errors as
   // Exposer::Start.

@@ -79,16 +79,22 @@ TEST(MessageLifeTest, AMessageTellsItsLifeUntilSomethingHappensToIt) {
   internal::v1::Envelope mail = Message();
   mail.set_stored_at_ms(1003);
   mail.set_seq(7);
+  mail.set_trace_context(std::string(25, 't'));
   const MessageLife life = NewLife(mail);
+  EXPECT_EQ(life.trace_context(), mail.trace_context());
   EXPECT_EQ(life.place(), MessageLife::MAILBOX);
   EXPECT_EQ(life.seq(), 7);
   EXPECT_EQ(life.expires_at_ms(), 61'000);
+  EXPECT_EQ(life.priority(), push::v1::PRIORITY_HIGH);
   EXPECT_TRUE(IsRetry(life, Message(), 2000));
   ASSERT_EQ(life.receipts_size(), 2);
   EXPECT_EQ(life.receipts(0).step(), push::v1::ACCEPTED);
   EXPECT_EQ(life.receipts(0).time_ms(), 1000);
   EXPECT_EQ(life.receipts(1).step(), push::v1::STORED);
   EXPECT_EQ(life.receipts(1).time_ms(), 1003);
+  // What is not known is told apart from what was left open.
+  mail.clear_priority();
+  EXPECT_EQ(NewLife(mail).priority(), push::v1::PRIORITY_NORMAL);
   mail.set_deliver_at_ms(5000);
   EXPECT_EQ(NewLife(mail).place(), MessageLife::MAILBOX);
   EXPECT_EQ(NewLife(mail).deliver_at_ms(), 5000);
@@ -113,6 +119,8 @@ TEST(MessageLifeTest, ARetryHasTheSameHash) {
   internal::v1::Envelope retry = Message();
   retry.set_accepted_at_ms(5000);
   retry.set_expires_at_ms(65'000);
+  // Each attempt is a span of its own.
+  retry.set_trace_context(std::string(25, 't'));
   EXPECT_EQ(ContentHash(retry), ContentHash(Message()));
 }
 

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
+#include "common/trace_context.h"
 #include "crypto/p256.h"
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/message_life.h"
@@ -118,6 +119,10 @@ absl::Status CheckMessage(const Envelope& message) {
   }
   if (!message.topic_message_id().empty()) {
     BELLWIRE_RETURN_IF_ERROR(DecodeMessageId(message.topic_message_id()).status());
+  }
+  if (!message.trace_context().empty() && message.trace_context().size() != kTraceContextBytes) {
+    return BadFieldError("message.trace_context",
+                         absl::StrCat("it is not ", kTraceContextBytes, " bytes long"));
   }
   if (message.gap_dropped() != 0) {
     return BadFieldError("message.gap_dropped", "gap notices are the registry's own");

@@ -61,6 +61,7 @@ TEST(RequestDecoderTest, ABadMessageIsRefusedAndItsFieldNamed) {
     c.spoil(message);
     const absl::Status status = CheckMessage(message);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.field;
+    EXPECT_EQ(ErrorReason(status), "BAD_REQUEST");
     EXPECT_EQ(ErrorField(status), c.field);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "registry/mailbox/message_life.h"
 #include "registry/testing/store_contract.h"
 
@@ -50,6 +51,29 @@ TEST_P(StoreContractTest, AMessageKeepsAllThatItCameWith) {
   message.set_registration_id(token.registration_id);
   message.set_stored_at_ms(WallNowMs(clock()));
   EXPECT_EQ(page.messages[0].SerializeAsString(), message.SerializeAsString());
+}
+
+TEST_P(StoreContractTest, AMessageTellsItsTraceForAsLongAsItIsKnown) {
+  const TokenRef token = Register(Device(1));
+  Append(token, Message(1));
+  EXPECT_EQ(store().GetMessage(token, Id(1))->traceparent(), "");
+  constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  Envelope message = Message(2);
+  message.set_trace_context(*ParseTraceparent(kTrace));
+  Append(token, message);
+  Envelope now_or_never = Message(3, absl::ZeroDuration());
+  now_or_never.set_trace_context(*ParseTraceparent(kTrace));
+  Append(token, now_or_never);
+  Restart();
+  EXPECT_EQ(store().GetMessage(token, Id(2))->traceparent(), kTrace);
+  EXPECT_EQ(store().GetMessage(token, Id(3))->traceparent(), kTrace);
+  // A retry in another trace is the same message, and stays in the first one.
+  message.set_trace_context(std::string(kTraceContextBytes, 't'));
+  EXPECT_TRUE(Append(token, message).duplicate);
+  Bind(Device(1), 1);
+  Ack(Device(1), {1, 2});
+  AppAck(token, 2);
+  EXPECT_EQ(store().GetMessage(token, Id(2))->traceparent(), kTrace);
 }
 
 TEST_P(StoreContractTest, MailboxesOfDevicesAreApart) {

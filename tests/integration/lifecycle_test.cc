@@ -7,9 +7,11 @@
 
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/error.h"
 #include "common/ids.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rpc/grpc_status.h"
 #include "tests/support/app.h"
 #include "tests/support/fleet.h"
 
@@ -49,6 +51,20 @@ class LifecycleTest : public testing::TestWithParam<Deployment> {
   std::unique_ptr<Fleet> fleet_;
   Provider provider_;
 };
+
+// No message, but the admin API of a server that was started without --public_url.
+TEST_P(LifecycleTest, AServiceAccountNeedsAPublicUrl) {
+  grpc::ClientContext context;
+  fleet_->Authorize(&context);
+  admin::v1::CreateKeyRequest request;
+  request.set_team_id(provider_.team_id());
+  request.set_fcm(true);
+  request.set_public_key_pem("of the client");
+  admin::v1::CreateKeyResponse response;
+  const absl::Status status =
+      FromGrpcStatus(fleet_->Admin()->CreateKey(&context, request, &response));
+  EXPECT_EQ(ErrorReason(status), "NO_PUBLIC_URL") << status;
+}
 
 // Nobody retries, nothing else is sent, and no heartbeat is near: whatever the dead gateway had
 // appended still comes.

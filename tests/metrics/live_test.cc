@@ -1,8 +1,11 @@
 // A Prometheus that scrapes a whole system of real processes: every expression of the dashboards
 // and alerts finds data, and what is scraped is what the catalogue says.
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -74,6 +77,7 @@ class LiveMetricsTest : public testing::TestWithParam<Deployment> {
     agent_ = *std::move(agent);
     ASSERT_TRUE(agent_->WaitReady(fleet_->path("agent.ready")).ok());
     AddTarget("agent");
+    StartCompanion();
 
     auto provider = Provider::Create(*fleet_, {kApp});
     ASSERT_TRUE(provider.ok()) << provider.status();
@@ -82,6 +86,26 @@ class LiveMetricsTest : public testing::TestWithParam<Deployment> {
     token_ = app_->WaitForToken();
     ASSERT_NE(token_, "");
     StartPrometheus();
+  }
+
+  // On a session bus of its own.
+  void StartCompanion() {
+    const std::string bus = fleet_->path("bus");
+    auto daemon = Process::Start("bus", "/usr/bin/dbus-daemon",
+                                 {"--session", "--nofork", "--nopidfile",
+                                  absl::StrCat("--address=unix:path=", bus)});
+    ASSERT_TRUE(daemon.ok()) << daemon.status();
+    bus_ = *std::move(daemon);
+    ASSERT_TRUE(WaitUntil([&] { return access(bus.c_str(), F_OK) == 0; }));
+    ASSERT_EQ(setenv("DBUS_SESSION_BUS_ADDRESS", absl::StrCat("unix:path=", bus).c_str(), 1), 0);
+    auto companion = Process::Start(
+        "companion", "device-agent/companion/bellwire-companion",
+        {"--socket", fleet_->path("agent.sock"), "--state_dir", fleet_->path("user"),
+         "--metrics_listen", "127.0.0.1:0", "--ready_file", fleet_->path("companion.ready")});
+    ASSERT_TRUE(companion.ok()) << companion.status();
+    companion_ = *std::move(companion);
+    ASSERT_TRUE(companion_->WaitReady(fleet_->path("companion.ready")).ok());
+    AddTarget("companion");
   }
 
   void AddTarget(const std::string& program) {
@@ -164,6 +188,8 @@ class LiveMetricsTest : public testing::TestWithParam<Deployment> {
 
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Process> agent_;
+  std::unique_ptr<Process> bus_;
+  std::unique_ptr<Process> companion_;
   std::unique_ptr<Provider> provider_;
   std::unique_ptr<App> app_;
   std::string token_;

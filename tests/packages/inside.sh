@@ -23,37 +23,54 @@ apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o 
   fail "apt-get $*"
 }; }
 
-# The blocks of commands of the guide, each a file. A person types them in this order.
-awk '/^```sh$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > ("block" n) }' quickstart.md
-[ "$(find . -name 'block*' | wc -l)" -eq 7 ] || fail "quickstart.md has other blocks than this test"
-type_block() { # N
-  # shellcheck disable=SC1090
-  set +u && . "./block$1" && set -u
+# What the reader of the guide types. Some of it is watched: between the installation and the setup
+# nothing may run, and everything that is needed must be there.
+python3 extract.py quickstart.md .
+
+check_installation() {
+  local text page code=0
+  for text in 'bellwire-setup$' 'systemctl enable --now bellwire-agent$' \
+    'systemctl --user start bellwire-companion'; do
+    grep -q -e "  $text" apt.log || fail "nobody said what comes next: $text"
+  done
+  [ "$(stat -c '%U %a' /var/lib/bellwire)" = 'bellwire 700' ] || fail "/var/lib/bellwire"
+  [ "$(stat -c '%U %a' /var/lib/bellwire-agent)" = 'bellwire-agent 700' ] ||
+    fail "/var/lib/bellwire-agent"
+  systemctl is-active bellwire || code=$?
+  [ $code -eq 3 ] || fail "a server without keys was started"
+  for page in man1/bellwire.1 man1/bellwire-serve.1 man1/bellwire-config.1 man8/bellwire-agent.8 \
+    man8/bellwire-gateway.8 man8/bellwire-companion.8 man8/bellwire-setup.8; do
+    # A minimal Debian leaves man pages out: dpkg says what the package has.
+    dpkg -S "/usr/share/man/$page.gz" >/dev/null || fail "no page $page"
+  done
+}
+bellwire-setup() {
+  check_installation
+  command bellwire-setup "$@" >setup.log || fail "bellwire-setup: $(cat setup.log)"
+  # Again: it changes nothing.
+  sha256sum /etc/bellwire/* /var/lib/bellwire/ca.pem cred.json >before
+  command bellwire-setup "$@" >again.log || fail "bellwire-setup again: $(cat again.log)"
+  sha256sum --check --quiet before || fail "bellwire-setup changed something the second time"
+  ! command bellwire-setup --nonsense 2>/dev/null || fail "bellwire-setup takes anything"
 }
 
-step "install"
+step "the guide"
 apt update
-cd 0.0.1
-# Block 1; apt() answers what apt asks.
+cp 0.0.1/*.deb .
 # shellcheck disable=SC1091
-. ../block1
-apt install ./libbellwire0_*.deb
-cd ..
-for text in 'runuser -u bellwire -- bellwire init' 'systemctl enable --now bellwire$' \
-  'systemctl enable --now bellwire-agent$' 'systemctl --user start bellwire-companion'; do
-  grep -q -e "  $text" apt.log || fail "nobody said what comes next: $text"
-done
-[ "$(stat -c '%U %a' /var/lib/bellwire)" = 'bellwire 700' ] || fail "/var/lib/bellwire"
-[ "$(stat -c '%U %a' /var/lib/bellwire-agent)" = 'bellwire-agent 700' ] || fail "/var/lib/bellwire-agent"
-code=0
-systemctl is-active bellwire || code=$?
-[ $code -eq 3 ] || fail "a server without keys was started"
-for page in man1/bellwire.1 man1/bellwire-serve.1 man1/bellwire-config.1 man8/bellwire-agent.8 \
-  man8/bellwire-gateway.8 man8/bellwire-companion.8; do
-  # A minimal Debian leaves man pages out: dpkg says what the package has.
-  dpkg -S "/usr/share/man/$page.gz" >/dev/null || fail "no page $page"
-done
+. ./run.sh
+systemctl is-active bellwire || fail "the server does not run"
+systemctl is-active bellwire-agent || fail "the agent does not run"
+[ "$(stat -c %U /proc/"$(pidof bellwire-agent)")" = bellwire-agent ] || fail "the agent's user"
+wait_for 'You have mail' app.log
+bellwire config check /etc/bellwire/agent.conf
+export BELLWIRE_DATA_DIR=/var/lib/bellwire
+
+step "completion"
+apt install ./0.0.1/libbellwire0_*.deb
+set +u
 . /usr/share/bash-completion/completions/bellwire
+set -u
 complete_line() { # WORD...
   COMP_WORDS=("$@")
   COMP_CWORD=$(($# - 1))
@@ -64,27 +81,6 @@ complete_line() { # WORD...
 [ "$(complete_line bellwire config '')" = 'check show' ] || fail "completion of its commands"
 [ "$(complete_line bellwire send --prio)" = --priority ] || fail "completion of a flag"
 [[ " $(complete_line bellwire serve --log_level '') " = *' debug '* ]] || fail "completion of a value"
-
-step "the guide: server and phone"
-type_block 2 >init.log
-systemctl is-active bellwire || fail "the server does not run"
-type_block 3
-systemctl is-active bellwire-agent || fail "the agent does not run"
-[ "$(stat -c %U /proc/"$(pidof bellwire-agent)")" = bellwire-agent ] || fail "the agent's user"
-
-step "the guide: a push"
-type_block 4 >team.log
-TEAM=$(sed -n 's/.*team \([^ ]*\).*Example Ltd.*/\1/p' team.log | head -n 1)
-[ -n "$TEAM" ] || fail "no team: $(cat team.log)"
-type_block 5 >key.log 2>&1 || fail "block 5: $(cat key.log)"
-[ -n "$KEY" ] || fail "no access token: $(cat key.log)"
-. ./block6 >app.log 2>&1 &
-wait_for '^token ' app.log
-TOKEN=$(sed -n 's/^token *\([0-9a-f]*\).*/\1/p' app.log)
-[ -n "$TOKEN" ] || fail "no token: $(cat app.log)"
-type_block 7 >send.log 2>&1 || fail "block 7: $(cat send.log)"
-wait_for 'You have mail' app.log
-wait_for 'And more mail' app.log
 
 step "configuration"
 bellwire config check /etc/bellwire/server.conf

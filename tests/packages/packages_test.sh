@@ -83,7 +83,7 @@ mkdir -p "$debian/opt/test" "$debian/run/systemd/system"
 mv "$work/0.0.1" "$work/0.0.2" "$debian/opt/test"
 install -m 755 tests/packages/systemctl "$debian/usr/bin/systemctl"
 install -m 755 tests/packages/inside.sh "$debian/opt/test"
-install -m 644 docs/guide/quickstart.md "$debian/opt/test"
+install -m 644 docs/guide/quickstart.md tests/guides/extract.py "$debian/opt/test"
 
 # Processes and mounts of its own: nothing that the test starts outlives it.
 unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "no namespaces here"

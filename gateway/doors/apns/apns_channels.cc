@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/apns/apns_headers.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/json/json_text.h"
@@ -160,6 +161,7 @@ std::variant<push::v1::PublishRequest, Reason> TranslateBroadcast(const http::Re
   }
   if (const std::optional<Reason> wrong = CheckPayload(body)) return *wrong;
   message.set_payload(std::move(body));
+  TakeCallTrace(head.headers, &message);
   return request;
 }
 

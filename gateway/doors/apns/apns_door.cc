@@ -8,6 +8,7 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/apns/apns_channels.h"
 #include "gateway/doors/apns/apns_headers.h"
 #include "gateway/doors/apns/apns_reason.h"
@@ -67,6 +68,7 @@ void ApnsDoor::Serve(http::Request request, http::Responder responder) {
       return responder.Send(ToReply(*wrong, id));
     }
     auto& send = std::get<push::v1::SendRequest>(translated);
+    TakeCallTrace(request.head.headers, &send);
     const bool has_id = !send.message_id().empty();
     internal::v1::Content content;
     content.set_door(internal::v1::Content::APNS);

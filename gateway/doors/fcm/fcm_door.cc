@@ -9,6 +9,7 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "bellwire/push/v1/topics.pb.h"
 #include "common/error.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/fcm/fcm_error.h"
 #include "gateway/doors/fcm/fcm_message.h"
 #include "gateway/doors/fcm/fcm_path.h"
@@ -104,6 +105,7 @@ void FcmDoor::Send(std::unique_ptr<Call> call) {
   if (const std::string* id = http::FindHeader(call->request.head.headers, "idempotency-key")) {
     message->send.set_message_id(*id);
   }
+  TakeCallTrace(call->request.head.headers, &message->send);
   const std::string team_id = call->team_id;
   if (message->topic.empty() && message->condition.empty()) {
     if (absl::Status app = CheckApp(*message, *environment_.sealer); !app.ok()) {

@@ -47,6 +47,7 @@ TEST(FcmErrorTest, EveryReasonHasTheCodeThatClientsActOn) {
   for (const Case& c : std::initializer_list<Case>{
            {StatusCode::kInvalidArgument, "BAD_DEVICE_TOKEN",
             "400 INVALID_ARGUMENT INVALID_ARGUMENT"},
+           {StatusCode::kInvalidArgument, "WRONG_APP", "400 INVALID_ARGUMENT INVALID_ARGUMENT"},
            {StatusCode::kInvalidArgument, "TTL_OUT_OF_RANGE",
             "400 INVALID_ARGUMENT INVALID_ARGUMENT"},
            {StatusCode::kInvalidArgument, "PAYLOAD_TOO_LARGE",

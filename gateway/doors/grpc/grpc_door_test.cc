@@ -293,8 +293,9 @@ TEST_F(GrpcDoorTest, OversizedAndMalformedMessages) {
 }
 
 TEST_F(GrpcDoorTest, UnknownMethodsAreUnimplemented) {
-  EXPECT_EQ(CallRaw("/bellwire.push.v1.PushService/Nothing", "").error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+  const grpc::Status status = CallRaw("/bellwire.push.v1.PushService/Nothing", "");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(status)), "NO_SUCH_METHOD");
   EXPECT_EQ(CallRaw("/a.b.C/D", "x").error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
@@ -416,8 +417,9 @@ TEST_F(GrpcDoorTest, HealthIsToldAndWatched) {
   std::string response;
   ASSERT_TRUE(CallRaw("/grpc.health.v1.Health/Check", "", &response).ok());
   EXPECT_EQ(response, "\x08\x01");
-  EXPECT_EQ(CallRaw("/grpc.health.v1.Health/Check", "\x0a\x01x").error_code(),
-            grpc::StatusCode::NOT_FOUND);
+  const grpc::Status unknown = CallRaw("/grpc.health.v1.Health/Check", "\x0a\x01x");
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ErrorReason(FromGrpcStatus(unknown)), "NO_SUCH_SERVICE");
   const std::string of_a_service = "\x0a\x1c" "bellwire.push.v1.PushService";
   ASSERT_TRUE(CallRaw("/grpc.health.v1.Health/Check", of_a_service, &response).ok());
   EXPECT_EQ(response, "\x08\x01");

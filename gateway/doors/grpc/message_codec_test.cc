@@ -59,8 +59,10 @@ TEST(MessageCodecTest, ASizeIsCheckedBeforeThereIsAByteOfIt) {
 TEST(MessageCodecTest, FlagsThatMeanNothingAreRefused) {
   const std::string compressed("\x01\0\0\0\x01", 5);
   EXPECT_TRUE(ParseMessagePrefix(compressed, MessageEncoding::kGzip, kMax)->compressed);
-  EXPECT_EQ(ParseMessagePrefix(compressed, MessageEncoding::kIdentity, kMax).status().code(),
-            absl::StatusCode::kInternal);
+  const absl::Status status =
+      ParseMessagePrefix(compressed, MessageEncoding::kIdentity, kMax).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(ErrorReason(status), "MALFORMED_MESSAGE");
   EXPECT_EQ(ParseMessagePrefix(std::string("\x02\0\0\0\x01", 5), MessageEncoding::kGzip, kMax)
                 .status()
                 .code(),

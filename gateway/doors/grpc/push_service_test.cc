@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "crypto/provider_key.h"
 #include "gateway/auth/access_token.h"
 #include "gateway/testing/test_gateway.h"
@@ -63,6 +64,21 @@ TEST_F(PushServiceTest, SendIsAccepted) {
   EXPECT_EQ(response_.message_id(), kUuid);
   EXPECT_EQ(response_.outcome(), SendResponse::ACCEPTED);
   EXPECT_EQ(payload, "hello");
+}
+
+TEST_F(PushServiceTest, AMessageBelongsToTheTraceOfItsCall) {
+  std::string trace;
+  gateway_.registry.append = [&trace](const AppendRequest& append) {
+    trace = FormatTraceparent(append.message().trace_context());
+    return internal::v1::AppendResponse();
+  };
+  constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto context = gateway_.Context();
+  context->AddMetadata("traceparent", kTrace);
+  ASSERT_TRUE(gateway_.push()->Send(context.get(), gateway_.Message(), &response_).ok());
+  EXPECT_EQ(trace, kTrace);
+  ASSERT_TRUE(Send(gateway_.Message()).ok());
+  EXPECT_EQ(trace, "");
 }
 
 TEST_F(PushServiceTest, EveryInvalidFieldHasItsReason) {
@@ -163,6 +179,12 @@ TEST_F(PushServiceTest, EveryBadCredentialIsRefused) {
   parts = gateway_.JwtParts();
   parts.extra_claims_json = absl::StrCat(R"({"x":")", std::string(kMaxJwtBytes, 'x'), R"("})");
   ExpectError(send_signed(parts, key), kUnauthenticated, "BAD_CREDENTIAL");
+  parts.extra_claims_json = R"({"aud":"https://push.example.org"})";
+  ExpectError(send_signed(parts, key), kUnauthenticated, "BAD_CREDENTIAL");
+  parts.extra_claims_json = R"({"exp":1767225599})";
+  ExpectError(send_signed(parts, key), kUnauthenticated, "EXPIRED_CREDENTIAL");
+  parts.extra_claims_json = R"({"aud":["https://push.example.com"],"exp":9999999999})";
+  EXPECT_TRUE(send_signed(parts, key).ok());
   gateway_.revoked = true;
   gateway_.clock.Advance(kKeyFreshness);
   ExpectError(send_signed(gateway_.JwtParts(), key), kUnauthenticated, "BAD_CREDENTIAL");

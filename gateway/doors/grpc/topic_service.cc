@@ -3,12 +3,14 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "bellwire/push/v1/topics.pb.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/call/unary_handle.h"
 #include "rpc/registry_api.h"
 
@@ -40,6 +42,9 @@ void TopicService::Add(MethodTable* methods, absl::string_view name, Access acce
       methods, authenticator_, absl::StrCat("/bellwire.push.v1.TopicService/", name), access,
       [engine = engine_, serve](Call<Request, Response> call, const std::string& team_id,
                                 Request request) {
+        if constexpr (std::is_same_v<Request, push::v1::PublishRequest>) {
+          TakeCallTrace(call->metadata(), request.mutable_message());
+        }
         serve(engine, team_id, std::move(request), AnswerOf(std::move(call)));
       },
       {.max_request_bytes = max_request_bytes});

@@ -10,6 +10,7 @@
 #include "bellwire/push/v1/topics.grpc.pb.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/trace_context.h"
 #include "gateway/testing/test_gateway.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
@@ -18,6 +19,7 @@ namespace bellwire::gateway {
 namespace {
 
 constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 class TopicServiceTest : public ::testing::Test {
  protected:
@@ -25,7 +27,8 @@ class TopicServiceTest : public ::testing::Test {
     gateway_.registry.change_subscription = [](const internal::v1::ChangeSubscriptionRequest&) {
       return internal::v1::ChangeSubscriptionResponse();
     };
-    gateway_.registry.publish = [](const internal::v1::PublishTopicRequest&) {
+    gateway_.registry.publish = [this](const internal::v1::PublishTopicRequest& request) {
+      trace_ = FormatTraceparent(request.message().trace_context());
       return internal::v1::PublishTopicResponse();
     };
     gateway_.registry.list_topics = [](const internal::v1::ListTopicsRequest&) {
@@ -42,6 +45,8 @@ class TopicServiceTest : public ::testing::Test {
     gateway_.registry.recall_topic_message = gateway_.registry.get_topic_message;
   }
 
+  // Of the message that was published last.
+  std::string trace_;
   TestGateway gateway_;
   const std::unique_ptr<push::v1::TopicService::Stub> stub_ =
       push::v1::TopicService::NewStub(gateway_.NewChannel());
@@ -74,8 +79,11 @@ TEST_F(TopicServiceTest, EveryMethodIsThere) {
   publish.set_topic("news");
   publish.mutable_message()->set_message_id(kUuid);
   push::v1::PublishResponse published;
-  EXPECT_TRUE(stub_->Publish(gateway_.Context().get(), publish, &published).ok());
+  const auto context = gateway_.Context();
+  context->AddMetadata("traceparent", kTrace);
+  EXPECT_TRUE(stub_->Publish(context.get(), publish, &published).ok());
   EXPECT_EQ(published.message_id(), kUuid);
+  EXPECT_EQ(trace_, kTrace);
 
   push::v1::GetTopicMessageRequest get;
   get.set_message_id(kUuid);

@@ -12,6 +12,7 @@
 #include "bellwire/internal/v1/topics.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/testing/test_send_path.h"
@@ -28,6 +29,7 @@ using http::H2TestClient;
 using http::PostFields;
 
 constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 class JsonDoorTest : public ::testing::Test {
  protected:
@@ -185,6 +187,15 @@ TEST_F(JsonDoorTest, CredentialsAreThoseOfGrpc) {
   const Answer none = Take(harness_.client.Request(PostFields("/v1/messages"), Message()));
   EXPECT_EQ(none.status, "401");
   EXPECT_EQ(none.reason, "MISSING_CREDENTIAL");
+  const auto reason_with = [&](const char* claims) {
+    return Post("/v1/messages", Message(), {{"authorization", path_.BearerWith(claims)}}).reason;
+  };
+  EXPECT_EQ(reason_with(TestSendPath::kForeignClaims), "BAD_CREDENTIAL");
+  EXPECT_EQ(reason_with(TestSendPath::kExpiredClaims), "EXPIRED_CREDENTIAL");
+  EXPECT_TRUE(path_.appended.empty());
+  EXPECT_EQ(reason_with(TestSendPath::kGoodClaims), "");
+  EXPECT_EQ(path_.appended.size(), 1u);
+  path_.appended.clear();
   const std::string bearer = path_.Bearer();
   path_.clock.Advance(kMaxJwtAge + absl::Minutes(1));
   EXPECT_EQ(Post("/v1/messages", Message(), {{"authorization", bearer}}).reason,
@@ -231,6 +242,29 @@ TEST_F(JsonDoorTest, AnIdempotencyKeyIsTheMessageId) {
   EXPECT_EQ(Post("/v1/messages", Message(absl::StrCat(R"(,"messageId":")", kOther, "\"")), key)
                 .json["messageId"],
             kOther);
+}
+
+TEST_F(JsonDoorTest, AMessageBelongsToATrace) {
+  const auto trace = [this] {
+    return FormatTraceparent(path_.appended.back().message().trace_context());
+  };
+  const Fields of_the_call = {{"traceparent", kTrace}};
+  EXPECT_EQ(Post("/v1/messages", Message(), of_the_call).status, "200");
+  EXPECT_EQ(trace(), kTrace);
+  EXPECT_EQ(Post("/v1/messages:batch", absl::StrCat(R"({"requests":[)", Message(), "]}"),
+                 of_the_call)
+                .status,
+            "200");
+  EXPECT_EQ(trace(), kTrace);
+  // Its own comes first.
+  constexpr char kOwn[] = "00-11111111111111111111111111111111-2222222222222222-00";
+  const std::string own = Message(absl::StrCat(R"(,"traceparent":")", kOwn, "\""));
+  EXPECT_EQ(Post("/v1/messages", own, of_the_call).status, "200");
+  EXPECT_EQ(trace(), kOwn);
+  // A tracer's mistake loses no message; the sender's own is told.
+  EXPECT_EQ(Post("/v1/messages", Message(), {{"traceparent", "00-zz"}}).status, "200");
+  EXPECT_EQ(trace(), "");
+  EXPECT_EQ(Post("/v1/messages", Message(R"(,"traceparent":"00-zz")")).reason, "BAD_TRACEPARENT");
 }
 
 TEST_F(JsonDoorTest, ABatchHasAResultForEach) {
@@ -413,7 +447,8 @@ TEST_F(JsonReceiptsTest, AClientThatGoesEndsTheWatch) {
   path_.registry.ReleaseAnswers();
   harness_.Run();
   EXPECT_EQ(harness_.connection->exchanges(), 0u);
-  EXPECT_EQ(reads_.size(), 1u);
+  ASSERT_EQ(reads_.size(), 2u);
+  EXPECT_TRUE(reads_[1].stream_ended()) << "its place is free";
 }
 
 }  // namespace

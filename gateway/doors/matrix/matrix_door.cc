@@ -10,6 +10,7 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/json/json_text.h"
 #include "gateway/doors/json/rest_error.h"
@@ -101,6 +102,7 @@ void MatrixDoor::Serve(http::Request request, http::Responder responder) {
       notification->OnVerdict(push.pushkey, MatrixVerdict::kRejected, absl::OkStatus());
       continue;
     }
+    TakeCallTrace(request.head.headers, &*push.send);
     internal::v1::Content content;
     content.set_door(internal::v1::Content::MATRIX);
     const Sender sender = Sender::ToSubscription(/*vapid_key=*/"", push.send->token());

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
+#include "common/trace_context.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/testing/test_send_path.h"
 #include "gtest/gtest.h"
@@ -20,6 +21,7 @@ using http::PostFields;
 using nlohmann::json;
 
 constexpr char kPath[] = "/_matrix/push/v1/notify";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 class MatrixDoorTest : public ::testing::Test {
  protected:
@@ -57,7 +59,8 @@ TEST_F(MatrixDoorTest, AnswersWhenItIsDurable) {
       json{{"notification",
             {{"event_id", "$1"}, {"devices", {{{"app_id", "a"}, {"pushkey", Endpoint()}}}}}}}
           .dump();
-  const int32_t stream = harness_.client.Request(PostFields(kPath), body);
+  const int32_t stream =
+      harness_.client.Request(PostFields(kPath, {{"traceparent", kTrace}}), body);
   harness_.Run();
   EXPECT_FALSE(harness_.client.response(stream).closed);
   path_.registry.ReleaseAnswers();
@@ -69,6 +72,7 @@ TEST_F(MatrixDoorTest, AnswersWhenItIsDurable) {
   EXPECT_TRUE(path_.appended[0].has_subscription());
   EXPECT_EQ(path_.appended[0].subscription().vapid_key(), "");
   EXPECT_EQ(path_.appended[0].message().content().door(), internal::v1::Content::MATRIX);
+  EXPECT_EQ(FormatTraceparent(path_.appended[0].message().trace_context()), kTrace);
 }
 
 TEST_F(MatrixDoorTest, ForeignAndForgedEndpointsAreRejected) {

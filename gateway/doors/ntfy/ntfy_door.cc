@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/http/idempotency_key.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/json/json_text.h"
@@ -48,6 +49,8 @@ struct NtfyDoor::Call {
   NtfyPublish publish;
   std::string team_id;
   std::string id;
+  // As SendRequest.traceparent.
+  std::string traceparent;
   absl::Time now;
   // The publisher chose the id, and may repeat the request.
   bool repeatable = false;
@@ -90,6 +93,7 @@ void NtfyDoor::Serve(http::Request request, http::Responder responder) {
         call->publish = *std::move(publish);
         const std::optional<absl::string_view> key = http::IdempotencyKey(request.head.headers);
         call->repeatable = key.has_value();
+        call->traceparent = CallTrace(request.head.headers);
         call->id = key.has_value() ? std::string(*key) : FormatUuid(NewMessageId());
         FindToken(call);
       });
@@ -120,6 +124,7 @@ void NtfyDoor::Send(std::shared_ptr<Call> call, const std::string& token) {
   push::v1::SendRequest request;
   request.set_token(token);
   request.set_message_id(call->id);
+  request.set_traceparent(call->traceparent);
   request.set_priority(ToPriority(publish.priority));
   if (!publish.cache) request.mutable_ttl();
   if (publish.deliver_at.has_value()) {

@@ -10,6 +10,7 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/error.h"
 #include "common/limits.h"
+#include "common/trace_context.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/testing/test_send_path.h"
 #include "gtest/gtest.h"
@@ -24,6 +25,7 @@ using http::H2TestClient;
 using http::PostFields;
 
 constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 class NtfyDoorTest : public ::testing::Test {
  protected:
@@ -57,7 +59,8 @@ class NtfyDoorTest : public ::testing::Test {
 };
 
 TEST_F(NtfyDoorTest, PublishesToTheDeviceBehindTheAlias) {
-  const Answer answer = Post("/ntfy/phone", "You have mail", {{"title", "Mail"}, {"p", "2"}});
+  const Answer answer = Post("/ntfy/phone", "You have mail",
+                             {{"title", "Mail"}, {"p", "2"}, {"traceparent", kTrace}});
   EXPECT_EQ(answer.status, "200");
   EXPECT_EQ(answer.json["event"], "message");
   EXPECT_EQ(answer.json["topic"], "phone");
@@ -71,6 +74,7 @@ TEST_F(NtfyDoorTest, PublishesToTheDeviceBehindTheAlias) {
   EXPECT_EQ(FormatUuid(*MessageId::FromBytes(sent().message_id())), answer.json["id"]);
   EXPECT_EQ(sent().content().door(), internal::v1::Content::NTFY);
   EXPECT_EQ(sent().priority(), push::v1::PRIORITY_NORMAL);
+  EXPECT_EQ(FormatTraceparent(sent().trace_context()), kTrace);
   // The app gets what a subscriber of ntfy would.
   EXPECT_EQ(nlohmann::json::parse(sent().payload()), answer.json);
 }
@@ -107,6 +111,9 @@ TEST_F(NtfyDoorTest, BasicAndJwtAreTaken) {
       with(absl::StrCat("Basic ", absl::Base64Escape(absl::StrCat("me:", path_.access_token)))),
       "200");
   EXPECT_EQ(with(path_.Bearer()), "200");
+  EXPECT_EQ(with(path_.BearerWith(TestSendPath::kGoodClaims)), "200");
+  EXPECT_EQ(with(path_.BearerWith(TestSendPath::kForeignClaims)), "401");
+  EXPECT_EQ(with(path_.BearerWith(TestSendPath::kExpiredClaims)), "401");
   EXPECT_EQ(with(absl::StrCat("Bearer ", NewAccessToken(TestSendPath::kTokenKeyId))), "401");
 }
 

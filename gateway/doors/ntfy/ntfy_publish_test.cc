@@ -35,6 +35,7 @@ NtfyPublish Read(const http::Request& request, absl::string_view path) {
 int Code(const http::Request& request, absl::string_view path) {
   const absl::StatusOr<NtfyPublish> publish = ReadNtfyPublish(request, path, kNow);
   if (publish.ok()) return 200;
+  EXPECT_EQ(ErrorReason(publish.status()), "NTFY_ERROR");
   return nlohmann::json::parse(NtfyErrorReply(publish.status()).body)["code"];
 }
 

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/http/query.h"
 #include "gateway/doors/webpush/push_error.h"
 #include "gateway/doors/webpush/push_request.h"
@@ -118,7 +119,7 @@ std::optional<Reply> WebPushDoor::Refuse(const RequestHead& head) const {
          .headers = {{"access-control-allow-methods", std::string(methods)},
                      {"access-control-allow-headers",
                       "authorization, content-encoding, content-type, crypto-key, encryption, "
-                      "idempotency-key, prefer, topic, ttl, urgency"},
+                      "idempotency-key, prefer, topic, traceparent, ttl, urgency"},
                      {"access-control-max-age", "86400"}}});
   }
   for (const absl::string_view method : absl::StrSplit(methods, ", ")) {
@@ -181,6 +182,7 @@ void WebPushDoor::ServePush(absl::string_view token, http::Request request,
     vapid_key = std::move((*credential)->key);
   }
   parsed->send.set_token(std::string(token));
+  gateway::TakeCallTrace(request.head.headers, &parsed->send);
   auto push = std::make_unique<Push>(Push{.responder = std::move(responder),
                                           .token = *contents,
                                           .token_text = std::string(token),

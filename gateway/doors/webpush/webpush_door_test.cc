@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "common/simulated_clock.h"
+#include "common/trace_context.h"
 #include "gateway/doors/http/testing/h2_harness.h"
 #include "gateway/doors/webpush/encrypted_body.h"
 #include "gateway/testing/fake_registry.h"
@@ -29,6 +30,7 @@ using internal::v1::AppendRequest;
 using internal::v1::AppendResponse;
 
 constexpr char kUuid[] = "123e4567-e89b-42d3-a456-426614174000";
+constexpr char kTrace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 // RFC 8292, 2.4: by this key, until 2016-01-23T04:36:08Z, for https://push.example.net.
 constexpr char kRfcAuthorization[] =
     "vapid t=eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJl"
@@ -150,6 +152,7 @@ TEST_F(WebPushDoorTest, APushIsStoredAndHasAResource) {
   const auto& response = Push({{"content-encoding", "aes128gcm"},
                                {"urgency", "high"},
                                {"topic", "news"},
+                               {"traceparent", kTrace},
                                {"authorization", kRfcAuthorization}},
                               body);
   EXPECT_EQ(response.Get(":status"), "201");
@@ -163,6 +166,7 @@ TEST_F(WebPushDoorTest, APushIsStoredAndHasAResource) {
   EXPECT_EQ(message.content().encoding(), "aes128gcm");
   EXPECT_EQ(message.priority(), push::v1::PRIORITY_HIGH);
   EXPECT_EQ(message.collapse_key(), "news");
+  EXPECT_EQ(FormatTraceparent(message.trace_context()), kTrace);
   EXPECT_EQ(message.expires_at_ms() - message.accepted_at_ms(), 60'000);
   EXPECT_EQ(appends_[0].registration_id(), 42u);
   EXPECT_EQ(appends_[0].team_id(), "");

@@ -424,7 +424,8 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
             "third companion", self.session.companion_arguments(self.agent.path),
             f"{self.session.root}/third.log", env=self.session.environment())
         self.assertEqual(await soon(third.process.wait()), 1)
-        self.assertIn(DISTRIBUTOR, third.said())
+        # NAME_TAKEN.
+        self.assertIn(f"another process has the name {DISTRIBUTOR}", third.said())
 
     async def test_it_ends_when_the_bus_does(self):
         self.session.daemon.terminate()

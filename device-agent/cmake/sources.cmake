@@ -1,0 +1,150 @@
+# Made by tools/cmake_sources of the BUILD files. //tools:cmake_sources_test checks it.
+
+set(BELLWIRE_LIBRARY_SOURCES
+  common/base64.cc
+  common/clock.cc
+  common/error.cc
+  common/ids.cc
+  crypto/encryption/aes128gcm.cc
+  crypto/encryption/app_keys.cc
+  crypto/encryption/encrypted_token.cc
+  crypto/file_util.cc
+  crypto/openssl_error.cc
+  crypto/p256.cc
+  device-agent/client/agent_link.cc
+  device-agent/client/agent_socket.cc
+  device-agent/client/bellwire.cc
+  device-agent/client/client.cc
+  device-agent/client/notification.cc
+  device-agent/client/status.cc
+  device-agent/core/backoff.cc
+  net/socket/frame_codec.cc
+)
+
+set(BELLWIRE_AGENT_SOURCES
+  common/host_port.cc
+  common/log.cc
+  common/log_limit.cc
+  common/printable.cc
+  crypto/certificates.cc
+  crypto/device_key.cc
+  crypto/enrolment_token.cc
+  device-agent/apps/app_connection.cc
+  device-agent/apps/app_hub.cc
+  device-agent/apps/app_policy.cc
+  device-agent/apps/app_starter.cc
+  device-agent/apps/hook_runner.cc
+  device-agent/apps/peer_identity.cc
+  device-agent/core/agent.cc
+  device-agent/core/agent_core.cc
+  device-agent/core/app_ack_outbox.cc
+  device-agent/core/registrar.cc
+  device-agent/core/release_code.cc
+  device-agent/core/retry_budget.cc
+  device-agent/core/seq_tracker.cc
+  device-agent/core/server_link.cc
+  device-agent/core/state_directory.cc
+  device-agent/core/subscription_names.cc
+  device-agent/core/topic_changes.cc
+  device-agent/core/traffic_meter.cc
+  device-agent/enrolment/enrolment.cc
+  device-agent/heartbeat/default_route.cc
+  device-agent/heartbeat/interval_search.cc
+  device-agent/heartbeat/learned_heartbeat.cc
+  device-agent/heartbeat/network_key.cc
+  device-agent/heartbeat/network_names.cc
+  device-agent/heartbeat/network_table.cc
+  device-agent/inbox/inbox.cc
+  device-agent/inbox/inbox_messages.cc
+  device-agent/inbox/inbox_schema.cc
+  device-agent/inbox/server_time.cc
+  device-agent/inbox/sqlite.cc
+  device-agent/main.cc
+  device-agent/network/network_monitor.cc
+  device-agent/network/network_watch.cc
+  device-agent/network/rtnetlink.cc
+  net/dial/connection_race.cc
+  net/dial/resolver.cc
+  net/dial/tcp_connector.cc
+  net/loop/boottime_alarm.cc
+  net/loop/epoll_loop.cc
+  net/loop/post_queue.cc
+  net/loop/timer_wheel.cc
+  net/loop/wheel_timer.cc
+  net/socket/acceptor.cc
+  net/socket/address.cc
+  net/socket/descriptor_budget.cc
+  net/socket/lingering_close.cc
+  net/socket/listen_tcp.cc
+  net/socket/socket.cc
+  net/socket/socket_stream.cc
+  net/socket/tcp_socket.cc
+  net/socket/transport.cc
+  net/socket/unix_stream.cc
+  net/tls/handshake_queue.cc
+  net/tls/socket_bio.cc
+  net/tls/ticket_keys.cc
+  net/tls/tls_client.cc
+  net/tls/tls_context.cc
+  net/tls/tls_transport.cc
+  ops/config_file.cc
+  ops/core_dumps.cc
+  ops/help_json.cc
+  ops/main_support.cc
+  ops/metrics/catalogue.cc
+  ops/metrics/daemon_metrics.cc
+  ops/metrics/exposer.cc
+  ops/metrics/metrics.cc
+  ops/metrics/process_source.cc
+  ops/metrics/samples.cc
+  ops/metrics/scrape_answer.cc
+  ops/service_manager.cc
+  ops/settings.cc
+  ops/short_slices.cc
+  ops/suggestion.cc
+  ops/watchdog.cc
+)
+
+set(BELLWIRE_COMPANION_SOURCES
+  device-agent/client/companion_client.cc
+  device-agent/companion/agent_hub.cc
+  device-agent/companion/agent_loop.cc
+  device-agent/companion/browser/autopush_front.cc
+  device-agent/companion/browser/autopush_message.cc
+  device-agent/companion/browser/autopush_server.cc
+  device-agent/companion/browser/browser_door.cc
+  device-agent/companion/browser/socket_owner.cc
+  device-agent/companion/main.cc
+  device-agent/companion/state_directory.cc
+  device-agent/companion/subscription_hub.cc
+  device-agent/companion/subscription_store.cc
+  device-agent/companion/unifiedpush/arguments.cc
+  device-agent/companion/unifiedpush/distributor.cc
+  device-agent/companion/unifiedpush/registration_note.cc
+  device-agent/companion/unifiedpush/session_bus.cc
+)
+
+set(BELLWIRE_PROTOS
+  bellwire/agent/v1/agent.proto
+  bellwire/agent/v1/heartbeat_state.proto
+  bellwire/device/v1/device.proto
+)
+
+set(BELLWIRE_ABSL
+  absl::algorithm_container
+  absl::any_invocable
+  absl::cord
+  absl::core_headers
+  absl::flat_hash_map
+  absl::flat_hash_set
+  absl::function_ref
+  absl::hash
+  absl::random_random
+  absl::span
+  absl::status
+  absl::statusor
+  absl::str_format
+  absl::strings
+  absl::synchronization
+  absl::time
+)
