@@ -21,8 +21,10 @@ def _npm_ci_impl(ctx):
     ctx.file("package.json", ctx.read(ctx.attr.package_json))
     ctx.file("package-lock.json", ctx.read(ctx.attr.package_lock_json))
     quiet = ["--no-audit", "--no-fund", "--prefer-offline"]
-    # What is optional is for parts of a package that no test uses, and large.
-    _run(ctx, [npm, "ci", "--ignore-scripts", "--omit=optional"] + quiet)
+    # What is optional is for parts of a package that no test uses, and large; or a program for this
+    # kind of machine.
+    omit = [] if ctx.attr.with_optional else ["--omit=optional"]
+    _run(ctx, [npm, "ci", "--ignore-scripts"] + omit + quiet)
     if int(_run(ctx, [node, "--version"]).lstrip("v").split(".")[0]) < _NODE_MAJOR:
         _run(ctx, [npm, "install", "--no-save", "--no-package-lock", _NODE] + quiet)
         node = ctx.path("node_modules/node/bin/node")
@@ -39,6 +41,7 @@ npm_ci = repository_rule(
     attrs = {
         "package_json": attr.label(allow_single_file = True, mandatory = True),
         "package_lock_json": attr.label(allow_single_file = True, mandatory = True),
+        "with_optional": attr.bool(),
     },
     environ = ["PATH"],
 )

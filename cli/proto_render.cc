@@ -63,7 +63,12 @@ nlohmann::ordered_json ToJson(const push::v1::GetMessageResponse& response) {
   if (!response.terminal()) {
     json["waits_for"] = push::v1::GetMessageResponse::WaitsFor_Name(response.waits_for());
   }
+  if (response.priority() != push::v1::PRIORITY_UNSPECIFIED) {
+    json["priority"] = push::v1::Priority_Name(response.priority());
+  }
+  if (response.has_deliver_at()) json["deliver_at"] = JsonTime(response.deliver_at());
   if (response.has_expires_at()) json["expires_at"] = JsonTime(response.expires_at());
+  if (!response.traceparent().empty()) json["traceparent"] = response.traceparent();
   json["receipts"] = nlohmann::ordered_json::array();
   for (const push::v1::Receipt& receipt : response.receipts()) {
     nlohmann::ordered_json entry = {{"step", push::v1::Step_Name(receipt.step())},

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "common/time_text.h"
 #include "nlohmann/json.hpp"
 
 namespace bellwire::cli {
@@ -63,12 +63,6 @@ class Terminal {
   absl::Status status_;
 };
 
-// "2026-11-21 04:12:07" in the local time zone, for a person; empty for the epoch.
-std::string RenderTime(absl::Time time);
-// "2026-11-21T04:12:07.123Z", for a program.
-std::string RenderTimeForJson(absl::Time time);
-// "340 us", "1.8 ms", "2.50 s", "3 min 20 s".
-std::string RenderDuration(absl::Duration duration);
 // {"error":{"code":…,"reason":…,"message":…,…}}
 nlohmann::ordered_json ErrorToJson(const absl::Status& status);
 

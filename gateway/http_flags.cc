@@ -39,6 +39,14 @@ void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
                   "For a proxy on this machine, in clear text: HOST:PORT of a loopback address, or "
                   "unix:PATH")
       ->type_name("ADDRESS");
+  app->add_option("--console_listen", flags->console_listen,
+                  "The web page for administrators: HOST:PORT over TLS as --https_listen, or in "
+                  "clear text a loopback address or unix:PATH")
+      ->type_name("ADDRESS");
+  app->add_option("--admin_listen", flags->admin_listen,
+                  "For administrators alone, such as 127.0.0.1:7446: the provider port takes none "
+                  "then [the provider port]")
+      ->type_name("HOST:PORT");
   app->add_option("--trusted_proxies", flags->trusted_proxies,
                   "Proxies that are believed when they name their client (Forwarded, "
                   "X-Forwarded-For), such as 127.0.0.1,10.0.0.0/8")
@@ -73,13 +81,15 @@ absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* opti
   options->https_certificate_path = flags.https_cert;
   options->https_key_path = flags.https_key;
   options->http_listen = flags.http_listen;
+  options->console_listen = flags.console_listen;
+  options->admin_listen = flags.admin_listen;
   options->doors_off = flags.doors_off;
   options->drain_notice = absl::Seconds(flags.drain_notice_seconds);
   return absl::OkStatus();
 }
 
 void ReloadHttps(const GatewayServer::Options& options, GatewayServer* server) {
-  if (options.https_listen.empty()) return;
+  if (options.https_listen.empty() && options.console_listen.empty()) return;
   const std::string& file = options.https_certificate_path.empty() ? options.certificate_path
                                                                    : options.https_certificate_path;
   LogReload(absl::StrCat(file, " for the https port"), server->ReloadHttpsCertificate());
@@ -92,6 +102,12 @@ std::vector<std::pair<std::string, std::string>> HttpAddresses(const GatewayServ
   }
   if (!server.http_address().empty()) {
     addresses.emplace_back("http_address", server.http_address());
+  }
+  if (!server.console_address().empty()) {
+    addresses.emplace_back("console_address", server.console_address());
+  }
+  if (!server.admin_address().empty()) {
+    addresses.emplace_back("admin_address", server.admin_address());
   }
   return addresses;
 }

@@ -28,7 +28,9 @@ TEST(HttpFlags, FillTheOptions) {
   GatewayServer::Options options;
   EXPECT_EQ(Parse("--public_url https://new.example.com --public_url https://old.example.com "
                   "--https_listen [::]:443 --https_cert fullchain.pem --https_key privkey.pem "
-                  "--http_listen unix:/run/http.sock --trusted_proxies 127.0.0.1,10.0.0.0/8 "
+                  "--http_listen unix:/run/http.sock --console_listen 127.0.0.1:7480 "
+                  "--admin_listen 127.0.0.1:7446 "
+                  "--trusted_proxies 127.0.0.1,10.0.0.0/8 "
                   "--proxy_protocol_from 192.0.2.0/24 --doors_off grpc",
                   &options),
             "");
@@ -38,6 +40,8 @@ TEST(HttpFlags, FillTheOptions) {
   EXPECT_EQ(options.https_certificate_path, "fullchain.pem");
   EXPECT_EQ(options.https_key_path, "privkey.pem");
   EXPECT_EQ(options.http_listen, "unix:/run/http.sock");
+  EXPECT_EQ(options.console_listen, "127.0.0.1:7480");
+  EXPECT_EQ(options.admin_listen, "127.0.0.1:7446");
   EXPECT_TRUE(options.trusted_proxies.Contains(*net::NumericAddress("10.1.2.3", 1)));
   EXPECT_TRUE(options.proxy_protocol_from.Contains(*net::NumericAddress("192.0.2.9", 1)));
   ASSERT_EQ(options.doors_off.size(), 1u);
@@ -50,6 +54,7 @@ TEST(HttpFlags, NothingIsOpenWithoutThem) {
   EXPECT_TRUE(options.public_urls.empty());
   EXPECT_TRUE(options.https_listen.empty());
   EXPECT_TRUE(options.http_listen.empty());
+  EXPECT_TRUE(options.console_listen.empty());
   EXPECT_TRUE(options.trusted_proxies.empty());
 }
 

@@ -22,6 +22,7 @@
 #include "common/status_macros.h"
 #include "crypto/file_util.h"
 #include "crypto/token_sealer.h"
+#include "gateway/doors/console/live_metrics.h"
 #include "gateway/http_flags.h"
 #include "gateway/server.h"
 #include "gateway/topics/fan_out_flags.h"
@@ -73,7 +74,7 @@ absl::Status Run(const Flags& flags) {
   // Destroyed in reverse: the server first, which uses it.
   const std::shared_ptr<grpc::Channel> registry_channel =
       NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
-  const std::unique_ptr<RegistryApi> registry = NewGrpcRegistryClient(registry_channel);
+  const std::unique_ptr<UnaryRegistryApi> registry = NewGrpcRegistryClient(registry_channel);
 
   GatewayServer::Options options;
   options.listen = flags.listen;
@@ -90,7 +91,10 @@ absl::Status Run(const Flags& flags) {
   options.feeds = registry.get();
   options.store = registry.get();
   options.topics = registry.get();
+  options.devices = registry.get();
   options.clock = RealClock();
+  const auto console_metrics = std::make_shared<LiveMetrics>();
+  options.console_metrics = console_metrics;
   options.fan_outs = flags.fan_outs;
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<GatewayServer> server,
                             GatewayServer::Start(options));
@@ -111,6 +115,7 @@ absl::Status Run(const Flags& flags) {
   if (!flags.http.https_cert.empty()) metrics.AddCertificate("https", flags.http.https_cert);
   metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
   BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  const LiveMetrics::Shown shown(console_metrics, [&metrics] { return metrics.Collect(); });
   metrics.AppendAddress(&ready);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   const CertificateWatch certificates(data_dir, RealClock());

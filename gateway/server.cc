@@ -1,6 +1,10 @@
 #include "gateway/server.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/base/call_once.h"
@@ -10,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -20,12 +25,15 @@
 #include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "gateway/admin/admin_credential.h"
+#include "gateway/admin/admin_gate.h"
 #include "gateway/admin/admin_service.h"
 #include "gateway/admin/audit_log.h"
+#include "gateway/admin/support_service.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/key_cache.h"
 #include "gateway/call/method_table.h"
 #include "gateway/doors/apns/apns_door.h"
+#include "gateway/doors/console/console_door.h"
 #include "gateway/doors/fcm/fcm_credential.h"
 #include "gateway/doors/fcm/fcm_door.h"
 #include "gateway/doors/fcm/token_door.h"
@@ -57,6 +65,8 @@ constexpr char kPushService[] = "bellwire.push.v1.PushService";
 constexpr char kTopicService[] = "bellwire.push.v1.TopicService";
 constexpr char kAdminService[] = "bellwire.admin.v1.AdminService";
 constexpr char kBackupService[] = "bellwire.admin.v1.BackupService";
+constexpr char kSupportService[] = "bellwire.admin.v1.SupportService";
+constexpr char kDeviceService[] = "bellwire.admin.v1.DeviceService";
 constexpr char kHealth[] = "grpc.health.v1.Health";
 constexpr char kReflection[] = "grpc.reflection.v1alpha.ServerReflection";
 
@@ -106,13 +116,18 @@ absl::Status CheckDoors(const std::vector<std::string>& names) {
   return absl::OkStatus();
 }
 
+// Whether only this machine reaches it.
+absl::StatusOr<bool> IsLocal(const std::string& address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  BELLWIRE_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(address));
+  return parts.host == "localhost" || parts.host == "::1" || absl::StartsWith(parts.host, "127.");
+}
+
 // What is in clear text stays on this machine.
 absl::Status CheckLoopback(const std::string& address) {
-  if (address.empty() || absl::StartsWith(address, "unix:")) return absl::OkStatus();
-  BELLWIRE_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(address));
-  if (parts.host == "localhost" || parts.host == "::1" || absl::StartsWith(parts.host, "127.")) {
-    return absl::OkStatus();
-  }
+  if (address.empty()) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(const bool is_local, IsLocal(address));
+  if (is_local) return absl::OkStatus();
   return MakeError(absl::StatusCode::kInvalidArgument, "NOT_LOOPBACK",
                    absl::StrCat("the clear-text port ", address,
                                 " would be open to other machines; "
@@ -129,13 +144,32 @@ absl::Status CheckAdminToken(const std::string& admin_token) {
                    "The admin token is empty: anybody could administer the server.");
 }
 
+// Does something again and again on a thread of its own, until it is destroyed.
+class Ticker {
+ public:
+  Ticker(absl::Duration interval, std::function<void()> tick)
+      : thread_([this, interval, tick = std::move(tick)] {
+          while (!stop_.WaitForNotificationWithTimeout(interval)) tick();
+        }) {}
+  ~Ticker() {
+    stop_.Notify();
+    thread_.join();
+  }
+  Ticker(const Ticker&) = delete;
+  Ticker& operator=(const Ticker&) = delete;
+
+ private:
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
 class GatewayServerImpl final : public GatewayServer {
  public:
   explicit GatewayServerImpl(Options options)
       : options_(options),
         keys_(options.keys, options.clock),
         aliases_(options.keys, options.clock),
-        authenticator_(&keys_, options.clock),
+        authenticator_(&keys_, options.clock, options.public_urls),
         engine_({.sealer = options.sealer, .mailboxes = options.mailboxes, .clock = options.clock}),
         push_({.authenticator = &authenticator_,
                .engine = &engine_,
@@ -160,21 +194,40 @@ class GatewayServerImpl final : public GatewayServer {
               options.clock),
         admin_credential_(options.admin_token, options.clock, options.administrators_path),
         audit_(options.audit_path, options.clock),
-        admin_(&admin_credential_, &audit_, options.catalogue, options.keys, options.store,
+        admin_gate_(&admin_credential_, &audit_, options.catalogue, options.keys),
+        admin_(&admin_gate_, options.catalogue, options.keys, options.store, options.devices,
                options.sealer, options.clock, options.public_urls),
+        support_({.gate = &admin_gate_,
+                  .engine = &engine_,
+                  .topics = &topic_engine_,
+                  .drain = &drain_,
+                  .sealer = options.sealer,
+                  .mailboxes = options.mailboxes,
+                  .feeds = options.feeds,
+                  .clock = options.clock}),
         reflection_({kPushService, kTopicService, kHealth, kReflection},
-                    {kAdminService, kBackupService}),
+                    {kAdminService, kBackupService, kSupportService, kDeviceService}),
         reflection_service_(&reflection_, &admin_credential_, &drain_),
+        admin_reflection_({kHealth, kReflection},
+                          {kAdminService, kBackupService, kSupportService, kDeviceService}),
+        admin_reflection_service_(&admin_reflection_, &admin_credential_, &drain_),
         public_reflection_({kPushService, kTopicService, kHealth, kReflection}, {}),
         public_reflection_service_(&public_reflection_, &admin_credential_, &drain_),
-        health_({kPushService, kTopicService, kAdminService, kBackupService}),
+        health_({kPushService, kTopicService, kAdminService, kBackupService, kSupportService,
+                 kDeviceService}),
         public_health_({kPushService, kTopicService}),
+        admin_health_({kAdminService, kBackupService, kSupportService, kDeviceService}),
         front_page_(OpenDoors()) {
     push_.AddTo(&methods_);
     topics_.AddTo(&methods_);
     admin_.AddTo(&methods_);
+    support_.AddTo(&methods_);
     health_.AddTo(&methods_);
     reflection_service_.AddTo(&methods_);
+    admin_.AddTo(&admin_methods_);
+    support_.AddTo(&admin_methods_);
+    admin_health_.AddTo(&admin_methods_);
+    admin_reflection_service_.AddTo(&admin_methods_);
     push_.AddTo(&public_methods_);
     topics_.AddTo(&public_methods_);
     public_health_.AddTo(&public_methods_);
@@ -182,14 +235,17 @@ class GatewayServerImpl final : public GatewayServer {
   }
 
   ~GatewayServerImpl() override {
+    rechecks_.reset();
     DrainAfter(absl::ZeroDuration(), absl::ZeroDuration());
     listener_.reset();
     // What the registry still owes to calls that were answered without it.
     door_.AwaitNoCalls();
     public_door_.AwaitNoCalls();
+    admin_door_.AwaitNoCalls();
     json_door_.AwaitNoCalls();
     ntfy_door_.AwaitNoCalls();
     matrix_door_.AwaitNoCalls();
+    console_.reset();
   }
 
   absl::Status Listen() {
@@ -197,7 +253,7 @@ class GatewayServerImpl final : public GatewayServer {
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
                               ReadTls(options_.certificate_path, options_.key_path));
     // What the provider port is for can't be switched off.
-    std::vector<http::Door*> doors = {&door_};
+    std::vector<http::Door*> doors = {options_.admin_listen.empty() ? &door_ : &public_door_};
     AddDoors(&doors);
     listener.ports.push_back({.address = options_.listen,
                               .tls = std::move(tls),
@@ -220,6 +276,19 @@ class GatewayServerImpl final : public GatewayServer {
                                 .doors = public_doors,
                                 .trusted_proxies = options_.trusted_proxies});
     }
+    if (!options_.console_listen.empty()) {
+      BELLWIRE_ASSIGN_OR_RETURN(http::HttpListener::Port console, ConsolePort());
+      listener.ports.push_back(std::move(console));
+    }
+    if (!options_.admin_listen.empty()) {
+      BELLWIRE_ASSIGN_OR_RETURN(tls, ReadTls(options_.certificate_path, options_.key_path));
+      admin_port_ = listener.ports.size();
+      listener.ports.push_back({.address = options_.admin_listen,
+                                .tls = std::move(tls),
+                                .doors = {&admin_door_},
+                                .trusted_proxies = options_.trusted_proxies,
+                                .proxy_protocol_from = options_.proxy_protocol_from});
+    }
     BELLWIRE_ASSIGN_OR_RETURN(listener_, http::HttpListener::Start(std::move(listener)));
     size_t index = 0;
     address_ = WithPort(options_.listen, listener_->port(index++));
@@ -227,8 +296,17 @@ class GatewayServerImpl final : public GatewayServer {
       https_address_ = WithPort(options_.https_listen, listener_->port(index++));
     }
     if (!options_.http_listen.empty()) {
-      const uint16_t port = listener_->port(index);
+      const uint16_t port = listener_->port(index++);
       http_address_ = port == 0 ? options_.http_listen : WithPort(options_.http_listen, port);
+    }
+    if (!options_.console_listen.empty()) {
+      console_port_ = index;
+      const uint16_t port = listener_->port(index);
+      console_address_ =
+          port == 0 ? options_.console_listen : WithPort(options_.console_listen, port);
+    }
+    if (admin_port_.has_value()) {
+      admin_address_ = WithPort(options_.admin_listen, listener_->port(*admin_port_));
     }
     if (options_.fan_outs.at_once > 0) {
       fan_outs_ =
@@ -237,9 +315,14 @@ class GatewayServerImpl final : public GatewayServer {
                                                                .clock = options_.clock,
                                                                .settings = options_.fan_outs});
     }
+    if (options_.recheck_interval > absl::ZeroDuration()) {
+      rechecks_ = std::make_unique<Ticker>(options_.recheck_interval, [this] { RecheckStreams(); });
+    }
     LogInfo("gateway_listening", {{"address", address_},
                                   {"https_address", https_address_},
                                   {"http_address", http_address_},
+                                  {"console_address", console_address_},
+                                  {"admin_address", admin_address_},
                                   {"doors", absl::StrJoin(open_doors(), ",")}});
     return absl::OkStatus();
   }
@@ -247,6 +330,8 @@ class GatewayServerImpl final : public GatewayServer {
   const std::string& address() const override { return address_; }
   const std::string& https_address() const override { return https_address_; }
   const std::string& http_address() const override { return http_address_; }
+  const std::string& console_address() const override { return console_address_; }
+  const std::string& admin_address() const override { return admin_address_; }
   std::vector<std::string> open_doors() const override {
     std::vector<std::string> names;
     for (const FrontPage::OpenDoor& door : OpenDoors()) names.push_back(door.name);
@@ -263,18 +348,24 @@ class GatewayServerImpl final : public GatewayServer {
   absl::Status ReloadCertificate() override {
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls,
                               ReadTls(options_.certificate_path, options_.key_path));
-    listener_->UseTls(kProviderPort, std::move(tls));
+    listener_->UseTls(kProviderPort, tls);
+    if (!admin_port_.has_value()) return absl::OkStatus();
+    // A context of its own, as each port has.
+    BELLWIRE_ASSIGN_OR_RETURN(tls, ReadTls(options_.certificate_path, options_.key_path));
+    listener_->UseTls(*admin_port_, std::move(tls));
     return absl::OkStatus();
   }
   absl::Status ReloadHttpsCertificate() override {
-    if (options_.https_listen.empty()) return absl::OkStatus();
+    if (options_.https_listen.empty() && !console_has_tls_) return absl::OkStatus();
     BELLWIRE_ASSIGN_OR_RETURN(std::shared_ptr<net::TlsServerContext> tls, ReadHttpsTls());
-    listener_->UseTls(kHttpsPort, std::move(tls));
+    if (console_has_tls_) listener_->UseTls(console_port_, tls);
+    if (!options_.https_listen.empty()) listener_->UseTls(kHttpsPort, std::move(tls));
     return absl::OkStatus();
   }
   void SetStoreOk(bool ok) override {
     health_.SetStoreOk(ok);
     public_health_.SetStoreOk(ok);
+    admin_health_.SetStoreOk(ok);
     front_page_.SetStoreOk(ok);
   }
   absl::Status SetAdminToken(std::string admin_token) override {
@@ -282,6 +373,8 @@ class GatewayServerImpl final : public GatewayServer {
     admin_credential_.Set(admin_token);
     return absl::OkStatus();
   }
+
+  void RecheckStreams() override { drain_.Recheck(); }
 
   void Drain(absl::Duration grace) override { DrainAfter(options_.drain_notice, grace); }
 
@@ -296,9 +389,11 @@ class GatewayServerImpl final : public GatewayServer {
       LogInfo("gateway_draining", {{"address", address_}});
       health_.SetNotServing();
       public_health_.SetNotServing();
+      admin_health_.SetNotServing();
       front_page_.SetDraining();
       absl::SleepFor(notice);
       drain_.Begin();
+      if (console_ != nullptr) console_->Drain();
       listener_->BeginDrain();
       // So that others can go on with them.
       if (fan_outs_ != nullptr) fan_outs_->Drain(std::min(grace, kDrainResolveTime));
@@ -338,6 +433,24 @@ class GatewayServerImpl final : public GatewayServer {
     }
     doors->push_back(&front_page_);
   }
+  absl::StatusOr<http::HttpListener::Port> ConsolePort() {
+    BELLWIRE_ASSIGN_OR_RETURN(const bool is_local, IsLocal(options_.console_listen));
+    http::HttpListener::Port port = {.address = options_.console_listen,
+                                     .trusted_proxies = options_.trusted_proxies};
+    if (!is_local) {
+      BELLWIRE_ASSIGN_OR_RETURN(port.tls, ReadHttpsTls());
+      port.proxy_protocol_from = options_.proxy_protocol_from;
+      console_has_tls_ = true;
+    }
+    console_ = std::make_unique<ConsoleDoor>(
+        ConsoleDoor::Environment{.gate = &admin_gate_,
+                                 .methods = &methods_,
+                                 .metrics = options_.console_metrics.get(),
+                                 .clock = options_.clock,
+                                 .secure = console_has_tls_});
+    port.doors = {console_.get()};
+    return port;
+  }
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadHttpsTls() const {
     if (options_.https_certificate_path.empty()) {
       return ReadTls(options_.certificate_path, options_.key_path);
@@ -374,18 +487,26 @@ class GatewayServerImpl final : public GatewayServer {
                      .clock = options_.clock}};
   AdminCredential admin_credential_;
   AuditLog audit_;
+  AdminGate admin_gate_;
   AdminService admin_;
+  SupportService support_;
   const Reflection reflection_;
   ReflectionService reflection_service_;
+  // Where nothing else is.
+  const Reflection admin_reflection_;
+  ReflectionService admin_reflection_service_;
   // Where AdminService isn't served.
   const Reflection public_reflection_;
   ReflectionService public_reflection_service_;
   HealthService health_;
   HealthService public_health_;
+  HealthService admin_health_;
   MethodTable methods_;
   MethodTable public_methods_;
+  MethodTable admin_methods_;
   GrpcDoor door_{&methods_};
   GrpcDoor public_door_{&public_methods_};
+  GrpcDoor admin_door_{&admin_methods_};
   JsonDoor json_door_{&public_methods_};
   NtfyDoor ntfy_door_{{.authenticator = &authenticator_,
                        .aliases = &aliases_,
@@ -396,8 +517,17 @@ class GatewayServerImpl final : public GatewayServer {
   std::string address_;
   std::string https_address_;
   std::string http_address_;
+  std::string console_address_;
+  // Null: there is none. Of the listener, its port.
+  std::unique_ptr<ConsoleDoor> console_;
+  size_t console_port_ = 0;
+  bool console_has_tls_ = false;
+  std::string admin_address_;
+  // Of the listener, if there is one for administrators alone.
+  std::optional<size_t> admin_port_;
   absl::once_flag drained_;
   std::unique_ptr<FanOutThread> fan_outs_;
+  std::unique_ptr<Ticker> rechecks_;
   // Last: its calls use all of the above.
   std::unique_ptr<http::HttpListener> listener_;
 };

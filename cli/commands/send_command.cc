@@ -8,11 +8,11 @@
 #include "cli/message_flags.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
-#include "cli/story/message_story.h"
 #include "cli/story/story_view.h"
 #include "common/limits.h"
 #include "common/status_macros.h"
 #include "crypto/encryption/encrypted_token.h"
+#include "gateway/story/message_story.h"
 #include "ops/main_support.h"
 
 namespace bellwire::cli {

@@ -10,12 +10,15 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "gateway/doors/console/live_metrics.h"
 #include "gateway/http_flags.h"
 #include "gateway/topics/fan_out_flags.h"
 #include "ops/data_dir.h"
 #include "ops/main_support.h"
 #include "ops/metrics/daemon_metrics.h"
 #include "ops/watchdog.h"
+#include "registry/devices/device_policy.h"
+#include "registry/server/privacy_flags.h"
 #include "registry/server/subscription_policy.h"
 
 namespace bellwire::cli {
@@ -28,6 +31,7 @@ struct Flags : DaemonFlags {
   gateway::FanOutFlags fan_outs;
   // A name of SubscriptionPolicies().
   std::string subscriptions = "vapid";
+  registry::DeviceFlags devices;
   int drain_seconds = 5;
   int heartbeat_min_seconds = static_cast<int>(absl::ToInt64Seconds(kMinHeartbeatInterval));
   int heartbeat_max_seconds = static_cast<int>(absl::ToInt64Seconds(kMaxHeartbeatInterval));
@@ -38,8 +42,11 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
   options.subscriptions = registry::SubscriptionPolicies().at(flags.subscriptions);
+  options.devices = flags.devices.policy();
   BELLWIRE_RETURN_IF_ERROR(gateway::ApplyHttpFlags(flags.http, &options.gateway));
   options.gateway.fan_outs = flags.fan_outs;
+  const auto console_metrics = std::make_shared<gateway::LiveMetrics>();
+  options.gateway.console_metrics = console_metrics;
   options.heartbeat_range = {absl::Seconds(flags.heartbeat_min_seconds),
                              absl::Seconds(flags.heartbeat_max_seconds)};
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<EmbeddedServer> server, EmbeddedServer::Start(options));
@@ -52,6 +59,8 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   metrics.AddSource([&server](metrics::Samples* samples) { server->Report(samples); });
   metrics.readiness()->AddCheck([&server] { return server->StoreStatus(); });
   BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
+  const gateway::LiveMetrics::Shown shown(console_metrics,
+                                          [&metrics] { return metrics.Collect(); });
   metrics.AppendAddress(&ready);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   LogInfo("serving", {{"provider_address", server->provider_address()},
@@ -127,11 +136,13 @@ void AddServeCommand(CLI::App* root, CommandContext* context) {
   metrics::AddMetricsFlags(command, &flags->metrics_flags);
   gateway::AddFanOutFlags(command, &flags->fan_outs);
   registry::AddSubscriptionsFlag(command, &flags->subscriptions);
+  registry::AddDeviceFlags(command, &flags->devices);
   command
       ->add_option("--backup_dir", flags->server.backup_dir,
                    "Where `bellwire registry backup` may write, and nowhere else; made if it does "
                    "not exist. Without it no backups are made")
       ->type_name("DIR");
+  registry::AddPrivacyFlags(command, &flags->server.privacy);
   AddDaemonFlags(command, flags.get());
   SetExamples(command,
               "  bellwire serve --data_dir ./data\n"

@@ -6,9 +6,9 @@
 #include "cli/command.h"
 #include "cli/proto_render.h"
 #include "cli/server_connection.h"
-#include "cli/story/message_story.h"
 #include "cli/story/story_view.h"
 #include "common/status_macros.h"
+#include "gateway/story/message_story.h"
 
 namespace bellwire::cli {
 namespace {

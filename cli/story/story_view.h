@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "cli/story/message_story.h"
 #include "cli/terminal.h"
+#include "gateway/story/message_story.h"
 
 namespace bellwire::cli {
 

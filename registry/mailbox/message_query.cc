@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "common/trace_context.h"
 #include "google/protobuf/util/time_util.h"
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/token.h"
@@ -71,10 +72,15 @@ absl::StatusOr<GetMessageResponse> GetMessage(DeviceTransaction& tx, const Token
     receipt->set_detail(stored.detail());
   }
   *response.mutable_expires_at() = TimeUtil::MillisecondsToTimestamp(life->expires_at_ms());
+  if (life->deliver_at_ms() != 0) {
+    *response.mutable_deliver_at() = TimeUtil::MillisecondsToTimestamp(life->deliver_at_ms());
+  }
+  response.set_priority(life->priority());
   response.set_device_connected(tx.connected());
   BELLWIRE_ASSIGN_OR_RETURN(const GetMessageResponse::WaitsFor waits_for,
                             WhatItWaitsFor(tx, *life));
   response.set_waits_for(waits_for);
+  response.set_traceparent(FormatTraceparent(life->trace_context()));
   return response;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "google/protobuf/util/time_util.h"
 #include "registry/testing/store_contract.h"
 
 namespace bellwire::registry {
@@ -40,6 +41,30 @@ TEST_P(StoreContractTest, AScheduledMessageTakesItsPlaceWhenItIsDue) {
   EXPECT_EQ(store().GetMessage(token, Id(1))->state(), push::v1::STORED);
   Ack(Device(1), {2});
   EXPECT_EQ(Steps(token, 1), "ACCEPTED STORED SENT AGENT_ACKED");
+}
+
+TEST_P(StoreContractTest, AMessageSaysWhenItGoesAndHowUrgentItIsForItsWholeLife) {
+  const TokenRef token = Register(Device(1));
+  Bind(Device(1), 1);
+  Envelope scheduled = ScheduledAt(Message(1), NowMs() + 60'000);
+  scheduled.set_priority(push::v1::PRIORITY_LOW);
+  const int64_t deliver_at_ms = scheduled.deliver_at_ms();
+  Append(token, scheduled);
+  Append(token, Message(2));
+  const auto expect_both = [&] {
+    const auto first = store().GetMessage(token, Id(1));
+    EXPECT_EQ(first->priority(), push::v1::PRIORITY_LOW);
+    EXPECT_EQ(google::protobuf::util::TimeUtil::TimestampToMilliseconds(first->deliver_at()),
+              deliver_at_ms);
+    const auto second = store().GetMessage(token, Id(2));
+    EXPECT_EQ(second->priority(), push::v1::PRIORITY_NORMAL);
+    EXPECT_FALSE(second->has_deliver_at());
+  };
+  expect_both();
+  clock().Advance(absl::Minutes(1));
+  Sweep();
+  Ack(Device(1), {1, 2});
+  expect_both();
 }
 
 TEST_P(StoreContractTest, ALoginThatEndsAnOverdueMessageIsWrittenWithIt) {

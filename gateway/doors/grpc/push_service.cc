@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "gateway/call/call_trace.h"
 #include "gateway/doors/grpc/send_stream.h"
 #include "gateway/doors/http/header_list.h"
 #include "gateway/receipts/receipt_stream.h"
@@ -46,6 +47,7 @@ struct Batch : std::enable_shared_from_this<Batch> {
   void Send(SendEngine* engine, int first) {
     const int end = std::min(first + kMessagesPerTurn, request.requests_size());
     for (int i = first; i < end; ++i) {
+      TakeCallTrace(call->metadata(), request.mutable_requests(i));
       engine->Send(team_id, std::move(*request.mutable_requests(i)),
                    [batch = shared_from_this(), i](absl::StatusOr<SendResponse> result) {
                      *batch->response.mutable_results(i) = ToSendResult(std::move(result));
@@ -93,7 +95,11 @@ void PushService::AddTo(MethodTable* methods) {
                 .streams_requests = true});
   methods->Add("/bellwire.push.v1.PushService/WatchReceipts",
                {.start = [this](std::shared_ptr<RpcCall> call) {
-                 ReceiptStream::Start({.authenticator = environment_.authenticator,
+                 ReceiptStream::Start({.authenticate =
+                                           [authenticator = environment_.authenticator](
+                                               absl::string_view jwt, Authenticator::Done done) {
+                                             authenticator->Authenticate(jwt, std::move(done));
+                                           },
                                        .drain = environment_.drain,
                                        .sealer = environment_.sealer,
                                        .feeds = environment_.feeds,
@@ -105,6 +111,7 @@ void PushService::AddTo(MethodTable* methods) {
 
 void PushService::Send(Call<SendRequest, SendResponse> call, const std::string& team_id,
                        SendRequest request) {
+  TakeCallTrace(call->metadata(), &request);
   environment_.engine->Send(
       team_id, std::move(request),
       [call](absl::StatusOr<SendResponse> result) { call->Finish(std::move(result)); },

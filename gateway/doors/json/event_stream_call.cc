@@ -34,8 +34,13 @@ void WriteEnd(const std::shared_ptr<http::ReplyStream>& stream, std::string end)
 }  // namespace
 
 void EventStreamCall::Read(google::protobuf::MessageLite* into, Done done) {
-  static_cast<push::v1::WatchReceiptsRequest*>(into)->set_cursor(cursor_);
-  std::move(done)(true);
+  if (!fill_) return std::move(done)(false);
+  FillRequest fill = std::exchange(fill_, nullptr);
+  // Whatever a service reads is a full message.
+  absl::Status filled = std::move(fill)(request_, static_cast<google::protobuf::Message*>(into));
+  const bool ok = filled.ok();
+  if (!ok) Finish(std::move(filled));
+  std::move(done)(ok);
 }
 
 void EventStreamCall::Write(const google::protobuf::MessageLite* message, Done done) {

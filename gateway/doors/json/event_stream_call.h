@@ -12,26 +12,26 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "gateway/call/rpc_call.h"
 #include "gateway/doors/http/whole_body.h"
+#include "gateway/doors/json/json_call.h"
 
 namespace bellwire::gateway {
 
-// A call of WatchReceipts as server-sent events (HTML, 9.2): an event a receipt, whose id is the
-// cursor behind it and whose data is the response in JSON. Where the service has nothing to say, a
-// comment shows every 15 s or so that the stream lives. The last event, "end", says why the server
-// ends it; an error before the first event is an ordinary answer.
+// A call of PushService/WatchReceipts, or of another method that streams WatchReceiptsResponses, as
+// server-sent events (HTML, 9.2): an event a receipt, whose id is the cursor behind it and whose
+// data is the response in JSON. Where the service has nothing to say, a comment shows every 15 s or
+// so that the stream lives. The last event, "end", says why the server ends it; an error before the
+// first event is an ordinary answer.
 //
 // Thread-safe, as RpcCall.
 class EventStreamCall final : public RpcCall, public std::enable_shared_from_this<EventStreamCall> {
  public:
-  // Begins after `cursor`; empty: from now on.
-  EventStreamCall(http::Request request, std::string cursor, http::Responder responder)
-      : request_(std::move(request)),
-        cursor_(std::move(cursor)),
-        responder_(std::move(responder)) {}
+  // `fill` makes the request of the method that streams.
+  EventStreamCall(http::Request request, FillRequest fill, http::Responder responder)
+      : request_(std::move(request)), fill_(std::move(fill)), responder_(std::move(responder)) {}
 
   const http::HeaderList& metadata() const override { return request_.head.headers; }
   const std::string& peer() const override { return request_.peer; }
-  // A WatchReceiptsRequest.
+  // The message at the first call; none after it.
   void Read(google::protobuf::MessageLite* into, Done done) override;
   // A WatchReceiptsResponse.
   void Write(const google::protobuf::MessageLite* message, Done done) override;
@@ -52,7 +52,8 @@ class EventStreamCall final : public RpcCall, public std::enable_shared_from_thi
   void OnClosed();
 
   const http::Request request_;
-  const std::string cursor_;
+  // Touched by Read only.
+  FillRequest fill_;
 
   // Never held while anything is called that may call back.
   absl::Mutex mutex_;

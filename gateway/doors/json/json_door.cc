@@ -282,9 +282,12 @@ void JsonDoor::Serve(http::Request request, http::Responder responder) {
       return start_topic("RecallTopicMessage",
                          FillTopicMessage<push::v1::RecallTopicMessageRequest>);
     case Resource::kReceipts: {
-      std::string cursor = CursorOf(request.head);
+      FillRequest fill = [](const http::Request& request, Message* message) {
+        static_cast<push::v1::WatchReceiptsRequest*>(message)->set_cursor(CursorOf(request.head));
+        return absl::OkStatus();
+      };
       return methods_->Find("/bellwire.push.v1.PushService/WatchReceipts")
-          ->start(std::make_shared<EventStreamCall>(std::move(request), std::move(cursor),
+          ->start(std::make_shared<EventStreamCall>(std::move(request), std::move(fill),
                                                     std::move(responder)));
     }
     case Resource::kNone:

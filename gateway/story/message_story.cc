@@ -1,15 +1,23 @@
-#include "cli/story/message_story.h"
+#include "gateway/story/message_story.h"
+
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "cli/proto_render.h"
-#include "cli/terminal.h"
 #include "common/limits.h"
+#include "common/time_text.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "google/protobuf/util/time_util.h"
 
-namespace bellwire::cli {
+namespace bellwire {
 namespace {
 
 using push::v1::GetMessageResponse;
 using push::v1::Step;
+
+absl::Time TimeOf(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixNanos(
+      google::protobuf::util::TimeUtil::TimestampToNanoseconds(timestamp));
+}
 
 // A step, as far as it alone says where it happened.
 struct StepWords {
@@ -156,8 +164,7 @@ class Teller {
     }
     switch (message_.waits_for()) {
       case GetMessageResponse::DELIVER_AT:
-        return Wait("It is on the server until the time that its sender chose.",
-                    "for its deliver_at" + OrItExpires());
+        return TellDeliverAt();
       case GetMessageResponse::CONNECTION:
         return Wait(
             "It is on the server: the phone has no connection.",
@@ -178,24 +185,44 @@ class Teller {
     }
   }
 
+  void TellDeliverAt() {
+    const std::string headline = "It is on the server until the time that its sender chose.";
+    if (!message_.has_deliver_at()) return Wait(headline, "for its deliver_at" + OrItExpires());
+    const absl::Time due = TimeOf(message_.deliver_at());
+    Wait(headline, absl::StrCat("until ", RenderMoment(due, now_, zone_), ", its deliver_at"));
+    story_.at_latest = due;
+  }
+
+  // From when on it could go.
+  absl::Time Due() {
+    absl::Time due = message_.receipts().empty() ? now_ : TimeOf(message_.receipts(0).time());
+    if (message_.has_deliver_at()) due = std::max(due, TimeOf(message_.deliver_at()));
+    return due;
+  }
+
   void TellPriority() {
-    const absl::Time accepted =
-        message_.receipts().empty() ? now_ : TimeOf(message_.receipts(0).time());
-    const absl::Time at_latest = accepted + kMaxNormalWait;
     const std::string urgent = "send with priority HIGH what can't wait";
-    if (now_ < at_latest) {
+    if (message_.priority() == push::v1::PRIORITY_LOW) {
+      return Wait("It is on the server: nobody uses the phone, and the message is not urgent.",
+                  "until somebody uses the phone" + OrItExpires(),
+                  "send with priority NORMAL what should come within 15 minutes");
+    }
+    const absl::Time at_latest = Due() + kMaxNormalWait;
+    if (message_.priority() == push::v1::PRIORITY_NORMAL) {
+      if (now_ >= at_latest) {
+        return Wait("It is on the server: the phone is asleep.",
+                    "for the phone, which it is about to go to", urgent);
+      }
       Wait("It is on the server: the phone is asleep.",
            absl::StrCat("for the phone's next heartbeat, at the latest at ",
-                        RenderMoment(at_latest, now_, zone_),
-                        "; with priority LOW, until somebody uses the phone"),
+                        RenderMoment(at_latest, now_, zone_)),
            urgent);
       story_.at_latest = at_latest;
       return;
     }
-    // NORMAL would have gone, unless it had a deliver_at.
-    Wait("It is on the server: the phone is asleep, and the message is not urgent.",
-         "until somebody uses the phone; with priority NORMAL and a deliver_at, at the latest 15 "
-         "minutes after that" +
+    // Of an older server: nobody knows which priority it has.
+    Wait("It is on the server: the phone is asleep, or nobody uses it.",
+         "for the phone's next heartbeat, or with priority LOW until somebody uses the phone" +
              OrItExpires(),
          urgent);
   }
@@ -245,4 +272,4 @@ nlohmann::ordered_json ToJson(const Story& story) {
   return json;
 }
 
-}  // namespace bellwire::cli
+}  // namespace bellwire

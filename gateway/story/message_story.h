@@ -1,5 +1,5 @@
-#ifndef BELLWIRE_CLI_STORY_MESSAGE_STORY_H_
-#define BELLWIRE_CLI_STORY_MESSAGE_STORY_H_
+#ifndef BELLWIRE_GATEWAY_STORY_MESSAGE_STORY_H_
+#define BELLWIRE_GATEWAY_STORY_MESSAGE_STORY_H_
 
 #include <optional>
 #include <string>
@@ -9,8 +9,9 @@
 #include "bellwire/push/v1/push.pb.h"
 #include "nlohmann/json.hpp"
 
-// What became of a message, in words for someone who knows nothing of mailboxes and sessions.
-namespace bellwire::cli {
+// What became of a message, in words for someone who knows nothing of mailboxes and sessions. The
+// command line and the console show the same.
+namespace bellwire {
 
 // A step of its life: what happened, when and where.
 struct StoryStep {
@@ -48,6 +49,6 @@ Story TellStory(const push::v1::GetMessageResponse& message, absl::Time now, abs
 // "at_latest","to_do"}; what is empty is left out.
 nlohmann::ordered_json ToJson(const Story& story);
 
-}  // namespace bellwire::cli
+}  // namespace bellwire
 
-#endif  // BELLWIRE_CLI_STORY_MESSAGE_STORY_H_
+#endif  // BELLWIRE_GATEWAY_STORY_MESSAGE_STORY_H_
