@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,9 @@ namespace {
 
 class TlsFloodTest : public testing::Test {
  protected:
+  // The floods end with a connection that the server has closed.
+  static void SetUpTestSuite() { signal(SIGPIPE, SIG_IGN); }
+
   TlsFloodTest() {
     auto listener = TlsServer::Listen(&loop_, TlsTestIdentity::Make().ServerContext(),
                                       "127.0.0.1:0", [this](std::unique_ptr<Stream> stream) {

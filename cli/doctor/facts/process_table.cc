@@ -115,8 +115,9 @@ std::optional<ProcessFacts> ReadProcess(pid_t pid, const Clock& clock) {
   facts.program_replaced = absl::EndsWith(program, " (deleted)");
   facts.open_descriptors = CountDescriptors(pid);
   facts.max_descriptors = MaxDescriptors(pid);
-  for (const absl::string_view argument : absl::StrSplit(
-           absl::StripSuffix(ReadProc(root + "cmdline"), absl::string_view("\0", 1)), '\0')) {
+  const std::string command_line = ReadProc(root + "cmdline");
+  for (const absl::string_view argument :
+       absl::StrSplit(absl::StripSuffix(command_line, absl::string_view("\0", 1)), '\0')) {
     facts.arguments.emplace_back(argument);
   }
   return facts;
