@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/file_util.h"
 #include "gtest/gtest.h"
 
@@ -19,18 +20,12 @@ namespace {
 
 class PayloadKeysTest : public testing::Test {
  protected:
-  PayloadKeysTest() {
-    std::string name = testing::TempDir() + "/payload_keys.XXXXXX";
-    directory_ = mkdtemp(name.data());
-    path_ = directory_ + "/keys";
-  }
-
   std::string Reason(absl::string_view text) {
     return ErrorReason(PayloadKeys::Parse(text, path_).status());
   }
 
-  std::string directory_;
-  std::string path_;
+  const TempDir directory_;
+  const std::string path_ = directory_.path("keys");
 };
 
 TEST_F(PayloadKeysTest, AFileIsMadeOnceAndPrivate) {

@@ -1,11 +1,10 @@
 #include "device-agent/enrolment/enrolment.h"
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <string>
 
 #include "common/error.h"
+#include "common/testing/temp_dir.h"
 #include "crypto/enrolment_token.h"
 #include "crypto/file_util.h"
 #include "gtest/gtest.h"
@@ -15,16 +14,9 @@ namespace {
 
 class EnrolmentTest : public ::testing::Test {
  protected:
-  EnrolmentTest() : dir_(::testing::TempDir() + "/enrolment_XXXXXX") {
-    EXPECT_NE(mkdtemp(dir_.data()), nullptr);
-  }
-  ~EnrolmentTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
-  }
-  std::string path() const { return dir_ + "/enrolment"; }
+  std::string path() const { return dir_.path("enrolment"); }
 
-  std::string dir_;
+  const TempDir dir_;
   const std::string token_ = NewEnrolmentToken("abcdefgh23");
 };
 
@@ -79,7 +71,7 @@ TEST_F(EnrolmentTest, AFileThatIsNoGoodIsNothing) {
 }
 
 TEST_F(EnrolmentTest, ADiskThatRefusesIsSaid) {
-  Enrolment enrolment(dir_ + "/missing/enrolment");
+  Enrolment enrolment(dir_.path("missing/enrolment"));
   EXPECT_FALSE(enrolment.Take(token_).ok());
   EXPECT_EQ(enrolment.token(), "");
 }
