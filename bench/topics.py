@@ -19,6 +19,9 @@ SUBSCRIBERS = "//bench/subscribers:make-subscribers"
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, senders.SEND_LOAD, senders.STEADY_SEND, SUBSCRIBERS]
 # Of the single Sends: so many a second.
 SINGLE_PER_SECOND = 100
+# A registry is at rest that takes less of a core, in so many seconds one after another.
+QUIET = 0.1
+SETTLED_SECONDS = 5
 # Kills of the servers, by turns, while one message goes to all.
 KILLS = 20
 GOALS = [
@@ -173,8 +176,19 @@ class Town:
         scheduling.keep_apart(process, self.processes["gateway"])
         scheduling.give_way(process)
         rate = json.loads(process.wait())["messages_per_second"]
-        time.sleep(2)  # What is queued is delivered.
+        self.settle()
         return rate
+
+    def settle(self):
+        """Until the registry has delivered what was queued and has compacted what was written: it takes less
+        than QUIET of a core for SETTLED_SECONDS. A million subscribers leave it minutes of that."""
+        registry, deadline, quiet = self.processes["registry"], time.monotonic() + 600, 0
+        while quiet < SETTLED_SECONDS:
+            if time.monotonic() > deadline:
+                raise BenchError("the registry does not come to rest")
+            before = proc_stats.cpu_seconds(registry.pid)
+            time.sleep(1)
+            quiet = quiet + 1 if proc_stats.cpu_seconds(registry.pid) - before < QUIET else 0
 
     def singles(self, seconds):
         """What the single Sends saw for so long."""
