@@ -1,17 +1,15 @@
 #ifndef BELLWIRE_DEVICE_AGENT_APPS_APP_CHANNEL_H_
 #define BELLWIRE_DEVICE_AGENT_APPS_APP_CHANNEL_H_
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
-#include "absl/container/flat_hash_set.h"
 #include "bellwire/agent/v1/agent.pb.h"
 
 namespace bellwire::agent {
 
-// What one app is told and given on its connection; on a companion's connection, what one of its
-// subscriptions is.
+// What one app is told on its connection; on a companion's connection, what one of its
+// subscriptions is. What it is given is in its AppWindow (device-agent/inbox/app_window.h).
 //
 //   kIdle ──Register, Subscribe──▶ kRegistering ──(the token is there)──▶ kRegistered
 //     ▲                                │                                    │
@@ -26,9 +24,6 @@ struct AppChannel {
   std::optional<v1::AgentFrame> news;
   // There is news, or there may be something to give: it is in AppConnection::due.
   bool due = false;
-  // Given on this connection and not taken (on our disk) yet; and the last one given.
-  absl::flat_hash_set<uint64_t> unacked;
-  uint64_t last_given = 0;
 };
 
 }  // namespace bellwire::agent

@@ -11,6 +11,7 @@
 #include "device-agent/apps/app_key.h"
 #include "device-agent/apps/fair_share.h"
 #include "device-agent/apps/names_in_logs.h"
+#include "device-agent/inbox/app_window.h"
 #include "net/socket/frame_codec.h"
 
 namespace bellwire::agent {
@@ -285,7 +286,6 @@ void AppHub::OnUnregister(AppConnection* connection, const std::string& app_id) 
     if (is_subscription) return connection->Fail(v1::Error::INTERNAL, kWhy);
     return connection->SendError(v1::Error::INTERNAL, kWhy);
   }
-  taken_.erase(app_id);
   v1::AgentFrame answer;
   if (is_subscription) {
     const auto channel = connection->channels.find(app_id);
@@ -293,8 +293,6 @@ void AppHub::OnUnregister(AppConnection* connection, const std::string& app_id) 
     answer.mutable_unsubscribed()->set_instance(InstanceOf(app_id));
   } else {
     AppChannel& channel = connection->channels.begin()->second;
-    channel.unacked.clear();
-    channel.last_given = 0;
     channel.news.reset();
     channel.state = AppChannel::State::kIdle;
     answer.mutable_unregistered();
@@ -306,13 +304,12 @@ void AppHub::OnAck(AppConnection* connection, const std::string& app_id, const v
   if (static_cast<size_t>(ack.delivery_ids_size()) > kMaxAppAcksPerFrame) {
     return connection->Fail(v1::Error::PROTOCOL_ERROR, "too many delivery ids in one Ack");
   }
-  const auto channel = connection->channels.find(app_id);
-  if (channel == connection->channels.end()) return;
+  AppWindow* const window = inbox_->WindowOf(app_id);
+  if (window == nullptr) return;
   std::vector<uint64_t> taken;
   for (const uint64_t id : ack.delivery_ids()) {
     // Anything else was acknowledged before, or is none of this app's: nothing to do, and no harm.
-    if (!channel->second.unacked.contains(id)) continue;
-    if (taken_[app_id].insert(id).second) taken.push_back(id);
+    if (window->Take(id)) taken.push_back(id);
   }
   if (!taken.empty()) owner_->OnTaken(app_id, std::move(taken));
 }
@@ -469,16 +466,7 @@ void AppHub::OnTopicChanged(const std::string& app_id, const v1::ChangeTopic& ch
 }
 
 void AppHub::OnCommitted(const std::vector<InboxBatch::Taken>& taken) {
-  for (const InboxBatch::Taken& app : taken) {
-    AppChannel* channel = FindChannel(app.app_id);
-    const auto uncommitted = taken_.find(app.app_id);
-    for (const uint64_t id : app.delivery_ids) {
-      if (uncommitted != taken_.end()) uncommitted->second.erase(id);
-      if (channel != nullptr) channel->unacked.erase(id);
-    }
-    if (uncommitted != taken_.end() && uncommitted->second.empty()) taken_.erase(uncommitted);
-    Deliver(app.app_id);
-  }
+  for (const InboxBatch::Taken& app : taken) Deliver(app.app_id);
 }
 
 void AppHub::TellToken(AppConnection* connection, AppChannel* channel, const std::string& token) {
@@ -532,8 +520,9 @@ void AppHub::Pump(AppConnection* connection) {
 
 bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
   const std::string& app_id = channel->key;
-  if (channel->state != AppChannel::State::kRegistered ||
-      channel->unacked.size() >= kAppWindowMessages || inbox_->waiting(app_id) == 0) {
+  AppWindow* const window = inbox_->WindowOf(app_id);
+  if (channel->state != AppChannel::State::kRegistered || window == nullptr ||
+      window->room() == 0 || inbox_->waiting(app_id) == 0) {
     return true;
   }
   if (!connection->has_room()) {
@@ -549,23 +538,19 @@ bool AppHub::PumpChannel(AppConnection* connection, AppChannel* channel) {
     connection->Fail(v1::Error::INTERNAL, "the agent can't write to its disk");
     return false;
   }
-  const size_t limit = std::min(kItemsAtATime, kAppWindowMessages - channel->unacked.size());
-  absl::StatusOr<std::vector<InboxItem>> items = inbox_->Items(app_id, channel->last_given, limit);
+  const size_t limit = std::min(kItemsAtATime, window->room());
+  absl::StatusOr<std::vector<InboxItem>> items = inbox_->Items(app_id, window->last_given(), limit);
   if (!items.ok()) {
     LogFailure("inbox_unreadable", app_id, items.status());
     connection->Fail(v1::Error::INTERNAL, "the agent can't read its disk");
     return false;
   }
-  const auto uncommitted = taken_.find(app_id);
   for (InboxItem& item : *items) {
     if (!connection->has_room()) {
       MakeDue(connection, channel);
       return false;
     }
-    channel->last_given = item.delivery_id;
-    if (uncommitted != taken_.end() && uncommitted->second.contains(item.delivery_id)) continue;
-    channel->unacked.insert(item.delivery_id);
-    inbox_->NoteGiven(app_id, item.delivery_id);
+    if (!window->Give(item.delivery_id)) continue;
     connection->Send(FrameOf(app_id, std::move(item)));
     if (connection->state() == State::kClosed) return false;
   }

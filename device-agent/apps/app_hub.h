@@ -180,9 +180,6 @@ class AppHub final : private AppConnection::Owner {
   absl::flat_hash_set<AppConnection*> refused_;
   // Those that speak for an app, and companions.
   absl::flat_hash_map<std::string, AppConnection*> by_app_;
-  // Acknowledged by the app, and not on disk yet: not to be given again, on a new connection
-  // neither.
-  absl::flat_hash_map<std::string, absl::flat_hash_set<uint64_t>> taken_;
 };
 
 }  // namespace bellwire::agent

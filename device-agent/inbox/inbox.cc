@@ -85,8 +85,7 @@ absl::Status Inbox::Load() {
     }
     registration.server_owner = std::string(row.Bytes(9));
     const uint64_t given = Unsigned(row.Int(4));
-    given_.try_emplace(registration.registration_id,
-                       Given{.up_to = given, .earlier_up_to = given, .marked_up_to = given});
+    windows_.try_emplace(registration.registration_id, given);
     state.app_of.emplace(registration.registration_id, app_id);
     state.registrations.emplace(app_id, std::move(registration));
   }));
@@ -113,7 +112,7 @@ absl::Status Inbox::Transact(absl::FunctionRef<absl::Status()> change) {
     return transaction.Commit();
   }();
   if (status.ok()) return status;
-  for (auto& [registration_id, given] : given_) given.dirty = true;
+  for (auto& [registration_id, window] : windows_) window.OnWriteFailed();
   loaded_ = false;
   if (absl::Status reload = Load(); !reload.ok()) {
     LogError("inbox_unreadable", {{"error", reload.message()}});
@@ -225,22 +224,22 @@ absl::Status Inbox::Register(absl::string_view app_id, const Registration& regis
           state_.waiting.erase(it);
           state_.waiting[now.registration_id] += moved;
         }
-        if (const auto it = given_.find(old_id); it != given_.end()) {
-          const Given moved = it->second;
-          given_.erase(it);
-          given_[now.registration_id] = moved;
+        if (auto node = windows_.extract(old_id); !node.empty()) {
+          windows_.erase(now.registration_id);
+          node.key() = now.registration_id;
+          windows_.insert(std::move(node));
         }
         state_.app_of.erase(old_id);
       }
     }
-    const Given& given = given_[now.registration_id];
+    const AppWindow& window = windows_[now.registration_id];
     const Subscription subscription = now.subscription.value_or(Subscription());
     BELLWIRE_RETURN_IF_ERROR(sql_->put_app.Reset()
                                  .BindText(app_id)
                                  .BindInt(now.owner.uid)
                                  .BindInt(Signed(now.registration_id))
                                  .BindText(now.token)
-                                 .BindInt(Signed(given.marked_up_to))
+                                 .BindInt(Signed(window.marked_up_to()))
                                  .BindText(now.owner.sandbox)
                                  .BindText(subscription.owner)
                                  .BindBlob(subscription.vapid_key)
@@ -292,7 +291,7 @@ absl::Status Inbox::Unregister(absl::string_view app_id) {
     state_.registrations.erase(state_.registrations.find(app_id));
     return PutRemoval(app_id, removal);
   }));
-  given_.erase(registration_id);
+  windows_.erase(registration_id);
   Scrub();
   return absl::OkStatus();
 }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,6 +23,7 @@
 #include "device-agent/apps/app_owner.h"
 #include "device-agent/apps/subscription.h"
 #include "device-agent/core/seq_tracker.h"
+#include "device-agent/inbox/app_window.h"
 #include "device-agent/inbox/inbox_schema.h"
 #include "device-agent/inbox/server_time.h"
 #include "device-agent/inbox/sqlite.h"
@@ -173,10 +173,10 @@ class Inbox {
   // Release, is noted on the disk as given: a killed agent must not say RECALLED of what an app may
   // have.
   void Attach(absl::string_view app_id);
-  // The app's present connection was given everything up to `delivery_id`: none of that is recalled
-  // any more, because the app may have it; and until Release none is collapsed or dropped, because
-  // it may be looking at it.
-  void NoteGiven(absl::string_view app_id, uint64_t delivery_id);
+  // What the app holds. Until Release, nothing that it was given is collapsed or dropped, because
+  // the app may be looking at it; what it was ever given is not recalled. Null: not registered.
+  // Valid until the app is unregistered, or registered under another id.
+  AppWindow* WindowOf(absl::string_view app_id);
   // The app's connection is gone.
   void Release(absl::string_view app_id);
   // Separate runs of sequence numbers that were seen.
@@ -248,22 +248,6 @@ class Inbox {
     // Items by registration id, also of apps not known.
     absl::flat_hash_map<uint64_t, size_t> waiting;
   };
-  // How far an app was given its items.
-  struct Given {
-    // On the present connection. 0: none.
-    uint64_t in_flight_up_to = 0;
-    // Which of those it has and has not taken: what had expired when its turn came was passed over.
-    absl::flat_hash_set<uint64_t> in_flight;
-    // On any connection, and as of when the present one began.
-    uint64_t up_to = 0;
-    uint64_t earlier_up_to = 0;
-    // What the disk says of up_to, or will with the next transaction: at least as much.
-    uint64_t marked_up_to = 0;
-    bool dirty = false;
-    // Between Attach and Release.
-    bool attached = false;
-  };
-
   Inbox(std::unique_ptr<Database> db, std::unique_ptr<InboxStatements> statements,
         const Clock* clock, std::string boot_id);
 
@@ -288,7 +272,10 @@ class Inbox {
   absl::Status PutRemoval(absl::string_view app_id, Removal removal);
   // Whether items of this registration may be stored.
   bool Takes(uint64_t registration_id) const;
-  uint64_t InFlightUpTo(uint64_t registration_id) const;
+  // Null: no app was given anything of it.
+  const AppWindow* FindWindow(uint64_t registration_id) const;
+  // On the present connection. 0: nothing.
+  uint64_t LastGiven(uint64_t registration_id) const;
   void NoteNews(uint64_t registration_id, Applied* applied) const;
   void CountDown(uint64_t registration_id, size_t n = 1);
   // Everything there is for an app that is attached counts as given from the next transaction on.
@@ -307,8 +294,8 @@ class Inbox {
   State state_;
   // False after a failed transaction whose effects on the memory could not be undone yet.
   bool loaded_ = false;
-  // By registration id.
-  absl::flat_hash_map<uint64_t, Given> given_;
+  // By registration id. They stay where they are.
+  std::map<uint64_t, AppWindow> windows_;
   // Nothing expires before that, but for what an app is looking at. INT64_MAX: nothing does.
   int64_t next_expiry_ms_ = INT64_MAX;
   // SQLite's log may hold messages that are gone. After a crash nobody knows.

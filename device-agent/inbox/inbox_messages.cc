@@ -56,11 +56,7 @@ absl::StatusOr<Inbox::Applied> Inbox::Apply(const InboxBatch& batch) {
     return absl::OkStatus();
   }));
   for (const InboxBatch::Taken& taken : batch.taken) {
-    const Registration* registration = Find(taken.app_id);
-    if (registration == nullptr) continue;
-    const auto given = given_.find(registration->registration_id);
-    if (given == given_.end()) continue;
-    for (const uint64_t id : taken.delivery_ids) given->second.in_flight.erase(id);
+    if (AppWindow* window = WindowOf(taken.app_id)) window->Commit(taken.delivery_ids);
   }
   return applied;
 }
@@ -161,11 +157,11 @@ absl::Status Inbox::FindNextExpiry() {
 absl::Status Inbox::ApplyRecall(const device::v1::Recall& recall) {
   const uint64_t registration_id = recall.registration_id();
   // What an app was ever given it may have, though it is gone without having taken it.
-  const auto given = given_.find(registration_id);
+  const AppWindow* window = FindWindow(registration_id);
   sql_->recall.Reset()
       .BindInt(Signed(registration_id))
       .BindBlob(recall.message_id())
-      .BindInt(Signed(given == given_.end() ? 0 : given->second.up_to));
+      .BindInt(Signed(window == nullptr ? 0 : window->given_up_to()));
   BELLWIRE_ASSIGN_OR_RETURN(const bool found, sql_->recall.Step());
   sql_->recall.Reset();
   if (found) {
@@ -224,7 +220,7 @@ absl::Status Inbox::Collapse(uint64_t registration_id, absl::string_view key) {
   sql_->collapse.Reset()
       .BindInt(Signed(registration_id))
       .BindText(key)
-      .BindInt(Signed(InFlightUpTo(registration_id)));
+      .BindInt(Signed(LastGiven(registration_id)));
   std::vector<std::string> collapsed;
   for (;;) {
     BELLWIRE_ASSIGN_OR_RETURN(const bool row, sql_->collapse.Step());
@@ -251,7 +247,7 @@ absl::Status Inbox::MakeRoom(uint64_t registration_id) {
   std::vector<Row> rows;
   sql_->oldest.Reset()
       .BindInt(Signed(registration_id))
-      .BindInt(Signed(InFlightUpTo(registration_id)))
+      .BindInt(Signed(LastGiven(registration_id)))
       .BindInt(2);
   for (;;) {
     BELLWIRE_ASSIGN_OR_RETURN(const bool more, sql_->oldest.Step());
@@ -301,9 +297,19 @@ bool Inbox::Takes(uint64_t registration_id) const {
   return state_.waiting.contains(registration_id) || state_.waiting.size() < kMaxAppsPerDevice;
 }
 
-uint64_t Inbox::InFlightUpTo(uint64_t registration_id) const {
-  const auto it = given_.find(registration_id);
-  return it == given_.end() ? 0 : it->second.in_flight_up_to;
+const AppWindow* Inbox::FindWindow(uint64_t registration_id) const {
+  const auto it = windows_.find(registration_id);
+  return it == windows_.end() ? nullptr : &it->second;
+}
+
+uint64_t Inbox::LastGiven(uint64_t registration_id) const {
+  const AppWindow* window = FindWindow(registration_id);
+  return window == nullptr ? 0 : window->last_given();
+}
+
+AppWindow* Inbox::WindowOf(absl::string_view app_id) {
+  const Registration* registration = Find(app_id);
+  return registration == nullptr ? nullptr : &windows_[registration->registration_id];
 }
 
 void Inbox::NoteNews(uint64_t registration_id, Applied* applied) const {
@@ -325,8 +331,7 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
   std::vector<InboxItem> items;
   const Registration* registration = Find(app_id);
   if (registration == nullptr) return items;
-  const auto given = given_.find(registration->registration_id);
-  const uint64_t earlier = given == given_.end() ? 0 : given->second.earlier_up_to;
+  const AppWindow* window = FindWindow(registration->registration_id);
   Statement& row = sql_->items.Reset()
                        .BindInt(Signed(registration->registration_id))
                        .BindInt(Signed(after))
@@ -341,7 +346,7 @@ absl::StatusOr<std::vector<InboxItem>> Inbox::Items(absl::string_view app_id, ui
     item.dropped = static_cast<uint32_t>(row.Int(2));
     item.payload = std::string(row.Bytes(3));
     item.accepted_at_ms = row.Int(4);
-    item.redelivered = item.delivery_id <= earlier;
+    item.redelivered = window != nullptr && window->WasGivenEarlier(item.delivery_id);
     item.priority = static_cast<device::v1::Priority>(row.Int(6));
     item.content = std::string(row.Bytes(7));
     if (item.dropped == 0 &&
@@ -361,10 +366,10 @@ void Inbox::Attach(absl::string_view app_id) {
   const Registration* registration = Find(app_id);
   if (registration == nullptr) return;
   const uint64_t registration_id = registration->registration_id;
-  Given& given = given_[registration_id];
-  given.attached = true;
+  AppWindow& window = windows_[registration_id];
+  window.Open();
   absl::Status marked = MarkGiven(registration_id);
-  if (marked.ok() && given.dirty) marked = Transact([] { return absl::OkStatus(); });
+  if (marked.ok() && window.unwritten()) marked = Transact([] { return absl::OkStatus(); });
   // It goes to disk with a later transaction, then; the app's acknowledgements wait for the same.
   if (!marked.ok()) {
     LogError("given_not_noted", {{"app", NameInLogs(app_id)}, {"error", marked.message()}});
@@ -372,50 +377,30 @@ void Inbox::Attach(absl::string_view app_id) {
 }
 
 absl::Status Inbox::MarkGiven(uint64_t registration_id) {
-  const auto it = given_.find(registration_id);
-  if (it == given_.end() || !it->second.attached) return absl::OkStatus();
+  const auto it = windows_.find(registration_id);
+  if (it == windows_.end() || !it->second.is_open()) return absl::OkStatus();
   sql_->last_item.Reset().BindInt(Signed(registration_id));
   BELLWIRE_ASSIGN_OR_RETURN(const bool row, sql_->last_item.Step());
   const uint64_t last = row ? Unsigned(sql_->last_item.Int(0)) : 0;
   sql_->last_item.Reset();
-  if (last <= it->second.marked_up_to) return absl::OkStatus();
-  it->second.marked_up_to = last;
-  it->second.dirty = true;
+  it->second.Mark(last);
   return absl::OkStatus();
 }
 
-void Inbox::NoteGiven(absl::string_view app_id, uint64_t delivery_id) {
-  const Registration* registration = Find(app_id);
-  if (registration == nullptr) return;
-  Given& given = given_[registration->registration_id];
-  given.in_flight_up_to = std::max(given.in_flight_up_to, delivery_id);
-  given.in_flight.insert(delivery_id);
-  given.up_to = std::max(given.up_to, delivery_id);
-  if (given.up_to <= given.marked_up_to) return;
-  given.marked_up_to = given.up_to;
-  given.dirty = true;
-}
-
 void Inbox::Release(absl::string_view app_id) {
-  const Registration* registration = Find(app_id);
-  if (registration == nullptr) return;
-  Given& given = given_[registration->registration_id];
-  given.in_flight_up_to = 0;
-  // Some of it may have expired meanwhile.
-  if (!given.in_flight.empty()) next_expiry_ms_ = INT64_MIN;
-  given.in_flight.clear();
-  given.earlier_up_to = given.up_to;
-  given.attached = false;
+  AppWindow* const window = WindowOf(app_id);
+  // Some of what it held may have expired meanwhile.
+  if (window != nullptr && window->Close()) next_expiry_ms_ = INT64_MIN;
 }
 
 absl::Status Inbox::WriteGiven() {
-  for (auto& [registration_id, given] : given_) {
-    if (!given.dirty) continue;
+  for (auto& [registration_id, window] : windows_) {
+    if (!window.unwritten()) continue;
     BELLWIRE_RETURN_IF_ERROR(sql_->set_given.Reset()
-                                 .BindInt(Signed(given.marked_up_to))
+                                 .BindInt(Signed(window.marked_up_to()))
                                  .BindInt(Signed(registration_id))
                                  .Run());
-    given.dirty = false;
+    window.OnWritten();
   }
   return absl::OkStatus();
 }
@@ -434,8 +419,8 @@ absl::StatusOr<bool> Inbox::DropExpired() {
     if (!more) break;
     const Statement& row = sql_->expired;
     const uint64_t registration_id = Unsigned(row.Int(1));
-    const auto given = given_.find(registration_id);
-    if (given != given_.end() && given->second.in_flight.contains(Unsigned(row.Int(0)))) continue;
+    const AppWindow* window = FindWindow(registration_id);
+    if (window != nullptr && window->Holds(Unsigned(row.Int(0)))) continue;
     rows.push_back({row.Int(0), registration_id, !row.IsNull(2), std::string(row.Bytes(2))});
   }
   if (rows.empty()) {

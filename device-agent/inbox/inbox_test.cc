@@ -325,7 +325,7 @@ TEST_F(InboxTest, WhatWasPassedOverBecauseItHadExpiredEndsToo) {
   clock_.Advance(absl::Seconds(2));
   const std::vector<InboxItem> items = Items(kMail);
   ASSERT_EQ(items.size(), 2u);
-  for (const InboxItem& item : items) inbox_->NoteGiven(kMail, item.delivery_id);
+  for (const InboxItem& item : items) inbox_->WindowOf(kMail)->Give(item.delivery_id);
   EXPECT_TRUE(*inbox_->DropExpired());
   EXPECT_EQ(AppAcks(), "1:EXPIRED");
   // 2 was taken; the app is still looking at 3.
@@ -373,7 +373,7 @@ TEST_F(InboxTest, CollapseReplacesWhatTheAppHasNotGot) {
   EXPECT_EQ(AppAcks(), "1:COLLAPSED");
 
   // The app is looking at 2 already.
-  inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[0].delivery_id);
   Receive({with_key(6, kMailId, "b")});
   EXPECT_EQ(Waiting(kMail), "message 2,message 4,message 5,message 6");
   // It has gone without taking it.
@@ -392,7 +392,7 @@ TEST_F(InboxTest, RecallDropsWhatTheAppHasNotGot) {
   Receive({Push(1), Push(2), Push(3), recall(2)});
   EXPECT_EQ(Waiting(kMail), "message 1,message 3");
   EXPECT_EQ(AppAcks(), "2:RECALLED");
-  inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[0].delivery_id);
   Receive({recall(1), recall(3, kChatId), recall(9)});
   EXPECT_EQ(Waiting(kMail), "message 1,message 3");
   EXPECT_EQ(AppAcks(), "2:RECALLED");
@@ -414,7 +414,7 @@ TEST_F(InboxTest, WhatWasRecalledBeforeItCameIsNeverTaken) {
   EXPECT_EQ(Waiting(kMail), "message 1,message 3");
   EXPECT_EQ(AppAcks(), "2:RECALLED");
   // The app was given 1, and may have it even if it is gone without having said so.
-  inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[0].delivery_id);
   Receive({recall(1)});
   EXPECT_EQ(AppAcks(), "2:RECALLED");
   inbox_->Release(kMail);
@@ -441,7 +441,7 @@ TEST_F(InboxTest, WhatAnAppMayHaveBeenGivenIsNotRecalledAfterAKill) {
   inbox_->Attach(kMail);
   Receive({Push(4)});
   // As precise as can be while it lives: the app was given 1 to 3 by now.
-  inbox_->NoteGiven(kMail, Items(kMail)[2].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[2].delivery_id);
   inbox_->Release(kMail);
   Receive({Push(5), recall(3), recall(4)});
   EXPECT_EQ(Waiting(kMail), "message 1,message 2,message 3,message 5");
@@ -470,7 +470,7 @@ TEST_F(InboxTest, ABacklogIsBounded) {
   Receive(pushes);
   EXPECT_EQ(inbox_->waiting(kMail), kMaxInboxMessagesPerApp);
   // The app is looking at the first two.
-  inbox_->NoteGiven(kMail, Items(kMail)[1].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[1].delivery_id);
   for (uint64_t seq = kMaxInboxMessagesPerApp + 1; seq <= kMaxInboxMessagesPerApp + 3; ++seq) {
     Receive({Push(seq), Push(seq + 10'000, kChatId)});
   }
@@ -490,7 +490,7 @@ TEST_F(InboxTest, ABacklogIsBounded) {
 
 TEST_F(InboxTest, RedeliveredMeansGivenOnAnEarlierConnection) {
   Receive({Push(1), Push(2)});
-  inbox_->NoteGiven(kMail, Items(kMail)[0].delivery_id);
+  inbox_->WindowOf(kMail)->Give(Items(kMail)[0].delivery_id);
   EXPECT_FALSE(Items(kMail)[0].redelivered);
   inbox_->Release(kMail);
   EXPECT_TRUE(Items(kMail)[0].redelivered);
