@@ -88,10 +88,10 @@ class Bellwire:
         return credentials
 
     def command(self, *arguments):
-        """A subcommand of bellwire; answers what it says."""
+        """A subcommand of bellwire; answers what it says. CalledProcessError has its stderr."""
         out = subprocess.run(
             [str(self._bench.program("//cli:bellwire")), *map(str, arguments), "--json"],
-            check=True, stdout=subprocess.PIPE, text=True,
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "BELLWIRE_SERVER": self.provider_address,
                  "BELLWIRE_DATA_DIR": str(self.data_dir)}).stdout
         return json.loads(out)

@@ -2,8 +2,10 @@
 import itertools
 import json
 import os
+import pathlib
 import subprocess
 import time
+import typing
 
 import load
 import proc_stats
@@ -35,7 +37,8 @@ GOALS = [
 
 def run(bench):
     subscribers, devices, seconds = (20_000, 20, 1) if bench.quick else (1_000_000, 200, 15)
-    town = Town(bench, subscribers, devices)
+    town = Town(bench, devices)
+    town.make_subscribers(town.team, subscribers)
     for _ in range(bench.rounds):
         town.start()
         batch = town.batch_rate(2 if bench.quick else 5)
@@ -94,24 +97,39 @@ def through_kills(bench, town, subscribers):
     bench.sample("fan_out_through_kills", "s", elapsed)
 
 
+class Team(typing.NamedTuple):
+    team_id: str
+    app_id: str
+    credentials: pathlib.Path
+
+
 class Town:
     """Servers with a topic of many subscribers, a few devices that are connected, and their backend."""
 
-    def __init__(self, bench, subscribers, devices):
+    def __init__(self, bench, devices):
         self._bench = bench
         self._count = devices
         self._runs = 0
         self._bellwire = servers.Bellwire(bench, "topics.server")
+        self.team = self.make_team("bench")
+
+    def make_team(self, name):
+        """A team with an app, and a key in its credentials. REQUIRES: no server runs."""
         self.start_servers()
-        self._team = self._command("team", "create", "Bench")["team_id"]
-        self._command("app", "create", "com.example.bench", "--team", self._team)
-        self._credentials = bench.dir / "credentials.json"
-        self._command("key", "create", "--team", self._team, "--out", self._credentials)
+        team = Team(team_id=self.command("team", "create", name)["team_id"],
+                    app_id=f"com.example.{name}", credentials=self._bench.dir / f"{name}.credentials")
+        self.command("app", "create", team.app_id, "--team", team.team_id)
+        self.command("key", "create", "--team", team.team_id, "--out", team.credentials)
         self.stop_servers()
-        out = bench.run("make_subscribers", [
-            bench.program(SUBSCRIBERS), "--data_dir", self._bellwire.data_dir, "--team", self._team, "--app",
-            "com.example.bench", "--topic", "news", "--count", subscribers], timeout_s=3600)
-        bench.progress(f"{subscribers:,} subscribers made in {json.loads(out)['seconds']} s")
+        return team
+
+    def make_subscribers(self, team, count, first=0):
+        """So many devices that never connect, each subscribed to the topic `news`. REQUIRES: no server
+        runs."""
+        out = self._bench.run(f"make_subscribers.{first}", [
+            self._bench.program(SUBSCRIBERS), "--data_dir", self._bellwire.data_dir, "--team", team.team_id,
+            "--app", team.app_id, "--topic", "news", "--count", count, "--first", first], timeout_s=3600)
+        self._bench.progress(f"{count:,} subscribers made in {json.loads(out)['seconds']} s")
 
     def start_servers(self):
         self.processes = {"registry": self._bellwire.registry(), "connector": self._bellwire.connector(),
@@ -131,23 +149,26 @@ class Town:
         self.processes[name] = start(listen=process.addresses[address])
 
     def messages_in_mailboxes(self):
-        """REQUIRES: no server runs."""
+        return self.check_store().get("messages in mailboxes", 0)
+
+    def check_store(self):
+        """How many records there are of each kind. REQUIRES: no server runs."""
         out = self._bench.run("check", [self._bench.program("//cli:bellwire"), "registry", "check", "--data_dir",
                                         self._bellwire.data_dir, "--json"], timeout_s=1800)
         report = json.loads(out)
         if not report["sound"]:
             raise BenchError(f"the store is damaged: {report['problems'][:3]}")
-        return report["records"]["messages in mailboxes"]
+        return report["records"]
 
-    def _command(self, *arguments):
+    def command(self, *arguments):
         return self._bellwire.command(*arguments)
 
-    def _topic(self, *arguments):
+    def _topic(self, team, *arguments):
         out = subprocess.run(
             [str(self._bench.program("//cli:bellwire")), "topic", *map(str, arguments), "--json"], check=True,
             stdout=subprocess.PIPE, text=True,
             env={**os.environ, "BELLWIRE_SERVER": self._bellwire.provider_address,
-                 "BELLWIRE_DATA_DIR": str(self._bellwire.data_dir), "BELLWIRE_CREDENTIALS": str(self._credentials)}).stdout
+                 "BELLWIRE_DATA_DIR": str(self._bellwire.data_dir), "BELLWIRE_CREDENTIALS": str(team.credentials)}).stdout
         return json.loads(out)
 
     def start(self):
@@ -157,8 +178,8 @@ class Town:
         self._devices = load.Load(self._bench, OURS, [self._bellwire.device_address], name=f"devices{self._runs}")
         self._devices.connect(self._count)
         self._tokens = self._bench.dir / f"tokens{self._runs}"
-        self._devices.ask("register", app="com.example.bench", tokens=self._tokens)
-        self._sender = senders.start_steady(self._bench, self._bellwire, self._credentials, self._tokens,
+        self._devices.ask("register", app=self.team.app_id, tokens=self._tokens)
+        self._sender = senders.start_steady(self._bench, self._bellwire, self.team.credentials, self._tokens,
                                             SINGLE_PER_SECOND)
         time.sleep(0.2)  # Threads that start later are where their maker was.
         for server in self.processes.values():
@@ -170,7 +191,7 @@ class Town:
         process = self._bench.start(
             f"batches{self._runs}",
             [self._bench.program(senders.SEND_LOAD), "--server", self._bellwire.provider_address, "--ca",
-             self._bellwire.ca, "--credentials", self._credentials, "--tokens", self._tokens, "--seconds", seconds,
+             self._bellwire.ca, "--credentials", self.team.credentials, "--tokens", self._tokens, "--seconds", seconds,
              "--payload_bytes", senders.PAYLOAD_BYTES, "--in_flight", 20,
              *(f"--{name}={value}" for name, value in BATCHES.items())], piped=True)
         time.sleep(0.2)
@@ -184,7 +205,7 @@ class Town:
         """Until the registry has delivered what was queued and has compacted what was written: it takes less
         than QUIET of a core for SETTLED_SECONDS. A million subscribers leave it minutes of that."""
         registry, deadline, quiet = self.processes["registry"], time.monotonic() + 600, 0
-        while quiet < SETTLED_SECONDS:
+        while quiet < (1 if self._bench.quick else SETTLED_SECONDS):
             if time.monotonic() > deadline:
                 raise BenchError("the registry does not come to rest")
             before = proc_stats.cpu_seconds(registry.pid)
@@ -197,29 +218,29 @@ class Town:
         time.sleep(seconds)
         return self._sender.ask("report")
 
-    def publish(self):
-        return self._topic("send", "--topic", "news", "--text", "x" * senders.PAYLOAD_BYTES)["message_id"]
+    def publish(self, team=None):
+        return self._topic(team or self.team, "send", "--topic", "news", "--text", "x" * senders.PAYLOAD_BYTES)["message_id"]
 
-    def show(self, message):
-        return self._topic("show", message)
+    def show(self, message, team=None):
+        return self._topic(team or self.team, "show", message)
 
     def recall(self, message):
         """What is left of it would run beside the next round."""
-        self._topic("recall", message)
+        self._topic(self.team, "recall", message)
         self.await_done(message)
 
-    def await_done(self, message):
+    def await_done(self, message, team=None):
         """Until its fan-out has ended; answers what `topic show` says then."""
-        return self._await(message, lambda shown: "end_time" in shown)
+        return self._await(message, lambda shown: "end_time" in shown, team)
 
     def await_sent(self, message, count):
         self._await(message, lambda shown: shown["sent"] >= count)
 
-    def _await(self, message, reached):
+    def _await(self, message, reached, team=None):
         deadline = time.monotonic() + 1800
         while True:
             try:
-                shown = self.show(message)
+                shown = self.show(message, team)
                 if reached(shown):
                     return shown
             except subprocess.CalledProcessError:

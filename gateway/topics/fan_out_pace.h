@@ -23,8 +23,8 @@ class FanOutPace {
     size_t min = 4;
     size_t max = 256;
     // The average of a window may be so many times the fastest, and this much more.
-    double stretch = 2;
-    absl::Duration slack = absl::Milliseconds(1);
+    double stretch = 1.5;
+    absl::Duration slack = absl::Microseconds(250);
     absl::Duration window = absl::Milliseconds(50);
   };
   // The fastest call is forgotten after one to two of these.

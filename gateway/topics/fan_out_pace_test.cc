@@ -35,9 +35,9 @@ TEST_F(FanOutPaceTest, TakesWhatIsLeft) {
 
 TEST_F(FanOutPaceTest, StopsWhereItsOwnQueueBegins) {
   Serve(absl::Seconds(5), absl::Milliseconds(2), absl::Microseconds(50));
-  // With four under way a call takes 2.2 ms, so on the average it may take 5.4 ms: 68 calls.
-  EXPECT_GT(pace.limit(), 40);
-  EXPECT_LT(pace.limit(), 80);
+  // With four under way a call takes 2.2 ms, so on the average it may take 3.55 ms: 31 calls.
+  EXPECT_GT(pace.limit(), 18);
+  EXPECT_LT(pace.limit(), 40);
 }
 
 TEST_F(FanOutPaceTest, GivesWayToOthers) {
@@ -46,7 +46,7 @@ TEST_F(FanOutPaceTest, GivesWayToOthers) {
   EXPECT_EQ(pace.limit(), options.min);
   // And comes back.
   Serve(absl::Seconds(5), absl::Milliseconds(2), absl::Microseconds(50));
-  EXPECT_GT(pace.limit(), 40);
+  EXPECT_GT(pace.limit(), 18);
 }
 
 TEST_F(FanOutPaceTest, LearnsThatTheServerBecameSlower) {
