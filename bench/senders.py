@@ -70,6 +70,21 @@ class Rig:
             self._devices.ask("register", tokens=self._tokens, **what)
         self._runs = 0
 
+    @property
+    def data_dir(self):
+        """Of the server."""
+        return self._bellwire.data_dir
+
+    @property
+    def credentials(self):
+        """The file of the provider. REQUIRES: ours."""
+        return self._credentials
+
+    @property
+    def tokens(self):
+        """Of the devices' apps. REQUIRES: ours."""
+        return self._tokens.read_text(encoding="utf-8").split()
+
     def send(self, seconds, warmup, **arguments):
         """Sends for that long, as send_load's or mqtt_publish's flags say, and waits until every message
         that was answered OK has arrived. A Sent."""

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,26 +11,73 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "common/error.h"
 #include "common/printable.h"
 
 namespace bellwire::cli {
 namespace {
 
+constexpr absl::string_view kPaints[] = {"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m"};
+
+// Narrower, and rows would be one word a line.
+constexpr size_t kFewestColumns = 40;
+// A last column that is narrower is hard to read: rows are better shown as fields.
+constexpr size_t kFewestLastColumns = 24;
+constexpr size_t kGap = 2;
+
+// The length of what Paint puts in at the beginning of `text`; 0: it has put nothing there.
+size_t PaintAt(absl::string_view text) {
+  for (const absl::string_view paint : kPaints) {
+    if (absl::StartsWith(text, paint)) return paint.size();
+  }
+  return 0;
+}
+
 // Columns that UTF-8 `text` takes, a character each: good enough for names.
 size_t Width(absl::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  size_t width = 0;
+  while (!text.empty()) {
+    if (const size_t paint = PaintAt(text); paint > 0) {
+      text.remove_prefix(paint);
+      continue;
+    }
+    if ((text[0] & 0xc0) != 0x80) ++width;
+    text.remove_prefix(1);
+  }
+  return width;
+}
+
+// Lines of at most `width` columns, or of one word.
+std::vector<std::string> Wrap(absl::string_view text, size_t width) {
+  std::vector<std::string> lines;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (lines.empty() || Width(lines.back()) + 1 + Width(word) > width) {
+      lines.emplace_back(word);
+    } else {
+      absl::StrAppend(&lines.back(), " ", word);
+    }
+  }
+  return lines;
+}
+
+// What COLUMNS says, or else the terminal. 0: neither does.
+size_t ColumnsOfStdout() {
+  const char* const columns = getenv("COLUMNS");
+  uint32_t said = 0;
+  if (columns != nullptr && absl::SimpleAtoi(columns, &said) && said >= kFewestColumns) return said;
+  winsize size{};
+  if (isatty(STDOUT_FILENO) != 1 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col >= kFewestColumns ? size.ws_col : 0;
 }
 
 std::string Pad(absl::string_view text, size_t width) {
   const size_t has = Width(text);
   return absl::StrCat(text, std::string(width > has ? width - has : 0, ' '));
 }
-
-constexpr absl::string_view kPaints[] = {"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m"};
 
 // Printable, but for what Paint puts in.
 std::string PrintableWithPaint(absl::string_view text) {
@@ -39,12 +87,9 @@ std::string PrintableWithPaint(absl::string_view text) {
     absl::StrAppend(&out, Printable(text.substr(0, escape)));
     text.remove_prefix(escape);
     if (text.empty()) return out;
-    size_t paint = 1;
-    for (absl::string_view known : kPaints) {
-      if (absl::StartsWith(text, known)) paint = known.size();
-    }
-    absl::StrAppend(&out, paint > 1 ? std::string(text.substr(0, paint)) : Printable("\033"));
-    text.remove_prefix(paint);
+    const size_t paint = PaintAt(text);
+    absl::StrAppend(&out, paint > 0 ? std::string(text.substr(0, paint)) : Printable("\033"));
+    text.remove_prefix(std::max<size_t>(paint, 1));
   }
 }
 
@@ -74,7 +119,7 @@ Terminal Terminal::ForStdout() {
   const char* term = getenv("TERM");
   const bool colour = isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0') &&
                       term != nullptr && absl::string_view(term) != "dumb";
-  return Terminal(&std::cout, colour);
+  return Terminal(&std::cout, colour, ColumnsOfStdout());
 }
 
 void Terminal::Line(absl::string_view text) {
@@ -100,8 +145,17 @@ void Terminal::Json(const nlohmann::ordered_json& value) {
 void Terminal::Fields(const std::vector<std::pair<std::string, std::string>>& fields) {
   size_t width = 0;
   for (const auto& [name, value] : fields) width = std::max(width, Width(name));
+  const size_t before = kGap + width + kGap;
   for (const auto& [name, value] : fields) {
-    Line(absl::StrCat("  ", Dim(Pad(name, width)), "  ", value));
+    std::string left = absl::StrCat("  ", Dim(Pad(name, width)), "  ");
+    if (columns_ == 0 || before + Width(value) <= columns_) {
+      Line(absl::StrCat(left, value));
+      continue;
+    }
+    for (const std::string& line : Wrap(value, columns_ - std::min(columns_, before))) {
+      Line(absl::StrCat(left, line));
+      left = std::string(before, ' ');
+    }
   }
 }
 
@@ -112,15 +166,40 @@ void Terminal::Table(const std::vector<std::string>& header,
   for (const std::vector<std::string>& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
   }
-  const auto render = [&](const std::vector<std::string>& row) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&line, i + 1 < row.size() ? Pad(row[i], widths[i] + 2) : row[i]);
+  // Of all columns but the last.
+  size_t before = 0;
+  for (size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + kGap;
+  const bool fits = columns_ == 0 || before + widths.back() <= columns_;
+  if (!fits && before + kFewestLastColumns > columns_) {
+    for (size_t r = 0; r < rows.size(); ++r) {
+      std::vector<std::pair<std::string, std::string>> fields;
+      for (size_t i = 0; i < rows[r].size(); ++i) {
+        if (!rows[r][i].empty()) fields.emplace_back(header[i], rows[r][i]);
+      }
+      if (r > 0) Line();
+      Fields(fields);
     }
-    return std::string(absl::StripTrailingAsciiWhitespace(line));
+    return;
+  }
+  const auto render = [&](const std::vector<std::string>& row) {
+    std::string left;
+    for (size_t i = 0; i + 1 < row.size(); ++i) {
+      absl::StrAppend(&left, Pad(row[i], widths[i] + kGap));
+    }
+    const std::vector<std::string> last =
+        fits ? std::vector<std::string>{row.back()} : Wrap(row.back(), columns_ - before);
+    std::vector<std::string> lines;
+    for (const std::string& line : last) {
+      const std::string whole = absl::StrCat(left, line);
+      lines.emplace_back(absl::StripTrailingAsciiWhitespace(whole));
+      left = std::string(before, ' ');
+    }
+    return lines;
   };
-  Line(Dim(render(header)));
-  for (const std::vector<std::string>& row : rows) Line(render(row));
+  for (const std::string& line : render(header)) Line(Dim(line));
+  for (const std::vector<std::string>& row : rows) {
+    for (const std::string& line : render(row)) Line(line);
+  }
 }
 
 std::string Terminal::Bold(absl::string_view text) const { return Paint("1", text); }

@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_CLI_TERMINAL_H_
 #define BELLWIRE_CLI_TERMINAL_H_
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -25,10 +26,13 @@ namespace bellwire::cli {
 // For one thread at a time.
 class Terminal {
  public:
-  // `colour`: whether escape sequences may be written.
-  Terminal(std::ostream* out, bool colour) : out_(out), colour_(colour) {}
+  // `colour`: whether escape sequences may be written. `columns`: how many Fields and Table may
+  // take; 0: as many as they want.
+  Terminal(std::ostream* out, bool colour, size_t columns = 0)
+      : out_(out), colour_(colour), columns_(columns) {}
   // On stdout; coloured if that is a terminal, unless NO_COLOR is set (no-color.org) or TERM is
-  // dumb.
+  // dumb. As wide as COLUMNS says, or else as the terminal is; for a pipe each row of a table stays
+  // one line.
   static Terminal ForStdout();
 
   bool json() const { return json_; }
@@ -41,9 +45,11 @@ class Terminal {
   // Each ends its line and flushes: the reader may be a pipe that acts on every line.
   void Line(absl::string_view text = "");
   void Json(const nlohmann::ordered_json& value);
-  // "name   value" lines, the values aligned.
+  // "name   value" lines, the values aligned. Values that are too wide go on below themselves.
   void Fields(const std::vector<std::pair<std::string, std::string>>& fields);
-  // Aligned columns under a header; the last column may be of any width.
+  // Aligned columns under a header. Where they are wider than the terminal, the last column goes on
+  // below itself; where that is not enough, each row is shown as Fields. A word, such as an id, is
+  // never broken: it can be copied.
   void Table(const std::vector<std::string>& header,
              const std::vector<std::vector<std::string>>& rows);
 
@@ -59,6 +65,7 @@ class Terminal {
 
   std::ostream* out_;
   bool colour_;
+  size_t columns_;
   bool json_ = false;
   absl::Status status_;
 };

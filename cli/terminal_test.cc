@@ -27,6 +27,61 @@ TEST(TerminalTest, AlignsFields) {
   EXPECT_EQ(out.str(), "  id       1\n  created  now\n");
 }
 
+// `said` by a terminal of 40 columns.
+template <typename Say>
+std::string In40Columns(Say say, bool colour = false) {
+  std::ostringstream out;
+  Terminal terminal(&out, colour, /*columns=*/40);
+  say(terminal);
+  return out.str();
+}
+
+TEST(TerminalTest, TheLastColumnGoesOnBelowItself) {
+  EXPECT_EQ(In40Columns([](Terminal& out) {
+              out.Table({"KEY", "WHAT"}, {{"1234567890", "a signing key, which was made long ago"},
+                                          {"2", "short"}});
+            }),
+            "KEY         WHAT\n"
+            "1234567890  a signing key, which was\n"
+            "            made long ago\n"
+            "2           short\n");
+}
+
+TEST(TerminalTest, RowsThatAreTooWideAreShownAsFields) {
+  EXPECT_EQ(In40Columns([](Terminal& out) {
+              out.Table({"OF", "A SECOND", "A DAY"},
+                        {{"tokens:com.example.mail", "no limit", "10000000 *"},
+                         {"teams", "", "100"}});
+            }),
+            "  OF        tokens:com.example.mail\n"
+            "  A SECOND  no limit\n"
+            "  A DAY     10000000 *\n"
+            "\n"
+            "  OF     teams\n"
+            "  A DAY  100\n");
+}
+
+TEST(TerminalTest, AWordIsNeverBroken) {
+  const std::string token(60, 'a');
+  EXPECT_EQ(In40Columns([&](Terminal& out) { out.Table({"NAME", "TOKEN"}, {{"x", token}}); }),
+            absl::StrCat("NAME  TOKEN\nx     ", token, "\n"));
+  EXPECT_EQ(In40Columns([&](Terminal& out) {
+              out.Fields({{"token", absl::StrCat("it is ", token)}});
+            }),
+            absl::StrCat("  token  it is\n         ", token, "\n"));
+}
+
+TEST(TerminalTest, ColoursTakeNoColumns) {
+  EXPECT_EQ(In40Columns(
+                [](Terminal& out) {
+                  out.Table({"A", "B"}, {{out.Bad("nobody"), "1"}, {"somebody", "2"}});
+                },
+                /*colour=*/true),
+            "\033[2mA         B\033[0m\n"
+            "\033[31mnobody\033[0m    1\n"
+            "somebody  2\n");
+}
+
 TEST(TerminalTest, PaintsOnlyIfAsked) {
   std::ostringstream out;
   EXPECT_EQ(Terminal(&out, /*colour=*/false).Bold("x"), "x");

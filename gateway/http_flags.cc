@@ -5,10 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "common/error.h"
 #include "common/public_urls.h"
 #include "common/status_macros.h"
 #include "net/peers/cidr.h"
 #include "ops/main_support.h"
+#include "ops/overview/watch.h"
 
 namespace bellwire::gateway {
 
@@ -43,6 +45,11 @@ void AddHttpFlags(CLI::App* app, HttpFlags* flags) {
                   "The web page for administrators: HOST:PORT over TLS as --https_listen, or in "
                   "clear text a loopback address or unix:PATH")
       ->type_name("ADDRESS");
+  app->add_option("--console_fleet", flags->console_fleet,
+                  "What the console's page of the fleet shows beside this process: where the other "
+                  "programs show their metrics (--metrics_listen)")
+      ->type_name("ADDRESS,...")
+      ->delimiter(',');
   app->add_option("--admin_listen", flags->admin_listen,
                   "For administrators alone, such as 127.0.0.1:7446: the provider port takes none "
                   "then [the provider port]")
@@ -82,6 +89,12 @@ absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* opti
   options->https_key_path = flags.https_key;
   options->http_listen = flags.http_listen;
   options->console_listen = flags.console_listen;
+  if (flags.console_fleet.size() > metrics::kMaxWatchedPrograms) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+                     absl::StrCat("--console_fleet takes at most ", metrics::kMaxWatchedPrograms,
+                                  " addresses"));
+  }
+  options->console_fleet = flags.console_fleet;
   options->admin_listen = flags.admin_listen;
   options->doors_off = flags.doors_off;
   options->drain_notice = absl::Seconds(flags.drain_notice_seconds);

@@ -19,6 +19,7 @@ struct HttpFlags {
   std::string https_key;
   std::string http_listen;
   std::string console_listen;
+  std::vector<std::string> console_fleet;
   std::string admin_listen;
   std::vector<std::string> trusted_proxies;
   std::vector<std::string> proxy_protocol_from;
@@ -29,7 +30,7 @@ struct HttpFlags {
 // `flags` outlives the parse.
 void AddHttpFlags(CLI::App* app, HttpFlags* flags);
 
-// INVALID_ARGUMENT BAD_PUBLIC_URL, BAD_CIDR
+// INVALID_ARGUMENT BAD_PUBLIC_URL, BAD_CIDR, BAD_ADDRESS
 absl::Status ApplyHttpFlags(const HttpFlags& flags, GatewayServer::Options* options);
 
 // Takes up new files of the https port's certificate, and logs what came of it (LogReload).

@@ -446,6 +446,7 @@ class GatewayServerImpl final : public GatewayServer {
         ConsoleDoor::Environment{.gate = &admin_gate_,
                                  .methods = &methods_,
                                  .metrics = options_.console_metrics.get(),
+                                 .fleet = options_.console_fleet,
                                  .clock = options_.clock,
                                  .secure = console_has_tls_});
     port.doors = {console_.get()};

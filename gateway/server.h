@@ -58,6 +58,9 @@ class GatewayServer {
     std::string console_listen;
     // What the console shows of this process. May be null.
     std::shared_ptr<LiveMetrics> console_metrics;
+    // Where the console finds the metrics of the fleet's other programs: at most
+    // metrics::kMaxWatchedPrograms.
+    std::vector<std::string> console_fleet;
     // Proxies that are believed about their clients (Forwarded, X-Forwarded-For), on every port.
     // With any, so is whoever connects to the Unix socket.
     net::CidrList trusted_proxies;

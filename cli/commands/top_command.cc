@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/top/top_page.h"
 #include "cli/top/top_screen.h"
-#include "cli/top/watch.h"
+#include "ops/overview/watch.h"
 #include "common/error.h"
 #include "ops/main_support.h"
 
@@ -42,22 +42,22 @@ std::string Paint(const TopLine& line, const Terminal& out) {
   return line.text;
 }
 
-absl::Status ShowOnce(Watch* watch, CommandContext* context) {
+absl::Status ShowOnce(metrics::Watch* watch, CommandContext* context) {
   constexpr size_t kColumns = 80;
-  Look look = watch->Next();
+  metrics::Look look = watch->Next();
   // Nobody has to wait for rates of what does not answer.
   if (look.all.sessions.has_value() || !look.all.version.empty()) {
     absl::SleepFor(kOnceInterval);
     look = watch->Next();
   }
   if (context->terminal->json()) {
-    context->terminal->Json(ToJson(look));
+    context->terminal->Json(metrics::ToJson(look));
   } else {
     for (const TopLine& line : RenderTop(look, kColumns, absl::LocalTimeZone())) {
       context->terminal->Line(Paint(line, *context->terminal));
     }
   }
-  for (const ProgramLook& program : look.programs) {
+  for (const metrics::ProgramLook& program : look.programs) {
     if (program.error.empty()) return absl::OkStatus();
   }
   return WithHint(MakeError(absl::StatusCode::kUnavailable, "NOT_REACHED",
@@ -66,11 +66,11 @@ absl::Status ShowOnce(Watch* watch, CommandContext* context) {
 }
 
 absl::Status Show(const Flags& flags, CommandContext* context) {
-  if (flags.addresses.empty() || flags.addresses.size() > kMaxWatchedPrograms) {
+  if (flags.addresses.empty() || flags.addresses.size() > metrics::kMaxWatchedPrograms) {
     return MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
-                     absl::StrCat("name 1 to ", kMaxWatchedPrograms, " addresses"));
+                     absl::StrCat("name 1 to ", metrics::kMaxWatchedPrograms, " addresses"));
   }
-  Watch watch(flags.addresses, context->clock);
+  metrics::Watch watch(flags.addresses, context->clock);
   if (flags.once || context->terminal->json()) return ShowOnce(&watch, context);
   return RunTopScreen(&watch, absl::Seconds(flags.interval_seconds));
 }

@@ -73,10 +73,10 @@ void AddNumbers(const Overview& all, Page* page) {
   AddLatency("commit to disk", all.commit, page);
 }
 
-void AddPrograms(const Look& look, Page* page) {
+void AddPrograms(const metrics::Look& look, Page* page) {
   page->Line(TopStyle::kDim, absl::StrFormat("%-18s %-22s %8s %8s %5s %9s", "PROGRAM", "ADDRESS",
                                              "PHONES", "SENDS/S", "CPU", "MEMORY"));
-  for (const ProgramLook& program : look.programs) {
+  for (const metrics::ProgramLook& program : look.programs) {
     if (!program.error.empty()) {
       page->Line(TopStyle::kBad, absl::StrFormat("%-18s %s", "does not answer", program.error));
       continue;
@@ -107,10 +107,10 @@ void AddQueues(const Overview& all, Page* page) {
 
 }  // namespace
 
-std::vector<TopLine> RenderTop(const Look& look, size_t columns, absl::TimeZone zone) {
+std::vector<TopLine> RenderTop(const metrics::Look& look, size_t columns, absl::TimeZone zone) {
   Page page(columns);
   const auto answered = std::count_if(look.programs.begin(), look.programs.end(),
-                                      [](const ProgramLook& p) { return p.error.empty(); });
+                                      [](const auto& p) { return p.error.empty(); });
   page.Line(TopStyle::kBold,
             absl::StrCat("bellwire top  ", absl::FormatTime("%H:%M:%S", look.time, zone), "  ",
                          answered, " of ", look.programs.size(),

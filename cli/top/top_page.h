@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "cli/top/watch.h"
+#include "ops/overview/watch.h"
 
 namespace bellwire::cli {
 
@@ -20,7 +20,7 @@ struct TopLine {
 };
 
 // A look as a page. `columns`: at least 40; longer lines are cut. Times are in `zone`. Pure.
-std::vector<TopLine> RenderTop(const Look& look, size_t columns, absl::TimeZone zone);
+std::vector<TopLine> RenderTop(const metrics::Look& look, size_t columns, absl::TimeZone zone);
 
 }  // namespace bellwire::cli
 

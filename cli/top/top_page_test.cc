@@ -26,12 +26,12 @@ constexpr char kAfter[] =
     "bellwire_queue_length{queue=\"sends\"} 90\n"
     "bellwire_queue_bound{queue=\"sends\"} 100\n";
 
-Look ALook() {
+metrics::Look ALook() {
   const metrics::Snapshot before = {.samples = *metrics::ParseMetricsText(kBefore)};
   const metrics::Snapshot after = {.time = MonotonicTime() + absl::Seconds(10),
                                    .wall_time = absl::FromUnixSeconds(1'800'000'000),
                                    .samples = *metrics::ParseMetricsText(kAfter)};
-  Look look = {.time = absl::FromUnixSeconds(1'800'000'000)};
+  metrics::Look look = {.time = absl::FromUnixSeconds(1'800'000'000)};
   look.all = metrics::MakeOverview(&before, after);
   look.programs.push_back(
       {.address = "127.0.0.1:9464", .program = "bellwire-serve", .overview = look.all});
@@ -69,7 +69,7 @@ TEST(TopPage, NoLineIsWiderThanThePage) {
 }
 
 TEST(TopPage, SaysWhenAllIsWell) {
-  Look look = ALook();
+  metrics::Look look = ALook();
   look.programs.pop_back();
   look.all.problems.clear();
   const std::vector<TopLine> page = RenderTop(look, 80, absl::UTCTimeZone());

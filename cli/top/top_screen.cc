@@ -73,7 +73,7 @@ class Screen {
 
 }  // namespace
 
-absl::Status RunTopScreen(Watch* watch, absl::Duration interval) {
+absl::Status RunTopScreen(metrics::Watch* watch, absl::Duration interval) {
   if (isatty(STDOUT_FILENO) == 0 || isatty(STDIN_FILENO) == 0) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "NO_TERMINAL",
                      "this is no terminal: use --once, or --once --json");
@@ -81,7 +81,7 @@ absl::Status RunTopScreen(Watch* watch, absl::Duration interval) {
   setlocale(LC_ALL, "");
   Screen screen;
   while (true) {
-    const Look look = watch->Next();
+    const metrics::Look look = watch->Next();
     const auto columns = static_cast<size_t>(std::max(COLS, kFewestColumns));
     screen.Show(RenderTop(look, columns, absl::LocalTimeZone()));
     timeout(static_cast<int>(absl::ToInt64Milliseconds(interval)));

@@ -3,13 +3,13 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "cli/top/watch.h"
+#include "ops/overview/watch.h"
 
 namespace bellwire::cli {
 
 // Shows a look each `interval` on the whole terminal, until somebody presses q. Blocking.
 //   FAILED_PRECONDITION NO_TERMINAL: stdout is none
-absl::Status RunTopScreen(Watch* watch, absl::Duration interval);
+absl::Status RunTopScreen(metrics::Watch* watch, absl::Duration interval);
 
 }  // namespace bellwire::cli
 

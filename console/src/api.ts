@@ -4,6 +4,8 @@
 export interface Who {
   name: string;
   role: string;
+  /** The only team that it administers; empty: the whole server. */
+  team_id: string;
   may: string[];
   version: string;
 }

@@ -4,6 +4,7 @@ import * as api from './api';
 import {fill, h} from './dom';
 import {problem} from './widgets';
 import {devicesScreen} from './screens/devices';
+import {fleetScreen} from './screens/fleet';
 import {loginScreen} from './screens/login';
 import {messageScreen} from './screens/message';
 import {overviewScreen} from './screens/overview';
@@ -20,12 +21,15 @@ interface Place {
   title: string;
   /** Without this method there is nothing to do there. */
   needs: string;
+  /** It is about the server: nothing for who administers one team. */
+  server?: boolean;
   make: Maker;
 }
 
 // In the order of the menu. What somebody may not do is not in it.
 const PLACES: Place[] = [
-  {path: 'overview', title: 'Overview', needs: '', make: overviewScreen},
+  {path: 'overview', title: 'Overview', needs: '', server: true, make: overviewScreen},
+  {path: 'fleet', title: 'Fleet', needs: '', server: true, make: fleetScreen},
   {path: 'message', title: 'Message', needs: 'SupportService/GetMessage', make: messageScreen},
   {path: 'send', title: 'Send a test', needs: 'SupportService/SendTest', make: sendScreen},
   {
@@ -51,7 +55,9 @@ export function start(app: HTMLElement): void {
   };
 
   const may = (method: string) => method === '' || context!.who.may.includes(method);
-  const placeOf = (path: string) => PLACES.find(place => place.path === path && may(place.needs));
+  const places = () =>
+    PLACES.filter(place => may(place.needs) && !(place.server && context!.who.team_id));
+  const placeOf = (path: string) => places().find(place => place.path === path);
 
   /** Shows what the address names. */
   const route = () => {
@@ -61,7 +67,7 @@ export function start(app: HTMLElement): void {
       .replace(/^#\/?/, '')
       .split('/')
       .map(decodeURIComponent);
-    const place = placeOf(path) ?? PLACES[0]!;
+    const place = placeOf(path) ?? places()[0]!;
     const make = place.path === 'teams' && rest[0] ? teamScreen : place.make;
     screen = make(context, place === placeOf(path) ? rest : []);
     fill(main, screen.element);
@@ -119,7 +125,7 @@ export function start(app: HTMLElement): void {
           {class: 'side'},
           h(
             'a',
-            {class: 'brand', href: '#/overview'},
+            {class: 'brand', href: '#/'},
             h('img', {src: '/favicon.svg', alt: '', width: 28, height: 28}),
             'Bellwire',
           ),
@@ -129,7 +135,7 @@ export function start(app: HTMLElement): void {
             h(
               'ul',
               {class: 'menu'},
-              PLACES.filter(place => may(place.needs)).map(place =>
+              places().map(place =>
                 h('li', {}, h('a', {href: `#/${place.path}`}, place.title)),
               ),
             ),
@@ -137,7 +143,12 @@ export function start(app: HTMLElement): void {
           h(
             'div',
             {class: 'who'},
-            h('div', {}, h('strong', {}, who.name), h('span', {class: 'quiet'}, who.role)),
+            h(
+              'div',
+              {},
+              h('strong', {}, who.name),
+              h('span', {class: 'quiet'}, who.role + (who.team_id ? `, ${who.team_id}` : '')),
+            ),
             h('button', {type: 'button', onclick: logout}, 'Log out'),
           ),
         ),

@@ -16,6 +16,7 @@ export function rate(perSecond: number | undefined): string {
 /** Of seconds. */
 export function duration(seconds: number | undefined): string {
   if (seconds === undefined) return DASH;
+  if (seconds === 0) return '0 ms';
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
   if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
@@ -68,6 +69,11 @@ export function day(text: string | undefined): string {
 /** "PRIORITY_NORMAL" as "normal". */
 export function word(name: string | undefined, prefix = ''): string {
   return (name ?? '').replace(prefix, '').toLowerCase().replaceAll('_', ' ');
+}
+
+/** A device token, from it or from the URL of an endpoint, whose end it is. */
+export function token(text: string): string {
+  return text.trim().split('/').pop()!;
 }
 
 /** Base64 of the UTF-8 of a text, as protobuf's JSON wants bytes. */

@@ -45,7 +45,6 @@ function stepItem(story: Story, index: number, isFresh: boolean): HTMLElement {
   return h(
     'li',
     {class: `${kind} ${isFresh ? 'fresh' : ''}`},
-    h('span', {}),
     h(
       'div',
       {},
@@ -89,7 +88,7 @@ export function storyOf(name: MessageName): {element: HTMLElement; close: () => 
       {class: 'steps'},
       story.steps.map((_, i) => stepItem(story, i, shown > 0 && i >= shown)),
       story.waits
-        ? h('li', {class: 'waits'}, h('span', {}), h('div', {}, `It waits ${story.waits}.`))
+        ? h('li', {class: 'waits'}, h('div', {}, `It waits ${story.waits}.`))
         : null,
     );
     shown = story.steps.length;

@@ -37,7 +37,7 @@ export function teamPicker(
       team.teamId,
       `${team.name} (${team.teamId})`,
     ]);
-    if (subscriptions) options.push(['', 'none: a subscription (Web Push)']);
+    if (subscriptions && !context.who.team_id) options.push(['', 'none: a subscription (Web Push)']);
     if (options.length === 0) options.push(['', 'There is no team yet']);
     fill(
       control,

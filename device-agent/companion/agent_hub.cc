@@ -40,8 +40,8 @@ void LogStoreFailure(absl::string_view instance, const absl::Status& status) {
 
 absl::StatusOr<std::unique_ptr<AgentHub>> AgentHub::Create(std::unique_ptr<SubscriptionStore> store,
                                                            const ClientFactory& make_client,
-                                                           Post post) {
-  std::unique_ptr<AgentHub> hub(new AgentHub(std::move(store), std::move(post)));
+                                                           Post post, bool receipts) {
+  std::unique_ptr<AgentHub> hub(new AgentHub(std::move(store), std::move(post), receipts));
   BELLWIRE_ASSIGN_OR_RETURN(std::vector<SubscriptionStore::Entry> entries, hub->store_->Load());
   BELLWIRE_ASSIGN_OR_RETURN(hub->client_, make_client(hub->Callbacks()));
   for (SubscriptionStore::Entry& entry : entries) {
@@ -260,6 +260,7 @@ void AgentHub::AskAgent(const Subscription& subscription) {
   request.set_instance(subscription.instance);
   request.set_owner(subscription.owner);
   request.set_vapid_key(subscription.vapid_key);
+  request.set_receipts(receipts_);
   client_->Subscribe(request);
 }
 

@@ -31,11 +31,12 @@ class AgentHub final : public SubscriptionHub {
   // Calls a function later, on this thread and from no call of the hub.
   using Post = std::function<void(std::function<void()>)>;
 
-  // Reads the store. Nothing is asked of the agent for a prefix before Attach.
+  // Reads the store. Nothing is asked of the agent for a prefix before Attach. `receipts`: senders
+  // may learn what became of their messages, of all subscriptions from the next connection on.
   //   the errors of the store and of the factory
   static absl::StatusOr<std::unique_ptr<AgentHub>> Create(std::unique_ptr<SubscriptionStore> store,
                                                           const ClientFactory& make_client,
-                                                          Post post);
+                                                          Post post, bool receipts = false);
   ~AgentHub() override;
 
   void Attach(const std::string& prefix, SubscriptionFront* front) override;
@@ -53,8 +54,8 @@ class AgentHub final : public SubscriptionHub {
   agent::CompanionClient* client() { return client_.get(); }
 
  private:
-  AgentHub(std::unique_ptr<SubscriptionStore> store, Post post)
-      : store_(std::move(store)), post_(std::move(post)) {}
+  AgentHub(std::unique_ptr<SubscriptionStore> store, Post post, bool receipts)
+      : store_(std::move(store)), post_(std::move(post)), receipts_(receipts) {}
 
   agent::CompanionCallbacks Callbacks();
   void OnEndpoint(const std::string& instance, const std::string& endpoint);
@@ -82,6 +83,7 @@ class AgentHub final : public SubscriptionHub {
 
   const std::unique_ptr<SubscriptionStore> store_;
   const Post post_;
+  const bool receipts_;
   std::unique_ptr<agent::CompanionClient> client_;
   std::map<std::string, SubscriptionFront*> fronts_;
   std::map<std::string, SubscriptionStore::Entry, std::less<>> entries_;

@@ -25,7 +25,8 @@ class FakeClient final : public agent::CompanionClient {
 
   void Subscribe(const agent::v1::Subscribe& subscription) override {
     said_->push_back(absl::StrCat("subscribe ", subscription.instance(), " for ",
-                                  subscription.owner(), " key ", subscription.vapid_key().size()));
+                                  subscription.owner(), " key ", subscription.vapid_key().size(),
+                                  subscription.receipts() ? " with receipts" : ""));
   }
   void Unsubscribe(absl::string_view instance) override {
     said_->push_back(absl::StrCat("unsubscribe ", instance));
@@ -73,7 +74,7 @@ class AgentHubTest : public ::testing::Test {
  protected:
   AgentHubTest() { StartHub(); }
 
-  void StartHub() {
+  void StartHub(bool receipts = false) {
     hub_.reset();
     said_.clear();
     front_.heard.clear();
@@ -87,7 +88,7 @@ class AgentHubTest : public ::testing::Test {
           client_ = client.get();
           return client;
         },
-        [this](std::function<void()> work) { posted_.push_back(std::move(work)); });
+        [this](std::function<void()> work) { posted_.push_back(std::move(work)); }, receipts);
     ASSERT_TRUE(hub.ok()) << hub.status();
     hub_ = std::move(*hub);
     hub_->Attach("up:", &front_);
@@ -170,6 +171,19 @@ TEST_F(AgentHubTest, ADeadOneStaysDeadUntilTheAgentHasNotedIt) {
   EXPECT_EQ(TakeSaid(), Lines{});
   EXPECT_TRUE(hub_->Unsubscribe("up:1").ok());
   EXPECT_EQ(TakeSaid(), Lines{});
+}
+
+TEST_F(AgentHubTest, TheUserDecidesWhetherSendersLearnWhatBecameOfTheirs) {
+  ASSERT_TRUE(hub_->Subscribe(Sound("up:1")).ok());
+  EXPECT_EQ(TakeSaid(), Lines{"subscribe up:1 for app key 0"});
+  // Also of those that live already.
+  StartHub(/*receipts=*/true);
+  EXPECT_EQ(TakeSaid(), Lines{"subscribe up:1 for app key 0 with receipts"});
+  ASSERT_TRUE(hub_->Subscribe(Sound("up:2")).ok());
+  EXPECT_EQ(TakeSaid(), Lines{"subscribe up:2 for app key 0 with receipts"});
+  StartHub();
+  EXPECT_EQ(TakeSaid(),
+            (Lines{"subscribe up:1 for app key 0", "subscribe up:2 for app key 0"}));
 }
 
 TEST_F(AgentHubTest, HandsOnWhatIsOfALivingSubscription) {

@@ -55,6 +55,7 @@ struct Options {
   std::string socket_path = agent::kDefaultSocketPath;
   std::string state_dir;
   int app_patience_seconds = 60;
+  bool receipts = false;
 };
 
 absl::StatusOr<std::unique_ptr<SubscriptionStore>> OpenStore(const std::string& state_dir) {
@@ -119,7 +120,8 @@ absl::Status Companion::Start() {
                   client.socket_path = options_.socket_path;
                   return agent::CompanionClient::Create(client, std::move(callbacks));
                 },
-                [this](std::function<void()> work) { boost::asio::post(loop_, std::move(work)); }));
+                [this](std::function<void()> work) { boost::asio::post(loop_, std::move(work)); },
+                options_.receipts));
   BELLWIRE_ASSIGN_OR_RETURN(
       bus_, SessionBus::Connect(&loop_, RealClock(), absl::Seconds(options_.app_patience_seconds)));
   distributor_ = std::make_unique<Distributor>(hub_.get(), bus_.get(), RealClock(), random_);
@@ -156,6 +158,9 @@ int Main(int argc, char** argv) {
                  "How long an app may take to answer a call, its start included")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
+  app.add_flag("--receipts", options.receipts,
+               "Senders, and the server's administrators, may learn what became of messages to "
+               "this user's apps and browsers: when each was on the phone, and when it was taken");
   metrics::MetricsFlags metrics_flags;
   metrics::AddMetricsFlags(&app, &metrics_flags, /*local_only=*/true);
   AddDaemonFlags(&app, &flags);

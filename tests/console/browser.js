@@ -64,6 +64,48 @@ async function go(page, title) {
     .click();
 }
 
+// What the server answers the page's cookie: the HTTP status of a method of the admin API.
+function statusOf(page, method, body) {
+  return page.evaluate(
+    async ([m, b]) =>
+      (
+        await fetch(`/api/rpc/${m}`, {
+          method: 'POST',
+          body: JSON.stringify(b),
+          headers: {'content-type': 'application/json', 'x-bellwire-console': '1'},
+        })
+      ).status,
+    [method, body],
+  );
+}
+
+// Has the page note when each step of a story shows, and how long after it happened. Both are of
+// this machine's clock.
+async function noteDelays(page) {
+  await page.evaluate(() => {
+    window.delays = [];
+    const seen = new Set();
+    new MutationObserver(() => {
+      for (const time of document.querySelectorAll('.steps time')) {
+        const at = time.getAttribute('datetime');
+        const step = time.closest('li').querySelector('code').textContent;
+        if (seen.has(at + step)) continue;
+        seen.add(at + step);
+        window.delays.push([step, Date.now() - Date.parse(at)]);
+      }
+    }).observe(document.body, {childList: true, subtree: true});
+  });
+}
+
+// Those of one step so far, in milliseconds, the shortest first.
+async function delaysOf(page, step) {
+  const all = await page.evaluate(() => window.delays);
+  return all
+    .filter(([name]) => name === step)
+    .map(([, delay]) => delay)
+    .sort((a, b) => a - b);
+}
+
 // That nothing went wrong on the page, and nobody else was asked.
 function assertClean(page) {
   assert.deepStrictEqual(page.faults, []);
@@ -80,4 +122,13 @@ async function violations(page) {
   );
 }
 
-module.exports = {Browser, assertClean, go, login, violations};
+module.exports = {
+  Browser,
+  assertClean,
+  delaysOf,
+  go,
+  login,
+  noteDelays,
+  statusOf,
+  violations,
+};

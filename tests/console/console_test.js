@@ -1,14 +1,12 @@
-// Walks through every screen of the console as owner, operator and read-only administrator, and
-// through what goes wrong: an ended login, a lost server, an empty one, a message that fails at
-// each step.
+// What each screen of the console does, and a message that fails at each step. walk_test.js goes
+// through all screens as everybody, and through what goes wrong.
 'use strict';
 const assert = require('assert');
 const {after, before, describe, test} = require('node:test');
-const {Browser, assertClean, go, login, violations} = require('./browser.js');
+const {Browser, assertClean, delaysOf, go, login, noteDelays} = require('./browser.js');
 const {APP, ConsoleWorld, until} = require('./console_world.js');
 
 const REFUSED = /status of (401|403|404)/;
-const LOST = /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
 // From a step's happening to its showing.
 const MOST_DELAY_MS = 200;
 
@@ -76,68 +74,6 @@ describe('a server with a phone', () => {
     await page.context().close();
   });
 
-  test('each role sees what it may do, and is refused the rest', async () => {
-    const menus = {
-      olga: ['Send a test', 'Teams'],
-      otto: ['Send a test', 'Teams'],
-      rita: ['Teams'],
-    };
-    for (const [name, titles] of Object.entries(menus)) {
-      const page = await openAs(world, name);
-      page.expectError(REFUSED);
-      page.expectError(/status of 400/);
-      const menu = page.getByRole('navigation', {name: 'Console'});
-      for (const title of ['Overview', 'Message', 'Receipts', 'Topics', ...titles]) {
-        assert.strictEqual(
-          await menu.getByRole('link', {name: title, exact: true}).count(),
-          1,
-          title,
-        );
-      }
-      assert.strictEqual(
-        await menu.getByRole('link', {name: 'Send a test'}).count(),
-        name === 'rita' ? 0 : 1,
-      );
-      await go(page, 'Teams');
-      await page.getByRole('link', {name: 'Example Mail'}).waitFor();
-      assert.strictEqual(
-        await page.getByRole('button', {name: 'Create team'}).count(),
-        name === 'rita' ? 0 : 1,
-      );
-      await page.getByRole('link', {name: 'Example Mail'}).click();
-      await page.getByRole('rowheader', {name: APP}).waitFor();
-      assert.strictEqual(
-        await page.getByRole('button', {name: `Delete ${APP}`}).count(),
-        name === 'olga' ? 1 : 0,
-      );
-      assert.strictEqual(
-        await page.getByRole('button', {name: 'Create key'}).count(),
-        name === 'rita' ? 0 : 1,
-      );
-      // What the page does not show the server does not take.
-      const status = (method, body) =>
-        page.evaluate(
-          async ([m, b]) =>
-            (
-              await fetch(`/api/rpc/${m}`, {
-                method: 'POST',
-                body: JSON.stringify(b),
-                headers: {'content-type': 'application/json', 'x-bellwire-console': '1'},
-              })
-            ).status,
-          [method, body],
-        );
-      assert.strictEqual(await status('AdminService/CreateTeam', {}), name === 'rita' ? 403 : 400);
-      assert.strictEqual(
-        await status('AdminService/DeleteApp', {appId: 'com.example.none'}),
-        name === 'olga' ? 404 : 403,
-      );
-      assert.strictEqual(await status('SupportService/SendTest', {}), name === 'rita' ? 403 : 400);
-      assertClean(page);
-      await page.context().close();
-    }
-  });
-
   test('an owner makes a team, an app, keys and an alias, and takes them away', async () => {
     const page = await openAs(world, 'olga');
     await go(page, 'Teams');
@@ -179,20 +115,7 @@ describe('a server with a phone', () => {
     const page = await openAs(world, 'otto');
     await go(page, 'Send a test');
     await page.getByLabel('Device token').fill(token);
-    // Notes when each step shows: how long after it happened, by the same clock.
-    await page.evaluate(() => {
-      window.delays = [];
-      const seen = new Set();
-      new MutationObserver(() => {
-        for (const time of document.querySelectorAll('.steps time')) {
-          const at = time.getAttribute('datetime');
-          const step = time.closest('li').querySelector('code').textContent;
-          if (seen.has(at + step)) continue;
-          seen.add(at + step);
-          window.delays.push([step, Date.now() - Date.parse(at)]);
-        }
-      }).observe(document.body, {childList: true, subtree: true});
-    });
+    await noteDelays(page);
     for (let i = 0; i < 5; ++i) {
       await page.getByLabel('Payload').fill(`message ${i}`);
       await page.getByRole('button', {name: 'Send', exact: true}).click();
@@ -202,10 +125,7 @@ describe('a server with a phone', () => {
         assert.strictEqual(await story.getByText(step, {exact: true}).count(), 1, step);
       }
     }
-    const delays = (await page.evaluate(() => window.delays))
-      .filter(([step]) => step === 'APP_ACKED')
-      .map(([, delay]) => delay)
-      .sort((a, b) => a - b);
+    const delays = await delaysOf(page, 'APP_ACKED');
     assert.ok(delays.length >= 5, JSON.stringify(delays));
     console.log(`delays of APP_ACKED, ms: ${delays.join(' ')}`);
     assert.ok(delays[2] <= MOST_DELAY_MS, `half of the steps take longer: ${delays}`);
@@ -262,12 +182,16 @@ describe('a server with a phone', () => {
   test('each way in which a message fails is told', async () => {
     const page = await openAs(world, 'rita');
     await world.stop(world.app);
-    await world.stop(world.agent);
     const told = async (id, headline) => {
       const story = await lookUp(page, token, id);
       await headlineOf(story).getByText(headline).waitFor();
       return story;
     };
+    await told(
+      world.send(token, 'on the phone'),
+      'It is on the phone: the app has not taken it yet.',
+    );
+    await world.stop(world.agent);
     const waits = world.send(token, 'waits');
     const story = await told(waits, 'It is on the server: the phone has no connection.');
     await story.getByText('To do:').waitFor();
@@ -309,62 +233,19 @@ describe('a server with a phone', () => {
     await page.context().close();
   });
 
-  test('no screen has what axe-core objects to, nor is any wider than a phone', async () => {
-    for (const dark of [false, true]) {
-      for (const width of [375, 1280]) {
-        const page = await openAs(world, 'olga', {width, dark, bypassCSP: true});
-        const check = async name => {
-          assert.deepStrictEqual(await violations(page), [], `${name}, ${width} px, dark: ${dark}`);
-          const wide = await page.evaluate(() => document.scrollingElement.scrollWidth);
-          assert.ok(wide <= width, `${name} is ${wide} px wide at ${width} px`);
-        };
-        await page.getByText('All is well').waitFor();
-        await check('Overview');
-        for (const [title, ready] of [
-          ['Message', 'Look it up'],
-          ['Send a test', 'Send'],
-          ['Receipts', 'Pause'],
-          ['Topics', 'Look it up'],
-          ['Teams', 'Create team'],
-        ]) {
-          await go(page, title);
-          await page.getByRole('button', {name: ready, exact: true}).waitFor();
-          await page.waitForLoadState('networkidle').catch(() => {});
-          await check(title);
-        }
-        await page.getByRole('link', {name: 'Example Mail'}).click();
-        await page.getByRole('button', {name: `Delete ${APP}`}).waitFor();
-        await check('Team');
-        await page.getByRole('button', {name: `Delete ${APP}`}).click();
-        await check('Question');
-        await page.getByRole('dialog').getByRole('button', {name: 'Cancel'}).click();
-        await go(page, 'Send a test');
-        await page.getByLabel('Device token').fill(token);
-        await page.getByRole('button', {name: 'Send', exact: true}).click();
-        await page
-          .getByRole('region', {name: 'Story of the message'})
-          .getByText('STORED')
-          .waitFor();
-        await check('Story');
-        await page.getByRole('button', {name: 'Log out'}).click();
-        await page.getByRole('button', {name: 'Log in'}).waitFor();
-        await check('Login');
-        await page.context().close();
-      }
-    }
-  });
-
   test('all of it goes by the keyboard', async () => {
     const page = await browser.open(world.origin);
+    // The form has the focus as soon as it is there.
+    await page.waitForFunction(() => document.activeElement.getAttribute('name') === 'username');
     await page.keyboard.type('olga');
     await page.keyboard.press('Tab');
     await page.keyboard.type(world.tokenOf('olga'));
     await page.keyboard.press('Enter');
-    await page.getByText('All is well').waitFor();
-    // To the fourth entry of the menu, behind the brand.
+    await page.getByRole('navigation', {name: 'Console'}).waitFor();
+    // To the fifth entry of the menu, behind the brand.
     const focused = () => page.evaluate(() => document.activeElement.textContent);
     await page.evaluate(() => document.querySelector('.brand').focus());
-    for (const title of ['Overview', 'Message', 'Send a test', 'Receipts']) {
+    for (const title of ['Overview', 'Fleet', 'Message', 'Send a test', 'Receipts']) {
       await page.keyboard.press('Tab');
       assert.strictEqual(await focused(), title);
     }
@@ -375,48 +256,27 @@ describe('a server with a phone', () => {
     await page.context().close();
   });
 
-  // Last: it ends the server.
-  test('a lost server is told, and the page goes on when it is back', async () => {
-    const page = await openAs(world, 'olga');
-    page.expectError(LOST);
+  // Last: the phone does not come back.
+  test('a phone that is turned away ends what waits for it', async () => {
+    await world.stop(world.app);
+    await world.stop(world.agent);
+    const id = world.send(token, 'for nobody');
+    const page = await openAs(world, 'otto');
     page.expectError(REFUSED);
-    await page.getByText('live', {exact: true}).waitFor();
-    await world.stop(world.server, 'SIGKILL');
-    await page.getByText('no connection to the server; trying again').waitFor();
-    await go(page, 'Teams');
-    await page.getByRole('alert').getByText('The server does not answer.').waitFor();
-    await world.startServer();
-    await page.getByRole('button', {name: 'Try again'}).click();
-    // Logins are in the memory of the server that is gone.
-    await page.getByText('Your login has ended. Log in again.').waitFor();
-    await login(page, 'olga', world.tokenOf('olga'));
-    await page.getByRole('link', {name: 'Example Mail'}).waitFor();
-    assertClean(page);
-    await page.context().close();
-  });
-});
-
-describe('an empty server', () => {
-  const world = new ConsoleWorld();
-  before(() => world.begin({team: false}));
-  after(() => world.end());
-
-  test('each screen says what is not there yet', async () => {
-    const page = await openAs(world, 'olga');
-    await page.getByText('All is well').waitFor();
-    await go(page, 'Teams');
-    await page.getByText('There is no team yet.').waitFor();
-    for (const title of ['Message', 'Send a test', 'Receipts', 'Topics']) {
-      await go(page, title);
-      await page.getByRole('heading', {level: 1}).waitFor();
-      await page
-        .locator('select')
-        .first()
-        .getByText(/There is no team yet|a subscription/)
-        .waitFor({
-          state: 'attached',
-        });
-    }
+    await go(page, 'Devices');
+    await page.getByLabel('Device id, or any token of it').fill(token);
+    await page.getByRole('button', {name: 'Find'}).click();
+    const device = page.getByRole('region', {name: 'Device', exact: true});
+    await device.getByRole('rowheader', {name: APP}).waitFor();
+    await device.getByRole('button', {name: 'Revoke this device'}).click();
+    await page.getByRole('dialog').getByRole('button', {name: 'Revoke the device'}).click();
+    await device.getByText('revoked', {exact: true}).waitFor();
+    const story = await lookUp(page, token, id);
+    await headlineOf(story).getByText('The app was removed from the phone').waitFor();
+    await go(page, 'Send a test');
+    await page.getByLabel('Device token').fill(token);
+    await page.getByRole('button', {name: 'Send', exact: true}).click();
+    await page.getByRole('alert').getByText('UNREGISTERED').waitFor();
     assertClean(page);
     await page.context().close();
   });

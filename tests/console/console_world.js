@@ -8,8 +8,9 @@ const {World, until} = require(path.join(__dirname, '..', 'doors', 'firefox', 'w
 const APP = 'com.example.mail';
 
 class ConsoleWorld extends World {
-  // `team`: with a team, an app and its credentials.
-  async begin({team = true} = {}) {
+  // `team`: with a team, an app and its credentials. `flags`: more of `bellwire serve`.
+  async begin({team = true, flags = []} = {}) {
+    this.flags = flags;
     this.data = this.path('data');
     this.run('bellwire', ['init', '--data_dir', this.data]);
     this.addAdministrator('olga', 'owner');
@@ -17,19 +18,24 @@ class ConsoleWorld extends World {
     this.addAdministrator('rita', 'read-only');
     this.ports = {};
     await this.startServer();
-    if (!team) return;
+    if (team) this.addTeam();
+  }
+
+  addTeam() {
     this.team = JSON.parse(this.admin('team', 'create', 'Example Mail', '--json')).team_id;
     this.admin('app', 'create', '--team', this.team, APP);
     this.admin('key', 'create', '--team', this.team, '--out', this.path('cred.json'));
   }
 
-  addAdministrator(name, role) {
+  // `team`: the only one that it administers.
+  addAdministrator(name, role, team) {
     this.run('bellwire', [
       'admin',
       'create',
       name,
       '--role',
       role,
+      ...(team ? ['--team', team] : []),
       '--data_dir',
       this.data,
       '--out',
@@ -61,6 +67,7 @@ class ConsoleWorld extends World {
       this.path('server.json'),
       '--drain_seconds',
       '1',
+      ...this.flags,
     ]);
     this.ports = await this.readyFile('server.json', this.server);
     this.device = this.ports.device_address;

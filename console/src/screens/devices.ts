@@ -57,7 +57,7 @@ export const devicesScreen: Maker = context => {
         h(
           'p',
           {class: 'quiet'},
-          `${format.count(Number(answer.total))} phones` +
+          `${format.count(Number(answer.total))} ${answer.total === '1' ? 'phone' : 'phones'}` +
             (Number(answer.maxDevices)
               ? ` of at most ${format.count(Number(answer.maxDevices))}`
               : ''),

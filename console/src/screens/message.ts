@@ -1,4 +1,5 @@
 import {fill, h} from '../dom';
+import {token as tokenIn} from '../format';
 import {storyOf} from '../story';
 import {teamPicker} from '../teams';
 import {field, form, input, problem} from '../widgets';
@@ -21,7 +22,7 @@ export const messageScreen: Maker = (context, rest) => {
 
   const show = () => {
     close();
-    const name = {teamId: control.value, token: token.value.trim(), messageId: id.value.trim()};
+    const name = {teamId: control.value, token: tokenIn(token.value), messageId: id.value.trim()};
     context.choice = name;
     const shown = storyOf(name);
     close = shown.close;
@@ -47,7 +48,7 @@ export const messageScreen: Maker = (context, rest) => {
             'div',
             {class: 'fields'},
             field('Team', control),
-            field('Device token', token),
+            field('Device token', token, 'Or the endpoint of a subscription.'),
             field('Message id', id, 'What the Send answered.'),
           ),
           async () => show(),

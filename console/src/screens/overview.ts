@@ -1,42 +1,9 @@
 import {live} from '../api';
 import {fill, h, type Child} from '../dom';
 import * as format from '../format';
+import {stateNotes, type Latency, type Overview} from '../overview';
 import {badge, liveMark, note, spark, table} from '../widgets';
 import type {Maker} from './screen';
-
-interface Latency {
-  p50: number;
-  p99: number;
-}
-
-/** As ops/overview makes it. */
-interface Overview {
-  version: string;
-  ready: boolean;
-  started?: string;
-  sessions?: number;
-  bytes_in_flight?: number;
-  store_ok?: boolean;
-  rates?: {
-    sends: number;
-    refused: number;
-    failed: number;
-    to_phone: number;
-    to_app: number;
-    logins: number;
-    cpus: number;
-  };
-  send?: Latency;
-  commit?: Latency;
-  to_phone?: Latency;
-  to_app?: Latency;
-  resident_bytes: number;
-  open_descriptors: number;
-  max_descriptors: number;
-  queues: {name: string; length: number; bound: number}[];
-  certificates: {name: string; ends?: string}[];
-  problems: {alert: string; severity: string; summary: string; to_do: string}[];
-}
 
 // Two minutes of looks.
 const REMEMBERED = 60;
@@ -53,6 +20,8 @@ const QUEUES: Record<string, string> = {
   registry_devices: 'operations of phones for the writer',
   registry_key_look_ups: 'look-ups of keys',
   registry_ttl_zero: 'messages with ttl 0 on their way',
+  store_devices: 'phones of the store',
+  new_devices: 'new phones of the hour',
 };
 
 function number(name: string, value: string, more: Child = null, values: number[] | null = null) {
@@ -71,20 +40,6 @@ function latency(name: string, of: Latency | undefined): HTMLElement {
     name,
     format.duration(of?.p50),
     of ? `99 of 100 within ${format.duration(of.p99)}` : 'nothing just now',
-  );
-}
-
-function state(overview: Overview): Child {
-  if (overview.problems.length === 0) {
-    return note('good', 'All is well', h('span', {}, 'Nothing to do.'));
-  }
-  return overview.problems.map(problem =>
-    note(
-      problem.severity === 'critical' ? 'bad' : 'warn',
-      problem.summary,
-      h('span', {}, problem.to_do),
-      h('code', {class: 'small quiet'}, problem.alert),
-    ),
   );
 }
 
@@ -107,7 +62,7 @@ export const overviewScreen: Maker = () => {
   const show = (overview: Overview) => {
     const problems = JSON.stringify(overview.problems.map(problem => problem.summary));
     // Only what changes is said aloud.
-    if (problems !== said) fill(status, state(overview));
+    if (problems !== said) fill(status, stateNotes(overview.problems));
     said = problems;
     remember(sends, overview.rates?.sends);
     remember(sessions, overview.sessions);

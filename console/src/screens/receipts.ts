@@ -10,11 +10,18 @@ interface WatchedReceipt {
   messageId: string;
   appId: string;
   receipt?: {step: string; time: string; detail: string};
+}
+/** What came since the last time: at most so many as the server tells a page. */
+interface Told {
+  receipts: WatchedReceipt[];
   cursor: string;
+  left_out?: boolean;
 }
 
 // Rows that are kept. A page is no archive.
 const MOST_ROWS = 200;
+// How long it says that receipts are left out, after the last time.
+const BUSY_MS = 10_000;
 // How often rows are drawn: a busy team has thousands a second.
 const DRAW_MS = 100;
 const BAD = new Set(['EXPIRED', 'OVERFLOWED', 'UNREGISTERED', 'NOT_CONNECTED']);
@@ -85,6 +92,12 @@ export const receiptsScreen: Maker = context => {
   );
   const empty = h('p', {class: 'quiet'}, 'From now on each step of each message shows here.');
   const trouble = h('div', {});
+  const busy = h(
+    'p',
+    {class: 'quiet', role: 'status', hidden: true},
+    'More happens than a page can show: some receipts are left out. ',
+    'A backend that has to see each one uses WatchReceipts.',
+  );
   const steps = select([
     ['', 'all steps'],
     ['ends', 'ends only'],
@@ -108,6 +121,7 @@ export const receiptsScreen: Maker = context => {
   let close = () => {};
   let timer = 0;
   let cursor = '';
+  let busyUntil = 0;
   let team = '';
   let waiting: WatchedReceipt[] = [];
 
@@ -132,12 +146,13 @@ export const receiptsScreen: Maker = context => {
     close = () => {};
     mark.set(true, paused || !team);
     if (paused || !team) return;
-    close = live<WatchedReceipt>('receipts', () => ({team_id: team, cursor}), {
-      onEvent: event => {
-        cursor = event.cursor;
-        if (!event.receipt || !isWanted(event.receipt.step)) return;
-        waiting.push(event);
-        if (waiting.length > MOST_ROWS) waiting.shift();
+    close = live<Told>('receipts', () => ({team_id: team, cursor}), {
+      onEvent: told => {
+        cursor = told.left_out ? '' : told.cursor;
+        if (told.left_out) busyUntil = Date.now() + BUSY_MS;
+        busy.hidden = Date.now() > busyUntil;
+        waiting.push(...told.receipts.filter(one => one.receipt && isWanted(one.receipt.step)));
+        waiting = waiting.slice(-MOST_ROWS);
         if (!timer) timer = window.setTimeout(draw, DRAW_MS);
       },
       onState: connected => mark.set(connected),
@@ -170,6 +185,7 @@ export const receiptsScreen: Maker = context => {
         h('div', {class: 'fields'}, field('Team', control), field('Show', steps)),
         h('div', {}, pause),
         trouble,
+        busy,
         empty,
         table,
       ),

@@ -16,10 +16,18 @@ const MAX_PAYLOAD_BYTES = 4096;
 
 export const sendScreen: Maker = context => {
   const story = h('div', {});
-  const {control, ready} = teamPicker(context, () => {}, true);
+  const payload = h('textarea', {}, 'Hello from the console');
+  const hint = h('small', {class: 'quiet'});
+  // What a subscription gets is encrypted for it, by who has its keys.
+  const setSubscription = (isSubscription: boolean) => {
+    payload.disabled = isSubscription;
+    hint.textContent = isSubscription
+      ? "A subscription's payload is encrypted by its sender: a test has none."
+      : 'What the app receives, as it is.';
+  };
+  const {control, ready} = teamPicker(context, teamId => setSubscription(!teamId), true);
   ready.catch(error => fill(story, problem(error)));
   const token = input({required: true, value: context.choice.token});
-  const payload = h('textarea', {}, 'Hello from the console');
   const priority = select([
     ['PRIORITY_HIGH', 'high: at once'],
     ['PRIORITY_NORMAL', 'normal: within 15 min'],
@@ -39,14 +47,15 @@ export const sendScreen: Maker = context => {
   const send = async () => {
     close();
     story.replaceChildren();
-    const bytes = new TextEncoder().encode(payload.value).length;
+    const text = payload.disabled ? '' : payload.value;
+    const bytes = new TextEncoder().encode(text).length;
     if (bytes > MAX_PAYLOAD_BYTES) {
       throw new Error(`The payload has ${bytes} bytes; ${MAX_PAYLOAD_BYTES} are the most.`);
     }
     const minutes = Number(delay.value);
     const message: Record<string, unknown> = {
-      token: token.value.trim(),
-      payload: format.base64(payload.value),
+      token: format.token(token.value),
+      payload: format.base64(text),
       priority: priority.value,
       ttl: ttl.value,
       collapseKey: collapse.value,
@@ -54,7 +63,7 @@ export const sendScreen: Maker = context => {
       messageId: crypto.randomUUID?.() ?? '',
     };
     if (minutes > 0) message.deliverAt = new Date(Date.now() + minutes * 60_000).toISOString();
-    const name = {teamId: control.value, token: token.value.trim(), messageId: ''};
+    const name = {teamId: control.value, token: format.token(token.value), messageId: ''};
     const sent = await call<Sent>('SupportService/SendTest', {teamId: control.value, message});
     name.messageId = sent.messageId;
     context.choice = name;
@@ -80,8 +89,13 @@ export const sendScreen: Maker = context => {
         form(
           'Send',
           [
-            h('div', {class: 'fields'}, field('Team', control), field('Device token', token)),
-            field('Payload', payload, 'What the app receives, as it is.'),
+            h(
+              'div',
+              {class: 'fields'},
+              field('Team', control),
+              field('Device token', token, 'Or the endpoint of a subscription.'),
+            ),
+            h('div', {}, field('Payload', payload), hint),
             h(
               'div',
               {class: 'fields'},

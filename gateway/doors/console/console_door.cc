@@ -14,9 +14,8 @@
 #include "common/error.h"
 #include "common/version.h"
 #include "gateway/doors/console/inner_call.h"
-#include "gateway/doors/console/live_sources.h"
+#include "gateway/doors/console/receipts_source.h"
 #include "gateway/doors/http/query.h"
-#include "gateway/doors/json/event_stream_call.h"
 #include "gateway/doors/json/json_text.h"
 #include "gateway/doors/json/rest_error.h"
 #include "google/protobuf/util/json_util.h"
@@ -162,10 +161,16 @@ std::string RenderAnswer(const google::protobuf::Message& answer) {
 }  // namespace
 
 ConsoleDoor::ConsoleDoor(const Environment& environment)
-    : environment_(environment), sessions_(environment.clock), streams_(environment.clock) {}
+    : environment_(environment),
+      sessions_(environment.clock),
+      fleet_({.addresses = environment.fleet,
+              .own = environment.metrics,
+              .clock = environment.clock}),
+      streams_(environment.clock) {}
 
 ConsoleDoor::~ConsoleDoor() {
   streams_.Stop();
+  receipt_calls_.AwaitNone();
   AwaitNoCalls();
 }
 
@@ -260,6 +265,7 @@ void ConsoleDoor::Serve(http::Request request, http::Responder responder) {
 std::string ConsoleDoor::Describe(const Administrator& who) const {
   return DumpJson({{"name", who.name},
                    {"role", std::string(AdminRoleName(who.role))},
+                   {"team_id", who.team_id},
                    {"may", environment_.gate->MethodsFor(who)},
                    {"version", kVersion}});
 }
@@ -340,15 +346,8 @@ void ConsoleDoor::Live(http::Request request, absl::string_view what, const nloh
     }
     return found->admin_token;
   };
-  if (what == "overview" && environment_.metrics != nullptr) {
-    // The server's figures are nothing of a team's.
-    const absl::StatusOr<Administrator> who = environment_.gate->AdmitToken(
-        session.admin_token, request.peer, "ConsoleLive", AdminRole::kReadOnly);
-    const absl::Status allowed = who.ok() ? AdminGate::CheckTeam(*who, "") : who.status();
-    if (!allowed.ok()) return responder.Send(Refusal(allowed));
-    return streams_.Start(std::move(responder),
-                          std::make_unique<OverviewSource>(environment_.metrics, environment_.clock,
-                                                           std::move(still_logged_in)));
+  if (what == "overview" || what == "fleet") {
+    return LiveFigures(request, what, std::move(still_logged_in), session, std::move(responder));
   }
   if (what == "message") {
     MessageSource::Options options;
@@ -365,19 +364,36 @@ void ConsoleDoor::Live(http::Request request, absl::string_view what, const nloh
                           std::make_unique<MessageSource>(std::move(options)));
   }
   if (what == "receipts") {
-    FillRequest fill = [team_id = TextOf(body, "team_id"), cursor = TextOf(body, "cursor")](
-                           const http::Request&, google::protobuf::Message* into) {
-      auto* const watch = static_cast<admin::v1::WatchTeamReceiptsRequest*>(into);
-      watch->set_team_id(team_id);
-      watch->set_cursor(cursor);
-      return absl::OkStatus();
-    };
-    request.head.headers = {{"authorization", "Bearer " + session.admin_token}};
-    return environment_.methods->Find("/bellwire.admin.v1.SupportService/WatchReceipts")
-        ->start(std::make_shared<EventStreamCall>(std::move(request), std::move(fill),
-                                                  std::move(responder)));
+    ReceiptsSource::Options options;
+    options.team_id = TextOf(body, "team_id");
+    options.cursor = TextOf(body, "cursor");
+    options.peer = request.peer;
+    options.thread = request.thread;
+    options.methods = environment_.methods;
+    options.clock = environment_.clock;
+    options.still_logged_in = std::move(still_logged_in);
+    options.counted = receipt_calls_.Take();
+    return streams_.Start(std::move(responder),
+                          std::make_unique<ReceiptsSource>(std::move(options)));
   }
   responder.Send(Refusal(NoSuchPath()));
+}
+
+void ConsoleDoor::LiveFigures(const http::Request& request, absl::string_view what,
+                              StillLoggedIn login, const ConsoleSession& session,
+                              http::Responder responder) {
+  if (environment_.metrics == nullptr) return responder.Send(Refusal(NoSuchPath()));
+  const absl::StatusOr<Administrator> who = environment_.gate->AdmitToken(
+      session.admin_token, request.peer, "ConsoleLive", AdminRole::kReadOnly);
+  const absl::Status allowed = who.ok() ? AdminGate::CheckTeam(*who, "") : who.status();
+  if (!allowed.ok()) return responder.Send(Refusal(allowed));
+  if (what == "fleet") {
+    return streams_.Start(std::move(responder),
+                          std::make_unique<FleetSource>(&fleet_, std::move(login)));
+  }
+  streams_.Start(std::move(responder),
+                 std::make_unique<OverviewSource>(environment_.metrics, environment_.clock,
+                                                  std::move(login)));
 }
 
 http::Reply ConsoleDoor::Error(const http::RequestHead&, int status,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -13,8 +14,11 @@
 #include "gateway/admin/admin_gate.h"
 #include "gateway/call/method_table.h"
 #include "gateway/doors/console/console_sessions.h"
+#include "gateway/doors/console/fleet_watch.h"
 #include "gateway/doors/console/live_metrics.h"
+#include "gateway/doors/console/live_sources.h"
 #include "gateway/doors/console/live_streams.h"
+#include "gateway/doors/http/call_count.h"
 #include "gateway/doors/http/whole_body.h"
 #include "nlohmann/json.hpp"
 
@@ -26,15 +30,16 @@ inline constexpr size_t kMaxConsoleBodyBytes = 64 * 1024;
 // The web page for administrators, at a port of its own:
 //
 //   GET  /, /assets/...           the page: files that are compiled in (console/)
-//   POST /api/login               {"name","token"}: answers {"name","role","may":[...],"version"}
-//                                 and a cookie
+//   POST /api/login               {"name","token"}: answers
+//                                 {"name","role","team_id","may":[...],"version"} and a cookie
 //   POST /api/who                 {}: answers as login; {} if nobody is logged in
 //   POST /api/logout              {}
 //   POST /api/rpc/SERVICE/METHOD  any unary method of bellwire.admin.v1, in protobuf's JSON
 //   POST /api/live/overview       {}: answers server-sent events (ops/overview)
 //   POST /api/live/message        {"team_id","token","message_id","utc_offset_minutes"}: the same,
 //                                 {"message","story"} each time that something happens to it
-//   POST /api/live/receipts       {"team_id","cursor"}: the same, as the JSON API's
+//   POST /api/live/receipts       {"team_id","cursor"}: the same (receipts_source.h)
+//   POST /api/live/fleet          {}: the same, of every program (ops/overview/watch.h)
 //
 // A login begins a session (console_sessions.h), and the door makes each call in its
 // administrator's place: roles, the brake on guesses and the audit log are those of the admin API,
@@ -52,6 +57,8 @@ class ConsoleDoor final : public http::WholeBodyDoor {
     const MethodTable* methods = nullptr;
     // Null: there is nothing to see of this process.
     LiveMetrics* metrics = nullptr;
+    // Where the other programs of the fleet show their metrics (FleetWatch::Options::addresses).
+    std::vector<std::string> fleet;
     // The machine's.
     const Clock* clock = nullptr;
     // The port has TLS: the cookie never goes without it.
@@ -84,6 +91,9 @@ class ConsoleDoor final : public http::WholeBodyDoor {
                   const ConsoleSession& session, http::Responder responder);
   void Live(http::Request request, absl::string_view what, const nlohmann::json& body,
             std::string secret, const ConsoleSession& session, http::Responder responder);
+  // A stream of the server's own figures, which are nothing of a team's.
+  void LiveFigures(const http::Request& request, absl::string_view what, StillLoggedIn login,
+                   const ConsoleSession& session, http::Responder responder);
   // What the page is told about who is logged in.
   std::string Describe(const Administrator& who) const;
   // {"set-cookie": …}; empty `secret`: forget it.
@@ -91,6 +101,9 @@ class ConsoleDoor final : public http::WholeBodyDoor {
 
   const Environment environment_;
   ConsoleSessions sessions_;
+  FleetWatch fleet_;
+  // Of the streams of receipts.
+  http::CallCount receipt_calls_;
   // Last: its sources use the rest.
   LiveStreams streams_;
 };

@@ -154,6 +154,7 @@ TEST_F(ConsoleDoorTest, ALoginSaysWhoItIsAndWhatThatMayDo) {
   const json body = BodyOf(answer);
   EXPECT_EQ(body["name"], "reader");
   EXPECT_EQ(body["role"], "read-only");
+  EXPECT_EQ(body["team_id"], "");
   const std::vector<std::string> may = body["may"];
   const auto is_in = [&may](const char* method) {
     return std::find(may.begin(), may.end(), method) != may.end();
@@ -183,7 +184,7 @@ TEST_F(ConsoleDoorTest, AWrongNameOrTokenIsNoLogin) {
 
 TEST_F(ConsoleDoorTest, NothingIsAnsweredWithoutALogin) {
   for (const char* path : {"/api/rpc/AdminService/ListTeams", "/api/live/overview",
-                           "/api/live/message", "/api/live/receipts"}) {
+                           "/api/live/message", "/api/live/receipts", "/api/live/fleet"}) {
     const std::string answer = Post(path, "{}");
     EXPECT_EQ(StatusOf(answer), 401) << path;
     EXPECT_EQ(ReasonOf(answer), "NO_SESSION") << path;
@@ -285,6 +286,73 @@ TEST_F(ConsoleDoorTest, AMessageIsToldAsAStory) {
   EXPECT_TRUE(absl::StrContains(got, "\"headline\":\"The phone was not there")) << got;
   EXPECT_TRUE(absl::StrContains(got, "\"state\":\"NOT_CONNECTED\"")) << got;
   EXPECT_TRUE(absl::StrContains(got, "event: end\ndata: {}\n\n")) << got;
+}
+
+TEST_F(ConsoleDoorTest, AnAdministratorOfOneTeamSeesNothingOfTheServers) {
+  SetAdministrators({{"tina", AdminRole::kOperator, kTeam}});
+  const json body = BodyOf(Login("tina", "token of tina"));
+  EXPECT_EQ(body["team_id"], kTeam);
+  const std::vector<std::string> may = body["may"];
+  for (const char* method : {"AdminService/SetQuota", "DeviceService/ListDevices"}) {
+    EXPECT_EQ(std::find(may.begin(), may.end(), method), may.end()) << method;
+  }
+  EXPECT_NE(std::find(may.begin(), may.end(), "AdminService/GetQuota"), may.end());
+  for (const char* what : {"overview", "fleet"}) {
+    EXPECT_EQ(ReasonOf(Post(absl::StrCat("/api/live/", what), "{}")), "ADMIN_TEAM") << what;
+  }
+  EXPECT_EQ(ReasonOf(Post("/api/rpc/AdminService/SetQuota", "{\"subject\":{\"kind\":\"TEAM\"}}")),
+            "ADMIN_TEAM");
+}
+
+TEST_F(ConsoleDoorTest, ReceiptsComeTogether) {
+  registry_.read_receipts = [](const internal::v1::ReadReceiptsRequest& request)
+      -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+    internal::v1::ReadReceiptsResponse response;
+    EXPECT_EQ(request.team_id(), kTeam);
+    if (request.stream_ended()) return response;
+    if (request.after_position() >= 2) {
+      return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the registry goes");
+    }
+    for (uint64_t position = 1; position <= 2 && !request.from_now(); ++position) {
+      internal::v1::FeedReceipt& receipt = *response.add_receipts();
+      receipt.set_position(position);
+      receipt.set_device_id("0123456789abcdef");
+      receipt.set_registration_id(42);
+      receipt.set_app_id("com.example.mail");
+      receipt.set_message_id("0123456789abcdef");
+      receipt.mutable_receipt()->set_step(push::v1::SENT);
+    }
+    response.set_next_position(request.from_now() ? 0 : 2);
+    return response;
+  };
+  Login("reader", "token of reader");
+  harness_.thread->set_current(false);
+  std::string got =
+      Post("/api/live/receipts", json({{"team_id", kTeam}, {"cursor", ""}}).dump());
+  while (!absl::StrContains(got, "event: end")) {
+    harness_.thread->AwaitPosted();
+    harness_.thread->RunPosted();
+    got += harness_.TakeOutput();
+  }
+  size_t told = 0;
+  for (size_t at = got.find("\"step\":\"SENT\""); at != std::string::npos;
+       at = got.find("\"step\":\"SENT\"", at + 1)) {
+    ++told;
+  }
+  EXPECT_EQ(told, 2u) << got;
+  EXPECT_TRUE(absl::StrContains(got, "\"cursor\":\"")) << got;
+}
+
+TEST_F(ConsoleDoorTest, TheFleetBeginsWithThisProcess) {
+  Login("reader", "token of reader");
+  harness_.thread->set_current(false);
+  std::string got = Post("/api/live/fleet", "{}");
+  while (!absl::StrContains(got, "\"programs\"")) {
+    harness_.thread->AwaitPosted();
+    harness_.thread->RunPosted();
+    got += harness_.TakeOutput();
+  }
+  EXPECT_TRUE(absl::StrContains(got, "\"programs\":[{\"address\":\"\",\"program\":")) << got;
 }
 
 TEST_F(ConsoleDoorTest, TheOverviewIsOfTheProcessThatShowsItself) {

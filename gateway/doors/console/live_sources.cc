@@ -26,6 +26,16 @@ void OverviewSource::Ask(Then then) {
   std::move(then)(Answer{.data = std::move(data)});
 }
 
+void FleetSource::Ask(Then then) {
+  if (const absl::StatusOr<std::string> token = still_logged_in_(); !token.ok()) {
+    return std::move(then)(token.status());
+  }
+  FleetWatch::Latest latest = fleet_->Get();
+  if (latest.number == shown_) return std::move(then)(Answer{});
+  shown_ = latest.number;
+  std::move(then)(Answer{.data = std::move(latest.json)});
+}
+
 void MessageSource::Ask(Then then) {
   const absl::StatusOr<std::string> token = options_->still_logged_in();
   if (!token.ok()) return std::move(then)(token.status());

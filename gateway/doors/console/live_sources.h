@@ -1,16 +1,19 @@
 #ifndef BELLWIRE_GATEWAY_DOORS_CONSOLE_LIVE_SOURCES_H_
 #define BELLWIRE_GATEWAY_DOORS_CONSOLE_LIVE_SOURCES_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "bellwire/admin/v1/support.pb.h"
 #include "common/clock.h"
 #include "gateway/call/method_table.h"
+#include "gateway/doors/console/fleet_watch.h"
 #include "gateway/doors/console/live_metrics.h"
 #include "gateway/doors/console/live_streams.h"
 #include "gateway/doors/http/call_thread.h"
@@ -23,6 +26,8 @@ namespace bellwire::gateway {
 inline constexpr absl::Duration kOverviewInterval = absl::Seconds(2);
 // After the first look, so that there are rates soon.
 inline constexpr absl::Duration kFirstOverviewInterval = absl::Milliseconds(500);
+// How often a page asks for the latest look at the fleet, which costs no look: kFleetInterval does.
+inline constexpr absl::Duration kFleetPageInterval = absl::Milliseconds(500);
 // A step shows within twice this. Each look is one look-up of a message, however much its team
 // sends.
 inline constexpr absl::Duration kMessageInterval = absl::Milliseconds(80);
@@ -50,6 +55,23 @@ class OverviewSource final : public LiveSource {
   const StillLoggedIn still_logged_in_;
   int looks_ = 0;
   std::optional<metrics::Snapshot> before_;
+};
+
+// Every program of the fleet: {"time","programs","all"} of each look.
+class FleetSource final : public LiveSource {
+ public:
+  // `fleet` outlives the source.
+  FleetSource(FleetWatch* fleet, StillLoggedIn still_logged_in)
+      : fleet_(fleet), still_logged_in_(std::move(still_logged_in)) {}
+
+  void Ask(Then then) override;
+  absl::Duration interval() const override { return kFleetPageInterval; }
+
+ private:
+  FleetWatch* const fleet_;
+  const StillLoggedIn still_logged_in_;
+  // Of the look that was shown last.
+  uint64_t shown_ = 0;
 };
 
 // What becomes of one message. Ends with it.

@@ -143,6 +143,8 @@ class User {
     this.home = world.path(name);
     this.profile = path.join(this.home, 'profile');
     this.stateDir = path.join(this.home, 'state');
+    // More of bellwire-companion.
+    this.companionFlags = [];
     fs.mkdirSync(this.home, {mode: 0o700});
     if (this.owner) fs.chownSync(this.home, uid, uid);
     this.environment = {PATH: process.env.PATH, HOME: this.home, XDG_RUNTIME_DIR: this.home,
@@ -169,7 +171,7 @@ class User {
     this.companion = this.world.start(
         `companion-${this.name}`, 'bellwire-companion',
         ['--socket', this.world.agentSocket, '--state_dir', this.stateDir, '--ready_file',
-         this.world.path(ready)],
+         this.world.path(ready), ...this.companionFlags],
         options);
     await this.world.readyFile(ready, this.companion);
   }

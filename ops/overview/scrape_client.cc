@@ -1,4 +1,4 @@
-#include "cli/top/scrape_client.h"
+#include "ops/overview/scrape_client.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -15,7 +15,7 @@
 #include "common/error.h"
 #include "common/host_port.h"
 
-namespace bellwire::cli {
+namespace bellwire::metrics {
 namespace {
 
 // A server answers some 60 KiB.
@@ -121,4 +121,4 @@ absl::StatusOr<std::string> FetchMetrics(const std::string& address) {
   return answer.substr(head + 4);
 }
 
-}  // namespace bellwire::cli
+}  // namespace bellwire::metrics

@@ -1,4 +1,4 @@
-#include "cli/top/scrape_client.h"
+#include "ops/overview/scrape_client.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,7 +16,7 @@
 #include "ops/metrics/metrics.h"
 #include "ops/metrics/readiness.h"
 
-namespace bellwire::cli {
+namespace bellwire::metrics {
 namespace {
 
 TEST(FetchMetrics, AsksAProgram) {
@@ -63,4 +63,4 @@ TEST(FetchMetrics, SaysThatSomethingElseAnswers) {
 }
 
 }  // namespace
-}  // namespace bellwire::cli
+}  // namespace bellwire::metrics

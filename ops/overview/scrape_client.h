@@ -1,12 +1,12 @@
-#ifndef BELLWIRE_CLI_TOP_SCRAPE_CLIENT_H_
-#define BELLWIRE_CLI_TOP_SCRAPE_CLIENT_H_
+#ifndef BELLWIRE_OPS_OVERVIEW_SCRAPE_CLIENT_H_
+#define BELLWIRE_OPS_OVERVIEW_SCRAPE_CLIENT_H_
 
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace bellwire::cli {
+namespace bellwire::metrics {
 
 // How long a program may be silent at each step. One that is well answers within milliseconds.
 inline constexpr absl::Duration kScrapePatience = absl::Seconds(3);
@@ -17,6 +17,6 @@ inline constexpr absl::Duration kScrapePatience = absl::Seconds(3);
 //   FAILED_PRECONDITION NOT_METRICS: somebody else does
 absl::StatusOr<std::string> FetchMetrics(const std::string& address);
 
-}  // namespace bellwire::cli
+}  // namespace bellwire::metrics
 
-#endif  // BELLWIRE_CLI_TOP_SCRAPE_CLIENT_H_
+#endif  // BELLWIRE_OPS_OVERVIEW_SCRAPE_CLIENT_H_
