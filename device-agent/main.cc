@@ -59,11 +59,17 @@ int Main(int argc, char** argv) {
   app.add_option("--state_dir", options.state_dir,
                  "Key of the device and its inbox; made if missing")
       ->capture_default_str();
-  app.add_option("--enrolment_token", options.enrolment_token,
-                 "Lets this phone in at a server that takes enrolled devices only; `bellwire "
-                 "device enroll` prints it, and `bellwire agent enroll` takes it too")
-      ->type_name("TOKEN")
-      ->envname("BELLWIRE_ENROLMENT_TOKEN");
+  CLI::Option* token =
+      app.add_option("--enrolment_token", options.enrolment_token,
+                     "Lets this phone in at a server that takes enrolled devices only; `bellwire "
+                     "device enroll` prints it, and `bellwire agent enroll` takes it too")
+          ->type_name("TOKEN")
+          ->envname("BELLWIRE_ENROLMENT_TOKEN");
+  app.add_option("--device_certificate", options.device_certificate_path,
+                 "The same by a certificate for this phone's device.key, of an authority that the "
+                 "server takes (--device_ca): a PEM file")
+      ->type_name("FILE")
+      ->excludes(token);
   app.add_option("--socket", options.socket_path, "Where apps connect")->capture_default_str();
   app.add_option("--socket_mode", socket_mode,
                  "Who may connect, octal; for which app it may speak is decided by its user id")

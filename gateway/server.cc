@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -217,7 +218,8 @@ class GatewayServerImpl final : public GatewayServer {
                  kDeviceService}),
         public_health_({kPushService, kTopicService}),
         admin_health_({kAdminService, kBackupService, kSupportService, kDeviceService}),
-        front_page_(OpenDoors()) {
+        front_page_(OpenDoors()),
+        admin_front_page_(std::vector<FrontPage::OpenDoor>()) {
     push_.AddTo(&methods_);
     topics_.AddTo(&methods_);
     admin_.AddTo(&methods_);
@@ -285,9 +287,16 @@ class GatewayServerImpl final : public GatewayServer {
       admin_port_ = listener.ports.size();
       listener.ports.push_back({.address = options_.admin_listen,
                                 .tls = std::move(tls),
-                                .doors = {&admin_door_},
+                                .doors = {&admin_door_, &admin_front_page_},
                                 .trusted_proxies = options_.trusted_proxies,
                                 .proxy_protocol_from = options_.proxy_protocol_from});
+    }
+    for (const http::HttpListener::Port& port : listener.ports) {
+      for (const http::Door* door : port.doors) {
+        for (const http::Route& route : door->Routes()) {
+          routes_.insert(absl::StrCat(route.method, " ", route.path));
+        }
+      }
     }
     BELLWIRE_ASSIGN_OR_RETURN(listener_, http::HttpListener::Start(std::move(listener)));
     size_t index = 0;
@@ -337,6 +346,7 @@ class GatewayServerImpl final : public GatewayServer {
     for (const FrontPage::OpenDoor& door : OpenDoors()) names.push_back(door.name);
     return names;
   }
+  std::vector<std::string> routes() const override { return {routes_.begin(), routes_.end()}; }
   bool Responds(absl::Duration patience) override {
     return listener_->Responds(patience) &&
            (fan_outs_ == nullptr || fan_outs_->Responds(patience));
@@ -367,6 +377,7 @@ class GatewayServerImpl final : public GatewayServer {
     public_health_.SetStoreOk(ok);
     admin_health_.SetStoreOk(ok);
     front_page_.SetStoreOk(ok);
+    admin_front_page_.SetStoreOk(ok);
   }
   absl::Status SetAdminToken(std::string admin_token) override {
     if (absl::Status status = CheckAdminToken(admin_token); !status.ok()) return status;
@@ -391,6 +402,7 @@ class GatewayServerImpl final : public GatewayServer {
       public_health_.SetNotServing();
       admin_health_.SetNotServing();
       front_page_.SetDraining();
+      admin_front_page_.SetDraining();
       absl::SleepFor(notice);
       drain_.Begin();
       if (console_ != nullptr) console_->Drain();
@@ -515,6 +527,8 @@ class GatewayServerImpl final : public GatewayServer {
                        .clock = options_.clock}};
   MatrixDoor matrix_door_{&engine_, options_.public_urls};
   FrontPage front_page_;
+  // Of the port for administrators: that it is ready, and nothing else.
+  FrontPage admin_front_page_;
   std::string address_;
   std::string https_address_;
   std::string http_address_;
@@ -524,6 +538,7 @@ class GatewayServerImpl final : public GatewayServer {
   size_t console_port_ = 0;
   bool console_has_tls_ = false;
   std::string admin_address_;
+  std::set<std::string> routes_;
   // Of the listener, if there is one for administrators alone.
   std::optional<size_t> admin_port_;
   absl::once_flag drained_;

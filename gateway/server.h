@@ -106,6 +106,8 @@ class GatewayServer {
   virtual const std::string& admin_address() const = 0;
   // Names of the doors that are open.
   virtual std::vector<std::string> open_doors() const = 0;
+  // All that its doors serve beside gRPC, at whatever port: "POST /v1/messages"; each once.
+  virtual std::vector<std::string> routes() const = 0;
   // Whether the ports' threads still go round, and that of fan-outs, each seen within `patience`;
   // for a watchdog.
   virtual bool Responds(absl::Duration patience) = 0;

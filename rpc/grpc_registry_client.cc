@@ -1,8 +1,10 @@
 #include "rpc/grpc_registry_client.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,6 +30,14 @@ using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Cat
                          StubOf<internal::v1::Network>, StubOf<internal::v1::Store>,
                          StubOf<internal::v1::Topic>,
                          StubOf<internal::v1::Device>>;
+
+// Whether somebody who sends waits for the answer.
+template <typename Request>
+constexpr bool kIsSenders = std::is_same_v<Request, internal::v1::AppendRequest> ||
+                            std::is_same_v<Request, internal::v1::GetMessageRequest> ||
+                            std::is_same_v<Request, internal::v1::RecallRequest> ||
+                            std::is_same_v<Request, internal::v1::GetKeyRequest> ||
+                            std::is_same_v<Request, internal::v1::PublishTopicRequest>;
 
 // What gRPC itself says, in the registry's words.
 absl::Status FromTransport(const grpc::Status& grpc_status) {
@@ -103,7 +113,9 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
           kRegistryRetryAfter));
       return;
     }
-    const absl::Duration timeout = call_timeout_ + WaitOf(request);
+    const absl::Duration own =
+        kIsSenders<Request> ? std::min(call_timeout_, kSenderCallTimeout) : call_timeout_;
+    const absl::Duration timeout = own + WaitOf(request);
     raw->request = std::move(request);
     raw->done = std::move(done);
     // A time span, which gRPC counts on its monotonic clock.

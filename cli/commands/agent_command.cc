@@ -238,8 +238,10 @@ absl::Status SetNetwork(const Flags& flags, CommandContext* context) {
 
 absl::Status Enroll(const Flags& flags, CommandContext* context) {
   std::string token = flags.token;
-  if (token == "-" && !std::getline(std::cin, token)) {
-    return absl::InvalidArgumentError("standard input has no token");
+  if (token == "-") {
+    // A certificate has many lines.
+    token.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    if (token.empty()) return absl::InvalidArgumentError("standard input has no token");
   }
   const absl::StatusOr<bool> not_needed =
       agent::EnrollAgent(flags.socket_path, token, absl::Seconds(5));
@@ -284,14 +286,19 @@ void AddAgentCommand(CLI::App* root, CommandContext* context) {
   AddJsonFlag(activity, context);
   SetExamples(activity, "  bellwire agent activity idle");
   CLI::App* enroll = agent->add_subcommand(
-      "enroll", "Give the phone a token of `bellwire device enroll`: a server that takes enrolled "
-                "devices only lets it in then");
-  enroll->add_option("TOKEN", flags->token, "The token; - reads it from standard input")
+      "enroll",
+      "Give the phone a token of `bellwire device enroll`, or a certificate for its "
+      "device.key: a server that takes enrolled devices only lets it in then");
+  enroll
+      ->add_option("TOKEN", flags->token,
+                   "The token; - reads it, or a certificate in PEM, from standard input")
       ->type_name("")
       ->required();
   AddSocketFlag(enroll, flags);
   AddJsonFlag(enroll, context);
-  SetExamples(enroll, "  bellwire agent enroll - < token");
+  SetExamples(enroll,
+              "  bellwire agent enroll - < token\n"
+              "  bellwire agent enroll - < device.pem");
   enroll->callback([=] { context->run = [=] { return Enroll(*flags, context); }; });
 
   CLI::App* network = agent->add_subcommand("network",

@@ -42,7 +42,7 @@ absl::Status Serve(const Flags& flags, CommandContext* context) {
   EmbeddedServer::Options options = flags.server;
   options.clock = context->clock;
   options.subscriptions = registry::SubscriptionPolicies().at(flags.subscriptions);
-  options.devices = flags.devices.policy();
+  BELLWIRE_ASSIGN_OR_RETURN(options.devices, flags.devices.policy());
   BELLWIRE_RETURN_IF_ERROR(gateway::ApplyHttpFlags(flags.http, &options.gateway));
   options.gateway.fan_outs = flags.fan_outs;
   const auto console_metrics = std::make_shared<gateway::LiveMetrics>();

@@ -129,6 +129,41 @@ TEST_F(BrokenServerTest, StatusIsAPage) {
   EXPECT_FALSE(json.contains("agent"));
 }
 
+// Administrators at a port of their own: it is found, checked, and said to be it.
+TEST(AdminPortTest, IsLookedAtToo) {
+  const std::string address = absl::StrCat("127.0.0.1:", OtherProgram().port());
+  Fleet::Options options;
+  options.more_connector_arguments = {"--admin_listen", address};
+  auto fleet = Fleet::Start(Deployment::kEmbedded, options);
+  ASSERT_TRUE(fleet.ok()) << fleet.status();
+  const std::string flags = absl::StrCat("--data_dir ", (*fleet)->data_dir());
+  const Diagnosis healthy = Diagnose(flags);
+  EXPECT_EQ(healthy.exit_code, 0) << healthy;
+  EXPECT_THAT(healthy.findings, IsEmpty()) << healthy;
+  EXPECT_THAT(Show(absl::StrCat("status ", flags)),
+              HasSubstr(absl::StrCat("admin port ", address, " answers")));
+  const auto json = nlohmann::json::parse(Show(absl::StrCat("status --json ", flags)), nullptr,
+                                          /*allow_exceptions=*/false);
+  ASSERT_TRUE(json.is_object());
+  int ports = 0;
+  for (const auto& port : json["server"]["ports"]) {
+    EXPECT_EQ(port["kind"] == "admin", port["address"] == address) << port;
+    ++ports;
+  }
+  EXPECT_EQ(ports, 3);
+
+  const std::string from_elsewhere =
+      absl::StrCat("--admin ", address, " --ca ", (*fleet)->ca_file());
+  EXPECT_EQ(Diagnose(from_elsewhere).exit_code, 0);
+  (*fleet)->gateway(0).Freeze();
+  const Diagnosis frozen = Diagnose(from_elsewhere);
+  EXPECT_THAT(frozen.causes(), ElementsAre("server PORT_DOES_NOT_ANSWER")) << frozen;
+  EXPECT_THAT(frozen.findings, Contains(Field(&SeenFinding::what, HasSubstr("the admin port"))));
+  (*fleet)->gateway(0).Thaw();
+  (*fleet)->gateway(0).Kill();
+  EXPECT_THAT(Diagnose(from_elsewhere).causes(), ElementsAre("server PORT_CLOSED"));
+}
+
 TEST_F(BrokenServerTest, NothingOfBellwireIsThere) {
   const Diagnosis diagnosis = Diagnose("");
   EXPECT_EQ(diagnosis.exit_code, 2) << diagnosis;

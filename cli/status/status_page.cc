@@ -27,7 +27,17 @@ std::string ProcessLine(const ProcessFacts& process, absl::Time now) {
   return absl::StrCat("pid ", process.pid, ", for ", RenderDuration(now - process.started));
 }
 
-const char* KindName(Kind kind) { return kind == Kind::kDevicePort ? "device" : "provider"; }
+const char* KindName(Kind kind) {
+  switch (kind) {
+    case Kind::kDevicePort:
+      return "device";
+    case Kind::kProviderPort:
+      return "provider";
+    case Kind::kAdminPort:
+      return "admin";
+  }
+  return "";
+}
 
 // That of the ports; nullptr: none is known.
 const CertificateFacts* ServerCertificate(const ServerFacts& server) {

@@ -54,6 +54,17 @@ std::string Page(const Facts& facts, const Findings& findings) {
   return page.str();
 }
 
+TEST(StatusPageTest, NamesThePortForAdministrators) {
+  Facts facts = Box();
+  facts.server->connections.emplace_back();
+  facts.server->connections[2].kind = ConnectionFacts::Kind::kAdminPort;
+  facts.server->connections[2].address = "127.0.0.1:7446";
+  EXPECT_THAT(Page(facts, {}), HasSubstr("admin port 127.0.0.1:7446 answers"));
+  EXPECT_EQ(StatusJson(facts, {})["server"]["ports"][2]["kind"], "admin");
+  facts.server->connections[2].failed = ConnectionFacts::Step::kTcp;
+  EXPECT_THAT(Page(facts, {}), HasSubstr("admin port 127.0.0.1:7446 does not answer well"));
+}
+
 TEST(StatusPageTest, SaysWhatRuns) {
   const std::string page = Page(Box(), {});
   EXPECT_THAT(page,

@@ -15,11 +15,11 @@
 #include "common/status_macros.h"
 #include "connector/shard/service.h"
 #include "connector/shard/shard.h"
-#include "crypto/certificates.h"
 #include "crypto/file_util.h"
 #include "net/socket/descriptor_budget.h"
 #include "net/tls/ticket_keys.h"
 #include "net/tls/tls_context.h"
+#include "rpc/credentials.h"
 
 namespace bellwire::connector {
 
@@ -157,11 +157,12 @@ class ConnectorServerImpl final : public ConnectorServer {
  private:
   absl::StatusOr<std::shared_ptr<net::TlsServerContext>> ReadTls(
       const std::string& ticket_key_path) const {
+    // Its errors name the file.
+    BELLWIRE_ASSIGN_OR_RETURN(TlsKeyPair pair,
+                              ReadTlsKeyPair(certificate_path_, private_key_path_));
     net::TlsServerContext::Options tls;
-    BELLWIRE_ASSIGN_OR_RETURN(tls.certificate_pem, ReadWholeFile(certificate_path_));
-    BELLWIRE_RETURN_IF_ERROR(CheckCertificateTimes(tls.certificate_pem, certificate_path_,
-                                                   environment_.clock->WallNow()));
-    BELLWIRE_ASSIGN_OR_RETURN(tls.private_key_pem, ReadPrivateFile(private_key_path_));
+    tls.certificate_pem = std::move(pair.certificate_pem);
+    tls.private_key_pem = std::move(pair.key_pem);
     BELLWIRE_ASSIGN_OR_RETURN(tls.ticket_secrets, ReadTicketSecrets(ticket_key_path));
     tls.clock = environment_.clock;
     return net::TlsServerContext::Create(tls);

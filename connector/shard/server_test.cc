@@ -14,6 +14,7 @@
 #include "common/limits.h"
 #include "connector/testing/server_harness.h"
 #include "crypto/file_util.h"
+#include "crypto/provider_key.h"
 #include "gtest/gtest.h"
 
 namespace bellwire::connector {
@@ -48,6 +49,26 @@ TEST_F(ServerTest, OptionsThatCantBeHadAreNamed) {
   EXPECT_EQ(reason({.shards = -1}), "BAD_SHARDS");
   EXPECT_EQ(reason({.heartbeat_range = {.min = absl::Minutes(2), .max = absl::Minutes(1)}}),
             "BAD_HEARTBEAT_RANGE");
+}
+
+TEST_F(ServerTest, AFileOfTheWrongKindIsNamed) {
+  const auto start = [this] { return ConnectorServer::Start(Complete({})).status(); };
+  const std::string good_key = *ReadWholeFile(private_key_path_);
+  const auto write = [](const std::string& path, const std::string& text, FileAccess access) {
+    ASSERT_TRUE(ReplaceFileAtomically(path, text, access).ok());
+  };
+  const auto expect = [&](const std::string& reason, const std::string& path) {
+    const absl::Status status = start();
+    EXPECT_EQ(ErrorReason(status), reason) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), path)) << status;
+  };
+  write(private_key_path_, GenerateProviderKeyPair()->private_key_pem, FileAccess::kPrivate);
+  expect("KEY_MISMATCH", private_key_path_);
+  write(private_key_path_, "hello", FileAccess::kPrivate);
+  expect("BAD_PRIVATE_KEY", private_key_path_);
+  write(private_key_path_, good_key, FileAccess::kPrivate);
+  write(certificate_path_, "hello", FileAccess::kPublic);
+  expect("BAD_CERTIFICATE", certificate_path_);
 }
 
 TEST_F(ServerTest, LoginPushAckHeartbeat) {

@@ -30,10 +30,9 @@ class ServerHarness : public testing::Test {
   FakeRegistry registry_;
   const std::unique_ptr<DeviceKey> key_;
   std::map<std::string, std::unique_ptr<ConnectorServer>> servers_;
-
- private:
-  std::string certificate_path_;
-  std::string private_key_path_;
+  // Files of the harness's own.
+  const std::string certificate_path_;
+  const std::string private_key_path_;
 };
 
 }  // namespace bellwire::connector

@@ -27,6 +27,7 @@ set(BELLWIRE_AGENT_SOURCES
   common/log_limit.cc
   common/printable.cc
   crypto/certificates.cc
+  crypto/device_certificate.cc
   crypto/device_key.cc
   crypto/enrolment_token.cc
   device-agent/apps/app_connection.cc

@@ -381,6 +381,14 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options)
   if (!options.enrolment_token.empty()) {
     BELLWIRE_RETURN_IF_ERROR(enrolment.TakeUnlessUsed(options.enrolment_token));
   }
+  if (!options.device_certificate_path.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::string pem,
+                              ReadWholeFile(options.device_certificate_path));
+    if (const absl::Status taken = enrolment.TakeUnlessUsed(pem); !taken.ok()) {
+      return MakeError(taken.code(), ErrorReason(taken),
+                       absl::StrCat(options.device_certificate_path, ": ", taken.message()));
+    }
+  }
   auto agent = std::make_unique<AgentImpl>(std::move(state), std::move(key), std::move(inbox),
                                            std::move(enrolment), std::move(tls),
                                            std::move(policy), options);

@@ -33,6 +33,8 @@ struct AgentOptions {
   // Lets this phone in at a server that takes enrolled devices only; shown until the first login
   // that the server takes, and never again. Empty: none.
   std::string enrolment_token;
+  // The same by a certificate: a PEM file. Empty: none. Not both.
+  std::string device_certificate_path;
   // Where apps connect. Required. A stale socket file is replaced.
   std::string socket_path;
   // Who may connect; whom a connection may speak for is decided by its SO_PEERCRED, not by this.

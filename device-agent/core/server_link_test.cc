@@ -172,6 +172,36 @@ TEST_F(ServerLinkTest, WhoIsTurnedAwayDoesNotHammer) {
   }
 }
 
+// What only an agent says, and fields that no frame has: nothing but a Welcome begins a session,
+// and none of them harms one.
+TEST_F(ServerLinkTest, FramesOfTheOtherDirectionAreNobodys) {
+  constexpr int kFields = 32;
+  // Bytes that no frame knows: field 31, a text of one byte.
+  const std::string body("\xfa\x01\x01x", 4);
+  for (int field = 1; field <= kFields; ++field) {
+    std::string bytes;
+    uint32_t tag = static_cast<uint32_t>(field) << 3 | 2;
+    for (; tag >= 0x80; tag >>= 7) bytes.push_back(static_cast<char>((tag & 0x7f) | 0x80));
+    bytes.push_back(static_cast<char>(tag));
+    bytes.push_back(static_cast<char>(body.size()));
+    bytes += body;
+    std::string frame(1, static_cast<char>(bytes.size()));
+    frame += bytes;
+    for (const bool welcome : {false, true}) {
+      FakeOwner owner;
+      ServerLink link({"a:1"}, &clock_, &policy_, random_, &owner);
+      link.Start();
+      link.OnOpen("exporter");
+      if (welcome) link.OnData(Bytes(Welcome()));
+      link.OnData(frame);
+      if (!welcome && field != 1) {
+        EXPECT_NE(link.state(), State::kReady) << field;
+      }
+      EXPECT_NE(link.state(), State::kStopped) << field;
+    }
+  }
+}
+
 TEST_F(ServerLinkTest, ARevokedPhoneLosesItsSessionToo) {
   Connect();
   Receive(MakeGoAway(GoAway::REVOKED));

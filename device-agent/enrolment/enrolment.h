@@ -8,12 +8,14 @@
 
 namespace bellwire::agent {
 
-// The token that lets this phone in at a server that takes enrolled devices only, from when
-// somebody gave it until the server has let the phone in. It is shown at logins and never told to
-// anybody else.
+// What lets this phone in at a server that takes enrolled devices only, from when somebody gave it
+// until the server has let the phone in: a token (crypto/enrolment_token.h), or a certificate of
+// this device's key (crypto/device_certificate.h). It is shown at logins and never told to anybody
+// else.
 //
-// One line of a file: "token bwe_...", or "used HASH" once the server has let the phone in. The
-// hash is what tells a token of the configuration that was used from a new one. Not thread-safe.
+// One line of a file: "token bwe_...", "token bwc_...", or "used HASH" once the server has let the
+// phone in. The hash is what tells one of the configuration that was used from a new one. Not
+// thread-safe.
 class Enrolment {
  public:
   // What `path` says; without it, nothing. What can't be read counts as nothing, and is logged.
@@ -21,8 +23,9 @@ class Enrolment {
 
   // The token to show. Empty: none.
   const std::string& token() const { return token_; }
-  // Somebody gave one: it is on the disk when this returns.
-  //   INVALID_ARGUMENT BAD_ENROLMENT: it is none · UNAVAILABLE and others: the file system refuses
+  // Somebody gave one, a certificate in PEM or as its line: it is on the disk when this returns.
+  //   INVALID_ARGUMENT BAD_ENROLMENT, BAD_DEVICE_CERTIFICATE: it is none
+  //   UNAVAILABLE and others: the file system refuses
   absl::Status Take(absl::string_view token);
   // The same, of a configuration, which says it with each start: one that was used is left alone.
   absl::Status TakeUnlessUsed(absl::string_view token);

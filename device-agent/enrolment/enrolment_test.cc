@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <string>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/testing/temp_dir.h"
+#include "crypto/certificates.h"
 #include "crypto/enrolment_token.h"
 #include "crypto/file_util.h"
 #include "gtest/gtest.h"
@@ -25,6 +27,27 @@ TEST_F(EnrolmentTest, WithoutAFileThereIsNone) {
   EXPECT_EQ(enrolment.token(), "");
   enrolment.OnLetIn();
   EXPECT_FALSE(std::filesystem::exists(path())) << "an open server writes nothing";
+}
+
+TEST_F(EnrolmentTest, ACertificateIsShownAsALineUntilThePhoneWasLetIn) {
+  const absl::Time now = RealClock()->WallNow();
+  const auto ca = MakeCertificateAuthority("devices", {now, now + absl::Hours(1)});
+  ASSERT_TRUE(ca.ok()) << ca.status();
+  Enrolment enrolment(path());
+  ASSERT_TRUE(enrolment.TakeUnlessUsed(ca->certificate_pem).ok());
+  const std::string line = enrolment.token();
+  EXPECT_EQ(line.substr(0, 4), "bwc_");
+  EXPECT_EQ(Enrolment(path()).token(), line);
+  enrolment.OnLetIn();
+  ASSERT_TRUE(enrolment.TakeUnlessUsed(ca->certificate_pem).ok());
+  EXPECT_EQ(enrolment.token(), "") << "it was used";
+  // By its line, too.
+  ASSERT_TRUE(enrolment.Take(line + "\n").ok());
+  EXPECT_EQ(enrolment.token(), line);
+  EXPECT_EQ(ErrorReason(enrolment.Take("-----BEGIN CERTIFICATE-----\nAAAA")),
+            "BAD_DEVICE_CERTIFICATE");
+  EXPECT_EQ(ErrorReason(enrolment.Take("bwc_two words")), "BAD_ENROLMENT");
+  EXPECT_EQ(enrolment.token(), line) << "what is none changes nothing";
 }
 
 TEST_F(EnrolmentTest, ATokenSurvivesUntilThePhoneWasLetIn) {

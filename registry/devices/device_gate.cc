@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "crypto/device_certificate.h"
 #include "registry/devices/device_list.h"
 #include "registry/devices/enrolments.h"
 #include "registry/mailbox/session.h"
@@ -37,11 +38,25 @@ absl::Status DeviceGate::Refuse(Refusal refusal, absl::Status status) {
   return status;
 }
 
+absl::StatusOr<std::string> DeviceGate::Enrol(const DeviceTransaction& tx, absl::string_view shown,
+                                              Overlay* admission) const {
+  if (!LooksLikeDeviceCertificate(shown)) return Enrolments(admission).Use(shown, tx.now_ms());
+  if (policy_.authority == nullptr) {
+    return MakeError(absl::StatusCode::kUnauthenticated, "BAD_ENROLMENT",
+                     "this server takes no device certificates (--device_ca); ask whoever runs it "
+                     "for an enrolment token");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const std::string serial,
+      policy_.authority->Check(shown, tx.device_id(), absl::FromUnixMillis(tx.now_ms())));
+  return absl::StrCat("certificate ", serial);
+}
+
 absl::Status DeviceGate::Admit(DeviceTransaction& tx, absl::string_view enrolment_token,
                                absl::string_view peer, Overlay* admission) {
   std::string enrolment_id;
   if (policy_.enrolled_only) {
-    absl::StatusOr<std::string> used = Enrolments(admission).Use(enrolment_token, tx.now_ms());
+    absl::StatusOr<std::string> used = Enrol(tx, enrolment_token, admission);
     if (!used.ok()) return Refuse(Refusal::kNotEnrolled, used.status());
     enrolment_id = *std::move(used);
   }

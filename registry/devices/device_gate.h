@@ -32,7 +32,8 @@ class DeviceGate {
   DeviceGate(DevicePolicy policy, Overlay* staged, const Clock* clock);
 
   // A device without a record wants to bind: OK if it may come in. `tx` is changed for it; what
-  // else there is to stage comes into `admission`, for whoever stages `tx`.
+  // else there is to stage comes into `admission`, for whoever stages `tx`. `enrolment_token`: a
+  // token (crypto/enrolment_token.h), or a certificate (crypto/device_certificate.h).
   //   UNAUTHENTICATED ENROLMENT_REQUIRED, BAD_ENROLMENT
   //   RESOURCE_EXHAUSTED TOO_MANY_DEVICES, TOO_MANY_NEW_DEVICES, both with RetryInfo
   absl::Status Admit(DeviceTransaction& tx, absl::string_view enrolment_token,
@@ -66,6 +67,9 @@ class DeviceGate {
   static constexpr size_t kRefusals = 3;
 
   absl::Status Refuse(Refusal refusal, absl::Status status);
+  // What the device shows lets it in: by what, for administrators. Errors as Admit.
+  absl::StatusOr<std::string> Enrol(const DeviceTransaction& tx, absl::string_view shown,
+                                    Overlay* admission) const;
 
   const DevicePolicy policy_;
   Overlay* const staged_;

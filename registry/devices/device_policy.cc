@@ -3,15 +3,22 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "common/status_macros.h"
+#include "crypto/file_util.h"
 
 namespace bellwire::registry {
 
-DevicePolicy DeviceFlags::policy() const {
-  return {.enrolled_only = devices == "enrolled",
-          .new_devices_per_hour = new_devices_per_hour,
-          .max_devices = max_devices,
-          .max_registrations_per_device = max_registrations_per_device,
-          .only_known_devices = true};
+absl::StatusOr<DevicePolicy> DeviceFlags::policy() const {
+  DevicePolicy policy = {.enrolled_only = devices == "enrolled" || !device_ca.empty(),
+                         .new_devices_per_hour = new_devices_per_hour,
+                         .max_devices = max_devices,
+                         .max_registrations_per_device = max_registrations_per_device,
+                         .only_known_devices = true};
+  if (!device_ca.empty()) {
+    BELLWIRE_ASSIGN_OR_RETURN(const std::string pem, ReadWholeFile(device_ca));
+    BELLWIRE_ASSIGN_OR_RETURN(policy.authority, DeviceAuthority::FromPem(pem, device_ca));
+  }
+  return policy;
 }
 
 void AddDeviceFlags(CLI::App* app, DeviceFlags* flags) {
@@ -22,6 +29,10 @@ void AddDeviceFlags(CLI::App* app, DeviceFlags* flags) {
       ->type_name("POLICY")
       ->check(CLI::IsMember({"open", "enrolled"}))
       ->capture_default_str();
+  app->add_option("--device_ca", flags->device_ca,
+                  "PEM file of the authorities whose certificates let a new device in, as a token "
+                  "does. Closes the server to others, as --devices enrolled")
+      ->type_name("FILE");
   app->add_option("--new_devices_per_hour", flags->new_devices_per_hour,
                   "New devices that come in within an hour, at most; once half of them have come, "
                   "addresses share the rest. 0: no bound")

@@ -13,7 +13,11 @@
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "common/simulated_clock.h"
+#include "crypto/certificates.h"
+#include "crypto/device_certificate.h"
+#include "crypto/device_key.h"
 #include "crypto/enrolment_token.h"
+#include "crypto/p256.h"
 #include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
 #include "registry/check/check.h"
@@ -161,6 +165,44 @@ class DevicesTest : public ::testing::Test {
 };
 
 // --- Coming in.
+
+// What becomes of a certificate is in crypto/device_certificate_test.cc.
+TEST_F(DevicesTest, ACertificateOfTheAuthorityLetsItsDeviceIn) {
+  const Validity validity = {clock_.WallNow(), clock_.WallNow() + absl::Hours(24)};
+  const KeyAndCertificate ca = *MakeCertificateAuthority("devices", validity);
+  const EvpPkeyPtr key = *GenerateP256Key();
+  const DeviceId device = *DeviceIdOf(PublicKeyDer(key.get()));
+  const auto shown_of = [&](const KeyAndCertificate& authority) {
+    const auto leaf = IssueCertificate(
+        authority,
+        {.common_name = "a phone", .dns_names = {"phone"}, .client = true, .validity = validity},
+        PrivateKeyPem(key.get()));
+    EXPECT_TRUE(leaf.ok()) << leaf.status();
+    return *DeviceCertificateLine(leaf->certificate_pem);
+  };
+  const std::string shown = shown_of(ca);
+  // A server that has no authority takes no certificate, and says so.
+  Open({.enrolled_only = true});
+  const absl::Status none = Bind(device, shown);
+  EXPECT_EQ(ErrorReason(none), "BAD_ENROLMENT");
+  EXPECT_NE(none.message().find("--device_ca"), std::string::npos) << none;
+
+  Open({.enrolled_only = true, .authority = *DeviceAuthority::FromPem(ca.certificate_pem, "ca")});
+  EXPECT_EQ(ReasonOfBind(Device(1)), "ENROLMENT_REQUIRED");
+  EXPECT_EQ(ReasonOfBind(Device(1), shown), "BAD_ENROLMENT") << "it is another device's";
+  EXPECT_EQ(ReasonOfBind(device, shown_of(*MakeCertificateAuthority("others", validity))),
+            "BAD_ENROLMENT");
+  EXPECT_EQ(ReasonOfBind(device, shown), "");
+  EXPECT_EQ(ReasonOfBind(device), "") << "from now on it is known";
+  // Tokens are as good as before.
+  EXPECT_EQ(ReasonOfBind(Device(2), Enrol(1, absl::Hours(1))), "");
+  // Who was deleted comes back by the same certificate, as long as it is good; who was revoked does
+  // not.
+  End(device, /*forget=*/true);
+  EXPECT_EQ(ReasonOfBind(device, shown), "");
+  End(device, /*forget=*/false);
+  EXPECT_EQ(ReasonOfBind(device, shown), "DEVICE_REVOKED");
+}
 
 TEST_F(DevicesTest, OpenByDefault) {
   EXPECT_TRUE(Bind(Device(1)).ok());

@@ -125,7 +125,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.clock = RealClock();
   options.env = env;
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
-  options.devices = flags.devices.policy();
+  BELLWIRE_ASSIGN_OR_RETURN(options.devices, flags.devices.policy());
   // Destroyed in reverse: the port first, which uses the rest.
   absl::StatusOr<std::unique_ptr<RegistryServer>> started =
       RegistryServer::Start(std::move(options));

@@ -1,7 +1,10 @@
 // Who may be a device, as the wire sees it: enrolment, revocation and deletion over real processes,
 // in both deployments.
 
+#include <cstdlib>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,11 +16,15 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/testing/temp_dir.h"
+#include "crypto/device_certificate.h"
 #include "crypto/device_key.h"
+#include "device-agent/client/client.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "rpc/grpc_status.h"
+#include "tests/support/app.h"
 #include "tests/support/fleet.h"
 #include "tests/support/raw_device.h"
 
@@ -100,6 +107,87 @@ TEST_P(DevicesTest, ANewDeviceNeedsATokenWhereItIsWantedSo) {
   EXPECT_TRUE(absl::StrContains(Login(*second, 1, token).status().message(),
                                 GoAwayOf(GoAway::NOT_ENROLLED)))
       << "the token is used up";
+}
+
+// By the commands of docs/operate/security.md, and with the real agent.
+TEST_P(DevicesTest, APhoneWithACertificateOfTheDeviceAuthorityComesIn) {
+  const TempDir dir;
+  const auto run = [&](const std::string& command) {
+    const int code =
+        system(absl::StrCat("cd ", dir.path(), " && ", command, " 2> openssl.log").c_str());
+    EXPECT_EQ(code, 0) << command;
+  };
+  const auto new_authority = [&](const std::string& name) {
+    run(absl::StrCat(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ", name,
+        ".key -out ", name, ".pem -days 3650 -subj '/CN=phones of Example'"));
+  };
+  // Of the key in `key`, by the authority; `more`: other days.
+  const auto issue = [&](const std::string& authority, const std::string& key,
+                         const std::string& out, const std::string& days = "-days 365") {
+    run(absl::StrCat("openssl req -new -key ", key,
+                     " -subj '/CN=phone 17' | openssl x509 -req -CA ", authority, ".pem -CAkey ",
+                     authority, ".key ", days, " -out ", out));
+    std::ifstream in(dir.path(out));
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  };
+  new_authority("device-ca");
+  new_authority("another-ca");
+  Start({"--device_ca", dir.path("device-ca.pem")});
+
+  // A phone's agent makes its key at its first start, and is not let in.
+  Phone phone(*fleet_, "phone");
+  ASSERT_TRUE(phone.Start().ok());
+  const std::string key_file = fleet_->path("phone") + "/device.key";
+  const auto status = [&] { return agent::FetchAgentStatus(phone.socket_path(), kPatience); };
+  ASSERT_TRUE(WaitUntil([&] {
+    const auto now = status();
+    return now.ok() && absl::StrContains(now->last_error(), "enrolment");
+  }));
+  issue("device-ca", key_file, "device.pem");
+  // From now on it has a certificate.
+  ASSERT_TRUE(phone.agent().Terminate().ok());
+  phone.SetMoreArguments({"--device_certificate", dir.path("device.pem")});
+  ASSERT_TRUE(phone.Start().ok());
+  App app(phone.socket_path(), kMail);
+  const std::string token = app.WaitForToken();
+  ASSERT_NE(token, "");
+  ASSERT_TRUE(provider_.SendReliably(token, "welcome").ok());
+  EXPECT_TRUE(app.WaitForTaken(1));
+  admin::v1::GetDeviceRequest get;
+  get.set_token(token);
+  admin::v1::GetDeviceResponse found;
+  ASSERT_TRUE(Call(&DeviceService::Stub::GetDevice, get, &found).ok());
+  EXPECT_TRUE(absl::StartsWith(found.device().enrolment_id(), "certificate "))
+      << found.device().enrolment_id();
+
+  // What is no good is refused with the reason.
+  const std::string other_key_file = dir.path("other.key");
+  const auto other = DeviceKey::LoadOrCreate(other_key_file);
+  ASSERT_TRUE(other.ok()) << other.status();
+  uint64_t number = 0;
+  const auto answer = [&](const std::string& pem) {
+    const auto line = DeviceCertificateLine(pem);
+    EXPECT_TRUE(line.ok()) << line.status();
+    return std::string(Login(**other, ++number, line.value_or("")).status().message());
+  };
+  const auto expect_refused = [&](const std::string& pem, const std::string& why) {
+    const std::string said = answer(pem);
+    EXPECT_TRUE(absl::StrContains(said, GoAwayOf(GoAway::NOT_ENROLLED))) << said;
+    EXPECT_TRUE(absl::StrContains(said, why)) << said;
+  };
+  expect_refused(issue("another-ca", other_key_file, "foreign.pem"), "certificate is");
+  expect_refused(issue("device-ca", key_file, "stolen.pem"), "for the key of another device");
+  expect_refused(issue("device-ca", other_key_file, "expired.pem", "-days -1"), "has expired");
+  EXPECT_TRUE(absl::StrContains(Login(**other, ++number).status().message(),
+                                GoAwayOf(GoAway::NOT_ENROLLED)))
+      << "--device_ca closes the server";
+  // Tokens let in as before, and so does a good certificate.
+  const auto third = *DeviceKey::Generate();
+  EXPECT_TRUE(Login(*third, 1, Enrol(1)).ok());
+  EXPECT_EQ(answer(issue("device-ca", other_key_file, "good.pem")), "");
 }
 
 TEST_P(DevicesTest, ARevokedDeviceIsAwayWithinFiveSecondsAndItsTokensAreDead) {

@@ -14,7 +14,15 @@ using Step = ConnectionFacts::Step;
 using Kind = ConnectionFacts::Kind;
 
 std::string PortName(const ConnectionFacts& c) {
-  return c.kind == Kind::kDevicePort ? "device port" : "provider port";
+  switch (c.kind) {
+    case Kind::kDevicePort:
+      return "device port";
+    case Kind::kProviderPort:
+      return "provider port";
+    case Kind::kAdminPort:
+      return "admin port";
+  }
+  return "port";
 }
 
 // "the device port push.example.com:7444".
@@ -178,6 +186,10 @@ void CheckConnection(Part part, const ConnectionFacts& c, Findings* findings) {
           absl::StrCat(c.address, " speaks TLS, but it is no ", PortName(c), " (", c.message, ")"),
           c.kind == Kind::kDevicePort
               ? "agents connect to the device port, usually 7444; 7443 is the one for providers"
+          : c.kind == Kind::kAdminPort
+              ? "administrators connect to the port of --admin_listen, or to the provider port "
+                "where "
+                "there is none"
               : "providers connect to the provider port, usually 7443; 7444 is the one for "
                 "agents"));
       return;

@@ -102,6 +102,20 @@ TEST(ConnectionChecksTest, AServerThatCantServeSaysWhy) {
   EXPECT_EQ(CauseOf(draining), "SERVER_STOPS");
 }
 
+TEST(ConnectionChecksTest, NamesThePort) {
+  Findings findings;
+  ConnectionFacts facts = Connection(Step::kTcp);
+  facts.kind = Kind::kAdminPort;
+  facts.error = ECONNREFUSED;
+  CheckConnection(Part::kServer, facts, &findings);
+  facts.failed = Step::kProtocol;
+  CheckConnection(Part::kServer, facts, &findings);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_THAT(findings[0].what, testing::HasSubstr("the admin port"));
+  EXPECT_THAT(findings[1].what, testing::HasSubstr("no admin port"));
+  EXPECT_THAT(findings[1].to_do, testing::HasSubstr("--admin_listen"));
+}
+
 TEST(ConnectionChecksTest, AClockMayDifferByHalfAMinute) {
   ConnectionFacts facts = Connection(Step::kNone);
   facts.server_time = facts.our_time - kMaxClockDifference;

@@ -85,7 +85,8 @@ struct ProcessFacts {
 
 // What came of a connection to a port, from the name to the answer.
 struct ConnectionFacts {
-  enum class Kind { kDevicePort, kProviderPort };
+  // kAdminPort: the one of --admin_listen. Where there is none, the provider port is for both.
+  enum class Kind { kDevicePort, kProviderPort, kAdminPort };
   // How far it came: the step that failed.
   enum class Step { kAddress, kName, kTcp, kTls, kProtocol, kTrust, kAnswer, kNone };
 
@@ -109,7 +110,7 @@ struct ConnectionFacts {
   std::string ca_path;
   // Of kAnswer, kDevicePort: what the server said instead of refusing a login that can't be right.
   device::v1::GoAway::Reason go_away = device::v1::GoAway::REASON_UNSPECIFIED;
-  // Of kProviderPort: the status of /readyz. 0: no answer.
+  // Of kProviderPort and kAdminPort: the status of /readyz. 0: no answer.
   int http_status = 0;
   // The clock of the server, to the second, and ours at that moment.
   std::optional<absl::Time> server_time;

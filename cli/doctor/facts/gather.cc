@@ -34,6 +34,11 @@ void AddBoxFlags(CLI::App* command, BoxFlags* flags) {
       ->type_name("HOST:PORT")
       ->group(server);
   command
+      ->add_option("--admin", flags->admin,
+                   "Its port for administrators (--admin_listen) [the same]")
+      ->type_name("HOST:PORT")
+      ->group(server);
+  command
       ->add_option("--ca", flags->ca,
                    "PEM file of its CA, if it runs elsewhere [DATA_DIR/ca.pem, or the agent's]")
       ->type_name("FILE")
@@ -75,10 +80,12 @@ Facts GatherFacts(const BoxFlags& flags, const Clock& clock) {
   ServerPlace place = {.data_dir = flags.data_dir.empty() ? server.Get("data_dir") : flags.data_dir,
                        .provider_address = flags.server,
                        .device_address = flags.device,
+                       .admin_address = flags.admin,
                        .ca_path = flags.ca,
                        .settings = server};
   if (place.ca_path.empty() && facts.agent.has_value()) place.ca_path = facts.agent->ca_path;
-  if (!place.data_dir.empty() || !flags.server.empty() || !flags.device.empty()) {
+  if (!place.data_dir.empty() || !flags.server.empty() || !flags.device.empty() ||
+      !flags.admin.empty()) {
     facts.server = GatherServer(place, clock);
   }
   facts.companion = GatherCompanion(flags.companion_dir, clock);

@@ -19,6 +19,7 @@ struct BoxFlags {
   // "HOST:PORT" of its ports. Empty: those that the running server listens on.
   std::string server;
   std::string device;
+  std::string admin;
   // PEM file of the CA, for a server elsewhere. Empty: that of `data_dir`, or the agent's.
   std::string ca;
   // Configuration files.

@@ -98,10 +98,13 @@ class ServerGatherer {
     facts_.usual_ports = {
         PortOf(place_.provider_address, PortOf(settings.Get("provider_listen"), kProviderPort)),
         PortOf(place_.device_address, PortOf(settings.Get("device_listen"), kDevicePort))};
+    admin_port_ = PortOf(place_.admin_address, PortOf(settings.Get("admin_listen"), 0));
+    if (admin_port_ != 0) facts_.usual_ports.push_back(admin_port_);
     facts_.listeners = ListeningPorts();
-    // In clear text, for a proxy and for Prometheus.
-    plain_ports_ = {PortOf(settings.Get("http_listen"), 0),
-                    PortOf(settings.Get("metrics_listen"), 0)};
+    // In clear text, for a proxy and for Prometheus; and a page, which has no /readyz.
+    other_ports_ = {PortOf(settings.Get("http_listen"), 0),
+                    PortOf(settings.Get("metrics_listen"), 0),
+                    PortOf(settings.Get("console_listen"), 0)};
     https_port_ = PortOf(settings.Get("https_listen"), 0);
     has_public_certificate_ = !settings.Get("https_cert").empty();
     ProbePorts();
@@ -153,17 +156,21 @@ class ServerGatherer {
     if (!place_.device_address.empty()) {
       facts_.connections.push_back(Look(Kind::kDevicePort, place_.device_address));
     }
+    if (!place_.admin_address.empty()) {
+      facts_.connections.push_back(Look(Kind::kAdminPort, place_.admin_address));
+    }
   }
 
   void ProbePorts() {
-    const bool named = !place_.provider_address.empty() || !place_.device_address.empty();
+    const bool named = !place_.provider_address.empty() || !place_.device_address.empty() ||
+                       !place_.admin_address.empty();
     if (named && (facts_.process.has_value() || IsOurs())) return ProbeNamedPorts();
     if (!facts_.process.has_value()) return;
     size_t probed = 0;
     for (const ListenerFacts& listener : facts_.listeners) {
       if (listener.pid != facts_.process->pid || ++probed > kMaxPortsProbed) continue;
-      if (std::find(plain_ports_.begin(), plain_ports_.end(), listener.port) !=
-          plain_ports_.end()) {
+      if (std::find(other_ports_.begin(), other_ports_.end(), listener.port) !=
+          other_ports_.end()) {
         continue;
       }
       const bool v6 = absl::StrContains(listener.host, ':');
@@ -171,7 +178,10 @@ class ServerGatherer {
           absl::StrCat(v6 ? "[" : "", listener.host, v6 ? "]" : "", ":", listener.port);
       const bool is_public = has_public_certificate_ && listener.port == https_port_;
       ConnectionFacts facts = Look(Kind::kDevicePort, address, is_public);
-      if (facts.failed == Step::kProtocol) facts = Look(Kind::kProviderPort, address, is_public);
+      if (facts.failed == Step::kProtocol) {
+        facts = Look(listener.port == admin_port_ ? Kind::kAdminPort : Kind::kProviderPort, address,
+                     is_public);
+      }
       // Ports of other kinds: clear text for a proxy, or the daemons' own.
       if (facts.failed == Step::kProtocol || facts.not_tls) continue;
       facts_.connections.push_back(std::move(facts));
@@ -190,7 +200,9 @@ class ServerGatherer {
   const ServerPlace& place_;
   const Clock& clock_;
   const DataDir dir_;
-  std::vector<uint16_t> plain_ports_;
+  std::vector<uint16_t> other_ports_;
+  // 0: the provider port is for administrators too.
+  uint16_t admin_port_ = 0;
   uint16_t https_port_ = 0;
   bool has_public_certificate_ = false;
   ServerFacts facts_;

@@ -15,6 +15,7 @@ struct ServerPlace {
   // "HOST:PORT"; empty: those that the running server listens on.
   std::string provider_address;
   std::string device_address;
+  std::string admin_address;
   // Who vouches for a server that is not on this box.
   std::string ca_path;
   // Of the configuration file, for a server that does not run.

@@ -119,6 +119,40 @@ TEST(FrameMatrixTest, OnlyAllowedCellsPass) {
   std::cout << printed;
 }
 
+// What only a connector says, and fields that no frame has: skipped or an error, and nothing is
+// done.
+TEST(FrameMatrixTest, FramesOfTheOtherDirectionAreNobodys) {
+  constexpr int kFields = 32;
+  device::v1::Push push;
+  push.set_seq(1);
+  push.set_message_id(std::string(16, 'm'));
+  push.set_payload("payload");
+  for (int field = 1; field <= kFields; ++field) {
+    for (const std::string& body : {std::string(), push.SerializeAsString()}) {
+      // A ConnectorFrame with this message in this field.
+      std::string bytes;
+      uint32_t tag = static_cast<uint32_t>(field) << 3 | 2;
+      for (; tag >= 0x80; tag >>= 7) bytes.push_back(static_cast<char>((tag & 0x7f) | 0x80));
+      bytes.push_back(static_cast<char>(tag));
+      bytes.push_back(static_cast<char>(body.size()));
+      bytes += body;
+      std::string frame(1, static_cast<char>(bytes.size()));
+      frame += bytes;
+      for (const S state : kColumns) {
+        H h;
+        h.BringTo(state);
+        const size_t binds = h.host.binds.size();
+        h.connection.OnData(frame);
+        EXPECT_EQ(h.host.binds.size(), binds) << field << " in " << Name(state);
+        if (h.host.closed.has_value()) {
+          EXPECT_NE(h.LastGoAway().reason(), GoAway::REASON_UNSPECIFIED)
+              << field << " in " << Name(state);
+        }
+      }
+    }
+  }
+}
+
 // Who knocks, and what it is told. A session begins for the first of them only.
 TEST(FrameMatrixTest, WhoeverIsNotTheDeviceGetsNoSession) {
   const auto key = *DeviceKey::Generate();

@@ -12,11 +12,12 @@
 #include "bellwire/internal/v1/internal.pb.h"
 #include "common/ids.h"
 #include "connector/session/heartbeat_range.h"
+#include "crypto/device_certificate.h"
 
 namespace bellwire::connector {
 
-// More than any enrolment token has (crypto/enrolment_token.h).
-inline constexpr size_t kMaxEnrolmentTokenBytes = 64;
+// A device certificate is the longest (crypto/device_certificate.h).
+inline constexpr size_t kMaxEnrolmentTokenBytes = kMaxDeviceCertificateChars;
 
 // What a good Login says, in our terms.
 struct CheckedLogin {

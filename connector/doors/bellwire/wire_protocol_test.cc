@@ -219,7 +219,7 @@ TEST(WireProtocolTest, BoundsAreThoseOfTheCode) {
   EXPECT_EQ(kNowOrNeverWait, absl::Seconds(10));
   EXPECT_EQ(kMaxRecallNotices, 512u);
   EXPECT_EQ(kMaxLoginNumberStep, uint64_t{1} << 53);
-  EXPECT_EQ(kMaxEnrolmentTokenBytes, 64u);
+  EXPECT_EQ(kMaxEnrolmentTokenBytes, 4096u);
   EXPECT_EQ(kMaxAppsPerDevice, 512u);
   EXPECT_EQ(kMaxDeadRegistrationsPerApp, 64u);
   EXPECT_EQ(kMaxRegistrationsPerDevice, 2048u);

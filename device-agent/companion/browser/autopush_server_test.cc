@@ -4,11 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <future>
+#include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -238,6 +242,95 @@ TEST_F(AutopushServerTest, EndsWithItsConnections) {
   silent.connect(tcp::endpoint(asio::ip::address_v4::loopback(), door_.port));
   Stop();
   EXPECT_TRUE(browser.Next().is_null());
+}
+
+// Who may say what once it is let in: profiles of one user are kept apart, and nobody says anything
+// before hello. Who is let in at all: RefusesPagesAndOtherHosts, RefusesAnotherUser.
+TEST_F(AutopushServerTest, OnlyAllowedCellsOfTheMatrixPass) {
+  static_assert(std::variant_size_v<AutopushRequest> == 7,
+                "a new message has no row here: say who may send it");
+  struct Row {
+    std::string name;
+    json message;
+    // Whoever says it a second time is closed.
+    bool others_are_closed;
+  };
+  std::string vapid_key(kVapidKeyBytes, 'k');
+  vapid_key[0] = '\x04';
+  const json registration = {{"messageType", "register"},
+                             {"channelID", "c1"},
+                             {"key", absl::WebSafeBase64Escape(vapid_key)}};
+  const std::vector<Row> rows = {
+      {"register", registration, false},
+      {"unregister", {{"messageType", "unregister"}, {"channelID", "c1"}}, false},
+      {"ack",
+       {{"messageType", "ack"}, {"updates", {{{"channelID", "c1"}, {"version", "m1"}}}}},
+       false},
+      {"nack", {{"messageType", "nack"}, {"version", "m1"}, {"code", 301}}, false},
+      {"broadcast_subscribe", {{"messageType", "broadcast_subscribe"}}, false},
+      {"hello", {{"messageType", "hello"}, {"uaid", std::string(32, '0')}}, true},
+  };
+  // The profile that is attacked: it has a channel, and a message that it has not acknowledged.
+  Browser owner;
+  ASSERT_FALSE(owner.Connect(door_));
+  ASSERT_EQ(owner.Hello()["status"], 200);
+  owner.Say(registration);
+  ASSERT_EQ(owner.Next()["status"], 200);
+  std::string instance;
+  OnLoop([&] {
+    instance = hub_.List(kBrowserInstancePrefix)[0].instance;
+    hub_.Deliver({.instance = instance, .message_id = "m1", .payload = "p"});
+  });
+  ASSERT_EQ(owner.Next()["version"], "m1");
+
+  std::string table =
+      "| message of a browser | before hello | another profile | the profile |\n"
+      "| --- | --- | --- | --- |\n";
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    // Before hello: nothing but hello and a ping.
+    Browser stranger;
+    ASSERT_FALSE(stranger.Connect(door_));
+    stranger.Say(row.message);
+    const json answer = stranger.Next();
+    if (row.name == "hello") {
+      EXPECT_NE(answer["uaid"], std::string(32, '0')) << "nobody chooses an id";
+    } else {
+      EXPECT_TRUE(answer.is_null());
+      EXPECT_EQ(stranger.close_code(), kCloseProtocolError);
+    }
+    // Another profile of the same user, with the same names.
+    Browser other;
+    ASSERT_FALSE(other.Connect(door_));
+    ASSERT_EQ(other.Hello()["status"], 200);
+    other.Say(row.message);
+    other.Say(json::object());
+    json last;
+    // The answer, if there is one, and that of the ping.
+    while (!(last = other.Next()).is_null() && !last.empty()) {
+    }
+    EXPECT_EQ(last.is_null(), row.others_are_closed);
+    OnLoop([&] {
+      EXPECT_TRUE(hub_.acks().empty()) << "the message is the owner's to acknowledge";
+      EXPECT_NE(hub_.Find(instance), nullptr) << "and the subscription its to end";
+    });
+    absl::StrAppend(&table, "| ", row.name, " | ", row.name == "hello" ? "own" : "-", " | ",
+                    row.others_are_closed ? "-" : "own", " | ", row.others_are_closed ? "-" : "yes",
+                    " |\n");
+  }
+  // The owner itself: its second hello would end its connection, the rest does what it says.
+  owner.Say(rows[2].message);
+  owner.Say(json::object());
+  EXPECT_EQ(owner.Next(), json::object());
+  OnLoop([&] { EXPECT_EQ(hub_.acks().size(), 1u); });
+  owner.Say(rows[1].message);
+  EXPECT_EQ(owner.Next()["status"], 200);
+  OnLoop([&] { EXPECT_EQ(hub_.Find(instance), nullptr); });
+  std::ifstream file("docs/operate/security.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_TRUE(absl::StrContains(page.str(), table)) << table;
+  std::cout << table;
 }
 
 TEST(AutopushServer, WaitsForItsPort) {

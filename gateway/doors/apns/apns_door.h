@@ -5,15 +5,23 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/doors/apns/channel_calls.h"
 #include "gateway/doors/apns/provider_tokens.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
 
 namespace bellwire::gateway::apns {
+
+inline constexpr http::Route kApnsRoutes[] = {
+    {"POST", "/3/device/{token}"},         {"POST", "/1/apps/{app}/channels"},
+    {"GET", "/1/apps/{app}/channels"},     {"DELETE", "/1/apps/{app}/channels"},
+    {"GET", "/1/apps/{app}/all-channels"}, {"POST", "/4/broadcasts/apps/{app}"},
+};
 
 // The APNs provider API: POST /3/device/TOKEN, and broadcast channels (apns_channels.h), for the
 // client libraries of APNs as they are (docs/guide/from-apns.md). The provider token is the team's
@@ -34,6 +42,7 @@ class ApnsDoor final : public http::WholeBodyDoor {
   ~ApnsDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kApnsRoutes; }
 
  private:
   size_t MaxBodyBytes(const http::RequestHead& head) const override;

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "console/assets.h"
 #include "gateway/admin/admin_gate.h"
@@ -19,6 +20,7 @@
 #include "gateway/doors/console/live_sources.h"
 #include "gateway/doors/console/live_streams.h"
 #include "gateway/doors/http/call_count.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "nlohmann/json.hpp"
 
@@ -26,6 +28,18 @@ namespace bellwire::gateway {
 
 // A test message, or a public key, and what JSON adds to it.
 inline constexpr size_t kMaxConsoleBodyBytes = 64 * 1024;
+
+inline constexpr http::Route kConsoleRoutes[] = {
+    {"GET", "/{file}"},
+    {"POST", "/api/login"},
+    {"POST", "/api/who"},
+    {"POST", "/api/logout"},
+    {"POST", "/api/rpc/{method}"},
+    {"POST", "/api/live/fleet"},
+    {"POST", "/api/live/overview"},
+    {"POST", "/api/live/message"},
+    {"POST", "/api/live/receipts"},
+};
 
 // The web page for administrators, at a port of its own:
 //
@@ -69,6 +83,7 @@ class ConsoleDoor final : public http::WholeBodyDoor {
   ~ConsoleDoor() override;
 
   bool Matches(const http::RequestHead&) const override { return true; }
+  absl::Span<const http::Route> Routes() const override { return kConsoleRoutes; }
 
   // Ends the live streams, which would hold a drain up. Doesn't block.
   void Drain() { streams_.Drain(); }

@@ -33,6 +33,8 @@ class Script final : public LiveSource {
   size_t next_ = 0;
 };
 
+constexpr http::Route kRoutes[] = {{"GET", "/"}};
+
 // Answers every request with a stream of `answers`.
 class StreamDoor final : public http::WholeBodyDoor {
  public:
@@ -41,6 +43,7 @@ class StreamDoor final : public http::WholeBodyDoor {
     AwaitNoCalls();
   }
   bool Matches(const http::RequestHead&) const override { return true; }
+  absl::Span<const http::Route> Routes() const override { return kRoutes; }
 
   std::vector<absl::StatusOr<Answer>> answers;
   LiveStreams streams{RealClock()};

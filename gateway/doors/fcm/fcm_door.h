@@ -6,14 +6,18 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
 #include "gateway/doors/fcm/fcm_credential.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
 #include "gateway/topics/topic_engine.h"
 
 namespace bellwire::gateway::fcm {
+
+inline constexpr http::Route kFcmRoutes[] = {{"POST", "/v1/projects/{project}/messages:send"}};
 
 // FCM HTTP v1: POST /v1/projects/PROJECT/messages:send, for FCM's libraries as they are
 // (docs/reference/fcm.md). A project is a team, a registration token a device token. Takes every
@@ -34,6 +38,7 @@ class FcmDoor final : public http::WholeBodyDoor {
   ~FcmDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kFcmRoutes; }
   // firebase-admin fails a whole batch.
   bool GoAwayFailsRequests() const override { return true; }
 

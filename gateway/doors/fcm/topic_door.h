@@ -6,11 +6,23 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "gateway/doors/fcm/fcm_credential.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/topics/topic_engine.h"
 
 namespace bellwire::gateway::fcm {
+
+inline constexpr http::Route kTopicRoutes[] = {
+    {"POST", "/iid/v1:batchAdd"},
+    {"POST", "/iid/v1:batchRemove"},
+    {"POST", "/v1/projects/{project}/registrations/{token}/topicSubscriptions"},
+    {"GET", "/v1/projects/{project}/registrations/{token}/topicSubscriptions"},
+    {"GET", "/v1/projects/{project}/registrations/{token}/topicSubscriptions/{topic}"},
+    {"PATCH", "/v1/projects/{project}/registrations/{token}/topicSubscriptions/{topic}"},
+    {"DELETE", "/v1/projects/{project}/registrations/{token}/topicSubscriptions/{topic}"},
+};
 
 // Who is subscribed to FCM's topics (docs/reference/fcm.md), in its older way and its newer one:
 //
@@ -27,6 +39,7 @@ class TopicDoor final : public http::WholeBodyDoor {
   ~TopicDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kTopicRoutes; }
 
  private:
   struct Call;

@@ -6,9 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "gateway/doors/http/door.h"
+#include "gateway/doors/http/route.h"
 
 namespace bellwire::gateway {
+
+inline constexpr http::Route kFrontPageRoutes[] = {
+    {"GET", "/"},
+    {"GET", "/healthz"},
+    {"GET", "/readyz"},
+};
 
 // What a person or a load balancer asks a gateway, and the answer to all that no other door wants:
 // the last door of each port.
@@ -36,6 +44,7 @@ class FrontPage final : public http::Door {
   void SetStoreOk(bool ok) { store_ok_.store(ok, std::memory_order_relaxed); }
 
   bool Matches(const http::RequestHead&) const override { return true; }
+  absl::Span<const http::Route> Routes() const override { return kFrontPageRoutes; }
   std::unique_ptr<http::ExchangeHandler> Open(http::Exchange* exchange) override;
 
  private:

@@ -12,12 +12,14 @@
 #include "gateway/doors/http/call_thread.h"
 #include "gateway/doors/http/header_list.h"
 #include "gateway/doors/http/request_head.h"
+#include "gateway/doors/http/route.h"
 
 // What a front door is written against, whatever version of HTTP carries it. A door matches a
 // request by its head, gets an Exchange, and answers it:
 //
 //   class Hello final : public Door {
 //     bool Matches(const RequestHead& head) const override { return head.path == "/hello"; }
+//     absl::Span<const Route> Routes() const override { return kRoutes; }
 //     std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) override {
 //       exchange->Respond(200, {{"content-type", "text/plain"}});
 //       exchange->Write("hello\n");
@@ -115,6 +117,9 @@ class Door {
   virtual ~Door() = default;
   // Several loops' threads ask at a time.
   virtual bool Matches(const RequestHead& head) const = 0;
+  // All that it serves: //tests/access:http_matrix_test holds each route against every caller. Of
+  // gRPC, whose methods the descriptors know, none.
+  virtual absl::Span<const Route> Routes() const { return {}; }
   // Whether the door's clients take a GOAWAY (RFC 9113, 6.8) for the failure of all that they have
   // under way. A connection with such a request is drained when it pauses.
   virtual bool GoAwayFailsRequests() const { return false; }

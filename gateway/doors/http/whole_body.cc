@@ -12,6 +12,8 @@
 namespace bellwire::http {
 namespace {
 
+constexpr int kBadRequest = 400;
+constexpr int kNotFound = 404;
 constexpr int kRequestTimeout = 408;
 constexpr int kContentTooLarge = 413;
 constexpr int kHeadTooLarge = 431;
@@ -36,6 +38,12 @@ HttpError HeadTooLarge() {
   return {kHeadTooLarge, MakeError(absl::StatusCode::kInvalidArgument, "HEAD_TOO_LARGE",
                                    absl::StrCat("The request's header fields are longer than ",
                                                 kMaxHttpHeadBytes, " bytes."))};
+}
+
+HttpError NoSuchPath() {
+  // Clients of FCM take NOT_FOUND for a dead token.
+  return {kNotFound, MakeError(absl::StatusCode::kUnimplemented, "NO_SUCH_PATH",
+                               "There is nothing for this method at this path.")};
 }
 
 HttpError Dropped() {
@@ -64,6 +72,11 @@ HttpError TimedOut(ExchangeHandler::Timeout why) {
                              kOverloadedRetryAfter)};
   }
   return Dropped();
+}
+
+// Whether Refuse leaves the request to Serve, or has served it.
+bool IsServed(const std::optional<Reply>& refusal) {
+  return !refusal.has_value() || refusal->status < kBadRequest;
 }
 
 }  // namespace
@@ -277,7 +290,10 @@ std::unique_ptr<ExchangeHandler> WholeBodyDoor::Open(Exchange* exchange) {
   if (head.truncated) {
     const HttpError error = HeadTooLarge();
     refusal = Error(head, error.status, error.why);
-  } else if (refusal = Refuse(head); !refusal.has_value()) {
+  } else if (refusal = Refuse(head); IsServed(refusal) && FindRoute(Routes(), head) == nullptr) {
+    const HttpError error = NoSuchPath();
+    refusal = Error(head, error.status, error.why);
+  } else if (!refusal.has_value()) {
     max_bytes = MaxBodyBytes(head);
     if (length > max_bytes) {
       const HttpError error = TooLarge(max_bytes);

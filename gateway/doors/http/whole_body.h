@@ -9,10 +9,12 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "gateway/doors/http/call_count.h"
 #include "gateway/doors/http/door.h"
 #include "gateway/doors/http/header_list.h"
 #include "gateway/doors/http/reply.h"
+#include "gateway/doors/http/route.h"
 
 // For doors that answer a request once all of its body is there: most of them. A door derives from
 // WholeBodyDoor:
@@ -21,6 +23,7 @@
 //    public:
 //     ~Shout() override { AwaitNoCalls(); }
 //     bool Matches(const RequestHead& head) const override { return head.path == "/shout"; }
+//     absl::Span<const Route> Routes() const override { return kRoutes; }
 //
 //    private:
 //     size_t MaxBodyBytes(const RequestHead&) const override { return 4096; }
@@ -102,6 +105,10 @@ class WholeBodyDoor : public Door {
  public:
   std::unique_ptr<ExchangeHandler> Open(Exchange* exchange) final;
 
+  // What fits no route is answered 404 NO_SUCH_PATH before Serve, and so is what Refuse would have
+  // answered with a success: the table is complete.
+  absl::Span<const Route> Routes() const override = 0;
+
   // Until every Responder and ReplyStream is gone, and what they post has run: what the door uses
   // may then be destroyed. The destructor of a derived class calls it first. REQUIRES: the listener
   // is gone.
@@ -120,8 +127,8 @@ class WholeBodyDoor : public Door {
   virtual void Serve(Request request, Responder responder) = 0;
   // How this door's clients expect to be told of an error that happened before Serve, or instead of
   // its answer. `why` has a reason and perhaps RetryAfter (common/error.h).
-  //   413 BODY_TOO_LARGE · 408 REQUEST_TIMEOUT · 503 OVERLOADED · 503 SHUTTING_DOWN ·
-  //   431 HEAD_TOO_LARGE · 500 INTERNAL
+  //   404 NO_SUCH_PATH · 413 BODY_TOO_LARGE · 408 REQUEST_TIMEOUT · 503 OVERLOADED ·
+  //   503 SHUTTING_DOWN · 431 HEAD_TOO_LARGE · 500 INTERNAL
   // Thread-safe.
   virtual Reply Error(const RequestHead& head, int status, const absl::Status& why) const = 0;
 

@@ -17,6 +17,7 @@ namespace bellwire::http {
 namespace {
 
 constexpr size_t kMaxBody = 10'000;
+constexpr Route kRoutes[] = {{"POST", "/test"}, {"GET", "/test"}, {"POST", "/test/{name}"}};
 
 // Keeps each request and the way back to it.
 class TestDoor final : public WholeBodyDoor {
@@ -25,9 +26,12 @@ class TestDoor final : public WholeBodyDoor {
   bool Matches(const RequestHead& head) const override {
     return absl::StartsWith(head.path, "/test");
   }
+  absl::Span<const Route> Routes() const override { return kRoutes; }
 
   std::vector<Request> requests;
   std::vector<Responder> responders;
+  // Refuse answers everything with it.
+  std::optional<int> answer_at_once;
 
   Responder Take() {
     Responder last = std::move(responders.back());
@@ -38,6 +42,7 @@ class TestDoor final : public WholeBodyDoor {
  private:
   size_t MaxBodyBytes(const RequestHead&) const override { return kMaxBody; }
   std::optional<Reply> Refuse(const RequestHead& head) const override {
+    if (answer_at_once.has_value()) return Reply{.status = *answer_at_once};
     if (head.method == "POST" || head.method == "HEAD") return std::nullopt;
     return Reply{.status = 405, .headers = {{"allow", "POST"}}, .body = "no"};
   }
@@ -82,6 +87,19 @@ TEST_F(WholeBodyTest, ServesTheWholeRequest) {
   EXPECT_EQ(response.Get("location"), "/there");
   EXPECT_EQ(response.Get("content-length"), "4");
   EXPECT_EQ(response.body, "made");
+}
+
+TEST_F(WholeBodyTest, WhatIsNotInTheTableOfRoutesIsNotServed) {
+  const int32_t unknown = harness_.client.Request(PostFields("/test-2"), "body");
+  EXPECT_EQ(Of(unknown).Get(":status"), "404");
+  EXPECT_EQ(Of(unknown).Get("x-reason"), "NO_SUCH_PATH");
+  EXPECT_TRUE(door_.requests.empty());
+  // Nor by Refuse, whose refusals count all the same.
+  door_.answer_at_once = 204;
+  EXPECT_EQ(Of(harness_.client.Request(PostFields("/test-2"))).Get(":status"), "404");
+  EXPECT_EQ(Of(harness_.client.Request(PostFields("/test/2"))).Get(":status"), "204");
+  door_.answer_at_once = 403;
+  EXPECT_EQ(Of(harness_.client.Request(PostFields("/test-2"))).Get(":status"), "403");
 }
 
 TEST_F(WholeBodyTest, APushGoesBeforeTheAnswerFromAnyThread) {

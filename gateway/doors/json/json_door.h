@@ -6,7 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "gateway/call/method_table.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 
 namespace bellwire::gateway {
@@ -17,6 +19,21 @@ inline constexpr size_t kMaxJsonSendBytes = 16 * 1024;
 inline constexpr size_t kMaxJsonPublishBytes = 32 * 1024;
 // Of a Subscribe: 1,000 tokens of 160 characters, and white space.
 inline constexpr size_t kMaxJsonChangeBytes = 256 * 1024;
+
+inline constexpr http::Route kJsonRoutes[] = {
+    {"POST", "/v1/messages"},
+    {"POST", "/v1/messages:batch"},
+    {"GET", "/v1/messages/{token}/{id}"},
+    {"DELETE", "/v1/messages/{token}/{id}"},
+    {"GET", "/v1/receipts"},
+    {"GET", "/v1/topics"},
+    {"POST", "/v1/topics:publish"},
+    {"POST", "/v1/topics:subscribe"},
+    {"POST", "/v1/topics:unsubscribe"},
+    {"GET", "/v1/subscriptions/{token}"},
+    {"GET", "/v1/topic-messages/{id}"},
+    {"DELETE", "/v1/topic-messages/{id}"},
+};
 
 // The provider API for people with curl (docs/reference/json_api.md). A request becomes a call of
 // the method of PushService or TopicService that it stands for, so everything but the mapping is
@@ -41,6 +58,7 @@ class JsonDoor final : public http::WholeBodyDoor {
   ~JsonDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kJsonRoutes; }
 
  private:
   size_t MaxBodyBytes(const http::RequestHead& head) const override;

@@ -5,11 +5,18 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/public_urls.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/send/send_engine.h"
 
 namespace bellwire::gateway {
+
+inline constexpr http::Route kMatrixRoutes[] = {
+    {"POST", "/_matrix/push/v1/notify"},
+    {"GET", "/_matrix/push/v1/notify"},
+};
 
 // A push gateway of Matrix (docs/reference/doors.md): homeservers send notifications to it, for
 // apps that have an endpoint of this server as their pushkey. It answers 200 when everything is
@@ -27,6 +34,7 @@ class MatrixDoor final : public http::WholeBodyDoor {
   ~MatrixDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kMatrixRoutes; }
 
  private:
   size_t MaxBodyBytes(const http::RequestHead& head) const override;

@@ -7,14 +7,29 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/key_cache.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/doors/ntfy/ntfy_publish.h"
 #include "gateway/send/send_engine.h"
 
 namespace bellwire::gateway {
+
+inline constexpr http::Route kNtfyRoutes[] = {
+    {"POST", "/ntfy/{topic}"},
+    {"PUT", "/ntfy/{topic}"},
+    {"GET", "/ntfy/{topic}/publish"},
+    {"GET", "/ntfy/{topic}/send"},
+    {"GET", "/ntfy/{topic}/trigger"},
+    {"POST", "/ntfy"},
+    {"PUT", "/ntfy"},
+    {"POST", "/"},
+    {"PUT", "/"},
+    {"GET", "/ntfy/v1/health"},
+};
 
 // Publishing as ntfy has it (docs/reference/doors.md): what speaks to an ntfy server speaks to a
 // device here. A topic is an alias that the publisher's team has given a device token. The app gets
@@ -41,6 +56,7 @@ class NtfyDoor final : public http::WholeBodyDoor {
   ~NtfyDoor() override { AwaitNoCalls(); }
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kNtfyRoutes; }
 
  private:
   struct Call;

@@ -8,9 +8,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "common/clock.h"
 #include "common/public_urls.h"
 #include "crypto/token_sealer.h"
+#include "gateway/doors/http/route.h"
 #include "gateway/doors/http/whole_body.h"
 #include "gateway/doors/webpush/receipt_streams.h"
 #include "gateway/doors/webpush/vapid.h"
@@ -18,6 +20,12 @@
 #include "gateway/send/send_engine.h"
 
 namespace bellwire::webpush {
+
+// The names of resources and tokens have no "/"; a path with more of them names nothing.
+inline constexpr http::Route kWebPushRoutes[] = {
+    {"DELETE", "/wpush/m/{name}"}, {"GET", "/wpush/r/{name}"},   {"POST", "/wpush/{token}"},
+    {"GET", "/wpush/{token}"},     {"OPTIONS", "/wpush/{name}"},
+};
 
 // Web Push (RFC 8030, 8291, 8292) for application servers, as docs/reference/web_push.md describes
 // it:
@@ -49,6 +57,7 @@ class WebPushDoor final : public http::WholeBodyDoor {
   ~WebPushDoor() override;
 
   bool Matches(const http::RequestHead& head) const override;
+  absl::Span<const http::Route> Routes() const override { return kWebPushRoutes; }
 
  private:
   // Is kept until the engine has answered.
