@@ -27,6 +27,8 @@ import sys
 import tempfile
 import time
 
+import report
+
 OURS = "bellwire"
 
 
@@ -317,6 +319,27 @@ class Bench:
             print(f"logs: {self.dir}", file=sys.stderr)
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def build(root, packages, labels):
+    """Installs the lists of packages, and builds with --config=opt; answers the programs' folder."""
+    subprocess.run([str(root / "tools/setup"), *packages], cwd=root, check=True)
+    print("building with --config=opt ...", file=sys.stderr)
+    subprocess.run(["bazel", "build", "--config=opt", *labels], cwd=root, check=True,
+                   stdout=sys.stderr)
+    info = subprocess.run(["bazel", "info", "--config=opt", "bazel-bin"], cwd=root, check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return info.stdout.strip()
+
+
+def progress_shower():
+    """What says on stderr how far we are, with the time since now."""
+    start = time.monotonic()
+
+    def show(text):
+        stamp = f"[{time.monotonic() - start:6.1f} s]"
+        print(report.paint(f"{stamp} {text}", "2", sys.stderr), file=sys.stderr, flush=True)
+    return show
 
 
 class _Alarm:

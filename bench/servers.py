@@ -11,8 +11,6 @@ EMBEDDED = ["//cli:bellwire"]
 SEPARATE = ["//cli:bellwire", "//registry:bellwire-registry", "//connector:bellwire-connector",
             "//gateway:bellwire-gateway"]
 
-# What a daemon writes for each connection costs time: warnings are enough.
-_LOG = ["--log_level", "warning"]
 
 
 def _link_tables(source, target):
@@ -26,9 +24,11 @@ def _link_tables(source, target):
 class Bellwire:
     """One deployment of Bellwire with a data directory of its own. Start what you need."""
 
-    def __init__(self, bench, name="bellwire", copy_of=None):
-        """A new one, or what another one has on disk; that one must not run."""
+    def __init__(self, bench, name="bellwire", copy_of=None, log_level="warning"):
+        """A new one, or what another one has on disk; that one must not run. What a daemon writes
+        for each connection costs time: warnings are enough, mostly."""
         self._bench = bench
+        self._log = ["--log_level", log_level]
         self._name = name
         self.data_dir = bench.dir / f"{name}.data"
         if copy_of is None:
@@ -47,7 +47,7 @@ class Bellwire:
         ready = self._bench.dir / f"{name}.ready"
         ready.unlink(missing_ok=True)
         process = self._bench.start(name, [self._bench.program(label), *arguments, "--ready_file", ready,
-                                           *_LOG])
+                                           *self._log])
         process.addresses = process.wait_file(ready)
         self.provider_address = process.addresses.get("provider_address", self.provider_address)
         self.device_address = process.addresses.get("device_address", self.device_address)

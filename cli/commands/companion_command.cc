@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/command.h"
+#include "cli/commands/firefox_try.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "device-agent/companion/browser/browser_door.h"
@@ -93,6 +94,40 @@ absl::Status Show(const Flags& flags, CommandContext* context) {
   return absl::OkStatus();
 }
 
+void AddTry(CLI::App* firefox, CommandContext* context) {
+  auto flags = std::make_shared<FirefoxTryFlags>();
+  flags->state_dir = companion::DefaultStateDirectory();
+  flags->ca_file = DefaultPushCaFile();
+  CLI::App* command = firefox->add_subcommand(
+      "try",
+      "Start a Firefox with a profile of its own, whose page subscribes, and show a push in it. "
+      "Nothing of your own profiles changes");
+  command->add_option("--firefox", flags->firefox, "Default: firefox-esr or firefox, of PATH")
+      ->type_name("PROGRAM");
+  command
+      ->add_option("--ca", flags->ca_file,
+                   "Authority of the server's certificate (default: /etc/bellwire/ca.pem if there "
+                   "is one, else what this machine trusts)")
+      ->type_name("FILE");
+  command->add_option("--text", flags->text, "What the page is to show")->capture_default_str();
+  command->add_flag("--close", flags->close,
+                    "End when the push is shown; otherwise when Firefox is closed");
+  command
+      ->add_option("--state_dir", flags->state_dir,
+                   "As bellwire-companion has it (default: $XDG_STATE_HOME/bellwire, or "
+                   "~/.local/state/bellwire)")
+      ->type_name("DIR");
+  AddJsonFlag(command, context);
+  SetExamples(command, "  bellwire companion firefox try");
+  command->callback([context, flags] {
+    context->run = [=]() -> absl::Status {
+      BELLWIRE_ASSIGN_OR_RETURN(const companion::BrowserDoor door,
+                                DoorOf({.state_dir = flags->state_dir}));
+      return TryFirefox(*flags, door, context);
+    };
+  });
+}
+
 }  // namespace
 
 void AddCompanionCommand(CLI::App* root, CommandContext* context) {
@@ -131,6 +166,7 @@ void AddCompanionCommand(CLI::App* root, CommandContext* context) {
   const auto [status, status_flags] = add("status", "Which profiles are on");
   status->callback(
       [context, flags = status_flags] { context->run = [=] { return Show(*flags, context); }; });
+  AddTry(firefox, context);
 }
 
 }  // namespace bellwire::cli

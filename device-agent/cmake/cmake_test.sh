@@ -3,28 +3,39 @@
 # pkg-config says gets it from the agent.
 #
 #   cmake_test.sh          for this machine
-#   cmake_test.sh arm64    for arm64, run by qemu; skipped where packages-arm64.txt is not installed
+#   cmake_test.sh arm64    the unit tests and the packages for arm64 (tools/package --arch arm64), run
+#                          by qemu; skipped where tools/packages-arm64.txt is not installed
+#     --test_env=BELLWIRE_ARM64_BUILD=DIR   builds there, and goes on where it was stopped
 set -euo pipefail
 architecture=${1:-}
 command -v cmake >/dev/null || { echo "SKIPPED: there is no cmake" && exit 0; }
 # CMake works on the tree, which the sandbox's links lead to.
 tree=$(dirname "$(readlink -f CMakeLists.txt)")
 build=$(mktemp -d "${TEST_TMPDIR:-/tmp}/cmake.XXXXXX")
-options=() emulator=()
+emulator=()
 library=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 if [ "$architecture" = arm64 ]; then
   for need in aarch64-linux-gnu-g++ qemu-aarch64-static; do
     command -v $need >/dev/null ||
       { echo "SKIPPED: there is no $need: tools/packages-arm64.txt says what is needed" && exit 0; }
   done
-  options=("-DCMAKE_TOOLCHAIN_FILE=$tree/device-agent/cmake/aarch64-linux-gnu.cmake")
   emulator=(qemu-aarch64-static)
   library=lib/aarch64-linux-gnu
+  arm64=${BELLWIRE_ARM64_BUILD:-$build/build}
+  "$tree/device-agent/cmake/cross_build" --tests "$arm64" "$build/arm64"
+  "$tree/tools/package" --arch arm64 --build_dir "$arm64" --out "$build/packages" \
+    >"$build/log" 2>&1 || { cat "$build/log" && exit 1; }
+  ! grep '^E: ' "$build/log" || { echo "FAILED: lintian has errors" && exit 1; }
+  for package in "$build"/packages/*_arm64.deb; do dpkg-deb -x "$package" "$build/root"; done
+  # A package of Debian 12 has the units of the system there.
+  cp -r "$build/root/lib" "$build/root/usr"
+else
+  cmake -S "$tree" -B "$build/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+    >"$build/log" 2>&1 || { cat "$build/log" && exit 1; }
+  cmake --build "$build/build" --parallel 2 >"$build/log" 2>&1 ||
+    { tail -n 40 "$build/log" && exit 1; }
+  DESTDIR=$build/root cmake --install "$build/build" >"$build/log"
 fi
-cmake -S "$tree" -B "$build/build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
-  "${options[@]}" >"$build/log" 2>&1 || { cat "$build/log" && exit 1; }
-cmake --build "$build/build" --parallel 2 >"$build/log" 2>&1 || { tail -n 40 "$build/log" && exit 1; }
-DESTDIR=$build/root cmake --install "$build/build" >"$build/log"
 
 installed=$build/root/usr
 for file in bin/bellwire-agent bin/bellwire-companion lib/systemd/system/bellwire-agent.service \
@@ -61,7 +72,7 @@ LD_LIBRARY_PATH=$installed/$library "${emulator[@]}" "$build/app" "$SOCKET" >"$s
 pids+=($!)
 await "the app's token" grep -q '^token ' "$short/app.out"
 bellwire send --token "$(sed -n 's/^token //p' "$short/app.out")" --text "built by CMake" \
-  --credentials "$work/cred.json"
+  --credentials "$work/cred.json" --ca "$work/ca.pem"
 await "the message" grep -q '^message built by CMake$' "$short/app.out"
 bellwire agent status
 rm -rf "$build"

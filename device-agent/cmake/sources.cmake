@@ -131,6 +131,99 @@ set(BELLWIRE_PROTOS
   bellwire/device/v1/device.proto
 )
 
+set(BELLWIRE_TEST_SOURCES
+  common/base64_test.cc
+  common/error_test.cc
+  common/fair_queue_test.cc
+  common/host_port_test.cc
+  common/ids_test.cc
+  common/log_limit_test.cc
+  common/log_test.cc
+  common/printable_test.cc
+  crypto/certificates_test.cc
+  crypto/device_certificate_test.cc
+  crypto/device_key_test.cc
+  crypto/encryption/aes128gcm_test.cc
+  crypto/encryption/app_keys_test.cc
+  crypto/encryption/encrypted_token_test.cc
+  crypto/enrolment_token_test.cc
+  crypto/file_util_test.cc
+  device-agent/apps/app_hub_test.cc
+  device-agent/apps/app_policy_test.cc
+  device-agent/apps/app_starter_test.cc
+  device-agent/apps/fair_share_test.cc
+  device-agent/apps/hook_runner_test.cc
+  device-agent/apps/peer_identity_test.cc
+  device-agent/client/companion_client_test.cc
+  device-agent/client/handled_deliveries_test.cc
+  device-agent/client/notification_test.cc
+  device-agent/companion/agent_hub_test.cc
+  device-agent/companion/browser/autopush_front_test.cc
+  device-agent/companion/browser/autopush_message_test.cc
+  device-agent/companion/browser/browser_door_test.cc
+  device-agent/companion/subscription_hub_test.cc
+  device-agent/companion/subscription_store_test.cc
+  device-agent/companion/unifiedpush/arguments_test.cc
+  device-agent/companion/unifiedpush/distributor_test.cc
+  device-agent/core/agent_core_test.cc
+  device-agent/core/agent_test.cc
+  device-agent/core/backoff_test.cc
+  device-agent/core/registrar_test.cc
+  device-agent/core/release_code_test.cc
+  device-agent/core/retry_budget_test.cc
+  device-agent/core/seq_tracker_test.cc
+  device-agent/core/server_link_test.cc
+  device-agent/core/state_directory_test.cc
+  device-agent/core/subscription_names_test.cc
+  device-agent/core/topic_changes_test.cc
+  device-agent/core/traffic_meter_test.cc
+  device-agent/enrolment/enrolment_test.cc
+  device-agent/heartbeat/default_route_test.cc
+  device-agent/heartbeat/heartbeat_policy_test.cc
+  device-agent/heartbeat/interval_search_test.cc
+  device-agent/heartbeat/learned_heartbeat_test.cc
+  device-agent/heartbeat/network_key_test.cc
+  device-agent/heartbeat/network_names_test.cc
+  device-agent/heartbeat/network_table_test.cc
+  device-agent/heartbeat/suspend_detector_test.cc
+  device-agent/inbox/app_window_test.cc
+  device-agent/inbox/server_time_test.cc
+  device-agent/network/network_monitor_test.cc
+  device-agent/network/network_watch_test.cc
+  device-agent/network/rtnetlink_test.cc
+  net/dial/connection_race_test.cc
+  net/dial/tcp_connector_test.cc
+  net/loop/boottime_alarm_test.cc
+  net/loop/epoll_loop_test.cc
+  net/loop/post_queue_test.cc
+  net/loop/timer_wheel_test.cc
+  net/peers/by_peer_test.cc
+  net/socket/acceptor_test.cc
+  net/socket/address_test.cc
+  net/socket/descriptor_budget_test.cc
+  net/socket/frame_codec_test.cc
+  net/socket/listen_tcp_test.cc
+  net/socket/socket_test.cc
+  net/socket/unix_stream_test.cc
+  net/socket/write_buffer_test.cc
+  net/tls/handshake_queue_test.cc
+  net/tls/ticket_keys_test.cc
+  net/tls/tls_client_test.cc
+)
+
+set(BELLWIRE_TEST_SUPPORT_SOURCES
+  common/testing/temp_dir.cc
+  device-agent/testing/tls_test_server.cc
+  net/peers/peer_key.cc
+  net/peers/waiting_room.cc
+  net/simulated/simulated_connection.cc
+  net/simulated/simulated_loop.cc
+  net/simulated/simulated_network.cc
+  net/tls/hello_ticket.cc
+  net/tls/tls_server.cc
+  net/tls/tls_test_identity.cc
+)
+
 set(BELLWIRE_ABSL
   absl::algorithm_container
   absl::any_invocable
@@ -148,4 +241,8 @@ set(BELLWIRE_ABSL
   absl::strings
   absl::synchronization
   absl::time
+)
+
+set(BELLWIRE_TEST_ABSL
+  absl::node_hash_map
 )

@@ -31,7 +31,7 @@ NetworkKey Named(NetworkKey::Kind kind, absl::string_view name, std::string gate
   return {kind, "wwan0", DigestOfName(kind, name), std::move(gateway)};
 }
 
-TEST(NamedNetworkTest, ACarrierIsOneNetworkWhateverItsGateway) {
+TEST(NetworkKeyOfNameTest, ACarrierIsOneNetworkWhateverItsGateway) {
   const auto carrier = [](absl::string_view name, std::string gateway) {
     return Named(NetworkKey::Kind::kCellular, name, std::move(gateway));
   };
@@ -48,7 +48,7 @@ TEST(NamedNetworkTest, ACarrierIsOneNetworkWhateverItsGateway) {
   EXPECT_EQ(key.SharedId(), id);
 }
 
-TEST(NamedNetworkTest, AnSsidIsOneNetworkBehindEachRouter) {
+TEST(NetworkKeyOfNameTest, AnSsidIsOneNetworkBehindEachRouter) {
   const auto wifi = [](absl::string_view name, std::string gateway) {
     return Named(NetworkKey::Kind::kWifi, name, std::move(gateway));
   };
@@ -67,7 +67,7 @@ TEST(NamedNetworkTest, AnSsidIsOneNetworkBehindEachRouter) {
       << "what a cable's network is called is this phone's own affair";
 }
 
-TEST(NamedNetworkTest, NoNameIsInTheKey) {
+TEST(NetworkKeyOfNameTest, NoNameIsInTheKey) {
   const std::string digest = DigestOfName(NetworkKey::Kind::kWifi, "Hotel Bellevue");
   EXPECT_EQ(digest.size(), 2 * NetworkId::kSize);
   EXPECT_NE(digest, DigestOfName(NetworkKey::Kind::kCellular, "Hotel Bellevue"));

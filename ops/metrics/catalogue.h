@@ -148,9 +148,13 @@ inline constexpr Metric kRegistrationsRefused = {
     "bellwire_registry_registrations_refused_total", Kind::kCounter, Part::kRegistry, "",
     "Apps and subscriptions that were refused because their device has as many as it may."};
 
-inline constexpr Metric kDatabaseReads = {
-    "bellwire_registry_database_reads_total", Kind::kCounter, Part::kRegistry, "",
-    "Round trips to the database for reads; 0 where the store is in RocksDB, as the next four."};
+inline constexpr Metric kStoreMemoryBytes = {
+    "bellwire_registry_store_memory_bytes", Kind::kGauge, Part::kRegistry, "",
+    "Memory of RocksDB: what is in no table yet, and blocks of tables; 384 MiB at most."};
+inline constexpr Metric kDatabaseReadSeconds = {
+    "bellwire_registry_database_read_seconds", Kind::kHistogram, Part::kRegistry, "",
+    "Time of a round trip to the database for reads; none where the store is in RocksDB, as of the "
+    "next four."};
 inline constexpr Metric kUnknownCommits = {
     "bellwire_registry_unknown_commits_total", Kind::kCounter, Part::kRegistry, "result",
     "Commits whose answer was lost, by what the database said of them later: made, or not."};

@@ -75,6 +75,8 @@ class RegistryServerImpl final : public RegistryServer {
     std::function<absl::Status()> confirm;
     std::function<absl::Status(const std::string& directory)> checkpoint;
     std::function<std::optional<uint64_t>()> free_bytes;
+    // Null: its memory is the database's.
+    std::function<uint64_t()> memory_bytes;
     // Of a database; else null. Both live as long as the engine.
     const PostgresEngine* database = nullptr;
     const DeviceCache* cache = nullptr;
@@ -98,6 +100,7 @@ class RegistryServerImpl final : public RegistryServer {
                 .retention = options.retention,
                 .chores = ChoresOf(sealing_),
                 .free_bytes = std::move(beneath.free_bytes)}),
+        memory_bytes_(std::move(beneath.memory_bytes)),
         database_(beneath.database),
         cache_(beneath.cache),
         group_commit_(&store_, options.clock),
@@ -120,6 +123,8 @@ class RegistryServerImpl final : public RegistryServer {
     store_.gate().Report(samples);
     store_.quotas().Report(samples);
     group_commit_.Report(samples);
+    samples->Add(metrics::kStoreMemoryBytes,
+                 memory_bytes_ == nullptr ? 0 : static_cast<double>(memory_bytes_()));
     ReportDatabase(samples);
     samples->AddQueue("registry_ttl_zero", service_.dispatcher()->places_taken(),
                       Dispatcher::kMaxFollowed);
@@ -164,7 +169,7 @@ class RegistryServerImpl final : public RegistryServer {
     const auto& engine = database_ == nullptr ? no_database : database_->counts();
     const auto& cache = cache_ == nullptr ? no_cache : cache_->counts();
     const uint64_t made = engine.unknown_made.value();
-    samples->Add(metrics::kDatabaseReads, engine.reads);
+    samples->Add(metrics::kDatabaseReadSeconds, engine.reads);
     samples->Add(metrics::kUnknownCommits, {"made"}, static_cast<double>(made));
     // One that is being looked for counts as not made.
     samples->Add(metrics::kUnknownCommits, {"not_made"},
@@ -179,6 +184,7 @@ class RegistryServerImpl final : public RegistryServer {
   // The store's engine, or null.
   SealedEngine* const sealing_;
   KvStore store_;
+  const std::function<uint64_t()> memory_bytes_;
   // The store's. Null: it has no database.
   const PostgresEngine* const database_;
   const DeviceCache* const cache_;
@@ -214,6 +220,7 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> StartOverDatabase(
                                  "the store is in PostgreSQL: back it up with PostgreSQL's tools");
               },
           .free_bytes = nullptr,
+          .memory_bytes = nullptr,
           .database = postgres,
           .cache = cache},
       std::move(options));
@@ -247,7 +254,8 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
           .numbers_after = disk->numbers_after(),
           .confirm = nullptr,
           .checkpoint = [disk](const std::string& to) { return disk->Checkpoint(to); },
-          .free_bytes = [disk] { return disk->FreeBytes(); }},
+          .free_bytes = [disk] { return disk->FreeBytes(); },
+          .memory_bytes = [disk] { return disk->MemoryBytes(); }},
       std::move(options));
 }
 

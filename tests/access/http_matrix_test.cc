@@ -348,6 +348,7 @@ std::vector<ConsoleRow> ConsoleRows(const HttpWorld& w) {
        "/api/rpc/AdminService/CreateTeam",
        R"({"name":"more"})",
        {"owner"}},
+      {"POST /api/live/fleet", "", "/api/live/fleet", "{}", administrators},
       {"POST /api/live/overview", "", "/api/live/overview", "{}", administrators},
       {"POST /api/live/message", "", "/api/live/message",
        json({{"team_id", w.team_id()}, {"token", w.token()}, {"message_id", w.NewMessage()}})

@@ -136,6 +136,8 @@ TEST_P(RollingRestartTest, LosesNothing) {
     ASSERT_TRUE(ended.ok()) << ended;
     const absl::Status started = fleet_->StartAll();
     ASSERT_TRUE(started.ok()) << started;
+    // There they are all the same one.
+    if (GetParam() == Deployment::kEmbedded) break;
   }
   for (const auto& line : lines_) {
     ASSERT_NO_FATAL_FAILURE(AwaitLoad());
@@ -158,7 +160,7 @@ TEST_P(RollingRestartTest, LosesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Deployments, RollingRestartTest,
-                         testing::Values(Deployment::kSeparate),
+                         testing::Values(Deployment::kEmbedded, Deployment::kSeparate),
                          [](const auto& info) { return DeploymentName(info.param); });
 
 }  // namespace

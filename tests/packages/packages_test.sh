@@ -1,18 +1,27 @@
 #!/bin/bash
 # Builds the Debian packages of this build's programs, and installs, upgrades, removes and purges them
-# in a Debian of their own (debootstrap), in which the commands of docs/guide/quickstart.md are run.
+# in a Debian of their own, in which the commands of docs/guide/quickstart.md and browser.md are run.
 # systemd can't be process 1 there: tests/packages/systemctl starts the units.
 #
-# Needs root, for chroot and namespaces, and the network, for Debian's packages. Minutes.
-#   --test_env=BELLWIRE_DEBIAN_ROOT=FILE.tar   takes the bare Debian from there, or leaves it there
+#   packages_test.sh here         in a copy-on-write view of this machine's own Debian, without a
+#                                 network: it has what the packages depend on
+#   packages_test.sh debootstrap  in a bare one, which fetches everything from Debian. Minutes.
+#     --test_env=BELLWIRE_DEBIAN_ROOT=FILE.tar   takes the bare Debian from there, or leaves it there
+#
+# Needs root, for chroot and namespaces.
 set -euo pipefail
+mode=${1:?here or debootstrap}
 root=$PWD
 export PATH=$PATH:/usr/sbin:/sbin
 skip() { echo "SKIPPED: $*" && exit 0; }
 [ "$(id -u)" -eq 0 ] || skip "this is for root"
-for program in debootstrap dpkg-buildpackage dh lintian; do
-  command -v $program >/dev/null || skip "there is no $program: tools/setup tools/packages-packaging.txt"
+programs=(dpkg-buildpackage dh lintian man)
+[ "$mode" = here ] || programs+=(debootstrap)
+for program in "${programs[@]}"; do
+  command -v "$program" >/dev/null ||
+    skip "there is no $program: tools/setup tools/packages-packaging.txt"
 done
+unshare --mount --pid --net --fork --kill-child true 2>/dev/null || skip "no namespaces here"
 
 work=$(mktemp -d /tmp/bellwire-packages.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -61,33 +70,66 @@ gcc "$work/app.c" -I"$work/dev/usr/include" "$library/libbellwire.a" $needed -o 
   fail "the C app does not build"
 "$work/app_c" || fail "the C app does not run"
 
-# --- A bare Debian. ---
+# --- The Debian that they go into. ---
 
-debian=$work/debian
-tar=${BELLWIRE_DEBIAN_ROOT:-}
-mkdir "$debian"
-if [ -n "$tar" ] && [ -s "$tar" ]; then
-  tar -C "$debian" -xf "$tar"
-else
-  debootstrap --variant=minbase --include=curl,python3-minimal,ca-certificates bookworm "$debian" \
-    http://deb.debian.org/debian >"$work/log" 2>&1 || {
-    tail -n 5 "$work/log"
-    skip "debootstrap can't make a Debian: is there a network?"
-  }
-  [ -z "$tar" ] || tar -C "$debian" -cf "$tar" .
+if [ "$mode" = debootstrap ]; then
+  debian=$work/debian
+  tar=${BELLWIRE_DEBIAN_ROOT:-}
+  mkdir "$debian"
+  if [ -n "$tar" ] && [ -s "$tar" ]; then
+    tar -C "$debian" -xf "$tar"
+  else
+    debootstrap --variant=minbase --include=curl,python3-minimal,ca-certificates bookworm \
+      "$debian" http://deb.debian.org/debian >"$work/log" 2>&1 || {
+      tail -n 5 "$work/log"
+      skip "debootstrap can't make a Debian: is there a network?"
+    }
+    [ -z "$tar" ] || tar -C "$debian" -cf "$tar" .
+  fi
 fi
-cp /etc/resolv.conf "$debian/etc/resolv.conf"
-# What the installer of Debian writes, and debootstrap does not.
-printf "127.0.0.1 localhost\n::1 localhost\n" >"$debian/etc/hosts"
-mkdir -p "$debian/opt/test" "$debian/run/systemd/system"
-mv "$work/0.0.1" "$work/0.0.2" "$debian/opt/test"
-install -m 755 tests/packages/systemctl "$debian/usr/bin/systemctl"
-install -m 755 tests/packages/inside.sh "$debian/opt/test"
-install -m 644 docs/guide/quickstart.md tests/guides/extract.py "$debian/opt/test"
 
-# Processes and mounts of its own: nothing that the test starts outlives it.
-unshare --mount --pid --fork --kill-child true 2>/dev/null || skip "no namespaces here"
-unshare --mount --pid --fork --kill-child --mount-proc="$debian/proc" \
-  chroot "$debian" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-  ${http_proxy:+http_proxy="$http_proxy"} /bin/bash /opt/test/inside.sh
+# Within its namespaces: the root, ready to be entered.
+make_root() {
+  local debian=$work/root
+  mkdir "$debian"
+  if [ "$mode" = here ]; then
+    # What is written stays in memory, and goes with the namespace.
+    mount -t tmpfs none "$work/memory"
+    mkdir "$work"/memory/{upper,work}
+    mount -t overlay overlay "$debian" \
+      -o "lowerdir=/,upperdir=$work/memory/upper,workdir=$work/memory/work"
+    # Nothing is known of what could be fetched.
+    rm -rf "$debian"/var/lib/apt/lists/*
+    ip link set lo up
+  else
+    mount --bind "$work/debian" "$debian"
+    cp /etc/resolv.conf "$debian/etc/resolv.conf"
+  fi
+  # A machine on which the scripts of packages may start what they install.
+  rm -f "$debian/usr/sbin/policy-rc.d"
+  # What the installer of Debian writes, and debootstrap does not.
+  printf "127.0.0.1 localhost\n::1 localhost\n" >"$debian/etc/hosts"
+  mount -t proc proc "$debian/proc"
+  mount --rbind /dev "$debian/dev"
+  mount -t tmpfs none "$debian/run"
+  mount -t tmpfs -o mode=1777 none "$debian/tmp"
+  mount -t tmpfs -o mode=1777 none "$debian/dev/shm"
+  mkdir -p "$debian/opt/test" "$debian/run/systemd/system"
+  cp -r "$work/0.0.1" "$work/0.0.2" "$debian/opt/test"
+  install -m 755 tests/packages/systemctl "$debian/usr/bin/systemctl"
+  install -m 755 tests/packages/inside.sh "$debian/opt/test"
+  install -m 644 docs/guide/quickstart.md docs/guide/browser.md tests/guides/extract.py \
+    "$debian/opt/test"
+  exec chroot "$debian" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+    LANG=C.UTF-8 ${http_proxy:+http_proxy="$http_proxy"} /bin/bash /opt/test/inside.sh "$mode"
+}
+export -f make_root
+export work mode
+mkdir "$work/memory"
+
+# Processes and mounts of its own, and where nothing is fetched a network: nothing that the test
+# starts outlives it.
+namespaces=(--mount --pid --fork --kill-child)
+[ "$mode" != here ] || namespaces+=(--net)
+unshare "${namespaces[@]}" /bin/bash -euo pipefail -c make_root
 echo "the packages are sound"

@@ -268,10 +268,11 @@ void Provider::Authorize(grpc::ClientContext* context) const {
 
 std::string Provider::authorization() const { return absl::StrCat("Bearer ", jwt_); }
 
-absl::StatusOr<push::v1::SendResponse> Provider::Send(const push::v1::SendRequest& request,
-                                                      int i) const {
+absl::StatusOr<push::v1::SendResponse> Provider::SendOnce(const push::v1::SendRequest& request,
+                                                          int i, bool wait_for_ready) const {
   grpc::ClientContext context;
   SetDeadline(&context);
+  context.set_wait_for_ready(wait_for_ready);
   Authorize(&context);
   push::v1::SendResponse response;
   const grpc::Status status =
@@ -289,7 +290,10 @@ absl::Status Provider::SendReliably(const std::string& token, const std::string&
   absl::Status last;
   int attempt = 0;
   WaitUntil([&] {
-    last = Send(request, attempt++ % 2).status();
+    // As docs/guide/send.md says. Where there are two gateways, the other one is there meanwhile.
+    last = SendOnce(request, attempt++ % 2,
+                    /*wait_for_ready=*/fleet_->deployment() == Deployment::kEmbedded)
+               .status();
     return last.ok() || !(absl::IsUnavailable(last) || absl::IsResourceExhausted(last) ||
                           absl::IsDeadlineExceeded(last));
   });

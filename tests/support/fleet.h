@@ -115,7 +115,9 @@ class Provider {
 
   // One Send through gateway `i`, as unary; retried by nobody.
   absl::StatusOr<push::v1::SendResponse> Send(const push::v1::SendRequest& request,
-                                              int i = 0) const;
+                                              int i = 0) const {
+    return SendOnce(request, i, /*wait_for_ready=*/false);
+  }
   // One SendBatch through gateway `i`; retried by nobody.
   absl::StatusOr<push::v1::SendBatchResponse> SendBatch(const push::v1::SendBatchRequest& request,
                                                         int i = 0) const;
@@ -134,6 +136,10 @@ class Provider {
   const std::string& team_id() const { return team_id_; }
 
  private:
+  // `wait_for_ready`: as of grpc::ClientContext.
+  absl::StatusOr<push::v1::SendResponse> SendOnce(const push::v1::SendRequest& request, int i,
+                                                  bool wait_for_ready) const;
+
   const Fleet* fleet_ = nullptr;
   std::string team_id_;
   std::string key_id_;

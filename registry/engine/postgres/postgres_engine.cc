@@ -51,7 +51,7 @@ class PostgresEngine::Session final {
         connection_(std::move(connection)),
         epoch_(taken_epoch),
         commit_no_(taken.commit_no),
-        table_(connection_.get(), &partitions_, &counts->reads),
+        table_(connection_.get(), &partitions_, options.clock, &counts->reads),
         counts_(*counts) {
     for (const int64_t number : commit_no_) last_commit_no_ = std::max(last_commit_no_, number);
   }

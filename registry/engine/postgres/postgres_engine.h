@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "common/log_limit.h"
 #include "ops/metrics/counter.h"
+#include "ops/metrics/histogram.h"
 #include "registry/engine/device_reader.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/durability.h"
@@ -110,8 +111,8 @@ class PostgresEngine final : public KvEngine, public DeviceReader {
     metrics::Counter unknown_made;
     // How often the partitions were taken anew after a failure.
     metrics::Counter resumed;
-    // Round trips of reads.
-    metrics::Counter reads;
+    // Round trips of reads, those that failed too.
+    metrics::Histogram reads{metrics::kAnswerTimes, metrics::Histogram::Unit::kMicroseconds};
   };
   const Counts& counts() const { return counts_; }
 

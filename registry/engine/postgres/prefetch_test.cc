@@ -90,7 +90,12 @@ class ColdDevicesTest : public testing::Test {
               << " bytes of WAL so far, a device\n";
   }
 
-  uint64_t Reads() const { return engine_->counts().reads.value(); }
+  uint64_t Reads() const {
+    const metrics::Histogram& reads = engine_->counts().reads;
+    uint64_t count = 0;
+    for (size_t bucket = 0; bucket <= reads.bounds().size(); ++bucket) count += reads.count(bucket);
+    return count;
+  }
   // As the writer does it: with each batch, what it has done for the feeds of receipts.
   GroupCommit::Batch RunBatch() {
     return group_commit_->RunBatch(

@@ -57,29 +57,33 @@ PgValue FamilyValue(Family family) { return PgInt2(static_cast<int16_t>(family))
 
 }  // namespace
 
+absl::StatusOr<PgRows> RecordTable::Read(const PgStatement& statement,
+                                         std::vector<PgValue> parameters) const {
+  const MonotonicTime began = clock_.Monotonic();
+  absl::StatusOr<PgRows> rows =
+      connection_.Ask(statement, std::move(parameters), kReadTimeout, kDoing);
+  reads_.Observe(clock_.Monotonic() - began);
+  return rows;
+}
+
 absl::StatusOr<std::optional<std::string>> RecordTable::Get(Family family,
                                                             absl::string_view key) const {
   if (family == Family::kOutbox && outbox_is_empty_) return std::nullopt;
-  reads_.Add();
   const int partition = partitions_.Of(family, key);
   BELLWIRE_ASSIGN_OR_RETURN(
       const PgRows rows,
-      connection_.Ask(kGet,
-                      {PgInt2(static_cast<int16_t>(partition)), FamilyValue(family), PgBytes(key)},
-                      kReadTimeout, kDoing));
+      Read(kGet, {PgInt2(static_cast<int16_t>(partition)), FamilyValue(family), PgBytes(key)}));
   if (rows.count() == 0) return std::nullopt;
   return std::string(rows.Bytes(0, 0));
 }
 
 absl::StatusOr<PgRows> RecordTable::ReadPage(Family family, absl::string_view from,
                                              absl::string_view to, int rows) const {
-  reads_.Add();
   const std::optional<int> partition = partitions_.OfRange(family, from, to);
   const PgValue where = partition.has_value() ? PgInt2(static_cast<int16_t>(*partition))
                                               : PgInt4(partitions_.shared());
-  return connection_.Ask(partition.has_value() ? kScanOne : kScanAll,
-                         {where, FamilyValue(family), PgBytes(from), PgBytes(to), PgInt8(rows)},
-                         kReadTimeout, kDoing);
+  return Read(partition.has_value() ? kScanOne : kScanAll,
+              {where, FamilyValue(family), PgBytes(from), PgBytes(to), PgInt8(rows)});
 }
 
 absl::Status RecordTable::Scan(
@@ -109,12 +113,9 @@ absl::StatusOr<PgRows> RecordTable::ReadRowsOf(absl::Span<const std::string> dev
     last.AddBytes(absl::StrCat(device, std::string(64, '\xff')));
   }
   for (const Family family : kDeviceFamilies) families.Add(FamilyValue(family));
-  reads_.Add();
-  return connection_.Ask(
-      kReadDevices,
-      {partitions.value(), first.value(), last.value(), PgInt8(kMaxDeviceRows + 1),
-       PgInt8(static_cast<int64_t>(max_bytes)), families.value()},
-      kReadTimeout, kDoing);
+  return Read(kReadDevices,
+              {partitions.value(), first.value(), last.value(), PgInt8(kMaxDeviceRows + 1),
+               PgInt8(static_cast<int64_t>(max_bytes)), families.value()});
 }
 
 absl::Status RecordTable::ReadDevices(

@@ -4,13 +4,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "ops/metrics/counter.h"
+#include "common/clock.h"
+#include "ops/metrics/histogram.h"
 #include "registry/engine/device_reader.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/partitions.h"
@@ -32,9 +34,10 @@ class RecordTable final : public KvReader {
   // A device with more records of a family is not read whole.
   static constexpr int kMaxDeviceRows = 512;
 
-  // None is owned; all outlive this. `reads` counts the round trips.
-  RecordTable(PgConnection* connection, const Partitions* partitions, metrics::Counter* reads)
-      : connection_(*connection), partitions_(*partitions), reads_(*reads) {}
+  // None is owned; all outlive this. `reads` gets the time of each round trip.
+  RecordTable(PgConnection* connection, const Partitions* partitions, const Clock* clock,
+              metrics::Histogram* reads)
+      : connection_(*connection), partitions_(*partitions), clock_(*clock), reads_(*reads) {}
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
@@ -54,13 +57,16 @@ class RecordTable final : public KvReader {
   void PutsIntoOutbox() { outbox_is_empty_ = false; }
 
  private:
+  // One round trip.
+  absl::StatusOr<PgRows> Read(const PgStatement& statement, std::vector<PgValue> parameters) const;
   absl::StatusOr<PgRows> ReadRowsOf(absl::Span<const std::string> devices, size_t max_bytes) const;
   absl::StatusOr<PgRows> ReadPage(Family family, absl::string_view from, absl::string_view to,
                                   int rows) const;
 
   PgConnection& connection_;
   const Partitions& partitions_;
-  metrics::Counter& reads_;
+  const Clock& clock_;
+  metrics::Histogram& reads_;
   bool outbox_is_empty_ = false;
 };
 

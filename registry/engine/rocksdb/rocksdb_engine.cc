@@ -34,6 +34,7 @@
 #include "registry/engine/rocksdb/rocksdb_status.h"
 #include "registry/engine/store_error.h"
 #include "registry/keys/keys.h"
+#include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_checksum.h"
@@ -173,6 +174,8 @@ class RocksDbEngine::Database final : public KvReader {
 
   rocksdb::DB* db() { return db_.get(); }
   const RecentWrites& recent() const { return recent_; }
+  // Memtables are counted as part of the cache.
+  uint64_t MemoryBytes() const { return cache_->GetUsage(); }
 
   // What is in the tables.
   absl::StatusOr<std::optional<std::string>> Get(Family family,
@@ -197,9 +200,11 @@ class RocksDbEngine::Database final : public KvReader {
   absl::Status RewriteTables(std::atomic<bool>* cancelled);
 
  private:
-  Database(const Options& options, const std::shared_ptr<LogHold>& hold)
+  Database(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+           const std::shared_ptr<LogHold>& hold)
       : directory_(options.directory),
         max_recent_bytes_(options.max_recent_writes_bytes),
+        cache_(cache),
         hold_(hold),
         env_(rocksdb::NewCompositeEnv(hold)) {}
 
@@ -239,6 +244,7 @@ class RocksDbEngine::Database final : public KvReader {
 
   const std::string directory_;
   const uint64_t max_recent_bytes_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<LogHold> hold_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
@@ -299,7 +305,8 @@ absl::StatusOr<std::unique_ptr<RocksDbEngine::Database>> RocksDbEngine::Database
 
   const std::shared_ptr<rocksdb::Cache> cache = NewStoreCache();
   std::unique_ptr<Database> database(new Database(
-      options, std::make_shared<LogHold>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
+      options, cache,
+      std::make_shared<LogHold>(std::make_shared<GradualDeletion>(env->GetFileSystem()))));
   rocksdb::DBOptions db_options = StoreDbOptions(database->env_.get(), cache);
   if (options.read_only) {
     if (!files.current) return FormatError(directory, "is none: there is no file CURRENT");
@@ -678,6 +685,11 @@ void RocksDbEngine::SetDatabase(std::shared_ptr<Database> database) const {
     database_.swap(database);
   }
   // The old one is closed here, unless a checkpoint holds it.
+}
+
+uint64_t RocksDbEngine::MemoryBytes() const {
+  absl::MutexLock lock(&database_mutex_);
+  return database_ == nullptr ? 0 : database_->MemoryBytes();
 }
 
 std::optional<uint64_t> RocksDbEngine::FreeBytes() const {

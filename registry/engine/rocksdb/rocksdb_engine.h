@@ -34,7 +34,7 @@ namespace bellwire::registry {
 // database is closed and opened again, which recovers exactly what a restart would. Until that
 // succeeds (there is room again, the disk is back) everything is UNAVAILABLE.
 //
-// Not thread-safe, but for Checkpoint. RocksDB's own background threads are inside.
+// Not thread-safe, but for what says so. RocksDB's own background threads are inside.
 class RocksDbEngine final : public KvEngine {
  public:
   struct Options {
@@ -85,6 +85,9 @@ class RocksDbEngine final : public KvEngine {
   // long as to copy the store and needs as much room. After kGone the next call begins again.
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: as Commit, or the disk is full
   absl::StatusOr<OldVersions> ForgetOldVersions();
+  // What RocksDB holds in memory: memtables, and blocks of tables. 0 while the store is closed.
+  // Thread-safe.
+  uint64_t MemoryBytes() const;
   // Room on the disk for whoever is not root. nullopt: the system doesn't say. Thread-safe.
   std::optional<uint64_t> FreeBytes() const;
 

@@ -456,6 +456,14 @@ TEST_F(RocksDbEngineTest, ACompactionByRocksDbItselfLosesNothing) {
   EXPECT_EQ(Get("a"), "1");
 }
 
+TEST_F(RocksDbEngineTest, ItsMemoryIsWhatWasWrittenAndIsInNoTable) {
+  ASSERT_TRUE(Open().ok());
+  const uint64_t empty = engine_->MemoryBytes();
+  constexpr uint64_t kBytes = 4 << 20;
+  ASSERT_TRUE(Put("a", std::string(kBytes, 'x')).ok());
+  EXPECT_GE(engine_->MemoryBytes(), empty + kBytes);
+}
+
 TEST_F(RocksDbEngineTest, TheCommitLogDoesNotGrow) {
   max_recent_writes_bytes_ = 1000;
   ASSERT_TRUE(Open().ok());

@@ -2,6 +2,7 @@
 // first and the last is changed. Run by web_push_test.sh.
 'use strict';
 const assert = require('assert');
+const fs = require('fs');
 const http = require('http');
 const net = require('net');
 const {spawnSync} = require('child_process');
@@ -250,6 +251,24 @@ test('two users at once get their own', async context => {
     await his.close();
     bobs.stop();
   }
+});
+
+test('`bellwire companion firefox try` shows a push, and leaves nothing behind', () => {
+  fs.copyFileSync(world.path('data/ca.pem'), world.path('ca.pem'));
+  fs.chmodSync(world.path('ca.pem'), 0o644);
+  user.environment.MOZ_HEADLESS = '1';
+  const attempt = (...more) => user.run('bellwire', [
+    'companion', 'firefox', 'try', '--close', '--state_dir', user.stateDir, '--text', 'Grüße ✓',
+    '--json', '--ca', ...more]);
+  const said = attempt(world.path('ca.pem')).trim().split('\n').map(line => JSON.parse(line));
+  assert.deepEqual(said.map(line => line.step), ['started', 'subscribed', 'sent', 'shown']);
+  assert.match(said[3].text, /^Firefox shows: Grüße ✓ \(after \d+ ms\)$/);
+  // A server that this machine has no reason to trust.
+  assert.throws(() => attempt('/etc/ssl/certs/ca-certificates.crt'),
+                error => /has no certificate that is trusted/.test(error.stdout + error.stderr));
+  assert.throws(() => attempt(world.path('ca.pem'), '--firefox', '/usr/bin/false'),
+                error => /ended before it showed a push/.test(error.stdout + error.stderr));
+  assert.ok(!fs.readdirSync(user.stateDir).some(name => name.startsWith('firefox-trial')));
 });
 
 test('the backend learns that a page has unsubscribed', async () => {
