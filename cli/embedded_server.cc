@@ -64,8 +64,8 @@ absl::Status EmbeddedServer::StartParts(const Options& options) {
 
   registry_->SetConnectors(connector_->connector());
   // Agents may have been faster: their sessions ask what fell due before.
-  connector_->connector()->OnStreamBroken();
-  connector_->connector()->OnStreamOpened();
+  connector_->connector()->OnStreamBroken(/*devices=*/{});
+  connector_->connector()->OnStreamOpened(/*devices=*/{});
 
   gateway_options_ = options.gateway;
   gateway::GatewayServer::Options& gateway_options = gateway_options_;

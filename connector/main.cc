@@ -9,6 +9,8 @@
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -32,6 +34,7 @@
 #include "rpc/grpc_registry_client.h"
 #include "rpc/grpc_session_client.h"
 #include "rpc/internal_port.h"
+#include "rpc/registry_router.h"
 
 namespace bellwire::connector {
 namespace {
@@ -82,10 +85,16 @@ absl::Status Run(const Flags& flags) {
                             InternalChannelCredentials(data_dir.internal()));
 
   // Destroyed in reverse: the ports first, which use the rest.
-  const std::shared_ptr<grpc::Channel> registry_channel =
-      NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
-  const std::unique_ptr<UnaryRegistryApi> registry = NewGrpcRegistryClient(registry_channel);
-  const std::unique_ptr<SessionStream> stream = NewGrpcSessionClient(registry_channel);
+  const std::unique_ptr<RegistryRouter> registry = RegistryRouter::New(
+      {.connect =
+           [&](const std::string& address) {
+             const std::shared_ptr<grpc::Channel> channel =
+                 NewInternalChannel(address.empty() ? flags.registry_address : address,
+                                    credentials, Role::kRegistry);
+             return RegistryRouter::Client{.unary = NewGrpcRegistryClient(channel),
+                                           .sessions = NewGrpcSessionClient(channel)};
+           },
+       .clock = RealClock()});
   BELLWIRE_ASSIGN_OR_RETURN(
       const std::unique_ptr<InternalPort> internal_port,
       InternalPort::Open(flags.internal_listen, data_dir.internal(), {}));
@@ -100,7 +109,7 @@ absl::Status Run(const Flags& flags) {
   options.internal_address = flags.advertise_internal_address.empty()
                                  ? internal_port->address()
                                  : flags.advertise_internal_address;
-  options.stream = stream.get();
+  options.stream = registry.get();
   options.networks = registry.get();
   options.topics = registry.get();
   options.drain_to = flags.drain_to;
@@ -166,7 +175,8 @@ int main(int argc, char** argv) {
                  "How the registry names this connector instead, HOST:PORT")
       ->type_name("HOST:PORT");
   app.add_option("--registry_address", flags.registry_address,
-                 "Internal port of bellwire-registry, HOST:PORT")
+                 "Internal port of bellwire-registry, HOST:PORT. Of several that share a store it "
+                 "is where the others are learned; ipv4:HOST:PORT,HOST:PORT names more than one")
       ->type_name("HOST:PORT")
       ->required();
   app.add_option("--shards", flags.shards, "Threads that serve agents; 0: one per processor")

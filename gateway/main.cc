@@ -34,6 +34,7 @@
 #include "rpc/credentials.h"
 #include "rpc/grpc_registry_client.h"
 #include "rpc/health_watch.h"
+#include "rpc/registry_router.h"
 
 namespace bellwire::gateway {
 namespace {
@@ -74,7 +75,16 @@ absl::Status Run(const Flags& flags) {
   // Destroyed in reverse: the server first, which uses it.
   const std::shared_ptr<grpc::Channel> registry_channel =
       NewInternalChannel(flags.registry_address, credentials, Role::kRegistry);
-  const std::unique_ptr<UnaryRegistryApi> registry = NewGrpcRegistryClient(registry_channel);
+  const std::unique_ptr<RegistryRouter> registry = RegistryRouter::New(
+      {.connect =
+           [&](const std::string& address) {
+             return RegistryRouter::Client{
+                 .unary = NewGrpcRegistryClient(
+                     address.empty() ? registry_channel
+                                     : NewInternalChannel(address, credentials, Role::kRegistry)),
+                 .sessions = nullptr};
+           },
+       .clock = RealClock()});
 
   GatewayServer::Options options;
   options.listen = flags.listen;
@@ -157,7 +167,8 @@ int main(int argc, char** argv) {
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--registry_address", flags.registry_address,
-                 "Internal port of bellwire-registry, HOST:PORT")
+                 "Internal port of bellwire-registry, HOST:PORT. Of several that share a store it "
+                 "is where the others are learned; ipv4:HOST:PORT,HOST:PORT names more than one")
       ->type_name("HOST:PORT")
       ->required();
   app.add_option("--drain_seconds", flags.drain_seconds,

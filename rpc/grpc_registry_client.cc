@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "bellwire/internal/v1/partition.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
 #include "common/error.h"
@@ -27,8 +28,8 @@ template <typename Service>
 using StubOf = std::unique_ptr<typename Service::Stub>;
 using Stubs = std::tuple<StubOf<internal::v1::Mailbox>, StubOf<internal::v1::Catalogue>,
                          StubOf<internal::v1::Keys>, StubOf<internal::v1::Feed>,
-                         StubOf<internal::v1::Network>, StubOf<internal::v1::Store>,
-                         StubOf<internal::v1::Topic>,
+                         StubOf<internal::v1::Network>, StubOf<internal::v1::Partition>,
+                         StubOf<internal::v1::Store>, StubOf<internal::v1::Topic>,
                          StubOf<internal::v1::Device>>;
 
 // Whether somebody who sends waits for the answer.
@@ -62,8 +63,9 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
   GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
       : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Catalogue::NewStub(channel),
                internal::v1::Keys::NewStub(channel), internal::v1::Feed::NewStub(channel),
-               internal::v1::Network::NewStub(channel), internal::v1::Store::NewStub(channel),
-               internal::v1::Topic::NewStub(channel), internal::v1::Device::NewStub(channel)),
+               internal::v1::Network::NewStub(channel), internal::v1::Partition::NewStub(channel),
+               internal::v1::Store::NewStub(channel), internal::v1::Topic::NewStub(channel),
+               internal::v1::Device::NewStub(channel)),
         call_timeout_(call_timeout) {}
 
   ~GrpcRegistryClient() override {

@@ -4,6 +4,7 @@
 
 #include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "bellwire/internal/v1/partition.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
 #include "rpc/grpc_status.h"
@@ -43,6 +44,7 @@ BELLWIRE_SERVICE(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_SERVICE(Keys, BELLWIRE_KEYS_METHODS)
 BELLWIRE_SERVICE(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_SERVICE(Network, BELLWIRE_NETWORK_METHODS)
+BELLWIRE_SERVICE(Partition, BELLWIRE_PARTITION_METHODS)
 BELLWIRE_SERVICE(Store, BELLWIRE_STORE_METHODS)
 BELLWIRE_SERVICE(Topic, BELLWIRE_TOPIC_METHODS)
 BELLWIRE_SERVICE(Device, BELLWIRE_DEVICE_METHODS)
@@ -58,6 +60,7 @@ std::vector<std::unique_ptr<grpc::Service>> NewGrpcRegistryServices(UnaryRegistr
   services.push_back(std::make_unique<KeysService>(registry));
   services.push_back(std::make_unique<FeedService>(registry));
   services.push_back(std::make_unique<NetworkService>(registry));
+  services.push_back(std::make_unique<PartitionService>(registry));
   services.push_back(std::make_unique<StoreService>(registry));
   services.push_back(std::make_unique<TopicService>(registry));
   services.push_back(std::make_unique<DeviceService>(registry));

@@ -208,7 +208,8 @@ TEST_F(GrpcRegistryTest, EveryMethodArrivesAndIsAnswered) {
   const auto* const protos = google::protobuf::DescriptorPool::generated_pool();
   int methods = 0;
   for (const std::string contract :
-       {"Mailbox", "Catalogue", "Keys", "Feed", "Network", "Store", "Topic", "Device"}) {
+       {"Mailbox", "Catalogue", "Keys", "Feed", "Network", "Partition", "Store", "Topic",
+        "Device"}) {
     const auto* const service = protos->FindServiceByName("bellwire.internal.v1." + contract);
     ASSERT_NE(service, nullptr) << contract;
     EXPECT_LE(service->method_count(), 10) << contract;

@@ -265,7 +265,7 @@ class GrpcSessionClient final : public SessionStream {
       opened_ = true;
     }
     LogInfo("registry_stream_opened");
-    connector_->OnStreamOpened();
+    connector_->OnStreamOpened(/*devices=*/{});
   }
 
   // Everything of the stream was answered. No other is dialled before this returns, so nothing that
@@ -282,7 +282,7 @@ class GrpcSessionClient final : public SessionStream {
       LogWarning("registry_stream_broke",
                  {{"code", status.error_code()}, {"message", status.error_message()}});
     }
-    if (was_open) connector_->OnStreamBroken();
+    if (was_open) connector_->OnStreamBroken(/*devices=*/{});
     std::shared_ptr<ClientStream> ended;
     {
       absl::MutexLock lock(&mutex_);

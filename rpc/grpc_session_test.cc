@@ -36,8 +36,8 @@ class FakeConnector final : public ConnectorEnd {
     Note(absl::StrCat("handed ", request.deliver().message().seq()));
     return true;
   }
-  void OnStreamBroken() override { Note("broken"); }
-  void OnStreamOpened() override { Note("opened"); }
+  void OnStreamBroken(const Devices&) override { Note("broken"); }
+  void OnStreamOpened(const Devices&) override { Note("opened"); }
 
   void Note(std::string what) {
     absl::MutexLock lock(&mutex_);

@@ -9,10 +9,11 @@
 #include "bellwire/admin/v1/devices.pb.h"
 #include "bellwire/internal/v1/devices.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/partition.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
 #include "common/limits.h"
 
-// The registry as gateway and connector see it: nine contracts, each a service of
+// The registry as gateway and connector see it: ten contracts, each a service of
 // bellwire.internal.v1, which is where the methods are specified. A caller takes only the contract
 // that it needs. Implemented by the registry itself (registry/server/service.h; the calls of
 // `bellwire serve` stay in the process) and by a gRPC client (rpc/grpc_registry_client.h).
@@ -71,6 +72,10 @@
 #define BELLWIRE_FEED_METHODS(X) \
   X(Feed, ReadReceipts, internal::v1::ReadReceiptsRequest, internal::v1::ReadReceiptsResponse)
 
+// Who owns what, where several registries share a store. GetMap may take up to kMaxMapWait.
+#define BELLWIRE_PARTITION_METHODS(X) \
+  X(Partition, GetMap, internal::v1::GetPartitionMapRequest, internal::v1::PartitionMap)
+
 // What devices learn about networks.
 #define BELLWIRE_NETWORK_METHODS(X) \
   X(Network, ReportNetwork, internal::v1::ReportNetworkRequest, internal::v1::ReportNetworkResponse)
@@ -114,6 +119,7 @@
   BELLWIRE_KEYS_METHODS(X)        \
   BELLWIRE_FEED_METHODS(X)        \
   BELLWIRE_NETWORK_METHODS(X)     \
+  BELLWIRE_PARTITION_METHODS(X)   \
   BELLWIRE_STORE_METHODS(X)       \
   BELLWIRE_TOPIC_METHODS(X)       \
   BELLWIRE_DEVICE_METHODS(X)
@@ -135,6 +141,9 @@ using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 inline constexpr absl::Duration kBackupTimeout = absl::Hours(1);
 // How long a Claim may wait for a fan-out: below kRegistryCallTimeout.
 inline constexpr absl::Duration kMaxClaimWait = absl::Seconds(5);
+
+// How long a GetMap may wait for a newer map: below kRegistryCallTimeout.
+inline constexpr absl::Duration kMaxMapWait = absl::Seconds(5);
 
 // How much longer than other calls this one may take: it waits for something besides the registry.
 template <typename Request>
@@ -160,6 +169,7 @@ BELLWIRE_CONTRACT(Catalogue, BELLWIRE_CATALOGUE_METHODS)
 BELLWIRE_CONTRACT(Keys, BELLWIRE_KEYS_METHODS)
 BELLWIRE_CONTRACT(Feed, BELLWIRE_FEED_METHODS)
 BELLWIRE_CONTRACT(Network, BELLWIRE_NETWORK_METHODS)
+BELLWIRE_CONTRACT(Partition, BELLWIRE_PARTITION_METHODS)
 BELLWIRE_CONTRACT(Store, BELLWIRE_STORE_METHODS)
 BELLWIRE_CONTRACT(Topic, BELLWIRE_TOPIC_METHODS)
 BELLWIRE_CONTRACT(Device, BELLWIRE_DEVICE_METHODS)
@@ -172,6 +182,7 @@ class UnaryRegistryApi : public MailboxApi,
                          public KeysApi,
                          public FeedApi,
                          public NetworkApi,
+                         public PartitionApi,
                          public StoreApi,
                          public TopicApi,
                          public DeviceApi {};

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "bellwire/internal/v1/devices.grpc.pb.h"
 #include "bellwire/internal/v1/internal.grpc.pb.h"
+#include "bellwire/internal/v1/partition.grpc.pb.h"
 #include "bellwire/internal/v1/store.grpc.pb.h"
 #include "bellwire/internal/v1/topics.grpc.pb.h"
 #include "common/clock.h"
@@ -79,6 +80,7 @@ class RoleMatrixTest : public ::testing::Test {
     services.push_back(std::make_unique<internal::v1::Keys::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Feed::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Network::CallbackService>());
+    services.push_back(std::make_unique<internal::v1::Partition::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Store::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Topic::CallbackService>());
     services.push_back(std::make_unique<internal::v1::Device::CallbackService>());
@@ -108,7 +110,7 @@ class RoleMatrixTest : public ::testing::Test {
   static std::vector<std::string> Methods() {
     std::vector<std::string> methods;
     const auto* pool = google::protobuf::DescriptorPool::generated_pool();
-    for (const char* name : {"devices", "internal", "topics", "store"}) {
+    for (const char* name : {"devices", "internal", "partition", "topics", "store"}) {
       const auto* file =
           pool->FindFileByName(absl::StrCat("bellwire/internal/v1/", name, ".proto"));
       EXPECT_NE(file, nullptr) << name;

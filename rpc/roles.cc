@@ -25,6 +25,7 @@ const std::vector<Row>& Table() {
       {"/bellwire.internal.v1.Keys/", {Role::kGateway}},
       {"/bellwire.internal.v1.Feed/", {Role::kGateway}},
       {"/bellwire.internal.v1.Network/", {Role::kConnector}},
+      {"/bellwire.internal.v1.Partition/", {Role::kGateway, Role::kConnector}},
       {"/bellwire.internal.v1.Store/", {Role::kGateway}},
       // An app on a device does it, and so does a team's backend.
       {"/bellwire.internal.v1.Topic/ChangeSubscription", {Role::kGateway, Role::kConnector}},

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "bellwire/internal/v1/devices.pb.h"
 #include "bellwire/internal/v1/internal.pb.h"
+#include "bellwire/internal/v1/partition.pb.h"
 #include "bellwire/internal/v1/store.pb.h"
 #include "bellwire/internal/v1/topics.pb.h"
 #include "google/protobuf/descriptor.h"
@@ -32,6 +33,7 @@ TEST(RolesTest, EveryMethodHasItsCallers) {
   for (const google::protobuf::FileDescriptor* file :
        {internal::v1::Route::descriptor()->file(), internal::v1::ClaimRequest::descriptor()->file(),
         internal::v1::EndDeviceRequest::descriptor()->file(),
+        internal::v1::PartitionMap::descriptor()->file(),
         google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
             "bellwire/internal/v1/store.proto")}) {
     ASSERT_NE(file, nullptr);
@@ -60,6 +62,7 @@ TEST(RolesTest, EveryMethodHasItsCallers) {
     EXPECT_EQ(callers.at(method), "connector") << method;
   }
   EXPECT_EQ(callers.at("Topic/ChangeSubscription"), "gateway, connector");
+  EXPECT_EQ(callers.at("Partition/GetMap"), "gateway, connector");
 }
 
 TEST(RolesTest, WhatHasNoRowIsNobodys) {

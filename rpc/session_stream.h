@@ -11,8 +11,8 @@ namespace bellwire {
 // come back. Thread-safe after Open.
 class SessionStream : public SessionApi {
  public:
-  // Begins. `connector` is told what comes, on any thread but on one at a time; it must outlive
-  // Close. Comes once, before any call.
+  // Begins. `connector` is told what comes, of each registry on one thread at a time; it must
+  // outlive Close. Comes once, before any call.
   virtual void Open(const internal::v1::Attach& attach, ConnectorEnd* connector) = 0;
   // Ends it, and waits for that: every call is answered, and `connector` is not called any more.
   // Not to be called from one of its callbacks.

@@ -1,13 +1,19 @@
 #include "cli/commands/fleet_command.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "cli/fleet/sizing.h"
+#include "common/clock.h"
+#include "common/error.h"
 #include "common/status_macros.h"
+#include "ops/main_support.h"
 #include "registry/engine/postgres/leases.h"
 #include "registry/engine/postgres/pg_connection.h"
 #include "registry/engine/postgres/schema.h"
@@ -18,7 +24,12 @@ namespace {
 struct FleetFlags {
   std::string database;
   int partitions = registry::kDefaultPartitions;
+  std::string address;
+  bool undo = false;
+  int wait_seconds = 60;
 };
+
+constexpr absl::Duration kDrainLook = absl::Milliseconds(100);
 
 absl::StatusOr<std::unique_ptr<registry::PgConnection>> Connect(const FleetFlags& flags,
                                                                 const CommandContext& context) {
@@ -51,6 +62,13 @@ absl::Status Status(const FleetFlags& flags, CommandContext* context) {
                                             registry::kLeaseTimeout, "reading the setup"));
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<registry::LeaseOwner> owners,
                             registry::ReadOwners(connection.get()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<registry::Member> members,
+                            registry::ReadMembers(connection.get()));
+  const auto is_draining = [&members](const registry::LeaseOwner& owner) {
+    return std::any_of(members.begin(), members.end(), [&owner](const registry::Member& member) {
+      return member.id == owner.id && member.draining;
+    });
+  };
   const std::string standbys(names.Bytes(0, 0));
   Terminal& out = *context->terminal;
   if (out.json()) {
@@ -59,6 +77,7 @@ absl::Status Status(const FleetFlags& flags, CommandContext* context) {
       list.push_back({{"address", owner.address},
                       {"owned", owner.id != registry::kNoOwner},
                       {"partitions", owner.partitions},
+                      {"draining", is_draining(owner)},
                       {"epoch", owner.epoch},
                       {"heartbeats", owner.counter}});
     }
@@ -75,10 +94,11 @@ absl::Status Status(const FleetFlags& flags, CommandContext* context) {
   std::vector<std::vector<std::string>> rows;
   for (const registry::LeaseOwner& owner : owners) {
     rows.push_back({owner.id == registry::kNoOwner ? out.Bad("nobody") : owner.address,
-                    absl::StrCat(owner.partitions), absl::StrCat(owner.epoch),
+                    absl::StrCat(owner.partitions), is_draining(owner) ? "yes" : "no",
+                    absl::StrCat(owner.epoch),
                     owner.counter < 0 ? "-" : absl::StrCat(owner.counter)});
   }
-  out.Table({"owner", "partitions", "epoch", "heartbeats"}, rows);
+  out.Table({"owner", "partitions", "draining", "epoch", "heartbeats"}, rows);
   return absl::OkStatus();
 }
 
@@ -167,6 +187,54 @@ void AddPlanCommand(CLI::App* group, CommandContext* context) {
   command->callback([=] { context->run = [=] { return Plan(*request, context); }; });
 }
 
+// How many partitions of those that are spread the registries at this address own.
+absl::StatusOr<int> PartitionsOf(registry::PgConnection* connection,
+                                 const registry::StoreInfo& info, const std::string& address) {
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<registry::Lease> leases,
+                            registry::ReadLeases(connection));
+  return static_cast<int>(
+      std::count_if(leases.begin(), leases.end(), [&](const registry::Lease& lease) {
+        return lease.owner != registry::kNoOwner && lease.address == address &&
+               lease.partition <= info.partitions;
+      }));
+}
+
+absl::Status Drain(const FleetFlags& flags, CommandContext* context) {
+  BELLWIRE_ASSIGN_OR_RETURN(const auto connection, Connect(flags, *context));
+  BELLWIRE_ASSIGN_OR_RETURN(const registry::StoreInfo info,
+                            registry::ReadStoreInfo(connection.get()));
+  BELLWIRE_ASSIGN_OR_RETURN(
+      const bool known,
+      registry::SetDraining(connection.get(), flags.address, /*draining=*/!flags.undo));
+  if (!known) {
+    return WithHint(
+        MakeError(absl::StatusCode::kNotFound, "NO_SUCH_REGISTRY",
+                  absl::StrCat("no registry of this store says that it is at ", flags.address)),
+        "`bellwire fleet status` lists them");
+  }
+  BELLWIRE_ASSIGN_OR_RETURN(int left, PartitionsOf(connection.get(), info, flags.address));
+  const MonotonicTime deadline = context->clock->Monotonic() + absl::Seconds(flags.wait_seconds);
+  absl::Notification never;
+  while (!flags.undo && left > 0) {
+    if (context->clock->Monotonic() >= deadline) {
+      return WithHint(
+          MakeError(absl::StatusCode::kDeadlineExceeded, "STILL_OWNED",
+                    absl::StrCat("the registry still owns ", left, " partitions")),
+          "it goes on draining: is there another registry that can take them?");
+    }
+    never.WaitForNotificationWithTimeout(kDrainLook);
+    BELLWIRE_ASSIGN_OR_RETURN(left, PartitionsOf(connection.get(), info, flags.address));
+  }
+  Terminal& out = *context->terminal;
+  if (out.json()) {
+    out.Json({{"address", flags.address}, {"draining", !flags.undo}, {"partitions", left}});
+    return absl::OkStatus();
+  }
+  out.Line(flags.undo ? absl::StrCat(flags.address, " takes its share of partitions again")
+                      : absl::StrCat(flags.address, " owns no partitions any more"));
+  return absl::OkStatus();
+}
+
 CLI::App* AddCommand(CLI::App* group, const std::string& name, const std::string& help,
                      FleetFlags* flags, CommandContext* context) {
   CLI::App* command = group->add_subcommand(name, help);
@@ -183,8 +251,8 @@ CLI::App* AddCommand(CLI::App* group, const std::string& name, const std::string
 }  // namespace
 
 void AddFleetCommand(CLI::App* root, CommandContext* context) {
-  CLI::App* group =
-      root->add_subcommand("fleet", "Registries over a store in PostgreSQL: init, status, plan");
+  CLI::App* group = root->add_subcommand(
+      "fleet", "Registries over a store in PostgreSQL: init, status, plan, drain");
   group->require_subcommand(1);
   auto flags = std::make_shared<FleetFlags>();
   CLI::App* init =
@@ -205,6 +273,23 @@ void AddFleetCommand(CLI::App* root, CommandContext* context) {
   SetExamples(status, "  bellwire fleet status --database \"service=bellwire\" --json");
   status->callback([=] { context->run = [=] { return Status(*flags, context); }; });
   AddPlanCommand(group, context);
+  CLI::App* drain =
+      AddCommand(group, "drain",
+                 "Move all partitions off a registry, which goes on running, and wait for that",
+                 flags.get(), context);
+  drain
+      ->add_option("address", flags->address,
+                   "Of the registry, as `bellwire fleet status` lists it")
+      ->type_name("HOST:PORT")
+      ->required();
+  drain
+      ->add_option("--wait_seconds", flags->wait_seconds,
+                   "How long to wait; it goes on draining afterwards")
+      ->check(CLI::Range(0, 24 * 60 * 60))
+      ->capture_default_str();
+  drain->add_flag("--undo", flags->undo, "Let it have its share of partitions again");
+  SetExamples(drain, "  bellwire fleet drain --database \"service=bellwire\" 10.0.0.5:7445");
+  drain->callback([=] { context->run = [=] { return Drain(*flags, context); }; });
 }
 
 }  // namespace bellwire::cli

@@ -419,9 +419,9 @@ TEST_F(ServerTest, AStaleRouteFindsNoSession) {
 TEST_F(ServerTest, WhatGotLostWithAStreamIsFetchedByThoseWhoMissedIt) {
   ConnectorServer* server = StartServer();
   const auto agent = LogIn(server, 1);
-  server->connector()->OnStreamBroken();
+  server->connector()->OnStreamBroken(/*devices=*/{});
   registry_.AddMessage(key_->device_id(), "handed over to nobody");
-  server->connector()->OnStreamOpened();
+  server->connector()->OnStreamOpened(/*devices=*/{});
   const auto frame = agent->Receive();
   ASSERT_TRUE(frame.has_value() && frame->has_push());
   EXPECT_EQ(frame->push().payload(), "handed over to nobody");

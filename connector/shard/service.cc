@@ -18,12 +18,12 @@ bool ConnectorService::HandOver(ConnectorRequest request) {
   return shards_[shard]->HandOver(std::move(request));
 }
 
-void ConnectorService::OnStreamBroken() {
-  for (ConnectorEnd* shard : shards_) shard->OnStreamBroken();
+void ConnectorService::OnStreamBroken(const Devices& devices) {
+  for (ConnectorEnd* shard : shards_) shard->OnStreamBroken(devices);
 }
 
-void ConnectorService::OnStreamOpened() {
-  for (ConnectorEnd* shard : shards_) shard->OnStreamOpened();
+void ConnectorService::OnStreamOpened(const Devices& devices) {
+  for (ConnectorEnd* shard : shards_) shard->OnStreamOpened(devices);
 }
 
 void ConnectorService::Evict(uint64_t session_id, const DeviceId& device_id,

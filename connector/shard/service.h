@@ -23,8 +23,8 @@ class ConnectorService final : public ConnectorEnd {
 
   // False for a Route of another connector or of an earlier life of this one.
   bool HandOver(internal::v1::ConnectorRequest request) override;
-  void OnStreamBroken() override;
-  void OnStreamOpened() override;
+  void OnStreamBroken(const Devices& devices) override;
+  void OnStreamOpened(const Devices& devices) override;
 
   // The device has a newer session here than this one of ours.
   void Evict(uint64_t session_id, const DeviceId& device_id, uint64_t winning_login_number);

@@ -17,8 +17,8 @@ class FakeShard final : public ConnectorEnd {
     requests.push_back(std::move(request));
     return has_room;
   }
-  void OnStreamBroken() override { ++broken; }
-  void OnStreamOpened() override { ++opened; }
+  void OnStreamBroken(const Devices&) override { ++broken; }
+  void OnStreamOpened(const Devices&) override { ++opened; }
   std::vector<ConnectorRequest> requests;
   bool has_room = true;
   int broken = 0;
@@ -57,8 +57,8 @@ TEST_F(ServiceTest, AnotherIncarnationHasNoSessionHere) {
 }
 
 TEST_F(ServiceTest, EveryShardHearsOfTheStream) {
-  service_.OnStreamBroken();
-  service_.OnStreamOpened();
+  service_.OnStreamBroken(/*devices=*/{});
+  service_.OnStreamOpened(/*devices=*/{});
   for (const FakeShard& shard : shards_) {
     EXPECT_EQ(shard.broken, 1);
     EXPECT_EQ(shard.opened, 1);

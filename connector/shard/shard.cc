@@ -104,8 +104,8 @@ class ShardImpl final : public Shard {
   bool HandOver(internal::v1::ConnectorRequest request) override {
     return sessions_.HandOver(std::move(request));
   }
-  void OnStreamBroken() override { sessions_.OnStreamBroken(); }
-  void OnStreamOpened() override { sessions_.OnStreamOpened(); }
+  void OnStreamBroken(const Devices& devices) override { sessions_.OnStreamBroken(devices); }
+  void OnStreamOpened(const Devices& devices) override { sessions_.OnStreamOpened(devices); }
 
   void SetTls(std::shared_ptr<net::TlsServerContext> tls) override {
     sessions_.inbox()->AddAnswer([this, tls = std::move(tls)] {

@@ -80,18 +80,31 @@ void ShardSessions::Flush() {
   }
 }
 
-void ShardSessions::OnStreamBroken() {
-  inbox_->AddAnswer([this] {
-    to_resume_.clear();
-    for (const uint64_t id : ids()) Find(id)->OnRegistryLost();
+void ShardSessions::OnStreamBroken(const Devices& devices) {
+  inbox_->AddAnswer([this, devices] {
+    for (const uint64_t id : IdsOf(devices)) Find(id)->OnRegistryLost();
   });
 }
 
-void ShardSessions::OnStreamOpened() {
-  inbox_->AddAnswer([this] {
-    to_resume_ = ids();
+void ShardSessions::OnStreamOpened(const Devices& devices) {
+  inbox_->AddAnswer([this, devices] {
+    // Those that wait for their turn already keep it.
+    std::vector<uint64_t> waiting = to_resume_;
+    std::sort(waiting.begin(), waiting.end());
+    for (const uint64_t id : IdsOf(devices)) {
+      if (!std::binary_search(waiting.begin(), waiting.end(), id)) to_resume_.push_back(id);
+    }
     ResumeMore();
   });
+}
+
+std::vector<uint64_t> ShardSessions::IdsOf(const Devices& devices) {
+  std::vector<uint64_t> of = ids();
+  if (!devices) return of;
+  of.erase(std::remove_if(of.begin(), of.end(),
+                          [&](uint64_t id) { return !devices(Find(id)->device_id().bytes()); }),
+           of.end());
+  return of;
 }
 
 void ShardSessions::ResumeMore() {

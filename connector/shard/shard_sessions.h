@@ -73,8 +73,8 @@ class ShardSessions final : public ConnectorEnd, public SocketConnection::Owner 
   bool HandOver(internal::v1::ConnectorRequest request) override {
     return inbox_->AddRequest(std::move(request));
   }
-  void OnStreamBroken() override;
-  void OnStreamOpened() override;
+  void OnStreamBroken(const Devices& devices) override;
+  void OnStreamOpened(const Devices& devices) override;
 
   // --- SocketConnection::Owner ---
   void Remove(SocketConnection* connection) override;
@@ -83,6 +83,8 @@ class ShardSessions final : public ConnectorEnd, public SocketConnection::Owner 
  private:
   void Handle(const internal::v1::ConnectorRequest& request);
   void ResumeMore();
+  // Sessions of these devices, in order.
+  std::vector<uint64_t> IdsOf(const Devices& devices);
 
   Options options_;
   const std::shared_ptr<ShardInbox> inbox_;

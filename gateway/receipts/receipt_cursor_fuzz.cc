@@ -11,8 +11,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   using bellwire::gateway::DecodeReceiptCursor;
-  const auto position = DecodeReceiptCursor("teamaaaaaa", text);
-  if (position.ok() && bellwire::gateway::EncodeReceiptCursor("teamaaaaaa", *position) != text) {
+  const auto positions = DecodeReceiptCursor("teamaaaaaa", text);
+  if (positions.ok() && bellwire::gateway::EncodeReceiptCursor("teamaaaaaa", *positions) != text) {
     std::abort();
   }
   return 0;

@@ -10,18 +10,18 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "gateway/auth/bearer_token.h"
-#include "gateway/receipts/receipt_cursor.h"
 #include "gateway/send/registry_error.h"
 
 namespace bellwire::gateway {
+
+using internal::v1::ReadReceiptsResponse;
+
 namespace {
 
 // Some 10 µs of a thread each.
-constexpr int kReceiptsPerTurn = 16;
+constexpr size_t kReceiptsPerTurn = 16;
 
 }  // namespace
-
-using internal::v1::ReadReceiptsResponse;
 
 void ReceiptStream::Start(const Environment& environment, std::shared_ptr<RpcCall> call) {
   std::shared_ptr<ReceiptStream>(new ReceiptStream(environment, std::move(call)))->Open();
@@ -100,16 +100,17 @@ void ReceiptStream::Begin() {
 }
 
 void ReceiptStream::BeginAtCursor() {
-  from_now_ = request_.cursor().empty();
-  if (!from_now_) {
-    const absl::StatusOr<uint64_t> position =
+  std::optional<FeedPositions> from;
+  if (!request_.cursor().empty()) {
+    absl::StatusOr<FeedPositions> positions =
         DecodeReceiptCursor(identity_.team_id, request_.cursor());
-    if (!position.ok()) {
-      End(position.status());
+    if (!positions.ok()) {
+      End(positions.status());
       return;
     }
-    position_ = *position;
+    from = *std::move(positions);
   }
+  feeds_ = FeedMerger::New(environment_.feeds, identity_.team_id, std::move(from), stream_);
   Read();
 }
 
@@ -120,49 +121,40 @@ void ReceiptStream::Read() {
     Authenticate();
     return;
   }
-  internal::v1::ReadReceiptsRequest request;
-  request.set_team_id(identity_.team_id);
-  request.set_after_position(position_);
-  request.set_from_now(from_now_);
-  request.set_max_receipts(kMaxFeedBlockReceipts);
-  request.set_stream(stream_);
-  if (caught_up_) {
-    // Not longer than the credential is known to be good.
-    const absl::Duration good_for = identity_.recheck_at - environment_.clock->Monotonic();
-    request.set_wait_ms(absl::ToInt64Milliseconds(std::min(kMaxReceiptWait, good_for)));
-  }
+  // Not longer than the credential is known to be good.
+  const absl::Duration good_for = identity_.recheck_at - environment_.clock->Monotonic();
   {
     absl::MutexLock lock(&mu_);
     asked_ = true;
   }
-  environment_.feeds->ReadReceipts(
-      std::move(request), [self = shared_from_this()](absl::StatusOr<ReadReceiptsResponse> read) {
-        self->OnRead(std::move(read));
-      });
+  feeds_->Next(std::min(kMaxReceiptWait, good_for),
+               [self = shared_from_this()](absl::StatusOr<std::optional<FeedMerger::Piece>> read) {
+                 self->OnRead(std::move(read));
+               });
 }
 
-void ReceiptStream::OnRead(absl::StatusOr<ReadReceiptsResponse> read) {
+void ReceiptStream::OnRead(absl::StatusOr<std::optional<FeedMerger::Piece>> read) {
   if (!read.ok()) {
     End(FromRegistryError(read.status()));
     return;
   }
-  position_ = read->next_position();
-  if (std::exchange(from_now_, false)) {
-    caught_up_ = true;
+  positions_ = feeds_->positions();
+  if (!read->has_value()) {
+    piece_ = FeedMerger::Piece();
+    next_ = 0;
     response_.Clear();
-    response_.set_cursor(EncodeReceiptCursor(identity_.team_id, position_));
+    response_.set_cursor(EncodeReceiptCursor(identity_.team_id, positions_));
     Write();
     return;
   }
-  if (read->receipts_size() == 0) {
-    caught_up_ = true;
+  if ((*read)->receipts.empty()) {
     call_->Idle([self = shared_from_this()](bool ok) {
       if (ok) return self->Read();
       self->End(absl::CancelledError());
     });
     return;
   }
-  piece_ = *std::move(read);
+  piece_ = **std::move(read);
   next_ = 0;
   WriteNextInTurn();
 }
@@ -174,7 +166,7 @@ void ReceiptStream::WriteNextInTurn() {
 }
 
 void ReceiptStream::WriteNext() {
-  internal::v1::FeedReceipt& receipt = *piece_.mutable_receipts(next_++);
+  internal::v1::FeedReceipt& receipt = piece_.receipts[next_++];
   const std::optional<DeviceId> device = DeviceId::FromBytes(receipt.device_id());
   const std::optional<MessageId> message = MessageId::FromBytes(receipt.message_id());
   if (!device.has_value() || (!message.has_value() && !receipt.message_id().empty())) {
@@ -188,7 +180,8 @@ void ReceiptStream::WriteNext() {
   if (message.has_value()) response_.set_message_id(FormatUuid(*message));
   response_.set_app_id(std::move(*receipt.mutable_app_id()));
   *response_.mutable_receipt() = std::move(*receipt.mutable_receipt());
-  response_.set_cursor(EncodeReceiptCursor(identity_.team_id, receipt.position()));
+  positions_[piece_.feed] = receipt.position();
+  response_.set_cursor(EncodeReceiptCursor(identity_.team_id, positions_));
   Write();
 }
 
@@ -199,7 +192,7 @@ void ReceiptStream::Write() {
 void ReceiptStream::OnWriteDone(bool ok) {
   if (!ok) {
     End(absl::CancelledError());
-  } else if (next_ == piece_.receipts_size()) {
+  } else if (next_ == piece_.receipts.size()) {
     Read();
   } else if (next_ % kReceiptsPerTurn == 0) {
     WriteNextInTurn();

@@ -21,6 +21,8 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/call/rpc_call.h"
 #include "gateway/doors/grpc/drain_signal.h"
+#include "gateway/receipts/feed_merger.h"
+#include "gateway/receipts/receipt_cursor.h"
 #include "gateway/send/team_places.h"
 #include "rpc/registry_api.h"
 
@@ -71,7 +73,7 @@ class ReceiptStream final : public DrainSignal::Listener,
   void Begin();
   void BeginAtCursor();
   void Read();
-  void OnRead(absl::StatusOr<internal::v1::ReadReceiptsResponse> read);
+  void OnRead(absl::StatusOr<std::optional<FeedMerger::Piece>> read);
   // When others that wait for the call's thread have had a turn.
   void WriteNextInTurn();
   void WriteNext();
@@ -99,12 +101,11 @@ class ReceiptStream final : public DrainSignal::Listener,
   ProviderIdentity identity_;
   std::optional<TeamPlaces::Ticket> place_;
   bool begun_ = false;
-  bool from_now_ = false;
-  // The end of the feed was seen. Until then a read doesn't wait there.
-  bool caught_up_ = false;
-  uint64_t position_ = 0;
-  internal::v1::ReadReceiptsResponse piece_;
-  int next_ = 0;
+  std::shared_ptr<FeedMerger> feeds_;
+  FeedMerger::Piece piece_;
+  size_t next_ = 0;
+  // Of all feeds, as of the receipt that is written.
+  FeedPositions positions_;
   push::v1::WatchReceiptsResponse response_;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -31,9 +32,13 @@ using storage::v1::Registration;
 // One run over all families.
 class Check {
  public:
-  Check(const KvReader* reader, bool whole, absl::FunctionRef<void(uint64_t)> progress,
-        CheckReport* report)
-      : reader_(*reader), whole_(whole), progress_(progress), report_(*report) {}
+  Check(const KvReader* reader, bool whole, const std::vector<uint32_t>& feeds,
+        absl::FunctionRef<void(uint64_t)> progress, CheckReport* report)
+      : reader_(*reader),
+        whole_(whole),
+        progress_(progress),
+        report_(*report),
+        topics_(reader, report, whole ? feeds : std::vector<uint32_t>()) {}
 
   void Run() {
     ScanFamily(Family::kTeams, "teams", [&](auto key, auto value) { TakeTeams(key, value); });
@@ -41,7 +46,8 @@ class Check {
     if (ScanFamily(Family::kDevices, "devices",
                    [&](auto key, auto value) { TakeDevice(key, value); })) {
       if (device_ != nullptr) device_->Judge();
-      if (whole_ && devices_counted_.value_or(devices_found_) != devices_found_) {
+      if (whole_ && devices_counted_.value_or(static_cast<int64_t>(devices_found_)) !=
+                        static_cast<int64_t>(devices_found_)) {
         report_.Add("the number of devices", absl::StrCat("the store counts ", *devices_counted_,
                                                           " and has ", devices_found_));
       }
@@ -197,6 +203,8 @@ class Check {
         return !feed.ok() || (feed->has_value() && (*feed)->wake_at_ms() == entry.time_ms);
       }
       case TimelineEntry::Kind::kTopicMessage: {
+        // What a feed has counted of a message may be gone before it is due.
+        if (FeedOfName(entry.team_id) != 0) return true;
         const auto fan_out =
             GetRecord<storage::v1::FanOut>(reader_, Family::kTopics,
                                            FanOutKey(entry.team_id, entry.message.message_id));
@@ -275,7 +283,7 @@ class Check {
 
   void JudgeFeed(const std::string& team_id, const FeedFound& found) {
     const std::string where = absl::StrCat("feed of ", TeamName(team_id));
-    if (!Exists(Family::kTeams, TeamRecordKey(team_id))) {
+    if (!Exists(Family::kTeams, TeamRecordKey(TeamOfName(team_id)))) {
       report_.Add(where, "the team is not known");
     }
     if (!found.record.has_value()) {
@@ -419,11 +427,19 @@ class Check {
                 "its record can't be parsed, is another's, or has let in more than it may");
   }
 
+  void TakeEnrolmentUse(absl::string_view key, absl::string_view value) {
+    report_.Count(RecordKind::kEnrolment);
+    if (ParseRecord<storage::v1::DeviceCount>(value).ok()) return;
+    report_.Add(absl::StrCat("uses of enrolment ", absl::CHexEscape(key.substr(2))),
+                "their number can't be parsed");
+  }
+
   void TakeDeviceCount(absl::string_view value) {
     report_.Count(RecordKind::kDeviceCount);
     const auto count = ParseRecord<storage::v1::DeviceCount>(value);
     if (!count.ok()) return report_.Add("the number of devices", "it can't be parsed");
-    devices_counted_ = count->devices();
+    // Of several feeds the sum counts.
+    devices_counted_ = devices_counted_.value_or(0) + static_cast<int64_t>(count->devices());
   }
 
   void TakeName(absl::string_view key, absl::string_view value) {
@@ -431,9 +447,14 @@ class Check {
     if (key == PayloadKeysKey()) return TakePayloadKeys(value);
     if (absl::StartsWith(key, DeletionsFrom())) return TakeDeletion(key, value);
     if (absl::StartsWith(key, EnrolmentsFrom())) return TakeEnrolment(key, value);
-    if (key == DeviceCountKey()) return TakeDeviceCount(value);
+    const uint32_t feed = FeedOfNameKey(key);
+    if (key == DeviceCountKey(feed)) return TakeDeviceCount(value);
+    if (feed != 0 && absl::StartsWith(key, "U")) return TakeEnrolmentUse(key, value);
+    if (key == FeedsKey()) return report_.Count(RecordKind::kFeed);
     if (key == ServerQuotasKey()) return TakeQuota<storage::v1::ServerQuotas>("the server", value);
-    if (key == SubscriptionUsageKey()) return TakeQuota<storage::v1::Usage>("the server", value);
+    if (key == SubscriptionUsageKey(feed)) {
+      return TakeQuota<storage::v1::Usage>("the server", value);
+    }
     report_.Count(RecordKind::kName);
     const auto owner = ParseRecord<storage::v1::NameOwner>(value);
     const std::string where = absl::StrCat("name ", absl::CHexEscape(key));
@@ -454,7 +475,7 @@ class Check {
   uint64_t records_ = 0;
 
   // nullopt: the store does not say.
-  std::optional<uint64_t> devices_counted_;
+  std::optional<int64_t> devices_counted_;
   uint64_t devices_found_ = 0;
   // The device that the scan is in.
   DeviceId device_id_;
@@ -463,7 +484,7 @@ class Check {
   std::map<std::string, FeedFound> feeds_;
   // Registrations that have ended and have topics, until their entry in the timeline is found.
   EndingTopics ending_topics_;
-  TopicsCheck topics_{&reader_, &report_};
+  TopicsCheck topics_;
 };
 
 }  // namespace
@@ -545,12 +566,18 @@ void CheckReport::Add(std::string where, std::string what) {
 
 void CheckRecords(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
                   CheckReport* report) {
-  Check(&reader, /*whole=*/true, progress, report).Run();
+  std::vector<uint32_t> feeds = {0};
+  // What can't be read is found again with the names.
+  const auto others = reader.Get(Family::kNames, FeedsKey());
+  if (others.ok() && others->has_value()) {
+    for (const char feed : **others) feeds.push_back(static_cast<uint8_t>(feed));
+  }
+  Check(&reader, /*whole=*/true, feeds, progress, report).Run();
 }
 
 void CheckPart(const KvReader& reader, absl::FunctionRef<void(uint64_t records)> progress,
                CheckReport* report) {
-  Check(&reader, /*whole=*/false, progress, report).Run();
+  Check(&reader, /*whole=*/false, {0}, progress, report).Run();
 }
 
 }  // namespace bellwire::registry

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "bellwire/storage/v1/storage.pb.h"
@@ -19,8 +20,10 @@ namespace bellwire::registry {
 // thread-safe.
 class TopicsCheck {
  public:
-  // Both outlive it.
-  TopicsCheck(const KvReader* reader, CheckReport* report) : reader_(*reader), report_(*report) {}
+  // Both outlive it. `feeds`: where subscribers are counted (registry/keys/feeds.h). None: `reader`
+  // has a part of the subscribers only, so that their number says nothing.
+  TopicsCheck(const KvReader* reader, CheckReport* report, std::vector<uint32_t> feeds)
+      : reader_(*reader), report_(*report), feeds_(std::move(feeds)) {}
 
   // What is in the outbox, before all records.
   void NotePending(const storage::v1::Outbox& outbox);
@@ -47,6 +50,7 @@ class TopicsCheck {
 
   const KvReader& reader_;
   CheckReport& report_;
+  const std::vector<uint32_t> feeds_;
   // By team and topic: changes that the outbox holds.
   std::map<std::pair<std::string, std::string>, int64_t> pending_;
   // By team.

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "registry/keys/keys.h"
 
 namespace bellwire::registry {
 
@@ -22,6 +23,12 @@ inline std::optional<TeamsKey> ParseTeamsKey(absl::string_view key) {
   const size_t size = static_cast<uint8_t>(key[0]);
   if (size == 0 || key.size() < 1 + size + 1) return std::nullopt;
   return TeamsKey{std::string(key.substr(1, size)), key[1 + size], key.substr(size + 2)};
+}
+
+// The team of a feed's name (registry/keys/keys.h); a team id is its own.
+inline absl::string_view TeamOfName(absl::string_view name) {
+  if (FeedOfName(name) != 0) name.remove_suffix(1);
+  return name;
 }
 
 // "team abc": for a person.

@@ -1,5 +1,6 @@
 #include "registry/deletion/count_records.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -205,7 +206,8 @@ absl::StatusOr<std::optional<std::string>> CountRange(const KvReader& store, Fam
 }  // namespace
 
 absl::StatusOr<CountRecordsResponse> CountRecords(const KvReader& store,
-                                                  const CountRecordsRequest& request) {
+                                                  const CountRecordsRequest& request,
+                                                  const std::vector<uint32_t>& feeds) {
   BELLWIRE_ASSIGN_OR_RETURN(const Owner owner, FindOwner(store, request.of()));
   CountRecordsResponse response;
   RecordCounts* const counts = response.mutable_counts();
@@ -231,13 +233,20 @@ absl::StatusOr<CountRecordsResponse> CountRecords(const KvReader& store,
     }
     case kFeed: {
       uint64_t blocks = 0;
+      const uint32_t feed = FeedOfName(TeamOfKey(from));
       BELLWIRE_ASSIGN_OR_RETURN(
           const std::optional<std::string> next,
-          CountRange(store, Family::kFeeds, from, FeedBlocksEnd(owner.team_id),
+          CountRange(store, Family::kFeeds, from, FeedBlocksEnd(FeedName(owner.team_id, feed)),
                      [](absl::string_view) { return true; }, &blocks));
       counts->set_receipt_blocks(blocks);
-      go_on(next.has_value() ? kFeed : kTopics,
-            next.has_value() ? *next : TeamTopicsFrom(owner.team_id));
+      const auto next_feed = std::upper_bound(feeds.begin(), feeds.end(), feed);
+      if (next.has_value()) {
+        go_on(kFeed, *next);
+      } else if (next_feed != feeds.end()) {
+        go_on(kFeed, FeedBlockKey(FeedName(owner.team_id, *next_feed), 0));
+      } else {
+        go_on(kTopics, TeamTopicsFrom(owner.team_id));
+      }
       return response;
     }
     case kTopics: {

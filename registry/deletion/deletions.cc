@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "bellwire/admin/v1/admin.pb.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -110,7 +111,10 @@ absl::StatusOr<bool> Deletions::Step(Overlay* staged, ChoreBudget* budget) {
   const bool is_last = static_cast<Phase>(open->record.phase()) >= Phase::kTeam ||
                        (over && !open->app_id.empty());
   if (over && is_last) {
-    BELLWIRE_RETURN_IF_ERROR(ForgetUsage(staged, open->team_id, open->app_id));
+    for (const uint32_t feed : options_.feeds()) {
+      BELLWIRE_RETURN_IF_ERROR(
+          ForgetUsage(staged, FeedName(open->team_id, feed), open->app_id));
+    }
     if (open->app_id.empty()) {
       staged->Delete(Family::kTeams, TeamRecordKey(open->team_id));
     }
@@ -197,21 +201,23 @@ absl::StatusOr<bool> Deletions::EraseReceipts(const Open& open, Overlay* staged)
   // What devices left for the feed would make it anew.
   BELLWIRE_ASSIGN_OR_RETURN(const bool more, options_.relay());
   if (more) return false;
-  BELLWIRE_ASSIGN_OR_RETURN(
-      const bool none_left,
-      EraseRange(Family::kFeeds, FeedBlockKey(open.team_id, 0), FeedBlocksEnd(open.team_id), staged,
-                 [](absl::string_view, absl::string_view) { return absl::OkStatus(); }));
-  if (!none_left) return false;
-  BELLWIRE_ASSIGN_OR_RETURN(
-      const std::optional<storage::v1::Feed> feed,
-      GetRecord<storage::v1::Feed>(*staged, Family::kTeams, FeedKey(open.team_id)));
-  if (feed.has_value()) {
+  for (const uint32_t number : options_.feeds()) {
+    const std::string name = FeedName(open.team_id, number);
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const bool none_left,
+        EraseRange(Family::kFeeds, FeedBlockKey(name, 0), FeedBlocksEnd(name), staged,
+                   [](absl::string_view, absl::string_view) { return absl::OkStatus(); }));
+    if (!none_left) return false;
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const std::optional<storage::v1::Feed> feed,
+        GetRecord<storage::v1::Feed>(*staged, Family::kTeams, FeedKey(name)));
+    if (!feed.has_value()) continue;
     if (feed->wake_at_ms() != 0) {
       staged->Delete(Family::kTimeline, TimelineKey({.time_ms = feed->wake_at_ms(),
                                                      .kind = TimelineEntry::Kind::kFeed,
-                                                     .team_id = open.team_id}));
+                                                     .team_id = name}));
     }
-    staged->Delete(Family::kTeams, FeedKey(open.team_id));
+    staged->Delete(Family::kTeams, FeedKey(name));
   }
   return true;
 }
@@ -220,6 +226,23 @@ absl::StatusOr<bool> Deletions::EraseTopics(const Open& open, Overlay* staged) {
   // As for receipts: what subscriptions that ended have left to be counted.
   BELLWIRE_ASSIGN_OR_RETURN(const bool more, options_.relay());
   if (more) return false;
+  // Those of devices lie elsewhere than the rest, where registries share the store.
+  const std::string subscribers = absl::StrCat(TeamTopicsFrom(open.team_id), "S");
+  BELLWIRE_ASSIGN_OR_RETURN(
+      bool none_left,
+      EraseRange(Family::kTopics, subscribers, absl::StrCat(subscribers, std::string(64, '\xff')),
+                 staged, [](absl::string_view, absl::string_view) { return absl::OkStatus(); }));
+  if (!none_left) return false;
+  for (const uint32_t feed : options_.feeds()) {
+    // What is left of it in the timeline ends with what it is about.
+    if (feed == 0) continue;
+    const std::string name = FeedName(open.team_id, feed);
+    BELLWIRE_ASSIGN_OR_RETURN(
+        none_left,
+        EraseRange(Family::kTopics, TeamTopicsFrom(name), TeamTopicsEnd(name), staged,
+                   [](absl::string_view, absl::string_view) { return absl::OkStatus(); }));
+    if (!none_left) return false;
+  }
   return EraseRange(
       Family::kTopics, TeamTopicsFrom(open.team_id), TeamTopicsEnd(open.team_id), staged,
       [&](absl::string_view key, absl::string_view value) -> absl::Status {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -38,6 +39,9 @@ class Deletions final : public Chore {
     std::function<absl::Status(const DeviceId& device, OnDevice operation)> on_device;
     // Has the relay move what devices left for teams. Whether there is more of it.
     std::function<absl::StatusOr<bool>()> relay;
+    // All feeds of a team (registry/keys/feeds.h). Where registries share the store, the one that
+    // calls Step has all of them.
+    std::function<std::vector<uint32_t>()> feeds = [] { return std::vector<uint32_t>{0}; };
   };
 
   explicit Deletions(Options options) : options_(std::move(options)) {}

@@ -24,11 +24,12 @@ constexpr absl::string_view kRefusalNames[] = {"not_enrolled", "too_many_devices
 
 }  // namespace
 
-DeviceGate::DeviceGate(DevicePolicy policy, Overlay* staged, const Clock* clock)
+DeviceGate::DeviceGate(DevicePolicy policy, Overlay* staged, const Clock* clock, Sharing sharing)
     : policy_(policy),
+      sharing_(std::move(sharing)),
       staged_(staged),
       clock_(clock),
-      count_(staged),
+      count_(staged, clock, sharing_.feeds),
       new_devices_(policy.new_devices_per_hour) {
   static_assert(std::size(kRefusalNames) == kRefusals);
 }
@@ -40,7 +41,9 @@ absl::Status DeviceGate::Refuse(Refusal refusal, absl::Status status) {
 
 absl::StatusOr<std::string> DeviceGate::Enrol(const DeviceTransaction& tx, absl::string_view shown,
                                               Overlay* admission) const {
-  if (!LooksLikeDeviceCertificate(shown)) return Enrolments(admission).Use(shown, tx.now_ms());
+  if (!LooksLikeDeviceCertificate(shown)) {
+    return Enrolments(admission, sharing_.feeds).Use(shown, tx.now_ms());
+  }
   if (policy_.authority == nullptr) {
     return MakeError(absl::StatusCode::kUnauthenticated, "BAD_ENROLMENT",
                      "this server takes no device certificates (--device_ca); ask whoever runs it "
@@ -72,6 +75,7 @@ absl::Status DeviceGate::Admit(DeviceTransaction& tx, absl::string_view enrolmen
                          kFullRetryAfter));
     }
   }
+  if (sharing_.share) new_devices_.SetShare(sharing_.share());
   const absl::Status in_time = new_devices_.Admit(peer, clock_->Monotonic());
   if (!in_time.ok()) return Refuse(Refusal::kTooManyNewDevices, in_time);
   storage::v1::Device& device = tx.mutable_device();
@@ -108,8 +112,13 @@ absl::StatusOr<admin::v1::ListDevicesResponse> DeviceGate::List(
     const std::optional<DeviceId>& after, size_t max,
     absl::FunctionRef<const internal::v1::Route*(const DeviceId&)> route_of) {
   if (max == 0) max = kMaxDevicesPerPage;
-  BELLWIRE_ASSIGN_OR_RETURN(DevicePage page,
-                            PageDevices(*staged_, after, std::min(max, kMaxDevicesPerPage)));
+  DevicePage page;
+  // A registry that owns none would look through all of them.
+  const bool has_some = !sharing_.share || sharing_.share() > 0;
+  if (has_some) {
+    BELLWIRE_ASSIGN_OR_RETURN(
+        page, PageDevices(*staged_, after, std::min(max, kMaxDevicesPerPage), sharing_.owns));
+  }
   admin::v1::ListDevicesResponse response;
   for (auto& [device, record] : page.devices) {
     const internal::v1::Route* waiting = route_of(device);

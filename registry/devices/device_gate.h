@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,7 @@
 #include "registry/devices/device_policy.h"
 #include "registry/devices/new_devices.h"
 #include "registry/engine/overlay.h"
+#include "registry/keys/feeds.h"
 #include "registry/mailbox/device_transaction.h"
 
 namespace bellwire::registry {
@@ -28,8 +30,18 @@ namespace bellwire::registry {
 // for Report.
 class DeviceGate {
  public:
+  // Where registries share a store.
+  struct Sharing {
+    Feeds feeds;
+    // The part of all devices that this registry owns, in [0, 1]: so many of the new devices of an
+    // hour come to it, since the hash spreads them. Empty: all.
+    std::function<double()> share;
+    // Whether it owns the device. Empty: it owns all.
+    std::function<bool(const DeviceId&)> owns;
+  };
+
   // Both outlive it. Changes are staged in `staged`.
-  DeviceGate(DevicePolicy policy, Overlay* staged, const Clock* clock);
+  DeviceGate(DevicePolicy policy, Overlay* staged, const Clock* clock, Sharing sharing = {});
 
   // A device without a record wants to bind: OK if it may come in. `tx` is changed for it; what
   // else there is to stage comes into `admission`, for whoever stages `tx`. `enrolment_token`: a
@@ -72,6 +84,7 @@ class DeviceGate {
                                     Overlay* admission) const;
 
   const DevicePolicy policy_;
+  const Sharing sharing_;
   Overlay* const staged_;
   const Clock* const clock_;
   DeviceCount count_;

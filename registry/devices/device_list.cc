@@ -19,8 +19,9 @@ absl::Status DeviceNotFoundError(const DeviceId& device) {
                    absl::StrCat("there is no device ", ToHex(device)));
 }
 
-absl::StatusOr<std::optional<DeviceId>> NextDevice(const KvReader& reader,
-                                                   const std::optional<DeviceId>& after) {
+absl::StatusOr<std::optional<DeviceId>> NextDevice(
+    const KvReader& reader, const std::optional<DeviceId>& after,
+    const std::function<bool(const DeviceId&)>& owns) {
   std::string from = after.has_value() ? DeviceEnd(*after) : std::string();
   std::optional<DeviceId> found;
   bool is_broken = false;
@@ -28,18 +29,21 @@ absl::StatusOr<std::optional<DeviceId>> NextDevice(const KvReader& reader,
       Family::kDevices, from, DevicesEnd(), [&](absl::string_view key, absl::string_view) {
         found = DeviceId::FromBytes(key.substr(0, DeviceId::kSize));
         is_broken = !found.has_value();
-        return false;
+        if (is_broken || !owns || owns(*found)) return false;
+        found.reset();
+        return true;
       }));
   if (is_broken) return StoreCorruptError("a key of the devices that is no device's");
   return found;
 }
 
 absl::StatusOr<DevicePage> PageDevices(const KvReader& reader, const std::optional<DeviceId>& after,
-                                       size_t max) {
+                                       size_t max,
+                                       const std::function<bool(const DeviceId&)>& owns) {
   DevicePage page;
   std::optional<DeviceId> last = after;
   while (true) {
-    BELLWIRE_ASSIGN_OR_RETURN(const std::optional<DeviceId> next, NextDevice(reader, last));
+    BELLWIRE_ASSIGN_OR_RETURN(const std::optional<DeviceId> next, NextDevice(reader, last, owns));
     if (!next.has_value()) return page;
     if (page.devices.size() == max) {
       page.more = true;

@@ -2,6 +2,7 @@
 #define BELLWIRE_REGISTRY_DEVICES_DEVICE_LIST_H_
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -20,9 +21,11 @@ namespace bellwire::registry {
 // the next one.
 inline constexpr size_t kMaxDevicesPerPage = 100;
 
-// The first device that has records, after this one. nullopt: there is none.
-absl::StatusOr<std::optional<DeviceId>> NextDevice(const KvReader& reader,
-                                                   const std::optional<DeviceId>& after);
+// The first device that has records, after this one. nullopt: there is none. `owns`: only of those
+// that it says so of; empty: of all.
+absl::StatusOr<std::optional<DeviceId>> NextDevice(
+    const KvReader& reader, const std::optional<DeviceId>& after,
+    const std::function<bool(const DeviceId&)>& owns = {});
 
 struct DevicePage {
   std::vector<std::pair<DeviceId, storage::v1::Device>> devices;
@@ -31,7 +34,8 @@ struct DevicePage {
 };
 // At most `max` devices after this one, in the order of their ids.
 absl::StatusOr<DevicePage> PageDevices(const KvReader& reader, const std::optional<DeviceId>& after,
-                                       size_t max);
+                                       size_t max,
+                                       const std::function<bool(const DeviceId&)>& owns = {});
 
 // As people see it.
 admin::v1::Device ToProto(const DeviceId& device, const storage::v1::Device& record);

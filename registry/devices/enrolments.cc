@@ -6,6 +6,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "bellwire/storage/v1/storage.pb.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "crypto/enrolment_token.h"
@@ -98,6 +99,10 @@ absl::StatusOr<std::vector<Enrolment>> Enrolments::List() const {
   BELLWIRE_RETURN_IF_ERROR(ForEach(*overlay_, [&](absl::string_view, const Enrolment& record) {
     all.push_back(ToAnswer(record));
   }));
+  for (Enrolment& enrolment : all) {
+    BELLWIRE_ASSIGN_OR_RETURN(const uint64_t at_feeds, UsedAtFeeds(enrolment.enrolment_id()));
+    enrolment.set_used(static_cast<uint32_t>(enrolment.used() + at_feeds));
+  }
   return all;
 }
 
@@ -125,10 +130,34 @@ absl::StatusOr<std::string> Enrolments::Use(absl::string_view token, int64_t now
     return BadEnrolment("is not known here");
   }
   if (IsExpired(*record, now_ms)) return BadEnrolment("has expired");
-  if (IsUsedUp(*record)) return BadEnrolment("has let in as many devices as it may");
-  record->set_used(record->used() + 1);
-  overlay_->Put(Family::kNames, key, record->SerializeAsString());
+  BELLWIRE_ASSIGN_OR_RETURN(const uint64_t at_feeds, UsedAtFeeds(*id));
+  Enrolment all = *record;
+  all.set_used(static_cast<uint32_t>(record->used() + at_feeds));
+  if (IsUsedUp(all)) return BadEnrolment("has let in as many devices as it may");
+  if (feeds_.own == 0) {
+    record->set_used(record->used() + 1);
+    overlay_->Put(Family::kNames, key, record->SerializeAsString());
+    return std::string(*id);
+  }
+  const std::string own_key = EnrolmentUseKey(*id, feeds_.own);
+  BELLWIRE_ASSIGN_OR_RETURN(const auto own, GetRecord<storage::v1::DeviceCount>(
+                                                *overlay_, Family::kNames, own_key));
+  storage::v1::DeviceCount used;
+  used.set_devices((own.has_value() ? own->devices() : 0) + 1);
+  overlay_->Put(Family::kNames, own_key, used.SerializeAsString());
   return std::string(*id);
+}
+
+absl::StatusOr<uint64_t> Enrolments::UsedAtFeeds(absl::string_view enrolment_id) const {
+  uint64_t used = 0;
+  for (const uint32_t feed : feeds_.all()) {
+    if (feed == 0) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const auto record, GetRecord<storage::v1::DeviceCount>(
+                               *overlay_, Family::kNames, EnrolmentUseKey(enrolment_id, feed)));
+    if (record.has_value()) used += record->devices();
+  }
+  return used;
 }
 
 }  // namespace bellwire::registry

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "bellwire/admin/v1/devices.pb.h"
 #include "registry/engine/overlay.h"
+#include "registry/keys/feeds.h"
 
 namespace bellwire::registry {
 
@@ -27,8 +29,11 @@ class Enrolments {
   static constexpr uint32_t kMaxDevices = 1'000'000;
   static constexpr int kMaxDays = 366;
 
-  // Changes go into `overlay`, which outlives it.
-  explicit Enrolments(Overlay* overlay) : overlay_(overlay) {}
+  // Changes go into `overlay`, which outlives it. Registries that share a store count uses each in
+  // its feed. So two of them may take the last place of a token at the same moment: one device more
+  // than it has comes in then, for each registry but one at most.
+  explicit Enrolments(Overlay* overlay, Feeds feeds = {})
+      : overlay_(overlay), feeds_(std::move(feeds)) {}
 
   // Keeps a new one. Forgets those that let nobody in any more, if there are many.
   //   ALREADY_EXISTS ENROLMENT_EXISTS: another one has this id · RESOURCE_EXHAUSTED LIMIT_REACHED
@@ -44,7 +49,11 @@ class Enrolments {
   absl::StatusOr<std::string> Use(absl::string_view token, int64_t now_ms);
 
  private:
+  // How many devices came in by it at the registries of other feeds than feed 0.
+  absl::StatusOr<uint64_t> UsedAtFeeds(absl::string_view enrolment_id) const;
+
   Overlay* const overlay_;
+  const Feeds feeds_;
 };
 
 }  // namespace bellwire::registry

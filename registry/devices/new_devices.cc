@@ -57,8 +57,8 @@ absl::Status NewDevices::Admit(absl::string_view peer, MonotonicTime now) {
   if (per_hour_ == 0) return absl::OkStatus();
   Fade(now);
   latest_.store(static_cast<uint64_t>(counted_));
-  if (counted_ + 1 > per_hour_) {
-    return Refuse(counted_ + 1, per_hour_, "so many have come");
+  if (counted_ + 1 > bound()) {
+    return Refuse(counted_ + 1, bound(), "so many have come");
   }
   std::string address = AddressOf(peer);
   auto it = by_address_.find(address);
@@ -66,8 +66,8 @@ absl::Status NewDevices::Admit(absl::string_view peer, MonotonicTime now) {
     if (by_address_.size() >= kMaxAddresses) address.clear();
     it = by_address_.try_emplace(std::move(address), 0.0).first;
   }
-  const double share = std::max(1.0, per_hour_ / static_cast<double>(by_address_.size()));
-  if (counted_ + 1 > per_hour_ / 2 && it->second + 1 > share) {
+  const double share = std::max(1.0, bound() / static_cast<double>(by_address_.size()));
+  if (counted_ + 1 > bound() / 2 && it->second + 1 > share) {
     const double over = it->second + 1;
     return Refuse(over, share, "this address has had its share of them");
   }

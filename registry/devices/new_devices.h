@@ -1,6 +1,7 @@
 #ifndef BELLWIRE_REGISTRY_DEVICES_NEW_DEVICES_H_
 #define BELLWIRE_REGISTRY_DEVICES_NEW_DEVICES_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,10 @@ class NewDevices {
   //   count
   absl::Status Admit(absl::string_view peer, MonotonicTime now);
 
+  // The bound is this part of it from now on, in [0, 1]: the rest comes to other registries. One
+  // device may always come.
+  void SetShare(double share) { share_ = share; }
+
   // What counted at the latest call. Thread-safe.
   uint64_t counted() const { return latest_.load(); }
   // For tests.
@@ -49,7 +54,10 @@ class NewDevices {
   void Fade(MonotonicTime now);
   absl::Status Refuse(double over, double bound, absl::string_view why) const;
 
+  double bound() const { return per_hour_ == 0 ? 0 : std::max(1.0, per_hour_ * share_); }
+
   const double per_hour_;
+  double share_ = 1;
   MonotonicTime faded_at_;
   double counted_ = 0;
   std::atomic<uint64_t> latest_{0};

@@ -67,7 +67,7 @@ absl::Status DeviceCache::Scan(
 absl::StatusOr<std::shared_ptr<const DeviceCache::Group>> DeviceCache::GroupOf(
     Family family, absl::string_view key) const {
   const absl::string_view device = DeviceOf(family, key);
-  if (device.empty()) return nullptr;
+  if (device.empty() || !Owns(device)) return nullptr;
   std::shared_ptr<Group> group = Find(family, device);
   (group == nullptr ? counts_.misses : counts_.hits).Add();
   if (group == nullptr && reader_ != nullptr) {
@@ -88,6 +88,7 @@ void DeviceCache::Prefetch(absl::Span<const std::string> devices) const {
   absl::flat_hash_set<absl::string_view> seen;
   std::vector<std::string> missing;
   for (const std::string& device : devices) {
+    if (!Owns(device)) continue;
     if (Find(Family::kDevices, device) != nullptr && Find(Family::kLives, device) != nullptr) {
       continue;
     }

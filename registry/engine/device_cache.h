@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,7 +27,7 @@ namespace bellwire::registry {
 // memory, that there is no such key included. Who knows what comes fetches many devices at once
 // (Prefetch). It holds what the engine below has
 // committed and nothing else: a commit that fails empties it. REQUIRES: nobody else writes to the
-// store.
+// devices that it may hold (SetOwns).
 //
 // Not thread-safe.
 class DeviceCache final : public KvEngine {
@@ -67,6 +68,11 @@ class DeviceCache final : public KvEngine {
   };
   const Counts& counts() const { return counts_; }
 
+  // From now on devices are held only while `owns` says so: others write to the rest. Empty: all.
+  void SetOwns(std::function<bool(absl::string_view device)> owns) { owns_ = std::move(owns); }
+  // Holds nothing any more: somebody else has written to the store.
+  void Forget() { Clear(); }
+
  private:
   // Of one device and family.
   struct Group {
@@ -89,9 +95,12 @@ class DeviceCache final : public KvEngine {
   void Clear() const;
   void NoteBytes() const { bytes_.store(young_bytes_ + old_bytes_, std::memory_order_relaxed); }
 
+  bool Owns(absl::string_view device) const { return !owns_ || owns_(device); }
+
   const std::unique_ptr<KvEngine> engine_;
   const DeviceReader* const reader_;
   const size_t max_bytes_;
+  std::function<bool(absl::string_view device)> owns_;
   mutable Groups young_;
   mutable Groups old_;
   mutable size_t young_bytes_ = 0;

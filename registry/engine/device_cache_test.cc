@@ -136,6 +136,19 @@ TEST_F(DeviceCacheTest, ADeviceIsReadOnce) {
   EXPECT_EQ(Reads(), 2) << "other families are not held";
 }
 
+// Others write to the rest.
+TEST_F(DeviceCacheTest, HoldsOnlyDevicesThatItOwns) {
+  cache_.SetOwns([](absl::string_view device) { return device == Key(1, ""); });
+  EXPECT_EQ(Value(Key(1, "a")), "-");
+  EXPECT_EQ(Value(Key(2, "a")), "-");
+  Reads();
+  ASSERT_TRUE(engine_.Commit({{{Family::kDevices, Key(2, "a")}, "theirs"}}).ok());
+  EXPECT_EQ(Value(Key(2, "a")), "theirs");
+  EXPECT_EQ(Reads(), 1);
+  EXPECT_EQ(Value(Key(1, "a")), "-");
+  EXPECT_EQ(Reads(), 0);
+}
+
 TEST_F(DeviceCacheTest, ACommitIsSeenWithoutARead) {
   EXPECT_EQ(Value(Key(1, "a")), "-");
   ASSERT_TRUE(cache_.Commit({{{Family::kDevices, Key(1, "a")}, "1"}}).ok());

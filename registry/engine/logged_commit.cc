@@ -70,23 +70,21 @@ absl::Status Damaged(uint64_t commit) {
 }
 
 // Applies the items of one entry.
-absl::Status Redo(uint64_t commit, Parser items, WriteSet* writes) {
+absl::Status Redo(
+    uint64_t commit, Parser items,
+    absl::FunctionRef<bool(uint64_t commit, Family family, absl::string_view key)> counts,
+    WriteSet* writes) {
   while (!items.done()) {
     const uint8_t kind = items.Byte();
     const Family family = static_cast<Family>(items.Byte());
     const absl::string_view key = items.Bytes();
     const absl::string_view value = kind == kPut ? items.Bytes() : absl::string_view();
-    if (!items.ok() || !RecentWrites::Keeps(family)) return Damaged(commit);
-    switch (kind) {
-      case kPut:
-        writes->insert_or_assign({family, std::string(key)}, Change(std::string(value)));
-        break;
-      case kDelete:
-        writes->insert_or_assign({family, std::string(key)}, Change());
-        break;
-      default:
-        return Damaged(commit);
+    if (!items.ok() || !RecentWrites::Keeps(family) || (kind != kPut && kind != kDelete)) {
+      return Damaged(commit);
     }
+    if (!counts(commit, family, key)) continue;
+    writes->insert_or_assign({family, std::string(key)},
+                             kind == kPut ? Change(std::string(value)) : Change());
   }
   return absl::OkStatus();
 }
@@ -106,7 +104,9 @@ void LoggedCommit::Write(Family family, absl::string_view key,
   if (value.has_value()) AppendBytes(*value, &bytes_);
 }
 
-absl::StatusOr<RecoveredWrites> RecoverFrom(const CommitLog& log) {
+absl::StatusOr<RecoveredWrites> RecoverFrom(
+    const CommitLog& log,
+    absl::FunctionRef<bool(uint64_t commit, Family family, absl::string_view key)> counts) {
   RecoveredWrites recovered;
   uint64_t first = 0;
   uint64_t oldest = 0;
@@ -121,7 +121,7 @@ absl::StatusOr<RecoveredWrites> RecoverFrom(const CommitLog& log) {
                                             recovered.last_commit + 1, ", and has entry ", commit));
     }
     recovered.last_commit = commit;
-    return Redo(commit, parser, &recovered.writes);
+    return Redo(commit, parser, counts, &recovered.writes);
   }));
   if (first > oldest) {
     return StoreCorruptError(absl::StrCat("the commit log begins with entry ", first,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -45,8 +46,12 @@ struct RecoveredWrites {
 // Redoes a log: the latest write of each key counts. It may repeat what the tables were told, and
 // never brings back an older value: entries go from the oldest on, so whoever finds a write of a
 // key finds all later ones too. DATA_LOSS STORE_CORRUPT: an entry is damaged, or one that is needed
-// is missing.
-absl::StatusOr<RecoveredWrites> RecoverFrom(const CommitLog& log);
+// is missing. Entries are read to their end, and only what `counts` says so of is redone: the log's
+// owner may have given some of its records to another one meanwhile.
+absl::StatusOr<RecoveredWrites> RecoverFrom(
+    const CommitLog& log,
+    absl::FunctionRef<bool(uint64_t commit, Family family, absl::string_view key)> counts =
+        [](uint64_t, Family, absl::string_view) { return true; });
 
 }  // namespace bellwire::registry
 

@@ -157,5 +157,24 @@ TEST(LoggedCommitTest, TablesAndLogHaveEverything) {
   }
 }
 
+TEST(LoggedCommitTest, OnlyWhatCountsIsRedone) {
+  MemoryLog log;
+  LoggedCommit entry;
+  for (uint64_t commit = 1; commit <= 3; ++commit) {
+    entry.Start(1);
+    entry.Write(Family::kDevices, "a", absl::StrCat("a", commit));
+    entry.Write(Family::kDevices, "b", absl::StrCat("b", commit));
+    log.Append(commit, entry.bytes());
+  }
+  // From the second on they belong to somebody else.
+  const auto recovered = RecoverFrom(log, [](uint64_t commit, Family, absl::string_view key) {
+    return key == "a" ? commit < 2 : commit > 9;
+  });
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->last_commit, 3u);
+  ASSERT_EQ(recovered->writes.size(), 1u);
+  EXPECT_EQ(recovered->writes.begin()->second.value, "a1");
+}
+
 }  // namespace
 }  // namespace bellwire::registry

@@ -133,6 +133,31 @@ void RecentWrites::TakeBefore(uint64_t bytes, uint64_t at_most,
   }
 }
 
+void RecentWrites::TakeThose(absl::FunctionRef<bool(Family family, absl::string_view key)> picks,
+                             absl::FunctionRef<void(Family family, absl::string_view key,
+                                                    const std::optional<std::string>& value)>
+                                 write) {
+  for (auto group = groups_.begin(); group != groups_.end();) {
+    const bool whole = !group->prefix.empty();
+    for (auto it = group->changes.begin(); it != group->changes.end();) {
+      const std::string key = absl::StrCat(group->prefix, it->first);
+      if (!picks(group->family, key)) {
+        if (whole) break;
+        ++it;
+        continue;
+      }
+      write(group->family, key, it->second.value);
+      it = group->changes.erase(it);
+    }
+    if (!group->changes.empty()) {
+      ++group;
+      continue;
+    }
+    by_prefix_.erase(std::make_pair(group->family, absl::string_view(group->prefix)));
+    group = groups_.erase(group);
+  }
+}
+
 std::optional<LogPlace> RecentWrites::oldest() const {
   if (groups_.empty()) return std::nullopt;
   return groups_.front().since;

@@ -69,6 +69,13 @@ class RecentWrites final : public KvReader {
                                          const std::optional<std::string>& value)>
                       write);
 
+  // Takes out what `picks` says so of, however young: `write` gets what the tables must be told.
+  // `picks` is asked about one key of each group of a device, and about each key of other groups.
+  void TakeThose(absl::FunctionRef<bool(Family family, absl::string_view key)> picks,
+                 absl::FunctionRef<void(Family family, absl::string_view key,
+                                        const std::optional<std::string>& value)>
+                     write);
+
   // Where the oldest write was logged: the log is needed from there on. nullopt: nothing is here.
   std::optional<LogPlace> oldest() const;
 

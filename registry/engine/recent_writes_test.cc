@@ -113,6 +113,21 @@ TEST_F(RecentWritesTest, WhatMayLieBelowIsDeletedThere) {
   EXPECT_FALSE(tables_.Get(Family::kDevices, Key(1, "M1"))->has_value());
 }
 
+TEST_F(RecentWritesTest, SomeMayLeaveHoweverYoung) {
+  for (int device = 0; device < 3; ++device) Add(Key(device, "D"), "12345", 10 * device);
+  Add(Key(1, "M1"), "message", 30);
+  std::vector<std::string> left;
+  recent_.TakeThose(
+      [](Family, absl::string_view key) { return key.substr(0, 16) == Key(1, "").substr(0, 16); },
+      [&](Family, absl::string_view key, const std::optional<std::string>& value) {
+        left.push_back(absl::StrCat(key.substr(16), "=", value.value_or("-")));
+      });
+  EXPECT_EQ(left, (std::vector<std::string>{"D=12345", "M1=message"}));
+  EXPECT_EQ(Get(Key(0, "D")), "12345");
+  EXPECT_EQ(Get(Key(1, "D")), "-") << "not here, and nobody has told the tables";
+  EXPECT_EQ(TakeBefore(100), 2u);
+}
+
 // A commit that writes to many devices is not followed by one that does it all again.
 TEST_F(RecentWritesTest, ManyThatLeaveAtATimeLeaveInSteps) {
   for (int device = 0; device < 10; ++device) Add(Key(device, "D"), "12345", 0);

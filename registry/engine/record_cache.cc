@@ -21,7 +21,7 @@ absl::StatusOr<std::optional<std::string>> RecordCache::Get(Family family,
 absl::StatusOr<std::optional<absl::string_view>> RecordCache::View(Family family,
                                                                    absl::string_view key,
                                                                    std::string* storage) const {
-  if (family != family_) return engine_->View(family, key, storage);
+  if (!Holds(family, key)) return engine_->View(family, key, storage);
   if (const std::string* found = Find(key); found != nullptr) return *found;
   BELLWIRE_ASSIGN_OR_RETURN(const std::optional<absl::string_view> value,
                             engine_->View(family, key, storage));
@@ -44,7 +44,7 @@ absl::Status RecordCache::Commit(const WriteSet& writes) {
     return status;
   }
   for (const auto& [key, change] : writes) {
-    if (key.family != family_) continue;
+    if (!Holds(key.family, key.key)) continue;
     if (change.value.has_value()) {
       Put(key.key, *change.value);
     } else {

@@ -2,9 +2,11 @@
 #define BELLWIRE_REGISTRY_ENGINE_RECORD_CACHE_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
@@ -38,11 +40,18 @@ class RecordCache final : public KvEngine {
   }
   absl::Status Commit(const WriteSet& writes) override;
 
+  // From now on only those keys are held of which `holds` says so: others write to the rest. Empty:
+  // all.
+  void SetHolds(std::function<bool(absl::string_view key)> holds) { holds_ = std::move(holds); }
+
   size_t bytes() const { return young_bytes_ + old_bytes_; }
 
  private:
   using Records = absl::flat_hash_map<std::string, std::string>;
 
+  bool Holds(Family family, absl::string_view key) const {
+    return family == family_ && (!holds_ || holds_(key));
+  }
   // Null: not here.
   const std::string* Find(absl::string_view key) const;
   // Answers where the value lies.
@@ -53,6 +62,7 @@ class RecordCache final : public KvEngine {
   const std::unique_ptr<KvEngine> engine_;
   const Family family_;
   const size_t max_bytes_;
+  std::function<bool(absl::string_view key)> holds_;
   mutable Records young_;
   mutable Records old_;
   // Of keys and values.

@@ -103,6 +103,16 @@ TEST_F(RecordCacheTest, OtherFamiliesAreNotKept) {
   EXPECT_EQ(cache_.bytes(), 0u);
 }
 
+TEST_F(RecordCacheTest, WhatOthersWriteIsNotKept) {
+  cache_.SetHolds([](absl::string_view key) { return key != "theirs"; });
+  ASSERT_TRUE(Put("theirs", "1").ok());
+  ASSERT_TRUE(Put("ours", "1").ok());
+  EXPECT_EQ(Get("theirs"), "1");
+  EXPECT_EQ(engine_->reads, 1);
+  EXPECT_EQ(Get("ours"), "1");
+  EXPECT_EQ(engine_->reads, 1);
+}
+
 TEST_F(RecordCacheTest, AfterAFailedCommitEverythingIsReadAgain) {
   ASSERT_TRUE(Put("a", "1").ok());
   for (const bool after : {false, true}) {

@@ -61,18 +61,31 @@ void ReceiptFeed::WakeAt(Feed* feed, int64_t time_ms) {
       std::string());
 }
 
-absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms) {
+absl::StatusOr<uint64_t> ReceiptFeed::LastPosition() const {
+  BELLWIRE_ASSIGN_OR_RETURN(const Feed feed, Load());
+  return feed.last_position();
+}
+
+absl::Status ReceiptFeed::Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms,
+                                 const std::vector<FeedPlace>& after) {
   BELLWIRE_ASSIGN_OR_RETURN(Feed feed, Load());
   if (feed.last_position() == 0) {
     // The first ones, or what comes late of a team that was deleted: nothing of it is made anew.
+    absl::string_view team_id = team_id_;
+    if (FeedOfName(team_id) != 0) team_id.remove_suffix(1);
     BELLWIRE_ASSIGN_OR_RETURN(const auto team,
-                              overlay_->Get(Family::kTeams, TeamRecordKey(team_id_)));
+                              overlay_->Get(Family::kTeams, TeamRecordKey(team_id)));
     if (!team.has_value()) return absl::OkStatus();
   }
   for (size_t begin = 0; begin < receipts.size(); begin += kMaxFeedBlockReceipts) {
     const size_t end = std::min(receipts.size(), begin + kMaxFeedBlockReceipts);
     FeedBlock block;
     block.set_relayed_at_ms(now_ms);
+    for (const FeedPlace& place : begin == 0 ? after : std::vector<FeedPlace>()) {
+      storage::v1::FeedPlace* const to = block.add_after();
+      to->set_feed(place.feed);
+      to->set_position(place.position);
+    }
     for (size_t i = begin; i < end; ++i) *block.add_receipts() = std::move(receipts[i]);
     if (feed.last_position() < numbers_after_) {
       block.set_skipped(numbers_after_ - feed.last_position());
@@ -115,6 +128,10 @@ absl::StatusOr<FeedPage> ReceiptFeed::Read(std::optional<uint64_t> after,
             before - block->skipped() > page.next_position) {
           status = StoreCorruptError(absl::StrCat("a feed lacks receipts before position ", last));
           return false;
+        }
+        if (block->after_size() > 0 && !page.receipts.empty()) return false;
+        for (const storage::v1::FeedPlace& place : block->after()) {
+          page.after.push_back({place.feed(), place.position()});
         }
         page.next_position = std::max(page.next_position, before);
         while (page.next_position < last && page.receipts.size() < max_receipts) {

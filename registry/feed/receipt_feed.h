@@ -32,7 +32,11 @@ class ReceiptFeed {
         numbers_after_(numbers_after),
         retention_(retention) {}
 
-  absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms);
+  // `after`: how far other feeds are, that have earlier receipts of the same messages.
+  absl::Status Append(std::vector<storage::v1::FeedReceipt> receipts, int64_t now_ms,
+                      const std::vector<FeedPlace>& after = {});
+  // The position given last; 0: none yet.
+  absl::StatusOr<uint64_t> LastPosition() const;
   // As Store::ReadReceipts.
   absl::StatusOr<FeedPage> Read(std::optional<uint64_t> after, size_t max_receipts) const;
   // Forgets what is older than `retention`, at most kMaxFeedTrimBlocks records of it, and

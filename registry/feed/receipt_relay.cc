@@ -65,16 +65,19 @@ absl::Status PassOverDamage(absl::string_view team_id, const absl::Status& statu
   return absl::OkStatus();
 }
 
-absl::Status CountTopics(Overlay* step, absl::string_view team_id, const ForTeam& team) {
+absl::Status CountTopics(Overlay* step, absl::string_view team_id, const Feeds& feeds,
+                         const ForTeam& team, int64_t now_ms) {
+  const uint32_t feed = feeds.own;
   for (const auto& [topic, change] : team.topics) {
-    BELLWIRE_RETURN_IF_ERROR(
-        PassOverDamage(team_id, TopicList(step, team_id).Count(topic, change)));
+    TopicList topics(step, FeedName(team_id, feed), feeds.all());
+    BELLWIRE_RETURN_IF_ERROR(PassOverDamage(team_id, topics.Count(topic, change)));
   }
   for (const auto& [bytes, counts] : team.topic_messages) {
     const std::optional<MessageId> message_id = MessageId::FromBytes(bytes);
     if (!message_id.has_value()) continue;
     BELLWIRE_RETURN_IF_ERROR(
-        PassOverDamage(team_id, CountTopicSteps(step, team_id, *message_id, counts)));
+        PassOverDamage(
+            team_id, CountTopicSteps(step, team_id, feed, *message_id, counts, now_ms)));
   }
   return absl::OkStatus();
 }
@@ -135,15 +138,19 @@ absl::StatusOr<RelayResult> ReceiptRelay::Run(size_t max_entries, int64_t now_ms
   // All of the feeds or none, or a retry would repeat the ones that worked.
   Overlay step(staged_);
   for (auto& [team_id, team] : of_team) {
-    BELLWIRE_RETURN_IF_ERROR(CountTopics(&step, team_id, team));
-    BELLWIRE_RETURN_IF_ERROR(CountUsage(&step, team_id, team));
+    BELLWIRE_RETURN_IF_ERROR(CountTopics(&step, team_id, feeds_, team, now_ms));
+    BELLWIRE_RETURN_IF_ERROR(CountUsage(&step, FeedName(team_id, feeds_.own), team));
     if (team.receipts.empty()) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(const std::vector<FeedPlace> after, OtherFeeds(team_id));
     BELLWIRE_RETURN_IF_ERROR(
-        ReceiptFeed(&step, team_id, numbers_after_, retention_)
-            .Append(std::move(team.receipts), now_ms));
+        ReceiptFeed(&step, FeedName(team_id, feeds_.own), numbers_after_, retention_)
+            .Append(std::move(team.receipts), now_ms, after));
     result.teams.push_back(team_id);
   }
   std::move(step).MergeInto(staged_);
+  // Saying it again does no harm.
+  if (noted_.size() + result.teams.size() > kMaxTeamsNoted) noted_.clear();
+  if (!feeds_.IsOnlyOne()) noted_.insert(result.teams.begin(), result.teams.end());
   for (const std::string& key : moved) staged_->Delete(Family::kOutbox, key);
   batch_.erase(batch_.begin(), batch_.begin() + static_cast<ptrdiff_t>(of_batch));
   result.moved = moved.size() + of_batch;
@@ -169,6 +176,27 @@ void ReceiptRelay::Stage() {
 void ReceiptRelay::OnCommitFailed() {
   has_records_ = true;
   from_.clear();
+  noted_.clear();
+}
+
+void ReceiptRelay::OnPartitionsChanged() {
+  OnCommitFailed();
+  // The outbox of what came may be further.
+  next_order_ = 0;
+}
+
+absl::StatusOr<std::vector<FeedPlace>> ReceiptRelay::OtherFeeds(
+    const std::string& team_id) const {
+  std::vector<FeedPlace> places;
+  if (noted_.contains(team_id)) return places;
+  for (const uint32_t feed : feeds_.all()) {
+    if (feed == feeds_.own) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const uint64_t position,
+        ReceiptFeed(staged_, FeedName(team_id, feed), numbers_after_, retention_).LastPosition());
+    if (position > 0) places.push_back({feed, position});
+  }
+  return places;
 }
 
 absl::StatusOr<uint64_t> ReceiptRelay::NextOrder() {

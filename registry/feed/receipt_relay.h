@@ -4,14 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "bellwire/storage/v1/storage.pb.h"
 #include "common/ids.h"
 #include "registry/engine/overlay.h"
+#include "registry/keys/feeds.h"
 #include "registry/server/store.h"
 
 namespace bellwire::registry {
@@ -25,12 +28,19 @@ namespace bellwire::registry {
 // all.
 //
 // Not thread-safe.
+//
+// Where registries share a store, each has a feed of each team. The first receipts that come into
+// it after devices came from another registry say how far the other feeds were: earlier receipts of
+// their messages are there.
 class ReceiptRelay {
  public:
   // Changes are staged in `staged`, which outlives it. `numbers_after`: as KvStore::Options.
   // `retention`: how long feeds keep receipts.
-  ReceiptRelay(Overlay* staged, uint64_t numbers_after, absl::Duration retention)
-      : staged_(staged), numbers_after_(numbers_after), retention_(retention) {}
+  ReceiptRelay(Overlay* staged, uint64_t numbers_after, absl::Duration retention, Feeds feeds = {})
+      : staged_(staged),
+        numbers_after_(numbers_after),
+        retention_(retention),
+        feeds_(std::move(feeds)) {}
 
   // As Store::RelayReceipts. A damaged entry is logged and left where it is.
   absl::StatusOr<RelayResult> Run(size_t max_entries, int64_t now_ms);
@@ -45,6 +55,8 @@ class ReceiptRelay {
   void Stage();
   // That commit failed: what earlier steps moved may be in the outbox again.
   void OnCommitFailed();
+  // Devices came or went. REQUIRES: nothing is staged.
+  void OnPartitionsChanged();
 
  private:
   struct Entry {
@@ -54,10 +66,16 @@ class ReceiptRelay {
   };
 
   absl::Status LoadOrder();
+  // How far the other feeds of the team are, unless that was said since devices came.
+  absl::StatusOr<std::vector<FeedPlace>> OtherFeeds(const std::string& team_id) const;
 
   Overlay* const staged_;
   const uint64_t numbers_after_;
   const absl::Duration retention_;
+  const Feeds feeds_;
+  // Teams of which it was said; kMaxTeamsNoted at most.
+  static constexpr size_t kMaxTeamsNoted = 4096;
+  absl::flat_hash_set<std::string> noted_;
   // The outbox of this batch, in its order: after everything that is a record already.
   std::vector<Entry> batch_;
   // Whether the outbox may have records. False spares each step a look.

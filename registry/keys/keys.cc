@@ -291,6 +291,22 @@ std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key) {
   return std::nullopt;
 }
 
+std::string FeedName(absl::string_view team_id, uint32_t feed) {
+  std::string name(team_id);
+  if (feed != 0) name.push_back(static_cast<char>(0x80 + feed));
+  return name;
+}
+
+uint32_t FeedOfName(absl::string_view name) {
+  const uint8_t last = name.empty() ? 0 : static_cast<uint8_t>(name.back());
+  return last > 0x80 && last <= 0x80 + kMaxFeed ? last - 0x80 : 0;
+}
+
+absl::string_view TeamOfKey(absl::string_view key) {
+  const size_t size = key.empty() ? 0 : static_cast<uint8_t>(key.front());
+  return size < key.size() ? key.substr(1, size) : absl::string_view();
+}
+
 std::string TeamRecordKey(absl::string_view team_id) { return TeamKey(team_id, 'T'); }
 std::string TeamAppKey(absl::string_view team_id, absl::string_view app_id) {
   return WithName(TeamAppsFrom(team_id), app_id);
@@ -316,7 +332,7 @@ std::string AppNameKey(absl::string_view app_id) { return WithName("A", app_id);
 std::string KeyNameKey(absl::string_view key_id) { return WithName("K", key_id); }
 
 std::string ServerQuotasKey() { return "Q"; }
-std::string SubscriptionUsageKey() { return "S"; }
+std::string SubscriptionUsageKey(uint32_t feed) { return FeedName("S", feed); }
 
 std::string NetworkSlotKey(const NetworkId& network) {
   uint32_t slot = 0;
@@ -349,7 +365,16 @@ std::string EnrolmentKey(absl::string_view enrolment_id) { return WithName("E", 
 std::string EnrolmentsFrom() { return "E"; }
 std::string EnrolmentsEnd() { return "F"; }
 
-std::string DeviceCountKey() { return "C"; }
+std::string DeviceCountKey(uint32_t feed) { return FeedName("C", feed); }
+std::string EnrolmentUseKey(absl::string_view enrolment_id, uint32_t feed) {
+  return WithName(FeedName("U", feed), enrolment_id);
+}
+uint32_t FeedOfNameKey(absl::string_view key) {
+  const char kind = key.empty() ? '\0' : key.front();
+  const bool is_number = (kind == 'C' || kind == 'S') && key.size() == 2;
+  return is_number || kind == 'U' ? FeedOfName(key.substr(0, 2)) : 0;
+}
+std::string FeedsKey() { return "F"; }
 
 std::string OutboxKey(uint64_t order, const DeviceId& device) {
   std::string key;
@@ -403,6 +428,11 @@ std::string SubscribersEnd(absl::string_view team_id, absl::string_view topic) {
 SubscriberEntry SubscriberOfKey(absl::string_view key) {
   const absl::string_view entry = key.substr(key.size() - kId - kNumber);
   return {*DeviceId::FromBytes(entry.substr(0, kId)), ParseBigEndian64(entry.substr(kId))};
+}
+
+bool IsSubscriberKey(absl::string_view key) {
+  const size_t kind = 1 + TeamOfKey(key).size();
+  return kind > 1 && key.size() > kind + 1 + kId + kNumber && key[kind] == 'S';
 }
 
 std::string TopicCountKey(absl::string_view team_id, absl::string_view topic) {

@@ -144,6 +144,21 @@ std::string TimelineFrom(int64_t time_ms);
 // nullopt for what TimelineKey did not make.
 std::optional<TimelineEntry> ParseTimelineKey(absl::string_view key);
 
+// --- Feeds. Registries that share a store have one each, in which they put the receipts of their
+// devices and what these count. Feed 0, which is the only one of other stores, is named as the
+// team. The name of another one is the team id and a byte of 0x80 + feed, and takes the team id's
+// place in the keys of the feed, and in those of the numbers of topics and topic messages.
+
+// One less than registries that can share a store.
+inline constexpr uint32_t kMaxFeed = 31;
+// REQUIRES: feed <= kMaxFeed.
+std::string FeedName(absl::string_view team_id, uint32_t feed);
+// 0 for a team id.
+uint32_t FeedOfName(absl::string_view name);
+// The length-prefixed name at the beginning of keys of kTeams, kFeeds and kTopics; empty: there is
+// none.
+absl::string_view TeamOfKey(absl::string_view key);
+
 // --- Family::kTeams: length of the team id (1), team id, kind (1), and what follows here.
 
 std::string TeamRecordKey(absl::string_view team_id);                         // 'T'
@@ -193,10 +208,16 @@ std::string EnrolmentKey(absl::string_view enrolment_id);  // 'E'
 std::string EnrolmentsFrom();
 std::string EnrolmentsEnd();
 // How many devices the store has: one record.
-std::string DeviceCountKey();  // 'C'
+std::string DeviceCountKey(uint32_t feed = 0);  // 'C'
+// How many devices an enrolment token has let in at the registry of another feed than feed 0.
+std::string EnrolmentUseKey(absl::string_view enrolment_id, uint32_t feed);  // 'U'
 // The server's own: the quotas of all, and what all subscriptions use. No name follows the kind.
 std::string ServerQuotasKey();       // 'Q'
-std::string SubscriptionUsageKey();  // 'S'
+std::string SubscriptionUsageKey(uint32_t feed = 0);  // 'S'
+// Which feed's the number under this key is: 0 for all other keys of the family.
+uint32_t FeedOfNameKey(absl::string_view key);
+// Feeds beside feed 0 of a store that was shared once, and is not any more: a byte each.
+std::string FeedsKey();  // 'F'
 
 // --- Family::kOutbox: order of the commit (8), device id (16).
 
@@ -235,6 +256,7 @@ struct SubscriberEntry {
 };
 // REQUIRES: made by SubscriberKey.
 SubscriberEntry SubscriberOfKey(absl::string_view key);
+bool IsSubscriberKey(absl::string_view key);
 // The number of a topic's subscribers.
 std::string TopicCountKey(absl::string_view team_id, absl::string_view topic);  // 'N'
 // A topic that was made to stay.

@@ -61,7 +61,30 @@ QuotaBook::App& QuotaBook::AppOf(Team* team, absl::string_view app_id) {
 
 bool QuotaBook::Knows(absl::string_view team_id) const {
   const Team* const team = FindTeam(team_id);
-  return team != nullptr && team->known;
+  if (team == nullptr || !team->known) return false;
+  return !options_.share || options_.clock->Monotonic() < team->known_until;
+}
+
+void QuotaBook::AddUse(const storage::v1::Usage& usage, bool other, Subject* subject) const {
+  const auto add = [&usage](Use* use) {
+    use->bytes_waiting += static_cast<int64_t>(usage.bytes_waiting());
+    if (usage.day() < use->day) return;
+    if (usage.day() > use->day) use->messages = 0;
+    use->day = usage.day();
+    use->messages += static_cast<int64_t>(usage.messages());
+  };
+  add(&subject->use);
+  if (other) add(&subject->others);
+}
+
+int64_t QuotaBook::RateOf(const Subject& subject) const {
+  const int64_t limit = subject.limits.messages_per_second;
+  if (!options_.share || limit <= 0) return limit;
+  const auto share = static_cast<int64_t>(static_cast<double>(limit) * options_.share());
+  const int64_t rest = subject.others_rate.has_value()
+                           ? limit - static_cast<int64_t>(*subject.others_rate)
+                           : 0;
+  return std::clamp<int64_t>(std::max(share, rest), 1, limit);
 }
 
 absl::Status QuotaBook::Learn(absl::string_view team_id) {
@@ -72,13 +95,12 @@ absl::Status QuotaBook::Learn(absl::string_view team_id) {
   BELLWIRE_ASSIGN_OR_RETURN(const ServerQuotas server, GetServerQuotas(*staged_));
   const Limits token = Resolve(server.token(), BuiltInLimits(QuotaSubject::TOKEN));
   Team& team = TeamOf(team_id);
-  const auto use = [](const storage::v1::Usage& usage) {
-    return Use{.bytes_waiting = static_cast<int64_t>(usage.bytes_waiting()),
-               .day = usage.day(),
-               .messages = static_cast<int64_t>(usage.messages())};
-  };
-  BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Usage of_team, GetUsage(*staged_, team_id, ""));
-  team.use = use(of_team);
+  const MonotonicTime began = options_.clock->Monotonic();
+  BELLWIRE_RETURN_IF_ERROR(ReadUse(team_id, &team));
+  learn_time_ += (options_.clock->Monotonic() - began - learn_time_) / 8;
+  team.learned_at = began;
+  team.known_until =
+      began + std::max(kOthersAge, 20 * learn_time_ * static_cast<int64_t>(teams_.size()));
   if (team_id.empty()) {
     team.limits = Resolve(server.all_subscriptions(),
                           BuiltInLimits(QuotaSubject::ALL_SUBSCRIPTIONS));
@@ -93,26 +115,57 @@ absl::Status QuotaBook::Learn(absl::string_view team_id) {
   for (auto& [id, app] : team.apps) {
     app.limits = team.app_limits;
     app.token = team.token;
-    app.use = {};
   }
-  BELLWIRE_RETURN_IF_ERROR(
-      staged_->Scan(Family::kTeams, TeamUsageKey(team_id, ""), TeamUsageEnd(team_id),
-                    [&](absl::string_view key, absl::string_view value) {
-                      storage::v1::Usage usage;
-                      const absl::string_view app_id = AppOfUsageKey(key);
-                      // One that is damaged counts from zero on; the check of a store finds it.
-                      if (!app_id.empty() && usage.ParseFromArray(value.data(),
-                                                                  static_cast<int>(value.size()))) {
-                        AppOf(&team, app_id).use = use(usage);
-                      }
-                      return true;
-                    }));
   for (const TeamQuotas::OfApp& set : quotas.apps()) {
     App& app = AppOf(&team, set.app_id());
     app.limits = Resolve(set.app(), team.app_limits);
     app.token = Resolve(set.token(), team.token);
   }
   team.known = true;
+  return absl::OkStatus();
+}
+
+absl::Status QuotaBook::ReadUse(absl::string_view team_id, Team* team) {
+  const Team before = *team;
+  const auto begin = [](Subject* subject) {
+    subject->use = {};
+    subject->others = {};
+    subject->others_rate.reset();
+  };
+  begin(team);
+  for (auto& [id, app] : team->apps) begin(&app);
+  for (const uint32_t feed : options_.feeds.all()) {
+    const bool other = feed != options_.feeds.own;
+    const std::string name = FeedName(team_id, feed);
+    BELLWIRE_ASSIGN_OR_RETURN(const storage::v1::Usage of_team, GetUsage(*staged_, name, ""));
+    AddUse(of_team, other, team);
+    if (team_id.empty()) continue;
+    BELLWIRE_RETURN_IF_ERROR(staged_->Scan(
+        Family::kTeams, TeamUsageKey(name, ""), TeamUsageEnd(name),
+        [&](absl::string_view key, absl::string_view value) {
+          storage::v1::Usage usage;
+          const absl::string_view app_id = AppOfUsageKey(key);
+          // One that is damaged counts from zero on; the check of a store finds it.
+          if (!app_id.empty() &&
+              usage.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+            AddUse(usage, other, &AppOf(team, app_id));
+          }
+          return true;
+        }));
+  }
+  if (!options_.share || !before.known) return absl::OkStatus();
+  const double seconds =
+      absl::ToDoubleSeconds(options_.clock->Monotonic() - before.learned_at);
+  const auto rate = [seconds](const Subject& then, Subject* now) {
+    if (seconds <= 0 || then.others.day != now->others.day) return;
+    const int64_t more = now->others.messages - then.others.messages;
+    now->others_rate = static_cast<double>(std::max<int64_t>(more, 0)) / seconds;
+  };
+  rate(before, team);
+  for (auto& [id, app] : team->apps) {
+    const auto then = before.apps.find(id);
+    if (then != before.apps.end()) rate(then->second, &app);
+  }
   return absl::OkStatus();
 }
 
@@ -165,7 +218,7 @@ std::optional<QuotaBook::Refusal> QuotaBook::Judge(const Subject& subject, Kind 
   const std::optional<absl::Duration> wait =
       limits.messages_per_second == 0
           ? kQuotaRetryAfter
-          : subject.rate.Wait(limits.messages_per_second, options_.clock->Monotonic());
+          : subject.rate.Wait(RateOf(subject), options_.clock->Monotonic());
   if (!wait.has_value()) return std::nullopt;
   return Refusal{kind, "messages_per_second", limits.messages_per_second, RetryAfter(*wait)};
 }
@@ -241,13 +294,14 @@ void QuotaBook::Take(const Registration& registration, absl::string_view token,
   if (message.of_fan_out) return;
   const MonotonicTime now = options_.clock->Monotonic();
   Team& team = TeamOf(registration.team_id());
-  const auto take = [now](const Limits& limits, Rate* rate) {
-    if (limits.messages_per_second > 0) rate->Take(limits.messages_per_second, now);
+  const auto take = [this, now](Subject* subject) {
+    const int64_t rate = RateOf(*subject);
+    if (rate > 0) subject->rate.Take(rate, now);
   };
-  take(team.limits, &team.rate);
+  take(&team);
   if (!registration.has_subscription()) {
     App& app = AppOf(&team, registration.app_id());
-    take(app.limits, &app.rate);
+    take(&app);
   }
   const Limits& limits = TokenLimits(team, registration);
   if (limits.messages_per_second <= 0) return;
@@ -276,10 +330,10 @@ absl::Status QuotaBook::AdmitTopicMessage(absl::string_view team_id) {
 absl::Status QuotaBook::TakeTopicMessage(absl::string_view team_id) {
   Team& team = TeamOf(team_id);
   if (team.limits.messages_per_second > 0) {
-    team.rate.Take(team.limits.messages_per_second, options_.clock->Monotonic());
+    team.rate.Take(RateOf(team), options_.clock->Monotonic());
   }
   const UsageChange change{.day = Today(), .messages = 1};
-  BELLWIRE_RETURN_IF_ERROR(AddUsage(staged_, team_id, "", change));
+  BELLWIRE_RETURN_IF_ERROR(AddUsage(staged_, FeedName(team_id, options_.feeds.own), "", change));
   team.use.messages = MessagesToday(team.use) + 1;
   team.use.day = change.day;
   return absl::OkStatus();

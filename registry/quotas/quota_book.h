@@ -21,6 +21,7 @@
 #include "ops/metrics/counter.h"
 #include "ops/metrics/samples.h"
 #include "registry/engine/overlay.h"
+#include "registry/keys/feeds.h"
 #include "registry/quotas/limits.h"
 #include "registry/quotas/rate.h"
 
@@ -41,6 +42,10 @@ inline constexpr absl::Duration kMinQuotaRetryAfter = absl::Milliseconds(100);
 // What waits and what was sent today are counted here and, by the outbox, in records of each team
 // (quota_records.h): they survive a restart. Rates and streams are kept in memory alone.
 //
+// Registries that share a store count for themselves, each its own devices, and add what the others
+// have counted as of some seconds ago (kOthersAge). Of a rate each may use what the others leave,
+// and its share in any case. What a token may send is exact: it has one registry.
+//
 // The team of subscriptions, which have none, is "". Not thread-safe, but for Report.
 class QuotaBook {
  public:
@@ -49,7 +54,15 @@ class QuotaBook {
     const Clock* clock = nullptr;
     // Room on the store's disk. nullopt: nobody knows. May be empty.
     std::function<std::optional<uint64_t>()> free_bytes;
+    // Where everybody counts.
+    Feeds feeds;
+    // Where registries share the store: the part of all devices that this one owns, in [0, 1].
+    // Then what the others count is read again from time to time. Empty: there are no others.
+    std::function<double()> share;
   };
+  // How old the others' numbers may be; with many teams they are older, so that reading them takes
+  // a twentieth of the writer's time at most.
+  static constexpr absl::Duration kOthersAge = absl::Seconds(5);
 
   // A message that somebody wants to send.
   struct Message {
@@ -112,9 +125,14 @@ class QuotaBook {
   // Somebody whom a limit is set for, and who is counted.
   struct Subject {
     Limits limits;
+    // Of all registries.
     Use use;
     Rate rate;
     int64_t refused = 0;
+    // Of the other registries; and how many messages a second they have taken lately, unless it is
+    // too early to tell.
+    Use others;
+    std::optional<double> others_rate;
   };
   struct App : Subject {
     // Of each of its tokens.
@@ -122,6 +140,8 @@ class QuotaBook {
   };
   struct Team : Subject {
     bool known = false;
+    MonotonicTime learned_at;
+    MonotonicTime known_until;
     // Of each token of an app that has no limits of its own; of "": of each subscription.
     Limits token;
     // By app id. Those that were never seen have `app_limits`.
@@ -138,6 +158,12 @@ class QuotaBook {
     absl::Duration retry_after;
   };
 
+  // Adds the record of a feed to a sum.
+  void AddUse(const storage::v1::Usage& usage, bool other, Subject* subject) const;
+  // Sums up the records of all feeds.
+  absl::Status ReadUse(absl::string_view team_id, Team* team);
+  // What this registry may take of a rate.
+  int64_t RateOf(const Subject& subject) const;
   Team& TeamOf(absl::string_view team_id);
   const Team* FindTeam(absl::string_view team_id) const;
   App& AppOf(Team* team, absl::string_view app_id);
@@ -167,6 +193,8 @@ class QuotaBook {
   absl::flat_hash_map<std::string, Rate> tokens_;
   // When so many are in it, those that are idle go.
   size_t drop_tokens_at_ = 1024;
+  // What Learn takes, on average.
+  absl::Duration learn_time_;
   // Room on the disk, as it was then.
   mutable std::optional<uint64_t> free_bytes_;
   mutable std::optional<MonotonicTime> free_bytes_at_;

@@ -27,7 +27,8 @@ struct Place {
   std::string key;
 };
 Place PlaceOfUsage(absl::string_view team_id, absl::string_view app_id) {
-  if (team_id.empty()) return {Family::kNames, SubscriptionUsageKey()};
+  const uint32_t feed = FeedOfName(team_id);
+  if (team_id.size() == (feed == 0 ? 0 : 1)) return {Family::kNames, SubscriptionUsageKey(feed)};
   return {Family::kTeams, TeamUsageKey(team_id, app_id)};
 }
 
@@ -78,9 +79,11 @@ absl::Status AddUsage(Overlay* overlay, absl::string_view team_id, absl::string_
                       const UsageChange& change) {
   const Place place = PlaceOfUsage(team_id, app_id);
   BELLWIRE_ASSIGN_OR_RETURN(Usage usage, GetOrDefault<Usage>(*overlay, place.family, place.key));
+  int64_t bytes = static_cast<int64_t>(usage.bytes_waiting()) + change.bytes_waiting;
   // Never below zero: a store that is older than these records holds messages that nobody counted.
-  usage.set_bytes_waiting(static_cast<uint64_t>(std::max<int64_t>(
-      static_cast<int64_t>(usage.bytes_waiting()) + change.bytes_waiting, 0)));
+  // Of several feeds one may have what another one lacks.
+  if (FeedOfName(team_id) == 0) bytes = std::max<int64_t>(bytes, 0);
+  usage.set_bytes_waiting(static_cast<uint64_t>(bytes));
   if (change.messages != 0 && change.day >= usage.day()) {
     if (change.day > usage.day()) usage.set_messages(0);
     usage.set_day(change.day);

@@ -12,7 +12,9 @@
 #include "registry/engine/overlay.h"
 
 // The records of quotas, and of what is used. Transactions of one team, or of the server. An empty
-// `team_id` stands for all subscriptions together. Not thread-safe. Errors: those of KvReader.
+// `team_id` stands for all subscriptions together. What is used has a record in each feed
+// (registry/keys/feeds.h): FeedName(team_id, feed) names one. Not thread-safe. Errors: those
+// of KvReader.
 namespace bellwire::registry {
 
 // A change of what is used.

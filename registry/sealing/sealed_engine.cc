@@ -51,6 +51,13 @@ absl::StatusOr<std::unique_ptr<SealedEngine>> SealedEngine::Open(std::unique_ptr
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<State> state, ReadPayloadState(*engine));
   BELLWIRE_RETURN_IF_ERROR(CheckPayloadKeys(state, options.keys.get()));
   std::unique_ptr<SealedEngine> sealed(new SealedEngine(std::move(engine), std::move(options)));
+  if (!state.has_value() && sealed->options_.is_alone) {
+    // Step begins, once this registry has all of the store. Until then nothing is sealed.
+    State none;
+    none.set_clear(true);
+    sealed->SetState(std::move(none));
+    return sealed;
+  }
   if (!state.has_value()) {
     BELLWIRE_ASSIGN_OR_RETURN(const bool no_devices, IsEmpty(*sealed->engine_, Family::kDevices));
     BELLWIRE_ASSIGN_OR_RETURN(const bool no_topics, IsEmpty(*sealed->engine_, Family::kTopics));
@@ -76,7 +83,16 @@ void SealedEngine::SetState(State state) {
   state_ = std::move(state);
 }
 
+absl::Status SealedEngine::Reread() {
+  BELLWIRE_ASSIGN_OR_RETURN(std::optional<State> state, ReadPayloadState(*engine_));
+  if (!state.has_value()) return absl::OkStatus();
+  BELLWIRE_RETURN_IF_ERROR(CheckPayloadKeys(state, &seal_.keys()));
+  SetState(*std::move(state));
+  return absl::OkStatus();
+}
+
 void SealedEngine::Seal(Family family, WriteSet* writes) {
+  if (!has_begun()) return;
   for (auto it = writes->lower_bound(std::make_pair(family, absl::string_view()));
        it != writes->end() && it->first.family == family; ++it) {
     std::optional<std::string>& value = it->second.value;
@@ -128,9 +144,17 @@ void SealedEngine::Stage(const State& state, Overlay* staged) const {
 absl::StatusOr<bool> SealedEngine::Step(Overlay* staged, ChoreBudget* budget) {
   // After a commit of which nobody knew what came: what is in the store holds.
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<State> state, ReadPayloadState(*engine_));
+  const bool may_change = !options_.is_alone || options_.is_alone();
+  if (!state.has_value() && options_.is_alone && !has_begun()) {
+    if (!may_change) return false;
+    LogInfo("payload_sealing_began", {{"key", PayloadKeyName(seal_.keys().newest().id)}});
+    Stage(BeginSealing(seal_.keys().newest().id, /*empty=*/false, NowMs()), staged);
+    return true;
+  }
   if (!state.has_value()) return StoreCorruptError("the keys that seal payloads are not recorded");
   SetState(*std::move(state));
   Refresh();
+  if (!may_change) return false;
   const std::string& newest = seal_.keys().newest().id;
   if (newest != state_.current()) {
     LogInfo("payload_rotation_began", {{"key", PayloadKeyName(newest)},

@@ -47,6 +47,9 @@ class SealedEngine final : public KvEngine, public Chore {
     // Has the engine below give up the values that were written over so far. Called by Step until
     // they are gone. Empty: it can't.
     std::function<absl::StatusOr<OldVersions>()> forget_old_versions;
+    // Where registries share the store: whether this one has all of it. Only then sealing begins,
+    // and goes on with another key; the others use what the store says. Empty: nobody shares it.
+    std::function<bool()> is_alone;
   };
 
   // Nothing of the store is changed before it is clear that all its payloads can be opened.
@@ -72,12 +75,19 @@ class SealedEngine final : public KvEngine, public Chore {
 
   absl::StatusOr<bool> Step(Overlay* staged, ChoreBudget* budget) override;
 
+  // Reads again what payloads are sealed with: this registry is about to write to partitions that
+  // another one had.
+  //   FAILED_PRECONDITION PAYLOAD_KEY_MISSING: with a key that this one has not · as KvReader
+  absl::Status Reread();
+
   // Thread-safe.
   admin::v1::PayloadKeysOfStore Describe() const;
 
  private:
   SealedEngine(std::unique_ptr<KvEngine> engine, Options options);
 
+  // Nothing was ever sealed.
+  bool has_begun() const { return !state_.current().empty(); }
   void Seal(Family family, WriteSet* writes);
   // What is committed is so from now on.
   void SetState(storage::v1::PayloadKeys state);

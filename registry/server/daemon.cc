@@ -5,13 +5,16 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/host_port.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "crypto/token_sealer.h"
@@ -38,6 +41,10 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
                   "Where gateways and connectors connect, HOST:PORT; port 0 takes a free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  app->add_option("--advertise_address", flags->advertise_address,
+                  "With --database: where gateways and connectors reach this registry, HOST:PORT, "
+                  "if that is not what it listens on")
+      ->type_name("HOST:PORT");
   AddSubscriptionsFlag(app, &flags->subscriptions);
   AddDeviceFlags(app, &flags->devices);
   app->add_option(
@@ -52,10 +59,8 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
                       "Keeps the store in PostgreSQL instead: a connection string with every "
                       "option of libpq, such as "
                       "\"postgresql://bellwire@db1,db2/bellwire?passfile=/etc/bellwire/pgpass\". "
-                      "`bellwire fleet init` "
-                      "makes the store. Several registries may name the same one: one of them "
-                      "serves, and the others "
-                      "wait until it is gone");
+                      "`bellwire fleet init` makes the store. Several registries may name the same "
+                      "one, and share its devices");
   database->type_name("URL")->envname("BELLWIRE_DATABASE")->excludes("--backup_dir");
   app->add_option(
          "--database_durability", flags->database_durability,
@@ -78,35 +83,43 @@ void AddRegistryFlags(CLI::App* app, RegistryFlags* flags) {
 
 namespace {
 
-// Waits so long; false: the process is told to end. REQUIRES: PrepareServer.
-bool WaitUnlessToldToEnd(absl::Duration pause) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  const timespec time = absl::ToTimespec(pause);
-  return sigtimedwait(&ends, nullptr, &time) < 0;
+// How long others may take to take over what a registry that ends has: many times what they need.
+constexpr absl::Duration kMaxLeaving = absl::Seconds(20);
+
+// Where others find a registry that shares its store.
+absl::Status CheckAddress(const RegistryFlags& flags) {
+  if (flags.database.empty()) return absl::OkStatus();
+  const std::string& address =
+      flags.advertise_address.empty() ? flags.listen : flags.advertise_address;
+  BELLWIRE_ASSIGN_OR_RETURN(const HostPort parsed, ParseHostPort(address));
+  if (!parsed.host.empty() && parsed.host != "0.0.0.0" && parsed.host != "::") {
+    return absl::OkStatus();
+  }
+  return WithHint(MakeError(absl::StatusCode::kInvalidArgument, "BAD_ADDRESS",
+                            absl::StrCat("--listen ", flags.listen,
+                                         " says where to listen, not where gateways and "
+                                         "connectors find this registry")),
+                  "add --advertise_address HOST:PORT");
 }
 
 PostgresEngine::Options DatabaseOptions(const RegistryFlags& flags, std::atomic<bool>* fenced) {
   return {.database = flags.database,
-          .address = flags.listen,
           .durability = *ParseDatabaseDurability(flags.database_durability),
           .clock = RealClock(),
-          .wait = WaitUnlessToldToEnd,
-          // Another process owns the store now: this one ends, and may be started again as one that
-          // waits.
+          // Others own what this process had: it ends, and may be started again.
           .on_fenced =
               [fenced] {
                 fenced->store(true);
                 kill(getpid(), SIGTERM);
-              }};
+              },
+          .shares = true};
 }
 
 }  // namespace
 
 absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_RETURN_IF_ERROR(PrepareServer(flags));
+  BELLWIRE_RETURN_IF_ERROR(CheckAddress(flags));
   const DataDir data_dir(flags.data_dir);
   BELLWIRE_RETURN_IF_ERROR(CheckInitialised(data_dir, Role::kRegistry));
   BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<TokenSealer> sealer,
@@ -127,14 +140,8 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   options.subscriptions = SubscriptionPolicies().at(flags.subscriptions);
   BELLWIRE_ASSIGN_OR_RETURN(options.devices, flags.devices.policy());
   // Destroyed in reverse: the port first, which uses the rest.
-  absl::StatusOr<std::unique_ptr<RegistryServer>> started =
-      RegistryServer::Start(std::move(options));
-  if (ErrorReason(started.status()) == "LEASE_HELD") {
-    // It waited for the owner to go, and was told to end itself.
-    LogInfo("shutting_down", {{"reason", started.status().message()}});
-    return absl::OkStatus();
-  }
-  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server, std::move(started));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::unique_ptr<RegistryServer> server,
+                            RegistryServer::Start(std::move(options)));
   std::vector<std::unique_ptr<grpc::Service>> services = NewGrpcRegistryServices(server->api());
   auto sessions = std::make_unique<GrpcSessionService>(
       server->api(), [&server](uint64_t incarnation) { server->OnConnectorGone(incarnation); });
@@ -155,6 +162,7 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   BELLWIRE_RETURN_IF_ERROR(metrics.Serve(flags.metrics_flags));
   std::vector<std::pair<std::string, std::string>> ready = {{"internal_address", port->address()}};
   metrics.AppendAddress(&ready);
+  server->JoinFleet(flags.advertise_address.empty() ? port->address() : flags.advertise_address);
   BELLWIRE_RETURN_IF_ERROR(WriteReadyFile(flags.ready_file, ready));
   std::vector<Watchdog::Listener> listeners;
   listeners.push_back({.name = "internal_port", .responds = [&port](absl::Duration patience) {
@@ -168,10 +176,14 @@ absl::Status RunRegistry(const RegistryFlags& flags, rocksdb::Env* env) {
   const Watchdog watchdog(std::move(listeners));
   WaitForShutdownSignal(flags);
   metrics.readiness()->SetDraining();
+  // Callers follow what they call for, so the port stays open until nothing is here.
+  if (!fenced.load()) server->LeaveFleet(kMaxLeaving);
   server->SetOnStoreChange(nullptr);
   server->EndWaits();
   port->Close();
-  if (fenced.load()) return NotOwnerError("another registry owns the store now; this one ends");
+  if (fenced.load()) {
+    return NotOwnerError("other registries have taken what this one owned; it ends");
+  }
   return absl::OkStatus();
 }
 

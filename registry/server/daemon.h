@@ -27,6 +27,8 @@ struct RegistryFlags : DaemonFlags {
   DeviceFlags devices;
   std::string backup_dir;
   PrivacyFlags privacy;
+  // Empty: as `listen`.
+  std::string advertise_address;
   // Empty: the store is in DATA_DIR.
   std::string database;
   std::string database_durability = "standby";

@@ -82,6 +82,17 @@ void Dispatcher::OnConnectorGone(uint64_t incarnation) {
   for (const Name& name : names) OnOutcome(name, HandedOverRequest::NOT_TAKEN);
 }
 
+void Dispatcher::OnDevicesGone(const std::function<bool(const DeviceId&)>& gone) {
+  std::vector<Name> names;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, followed] : followed_) {
+      if (gone(name.first)) names.push_back(name);
+    }
+  }
+  for (const Name& name : names) OnOutcome(name, HandedOverRequest::NOT_TAKEN);
+}
+
 absl::StatusOr<std::unique_ptr<Dispatcher::Place>> Dispatcher::TakePlace(
     const std::string& team_id) {
   if (places_->Take(team_id)) return std::make_unique<Place>(places_, team_id);

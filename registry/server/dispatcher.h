@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,6 +84,9 @@ class Dispatcher {
   // The connector of this incarnation has no stream any more: nothing comes of what it was handed
   // last.
   void OnConnectorGone(uint64_t incarnation) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Devices have another registry now, which hears of their acknowledgements: who waits for one is
+  // told so, and goes on there.
+  void OnDevicesGone(const std::function<bool(const DeviceId&)>& gone) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The place of one message of ttl zero, from before its Append until its end.
   class Place {

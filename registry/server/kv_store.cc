@@ -30,6 +30,7 @@
 #include "registry/topics/subscriber_page.h"
 #include "registry/topics/subscriptions.h"
 #include "registry/topics/topic_list.h"
+#include "registry/topics/topic_steps.h"
 
 namespace bellwire::registry {
 
@@ -56,9 +57,16 @@ KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
     : engine_(std::move(engine)),
       options_(std::move(options)),
       staged_(engine_.get()),
-      gate_(options_.devices, &staged_, options_.clock),
-      relay_(&staged_, options_.numbers_after, options_.retention.receipts),
-      quotas_(&staged_, {.clock = options_.clock, .free_bytes = options_.free_bytes}),
+      gate_(options_.devices, &staged_, options_.clock,
+            {.feeds = options_.feeds,
+             .share = options_.sharing.has_value() ? options_.sharing->share : nullptr,
+             .owns = options_.sharing.has_value() ? options_.sharing->owns : nullptr}),
+      relay_(&staged_, options_.numbers_after, options_.retention.receipts, options_.feeds),
+      quotas_(&staged_,
+              {.clock = options_.clock,
+               .free_bytes = options_.free_bytes,
+               .feeds = options_.feeds,
+               .share = options_.sharing.has_value() ? options_.sharing->share : nullptr}),
       fan_outs_(&staged_, options_.retention.receipts),
       deletions_({.on_device =
                       [this](const DeviceId& device, Deletions::OnDevice operation) {
@@ -68,8 +76,36 @@ KvStore::KvStore(std::unique_ptr<KvEngine> engine, Options options)
                     BELLWIRE_ASSIGN_OR_RETURN(const RelayResult relayed,
                                               RelayReceipts(kMaxRelayEntries));
                     return relayed.more;
-                  }}),
-      chores_failed_(options_.clock) {}
+                  },
+                  .feeds = options_.feeds.all}),
+      chores_failed_(options_.clock) {
+  fan_outs_.SetFeeds(options_.feeds.all);
+}
+
+absl::Status KvStore::Load(const DeviceId& device, DeviceTransaction* tx) {
+  if (options_.sharing.has_value()) {
+    BELLWIRE_RETURN_IF_ERROR(options_.sharing->check_device(device));
+  }
+  return tx->Load(routes_.Find(device));
+}
+
+absl::Status KvStore::PrepareToGive() {
+  while (true) {
+    BELLWIRE_ASSIGN_OR_RETURN(const RelayResult relayed, RelayReceipts(kMaxRelayEntries));
+    if (!relayed.more) break;
+  }
+  BELLWIRE_RETURN_IF_ERROR(StageRoutes(routes_.unstaged()));
+  return Commit();
+}
+
+void KvStore::OnPartitionsChanged() {
+  timeline_from_.clear();
+  relay_.OnPartitionsChanged();
+  fan_outs_.OnCommitFailed();
+  app_lives_.Forget();
+  deletions_.OnCommitFailed();
+  quotas_.Forget();
+}
 
 int64_t KvStore::NowMs() const { return ToStoredMs(options_.clock->WallNow()); }
 
@@ -164,7 +200,7 @@ template <typename Operation>
 auto KvStore::Run(const DeviceId& device, Operation operation)
     -> decltype(operation(std::declval<DeviceTransaction&>())) {
   DeviceTransaction tx = Begin(device);
-  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
+  BELLWIRE_RETURN_IF_ERROR(Load(device, &tx));
   auto result = operation(tx);
   if (StatusOf(result).ok()) BELLWIRE_RETURN_IF_ERROR(Finish(device, tx));
   return result;
@@ -190,7 +226,7 @@ absl::Status KvStore::Finish(const DeviceId& device, DeviceTransaction& tx) {
 
 ConnectorRequest* KvStore::AddHandOver(const DeviceId& device, const Route& route) {
   ConnectorRequest& request = departures_.emplace_back().hand_over;
-  request.set_epoch(epoch());
+  request.set_epoch(epoch(device));
   *request.mutable_route() = route;
   request.set_device_id(std::string(device.bytes()));
   return &request;
@@ -200,7 +236,7 @@ absl::StatusOr<AppendResult> KvStore::Append(const TokenRef& token, const Envelo
                                              const AppendOptions& options) {
   BELLWIRE_RETURN_IF_ERROR(KnowQuotas(token.team_id));
   DeviceTransaction tx = Begin(token.device);
-  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(token.device)));
+  BELLWIRE_RETURN_IF_ERROR(Load(token.device, &tx));
   if (const absl::Status lives = CheckAppLives(tx, token, app_lives_); !lives.ok()) {
     // Nothing but a fan-out comes by where an app was deleted: it takes the subscriptions away.
     if (absl::IsNotFound(lives) && !message.topic_message_id().empty() && !options.validate_only) {
@@ -259,7 +295,7 @@ absl::StatusOr<Step> KvStore::Resolve(const DeviceId& device, uint64_t seq) {
 absl::StatusOr<BindResult> KvStore::Bind(const DeviceId& device, const Route& route,
                                          const PageBounds& bounds, const BindOptions& options) {
   DeviceTransaction tx = Begin(device);
-  BELLWIRE_RETURN_IF_ERROR(tx.Load(routes_.Find(device)));
+  BELLWIRE_RETURN_IF_ERROR(Load(device, &tx));
   BELLWIRE_ASSIGN_OR_RETURN(BindOutcome bound, registry::Bind(tx, route, bounds, options));
   Overlay admission(&staged_);
   if (!tx.exists()) {
@@ -367,15 +403,17 @@ absl::StatusOr<RegistrationResult> KvStore::RemoveSubscription(const DeviceId& d
 
 absl::StatusOr<admin::v1::Enrolment> KvStore::PutEnrolment(
     const admin::v1::Enrolment& enrolment) {
-  return Enrolments(&staged_).Put(enrolment, NowMs());
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
+  return Enrolments(&staged_, options_.feeds).Put(enrolment, NowMs());
 }
 
 absl::StatusOr<std::vector<admin::v1::Enrolment>> KvStore::ListEnrolments() {
-  return Enrolments(&staged_).List();
+  return Enrolments(&staged_, options_.feeds).List();
 }
 
 absl::StatusOr<admin::v1::Enrolment> KvStore::DeleteEnrolment(absl::string_view enrolment_id) {
-  return Enrolments(&staged_).Delete(enrolment_id);
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
+  return Enrolments(&staged_, options_.feeds).Delete(enrolment_id);
 }
 
 absl::StatusOr<admin::v1::ListDevicesResponse> KvStore::ListDevices(
@@ -415,19 +453,23 @@ absl::StatusOr<DeviceEndStep> KvStore::EndDevice(const DeviceId& device,
 }
 
 absl::StatusOr<admin::v1::Team> KvStore::PutTeam(const admin::v1::Team& team) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   return Catalogue(&staged_).PutTeam(team);
 }
 
 absl::StatusOr<admin::v1::App> KvStore::PutApp(const admin::v1::App& app) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   app_lives_.Forget();
   return Catalogue(&staged_).PutApp(app);
 }
 
 absl::StatusOr<admin::v1::Key> KvStore::PutKey(const admin::v1::Key& key) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   return Catalogue(&staged_).PutKey(key);
 }
 
 absl::StatusOr<admin::v1::Team> KvStore::UpdateTeam(const admin::v1::UpdateTeamRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   return Catalogue(&staged_).UpdateTeam(request);
 }
 
@@ -448,10 +490,12 @@ absl::StatusOr<admin::v1::Key> KvStore::GetKey(absl::string_view key_id) {
 }
 
 absl::StatusOr<admin::v1::Key> KvStore::RevokeKey(absl::string_view key_id) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   return Catalogue(&staged_).RevokeKey(key_id, NowMs());
 }
 
 absl::StatusOr<admin::v1::Team> KvStore::DeleteTeam(absl::string_view team_id) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   app_lives_.Forget();
   Overlay deletion(&staged_);
   BELLWIRE_ASSIGN_OR_RETURN(admin::v1::Team team,
@@ -468,6 +512,7 @@ absl::StatusOr<admin::v1::Team> KvStore::DeleteTeam(absl::string_view team_id) {
 }
 
 absl::StatusOr<admin::v1::App> KvStore::DeleteApp(absl::string_view app_id) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   app_lives_.Forget();
   Overlay deletion(&staged_);
   BELLWIRE_ASSIGN_OR_RETURN(admin::v1::App app, Catalogue(&deletion).DeleteApp(app_id));
@@ -481,7 +526,7 @@ absl::StatusOr<admin::v1::App> KvStore::DeleteApp(absl::string_view app_id) {
 
 absl::StatusOr<internal::v1::CountRecordsResponse> KvStore::CountRecords(
     const internal::v1::CountRecordsRequest& request) {
-  return registry::CountRecords(staged_, request);
+  return registry::CountRecords(staged_, request, options_.feeds.all());
 }
 
 absl::StatusOr<SubscriptionChange> KvStore::ChangeSubscription(const DeviceId& device,
@@ -520,17 +565,19 @@ absl::StatusOr<internal::v1::ListTopicsResponse> KvStore::ListTopics(absl::strin
                                                                      absl::string_view after,
                                                                      size_t max, bool kept_only) {
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
-  return TopicList(&staged_, team_id).List(after, max, kept_only);
+  return TopicsOf(team_id).List(after, max, kept_only);
 }
 
 absl::StatusOr<internal::v1::KeptTopic> KvStore::PutTopic(
     const internal::v1::PutTopicRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   const std::string& team_id = request.topic().team_id();
   BELLWIRE_RETURN_IF_ERROR(Catalogue(&staged_).GetTeam(team_id).status());
-  return TopicList(&staged_, team_id).Put(request, NowMs());
+  return TopicsOf(team_id).Put(request, NowMs());
 }
 
 absl::StatusOr<bool> KvStore::Publish(const internal::v1::PublishTopicRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   BELLWIRE_RETURN_IF_ERROR(Catalogue(&staged_).GetTeam(request.team_id()).status());
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
   BELLWIRE_RETURN_IF_ERROR(KnowQuotas(request.team_id()));
@@ -544,10 +591,12 @@ absl::StatusOr<bool> KvStore::Publish(const internal::v1::PublishTopicRequest& r
 
 absl::StatusOr<std::optional<internal::v1::ClaimResponse>> KvStore::Claim(
     const std::string& gateway, absl::Duration lease) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   return fan_outs_.Claim(gateway, lease, options_.clock->Monotonic());
 }
 
 absl::StatusOr<bool> KvStore::Advance(const internal::v1::AdvanceRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   BELLWIRE_ASSIGN_OR_RETURN(const bool recall,
                             fan_outs_.Advance(request, NowMs(), options_.clock->Monotonic()));
   claimable_ |= request.release() || (recall && request.done());
@@ -556,19 +605,22 @@ absl::StatusOr<bool> KvStore::Advance(const internal::v1::AdvanceRequest& reques
 
 absl::StatusOr<push::v1::TopicMessage> KvStore::GetTopicMessage(absl::string_view team_id,
                                                                 const MessageId& message) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
   return fan_outs_.Get(team_id, message, options_.clock->Monotonic());
 }
 
 absl::StatusOr<push::v1::TopicMessage> KvStore::RecallTopicMessage(absl::string_view team_id,
                                                                    const MessageId& message) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   claimable_ = true;
   return fan_outs_.Recall(team_id, message, NowMs(), options_.clock->Monotonic());
 }
 
-absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id,
+absl::StatusOr<FeedPage> KvStore::ReadReceipts(absl::string_view team_id, uint32_t feed,
                                                std::optional<uint64_t> after, size_t max_receipts) {
-  return ReceiptFeed(&staged_, team_id, options_.numbers_after, options_.retention.receipts)
+  return ReceiptFeed(&staged_, FeedName(team_id, feed), options_.numbers_after,
+                     options_.retention.receipts)
       .Read(after, max_receipts);
 }
 
@@ -589,6 +641,9 @@ absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
                        options_.retention.receipts)
         .Trim(entry.time_ms, now_ms);
   }
+  if (entry.kind == TimelineEntry::Kind::kTopicMessage && FeedOfName(entry.team_id) != 0) {
+    return ForgetTopicSteps(&staged_, entry, now_ms);
+  }
   if (entry.kind == TimelineEntry::Kind::kTopicMessage) {
     return fan_outs_.Wake(entry, now_ms, options_.clock->Monotonic());
   }
@@ -596,7 +651,10 @@ absl::Status KvStore::WakeEntry(const TimelineEntry& entry, int64_t now_ms) {
 }
 
 bool KvStore::StepChores() {
-  bool more = StepChore(&deletions_);
+  // Deletions take away what belongs to all devices, and to no device.
+  bool more = !options_.sharing.has_value() || options_.sharing->is_alone()
+                  ? StepChore(&deletions_)
+                  : false;
   for (Chore* const chore : options_.chores) more |= StepChore(chore);
   return more;
 }
@@ -615,6 +673,8 @@ absl::StatusOr<SweepResult> KvStore::Sweep(size_t max_entries) {
   const int64_t now_ms = NowMs();
   std::vector<std::string> due;
   SweepResult result;
+  // Another registry may have changed them.
+  if (options_.sharing.has_value()) app_lives_.Forget();
   // Leases run out in silence.
   claimable_ |= fan_outs_.IsClaimable(options_.clock->Monotonic());
   BELLWIRE_RETURN_IF_ERROR(StageRoutes(max_entries));

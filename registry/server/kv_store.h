@@ -21,6 +21,7 @@
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/overlay.h"
 #include "registry/feed/receipt_relay.h"
+#include "registry/keys/feeds.h"
 #include "registry/mailbox/device_transaction.h"
 #include "registry/mailbox/retention.h"
 #include "registry/quotas/quota_book.h"
@@ -28,6 +29,7 @@
 #include "registry/server/store_counters.h"
 #include "registry/server/waiting_routes.h"
 #include "registry/topics/fan_outs.h"
+#include "registry/topics/topic_list.h"
 
 namespace bellwire::registry {
 
@@ -37,6 +39,21 @@ namespace bellwire::registry {
 // Not thread-safe.
 class KvStore final : public Store {
  public:
+  // What a store of several registries is told of them.
+  struct Sharing {
+    // Whether this registry owns the device; and what belongs to no device.
+    //   UNAVAILABLE NOT_OWNER
+    std::function<absl::Status(const DeviceId&)> check_device;
+    std::function<absl::Status()> check_home;
+    std::function<bool(const DeviceId&)> owns;
+    // As Store::epoch, of a device that it owns.
+    std::function<uint64_t(const DeviceId&)> epoch;
+    // The part of all devices that it owns, in [0, 1].
+    std::function<double()> share;
+    // Whether it owns everything that anybody has: then it may change what belongs to all.
+    std::function<bool()> is_alone;
+  };
+
   struct Options {
     // Wall time. Not owned; outlives the store.
     const Clock* clock = nullptr;
@@ -61,6 +78,10 @@ class KvStore final : public Store {
     std::function<void(absl::Span<const std::string> devices)> prefetch;
     // Called after the commit with the team of a feed that has grown. Must not block. May be empty.
     absl::AnyInvocable<void(const std::string& team_id)> on_receipts;
+    // Where receipts go.
+    Feeds feeds;
+    // Where several registries share a store.
+    std::optional<Sharing> sharing;
     // Called after the commit that made a Claim succeed, and with each sweep as long as one would.
     // Must not block. May be empty.
     absl::AnyInvocable<void()> on_claimable;
@@ -86,9 +107,17 @@ class KvStore final : public Store {
 
   bool prefetches() const override { return options_.prefetch != nullptr; }
   void Prefetch(const std::vector<DeviceId>& devices) override;
+  // Leaves nothing about the devices of this registry that the engine has not heard of: some of
+  // them are about to get another owner. As Commit. REQUIRES: nothing is staged.
+  absl::Status PrepareToGive();
+  // The registry owns other partitions than before. REQUIRES: nothing is staged.
+  void OnPartitionsChanged();
+
   absl::Status Commit() override;
   void AfterCommit(absl::AnyInvocable<void(const absl::Status& committed) &&> then) override;
-  uint64_t epoch() const override { return options_.numbers_after; }
+  uint64_t epoch(const DeviceId& device) const override {
+    return options_.sharing.has_value() ? options_.sharing->epoch(device) : options_.numbers_after;
+  }
   absl::StatusOr<AppendResult> Append(const TokenRef& token, const Envelope& message,
                                       const AppendOptions& options) override;
   absl::StatusOr<push::v1::GetMessageResponse> GetMessage(const TokenRef& token,
@@ -170,7 +199,9 @@ class KvStore final : public Store {
                                                          const MessageId& message) override;
   absl::StatusOr<push::v1::TopicMessage> RecallTopicMessage(absl::string_view team_id,
                                                             const MessageId& message) override;
-  absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
+  using Store::ReadReceipts;
+  absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, uint32_t feed,
+                                        std::optional<uint64_t> after,
                                         size_t max_receipts) override;
   absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) override;
   absl::StatusOr<absl::Duration> ReportNetwork(const DeviceId& device,
@@ -181,6 +212,14 @@ class KvStore final : public Store {
   int64_t NowMs() const;
   absl::Status CommitStaged();
   DeviceTransaction Begin(const DeviceId& device);
+  // NOT_OWNER: the device is another registry's.
+  absl::Status Load(const DeviceId& device, DeviceTransaction* tx);
+  absl::Status CheckHome() const {
+    return options_.sharing.has_value() ? options_.sharing->check_home() : absl::OkStatus();
+  }
+  TopicList TopicsOf(absl::string_view team_id) {
+    return TopicList(&staged_, team_id, options_.feeds.all());
+  }
   // Runs `operation` as one transaction of the device and answers what it answers; with an error
   // nothing of it stays.
   template <typename Operation>

@@ -31,12 +31,13 @@ absl::StatusOr<admin::v1::GetQuotaResponse> KvStore::GetQuota(absl::string_view 
   std::vector<std::string> app_ids;
   for (const admin::v1::App& app : apps) app_ids.push_back(app.app_id());
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
-  BELLWIRE_ASSIGN_OR_RETURN(const uint32_t topics, TopicList(&staged_, team_id).Topics());
+  BELLWIRE_ASSIGN_OR_RETURN(const uint32_t topics, TopicsOf(team_id).Topics());
   return quotas_.Get(team_id, app_ids, topics);
 }
 
 absl::StatusOr<admin::v1::QuotaReport> KvStore::SetQuota(
     const admin::v1::SetQuotaRequest& request) {
+  BELLWIRE_RETURN_IF_ERROR(CheckHome());
   const QuotaSubject& subject = request.subject();
   std::string team_id;
   if (subject.id().empty()) {
@@ -80,6 +81,8 @@ absl::StatusOr<std::string> KvStore::TeamOf(const QuotaSubject& subject) {
 }
 
 absl::Status KvStore::NoteReceiptStream(absl::string_view team_id, uint64_t stream, bool ended) {
+  // One registry counts them: every stream reads feed 0 there.
+  if (!CheckHome().ok()) return absl::OkStatus();
   BELLWIRE_RETURN_IF_ERROR(KnowQuotas(team_id));
   return quotas_.NoteStream(team_id, stream, ended);
 }
@@ -101,11 +104,11 @@ absl::Status KvStore::CountAccepted(DeviceTransaction& tx, const TokenRef& token
 
 absl::Status KvStore::AdmitTopic(absl::string_view team_id, absl::string_view topic) {
   // Most topics have somebody: they cost one look.
-  BELLWIRE_ASSIGN_OR_RETURN(uint64_t subscribers, TopicList(&staged_, team_id).Subscribers(topic));
+  BELLWIRE_ASSIGN_OR_RETURN(uint64_t subscribers, TopicsOf(team_id).Subscribers(topic));
   if (subscribers > 0) return absl::OkStatus();
   BELLWIRE_RETURN_IF_ERROR(KnowQuotas(team_id));
   BELLWIRE_RETURN_IF_ERROR(CatchUpWithCounts());
-  TopicList topics(&staged_, team_id);
+  TopicList topics = TopicsOf(team_id);
   BELLWIRE_ASSIGN_OR_RETURN(subscribers, topics.Subscribers(topic));
   if (subscribers > 0) return absl::OkStatus();
   BELLWIRE_ASSIGN_OR_RETURN(const uint32_t count, topics.Topics());

@@ -12,6 +12,7 @@
 #include "common/trace_context.h"
 #include "crypto/p256.h"
 #include "registry/engine/store_error.h"
+#include "registry/keys/keys.h"
 #include "registry/mailbox/message_life.h"
 
 namespace bellwire::registry {
@@ -178,8 +179,11 @@ absl::StatusOr<NetworkReport> DecodeNetworkReport(const internal::v1::NetworkRep
 }
 
 absl::Status CheckReadReceipts(const internal::v1::ReadReceiptsRequest& request) {
-  if (request.max_receipts() == 0) return BadFieldError("max_receipts", "is zero");
+  if (request.max_receipts() == 0 && !request.stream_ended()) {
+    return BadFieldError("max_receipts", "is zero");
+  }
   if (request.wait_ms() < 0) return BadFieldError("wait_ms", "is negative");
+  if (request.feed() > kMaxFeed) return BadFieldError("feed", "is greater than there are");
   return absl::OkStatus();
 }
 

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,16 +17,21 @@
 #include "ops/data_dir.h"
 #include "registry/backup/backup_maker.h"
 #include "registry/engine/device_cache.h"
+#include "registry/engine/postgres/fleet_watch.h"
 #include "registry/engine/postgres/postgres_engine.h"
 #include "registry/engine/record_cache.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
+#include "registry/keys/feeds.h"
+#include "registry/keys/keys.h"
 #include "registry/sealing/payload_key_file.h"
 #include "registry/sealing/payload_state.h"
 #include "registry/sealing/sealed_engine.h"
+#include "registry/server/batch_wait.h"
 #include "registry/server/group_commit.h"
 #include "registry/server/kv_store.h"
 #include "registry/server/service.h"
 #include "registry/server/writer_thread.h"
+#include "registry/sharing/partition_sharing.h"
 
 namespace bellwire::registry {
 namespace {
@@ -45,7 +52,8 @@ struct SealedStore {
 // `engine` with payloads sealed above it, where the options say so.
 absl::StatusOr<SealedStore> Sealed(
     std::unique_ptr<KvEngine> engine, const RegistryServer::Options& options,
-    std::function<absl::StatusOr<OldVersions>()> forget_old_versions) {
+    std::function<absl::StatusOr<OldVersions>()> forget_old_versions,
+    std::function<bool()> is_alone) {
   if (options.payload_key_file.empty()) {
     BELLWIRE_ASSIGN_OR_RETURN(const auto state, ReadPayloadState(*engine));
     BELLWIRE_RETURN_IF_ERROR(CheckPayloadKeys(state, /*keys=*/nullptr));
@@ -61,10 +69,22 @@ absl::StatusOr<SealedStore> Sealed(
                          {.clock = options.clock,
                           .keys = std::move(keys),
                           .newer_keys = [file] { return file->ReadIfChanged(); },
-                          .forget_old_versions = std::move(forget_old_versions)}));
+                          .forget_old_versions = std::move(forget_old_versions),
+                          .is_alone = std::move(is_alone)}));
   SealedEngine* const sealing = sealed.get();
   return SealedStore{.engine = std::move(sealed), .sealing = sealing};
 }
+
+// The feeds of a store that nobody shares.
+absl::StatusOr<std::vector<uint32_t>> ReadFeeds(const KvReader& store) {
+  std::vector<uint32_t> feeds = {0};
+  BELLWIRE_ASSIGN_OR_RETURN(const auto others, store.Get(Family::kNames, FeedsKey()));
+  for (const char feed : others.value_or("")) feeds.push_back(static_cast<uint8_t>(feed));
+  return feeds;
+}
+
+// How long JoinFleet waits for the first devices: longer than a dead owner is waited for.
+constexpr absl::Duration kMaxJoining = absl::Seconds(10);
 
 // Declared in the order of need: the writer thread stops first, the store closes last.
 class RegistryServerImpl final : public RegistryServer {
@@ -77,13 +97,24 @@ class RegistryServerImpl final : public RegistryServer {
     std::function<std::optional<uint64_t>()> free_bytes;
     // Null: its memory is the database's.
     std::function<uint64_t()> memory_bytes;
-    // Of a database; else null. Both live as long as the engine.
-    const PostgresEngine* database = nullptr;
-    const DeviceCache* cache = nullptr;
+    // Those of a store that was shared once.
+    std::vector<uint32_t> feeds = {0};
+    // Of a database; else null. All live as long as the engine.
+    PostgresEngine* database = nullptr;
+    DeviceCache* cache = nullptr;
+    RecordCache* teams = nullptr;
+    // Of a registry that shares the database. The engine calls `watch`, which outlives it, and the
+    // sealing below asks what the rest of the server knows.
+    std::unique_ptr<FleetWatch> watch;
+    std::shared_ptr<std::function<bool()>> is_alone;
+    std::function<void()> end_process;
   };
 
   RegistryServerImpl(SealedStore sealed, Beneath beneath, Options options)
-      : sealing_(sealed.sealing),
+      : watch_(std::move(beneath.watch)),
+        sealing_(sealed.sealing),
+        engine_(sealed.engine.get()),
+        end_process_(std::move(beneath.end_process)),
         store_(std::move(sealed.engine),
                {.clock = options.clock,
                 .random = RandomUint64,
@@ -96,6 +127,8 @@ class RegistryServerImpl final : public RegistryServer {
                 .confirm = std::move(beneath.confirm),
                 .prefetch = PrefetchInto(beneath.cache),
                 .on_receipts = [this](const std::string& team_id) { service_.OnReceipts(team_id); },
+                .feeds = FeedsOf(beneath),
+                .sharing = Sharing(),
                 .on_claimable = [this] { service_.OnClaimable(); },
                 .retention = options.retention,
                 .chores = ChoresOf(sealing_),
@@ -108,8 +141,15 @@ class RegistryServerImpl final : public RegistryServer {
                   .data_dir = DataDir(options.keys_dir),
                   .checkpoint = std::move(beneath.checkpoint)}),
         service_(&group_commit_, options.sealer, options.clock, options.subscriptions, &backups_,
-                 [this] { return DescribePayloadKeys(); }),
-        writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); }) {}
+                 [this] { return DescribePayloadKeys(); },
+                 FeedsOf(beneath).IsOnlyOne() ? nullptr : FeedsOf(beneath).all),
+        sharing_(watch_ == nullptr ? nullptr : NewSharing(beneath)),
+        writer_(&group_commit_, &store_, options.clock, [this] { service_.ExpireWaits(); },
+                WaitAfter, BetweenBatches()) {}
+
+  ~RegistryServerImpl() override {
+    if (watch_ != nullptr) watch_->SetOnChange(nullptr);
+  }
 
   RegistryApi* api() override { return &service_; }
   void SetConnectors(ConnectorApi* connectors) override {
@@ -145,8 +185,30 @@ class RegistryServerImpl final : public RegistryServer {
     return gone_round->WaitForNotificationWithTimeout(patience);
   }
   void EndWaits() override { service_.dispatcher()->EndAllWaits(); }
+  void JoinFleet(const std::string& address) override {
+    if (sharing_ == nullptr) return;
+    watch_->SetOnChange([this] {
+      service_.maps()->Set(watch_->Map());
+      WakeWriter();
+    });
+    sharing_->Join(address);
+    WakeWriter();
+    watch_->AwaitJoined(kMaxJoining);
+  }
+  void LeaveFleet(absl::Duration at_most) override {
+    if (sharing_ == nullptr) return;
+    watch_->Leave();
+    watch_->AwaitLeft(at_most);
+    watch_->SetOnChange(nullptr);
+  }
 
  private:
+  Feeds FeedsOf(const Beneath& beneath) const {
+    if (watch_ == nullptr) return {.all = [feeds = beneath.feeds] { return feeds; }};
+    return {.own = beneath.database->feed(), .all = [watch = watch_.get()] {
+              return watch->Feeds();
+            }};
+  }
   static std::vector<Chore*> ChoresOf(SealedEngine* sealing) {
     if (sealing == nullptr) return {};
     return {sealing};
@@ -181,8 +243,67 @@ class RegistryServerImpl final : public RegistryServer {
     samples->Add(metrics::kDeviceCacheLookUps, {"miss"}, cache.misses);
   }
 
-  // The store's engine, or null.
+  // REQUIRES of what it answers: sharing_ is there when the store uses it.
+  std::optional<KvStore::Sharing> Sharing() {
+    if (watch_ == nullptr) return std::nullopt;
+    return KvStore::Sharing{
+        .check_device = [this](const DeviceId& device) { return sharing_->CheckDevice(device); },
+        .check_home = [this] { return sharing_->CheckHome(); },
+        .owns = [this](const DeviceId& device) { return sharing_->Owns(device.bytes()); },
+        .epoch = [this](const DeviceId& device) { return sharing_->EpochOf(device); },
+        .share = [this] { return sharing_->Share(); },
+        .is_alone = [this] { return sharing_->IsAlone(); }};
+  }
+  std::unique_ptr<PartitionSharing> NewSharing(const Beneath& beneath) {
+    auto sharing = std::make_unique<PartitionSharing>(PartitionSharing::Options{
+        .engine = beneath.database,
+        .cache = beneath.cache,
+        .store = &store_,
+        .watch = watch_.get(),
+        .on_gained = [this] { return CheckSealing(); },
+        .end_process =
+            [this] {
+              if (end_process_) end_process_();
+            },
+        .on_changed =
+            [this] {
+              service_.dispatcher()->OnDevicesGone(
+                  [this](const DeviceId& device) { return !sharing_->Owns(device.bytes()); });
+            }});
+    beneath.cache->SetOwns([s = sharing.get()](absl::string_view device) {
+      return s->Owns(device);
+    });
+    // What others write is read from the database each time.
+    beneath.teams->SetHolds([own = beneath.database->feed()](absl::string_view key) {
+      return FeedOfName(TeamOfKey(key)) == own;
+    });
+    *beneath.is_alone = [s = sharing.get()] { return s->IsAlone(); };
+    return sharing;
+  }
+  // Whether this registry can open what the ones before may have sealed.
+  absl::Status CheckSealing() {
+    if (sealing_ != nullptr) return sealing_->Reread();
+    BELLWIRE_ASSIGN_OR_RETURN(const auto state, ReadPayloadState(*engine_));
+    return CheckPayloadKeys(state, /*keys=*/nullptr);
+  }
+  absl::AnyInvocable<void()> BetweenBatches() {
+    if (sharing_ == nullptr) return nullptr;
+    return [this] { sharing_->Work(); };
+  }
+  // Has it go round, if nothing else does.
+  void WakeWriter() {
+    group_commit_.Submit<bool>(
+        Owner::Operator(), [](Store&) { return absl::StatusOr<bool>(true); },
+        [](const absl::StatusOr<bool>&) {});
+  }
+
+  const std::unique_ptr<FleetWatch> watch_;
+  // The store's engine; null where nothing is sealed.
   SealedEngine* const sealing_;
+  // The store has it.
+  KvEngine* const engine_;
+  // Ends the process: others own what it had. May be empty.
+  const std::function<void()> end_process_;
   KvStore store_;
   const std::function<uint64_t()> memory_bytes_;
   // The store's. Null: it has no database.
@@ -191,24 +312,40 @@ class RegistryServerImpl final : public RegistryServer {
   GroupCommit group_commit_;
   BackupMaker backups_;
   Service service_;
+  const std::unique_ptr<PartitionSharing> sharing_;
   WriterThread writer_;
 };
 
 absl::StatusOr<std::unique_ptr<RegistryServer>> StartOverDatabase(
     RegistryServer::Options options) {
   const std::string database = PgConnection::WithoutPassword(options.database->database);
+  std::unique_ptr<FleetWatch> watch;
+  if (options.database->shares) {
+    watch = std::make_unique<FleetWatch>(
+        FleetWatch::Options{.clock = options.clock,
+                            .lease_silence = options.database->lease_silence});
+    options.database->after_heartbeat = [watch = watch.get()](PgConnection* connection) {
+      return watch->Look(connection);
+    };
+  }
+  const std::function<void()> end_process = options.database->on_fenced;
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PostgresEngine> engine,
                             PostgresEngine::Open(*std::move(options.database)));
   LogInfo("store_opened", {{"database", database}});
+  PostgresEngine* const postgres = engine.get();
   const uint64_t numbers_after = engine->numbers_after();
-  const PostgresEngine* const postgres = engine.get();
   auto cached =
       std::make_unique<DeviceCache>(std::move(engine), postgres, options.database_cache_bytes);
   DeviceCache* const cache = cached.get();
   auto teams = std::make_unique<RecordCache>(std::move(cached), Family::kTeams, kTeamsCacheBytes);
   RecordCache* const top = teams.get();
+  // Answered once the server is there.
+  const auto is_alone = std::make_shared<std::function<bool()>>();
+  std::function<bool()> asks;
+  if (watch != nullptr) asks = [is_alone] { return *is_alone && (*is_alone)(); };
   BELLWIRE_ASSIGN_OR_RETURN(SealedStore sealed,
-                            Sealed(std::move(teams), options, /*forget_old_versions=*/nullptr));
+                            Sealed(std::move(teams), options, /*forget_old_versions=*/nullptr,
+                                   std::move(asks)));
   return std::make_unique<RegistryServerImpl>(
       std::move(sealed),
       RegistryServerImpl::Beneath{
@@ -222,7 +359,11 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> StartOverDatabase(
           .free_bytes = nullptr,
           .memory_bytes = nullptr,
           .database = postgres,
-          .cache = cache},
+          .cache = cache,
+          .teams = top,
+          .watch = std::move(watch),
+          .is_alone = is_alone,
+          .end_process = end_process},
       std::move(options));
 }
 
@@ -247,7 +388,9 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
   auto lives = std::make_unique<RecordCache>(std::move(engine), Family::kLives, kLivesCacheBytes);
   BELLWIRE_ASSIGN_OR_RETURN(
       SealedStore sealed,
-      Sealed(std::move(lives), options, [disk] { return disk->ForgetOldVersions(); }));
+      Sealed(std::move(lives), options, [disk] { return disk->ForgetOldVersions(); },
+             /*is_alone=*/nullptr));
+  BELLWIRE_ASSIGN_OR_RETURN(std::vector<uint32_t> feeds, ReadFeeds(*disk));
   return std::make_unique<RegistryServerImpl>(
       std::move(sealed),
       RegistryServerImpl::Beneath{
@@ -255,7 +398,8 @@ absl::StatusOr<std::unique_ptr<RegistryServer>> RegistryServer::Start(Options op
           .confirm = nullptr,
           .checkpoint = [disk](const std::string& to) { return disk->Checkpoint(to); },
           .free_bytes = [disk] { return disk->FreeBytes(); },
-          .memory_bytes = [disk] { return disk->MemoryBytes(); }},
+          .memory_bytes = [disk] { return disk->MemoryBytes(); },
+          .feeds = std::move(feeds)},
       std::move(options));
 }
 

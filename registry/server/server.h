@@ -37,7 +37,8 @@ class RegistryServer {
     // Directory of the store (DATA_DIR/registry); made if it does not exist. One process at a time.
     std::string data_dir;
     // Instead: the store is in PostgreSQL, and several processes may use it. One of them owns it,
-    // and the others wait in Start. Neither `data_dir` nor `backup_dir` is used.
+    // and the others wait in Start; or they share it (`shares`) from JoinFleet on. Neither
+    // `data_dir` nor `backup_dir` is used. The server sets `after_heartbeat`.
     std::optional<PostgresEngine::Options> database;
     // Memory for the records of devices that are held in front of it, in bytes.
     size_t database_cache_bytes = size_t{256} << 20;
@@ -95,6 +96,12 @@ class RegistryServer {
   virtual bool Responds(absl::Duration patience) = 0;
   // Appends wait no longer for devices: the server goes.
   virtual void EndWaits() = 0;
+
+  // Of a database that registries share; otherwise nothing happens. Before JoinFleet it owns no
+  // device; gateways and connectors reach it at `address`. It returns when it owns some, or after
+  // 10 s. LeaveFleet waits until others have what it owned, or so long: calls go on meanwhile.
+  virtual void JoinFleet(const std::string& address) = 0;
+  virtual void LeaveFleet(absl::Duration at_most) = 0;
 };
 
 }  // namespace bellwire::registry

@@ -209,7 +209,7 @@ void Service::Bind(internal::v1::BindRequest request, Done<internal::v1::BindRes
         response.set_acked_up_to_seq(result.acked_up_to_seq);
         response.set_registrations_tag(TagOf(result.registrations_xor, tag_key));
         *response.mutable_page() = ToProto(std::move(result.page));
-        response.set_epoch(store.epoch());
+        response.set_epoch(store.epoch(device));
         if (request.has_network()) {
           response.set_hint_interval_ms(Hint(store, device, request.network()));
         }
@@ -248,7 +248,7 @@ void Service::Pull(internal::v1::PullRequest request, Done<internal::v1::PullRes
                                   store.Pull(device, request.after_seq(), BoundsOf(request)));
         internal::v1::PullResponse response;
         *response.mutable_page() = ToProto(std::move(page));
-        response.set_epoch(store.epoch());
+        response.set_epoch(store.epoch(device));
         return response;
       },
       std::move(done));
@@ -268,7 +268,7 @@ void Service::Resume(internal::v1::ResumeRequest request,
             store.Resume(device, request.route(), XorOf(request.registrations_tag(), tag_key),
                          request.after_seq()));
         response.set_behind(behind);
-        response.set_epoch(store.epoch());
+        response.set_epoch(store.epoch(device));
         return response;
       },
       std::move(done));
@@ -449,15 +449,15 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
   }
   group_commit_->Submit<internal::v1::ReadReceiptsResponse>(
       Owner::Team(request.team_id(), kReadReceiptsCost),
-      [request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
-        if (request.stream() != 0) {
+      [this, request](Store& store) -> absl::StatusOr<internal::v1::ReadReceiptsResponse> {
+        if (request.stream() != 0 && request.feed() == 0) {
           BELLWIRE_RETURN_IF_ERROR(store.NoteReceiptStream(request.team_id(), request.stream(),
                                                            request.stream_ended()));
           if (request.stream_ended()) return internal::v1::ReadReceiptsResponse();
         }
         BELLWIRE_ASSIGN_OR_RETURN(
             FeedPage page,
-            store.ReadReceipts(request.team_id(),
+            store.ReadReceipts(request.team_id(), request.feed(),
                                request.from_now()
                                    ? std::nullopt
                                    : std::optional<uint64_t>(request.after_position()),
@@ -467,6 +467,14 @@ void Service::ReadReceipts(internal::v1::ReadReceiptsRequest request,
           *response.add_receipts() = ToProto(std::move(receipt));
         }
         response.set_next_position(page.next_position);
+        for (const FeedPlace& place : page.after) {
+          internal::v1::FeedPosition* const after = response.add_after();
+          after->set_feed(place.feed);
+          after->set_position(place.position);
+        }
+        if (feeds_) {
+          for (const uint32_t feed : feeds_()) response.add_feeds(feed);
+        }
         return response;
       },
       [this, request,
@@ -616,6 +624,11 @@ void Service::CountRecords(internal::v1::CountRecordsRequest request,
       Owner::Operator(),
       [request = std::move(request)](Store& store) { return store.CountRecords(request); },
       std::move(done));
+}
+
+void Service::GetMap(internal::v1::GetPartitionMapRequest request,
+                     Done<internal::v1::PartitionMap> done) {
+  maps_.Get(request, std::move(done));
 }
 
 void Service::Backup(admin::v1::BackupRequest request, Done<admin::v1::BackupResponse> done) {

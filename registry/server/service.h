@@ -1,9 +1,11 @@
 #ifndef BELLWIRE_REGISTRY_SERVER_SERVICE_H_
 #define BELLWIRE_REGISTRY_SERVER_SERVICE_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "crypto/token_sealer.h"
@@ -14,6 +16,7 @@
 #include "registry/server/group_commit.h"
 #include "registry/server/store.h"
 #include "registry/server/subscription_policy.h"
+#include "registry/sharing/partition_maps.h"
 #include "registry/topics/claim_waiters.h"
 #include "rpc/registry_api.h"
 
@@ -24,18 +27,22 @@ namespace bellwire::registry {
 class Service final : public RegistryApi {
  public:
   // All must outlive it. Without `backups` it refuses to make any. `payload_keys` answers
-  // GetPayloadKeys, and is thread-safe; empty: nothing is sealed.
+  // GetPayloadKeys, and is thread-safe; empty: nothing is sealed. `feeds` tells all feeds of a
+  // team; empty: there is one.
   Service(GroupCommit* group_commit, const TokenSealer* sealer, const Clock* clock,
           SubscriptionPolicy subscriptions = SubscriptionPolicy::kVapid,
           BackupMaker* backups = nullptr,
-          std::function<admin::v1::GetPayloadKeysResponse()> payload_keys = nullptr)
+          std::function<admin::v1::GetPayloadKeysResponse()> payload_keys = nullptr,
+          std::function<std::vector<uint32_t>()> feeds = nullptr)
       : group_commit_(group_commit),
         sealer_(sealer),
         clock_(clock),
         subscriptions_(subscriptions),
         backups_(backups),
         payload_keys_(std::move(payload_keys)),
+        feeds_(std::move(feeds)),
         devices_(group_commit),
+        maps_(clock),
         dispatcher_(group_commit, clock) {}
   // Answers who still waits for receipts, or for a fan-out.
   ~Service() override;
@@ -48,8 +55,11 @@ class Service final : public RegistryApi {
   void ExpireWaits() {
     receipt_waiters_.Expire(clock_->Monotonic());
     claim_waiters_.Expire(clock_->Monotonic());
+    maps_.Expire();
     dispatcher_.Expire();
   }
+  // Who owns what, for who asks.
+  PartitionMaps* maps() { return &maps_; }
   // For what commits hand over.
   Dispatcher* dispatcher() { return &dispatcher_; }
 
@@ -59,6 +69,7 @@ class Service final : public RegistryApi {
   BELLWIRE_KEYS_METHODS(BELLWIRE_OVERRIDE)
   BELLWIRE_FEED_METHODS(BELLWIRE_OVERRIDE)
   BELLWIRE_NETWORK_METHODS(BELLWIRE_OVERRIDE)
+  BELLWIRE_PARTITION_METHODS(BELLWIRE_OVERRIDE)
   BELLWIRE_STORE_METHODS(BELLWIRE_OVERRIDE)
   BELLWIRE_TOPIC_METHODS(BELLWIRE_OVERRIDE)
 #define BELLWIRE_FORWARD(Contract, Method, Request, Response)     \
@@ -87,9 +98,11 @@ class Service final : public RegistryApi {
   const SubscriptionPolicy subscriptions_;
   BackupMaker* const backups_;
   const std::function<admin::v1::GetPayloadKeysResponse()> payload_keys_;
+  const std::function<std::vector<uint32_t>()> feeds_;
   ReceiptWaiters receipt_waiters_;
   ClaimWaiters claim_waiters_;
   DeviceService devices_;
+  PartitionMaps maps_;
   Dispatcher dispatcher_;
 };
 

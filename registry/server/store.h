@@ -187,9 +187,18 @@ struct FeedReceipt {
   std::string detail;
 };
 
+// A place in one of a team's feeds.
+struct FeedPlace {
+  uint32_t feed = 0;
+  uint64_t position = 0;
+};
+
 struct FeedPage {
   // In the order of position, without holes.
   std::vector<FeedReceipt> receipts;
+  // How far the other feeds have to be passed on before these, which follow receipts of the same
+  // messages there.
+  std::vector<FeedPlace> after;
   // Read on after this one.
   uint64_t next_position = 0;
 };
@@ -290,8 +299,8 @@ class Store {
   // Calls `then` with the outcome of the next Commit, after what the operations until now hand over
   // and before what later ones do.
   virtual void AfterCommit(absl::AnyInvocable<void(const absl::Status& committed) &&> then) = 0;
-  // Of this store's start: greater than that of every earlier one. 0: it has none.
-  virtual uint64_t epoch() const = 0;
+  // Of the device's owner: greater than that of every owner before. 0: it has none.
+  virtual uint64_t epoch(const DeviceId& device) const = 0;
 
   // --- Messages. Errors of the first three about the token:
   //   NOT_FOUND UNREGISTERED (metadata `unregistered_at`, RFC 3339, if the token is dead; a token
@@ -533,9 +542,14 @@ class Store {
   // where the feed ends now.
   //   OUT_OF_RANGE CURSOR_TOO_OLD: some of them have been forgotten
   //   INVALID_ARGUMENT BAD_CURSOR: no feed can have come so far
-  virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id,
+  virtual absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, uint32_t feed,
                                                 std::optional<uint64_t> after,
                                                 size_t max_receipts) = 0;
+  // Of feed 0, which is the only one unless registries share a store.
+  absl::StatusOr<FeedPage> ReadReceipts(absl::string_view team_id, std::optional<uint64_t> after,
+                                        size_t max_receipts) {
+    return ReadReceipts(team_id, 0, after, max_receipts);
+  }
   // Takes what at most `max_entries` transactions of devices have left on their way into the feeds,
   // and into what topics and topic messages count.
   virtual absl::StatusOr<RelayResult> RelayReceipts(size_t max_entries) = 0;

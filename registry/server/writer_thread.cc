@@ -19,12 +19,14 @@ constexpr size_t kRelayAtOnceOperations = 16;
 
 WriterThread::WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
                            absl::AnyInvocable<void()> on_sweep,
-                           BatchWait (*wait_after)(const GroupCommit::Batch& batch))
+                           BatchWait (*wait_after)(const GroupCommit::Batch& batch),
+                           absl::AnyInvocable<void()> between_batches)
     : group_commit_(group_commit),
       store_(store),
       clock_(clock),
       on_sweep_(std::move(on_sweep)),
       wait_after_(wait_after),
+      between_batches_(std::move(between_batches)),
       relays_postponed_(clock),
       sweeps_postponed_(clock),
       thread_([this] { Loop(); }) {}
@@ -40,6 +42,7 @@ void WriterThread::Loop() {
   while (true) {
     const absl::Duration until_next = std::min(next_sweep, next_relay) - clock_->Monotonic();
     if (!group_commit_->WaitForWork(std::max(until_next, absl::ZeroDuration()))) return;
+    if (between_batches_) between_batches_();
     const MonotonicTime began = clock_->Monotonic();
     const bool sweep = began >= next_sweep;
     bool swept = false;

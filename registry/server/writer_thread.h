@@ -20,9 +20,12 @@ class WriterThread {
  public:
   // Starts it. All must outlive this object. `on_sweep` is called on the thread each kSweepInterval
   // or more often; may be empty. `wait_after` says whom it waits for after each batch.
+  // `between_batches` is called on the thread before each batch, when nothing is staged; may be
+  // empty.
   WriterThread(GroupCommit* group_commit, Store* store, const Clock* clock,
                absl::AnyInvocable<void()> on_sweep = nullptr,
-               BatchWait (*wait_after)(const GroupCommit::Batch& batch) = WaitAfter);
+               BatchWait (*wait_after)(const GroupCommit::Batch& batch) = WaitAfter,
+               absl::AnyInvocable<void()> between_batches = nullptr);
   // Lets it finish what is queued, and waits for that.
   ~WriterThread();
   WriterThread(const WriterThread&) = delete;
@@ -42,6 +45,7 @@ class WriterThread {
   const Clock* const clock_;
   absl::AnyInvocable<void()> on_sweep_;
   BatchWait (*const wait_after_)(const GroupCommit::Batch& batch);
+  absl::AnyInvocable<void()> between_batches_;
   // A store that stays unavailable fails each interval.
   LogLimit relays_postponed_;
   LogLimit sweeps_postponed_;

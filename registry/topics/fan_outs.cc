@@ -15,6 +15,7 @@
 #include "registry/engine/store_error.h"
 #include "registry/mailbox/message_life.h"
 #include "registry/topics/topic_list.h"
+#include "registry/topics/topic_steps.h"
 
 namespace bellwire::registry {
 
@@ -152,7 +153,7 @@ absl::StatusOr<bool> FanOuts::Publish(const PublishTopicRequest& request, int64_
   uint64_t subscribers = 0;
   for (const std::string& topic : request.topics()) {
     BELLWIRE_ASSIGN_OR_RETURN(const uint64_t of_topic,
-                              TopicList(overlay_, team_id).Subscribers(topic));
+                              TopicList(overlay_, team_id, feeds_()).Subscribers(topic));
     subscribers += of_topic;
   }
   message.set_subscribers(subscribers);
@@ -325,9 +326,8 @@ absl::StatusOr<push::v1::TopicMessage> FanOuts::Describe(absl::string_view team_
                                                          const FanOut& fan_out,
                                                          MonotonicTime now) const {
   BELLWIRE_ASSIGN_OR_RETURN(const TopicMessage message, GetMessage(team_id, message_id));
-  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<storage::v1::TopicSteps> steps,
-                            GetRecord<storage::v1::TopicSteps>(*overlay_, Family::kTopics,
-                                                               TopicStepsKey(team_id, message_id)));
+  BELLWIRE_ASSIGN_OR_RETURN(const StepCounts steps,
+                            ReadTopicSteps(*overlay_, team_id, feeds_(), message_id));
   using push::v1::TopicMessage;
   push::v1::TopicMessage described;
   described.set_message_id(FormatUuid(message_id));
@@ -349,7 +349,11 @@ absl::StatusOr<push::v1::TopicMessage> FanOuts::Describe(absl::string_view team_
   described.set_sent(fan_out.sent());
   described.set_passed_over(fan_out.passed_over());
   described.set_traceparent(FormatTraceparent(message.request().message().trace_context()));
-  if (steps.has_value()) *described.mutable_steps() = steps->steps();
+  for (const auto& [step, messages] : steps) {
+    auto* entry = described.add_steps();
+    entry->set_step(step);
+    entry->set_messages(messages);
+  }
   return described;
 }
 

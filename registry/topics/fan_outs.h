@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,6 +57,8 @@ class FanOuts {
  public:
   // `retention`: how long a topic message is kept.
   FanOuts(Overlay* overlay, absl::Duration retention) : overlay_(overlay), retention_(retention) {}
+  // Where receipts and subscribers are counted. Before it: in feed 0.
+  void SetFeeds(std::function<std::vector<uint32_t>()> feeds) { feeds_ = std::move(feeds); }
 
   // As the methods of Store.
   absl::StatusOr<bool> Publish(const internal::v1::PublishTopicRequest& request, int64_t now_ms,
@@ -100,6 +105,7 @@ class FanOuts {
 
   Overlay* const overlay_;
   const absl::Duration retention_;
+  std::function<std::vector<uint32_t>()> feeds_ = [] { return std::vector<uint32_t>{0}; };
   FanOutQueue queue_;
   // Whether the queue has what the records say.
   bool loaded_ = false;

@@ -27,11 +27,14 @@ absl::Status TopicList::Count(absl::string_view topic, int64_t change) {
                             GetRecord<TopicCount>(*overlay_, Family::kTopics, key));
   const int64_t subscribers =
       (before.has_value() ? static_cast<int64_t>(before->subscribers()) : 0) + change;
-  if (subscribers < 0) {
+  if (subscribers < 0 && FeedOfName(team_id_) == 0) {
     return StoreCorruptError(absl::StrCat("topic ", topic, " counts fewer subscribers than none"));
   }
   if (before.has_value() != (subscribers != 0)) {
-    BELLWIRE_RETURN_IF_ERROR(CountTopics(before.has_value() ? -1 : +1).status());
+    BELLWIRE_ASSIGN_OR_RETURN(const bool elsewhere, IsCountedElsewhere(topic));
+    if (!elsewhere) {
+      BELLWIRE_RETURN_IF_ERROR(CountTopics(before.has_value() ? -1 : +1).status());
+    }
   }
   if (subscribers == 0) {
     overlay_->Delete(Family::kTopics, key);
@@ -44,46 +47,68 @@ absl::Status TopicList::Count(absl::string_view topic, int64_t change) {
 }
 
 absl::StatusOr<uint64_t> TopicList::Subscribers(absl::string_view topic) const {
-  BELLWIRE_ASSIGN_OR_RETURN(
-      const std::optional<TopicCount> count,
-      GetRecord<TopicCount>(*overlay_, Family::kTopics, TopicCountKey(team_id_, topic)));
-  return count.has_value() ? count->subscribers() : 0;
+  int64_t subscribers = 0;
+  for (const uint32_t feed : feeds_) {
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const std::optional<TopicCount> count,
+        GetRecord<TopicCount>(*overlay_, Family::kTopics,
+                              TopicCountKey(FeedName(team_id_, feed), topic)));
+    if (count.has_value()) subscribers += static_cast<int64_t>(count->subscribers());
+  }
+  return static_cast<uint64_t>(std::max<int64_t>(0, subscribers));
 }
 
 absl::StatusOr<internal::v1::ListTopicsResponse> TopicList::List(absl::string_view after,
                                                                  size_t max, bool kept_only) const {
   max = std::clamp<size_t>(max, 1, kMaxListedTopics);
-  // One more than asked for, of both kinds: the first `max` of both together are among these.
-  absl::btree_map<std::string, uint64_t> found;
+  struct Found {
+    int64_t subscribers = 0;
+    bool kept = false;
+  };
+  // One more than asked for, of each kind: the first `max` of all together are among these.
+  absl::btree_map<std::string, Found> found;
+  // Beyond it a kind may have more.
+  std::optional<std::string> complete_to;
   absl::Status status;
-  const auto take = [&](std::string from, const std::string& to, auto subscribers_of) {
+  const auto take = [&](std::string from, const std::string& to, auto add) {
     if (!after.empty()) from.push_back('\0');
     size_t taken = 0;
     status.Update(overlay_->Scan(Family::kTopics, from, to,
                                  [&](absl::string_view key, absl::string_view value) {
-                                   found[std::string(TopicOfKey(key))] += subscribers_of(value);
-                                   return status.ok() && ++taken <= max;
+                                   const std::string name(TopicOfKey(key));
+                                   add(value, &found[name]);
+                                   if (++taken <= max) return status.ok();
+                                   if (!complete_to.has_value() || name < *complete_to) {
+                                     complete_to = name;
+                                   }
+                                   return false;
                                  }));
   };
   take(KeptTopicKey(team_id_, after), KeptTopicsEnd(team_id_),
-       [](absl::string_view) { return uint64_t{0}; });
-  if (!kept_only) {
-    take(TopicCountKey(team_id_, after), TopicCountsEnd(team_id_), [&](absl::string_view value) {
-      const auto count = ParseRecord<TopicCount>(value);
-      status.Update(count.status());
-      return count.ok() ? count->subscribers() : 0;
-    });
+       [](absl::string_view, Found* topic) { topic->kept = true; });
+  for (const uint32_t feed : feeds_) {
+    if (kept_only) break;
+    const std::string name = FeedName(team_id_, feed);
+    take(TopicCountKey(name, after), TopicCountsEnd(name),
+         [&](absl::string_view value, Found* topic) {
+           const auto count = ParseRecord<TopicCount>(value);
+           status.Update(count.status());
+           if (count.ok()) topic->subscribers += static_cast<int64_t>(count->subscribers());
+         });
   }
   BELLWIRE_RETURN_IF_ERROR(status);
   internal::v1::ListTopicsResponse response;
-  for (const auto& [name, subscribers] : found) {
-    if (static_cast<size_t>(response.topics_size()) == max) {
+  for (const auto& [name, of_topic] : found) {
+    if (static_cast<size_t>(response.topics_size()) == max ||
+        (complete_to.has_value() && name > *complete_to)) {
       response.set_more(true);
       break;
     }
+    // One feed has counted those who came, and another one the same when they left.
+    if (of_topic.subscribers <= 0 && !of_topic.kept) continue;
     push::v1::Topic* topic = response.add_topics();
     topic->set_name(name);
-    topic->set_subscribers(static_cast<int64_t>(subscribers));
+    topic->set_subscribers(std::max<int64_t>(0, of_topic.subscribers));
   }
   if (!kept_only) return response;
   for (push::v1::Topic& topic : *response.mutable_topics()) {
@@ -93,13 +118,40 @@ absl::StatusOr<internal::v1::ListTopicsResponse> TopicList::List(absl::string_vi
   return response;
 }
 
+absl::StatusOr<bool> TopicList::IsCountedElsewhere(absl::string_view topic) const {
+  if (feeds_.size() <= 1) return false;
+  absl::string_view team = team_id_;
+  if (FeedOfName(team) != 0) team.remove_suffix(1);
+  for (const uint32_t feed : feeds_) {
+    const std::string name = FeedName(team, feed);
+    if (name == team_id_) continue;
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const std::optional<TopicCount> count,
+        GetRecord<TopicCount>(*overlay_, Family::kTopics, TopicCountKey(name, topic)));
+    if (count.has_value()) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<uint32_t> TopicList::Topics() {
+  if (feeds_.size() <= 1) return CountTopics(0);
+  int64_t topics = 0;
+  for (const uint32_t feed : feeds_) {
+    BELLWIRE_ASSIGN_OR_RETURN(
+        const std::optional<TeamTopics> team,
+        GetRecord<TeamTopics>(*overlay_, Family::kTopics, TeamTopicsKey(FeedName(team_id_, feed))));
+    if (team.has_value()) topics += static_cast<int32_t>(team->topics());
+  }
+  return static_cast<uint32_t>(std::max<int64_t>(topics, 0));
+}
+
 absl::StatusOr<uint32_t> TopicList::CountTopics(int change) {
   const std::string key = TeamTopicsKey(team_id_);
   BELLWIRE_ASSIGN_OR_RETURN(std::optional<TeamTopics> found,
                             GetRecord<TeamTopics>(*overlay_, Family::kTopics, key));
   TeamTopics team = std::move(found).value_or(TeamTopics());
-  if (!team.has_topics()) {
-    // Once for each team of a store that is older than the count.
+  if (!team.has_topics() && FeedOfName(team_id_) == 0) {
+    // Once for each team of a store that is older than the count, and than other feeds.
     uint32_t topics = 0;
     BELLWIRE_RETURN_IF_ERROR(overlay_->Scan(Family::kTopics, TopicCountKey(team_id_, ""),
                                             TopicCountsEnd(team_id_),

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,12 +25,16 @@ inline constexpr size_t kMaxListedTopics = 1000;
 // KvReader.
 class TopicList {
  public:
-  TopicList(Overlay* overlay, absl::string_view team_id) : overlay_(overlay), team_id_(team_id) {}
+  // `feeds`: where subscribers are counted (registry/keys/keys.h). Count wants the name of one
+  // instead of a team id.
+  TopicList(Overlay* overlay, absl::string_view team_id, std::vector<uint32_t> feeds = {0})
+      : overlay_(overlay), team_id_(team_id), feeds_(std::move(feeds)) {}
 
   // So many more are subscribed. What devices changed comes here by the outbox (receipt_relay.h).
+  // Where devices have had several owners, one may count more that leave than that came.
   absl::Status Count(absl::string_view topic, int64_t change);
   // How many topics have somebody subscribed.
-  absl::StatusOr<uint32_t> Topics() { return CountTopics(0); }
+  absl::StatusOr<uint32_t> Topics();
   // How many are subscribed.
   absl::StatusOr<uint64_t> Subscribers(absl::string_view topic) const;
   // As Store::ListTopics.
@@ -43,6 +48,8 @@ class TopicList {
   absl::Status RemoveKept(absl::string_view app_id);
 
  private:
+  // Whether another feed counts subscribers of the topic. Then it counts the topic.
+  absl::StatusOr<bool> IsCountedElsewhere(absl::string_view topic) const;
   // Adds to the number of topics that somebody is subscribed to.
   absl::StatusOr<uint32_t> CountTopics(int change);
   // Adds to the number of those that stay.
@@ -50,6 +57,7 @@ class TopicList {
 
   Overlay* const overlay_;
   const std::string team_id_;
+  const std::vector<uint32_t> feeds_;
 };
 
 }  // namespace bellwire::registry

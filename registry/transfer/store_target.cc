@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "registry/engine/postgres/pg_connection.h"
 #include "registry/engine/postgres/schema.h"
 #include "registry/engine/rocksdb/rocksdb_engine.h"
+#include "registry/keys/keys.h"
 #include "registry/engine/store_error.h"
 
 namespace bellwire::registry {
@@ -32,6 +34,31 @@ using storage::v1::ExportRecords;
 absl::Status ExistsError(absl::string_view what) {
   return MakeError(absl::StatusCode::kAlreadyExists, "STORE_EXISTS", what);
 }
+
+// The feeds beside feed 0 (registry/keys/keys.h) of the records that go by.
+class FeedsFound {
+ public:
+  // Whether the record says what the target says in its own way.
+  bool Take(const ExportRecord& record) {
+    const auto family = static_cast<Family>(record.family());
+    if (family == Family::kNames && record.key() == FeedsKey()) {
+      for (const char feed : record.value()) found_.insert(feed);
+      return true;
+    }
+    uint32_t feed = 0;
+    if (family == Family::kNames) feed = FeedOfNameKey(record.key());
+    if (family == Family::kTeams || family == Family::kFeeds || family == Family::kTopics) {
+      feed = FeedOfName(TeamOfKey(record.key()));
+    }
+    if (feed != 0) found_.insert(static_cast<char>(feed));
+    return false;
+  }
+  // A byte each.
+  const std::set<char>& found() const { return found_; }
+
+ private:
+  std::set<char> found_;
+};
 
 // --- RocksDB. ---
 
@@ -71,6 +98,7 @@ class RocksDbTarget final : public StoreTarget {
   absl::Status Add(const ExportRecords& records) override {
     WriteSet writes;
     for (const ExportRecord& record : records.records()) {
+      if (feeds_.Take(record)) continue;
       KvKey key{static_cast<Family>(record.family()), record.key()};
       if (!writes.try_emplace(std::move(key), record.value()).second) {
         return MakeError(absl::StatusCode::kDataLoss, "EXPORT_DAMAGED",
@@ -81,6 +109,12 @@ class RocksDbTarget final : public StoreTarget {
   }
 
   absl::Status Finish() override {
+    if (!feeds_.found().empty()) {
+      WriteSet writes;
+      writes.try_emplace(KvKey{Family::kNames, FeedsKey()},
+                         std::string(feeds_.found().begin(), feeds_.found().end()));
+      BELLWIRE_RETURN_IF_ERROR(engine_->Commit(writes));
+    }
     engine_ = nullptr;
     BELLWIRE_RETURN_IF_ERROR(GiveTo(data_dir_, staging_));
     const absl::Status placed = RenameDurably(staging_, DataDir(data_dir_).registry());
@@ -92,6 +126,7 @@ class RocksDbTarget final : public StoreTarget {
   const std::string data_dir_;
   const std::string staging_;
   std::unique_ptr<RocksDbEngine> engine_;
+  FeedsFound feeds_;
 };
 
 // --- PostgreSQL. ---
@@ -118,6 +153,11 @@ constexpr PgStatement kInsert = {"import_records",
                                  "  AS w (partition, family, key, value)"};
 constexpr PgStatement kSetNumbers = {
     "", "UPDATE bellwire.store SET numbers_after = greatest(numbers_after, $1::int8)"};
+
+// Feeds that have ever been somebody's have an epoch.
+constexpr PgStatement kUseFeeds = {
+    "",
+    "UPDATE bellwire.leases SET epoch = greatest(epoch, 1) WHERE partition = ANY ($1::int2[])"};
 
 class DatabaseTarget final : public StoreTarget {
  public:
@@ -148,6 +188,7 @@ class DatabaseTarget final : public StoreTarget {
     PgArray partitions(PgArray::Of::kInt2), families(PgArray::Of::kInt2);
     PgArray keys(PgArray::Of::kBytes), values(PgArray::Of::kBytes);
     for (const ExportRecord& record : records.records()) {
+      if (feeds_.Take(record)) continue;
       const auto family = static_cast<Family>(record.family());
       partitions.Add(PgInt2(static_cast<int16_t>(partitions_.Of(family, record.key()))));
       families.Add(PgInt2(static_cast<int16_t>(family)));
@@ -165,6 +206,13 @@ class DatabaseTarget final : public StoreTarget {
   }
 
   absl::Status Finish() override {
+    PgArray feeds(PgArray::Of::kInt2);
+    for (const char feed : feeds_.found()) {
+      feeds.Add(PgInt2(static_cast<int16_t>(partitions_.OfFeed(static_cast<uint8_t>(feed)))));
+    }
+    if (!feeds_.found().empty()) {
+      BELLWIRE_RETURN_IF_ERROR(Ask(kUseFeeds, {feeds.value()}).status());
+    }
     BELLWIRE_RETURN_IF_ERROR(
         Ask(kSetNumbers, {PgInt8(static_cast<int64_t>(numbers_after_))}).status());
     const PgQuery queries[] = {{&kCommit, {}}};
@@ -183,6 +231,7 @@ class DatabaseTarget final : public StoreTarget {
   const std::unique_ptr<PgConnection> connection_;
   const Partitions partitions_;
   const uint64_t numbers_after_;
+  FeedsFound feeds_;
 };
 
 }  // namespace

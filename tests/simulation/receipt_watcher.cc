@@ -46,9 +46,9 @@ void ReceiptWatcher::Read() {
   request.set_max_receipts(kMaxFeedBlockReceipts);
   request.set_wait_ms(absl::ToInt64Milliseconds(kMaxReceiptWait));
   if (!cursor_.empty()) {
-    const absl::StatusOr<uint64_t> position = gateway::DecodeReceiptCursor(team_, cursor_);
+    const auto position = gateway::DecodeReceiptCursor(team_, cursor_);
     if (!position.ok()) return model_->Violate(Trace::kEverybody, position.status().ToString());
-    request.set_after_position(*position);
+    request.set_after_position(position->at(0));
   }
   client_->Call<ReadReceiptsResponse>(
       kRegistryCallTimeout + kMaxReceiptWait,

@@ -227,10 +227,10 @@ class SessionClient final : public SessionStream {
   }
   void OnOpened() {
     opened_ = true;
-    connector_->OnStreamOpened();
+    connector_->OnStreamOpened(/*devices=*/{});
   }
   void OnEnded() {
-    if (std::exchange(opened_, false)) connector_->OnStreamBroken();
+    if (std::exchange(opened_, false)) connector_->OnStreamBroken(/*devices=*/{});
     link_ = nullptr;
     Dial();
   }

@@ -176,6 +176,8 @@ class DeviceConnection {
   static uint64_t WinningLoginNumber(const absl::Status& status);
 
   // --- Messages. ---
+  // Another registry owns the device than when the session was bound, and hands over already.
+  void MeetNewOwner();
   void Deliver(const internal::v1::Envelope& message);
   void DeliverNowOrNever(const internal::v1::Envelope& message, std::string* frames);
   void TellOutcome(uint64_t seq, internal::v1::HandedOverRequest::Outcome outcome);

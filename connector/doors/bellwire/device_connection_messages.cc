@@ -19,6 +19,7 @@ bool DeviceConnection::HandOver(const ConnectorRequest& request) {
   if (!is_session || request.device_id() != device_id_.bytes()) return false;
   // Another owns the device since, and may have taken back what this one still hands over.
   if (request.epoch() < epoch_) return true;
+  if (request.has_deliver() && request.epoch() > epoch_) MeetNewOwner();
   switch (request.body_case()) {
     case ConnectorRequest::kDeliver:
       // It waits in its mailbox for the session to come.
@@ -44,6 +45,13 @@ bool DeviceConnection::HandOver(const ConnectorRequest& request) {
       return true;  // Of a later version: nothing that this session could do.
   }
   return true;
+}
+
+// What the owner before has still on its way comes later, or never: the mailbox has it.
+void DeviceConnection::MeetNewOwner() {
+  if (state_ != ConnectionState::kActive || order_.suspended()) return;
+  order_.Suspend();
+  Resume();
 }
 
 void DeviceConnection::Deliver(const Envelope& message) {

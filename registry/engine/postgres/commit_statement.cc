@@ -9,8 +9,9 @@ constexpr PgStatement kCommit = {
     "commit",
     "WITH locked AS MATERIALIZED ("
     "  SELECT l.partition FROM bellwire.leases l"
-    "  WHERE l.partition = ANY ($1::int2[]) AND l.epoch = $2::int8"
-    "  ORDER BY l.partition FOR UPDATE),"
+    "  JOIN unnest($1::int2[], $2::int8[]) AS t (partition, epoch)"
+    "  ON l.partition = t.partition AND l.epoch = t.epoch"
+    "  ORDER BY l.partition FOR UPDATE OF l),"
     " held AS MATERIALIZED ("
     "  UPDATE bellwire.leases l SET commit_no = $3::int8"
     "  FROM locked WHERE l.partition = locked.partition"
@@ -81,11 +82,15 @@ void CommitStatement::TrimLog(int partition, int64_t from, int64_t to) {
   trim_to_ = PgInt8(to);
 }
 
-PgQuery CommitStatement::Query(int64_t epoch, int64_t commit_no) const {
-  PgArray partitions(PgArray::Of::kInt2);
-  for (const int partition : touched_) partitions.Add(PgInt2(static_cast<int16_t>(partition)));
+PgQuery CommitStatement::Query(absl::FunctionRef<int64_t(int partition)> epoch_of,
+                               int64_t commit_no) const {
+  PgArray partitions(PgArray::Of::kInt2), epochs(PgArray::Of::kInt8);
+  for (const int partition : touched_) {
+    partitions.Add(PgInt2(static_cast<int16_t>(partition)));
+    epochs.Add(PgInt8(epoch_of(partition)));
+  }
   return {&kCommit,
-          {partitions.value(), PgInt8(epoch), PgInt8(commit_no), put_partitions_.value(),
+          {partitions.value(), epochs.value(), PgInt8(commit_no), put_partitions_.value(),
            put_families_.value(), put_keys_.value(), put_values_.value(),
            deleted_partitions_.value(), deleted_families_.value(), deleted_keys_.value(),
            log_partition_, log_commit_, log_entry_, trim_from_, trim_to_}};

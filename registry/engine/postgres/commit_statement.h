@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/pg_connection.h"
@@ -35,8 +36,9 @@ class CommitStatement {
   const absl::btree_set<int>& touched() const { return touched_; }
 
   // The commit. Its one row is the number of leases that it holds; fewer than touched(): it is
-  // fenced, and has written nothing. `commit_no` becomes that of each partition.
-  PgQuery Query(int64_t epoch, int64_t commit_no) const;
+  // fenced, and has written nothing. `commit_no` becomes that of each partition. `epoch_of` tells
+  // under which epoch the owner has taken a partition.
+  PgQuery Query(absl::FunctionRef<int64_t(int partition)> epoch_of, int64_t commit_no) const;
   // Whether `rows`, the answer to Query, say that it was made.
   bool WasMade(const PgRows& rows) const;
 

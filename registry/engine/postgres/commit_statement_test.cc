@@ -47,7 +47,7 @@ class CommitStatementTest : public testing::Test {
 
   // Whether it was made, as it says itself.
   bool Commit(int64_t epoch) {
-    const PgQuery queries[] = {statement_.Query(epoch, /*commit_no=*/9)};
+    const PgQuery queries[] = {statement_.Query([=](int) { return epoch; }, /*commit_no=*/9)};
     const PgAnswer answer = connection_->Run(queries, absl::Seconds(60), "committing");
     EXPECT_TRUE(answer.status.ok()) << answer.status;
     return answer.status.ok() && statement_.WasMade(answer.rows[0]);

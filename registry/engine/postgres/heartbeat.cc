@@ -1,5 +1,6 @@
 #include "registry/engine/postgres/heartbeat.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -11,17 +12,27 @@
 namespace bellwire::registry {
 
 Heartbeat::Heartbeat(Options options)
-    : options_(std::move(options)), failures_(options_.clock), thread_([this] { Loop(); }) {}
+    : options_(std::move(options)),
+      address_(options_.address),
+      failures_(options_.clock),
+      thread_([this] { Loop(); }) {}
 
 Heartbeat::~Heartbeat() {
   stop_.Notify();
   thread_.join();
 }
 
+void Heartbeat::SetAddress(const std::string& address) {
+  absl::MutexLock lock(&mutex_);
+  address_ = address;
+}
+
 void Heartbeat::Loop() {
   std::unique_ptr<PgConnection> connection;
+  MonotonicTime next_beat = options_.clock->Monotonic();
+  absl::Duration pause;
   do {
-    absl::Status beat;
+    absl::Status done;
     if (connection == nullptr || connection->lost()) {
       // Another name than that of commits: a taker needs not end it.
       auto made = PgConnection::Connect(
@@ -30,16 +41,29 @@ void Heartbeat::Loop() {
                                    static_cast<uint64_t>(options_.owner)),
            .synchronous_commit = "local",
            .clock = options_.clock});
-      beat = made.status();
+      done = made.status();
       connection = made.ok() ? *std::move(made) : nullptr;
     }
-    if (beat.ok()) beat = BeatHeart(connection.get(), options_.owner);
-    if (!beat.ok()) {
+    const MonotonicTime now = options_.clock->Monotonic();
+    if (done.ok() && now >= next_beat) {
+      std::string address;
+      {
+        absl::MutexLock lock(&mutex_);
+        address = address_;
+      }
+      done = BeatHeart(connection.get(), options_.owner, address, /*leaves=*/false);
+      next_beat = now + options_.interval;
+    }
+    pause = options_.interval;
+    if (options_.after_beat) {
+      pause = std::min(pause, options_.after_beat(done.ok() ? connection.get() : nullptr));
+    }
+    if (!done.ok()) {
       if (const auto unsaid = failures_.Take()) {
-        LogWarning("heartbeat_failed", {{"error", beat.message()}, {"unsaid", *unsaid}});
+        LogWarning("heartbeat_failed", {{"error", done.message()}, {"unsaid", *unsaid}});
       }
     }
-  } while (!stop_.WaitForNotificationWithTimeout(options_.interval));
+  } while (!stop_.WaitForNotificationWithTimeout(pause));
 }
 
 }  // namespace bellwire::registry

@@ -1,7 +1,6 @@
 #include "registry/engine/postgres/partitions.h"
 
 #include <array>
-#include <set>
 
 #include "gtest/gtest.h"
 #include "registry/keys/keys.h"
@@ -31,31 +30,46 @@ TEST(PartitionsTest, AllRecordsOfADeviceAreInOne) {
   }
 }
 
-TEST(PartitionsTest, DevicesSpreadAndNobodyKnowsHowWithoutTheKey) {
-  const Partitions partitions(256, "secret"), others(256, "another");
-  std::set<int> seen;
-  int same = 0;
-  for (int n = 0; n < 256; ++n) {
-    const std::string key = DeviceRecordKey(Device(static_cast<uint8_t>(n)));
-    seen.insert(partitions.Of(Family::kDevices, key));
-    same += partitions.Of(Family::kDevices, key) == others.Of(Family::kDevices, key) ? 1 : 0;
-  }
-  EXPECT_GT(seen.size(), 120u) << "162 are to be expected";
-  EXPECT_LT(same, 10);
-}
-
 TEST(PartitionsTest, WhatBelongsToNoDeviceIsShared) {
   const Partitions partitions(4, "secret");
   EXPECT_EQ(partitions.Of(Family::kTeams, TeamRecordKey("team")), partitions.shared());
   EXPECT_EQ(partitions.Of(Family::kFeeds, FeedBlockKey("team", 3)), partitions.shared());
-  EXPECT_EQ(partitions.Of(Family::kTopics, SubscriberKey("team", "topic", Device(1), 1)),
-            partitions.shared());
   EXPECT_EQ(partitions.Of(Family::kTimeline, TimelineKey({.time_ms = 5,
                                                           .kind = TimelineEntry::Kind::kFeed,
                                                           .team_id = "team"})),
             partitions.shared());
   EXPECT_EQ(partitions.Of(Family::kDevices, "short"), partitions.shared());
   EXPECT_EQ(partitions.OfRange(Family::kTopics, "", "\xff"), partitions.shared());
+}
+
+TEST(PartitionsTest, AFeedHasItsOwn) {
+  const Partitions partitions(4, "secret", /*own_feed=*/2);
+  const std::string name = FeedName("team", 3);
+  EXPECT_EQ(partitions.own(), partitions.OfFeed(2));
+  EXPECT_EQ(partitions.OfFeed(3), partitions.shared() + 3);
+  EXPECT_EQ(partitions.Of(Family::kTeams, FeedKey(name)), partitions.OfFeed(3));
+  EXPECT_EQ(partitions.Of(Family::kFeeds, FeedBlockKey(name, 3)), partitions.OfFeed(3));
+  EXPECT_EQ(partitions.OfRange(Family::kFeeds, FeedBlockKey(name, 1), FeedBlocksEnd(name)),
+            partitions.OfFeed(3));
+  EXPECT_EQ(partitions.Of(Family::kTopics, TopicCountKey(name, "topic")), partitions.OfFeed(3));
+  EXPECT_EQ(partitions.Of(Family::kTopics, TopicStepsKey(name, MessageId())), partitions.OfFeed(3));
+  EXPECT_EQ(partitions.Of(Family::kTimeline, TimelineKey({.time_ms = 5,
+                                                          .kind = TimelineEntry::Kind::kFeed,
+                                                          .team_id = name})),
+            partitions.OfFeed(3));
+  EXPECT_EQ(partitions.Of(Family::kNames, NetworkSlotKey(NetworkId())), partitions.own());
+  EXPECT_EQ(partitions.Of(Family::kNames, AppNameKey("com.example")), partitions.shared());
+}
+
+TEST(PartitionsTest, ASubscriberIsItsDevices) {
+  const Partitions partitions(256, "secret");
+  for (uint8_t n = 0; n < 50; ++n) {
+    EXPECT_EQ(partitions.Of(Family::kTopics, SubscriberKey("team", "topic", Device(n), 1)),
+              partitions.OfDevice(Device(n).bytes()));
+  }
+  EXPECT_EQ(partitions.OfRange(Family::kTopics, SubscribersFrom("team", "topic"),
+                               SubscribersEnd("team", "topic")),
+            std::nullopt);
 }
 
 TEST(PartitionsTest, ARangeOverDevicesIsInSeveral) {

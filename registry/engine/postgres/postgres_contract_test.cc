@@ -75,7 +75,7 @@ class PostgresCommitLogUnderTest final : public CommitLogUnderTest {
 
   CommitLog& log() override { return *log_; }
   absl::Status Commit() override {
-    const PgQuery queries[] = {statement_.Query(/*epoch=*/0, ++commit_no_)};
+    const PgQuery queries[] = {statement_.Query([](int) { return 0; }, ++commit_no_)};
     const PgAnswer answer = connection_->Run(queries, absl::Seconds(10), "writing");
     EXPECT_TRUE(!answer.status.ok() || statement_.WasMade(answer.rows[0]));
     statement_.Clear();

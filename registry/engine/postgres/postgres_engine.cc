@@ -1,28 +1,21 @@
 #include "registry/engine/postgres/postgres_engine.h"
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "registry/engine/logged_commit.h"
-#include "registry/engine/postgres/commit_statement.h"
-#include "registry/engine/postgres/partitions.h"
 #include "registry/engine/postgres/pg_status.h"
-#include "registry/engine/postgres/postgres_commit_log.h"
-#include "registry/engine/postgres/record_table.h"
-#include "registry/engine/recent_writes.h"
 #include "registry/engine/store_error.h"
 
 namespace bellwire::registry {
 namespace {
 
-// Of RecentWrites, what goes to the table with one commit, as in RocksDbEngine.
-constexpr uint64_t kMinLeavingBytes = 128 * 1024;
 // Looks at an owner that lives, in the time after which it counts as dead.
 constexpr int kLooksPerSilence = 10;
 // Heartbeats in that time.
@@ -38,201 +31,30 @@ absl::Status LeaseHeldError(absl::string_view holder) {
                    absl::StrCat("another registry owns the store, and lives: ", holder));
 }
 
+// How long one that comes waits for a feed to be freed: twice what that takes.
+constexpr absl::Duration kFeedLookInterval = absl::Milliseconds(100);
+constexpr int kFeedLooks = 30;
+
+bool HasLentFeeds(const std::vector<Lease>& leases, int shared) {
+  std::map<int64_t, int> feeds;
+  bool lent = false;
+  for (const Lease& lease : leases) {
+    if (lease.partition > shared && lease.owner != kNoOwner) lent |= ++feeds[lease.owner] > 1;
+  }
+  return lent;
+}
+
+PostgresSession::Options SessionOptions(const PostgresEngine::Options& options, int64_t owner,
+                                        uint32_t feed) {
+  return {.durability = options.durability,
+          .commit_timeout = options.commit_timeout,
+          .max_recent_writes_bytes = options.max_recent_writes_bytes,
+          .clock = options.clock,
+          .owner = owner,
+          .feed = feed};
+}
+
 }  // namespace
-
-// A connection whose owner has the partitions, and what the table of records hasn't heard of.
-class PostgresEngine::Session final {
- public:
-  // `taken_epoch` and `taken`: as Take has answered on this connection.
-  Session(std::unique_ptr<PgConnection> connection, const Options& options, const StoreInfo& info,
-          int64_t taken_epoch, const Taken& taken, Counts* counts)
-      : options_(options),
-        partitions_(info.partitions, info.key),
-        connection_(std::move(connection)),
-        epoch_(taken_epoch),
-        commit_no_(taken.commit_no),
-        table_(connection_.get(), &partitions_, options.clock, &counts->reads),
-        counts_(*counts) {
-    for (const int64_t number : commit_no_) last_commit_no_ = std::max(last_commit_no_, number);
-  }
-
-  const RecentWrites& recent() const { return recent_; }
-  bool lost() const { return connection_->lost(); }
-  // Number of the last commit that wrote to the partition, as of the taking.
-  int64_t commit_no(int partition) const { return commit_no_[static_cast<size_t>(partition)]; }
-
-  // Reads the commit log.
-  absl::Status Recover();
-
-  // As DeviceReader.
-  absl::Status ReadDevices(
-      absl::Span<const std::string> devices, size_t max_bytes,
-      absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)>
-          visit) const;
-
-  struct Outcome {
-    absl::Status status;
-    // Nobody knows whether it was made. It is, if this partition has this number.
-    bool unknown = false;
-    int partition = 0;
-    int64_t commit_no = 0;
-    // Another epoch: it was not made.
-    bool fenced = false;
-  };
-  // After an error the session is good for nothing but to be closed.
-  Outcome Commit(const WriteSet& writes);
-  absl::Status GiveBack(int64_t owner) { return Release(connection_.get(), owner); }
-
- private:
-  void Stage(Family family, absl::string_view key, const std::optional<std::string>& value);
-  void StageRecent(const WriteSet& writes, const LogPlace& place, uint64_t kept_bytes);
-
-  const Options& options_;
-  const Partitions partitions_;
-  const std::unique_ptr<PgConnection> connection_;
-  const int64_t epoch_;
-  const std::vector<int64_t> commit_no_;
-  int64_t last_commit_no_ = 0;
-  RecordTable table_;
-  RecentWrites recent_{&table_};
-  CommitStatement statement_;
-  // All partitions have one owner, and one log: under the one that is everybody's.
-  PostgresCommitLog log_{connection_.get(), partitions_.shared(), &statement_};
-  LoggedCommit entry_;
-  // Of the log's entries.
-  uint64_t last_entry_ = 0;
-  uint64_t logged_bytes_ = 0;
-  Counts& counts_;
-};
-
-absl::Status PostgresEngine::Session::Recover() {
-  BELLWIRE_RETURN_IF_ERROR(table_.LookAtOutbox());
-  uint64_t first = 0;
-  // Counts on the way.
-  class Counting final : public CommitLog {
-   public:
-    Counting(const CommitLog& log, uint64_t* first, uint64_t* bytes)
-        : log_(log), first_(*first), bytes_(*bytes) {}
-    void Append(uint64_t, absl::string_view) override {}
-    void TrimTo(uint64_t) override {}
-    absl::Status ReadFrom(
-        uint64_t commit,
-        absl::FunctionRef<absl::Status(uint64_t, absl::string_view)> visit) const override {
-      return log_.ReadFrom(commit, [&](uint64_t number, absl::string_view entry) {
-        if (first_ == 0) first_ = number;
-        bytes_ += entry.size();
-        return visit(number, entry);
-      });
-    }
-
-   private:
-    const CommitLog& log_;
-    uint64_t& first_;
-    uint64_t& bytes_;
-  };
-  BELLWIRE_ASSIGN_OR_RETURN(RecoveredWrites recovered,
-                            RecoverFrom(Counting(log_, &first, &logged_bytes_)));
-  last_entry_ = recovered.last_commit;
-  // As if all of it had been written by the first entry: what is older leaves for the table first.
-  for (auto& [key, change] : recovered.writes) {
-    recent_.Add(key, std::move(change), LogPlace{first, 0});
-  }
-  return absl::OkStatus();
-}
-
-absl::Status PostgresEngine::Session::ReadDevices(
-    absl::Span<const std::string> devices, size_t max_bytes,
-    absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)> visit)
-    const {
-  return table_.ReadDevices(
-      devices, max_bytes, [&](Family family, const std::string& device, DeviceRecords records) {
-        recent_.ForEach(family, device, [&](absl::string_view key, const Change& change) {
-          if (change.value.has_value()) {
-            records.records.insert_or_assign(std::string(key), *change.value);
-          } else {
-            records.records.erase(key);
-          }
-        });
-        visit(family, device, std::move(records));
-      });
-}
-
-void PostgresEngine::Session::Stage(Family family, absl::string_view key,
-                                    const std::optional<std::string>& value) {
-  const int partition = partitions_.Of(family, key);
-  if (!value.has_value()) {
-    statement_.Delete(partition, family, key);
-    return;
-  }
-  if (family == Family::kOutbox) table_.PutsIntoOutbox();
-  statement_.Put(partition, family, key, *value);
-}
-
-void PostgresEngine::Session::StageRecent(const WriteSet& writes, const LogPlace& place,
-                                          uint64_t kept_bytes) {
-  // What leaves RecentWrites goes to the table with this commit.
-  recent_.TakeBefore(
-      logged_bytes_ - std::min(logged_bytes_, options_.max_recent_writes_bytes),
-      std::max(kMinLeavingBytes, 2 * kept_bytes),
-      [this](Family family, absl::string_view key, const std::optional<std::string>& value) {
-        Stage(family, key, value);
-      });
-  const uint64_t oldest = recent_.oldest().value_or(place).commit;
-  entry_.Start(oldest);
-  for (const auto& [key, change] : writes) {
-    if (!RecentWrites::Keeps(key.family)) continue;
-    statement_.Touch(partitions_.Of(key.family, key.key));
-    entry_.Write(key.family, key.key, change.value);
-  }
-  log_.TrimTo(oldest);
-  log_.Append(place.commit, entry_.bytes());
-}
-
-PostgresEngine::Session::Outcome PostgresEngine::Session::Commit(const WriteSet& writes) {
-  statement_.Clear();
-  const LogPlace place{last_entry_ + 1, logged_bytes_};
-  bool logs = false;
-  uint64_t kept_bytes = 0;
-  for (const auto& [key, change] : writes) {
-    if (RecentWrites::Keeps(key.family)) {
-      logs = true;
-      kept_bytes += key.key.size() + (change.value.has_value() ? change.value->size() : 0);
-    } else {
-      Stage(key.family, key.key, change.value);
-    }
-  }
-  if (logs) StageRecent(writes, place, kept_bytes);
-  // All partitions are taken together, so any of them tells whose all are. A look alone would not
-  // do: a primary that was cut off shows old leases, and acknowledges nothing.
-  if (statement_.empty()) statement_.Touch(partitions_.shared());
-  Outcome outcome;
-  outcome.partition = *statement_.touched().begin();
-  outcome.commit_no = last_commit_no_ + 1;
-  // The names are read after the commit: emptying them releases commits that wait for a standby,
-  // and this backend hears of it before it reads its next statement.
-  const PgQuery queries[] = {statement_.Query(epoch_, outcome.commit_no), {&kReadStandbyNames, {}}};
-  const PgAnswer answer =
-      connection_->Run(queries, options_.commit_timeout, "writing to the database");
-  outcome.status = answer.status;
-  outcome.unknown = answer.end == PgAnswer::End::kUnknown;
-  if (!answer.status.ok()) return outcome;
-  if (!statement_.WasMade(answer.rows[0])) {
-    outcome.fenced = true;
-    outcome.status = NotOwnerError("another registry owns the partitions of this store");
-    return outcome;
-  }
-  outcome.status = CheckStandbyNames(options_.durability, answer.rows[1].Bytes(0, 0));
-  if (!outcome.status.ok()) return outcome;
-  counts_.commits.Add();
-  last_commit_no_ = outcome.commit_no;
-  if (!logs) return outcome;
-  for (const auto& [key, change] : writes) {
-    if (RecentWrites::Keeps(key.family)) recent_.Add(key, change, place);
-  }
-  last_entry_ = place.commit;
-  logged_bytes_ += entry_.bytes().size();
-  return outcome;
-}
 
 PostgresEngine::PostgresEngine(Options options)
     : options_(std::move(options)), owner_(NewOwner()), failures_(options_.clock) {}
@@ -240,9 +62,13 @@ PostgresEngine::PostgresEngine(Options options)
 PostgresEngine::~PostgresEngine() {
   heartbeat_ = nullptr;
   if (session_ == nullptr || dies_) return;
-  if (const absl::Status given = session_->GiveBack(owner_); !given.ok()) {
-    LogWarning("partitions_not_given_back", {{"error", given.message()}});
+  absl::Status given;
+  if (options_.shares) {
+    // Others take what they like of it, and read no log for that.
+    given = session_->Give({owned_.begin(), owned_.end()}, kNoOwner, "");
   }
+  given.Update(Release(session_->connection(), owner_));
+  if (!given.ok()) LogWarning("partitions_not_given_back", {{"error", given.message()}});
 }
 
 absl::StatusOr<std::unique_ptr<PgConnection>> PostgresEngine::Connect() const {
@@ -259,12 +85,16 @@ absl::StatusOr<std::unique_ptr<PgConnection>> PostgresEngine::Connect() const {
 
 absl::StatusOr<std::unique_ptr<PostgresEngine>> PostgresEngine::Open(Options options) {
   std::unique_ptr<PostgresEngine> engine(new PostgresEngine(std::move(options)));
+  if (engine->options_.shares) {
+    BELLWIRE_ASSIGN_OR_RETURN(engine->session_, engine->TryTakeOwn());
+    return engine;
+  }
   LeaseWatch watch(engine->options_.lease_silence);
   const absl::Duration pause = engine->options_.lease_silence / kLooksPerSilence;
   bool said = false;
   while (true) {
     std::string holder;
-    absl::StatusOr<std::unique_ptr<Session>> session = engine->TryTake(&watch, &holder);
+    absl::StatusOr<std::unique_ptr<PostgresSession>> session = engine->TryTake(&watch, &holder);
     if (!session.ok()) {
       watch.ReadFailed();
       // Who waits for an owner to die outlives the database's failures too.
@@ -284,84 +114,220 @@ absl::StatusOr<std::unique_ptr<PostgresEngine>> PostgresEngine::Open(Options opt
   }
 }
 
-absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::TryTake(
-    LeaseWatch* watch, std::string* holder) {
+absl::Status PostgresEngine::Begin(PgConnection* connection) {
+  if (heartbeat_ != nullptr) return absl::OkStatus();
+  BELLWIRE_ASSIGN_OR_RETURN(numbers_after_, NumberStart(connection, options_.clock->WallNow()));
+  // From before the taking on: nobody must find this owner without.
+  BELLWIRE_RETURN_IF_ERROR(BeatHeart(connection, owner_, options_.address, /*leaves=*/false));
+  heartbeat_ = std::make_unique<Heartbeat>(
+      Heartbeat::Options{.database = options_.database,
+                         .owner = owner_,
+                         .address = options_.address,
+                         .interval = options_.lease_silence / kBeatsPerSilence,
+                         .after_beat = options_.after_heartbeat,
+                         .clock = options_.clock});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<PostgresSession>> PostgresEngine::TryTake(LeaseWatch* watch,
+                                                                         std::string* holder) {
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PgConnection> connection, Connect());
   BELLWIRE_ASSIGN_OR_RETURN(info_, ReadStoreInfo(connection.get()));
   const MonotonicTime now = options_.clock->Boottime();
   BELLWIRE_ASSIGN_OR_RETURN(const std::vector<LeaseOwner> owners, ReadOwners(connection.get()));
-  std::vector<int64_t> from = {owner_};
+  std::vector<int64_t> silent;
   for (const LeaseOwner& owner : owners) {
-    from.push_back(owner.id);
     if (owner.id == kNoOwner || owner.id == owner_) continue;
     watch->Saw(owner.id, owner.counter, now);
     if (!watch->IsSilent(owner.id, now)) *holder = owner.address;
+    silent.push_back(owner.id);
   }
   if (!holder->empty()) return nullptr;
-  BELLWIRE_ASSIGN_OR_RETURN(numbers_after_,
-                            NumberStart(connection.get(), options_.clock->WallNow()));
-  if (heartbeat_ == nullptr) {
-    // From before the taking on: nobody must find this owner without.
-    BELLWIRE_RETURN_IF_ERROR(BeatHeart(connection.get(), owner_));
-    heartbeat_ = std::make_unique<Heartbeat>(
-        Heartbeat::Options{.database = options_.database,
-                           .owner = owner_,
-                           .interval = options_.lease_silence / kBeatsPerSilence,
-                           .clock = options_.clock});
+  BELLWIRE_RETURN_IF_ERROR(Begin(connection.get()));
+  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<Lease> leases, ReadLeases(connection.get()));
+  for (const Lease& lease : leases) {
+    const bool known = lease.owner == kNoOwner || lease.owner == owner_ ||
+                       std::find(silent.begin(), silent.end(), lease.owner) != silent.end();
+    if (!known) return StoreUnavailableError("another registry was quicker to take partitions");
   }
-  PgConnection* const used = connection.get();
-  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<Session> session,
-                            TakeFrom(std::move(connection), owners, from));
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session,
+                            TakeFrom(std::move(connection), leases));
+  if (session == nullptr) {
+    return StoreUnavailableError("another registry was quicker to take the partitions");
+  }
+  for (const Lease& lease : leases) owned_.insert(lease.partition);
+  NoteTaken(leases, numbers_after_);
   // What stays disturbs nobody.
-  ForgetOtherHeartbeats(used, owner_).IgnoreError();
+  ForgetHeartbeats(session->connection(), silent).IgnoreError();
   return session;
 }
 
-absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::TakeFrom(
-    std::unique_ptr<PgConnection> connection, const std::vector<LeaseOwner>& owners,
-    std::vector<int64_t> from) const {
-  Taking taking{.from = std::move(from),
-                .owner = owner_,
-                .address = options_.address,
-                .durability = options_.durability};
-  for (int16_t p = 0; p <= info_.partitions; ++p) taking.partitions.push_back(p);
-  for (const LeaseOwner& owner : owners) taking.epoch = std::max(taking.epoch, owner.epoch + 1);
-  BELLWIRE_ASSIGN_OR_RETURN(const std::optional<Taken> taken, Take(connection.get(), taking));
-  if (!taken.has_value()) {
-    return StoreUnavailableError("another registry was quicker to take the partitions");
+absl::StatusOr<std::unique_ptr<PostgresSession>> PostgresEngine::TryTakeOwn() {
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PgConnection> connection, Connect());
+  BELLWIRE_ASSIGN_OR_RETURN(info_, ReadStoreInfo(connection.get()));
+  BELLWIRE_RETURN_IF_ERROR(Begin(connection.get()));
+  const Partitions partitions(info_.partitions, info_.key);
+  BELLWIRE_ASSIGN_OR_RETURN(std::vector<Lease> leases, ReadLeases(connection.get()));
+  // One that was alone has all feeds, and frees those of others when it has seen this heartbeat.
+  absl::Notification never;
+  for (int look = 0; look < kFeedLooks && HasLentFeeds(leases, partitions.shared()); ++look) {
+    never.WaitForNotificationWithTimeout(kFeedLookInterval);
+    BELLWIRE_ASSIGN_OR_RETURN(leases, ReadLeases(connection.get()));
   }
-  auto session = std::make_unique<Session>(std::move(connection), options_, info_, taking.epoch,
-                                           *taken, &counts_);
-  BELLWIRE_RETURN_IF_ERROR(session->Recover());
+  // The lowest one, so that there are no more than registries were running at a time.
+  for (const Lease& lease : leases) {
+    if (lease.partition <= partitions.shared() || lease.owner != kNoOwner) continue;
+    feed_ = static_cast<uint32_t>(lease.partition - partitions.shared());
+    partitions_ = std::make_unique<Partitions>(info_.partitions, info_.key, feed_);
+    BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session,
+                              TakeFrom(std::move(connection), {lease}));
+    if (session != nullptr) {
+      owned_.insert(lease.partition);
+      NoteTaken({lease}, numbers_after_);
+      return session;
+    }
+    // Another one took it just now.
+    BELLWIRE_ASSIGN_OR_RETURN(connection, Connect());
+  }
+  return MakeError(
+      absl::StatusCode::kUnavailable, "LEASE_HELD",
+      absl::StrCat(kMaxFeed, " registries share the store, which is the most: stop one of them"));
+}
+
+Taking PostgresEngine::TakingOf(const std::vector<Lease>& leases) const {
+  Taking taking{.owner = owner_, .address = options_.address, .durability = options_.durability};
+  for (const Lease& lease : leases) {
+    taking.partitions.push_back(lease.partition);
+    taking.epoch = std::max(taking.epoch, lease.epoch + 1);
+    if (std::find(taking.from.begin(), taking.from.end(), lease.owner) == taking.from.end()) {
+      taking.from.push_back(lease.owner);
+    }
+  }
+  return taking;
+}
+
+absl::StatusOr<std::unique_ptr<PostgresSession>> PostgresEngine::TakeFrom(
+    std::unique_ptr<PgConnection> connection, const std::vector<Lease>& leases) const {
+  Taking taking = TakingOf(leases);
+  if (!owned_.empty()) taking.timeout = kResumeTimeout;
+  BELLWIRE_ASSIGN_OR_RETURN(const auto taken, Take(connection.get(), taking));
+  if (!taken.has_value()) return nullptr;
+  auto session = std::make_unique<PostgresSession>(
+      std::move(connection), SessionOptions(options_, owner_, feed_), info_, &counts_);
+  BELLWIRE_RETURN_IF_ERROR(session->Add(taking.epoch, *taken));
   LogInfo("partitions_taken",
           {{"epoch", taking.epoch}, {"partitions", taking.partitions.size()}});
   return session;
 }
 
-absl::StatusOr<std::unique_ptr<PostgresEngine::Session>> PostgresEngine::Resume() const {
+absl::StatusOr<std::unique_ptr<PostgresSession>> PostgresEngine::Resume() const {
   BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PgConnection> connection, Connect());
   BELLWIRE_ASSIGN_OR_RETURN(const StoreInfo info, ReadStoreInfo(connection.get()));
   if (info.partitions != info_.partitions || info.key != info_.key) {
     return NotOwnerError("the store in the database is another one now");
   }
-  BELLWIRE_ASSIGN_OR_RETURN(const std::vector<LeaseOwner> owners, ReadOwners(connection.get()));
-  for (const LeaseOwner& owner : owners) {
-    if (owner.id != owner_) {
+  BELLWIRE_ASSIGN_OR_RETURN(std::vector<Lease> leases, ReadLeases(connection.get()));
+  std::vector<Lease> mine;
+  for (const Lease& lease : leases) {
+    if (owned_.count(lease.partition) == 0) continue;
+    if (lease.owner == owner_) {
+      mine.push_back(lease);
+    } else if (perhaps_given_.count(lease.partition) > 0) {
+      owned_.erase(lease.partition);
+      owned_since_.erase(lease.partition);
+    } else {
       return NotOwnerError(absl::StrCat("another registry owns the partitions of this store: ",
-                                        owner.id == kNoOwner ? "nobody yet" : owner.address));
+                                        lease.owner == kNoOwner ? "nobody yet" : lease.address));
     }
   }
-  return TakeFrom(std::move(connection), owners, {owner_});
+  perhaps_given_.clear();
+  BELLWIRE_ASSIGN_OR_RETURN(std::unique_ptr<PostgresSession> session,
+                            TakeFrom(std::move(connection), mine));
+  if (session == nullptr) {
+    return StoreUnavailableError("another registry was quicker to take the partitions");
+  }
+  return session;
 }
 
-absl::StatusOr<PostgresEngine::Session*> PostgresEngine::Ready() const {
+absl::Status PostgresEngine::SetAddress(const std::string& address) {
+  options_.address = address;
+  heartbeat_->SetAddress(address);
+  // Everything is taken anew, with the address.
+  session_ = nullptr;
+  return MakeReady().status();
+}
+
+absl::StatusOr<bool> PostgresEngine::TakeOver(const std::vector<Lease>& leases) {
+  BELLWIRE_ASSIGN_OR_RETURN(PostgresSession* const session, Ready());
+  const Taking taking = TakingOf(leases);
+  // Before the taking, and after those that gave `leases` what they have: it is greater than the
+  // numbers of all owners before.
+  const absl::StatusOr<uint64_t> number =
+      NumberStart(session->connection(), options_.clock->WallNow());
+  if (!number.ok()) {
+    NoteRead(number.status());
+    return number.status();
+  }
+  const auto taken = Take(session->connection(), taking);
+  if (!taken.ok()) {
+    // It may have taken them: then the leases say so, and they are taken from itself.
+    Drop(taken.status(), absl::ZeroDuration());
+    return taken.status();
+  }
+  if (!taken->has_value()) return false;
+  for (const TakenPartition& each : **taken) owned_.insert(each.partition);
+  NoteTaken(leases, *number);
+  LogInfo("partitions_taken",
+          {{"epoch", taking.epoch}, {"partitions", taking.partitions.size()}});
+  if (absl::Status added = session->Add(taking.epoch, **taken); !added.ok()) {
+    Drop(added, absl::ZeroDuration());
+    return added;
+  }
+  std::vector<int16_t> of_dead;
+  for (const Lease& lease : leases) {
+    // One that was free stays until somebody comes (PlanFleet).
+    if (lease.partition > partitions_->shared() && lease.partition != partitions_->own() &&
+        lease.owner != kNoOwner) {
+      of_dead.push_back(lease.partition);
+    }
+  }
+  if (!of_dead.empty()) BELLWIRE_RETURN_IF_ERROR(Give(of_dead, kNoOwner, ""));
+  return true;
+}
+
+void PostgresEngine::NoteTaken(const std::vector<Lease>& leases, uint64_t number) {
+  // A failure may have this one take them from itself: it has owned them all along.
+  for (const Lease& lease : leases) owned_since_.try_emplace(lease.partition, number);
+}
+
+uint64_t PostgresEngine::OwnedSince(int partition) const {
+  const auto it = owned_since_.find(static_cast<int16_t>(partition));
+  return it == owned_since_.end() ? 0 : it->second;
+}
+
+absl::Status PostgresEngine::Give(const std::vector<int16_t>& partitions, int64_t to,
+                                  const std::string& address) {
+  BELLWIRE_ASSIGN_OR_RETURN(PostgresSession* const session, Ready());
+  if (absl::Status given = session->Give(partitions, to, address); !given.ok()) {
+    perhaps_given_.insert(partitions.begin(), partitions.end());
+    Drop(given, absl::ZeroDuration());
+    return given;
+  }
+  for (const int16_t partition : partitions) {
+    owned_.erase(partition);
+    owned_since_.erase(partition);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PostgresSession*> PostgresEngine::Ready() const {
   if (session_ != nullptr) return session_.get();
   if (fenced_ || options_.clock->Monotonic() < next_attempt_) return last_error_;
   return MakeReady();
 }
 
-absl::StatusOr<PostgresEngine::Session*> PostgresEngine::MakeReady() const {
-  absl::StatusOr<std::unique_ptr<Session>> session = Resume();
+absl::StatusOr<PostgresSession*> PostgresEngine::MakeReady() const {
+  absl::StatusOr<std::unique_ptr<PostgresSession>> session = Resume();
   if (session.ok()) {
     counts_.resumed.Add();
     LogInfo("store_resumed", {});
@@ -398,7 +364,7 @@ void PostgresEngine::NoteRead(const absl::Status& status) const {
 
 absl::StatusOr<std::optional<std::string>> PostgresEngine::Get(Family family,
                                                                absl::string_view key) const {
-  BELLWIRE_ASSIGN_OR_RETURN(const Session* session, Ready());
+  BELLWIRE_ASSIGN_OR_RETURN(const PostgresSession* session, Ready());
   auto value = session->recent().Get(family, key);
   if (!value.ok()) NoteRead(value.status());
   return value;
@@ -407,7 +373,7 @@ absl::StatusOr<std::optional<std::string>> PostgresEngine::Get(Family family,
 absl::StatusOr<std::optional<absl::string_view>> PostgresEngine::View(Family family,
                                                                       absl::string_view key,
                                                                       std::string* storage) const {
-  BELLWIRE_ASSIGN_OR_RETURN(const Session* session, Ready());
+  BELLWIRE_ASSIGN_OR_RETURN(const PostgresSession* session, Ready());
   auto value = session->recent().View(family, key, storage);
   if (!value.ok()) NoteRead(value.status());
   return value;
@@ -416,7 +382,7 @@ absl::StatusOr<std::optional<absl::string_view>> PostgresEngine::View(Family fam
 absl::Status PostgresEngine::Scan(
     Family family, absl::string_view from, absl::string_view to,
     absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const {
-  BELLWIRE_ASSIGN_OR_RETURN(const Session* session, Ready());
+  BELLWIRE_ASSIGN_OR_RETURN(const PostgresSession* session, Ready());
   const absl::Status scanned = session->recent().Scan(family, from, to, visit);
   if (!scanned.ok()) NoteRead(scanned);
   return scanned;
@@ -426,21 +392,21 @@ absl::Status PostgresEngine::ReadDevices(
     absl::Span<const std::string> devices, size_t max_bytes,
     absl::FunctionRef<void(Family family, const std::string& device, DeviceRecords records)> visit)
     const {
-  BELLWIRE_ASSIGN_OR_RETURN(const Session* session, Ready());
+  BELLWIRE_ASSIGN_OR_RETURN(const PostgresSession* session, Ready());
   const absl::Status read = session->ReadDevices(devices, max_bytes, visit);
   if (!read.ok()) NoteRead(read);
   return read;
 }
 
 absl::Status PostgresEngine::Commit(const WriteSet& writes) {
-  BELLWIRE_ASSIGN_OR_RETURN(Session * session, Ready());
-  const Session::Outcome outcome = session->Commit(writes);
+  BELLWIRE_ASSIGN_OR_RETURN(PostgresSession * session, Ready());
+  const PostgresSession::Outcome outcome = session->Commit(writes);
   if (outcome.status.ok()) return absl::OkStatus();
   const bool resolve = outcome.unknown || outcome.fenced;
   Drop(outcome.status, resolve ? absl::ZeroDuration() : kStoreReopenInterval);
   if (!resolve) return outcome.status;
   if (outcome.unknown) counts_.unknown.Add();
-  const absl::StatusOr<Session*> resumed = MakeReady();
+  const absl::StatusOr<PostgresSession*> resumed = MakeReady();
   if (!resumed.ok()) {
     // Unknown still, but for a fenced one.
     return fenced_ ? resumed.status() : outcome.status;

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,14 +24,18 @@
 #include "registry/engine/postgres/heartbeat.h"
 #include "registry/engine/postgres/lease_watch.h"
 #include "registry/engine/postgres/leases.h"
+#include "registry/engine/postgres/partitions.h"
 #include "registry/engine/postgres/pg_connection.h"
+#include "registry/engine/postgres/postgres_session.h"
 #include "registry/engine/postgres/schema.h"
 
 namespace bellwire::registry {
 
 // Records in PostgreSQL, which copies them to other machines (docs/decisions/postgres_engine.md).
-// One engine owns all partitions; another one of the same store waits until it is silent, and takes
-// them.
+// One engine owns all partitions, and another one of the same store waits until it is silent, and
+// takes them; or several share them, each with those that it was told to take. Who shares reads
+// what belongs to no device of this engine from the database, whoever owns it; such records are
+// never only in an owner's memory.
 //
 // A commit is one statement, which writes nothing unless its owner still has the lease. A commit
 // whose answer is lost is looked for in the database before anything else is done: it is there, or
@@ -48,6 +54,9 @@ class PostgresEngine final : public KvEngine, public DeviceReader {
   // A commit that takes longer is looked for in the database.
   static constexpr absl::Duration kCommitTimeout = absl::Seconds(5);
   static constexpr absl::Duration kReadTimeout = absl::Seconds(5);
+  // How long the epoch may take to be raised to look for a commit. Together with kCommitTimeout
+  // less than callers wait (kRegistryCallTimeout), also where no standby acknowledges anything.
+  static constexpr absl::Duration kResumeTimeout = absl::Seconds(2);
   // Who has not seen an owner's heartbeat for so long may take its partitions.
   static constexpr absl::Duration kLeaseSilence = absl::Seconds(5);
 
@@ -65,6 +74,11 @@ class PostgresEngine final : public KvEngine, public DeviceReader {
     // Called once, when another registry owns the partitions, on the thread that uses the engine.
     // May be empty.
     std::function<void()> on_fenced;
+    // Shares the partitions with other engines: Open takes no more than one of its own, and does
+    // not wait for anybody.
+    bool shares = false;
+    // As Heartbeat::Options::after_beat. May be empty.
+    std::function<absl::Duration(PgConnection* connection)> after_heartbeat;
     // Tests reach these sooner.
     absl::Duration lease_silence = kLeaseSilence;
     absl::Duration commit_timeout = kCommitTimeout;
@@ -72,16 +86,44 @@ class PostgresEngine final : public KvEngine, public DeviceReader {
     uint64_t max_recent_writes_bytes = kMaxRecentWritesBytes;
   };
 
-  // Takes all partitions, and reads what its predecessor has left to do.
+  // Takes all partitions, or one of its own if it shares them, and reads what its predecessor has
+  // left to do.
   //   INVALID_ARGUMENT BAD_DATABASE, FAILED_PRECONDITION DATABASE_SETUP: as PgConnection::Connect
   //   FAILED_PRECONDITION STORE_FORMAT: as ReadStoreInfo
-  //   UNAVAILABLE LEASE_HELD: another registry owns them, and lives; `wait` is empty or said no
+  //   UNAVAILABLE LEASE_HELD: another registry owns them, and lives; `wait` is empty or said no. Or
+  //     more registries share the store than can
   //   UNAVAILABLE REGISTRY_UNAVAILABLE: the database can't be reached, or has one copy of a commit
   //   DATA_LOSS STORE_CORRUPT
   static absl::StatusOr<std::unique_ptr<PostgresEngine>> Open(Options options);
 
   // Gives the partitions back, so that the next one needs not wait.
   ~PostgresEngine() override;
+
+  // --- Of an engine that shares. REQUIRES: Options::shares.
+
+  // Names this engine in the leases.
+  int64_t owner() const { return owner_; }
+  // Which feed is its own.
+  uint32_t feed() const { return feed_; }
+  const Partitions& partitions() const { return *partitions_; }
+  // Of the hash of devices.
+  const std::string& hash_key() const { return info_.key; }
+  // What it says of itself in the leases from now on. Errors: as Commit.
+  absl::Status SetAddress(const std::string& address);
+  // What it owns, its own partition included. After an error of the two below it may be more or
+  // less than before.
+  const std::set<int16_t>& owned() const { return owned_; }
+  bool Owns(int partition) const { return owned_.count(static_cast<int16_t>(partition)) > 0; }
+  // When a partition came from another owner, as a number that is greater than those of all owners
+  // before, those of the store before it came here among them (NumbersOfStart).
+  // REQUIRES: Owns(partition).
+  uint64_t OwnedSince(int partition) const;
+  // Takes all of these over from whoever has them according to the leases, or none: false, if it
+  // has changed since. What was the own partition of a dead owner is let go again, once the log is
+  // read.
+  absl::StatusOr<bool> TakeOver(const std::vector<Lease>& leases);
+  // Gives these away.
+  absl::Status Give(const std::vector<int16_t>& partitions, int64_t to, const std::string& address);
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
@@ -103,53 +145,53 @@ class PostgresEngine final : public KvEngine, public DeviceReader {
   // NumbersOfStart of this start (registry/keys/keys.h), which is durable.
   uint64_t numbers_after() const { return numbers_after_; }
 
-  // What happened since the start. Thread-safe.
-  struct Counts {
-    metrics::Counter commits;
-    // Commits whose answer was lost, and what the database said of them.
-    metrics::Counter unknown;
-    metrics::Counter unknown_made;
-    // How often the partitions were taken anew after a failure.
-    metrics::Counter resumed;
-    // Round trips of reads, those that failed too.
-    metrics::Histogram reads{metrics::kAnswerTimes, metrics::Histogram::Unit::kMicroseconds};
-  };
+  using Counts = PostgresSession::Counts;
   const Counts& counts() const { return counts_; }
 
   // The process dies: the partitions are not given back. For tests.
   void Die() { dies_ = true; }
 
  private:
-  class Session;
-  friend class Session;
-
   explicit PostgresEngine(Options options);
 
   // A connection for commits, to a database that may be used.
   absl::StatusOr<std::unique_ptr<PgConnection>> Connect() const;
-  // Takes the partitions at the first time. nullopt: another owner lives, who is *holder.
-  absl::StatusOr<std::unique_ptr<Session>> TryTake(LeaseWatch* watch, std::string* holder);
-  absl::StatusOr<std::unique_ptr<Session>> TakeFrom(std::unique_ptr<PgConnection> connection,
-                                                    const std::vector<LeaseOwner>& owners,
-                                                    std::vector<int64_t> from) const;
+  // Reads what store it is, numbers the start, and lets everybody know that it lives.
+  absl::Status Begin(PgConnection* connection);
+  // Takes the partitions at the first time. nullptr: another owner lives, who is *holder.
+  absl::StatusOr<std::unique_ptr<PostgresSession>> TryTake(LeaseWatch* watch, std::string* holder);
+  // Takes the one of its own.
+  absl::StatusOr<std::unique_ptr<PostgresSession>> TryTakeOwn();
+  // nullptr: others were quicker.
+  absl::StatusOr<std::unique_ptr<PostgresSession>> TakeFrom(
+      std::unique_ptr<PgConnection> connection, const std::vector<Lease>& leases) const;
+  Taking TakingOf(const std::vector<Lease>& leases) const;
+  void NoteTaken(const std::vector<Lease>& leases, uint64_t number);
   // Takes the partitions from itself, on a new connection.
-  absl::StatusOr<std::unique_ptr<Session>> Resume() const;
+  absl::StatusOr<std::unique_ptr<PostgresSession>> Resume() const;
   // The session, made anew if there is none and it is time to try.
-  absl::StatusOr<Session*> Ready() const;
-  absl::StatusOr<Session*> MakeReady() const;
+  absl::StatusOr<PostgresSession*> Ready() const;
+  absl::StatusOr<PostgresSession*> MakeReady() const;
   // Closes the session after a failure. The next attempt to make one may come after `pause`.
   void Drop(const absl::Status& why, absl::Duration pause) const;
   // Of a read: closes the session if its connection broke.
   void NoteRead(const absl::Status& status) const;
 
-  const Options options_;
+  Options options_;
   // Names this engine among all that there ever were.
   const int64_t owner_;
   StoreInfo info_;
+  uint32_t feed_ = 0;
+  std::unique_ptr<Partitions> partitions_;
   uint64_t numbers_after_ = 0;
+  // What it owns, as far as it knows; and what of it may be somebody else's, since a Give has
+  // failed.
+  mutable std::set<int16_t> owned_;
+  mutable std::set<int16_t> perhaps_given_;
+  mutable std::map<int16_t, uint64_t> owned_since_;
   std::unique_ptr<Heartbeat> heartbeat_;
   // Null after a failure. Reads may make one again, which changes nothing that they answer.
-  mutable std::unique_ptr<Session> session_;
+  mutable std::unique_ptr<PostgresSession> session_;
   mutable MonotonicTime next_attempt_;
   mutable absl::Status last_error_;
   mutable bool fenced_ = false;

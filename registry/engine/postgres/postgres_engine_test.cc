@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/limits.h"
 #include "gtest/gtest.h"
 #include "registry/engine/postgres/testing/engine_steps.h"
 #include "registry/engine/postgres/testing/postgres_proxy.h"
@@ -241,6 +242,36 @@ TEST_F(PostgresEngineTest, ATakerWaitsForACommitUnderWay) {
   }
   EXPECT_EQ(ErrorReason(committed), "NOT_OWNER") << committed;
   EXPECT_EQ(*heir->Get(Family::kTeams, "a"), "1");
+}
+
+// Asleep between a statement and its end: the rows are held for as long as it sleeps.
+TEST_F(PostgresEngineTest, ATakerEndsAConnectionThatHoldsTheRows) {
+  PostgresEngine::Options options = Options();
+  options.lease_silence = absl::Hours(1);
+  const auto old = OpenEngine(std::move(options));
+  const std::string database_name = database_.substr(database_.rfind('=') + 1);
+  const std::string connection =
+      Sql("SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
+          " AND application_name LIKE 'bellwire-registry%'");
+  ASSERT_NE(connection, "");
+  PostgresServer::Session asleep(Server(), database_name);
+  asleep.Run("SET application_name = '" + connection + "'");
+  asleep.Run("BEGIN");
+  asleep.Run("UPDATE bellwire.leases SET commit_no = commit_no");
+  options = Options();
+  options.lease_silence = absl::Milliseconds(20);
+  // A taker that waits for the rows gives up after 2 s each time.
+  options.wait = [deadline = RealClock()->Monotonic() + absl::Seconds(10),
+                  wait = WaitForOwner()](absl::Duration pause) {
+    return wait(pause) && RealClock()->Monotonic() < deadline;
+  };
+  const auto heir = PostgresEngine::Open(std::move(options));
+  ASSERT_TRUE(heir.ok()) << heir.status();
+  EXPECT_TRUE((*heir)->Commit(Writes("a", "1")).ok());
+}
+
+TEST_F(PostgresEngineTest, ACommitEndsBeforeItsCallersDo) {
+  EXPECT_LT(PostgresEngine::kCommitTimeout + PostgresEngine::kResumeTimeout, kRegistryCallTimeout);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "registry/engine/postgres/postgres_snapshot.h"
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,7 +23,7 @@ constexpr PgStatement kBegin = {"", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ
 constexpr PgStatement kEnd = {"", "COMMIT"};
 constexpr PgStatement kNumbersAfter = {"", "SELECT numbers_after FROM bellwire.store"};
 constexpr PgStatement kLogs = {
-    "", "SELECT DISTINCT partition::int8 FROM bellwire.commit_log ORDER BY 1"};
+    "", "SELECT partition::int8, log_partition::int8, log_from FROM bellwire.leases"};
 constexpr PgStatement kGet = {
     "snapshot_get",
     "SELECT value FROM bellwire.records"
@@ -63,11 +65,25 @@ absl::Status PostgresSnapshot::ReadRecent() {
   if (numbers.count() != 1) return DatabaseFormatError("is missing");
   numbers_after_ = static_cast<uint64_t>(numbers.Int8(0, 0));
   BELLWIRE_ASSIGN_OR_RETURN(const PgRows logs, connection_.Ask(kLogs, {}, kReadTimeout, kDoing));
+  // By partition: which log has the latest writes to it, and from which entry on.
+  std::map<int, std::pair<int, int64_t>> log_of;
+  std::set<int> all;
+  for (int row = 0; row < logs.count(); ++row) {
+    const int log = static_cast<int>(logs.Int8(row, 1));
+    if (log == kNoLog) continue;
+    log_of[static_cast<int>(logs.Int8(row, 0))] = {log, logs.Int8(row, 2)};
+    all.insert(log);
+  }
   // Of a log that is only read.
   CommitStatement unused;
-  for (int row = 0; row < logs.count(); ++row) {
-    const PostgresCommitLog log(&connection_, static_cast<int>(logs.Int8(row, 0)), &unused);
-    BELLWIRE_ASSIGN_OR_RETURN(RecoveredWrites recovered, RecoverFrom(log));
+  for (const int number : all) {
+    const PostgresCommitLog log(&connection_, number, &unused);
+    const auto is_latest = [&](uint64_t commit, Family family, absl::string_view key) {
+      const auto it = log_of.find(partitions_.Of(family, key));
+      return it != log_of.end() && it->second.first == number &&
+             static_cast<int64_t>(commit) >= it->second.second;
+    };
+    BELLWIRE_ASSIGN_OR_RETURN(RecoveredWrites recovered, RecoverFrom(log, is_latest));
     for (auto& [key, change] : recovered.writes) {
       recent_[partitions_.Of(key.family, key.key)].insert_or_assign(key, std::move(change));
     }

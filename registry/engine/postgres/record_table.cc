@@ -27,9 +27,9 @@ constexpr PgStatement kScanOne = {
 
 constexpr PgStatement kScanAll = {
     "scan_partitions",
-    "SELECT r.key, r.value FROM pg_catalog.generate_series(0, $1::int4) AS p,"
+    "SELECT r.key, r.value FROM unnest($1::int2[]) AS t (p),"
     " LATERAL (SELECT key, value FROM bellwire.records"
-    "  WHERE partition = p::int2 AND family = $2::int2 AND key >= $3::bytea AND key < $4::bytea"
+    "  WHERE partition = t.p AND family = $2::int2 AND key >= $3::bytea AND key < $4::bytea"
     "  ORDER BY partition, family, key LIMIT $5::int8) AS r"
     " ORDER BY r.key LIMIT $5::int8"};
 
@@ -52,6 +52,12 @@ constexpr PgStatement kReadDevices = {
 constexpr Family kDeviceFamilies[] = {Family::kDevices, Family::kLives};
 // A row's family is its place there.
 static_assert(static_cast<int>(Family::kDevices) == 0 && static_cast<int>(Family::kLives) == 1);
+
+PgValue AllPartitions(const Partitions& partitions) {
+  PgArray all(PgArray::Of::kInt2);
+  for (int p = 0; p < partitions.end(); ++p) all.Add(PgInt2(static_cast<int16_t>(p)));
+  return all.value();
+}
 
 PgValue FamilyValue(Family family) { return PgInt2(static_cast<int16_t>(family)); }
 
@@ -80,8 +86,10 @@ absl::StatusOr<std::optional<std::string>> RecordTable::Get(Family family,
 absl::StatusOr<PgRows> RecordTable::ReadPage(Family family, absl::string_view from,
                                              absl::string_view to, int rows) const {
   const std::optional<int> partition = partitions_.OfRange(family, from, to);
+  const bool of_owner = family == Family::kTimeline || family == Family::kOutbox;
   const PgValue where = partition.has_value() ? PgInt2(static_cast<int16_t>(*partition))
-                                              : PgInt4(partitions_.shared());
+                        : of_owner            ? owned_
+                                              : AllPartitions(partitions_);
   return Read(partition.has_value() ? kScanOne : kScanAll,
               {where, FamilyValue(family), PgBytes(from), PgBytes(to), PgInt8(rows)});
 }
@@ -150,6 +158,12 @@ absl::Status RecordTable::ReadDevices(
     }
   }
   return absl::OkStatus();
+}
+
+void RecordTable::SetOwned(const std::vector<int16_t>& owned) {
+  PgArray array(PgArray::Of::kInt2);
+  for (const int16_t partition : owned) array.Add(PgInt2(partition));
+  owned_ = array.value();
 }
 
 absl::Status RecordTable::LookAtOutbox() {

@@ -17,6 +17,7 @@
 #include "registry/engine/kv_engine.h"
 #include "registry/engine/postgres/partitions.h"
 #include "registry/engine/postgres/pg_connection.h"
+#include "registry/engine/postgres/pg_values.h"
 
 namespace bellwire::registry {
 
@@ -38,6 +39,10 @@ class RecordTable final : public KvReader {
   RecordTable(PgConnection* connection, const Partitions* partitions, const Clock* clock,
               metrics::Histogram* reads)
       : connection_(*connection), partitions_(*partitions), clock_(*clock), reads_(*reads) {}
+
+  // In these a Scan over the timeline or the outbox of many devices looks. Other scans over many
+  // devices look into all partitions.
+  void SetOwned(const std::vector<int16_t>& owned);
 
   absl::StatusOr<std::optional<std::string>> Get(Family family,
                                                  absl::string_view key) const override;
@@ -67,6 +72,7 @@ class RecordTable final : public KvReader {
   const Partitions& partitions_;
   const Clock& clock_;
   metrics::Histogram& reads_;
+  PgValue owned_;
   bool outbox_is_empty_ = false;
 };
 

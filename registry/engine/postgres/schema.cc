@@ -66,12 +66,29 @@ constexpr PgStatement kToVersion1[] = {
          " PRIMARY KEY (partition, commit_no))"},
 };
 
+// Registries share a store: what makes version 2 of version 1.
+constexpr PgStatement kToVersion2[] = {
+    // Of commits that the table of records has not heard of: in which log they are, from which
+    // entry on. The log of version 1 was that of the partition that belongs to no device.
+    {"", "ALTER TABLE bellwire.leases ADD COLUMN log_partition smallint NOT NULL DEFAULT -1,"
+         " ADD COLUMN log_from bigint NOT NULL DEFAULT 0,"
+         " ADD COLUMN wanted_by bigint NOT NULL DEFAULT 0"},
+    {"", "UPDATE bellwire.leases SET log_partition = (SELECT partitions FROM bellwire.store)"},
+    // One for each feed but feed 0.
+    {"", "INSERT INTO bellwire.leases (partition, owner, address, epoch, backend_pid, commit_no)"
+         " SELECT s.partitions + n, 0, '', 0, 0, 0 FROM bellwire.store s,"
+         " pg_catalog.generate_series(1, 31) AS n"},
+    {"", "ALTER TABLE bellwire.heartbeats ADD COLUMN address text NOT NULL DEFAULT '',"
+         " ADD COLUMN draining boolean NOT NULL DEFAULT false"},
+};
+static_assert(kMaxFeed == 31, "as many partitions are made");
+
 struct Migration {
   int to_version;
   absl::Span<const PgStatement> statements;
 };
 // In order, without a gap. A migration that has been released is never changed.
-constexpr Migration kMigrations[] = {{1, kToVersion1}};
+constexpr Migration kMigrations[] = {{1, kToVersion1}, {2, kToVersion2}};
 static_assert(kMigrations[std::size(kMigrations) - 1].to_version == kSchemaVersion);
 
 absl::Status NewerError(int64_t version) {

@@ -15,7 +15,7 @@
 namespace bellwire::registry {
 
 // Of the tables that this program makes and knows.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 struct StoreInfo {
   int version = 0;
