@@ -1,4 +1,4 @@
-"""The build rules of Bellwire: they own the compiler flags and the defaults, nothing else sets them."""
+"""The build rules of Bellwire: they own the compiler flags and the defaults, nothing else does."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_proto_library", "cc_test")
 

@@ -1,5 +1,5 @@
-"""Programs of npm that tests and the demo run: installed by `npm ci` from a lock file, as an external
-repository. Nothing that is built depends on them."""
+"""Programs of npm that tests and the demo run: installed by `npm ci` from a lock file, as an
+external repository. Nothing that is built depends on them."""
 
 # What the clients in tests/doors want at least.
 _NODE_MAJOR = 20

@@ -1,5 +1,5 @@
-"""What the console costs: deliveries per second beside a page that is open, one that is closed and none;
-and how soon a page is told of a step."""
+"""What the console costs: deliveries per second beside a page that is open, one that is closed and
+none; and how soon a page is told of a step."""
 import datetime
 import http.client
 import json
@@ -12,7 +12,10 @@ import senders
 from harness import OURS, BenchError, Goal
 from senders import Rig
 
-SUMMARY = "deliveries per second and CPU time of each beside an open console; how soon a page knows a step"
+SUMMARY = (
+    "deliveries per second and CPU time of each beside an open console; how soon a page knows a"
+    " step"
+)
 PEERS = []
 PROGRAMS = senders.PROGRAMS
 GOALS = [
@@ -67,21 +70,48 @@ class Console:
 
     def send(self, token):
         """A test message, urgent; answers its id."""
-        return self.call("SupportService/SendTest", {"teamId": self.team, "message": {
-            "token": token, "payload": "aGVsbG8=", "priority": "PRIORITY_HIGH", "ttl": "3600s"}})["messageId"]
+        return self.call(
+            "SupportService/SendTest",
+            {
+                "teamId": self.team,
+                "message": {
+                    "token": token,
+                    "payload": "aGVsbG8=",
+                    "priority": "PRIORITY_HIGH",
+                    "ttl": "3600s",
+                },
+            },
+        )["messageId"]
 
     def name(self, token, message_id):
-        return {"team_id": self.team, "token": token, "message_id": message_id, "utc_offset_minutes": 0}
+        return {
+            "team_id": self.team,
+            "token": token,
+            "message_id": message_id,
+            "utc_offset_minutes": 0,
+        }
 
 
 class OpenPage:
-    """A page with everything open that a page can have: overview, fleet, receipts of the team that the
-    load is of, and a message that waits."""
+    """A page with everything open that a page can have: overview, fleet, receipts of the team that
+    the load is of, and a message that waits."""
 
     def __init__(self, console, token):
-        later = (datetime.datetime.utcnow() + datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        waits = console.call("SupportService/SendTest", {"teamId": console.team, "message": {
-            "token": token, "payload": "aGVsbG8=", "ttl": "3600s", "deliverAt": later}})["messageId"]
+        later = (datetime.datetime.utcnow() + datetime.timedelta(days=1)).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        )
+        waits = console.call(
+            "SupportService/SendTest",
+            {
+                "teamId": console.team,
+                "message": {
+                    "token": token,
+                    "payload": "aGVsbG8=",
+                    "ttl": "3600s",
+                    "deliverAt": later,
+                },
+            },
+        )["messageId"]
         self.events = {}
         self.receipts = 0
         self.left_out = 0
@@ -89,9 +119,13 @@ class OpenPage:
         self._ended = False
         self._threads = [
             threading.Thread(target=self._read, args=(console, what, body), daemon=True)
-            for what, body in [("overview", {}), ("fleet", {}),
-                               ("receipts", {"team_id": console.team, "cursor": ""}),
-                               ("message", console.name(token, waits))]]
+            for what, body in [
+                ("overview", {}),
+                ("fleet", {}),
+                ("receipts", {"team_id": console.team, "cursor": ""}),
+                ("message", console.name(token, waits)),
+            ]
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -139,11 +173,20 @@ def step_delays(console, token, count):
 
 
 def run(bench):
-    devices, seconds, warmup, slices, messages = (50, 0.5, 0.2, 3, 5) if bench.quick else (1000, 3, 1, 12, 200)
+    devices, seconds, warmup, slices, messages = (
+        (50, 0.5, 0.2, 3, 5) if bench.quick else (1000, 3, 1, 12, 200)
+    )
     for round_number in range(bench.rounds):
-        rigs = {name: Rig(bench, OURS, devices, f"{name}.{round_number}",
-                          serve_flags=[] if name == "none" else CONSOLE)
-                for name in NAMES}
+        rigs = {
+            name: Rig(
+                bench,
+                OURS,
+                devices,
+                f"{name}.{round_number}",
+                serve_flags=[] if name == "none" else CONSOLE,
+            )
+            for name in NAMES
+        }
         console = Console(rigs["open"])
         token = rigs["open"].tokens[0]
         delays = step_delays(console, token, messages)
@@ -152,7 +195,7 @@ def run(bench):
         began = time.monotonic()
         for number in range(slices):
             # Each is first, second and third in turns.
-            for name in NAMES[number % 3:] + NAMES[:number % 3]:
+            for name in NAMES[number % 3 :] + NAMES[: number % 3]:
                 before = proc_stats.cpu_seconds(rigs[name].server.pid)
                 sent = rigs[name].send(seconds, warmup, mode="stream", in_flight=1000)
                 spent = proc_stats.cpu_seconds(rigs[name].server.pid) - before
@@ -170,8 +213,12 @@ def run(bench):
             pairs = [(one, two) for one, two in zip(rates[name], rates[other]) if two > 0]
             if not pairs:
                 raise BenchError("nothing was delivered: the slices are too short for this machine")
-            bench.sample(f"{name}_deliveries_ratio", "×", statistics.median(one / two for one, two in pairs))
+            bench.sample(
+                f"{name}_deliveries_ratio", "×", statistics.median(one / two for one, two in pairs)
+            )
         bench.sample("step_known_p50_ms", "ms", delays[len(delays) // 2])
         bench.sample("step_known_p99_ms", "ms", delays[len(delays) * 99 // 100])
-        bench.progress(f"the page was told {page.receipts / elapsed:.0f} receipts a second, and left some out "
-                       f"{page.left_out} times; events {page.events}; deliveries {rates}, CPU {cpu}")
+        bench.progress(
+            f"the page was told {page.receipts / elapsed:.0f} receipts a second, and left some out "
+            f"{page.left_out} times; events {page.events}; deliveries {rates}, CPU {cpu}"
+        )

@@ -1,4 +1,5 @@
-"""A team that is deleted with a message for each of 100,000 devices, beside another team's Sends."""
+"""A team that is deleted with a message for each of 100,000 devices, beside another team's
+Sends."""
 import subprocess
 import time
 
@@ -6,7 +7,10 @@ import proc_stats
 import topics
 from harness import BenchError, Goal
 
-SUMMARY = "a team of 100,000 devices is deleted: single Sends of another team beside it, memory, and a kill"
+SUMMARY = (
+    "a team of 100,000 devices is deleted: single Sends of another team beside it, memory, and a"
+    " kill"
+)
 PEERS = []
 PROGRAMS = topics.PROGRAMS
 GOALS = [
@@ -39,9 +43,11 @@ def run(bench):
         town.stop()
         after = town.check_store()
         ratio = beside["p99_us"] / alone["p99_us"]
-        bench.progress(f"single Sends p50 {alone['p50_us'] / 1000:.2f} ms, p99 {alone['p99_us'] / 1000:.2f} ms alone; "
-                       f"{beside['p50_us'] / 1000:.2f} and {beside['p99_us'] / 1000:.2f} ms beside; registry "
-                       f"{grown / 1e6:+.1f} MB; all gone after {elapsed:.0f} s, with one kill -9")
+        bench.progress(
+            f"single Sends p50 {alone['p50_us'] / 1000:.2f} ms, p99 {alone['p99_us'] / 1000:.2f} ms"
+            f" alone; {beside['p50_us'] / 1000:.2f} and {beside['p99_us'] / 1000:.2f} ms beside;"
+            f" registry {grown / 1e6:+.1f} MB; all gone after {elapsed:.0f} s, with one kill -9"
+        )
         bench.sample("single_p99_alone", "ms", alone["p99_us"] / 1000)
         bench.sample("single_p99_beside", "ms", beside["p99_us"] / 1000)
         bench.sample("single_p99_beside_of_alone", "×", ratio)
@@ -49,8 +55,11 @@ def run(bench):
         bench.sample("deletion_seconds", "s", elapsed)
         # The store had the doomed team's registrations before, and has this round's devices of the
         # other team besides.
-        bench.sample("registrations_left", "",
-                     after.get("registrations", 0) - (before["registrations"] - doomed_devices) - devices)
+        bench.sample(
+            "registrations_left",
+            "",
+            after.get("registrations", 0) - (before["registrations"] - doomed_devices) - devices,
+        )
         bench.sample("messages_left", "", after.get("messages in mailboxes", 0))
 
 

@@ -3,11 +3,15 @@ import senders
 from harness import OURS, Goal
 from senders import LeftOut, Rig
 
-SUMMARY = "durable deliveries per second to 1,000 TLS devices, and their latency, against MQTT brokers' QoS 1"
+SUMMARY = (
+    "durable deliveries per second to 1,000 TLS devices, and their latency, against MQTT brokers'"
+    " QoS 1"
+)
 PEERS = ["mosquitto", "nats", "rabbitmq"]
 PROGRAMS = senders.PROGRAMS
 GOALS = [
-    # Nothing is stored at all; stored, but an OK doesn't wait for a sync; an OK waits for it (README.md).
+    # Nothing is stored at all; stored, but an OK doesn't wait for a sync; an OK waits for it
+    # (README.md).
     Goal("deliveries_per_second", peer="mosquitto", ratio_at_least=1.5),
     Goal("deliveries_per_second", peer="nats", ratio_at_least=1),
     Goal("deliveries_per_second", peer="rabbitmq", ratio_at_least=5),
@@ -49,8 +53,10 @@ def run(bench):
             for way, flags in ways.items():
                 sent = rig.send(seconds, warmup, **flags)
                 rates[way] = sent.per_second
-                bench.progress(f"{who} {way}: {sent.per_second:,.0f}/s, p50 {sent.p50 / 1000:.2f} ms, "
-                               f"p99 {sent.p99 / 1000:.2f} ms, p99.9 {sent.p999 / 1000:.2f} ms")
+                bench.progress(
+                    f"{who} {way}: {sent.per_second:,.0f}/s, p50 {sent.p50 / 1000:.2f} ms, "
+                    f"p99 {sent.p99 / 1000:.2f} ms, p99.9 {sent.p999 / 1000:.2f} ms"
+                )
                 bench.sample(f"{way}_per_second", "1/s", sent.per_second, who)
                 for name in ("p50", "p99", "p999"):
                     bench.sample(f"{way}_{name}_ms", "ms", getattr(sent, name) / 1000, who)
@@ -64,10 +70,13 @@ def run(bench):
 
 
 def at_quarter_load(bench, who, rig, rate, flags, seconds, warmup):
-    """At a quarter of what it can do; for us one message a call, as an app sends when something happens."""
+    """At a quarter of what it can do; for us one message a call, as an app sends when something
+    happens."""
     flags = dict(mode="stream", rate=rate) if who == OURS else dict(flags, rate=rate)
     sent = rig.send(seconds, warmup, **flags)
-    bench.progress(f"{who} at {rate:,.0f}/s: {sent.per_second:,.0f}/s, p50 {sent.p50 / 1000:.2f} ms, "
-                   f"p99 {sent.p99 / 1000:.2f} ms")
+    bench.progress(
+        f"{who} at {rate:,.0f}/s: {sent.per_second:,.0f}/s, p50 {sent.p50 / 1000:.2f} ms, "
+        f"p99 {sent.p99 / 1000:.2f} ms"
+    )
     for name in ("p50", "p99", "p999"):
         bench.sample(f"{name}_ms_at_quarter_load", "ms", getattr(sent, name) / 1000, who)

@@ -4,7 +4,10 @@ import senders
 from harness import OURS, Goal
 from senders import Rig
 
-SUMMARY = "Sends per second, and the server's CPU time of each, through gRPC, JSON and Web Push side by side"
+SUMMARY = (
+    "Sends per second, and the server's CPU time of each, through gRPC, JSON and Web Push side by"
+    " side"
+)
 PEERS = []
 PROGRAMS = senders.PROGRAMS
 # Of the mode of send_load, what it is called here. gRPC is what the others are held against.
@@ -19,8 +22,7 @@ def run(bench):
         for mode in bench.contenders(round_number, *DOORS):
             name = DOORS[mode]
             # A server of its own: what the one before left on disk is not this one's to compact.
-            rig = Rig(bench, OURS, devices, f"{name}.{round_number}",
-                      subscribed=mode == "web_push")
+            rig = Rig(bench, OURS, devices, f"{name}.{round_number}", subscribed=mode == "web_push")
             before = proc_stats.cpu_seconds(rig.server.pid)
             sent = rig.send(seconds, warmup, mode=mode, in_flight=256, channels=2)
             spent = proc_stats.cpu_seconds(rig.server.pid) - before

@@ -1,4 +1,5 @@
-"""A connector is taken out of service: its devices move to another one, and nothing gets lost on the way."""
+"""A connector is taken out of service: its devices move to another one, and nothing gets lost on
+the way."""
 import time
 
 import load
@@ -52,10 +53,12 @@ def drain(bench, round_number, devices):
     while (got := crowd.ask("counts"))["messages"] < sent["ok"] and time.monotonic() < deadline:
         time.sleep(0.2)
 
-    bench.progress(f"{devices:,} devices moved in {moved['seconds']:.1f} s; {sent['ok']:,} messages answered "
-                   f"OK, {got['messages']:,} received, {got['repeats']:,} of them repeated to the agent; "
-                   f"Sends: p99 {before['p99_us'] / 1000:.1f} ms before, "
-                   f"{during['p99_us'] / 1000:.1f} ms meanwhile")
+    bench.progress(
+        f"{devices:,} devices moved in {moved['seconds']:.1f} s; {sent['ok']:,} messages answered "
+        f"OK, {got['messages']:,} received, {got['repeats']:,} of them repeated to the agent; "
+        f"Sends: p99 {before['p99_us'] / 1000:.1f} ms before, "
+        f"{during['p99_us'] / 1000:.1f} ms meanwhile"
+    )
     bench.sample("all_moved_s", "s", moved["seconds"])
     bench.sample("connector_gone_s", "s", gone_after)
     bench.sample("messages_sent", "", sent["ok"])

@@ -9,9 +9,9 @@ A bench is a module of this folder:
 
     def run(bench): ...                     bench is a Bench
 
-`run` starts processes, measures ours and the peers' in turns, `bench.rounds` times, and hands in what it
-measured with `bench.sample`. Nothing else is needed: medians, tables, JSON and files come from that.
-Samples of the same metric by different contenders are compared.
+`run` starts processes, measures ours and the peers' in turns, `bench.rounds` times, and hands in
+what it measured with `bench.sample`. Nothing else is needed: medians, tables, JSON and files come
+from that. Samples of the same metric by different contenders are compared.
 """
 import ctypes
 import dataclasses
@@ -33,12 +33,14 @@ OURS = "bellwire"
 
 
 class BenchError(Exception):
-    """Something did not work that has nothing to do with how fast it is. The text is for a person."""
+    """Something did not work that has nothing to do with how fast it is. The text is for a
+    person."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
     """What a metric must reach: its ratio to a peer's, or its value. See Result.verdict."""
+
     metric: str
     peer: str | None = None
     ratio_at_least: float | None = None
@@ -56,16 +58,21 @@ class Goal:
         raise ValueError(self)
 
     def reached_by(self, result):
-        checks = [(result.ratio, self.ratio_at_least, self.ratio_at_most),
-                  (result.value, self.value_at_least, self.value_at_most)]
-        return all((least is None or got >= least) and (most is None or got <= most)
-                   for got, least, most in checks)
+        checks = [
+            (result.ratio, self.ratio_at_least, self.ratio_at_most),
+            (result.value, self.value_at_least, self.value_at_most),
+        ]
+        return all(
+            (least is None or got >= least) and (most is None or got <= most)
+            for got, least, most in checks
+        )
 
 
 @dataclasses.dataclass
 class Result:
     """One line of the table. `value` and `peer_value` are medians over the rounds; `spread` and
     `peer_spread` are (least, most)."""
+
     bench: str
     metric: str
     unit: str
@@ -87,9 +94,17 @@ class Result:
 
     def line(self):
         """The result as one line of JSON."""
-        return json.dumps({"bench": self.bench, "metric": self.metric, "unit": self.unit,
-                           "value": self.value, "peer": self.peer, "peer_value": self.peer_value,
-                           "ratio": self.ratio})
+        return json.dumps(
+            {
+                "bench": self.bench,
+                "metric": self.metric,
+                "unit": self.unit,
+                "value": self.value,
+                "peer": self.peer,
+                "peer_value": self.peer_value,
+                "ratio": self.ratio,
+            }
+        )
 
 
 class Process:
@@ -101,9 +116,15 @@ class Process:
         self.log = pathlib.Path(log)
         with self.log.open("ab") as sink:
             self._process = subprocess.Popen(
-                [str(a) for a in argv], stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else sink, stderr=sink, cwd=cwd,
-                env={**os.environ, **(env or {})}, preexec_fn=_die_with_parent, text=True)
+                [str(a) for a in argv],
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else sink,
+                stderr=sink,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                preexec_fn=_die_with_parent,
+                text=True,
+            )
         self.pid = self._process.pid
 
     @property
@@ -149,6 +170,7 @@ class Process:
             match = re.search(pattern, self.log.read_text(encoding="utf-8", errors="replace"))
             found.append(match)
             return match is not None
+
         self._wait(look, f"did not log {pattern!r}", timeout_s)
         return found[-1]
 
@@ -157,9 +179,13 @@ class Process:
         hexadecimal = f":{port:04X} "
 
         def look():
-            return any(hexadecimal in row and " 0A " in row
-                       for name in ("tcp", "tcp6") if os.path.exists(f"/proc/net/{name}")
-                       for row in pathlib.Path(f"/proc/net/{name}").read_text().splitlines())
+            return any(
+                hexadecimal in row and " 0A " in row
+                for name in ("tcp", "tcp6")
+                if os.path.exists(f"/proc/net/{name}")
+                for row in pathlib.Path(f"/proc/net/{name}").read_text().splitlines()
+            )
+
         self._wait(look, f"does not listen on port {port}", timeout_s)
 
     def wait(self, timeout_s=600):
@@ -248,9 +274,19 @@ class Bench:
         return statistics.median(self._samples[metric][who])
 
     def curve(self, name, title, x_label, y_label, series, log_x=False, log_y=False):
-        """A plot: `series` is {label: [(x, y), ...]}. Goes to NAME.svg where plots are asked for."""
-        self.curves.append(dict(name=name, title=title, x_label=x_label, y_label=y_label,
-                                series=series, log_x=log_x, log_y=log_y))
+        """A plot: `series` is {label: [(x, y), ...]}. Goes to NAME.svg where plots are asked
+        for."""
+        self.curves.append(
+            dict(
+                name=name,
+                title=title,
+                x_label=x_label,
+                y_label=y_label,
+                series=series,
+                log_x=log_x,
+                log_y=log_y,
+            )
+        )
 
     def note(self, text):
         """A remark that belongs under the table: what differed, what was left out."""
@@ -265,14 +301,25 @@ class Bench:
             if OURS not in by_contender:
                 continue
             ours = by_contender[OURS]
-            base = dict(bench=self.name, metric=metric, unit=self._units[metric],
-                        value=statistics.median(ours), spread=(min(ours), max(ours)))
+            base = dict(
+                bench=self.name,
+                metric=metric,
+                unit=self._units[metric],
+                value=statistics.median(ours),
+                spread=(min(ours), max(ours)),
+            )
             peers = [who for who in by_contender if who != OURS]
             for who in peers:
                 theirs = by_contender[who]
-                out.append(Result(**base, peer=who, peer_value=statistics.median(theirs),
-                                  peer_spread=(min(theirs), max(theirs)),
-                                  goal=goals.get((metric, who))))
+                out.append(
+                    Result(
+                        **base,
+                        peer=who,
+                        peer_value=statistics.median(theirs),
+                        peer_spread=(min(theirs), max(theirs)),
+                        goal=goals.get((metric, who)),
+                    )
+                )
             if not peers or (metric, None) in goals:
                 out.append(Result(**base, goal=goals.get((metric, None))))
         return out
@@ -304,7 +351,9 @@ class Bench:
         found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if found is None:
             if self._install:
-                raise BenchError(f"there is no {name}; tools/packages-bench.txt should name its package")
+                raise BenchError(
+                    f"there is no {name}; tools/packages-bench.txt should name its package"
+                )
             self.note(f"left out: {name} is not installed")
         return found
 
@@ -322,13 +371,21 @@ class Bench:
 
 
 def build(root, packages, labels):
-    """Installs the lists of packages, and builds with --config=opt; answers the programs' folder."""
+    """Installs the lists of packages, and builds with --config=opt; answers the programs'
+    folder."""
     subprocess.run([str(root / "tools/setup"), *packages], cwd=root, check=True)
     print("building with --config=opt ...", file=sys.stderr)
-    subprocess.run(["bazel", "build", "--config=opt", *labels], cwd=root, check=True,
-                   stdout=sys.stderr)
-    info = subprocess.run(["bazel", "info", "--config=opt", "bazel-bin"], cwd=root, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    subprocess.run(
+        ["bazel", "build", "--config=opt", *labels], cwd=root, check=True, stdout=sys.stderr
+    )
+    info = subprocess.run(
+        ["bazel", "info", "--config=opt", "bazel-bin"],
+        cwd=root,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     return info.stdout.strip()
 
 
@@ -339,6 +396,7 @@ def progress_shower():
     def show(text):
         stamp = f"[{time.monotonic() - start:6.1f} s]"
         print(report.paint(f"{stamp} {text}", "2", sys.stderr), file=sys.stderr, flush=True)
+
     return show
 
 
@@ -351,6 +409,7 @@ class _Alarm:
     def __enter__(self):
         def expired(_signal, _frame):
             raise self._error()
+
         self._before = signal.signal(signal.SIGALRM, expired)
         signal.setitimer(signal.ITIMER_REAL, self._seconds)
 

@@ -7,7 +7,9 @@ import servers
 from harness import OURS, Goal
 from idle_memory import settle
 
-SUMMARY = "server CPU time and bytes on the wire per heartbeat round trip, from 1,000 to 18,000 devices"
+SUMMARY = (
+    "server CPU time and bytes on the wire per heartbeat round trip, from 1,000 to 18,000 devices"
+)
 PEERS = ["openssl", "mosquitto"]
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP]
 GOALS = [
@@ -31,16 +33,25 @@ def run(bench):
             if not costs:
                 continue
             if who == OURS:
-                bench.sample("cpu_growth_from_1000_to_18000", "×",
-                             costs[steps[-1]][0] / costs[steps[0]][0])
+                bench.sample(
+                    "cpu_growth_from_1000_to_18000", "×", costs[steps[-1]][0] / costs[steps[0]][0]
+                )
             bench.sample("round_trip_p50_us", "µs", answer["heartbeat_p50_us"], who)
             bench.sample("round_trip_p99_us", "µs", answer["heartbeat_p99_us"], who)
             for way in ("sent", "received"):
-                bench.sample(f"tls_bytes_{way}_per_heartbeat", "B",
-                             answer[f"wire_bytes_{way}"] / beats, who)
-    bench.curve("cpu", "Server CPU time per heartbeat round trip", "devices", "µs",
-                {who: [(n, sorted(v)[len(v) // 2]) for n, v in line.items()]
-                 for who, line in curves.items()})
+                bench.sample(
+                    f"tls_bytes_{way}_per_heartbeat", "B", answer[f"wire_bytes_{way}"] / beats, who
+                )
+    bench.curve(
+        "cpu",
+        "Server CPU time per heartbeat round trip",
+        "devices",
+        "µs",
+        {
+            who: [(n, sorted(v)[len(v) // 2]) for n, v in line.items()]
+            for who, line in curves.items()
+        },
+    )
 
 
 def measure(bench, who, round_number, steps, beats, per_second):

@@ -23,22 +23,32 @@ def run(bench):
         for who in bench.contenders(round_number, OURS, *PEERS):
             costs = measure(bench, who, steps, round_number)
             for devices, (user, kernel) in costs.items():
-                bench.progress(f"{who}: {user:,.0f} B per device at {devices:,}, "
-                               f"in the kernel {kernel:,.0f} B")
+                bench.progress(
+                    f"{who}: {user:,.0f} B per device at {devices:,}, in the kernel {kernel:,.0f} B"
+                )
                 suffix = "" if devices == steps[-1] else f"_at_{devices}"
                 bench.sample("user_bytes_per_device" + suffix, "B", user, who)
                 bench.sample("kernel_bytes_per_device" + suffix, "B", kernel, who)
                 curves.setdefault(who, {}).setdefault(devices, []).append(user)
             if costs and who == OURS:
-                bench.sample("growth_from_1000_to_18000", "×",
-                             costs[steps[-1]][0] / costs[steps[0]][0])
-    bench.curve("per_device", "User memory per idle TLS device", "devices", "bytes",
-                {who: [(n, sorted(v)[len(v) // 2]) for n, v in line.items()]
-                 for who, line in curves.items()})
+                bench.sample(
+                    "growth_from_1000_to_18000", "×", costs[steps[-1]][0] / costs[steps[0]][0]
+                )
+    bench.curve(
+        "per_device",
+        "User memory per idle TLS device",
+        "devices",
+        "bytes",
+        {
+            who: [(n, sorted(v)[len(v) // 2]) for n, v in line.items()]
+            for who, line in curves.items()
+        },
+    )
 
 
 def measure(bench, who, steps, round_number):
-    """devices → (user bytes, kernel bytes) per device of a fresh server; empty if it is left out."""
+    """devices → (user bytes, kernel bytes) per device of a fresh server; empty if it is left
+    out."""
     started = servers.start_contender(bench, who, f"round{round_number}.{who}")
     if started is None:
         return {}
@@ -55,9 +65,15 @@ def measure(bench, who, steps, round_number):
         settle(server)
         user = proc_stats.user_bytes(server.pid) - user_before
         kernel = proc_stats.socket_slab_bytes()
-        costs[count] = (user / (count - warm),
-                        # Both ends of a connection are on this machine.
-                        (kernel - kernel_before) / (count - warm) / 2 if kernel else 0)
+        costs[count] = (
+            user / (count - warm),
+            (
+                # Both ends of a connection are on this machine.
+                (kernel - kernel_before) / (count - warm) / 2
+                if kernel
+                else 0
+            ),
+        )
     devices.stop()
     for process in [server, *reversed(others)]:
         process.stop()

@@ -4,16 +4,24 @@ PROGRAM = "//bench/load:device_load"
 LOOP = "//bench:openssl_loop"
 
 # device_load's --protocol for each contender.
-PROTOCOLS = {"bellwire": "bellwire", "openssl": "plain", "mosquitto": "mqtt", "nats": "mqtt_durable",
-             "rabbitmq": "mqtt_durable"}
+PROTOCOLS = {
+    "bellwire": "bellwire",
+    "openssl": "plain",
+    "mosquitto": "mqtt",
+    "nats": "mqtt_durable",
+    "rabbitmq": "mqtt_durable",
+}
 
 
 class Load:
     """One device_load. Members it brings up are idle until they are told otherwise."""
 
     def __init__(self, bench, who, servers, name=None):
-        self._process = bench.start(name or f"load.{who}", [bench.program(PROGRAM), "--protocol",
-                                                            PROTOCOLS[who]], piped=True)
+        self._process = bench.start(
+            name or f"load.{who}",
+            [bench.program(PROGRAM), "--protocol", PROTOCOLS[who]],
+            piped=True,
+        )
         self.pid = self._process.pid
         self.move_to(*servers)
 
@@ -41,4 +49,3 @@ class Load:
     @staticmethod
     def _line(command, arguments):
         return " ".join([command, *(f"{k}={v}" for k, v in arguments.items())])
-

@@ -8,10 +8,13 @@ import senders
 from harness import OURS, BenchError, Goal
 from senders import Rig
 
-SUMMARY = "deliveries per second and CPU time of each with metrics shown and scraped, beside without"
+SUMMARY = (
+    "deliveries per second and CPU time of each with metrics shown and scraped, beside without"
+)
 PEERS = []
 PROGRAMS = senders.PROGRAMS
-# Counting itself can't be switched off: what is measured is a server that shows it and one that doesn't.
+# Counting itself can't be switched off: what is measured is a server that shows it and one that
+# doesn't.
 GOALS = [
     Goal("deliveries_ratio", value_at_least=0.98),
     Goal("cpu_ratio", value_at_most=1.02),
@@ -49,13 +52,18 @@ class Scraper:
 
 
 def run(bench):
-    # Slices are short and alternate between two servers that both run all the time: what the machine
-    # does meanwhile falls on both.
+    # Slices are short and alternate between two servers that both run all the time: what the
+    # machine does meanwhile falls on both.
     devices, seconds, warmup, slices = (50, 0.5, 0.2, 2) if bench.quick else (1000, 3, 1, 12)
     for round_number in range(bench.rounds):
         rigs = {
-            "on": Rig(bench, OURS, devices, f"on.{round_number}",
-                      serve_flags=["--metrics_listen", "127.0.0.1:0"]),
+            "on": Rig(
+                bench,
+                OURS,
+                devices,
+                f"on.{round_number}",
+                serve_flags=["--metrics_listen", "127.0.0.1:0"],
+            ),
             "off": Rig(bench, OURS, devices, f"off.{round_number}"),
         }
         scraper = Scraper(rigs["on"].server.addresses["metrics_address"])
@@ -77,8 +85,12 @@ def run(bench):
             bench.sample(f"{name}_deliveries_per_second", "1/s", statistics.median(rates[name]))
             bench.sample(f"{name}_cpu_us", "µs", statistics.median(cpu[name]))
         # Of each pair of slices, side by side in time.
-        bench.sample("deliveries_ratio", "×", statistics.median(
-            on / off for on, off in zip(rates["on"], rates["off"])))
-        bench.sample("cpu_ratio", "×", statistics.median(
-            on / off for on, off in zip(cpu["on"], cpu["off"])))
+        bench.sample(
+            "deliveries_ratio",
+            "×",
+            statistics.median(on / off for on, off in zip(rates["on"], rates["off"])),
+        )
+        bench.sample(
+            "cpu_ratio", "×", statistics.median(on / off for on, off in zip(cpu["on"], cpu["off"]))
+        )
         bench.progress(f"{scraper.scrapes} scrapes; deliveries {rates}, CPU {cpu}")

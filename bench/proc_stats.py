@@ -33,15 +33,19 @@ def cpu_seconds(pid):
             continue  # That thread ended meanwhile.
     if total:
         return total / 1e9
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    fields = (
+        pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    )
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def socket_slab_bytes():
     """Kernel memory in the caches that grow with TCP sockets and watched descriptors, of the whole
     machine: take the difference. None where only root may know."""
-    names = re.compile(r"^(TCP|TCPv6|sock_inode_cache|filp|dentry|eventpoll_epi|eventpoll_pwq|"
-                       r"tw_sock_TCP|request_sock_TCP|skbuff_\w+)$")
+    names = re.compile(
+        r"^(TCP|TCPv6|sock_inode_cache|filp|dentry|eventpoll_epi|eventpoll_pwq|"
+        r"tw_sock_TCP|request_sock_TCP|skbuff_\w+)$"
+    )
     try:
         rows = pathlib.Path("/proc/slabinfo").read_text(encoding="ascii").splitlines()
     except PermissionError:
@@ -60,9 +64,15 @@ def descriptor_limit():
 
 
 def cpu_ticks():
-    """What the machine's cores have done since it started: (all ticks, those that the host of a virtual
-    machine took for somebody else). Only differences mean something."""
-    ticks = [int(n) for n in pathlib.Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+    """What the machine's cores have done since it started: (all ticks, those that the host of a
+    virtual machine took for somebody else). Only differences mean something."""
+    ticks = [
+        int(n)
+        for n in pathlib.Path("/proc/stat")
+        .read_text(encoding="ascii")
+        .split("\n", 1)[0]
+        .split()[1:9]
+    ]
     return sum(ticks), ticks[7]
 
 
@@ -78,15 +88,21 @@ def machine():
     for line in pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
         if line.startswith("PRETTY_NAME="):
             release = line.partition("=")[2].strip('"')
-    return (f"{os.cpu_count()} × {model}, {int(memory[1]) / 2**20:.0f} GiB, {release}, "
-            f"Linux {os.uname().release}")
+    return (
+        f"{os.cpu_count()} × {model}, {int(memory[1]) / 2**20:.0f} GiB, {release}, "
+        f"Linux {os.uname().release}"
+    )
 
 
 def package_versions(names):
     """name → version of those Debian packages that are installed."""
     try:
-        out = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *names],
-                             capture_output=True, text=True, check=False).stdout
+        out = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *names],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
     except FileNotFoundError:
         return {}
     return dict(line.split() for line in out.splitlines() if len(line.split()) == 2)

@@ -24,9 +24,20 @@ def run(bench):
             if who == OURS:
                 data_dir = servers.Bellwire(bench, f"registry.{round_number}").data_dir
                 # As the gateway calls for messages whose ids it has made.
-                out = json.loads(bench.run(f"load.{round_number}", [
-                    bench.program(LOAD), "--data_dir", data_dir, "--devices", devices,
-                    "--per_device", per_device]))
+                out = json.loads(
+                    bench.run(
+                        f"load.{round_number}",
+                        [
+                            bench.program(LOAD),
+                            "--data_dir",
+                            data_dir,
+                            "--devices",
+                            devices,
+                            "--per_device",
+                            per_device,
+                        ],
+                    )
+                )
                 write_bytes = max(64, int(out.pop("log_bytes_per_append")))
                 bench.note(f"an append writes {write_bytes} B to the log")
                 for metric, value in out.items():
@@ -37,7 +48,9 @@ def run(bench):
             if theirs is None:
                 continue
             writes, reads = theirs
-            bench.progress(f"db_bench: {writes:,.0f} writes/s of {write_bytes} B, {reads:,.0f} reads/s")
+            bench.progress(
+                f"db_bench: {writes:,.0f} writes/s of {write_bytes} B, {reads:,.0f} reads/s"
+            )
             for metric in ("appends_per_second", "acks_per_second", "binds_per_second"):
                 bench.sample(metric, "1/s", writes, who)
             for metric in READS:
@@ -50,9 +63,21 @@ def db_bench(bench, round_number, write_bytes):
     if program is None:
         return None
     each = 20 if bench.quick else 2000
-    out = bench.run(f"db_bench.{round_number}", [
-        program, "--benchmarks=fillrandom,readrandom", "--threads=64", f"--num={each}",
-        f"--value_size={write_bytes}", "--key_size=24", "--sync=1", "--compression_type=none",
-        f"--db={bench.dir}/db_bench.{round_number}"])
-    rate = {name: float(value) for name, value in re.findall(r"^(\w+)\s+:.*?(\d+) ops/sec", out, re.M)}
+    out = bench.run(
+        f"db_bench.{round_number}",
+        [
+            program,
+            "--benchmarks=fillrandom,readrandom",
+            "--threads=64",
+            f"--num={each}",
+            f"--value_size={write_bytes}",
+            "--key_size=24",
+            "--sync=1",
+            "--compression_type=none",
+            f"--db={bench.dir}/db_bench.{round_number}",
+        ],
+    )
+    rate = {
+        name: float(value) for name, value in re.findall(r"^(\w+)\s+:.*?(\d+) ops/sec", out, re.M)
+    }
     return rate["fillrandom"], rate["readrandom"]

@@ -1,12 +1,12 @@
-"""Which processor time the processes of a bench get. Devices, and servers that die, are other machines' work, and
-have to run on this one."""
+"""Which processor time the processes of a bench get. Devices, and servers that die, are other
+machines' work, and have to run on this one."""
 import contextlib
 import os
 
 
 def keep_apart(generator, server):
-    """The load generator gets a processor of its own from now on, and the server all others. With one for
-    all, nothing."""
+    """The load generator gets a processor of its own from now on, and the server all others. With
+    one for all, nothing."""
     first, *others = sorted(os.sched_getaffinity(0))
     if others:
         _for_each_thread(generator, lambda thread: os.sched_setaffinity(thread, {first}))
@@ -16,7 +16,9 @@ def keep_apart(generator, server):
 def share(*processes):
     """All have all processors from now on."""
     for process in processes:
-        _for_each_thread(process, lambda thread: os.sched_setaffinity(thread, os.sched_getaffinity(0)))
+        _for_each_thread(
+            process, lambda thread: os.sched_setaffinity(thread, os.sched_getaffinity(0))
+        )
 
 
 def give_way(process):

@@ -6,7 +6,9 @@ import servers
 from harness import OURS, Goal
 from senders import Rig
 
-SUMMARY = "unary Sends per second to connected devices, all the way to the ack, against a bare gRPC echo"
+SUMMARY = (
+    "unary Sends per second to connected devices, all the way to the ack, against a bare gRPC echo"
+)
 PEERS = ["grpc_echo"]
 ECHO = "//bench/send:grpc_echo"
 PROGRAMS = [*senders.PROGRAMS, ECHO]
@@ -42,16 +44,46 @@ def echo(bench, round_number, _devices, seconds, warmup):
     bellwire.serve()
     credentials = bellwire.provider()
     ready = bench.dir / f"echo.{round_number}.ready"
-    server = bench.start(f"echo.{round_number}", [bench.program(ECHO), "--certificate",
-                                                  bellwire.data_dir / "server.pem", "--key",
-                                                  bellwire.data_dir / "server.key", "--ready_file", ready])
+    server = bench.start(
+        f"echo.{round_number}",
+        [
+            bench.program(ECHO),
+            "--certificate",
+            bellwire.data_dir / "server.pem",
+            "--key",
+            bellwire.data_dir / "server.key",
+            "--ready_file",
+            ready,
+        ],
+    )
     address = server.wait_file(ready)["provider_address"]
     tokens = bench.dir / "echo.tokens"
     tokens.write_text("0123456789abcdef" * 8 + "\n", encoding="ascii")
     for depth, flags in DEPTHS.items():
-        said = json.loads(bench.run(f"echo.{round_number}.{depth}", [
-            bench.program(senders.SEND_LOAD), "--server", address, "--ca", bellwire.ca, "--credentials",
-            credentials, "--tokens", tokens, "--mode", "unary", "--payload_bytes", senders.PAYLOAD_BYTES,
-            "--seconds", seconds, "--warmup_seconds", warmup, *(f"--{k}={v}" for k, v in flags.items())]))
+        said = json.loads(
+            bench.run(
+                f"echo.{round_number}.{depth}",
+                [
+                    bench.program(senders.SEND_LOAD),
+                    "--server",
+                    address,
+                    "--ca",
+                    bellwire.ca,
+                    "--credentials",
+                    credentials,
+                    "--tokens",
+                    tokens,
+                    "--mode",
+                    "unary",
+                    "--payload_bytes",
+                    senders.PAYLOAD_BYTES,
+                    "--seconds",
+                    seconds,
+                    "--warmup_seconds",
+                    warmup,
+                    *(f"--{k}={v}" for k, v in flags.items()),
+                ],
+            )
+        )
         yield depth, said["messages_per_second"]
     server.stop()

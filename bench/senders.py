@@ -17,7 +17,8 @@ PUBLIC_URL = "https://localhost"
 
 
 def vapid_key(credentials):
-    """The public half of a provider's key, which send_load signs its VAPID JWT with, in base64url."""
+    """The public half of a provider's key, which send_load signs its VAPID JWT with, in
+    base64url."""
     pem = json.loads(credentials.read_text())["private_key_pem"].strip().splitlines()
     # PKCS #8 as OpenSSL writes it ends with the public point.
     point = base64.b64decode("".join(pem[1:-1]))[-65:]
@@ -26,9 +27,23 @@ def vapid_key(credentials):
 
 def start_steady(bench, bellwire, credentials, tokens, per_second):
     """A backend that sends at a fixed rate (steady_send --help); answers its Process."""
-    return bench.start("steady_send", [bench.program(STEADY_SEND), "--server", bellwire.provider_address,
-                                       "--ca", bellwire.ca, "--credentials", credentials,
-                                       "--tokens", tokens, "--per_second", per_second], piped=True)
+    return bench.start(
+        "steady_send",
+        [
+            bench.program(STEADY_SEND),
+            "--server",
+            bellwire.provider_address,
+            "--ca",
+            bellwire.ca,
+            "--credentials",
+            credentials,
+            "--tokens",
+            tokens,
+            "--per_second",
+            per_second,
+        ],
+        piped=True,
+    )
 
 
 class Sent:
@@ -37,7 +52,9 @@ class Sent:
 
     def __init__(self, seconds, counts, sender):
         self.per_second = counts["messages"] / seconds
-        self.p50, self.p99, self.p999 = (counts.get(f"message_{p}_us", 0) for p in ("p50", "p99", "p999"))
+        self.p50, self.p99, self.p999 = (
+            counts.get(f"message_{p}_us", 0) for p in ("p50", "p99", "p999")
+        )
         self.sender = sender
 
 
@@ -51,8 +68,9 @@ class Rig:
         name = f"{who}.{round_number}"
         self._bellwire = servers.Bellwire(bench, f"{name}.server")
         if who == OURS:
-            self.server = self._bellwire.serve(*(["--public_url", PUBLIC_URL] if subscribed else []),
-                                               *serve_flags)
+            self.server = self._bellwire.serve(
+                *(["--public_url", PUBLIC_URL] if subscribed else []), *serve_flags
+            )
             self._credentials = self._bellwire.provider()
             address = self._bellwire.device_address
         else:
@@ -66,7 +84,11 @@ class Rig:
         self._count = devices
         self._tokens = bench.dir / f"{name}.tokens"
         if who == OURS:
-            what = {"vapid_key": vapid_key(self._credentials)} if subscribed else {"app": "com.example.bench"}
+            what = (
+                {"vapid_key": vapid_key(self._credentials)}
+                if subscribed
+                else {"app": "com.example.bench"}
+            )
             self._devices.ask("register", tokens=self._tokens, **what)
         self._runs = 0
 
@@ -86,8 +108,8 @@ class Rig:
         return self._tokens.read_text(encoding="utf-8").split()
 
     def send(self, seconds, warmup, **arguments):
-        """Sends for that long, as send_load's or mqtt_publish's flags say, and waits until every message
-        that was answered OK has arrived. A Sent."""
+        """Sends for that long, as send_load's or mqtt_publish's flags say, and waits until every
+        message that was answered OK has arrived. A Sent."""
         self._runs += 1
         self._devices.ask("counts", reset=1)
         sender = self._start_sender(seconds + warmup, arguments)
@@ -111,11 +133,27 @@ class Rig:
         common = ["--seconds", seconds, "--ca", self._bellwire.ca, *flags]
         name = f"{self._who}.sender.{self._bench.dir.name}.{id(self)}.{self._runs}"
         if self._who == OURS:
-            argv = [self._bench.program(SEND_LOAD), "--server", self._bellwire.provider_address,
-                    "--credentials", self._credentials, "--tokens", self._tokens, "--warmup_seconds", 0,
-                    *common]
+            argv = [
+                self._bench.program(SEND_LOAD),
+                "--server",
+                self._bellwire.provider_address,
+                "--credentials",
+                self._credentials,
+                "--tokens",
+                self._tokens,
+                "--warmup_seconds",
+                0,
+                *common,
+            ]
         else:
-            argv = [self._bench.program(MQTT_PUBLISH), "--port", self._port, "--topics", self._count, *common]
+            argv = [
+                self._bench.program(MQTT_PUBLISH),
+                "--port",
+                self._port,
+                "--topics",
+                self._count,
+                *common,
+            ]
         return self._bench.start(name, argv, piped=True)
 
     def stop(self):

@@ -8,9 +8,12 @@ import subprocess
 
 # Who wants to run these adds them to PROGRAMS.
 EMBEDDED = ["//cli:bellwire"]
-SEPARATE = ["//cli:bellwire", "//registry:bellwire-registry", "//connector:bellwire-connector",
-            "//gateway:bellwire-gateway"]
-
+SEPARATE = [
+    "//cli:bellwire",
+    "//registry:bellwire-registry",
+    "//connector:bellwire-connector",
+    "//gateway:bellwire-gateway",
+]
 
 
 def _link_tables(source, target):
@@ -32,8 +35,10 @@ class Bellwire:
         self._name = name
         self.data_dir = bench.dir / f"{name}.data"
         if copy_of is None:
-            bench.run(f"{name}.init",
-                      [bench.program("//cli:bellwire"), "init", "--data_dir", self.data_dir])
+            bench.run(
+                f"{name}.init",
+                [bench.program("//cli:bellwire"), "init", "--data_dir", self.data_dir],
+            )
         else:
             shutil.copytree(copy_of.data_dir, self.data_dir, copy_function=_link_tables)
         self.ca = self.data_dir / "ca.pem"
@@ -46,37 +51,74 @@ class Bellwire:
         name = f"{self._name}.{name}"
         ready = self._bench.dir / f"{name}.ready"
         ready.unlink(missing_ok=True)
-        process = self._bench.start(name, [self._bench.program(label), *arguments, "--ready_file", ready,
-                                           *self._log])
+        process = self._bench.start(
+            name, [self._bench.program(label), *arguments, "--ready_file", ready, *self._log]
+        )
         process.addresses = process.wait_file(ready)
         self.provider_address = process.addresses.get("provider_address", self.provider_address)
         self.device_address = process.addresses.get("device_address", self.device_address)
         return process
 
     def serve(self, *arguments):
-        """All three parts in one process (`bellwire serve`). Answers the Process; its `addresses` is
-        what the ready file says."""
-        return self._start("serve", "//cli:bellwire",
-                           ["serve", "--data_dir", self.data_dir, "--provider_listen", "127.0.0.1:0",
-                            "--device_listen", "127.0.0.1:0", *arguments])
+        """All three parts in one process (`bellwire serve`). Answers the Process; its `addresses`
+        is what the ready file says."""
+        return self._start(
+            "serve",
+            "//cli:bellwire",
+            [
+                "serve",
+                "--data_dir",
+                self.data_dir,
+                "--provider_listen",
+                "127.0.0.1:0",
+                "--device_listen",
+                "127.0.0.1:0",
+                *arguments,
+            ],
+        )
 
     def registry(self, *arguments, listen="127.0.0.1:0"):
-        process = self._start("registry", "//registry:bellwire-registry",
-                              ["--data_dir", self.data_dir, "--listen", listen, *arguments])
+        process = self._start(
+            "registry",
+            "//registry:bellwire-registry",
+            ["--data_dir", self.data_dir, "--listen", listen, *arguments],
+        )
         self._registry_address = process.addresses["internal_address"]
         return process
 
     def connector(self, name="connector", *arguments, listen="127.0.0.1:0"):
         """REQUIRES: registry."""
-        return self._start(name, "//connector:bellwire-connector",
-                           ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
-                            "--listen", listen, "--internal_listen", "127.0.0.1:0", *arguments])
+        return self._start(
+            name,
+            "//connector:bellwire-connector",
+            [
+                "--data_dir",
+                self.data_dir,
+                "--registry_address",
+                self._registry_address,
+                "--listen",
+                listen,
+                "--internal_listen",
+                "127.0.0.1:0",
+                *arguments,
+            ],
+        )
 
     def gateway(self, name="gateway", *arguments, listen="127.0.0.1:0"):
         """REQUIRES: registry."""
-        return self._start(name, "//gateway:bellwire-gateway",
-                           ["--data_dir", self.data_dir, "--registry_address", self._registry_address,
-                            "--listen", listen, *arguments])
+        return self._start(
+            name,
+            "//gateway:bellwire-gateway",
+            [
+                "--data_dir",
+                self.data_dir,
+                "--registry_address",
+                self._registry_address,
+                "--listen",
+                listen,
+                *arguments,
+            ],
+        )
 
     def provider(self, app_id="com.example.bench"):
         """Makes a team, an app and a signing key; answers the path of the credentials, a JSON file
@@ -91,9 +133,16 @@ class Bellwire:
         """A subcommand of bellwire; answers what it says. CalledProcessError has its stderr."""
         out = subprocess.run(
             [str(self._bench.program("//cli:bellwire")), *map(str, arguments), "--json"],
-            check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "BELLWIRE_SERVER": self.provider_address,
-                 "BELLWIRE_DATA_DIR": str(self.data_dir)}).stdout
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "BELLWIRE_SERVER": self.provider_address,
+                "BELLWIRE_DATA_DIR": str(self.data_dir),
+            },
+        ).stdout
         return json.loads(out)
 
 
@@ -113,7 +162,8 @@ def start_mosquitto(bench, certificate_dir, name="mosquitto"):
     port = free_port()
     config = bench.dir / f"{name}.conf"
     data = pathlib.Path(certificate_dir)
-    config.write_text(f"""
+    config.write_text(
+        f"""
 listener {port} 127.0.0.1
 cafile {data}/ca.pem
 certfile {data}/server.pem
@@ -127,15 +177,18 @@ max_inflight_messages 100
 max_queued_messages 0
 log_type error
 user root
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     process = bench.start(name, [program, "-c", config])
     process.wait_listening(port)
     return process, port
 
 
 def start_rabbitmq(bench, certificate_dir, name="rabbitmq"):
-    """Starts RabbitMQ with its MQTT plugin, as start_mosquitto does. A publisher has its PUBACK when
-    the queue's log is synced (README.md). Answers (Process, port), or None if it is left out."""
+    """Starts RabbitMQ with its MQTT plugin, as start_mosquitto does. A publisher has its PUBACK
+    when the queue's log is synced (README.md). Answers (Process, port), or None if it is left
+    out."""
     # Debian's /usr/sbin/rabbitmq-server changes the user and the folder; this is what it calls.
     program = bench.tool("/usr/lib/rabbitmq/bin/rabbitmq-server")
     if program is None:
@@ -145,7 +198,8 @@ def start_rabbitmq(bench, certificate_dir, name="rabbitmq"):
     port = free_port()
     data = pathlib.Path(certificate_dir)
     config = home / "rabbitmq.conf"
-    config.write_text(f"""
+    config.write_text(
+        f"""
 listeners.tcp = none
 mqtt.listeners.tcp = none
 mqtt.listeners.ssl.default = 127.0.0.1:{port}
@@ -160,22 +214,38 @@ mqtt.prefetch = 100
 log.console = true
 log.console.level = error
 log.file = false
-""", encoding="utf-8")
-    # Erlang's directory of nodes. One of our own ends with the bench: RabbitMQ's would go on for ever.
+""",
+        encoding="utf-8",
+    )
+    # Erlang's directory of nodes. One of our own ends with the bench: RabbitMQ's would go on for
+    # ever.
     epmd_port = free_port()
-    epmd = bench.start(f"{name}.epmd", [bench.tool("epmd"), "-address", "127.0.0.1", "-port", epmd_port])
+    epmd = bench.start(
+        f"{name}.epmd", [bench.tool("epmd"), "-address", "127.0.0.1", "-port", epmd_port]
+    )
     epmd.wait_listening(epmd_port)
-    process = bench.start(name, [program], cwd=home, env={
-        "HOME": str(home), "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": "bench@localhost", "RABBITMQ_DIST_PORT": str(free_port()),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILE": str(config),
-        "RABBITMQ_MNESIA_BASE": str(home), "RABBITMQ_LOG_BASE": str(home),
-        "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
-        "RABBITMQ_ENABLED_PLUGINS": "rabbitmq_mqtt",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        # The script becomes the server, so that its process is what we measure and stop.
-        "RUNNING_UNDER_SYSTEMD": "true"})
+    process = bench.start(
+        name,
+        [program],
+        cwd=home,
+        env={
+            "HOME": str(home),
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": "bench@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_MNESIA_BASE": str(home),
+            "RABBITMQ_LOG_BASE": str(home),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+            "RABBITMQ_ENABLED_PLUGINS": "rabbitmq_mqtt",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # The script becomes the server, so that its process is what we measure and stop.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        },
+    )
     process.wait_listening(port, timeout_s=120)
     return process, port
 
@@ -189,7 +259,8 @@ def start_nats(bench, certificate_dir, name="nats"):
     port = free_port()
     config = bench.dir / f"{name}.conf"
     data = pathlib.Path(certificate_dir)
-    config.write_text(f"""
+    config.write_text(
+        f"""
 # MQTT sessions are kept under the server's name.
 server_name: bench
 # NATS's own protocol has a listener, which nobody uses here.
@@ -208,7 +279,9 @@ mqtt {{
     timeout: 30
   }}
 }}
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     process = bench.start(name, [program, "--config", config])
     process.wait_listening(port)
     return process, port
@@ -220,15 +293,16 @@ BROKERS = {"mosquitto": start_mosquitto, "nats": start_nats, "rabbitmq": start_r
 
 def start_openssl_loop(bench, certificate_dir):
     """Answers (the Process, its address). REQUIRES: PROGRAMS has load.LOOP."""
-    process = bench.start("openssl_loop", [bench.program("//bench:openssl_loop"), certificate_dir],
-                          piped=True)
+    process = bench.start(
+        "openssl_loop", [bench.program("//bench:openssl_loop"), certificate_dir], piped=True
+    )
     return process, f"127.0.0.1:{process.read_json()['port']}"
 
 
 def start_contender(bench, who, name):
-    """Starts the device port of Bellwire as a daemon of its own, or a peer's server, whose certificate is
-    the same. Answers (the process to be measured, address, processes behind it), or None if the peer is left
-    out. REQUIRES: PROGRAMS has SEPARATE and load.LOOP."""
+    """Starts the device port of Bellwire as a daemon of its own, or a peer's server, whose
+    certificate is the same. Answers (the process to be measured, address, processes behind it), or
+    None if the peer is left out. REQUIRES: PROGRAMS has SEPARATE and load.LOOP."""
     bellwire = Bellwire(bench, name)
     if who == "bellwire":
         registry = bellwire.registry()

@@ -41,6 +41,7 @@ KIB, MIB = 1024, 1024 * 1024
 @dataclasses.dataclass(frozen=True)
 class Bounds:
     """What may come of a program."""
+
     # Bytes by which the memory of its own may be higher at the end of the load than after the
     # warm-up, and at the end of the idle time than at its beginning. Without the store's.
     load_growth: int
@@ -55,10 +56,12 @@ class Bounds:
 
 # A server logs what an operator should know: not what goes well. Its descriptors beside connections
 # are tables of the store, 512 at most (registry/engine/rocksdb/rocksdb_options.cc).
-SERVER_BOUNDS = Bounds(load_growth=48 * MIB, idle_growth=16 * MIB, descriptors=512,
-                       log_per_hour=256 * KIB)
-AGENT_BOUNDS = Bounds(load_growth=4 * MIB, idle_growth=2 * MIB, descriptors=8,
-                      log_per_hour=64 * KIB)
+SERVER_BOUNDS = Bounds(
+    load_growth=48 * MIB, idle_growth=16 * MIB, descriptors=512, log_per_hour=256 * KIB
+)
+AGENT_BOUNDS = Bounds(
+    load_growth=4 * MIB, idle_growth=2 * MIB, descriptors=8, log_per_hour=64 * KIB
+)
 # What the store holds in memory: memtables within a cache, which has this size
 # (registry/engine/rocksdb/rocksdb_options.cc). Blocks that are in use may be above it.
 STORE_BYTES = 400 * MIB
@@ -67,17 +70,19 @@ STORE_BYTES = 400 * MIB
 @dataclasses.dataclass(frozen=True)
 class Sample:
     """A program at one moment. `at` is seconds since the start of the load."""
+
     at: float
-    memory: int        # of its own, without the store's
-    store: int         # memory of the store; 0: it has none
+    memory: int  # of its own, without the store's
+    store: int  # memory of the store; 0: it has none
     descriptors: int
-    log: int           # bytes written since its start
-    cpu: float         # seconds since its start
+    log: int  # bytes written since its start
+    cpu: float  # seconds since its start
 
 
 @dataclasses.dataclass(frozen=True)
 class Phases:
     """When, in seconds since the start of the load."""
+
     load_end: float
     idle_begin: float
     idle_end: float
@@ -134,16 +139,26 @@ class Verdict:
 
     def _broken(self, bounds):
         f = self.figures
-        yield from self._above("memory at the end of the load, over that after the warm-up",
-                               f["load_end_bytes"] - f["after_warm_up_bytes"], bounds.load_growth)
-        yield from self._above("memory at the end of the idle time, over that at its beginning",
-                               f["idle_end_bytes"] - f["idle_begin_bytes"], bounds.idle_growth)
+        yield from self._above(
+            "memory at the end of the load, over that after the warm-up",
+            f["load_end_bytes"] - f["after_warm_up_bytes"],
+            bounds.load_growth,
+        )
+        yield from self._above(
+            "memory at the end of the idle time, over that at its beginning",
+            f["idle_end_bytes"] - f["idle_begin_bytes"],
+            bounds.idle_growth,
+        )
         yield from self._above("memory of the store", f["store_bytes"], STORE_BYTES)
-        yield from self._above("descriptors over those at the start",
-                               f["descriptors_most"] - f["descriptors_start"], bounds.descriptors)
+        yield from self._above(
+            "descriptors over those at the start",
+            f["descriptors_most"] - f["descriptors_start"],
+            bounds.descriptors,
+        )
         for phase in "load", "idle":
-            yield from self._above(f"log in an hour of {phase}",
-                                   f[f"{phase}_log_bytes_per_hour"], bounds.log_per_hour)
+            yield from self._above(
+                f"log in an hour of {phase}", f[f"{phase}_log_bytes_per_hour"], bounds.log_per_hour
+            )
         yield from self._above("share of a core while idle", f["idle_cpu"], bounds.idle_cpu)
 
     def _above(self, what, value, bound):
@@ -160,7 +175,8 @@ def rate(samples, field):
 
 
 def per_hour(samples, field):
-    """The same in an hour. A minute's lines are no hour's: below ten minutes it is what there was."""
+    """The same in an hour. A minute's lines are no hour's: below ten minutes it is what there
+    was."""
     first, last = samples[0], samples[-1]
     if last.at - first.at < 600:
         return float(getattr(last, field) - getattr(first, field))
@@ -181,10 +197,16 @@ class Watched:
             raise BenchError(f"{self.name} has ended; its log is {self._process.log}")
         pid = self._process.pid
         store = int(self.metric("bellwire_registry_store_memory_bytes"))
-        self.samples.append(Sample(
-            at=at, memory=proc_stats.user_bytes(pid) - store, store=store,
-            descriptors=len(os.listdir(f"/proc/{pid}/fd")), log=self._process.log.stat().st_size,
-            cpu=proc_stats.cpu_seconds(pid)))
+        self.samples.append(
+            Sample(
+                at=at,
+                memory=proc_stats.user_bytes(pid) - store,
+                store=store,
+                descriptors=len(os.listdir(f"/proc/{pid}/fd")),
+                log=self._process.log.stat().st_size,
+                cpu=proc_stats.cpu_seconds(pid),
+            )
+        )
 
     def metric(self, name):
         """The value of a metric, with its labels if it has some; 0: this program has none."""
@@ -242,7 +264,8 @@ class Soak:
         app_tokens = self._start_phone()
         self._start_senders = [
             lambda: self._steady("backend", credentials, tokens, options.per_second),
-            lambda: self._steady("app_backend", credentials, app_tokens, APP_MESSAGES_PER_SECOND)]
+            lambda: self._steady("app_backend", credentials, app_tokens, APP_MESSAGES_PER_SECOND),
+        ]
         self._began = time.monotonic()
 
     def run(self):
@@ -264,10 +287,14 @@ class Soak:
         self._pass("idle", self._idle_seconds - settle, [])
         self._look()
         phases = Phases(load_end, idle_begin, self._now())
-        more = {"accepted": accepted, "acknowledged": int(self._acked() - acked_before),
-                "repeated": sum(sender.repeated for sender in sending),
-                "store_on_disk_bytes": sum(path.stat().st_size for path in
-                                           self._bellwire.data_dir.rglob("*") if path.is_file())}
+        more = {
+            "accepted": accepted,
+            "acknowledged": int(self._acked() - acked_before),
+            "repeated": sum(sender.repeated for sender in sending),
+            "store_on_disk_bytes": sum(
+                path.stat().st_size for path in self._bellwire.data_dir.rglob("*") if path.is_file()
+            ),
+        }
         verdicts = [Verdict(w.name, w.samples, phases, w.bounds) for w in self._watched]
         return phases, verdicts, more
 
@@ -277,13 +304,17 @@ class Soak:
         bellwire = servers.Bellwire(self._bench, "server", log_level="info")
         metrics = ["--metrics_listen", "127.0.0.1:0"]
         if daemons:
-            started = [bellwire.registry(*metrics), bellwire.connector("connector", *metrics),
-                       bellwire.gateway("gateway", *metrics)]
+            started = [
+                bellwire.registry(*metrics),
+                bellwire.connector("connector", *metrics),
+                bellwire.gateway("gateway", *metrics),
+            ]
         else:
             started = [bellwire.serve(*metrics)]
         for process in started:
             self._watched.append(
-                Watched(process, SERVER_BOUNDS, process.addresses["metrics_address"]))
+                Watched(process, SERVER_BOUNDS, process.addresses["metrics_address"])
+            )
         self._bellwire = bellwire
         self._registry = self._watched[0]
 
@@ -291,13 +322,27 @@ class Soak:
         """An agent and an app; answers the file with the app's token."""
         bench = self._bench
         socket, ready = bench.dir / "agent.sock", bench.dir / "agent.ready"
-        agent = bench.start("agent", [
-            bench.program("//device-agent:bellwire-agent"), "--server",
-            self._bellwire.device_address, "--ca", self._bellwire.ca, "--state_dir",
-            bench.dir / "phone", "--socket", socket, "--ready_file", ready])
+        agent = bench.start(
+            "agent",
+            [
+                bench.program("//device-agent:bellwire-agent"),
+                "--server",
+                self._bellwire.device_address,
+                "--ca",
+                self._bellwire.ca,
+                "--state_dir",
+                bench.dir / "phone",
+                "--socket",
+                socket,
+                "--ready_file",
+                ready,
+            ],
+        )
         agent.wait_file(ready)
-        app = bench.start("app", [bench.program("//cli:bellwire"), "listen", "--app", APP,
-                                  "--socket", socket, "--json"])
+        app = bench.start(
+            "app",
+            [bench.program("//cli:bellwire"), "listen", "--app", APP, "--socket", socket, "--json"],
+        )
         token = app.wait_log(r'"token": ?"([0-9a-f]+)"')[1]
         tokens = bench.dir / "app.tokens"
         tokens.write_text(token + "\n", encoding="ascii")
@@ -305,10 +350,23 @@ class Soak:
         return tokens
 
     def _steady(self, name, credentials, tokens, per_second):
-        return self._bench.start(name, [
-            self._bench.program(senders.STEADY_SEND), "--server", self._bellwire.provider_address,
-            "--ca", self._bellwire.ca, "--credentials", credentials, "--tokens", tokens,
-            "--per_second", per_second], piped=True)
+        return self._bench.start(
+            name,
+            [
+                self._bench.program(senders.STEADY_SEND),
+                "--server",
+                self._bellwire.provider_address,
+                "--ca",
+                self._bellwire.ca,
+                "--credentials",
+                credentials,
+                "--tokens",
+                tokens,
+                "--per_second",
+                per_second,
+            ],
+            piped=True,
+        )
 
     # --- What is seen. ---
 
@@ -327,8 +385,10 @@ class Soak:
         deadline = time.monotonic() + 120
         while self._acked() < count:
             if time.monotonic() > deadline:
-                raise BenchError(f"{count - self._acked():.0f} messages that were answered OK did "
-                                 "not reach their devices within 120 s")
+                raise BenchError(
+                    f"{count - self._acked():.0f} messages that were answered OK did "
+                    "not reach their devices within 120 s"
+                )
             time.sleep(0.2)
         if self._acked() > count:
             raise BenchError("more messages were acknowledged than were sent")
@@ -345,8 +405,12 @@ class Soak:
             minute = int((seconds - (end - self._now())) / 60)
             if minute != said:
                 said = minute
-                self._bench.progress(f"{name}, minute {minute}: " + "; ".join(
-                    f"{w.name} {w.samples[-1].memory / MIB:.1f} MiB" for w in self._watched))
+                self._bench.progress(
+                    f"{name}, minute {minute}: "
+                    + "; ".join(
+                        f"{w.name} {w.samples[-1].memory / MIB:.1f} MiB" for w in self._watched
+                    )
+                )
 
     def _heartbeats(self, seconds):
         """Those that are due in this time, evenly; returns when it is over."""
@@ -357,31 +421,69 @@ class Soak:
         if counts["doubled"]:
             raise BenchError("a message came twice")
         if counts["ready"] < self._devices:
-            raise BenchError(f"{self._devices - counts['ready']} devices lost their session: "
-                             f"{counts['last_error']}")
+            raise BenchError(
+                f"{self._devices - counts['ready']} devices lost their session: "
+                f"{counts['last_error']}"
+            )
         time.sleep(max(0, began + seconds - time.monotonic()))
 
 
 def describe(phases, verdicts, more):
     """The figures, for a person."""
-    lines = [f"load: {phases.load_end / 60:.1f} min, {more['accepted']:,} messages answered OK, "
-             f"{more['acknowledged']:,} acknowledged, {more['repeated']:,} sent again; "
-             f"then idle: {(phases.idle_end - phases.idle_begin) / 60:.1f} min",
-             f"on disk at the end: {more['store_on_disk_bytes'] / MIB:.0f} MiB", ""]
-    head = ["program", "start", f"after {phases.warm / 60:.0f} min", "end of load", "end of idle",
-            "store", "fds", "log/h load", "log/h idle", "CPU load", "CPU idle"]
+    lines = [
+        (
+            f"load: {phases.load_end / 60:.1f} min, {more['accepted']:,} messages answered OK, "
+            f"{more['acknowledged']:,} acknowledged, {more['repeated']:,} sent again; "
+            f"then idle: {(phases.idle_end - phases.idle_begin) / 60:.1f} min"
+        ),
+        f"on disk at the end: {more['store_on_disk_bytes'] / MIB:.0f} MiB",
+        "",
+    ]
+    head = [
+        "program",
+        "start",
+        f"after {phases.warm / 60:.0f} min",
+        "end of load",
+        "end of idle",
+        "store",
+        "fds",
+        "log/h load",
+        "log/h idle",
+        "CPU load",
+        "CPU idle",
+    ]
     rows = [head]
     for verdict in verdicts:
         f = verdict.figures
-        rows.append([verdict.name, *(f"{f[key] / MIB:.1f} MiB" for key in (
-            "start_bytes", "after_warm_up_bytes", "load_end_bytes", "idle_end_bytes",
-            "store_bytes")), f"{f['descriptors_start']} to {f['descriptors_most']}",
-            *(f"{f[key] / KIB:.1f} KiB" for key in (
-                "load_log_bytes_per_hour", "idle_log_bytes_per_hour")),
-            *(f"{100 * f[key]:.2f} %" for key in ("load_cpu", "idle_cpu"))])
+        rows.append(
+            [
+                verdict.name,
+                *(
+                    f"{f[key] / MIB:.1f} MiB"
+                    for key in (
+                        "start_bytes",
+                        "after_warm_up_bytes",
+                        "load_end_bytes",
+                        "idle_end_bytes",
+                        "store_bytes",
+                    )
+                ),
+                f"{f['descriptors_start']} to {f['descriptors_most']}",
+                *(
+                    f"{f[key] / KIB:.1f} KiB"
+                    for key in ("load_log_bytes_per_hour", "idle_log_bytes_per_hour")
+                ),
+                *(f"{100 * f[key]:.2f} %" for key in ("load_cpu", "idle_cpu")),
+            ]
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines += ["  ".join(cell.rjust(width) if i else cell.ljust(width)
-                        for i, (cell, width) in enumerate(zip(row, widths))) for row in rows]
+    lines += [
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    ]
     lines.append("")
     broken = [text for verdict in verdicts for text in verdict.broken]
     lines += [f"BROKEN  {text}" for text in broken] or ["within all bounds"]
@@ -390,8 +492,22 @@ def describe(phases, verdicts, more):
 
 def write_json(path, phases, verdicts, more):
     """Everything: figures and samples."""
-    pathlib.Path(path).write_text(json.dumps({
-        "phases": dataclasses.asdict(phases), **more,
-        "programs": {v.name: {"figures": v.figures, "broken": v.broken,
-                              "samples": [dataclasses.asdict(s) for s in v.samples]}
-                     for v in verdicts}}, indent=1) + "\n", encoding="utf-8")
+    pathlib.Path(path).write_text(
+        json.dumps(
+            {
+                "phases": dataclasses.asdict(phases),
+                **more,
+                "programs": {
+                    v.name: {
+                        "figures": v.figures,
+                        "broken": v.broken,
+                        "samples": [dataclasses.asdict(s) for s in v.samples],
+                    }
+                    for v in verdicts
+                },
+            },
+            indent=1,
+        )
+        + "\n",
+        encoding="utf-8",
+    )

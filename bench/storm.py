@@ -15,8 +15,9 @@ PEERS = ["openssl"]
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, load.LOOP, senders.STEADY_SEND]
 # Of the crowds, within a round; and of --quick.
 LOGIN_TURNS, QUICK_LOGIN_TURNS = 4, 1
-# Goals are for what one machine makes of all of it. Metrics with these suffixes say what becomes of them if the devices,
-# which are other machines, are kept from the servers' processor time, one way or the other.
+# Goals are for what one machine makes of all of it. Metrics with these suffixes say what becomes of
+# them if the devices, which are other machines, are kept from the servers' processor time, one way
+# or the other.
 APART = "_apart"
 GIVEN_WAY = "_given_way"
 GOALS = [
@@ -41,9 +42,10 @@ def run(bench):
 
 
 def measure_logins(bench, round_number, devices):
-    """Logins per second, many at a time and one after the other, into a server that has nothing else to
-    do. Ours is the embedded one: everything that a login needs is in the process. The two take turns every
-    few seconds, as a shared machine's speed changes from one minute to the next."""
+    """Logins per second, many at a time and one after the other, into a server that has nothing
+    else to do. Ours is the embedded one: everything that a login needs is in the process. The two
+    take turns every few seconds, as a shared machine's speed changes from one minute to the
+    next."""
     order = bench.contenders(round_number, OURS, "openssl")
     crowds = {who: LoginCrowd(bench, who, f"logins{round_number}.{who}", devices) for who in order}
     for kind in "full", "resumed":
@@ -91,18 +93,23 @@ class LoginCrowd:
     def record(self, kind, rate, suffix=""):
         self._rates[kind + suffix] = rate
         self._bench.sample(f"logins_{kind}_per_second{suffix}", "1/s", rate, self._who)
-        self._bench.progress(f"{self._who}: {rate:,.0f} {kind} logins per second{suffix.replace('_', ' ')}")
+        self._bench.progress(
+            f"{self._who}: {rate:,.0f} {kind} logins per second{suffix.replace('_', ' ')}"
+        )
 
     def stop(self):
-        self._bench.sample("resumed_to_full", "×", self._rates["resumed"] / self._rates["full"], self._who)
+        self._bench.sample(
+            "resumed_to_full", "×", self._rates["resumed"] / self._rates["full"], self._who
+        )
         self._members.stop()
         self._server.stop()
 
 
 def kill_a_connector(bench, round_number, shared_tickets, crowd_gives_way):
-    """A connector with all of the devices dies; they come back to another one, which has devices of its
-    own that get messages meanwhile. They resume their TLS sessions, as both have the ticket keys that `bellwire init` made, unless those
-    are taken away: then every handshake is a full one."""
+    """A connector with all of the devices dies; they come back to another one, which has devices of
+    its own that get messages meanwhile. They resume their TLS sessions, as both have the ticket
+    keys that `bellwire init` made, unless those are taken away: then every handshake is a full
+    one."""
     suffix = ("" if shared_tickets else "_full") + (GIVEN_WAY if crowd_gives_way else "")
     devices, bystanders = (150, 50) if bench.quick else (18000, 500)
     # As long as the crowd takes: p99 of a third of the Sends is another one from round to round.
@@ -156,9 +163,11 @@ def kill_a_connector(bench, round_number, shared_tickets, crowd_gives_way):
     grown = proc_stats.user_bytes(healthy.pid) - memory_before
 
     nice = ", at nice 19," if crowd_gives_way else ""
-    bench.progress(f"{devices:,} devices{nice} back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
-                   f"{back['losses'] - devices} attempts in vain; Sends' p99 "
-                   f"{before['p99_us'] / 1000:.1f} ms before, {during['p99_us'] / 1000:.1f} ms meanwhile")
+    bench.progress(
+        f"{devices:,} devices{nice} back in {back['seconds']:.1f} s, {back['resumed']:,} resumed, "
+        f"{back['losses'] - devices} attempts in vain; Sends' p99 "
+        f"{before['p99_us'] / 1000:.1f} ms before, {during['p99_us'] / 1000:.1f} ms meanwhile"
+    )
     bench.sample("all_back_s" + suffix, "s", back["seconds"])
     if not crowd_gives_way:  # Else the same once more.
         bench.sample("attempts_per_device" + suffix, "", back["losses"] / devices)

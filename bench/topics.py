@@ -15,7 +15,10 @@ import servers
 from harness import OURS, BenchError, Goal
 from overload import BATCHES
 
-SUMMARY = "a topic message for 1,000,000 subscribers: its rate beside batches', and single Sends beside it"
+SUMMARY = (
+    "a topic message for 1,000,000 subscribers: its rate beside batches', and single Sends"
+    " beside it"
+)
 PEERS = []
 SUBSCRIBERS = "//bench/subscribers:make-subscribers"
 PROGRAMS = [*servers.SEPARATE, load.PROGRAM, senders.SEND_LOAD, senders.STEADY_SEND, SUBSCRIBERS]
@@ -51,26 +54,37 @@ def run(bench):
         again = town.singles(seconds) if after["state"] == "DONE" else alone
         rate = (after["sent"] - before["sent"]) / elapsed
         if after["state"] == "DONE" and not bench.quick:
-            raise BenchError("the fan-out was over before the Sends beside it: make more subscribers")
+            raise BenchError(
+                "the fan-out was over before the Sends beside it: make more subscribers"
+            )
         p99_alone = (alone["p99_us"] + again["p99_us"]) / 2000
-        bench.progress(f"batches {batch:,.0f}/s; fan-out {rate:,.0f}/s; single Sends p50 {alone['p50_us'] / 1000:.2f} "
-                       f"ms, p99 {p99_alone:.2f} ms alone; {beside['p50_us'] / 1000:.2f} and "
-                       f"{beside['p99_us'] / 1000:.2f} ms beside it")
+        bench.progress(
+            f"batches {batch:,.0f}/s; fan-out {rate:,.0f}/s; single Sends p50"
+            f" {alone['p50_us'] / 1000:.2f} ms, p99 {p99_alone:.2f} ms alone;"
+            f" {beside['p50_us'] / 1000:.2f} and {beside['p99_us'] / 1000:.2f} ms beside it"
+        )
         for metric, unit, value in [
-                ("batch_messages_per_second", "1/s", batch), ("fan_out_messages_per_second", "1/s", rate),
-                ("fan_out_of_batch_rate", "×", rate / batch), ("single_p50_alone", "ms", alone["p50_us"] / 1000),
-                ("single_p99_alone", "ms", p99_alone), ("single_p50_beside", "ms", beside["p50_us"] / 1000),
-                ("single_p99_beside", "ms", beside["p99_us"] / 1000),
-                ("single_p99_beside_of_alone", "×", beside["p99_us"] / 1000 / p99_alone),
-                ("gateway_peak_mb", "MB", town.peak("gateway") / 1e6),
-                ("registry_peak_mb", "MB", town.peak("registry") / 1e6)]:
+            ("batch_messages_per_second", "1/s", batch),
+            ("fan_out_messages_per_second", "1/s", rate),
+            ("fan_out_of_batch_rate", "×", rate / batch),
+            ("single_p50_alone", "ms", alone["p50_us"] / 1000),
+            ("single_p99_alone", "ms", p99_alone),
+            ("single_p50_beside", "ms", beside["p50_us"] / 1000),
+            ("single_p99_beside", "ms", beside["p99_us"] / 1000),
+            ("single_p99_beside_of_alone", "×", beside["p99_us"] / 1000 / p99_alone),
+            ("gateway_peak_mb", "MB", town.peak("gateway") / 1e6),
+            ("registry_peak_mb", "MB", town.peak("registry") / 1e6),
+        ]:
             bench.sample(metric, unit, value)
         town.recall(message)
         town.stop()
     through_kills(bench, town, subscribers)
-    bench.note(f"{subscribers:,} subscribers that never connect; batches and single Sends go to {devices} other "
-               "devices, which are connected; gateway, registry and connector are processes of their own; devices and "
-               "senders have one processor, on which the single Sends go first")
+    bench.note(
+        f"{subscribers:,} subscribers that never connect; batches and single Sends go to"
+        f" {devices} other devices, which are connected; gateway, registry and connector are"
+        " processes of their own; devices and senders have one processor, on which the single"
+        " Sends go first"
+    )
 
 
 def through_kills(bench, town, subscribers):
@@ -90,7 +104,9 @@ def through_kills(bench, town, subscribers):
     elapsed = time.monotonic() - began
     town.stop_servers()
     reached = town.messages_in_mailboxes() - before
-    bench.progress(f"{kills} kills: {shown['sent']:,} sent in {elapsed:.0f} s, {reached:,} in mailboxes")
+    bench.progress(
+        f"{kills} kills: {shown['sent']:,} sent in {elapsed:.0f} s, {reached:,} in mailboxes"
+    )
     # A device has one message of it at most, or it has it twice.
     bench.sample("subscribers_left_out", "", max(0, subscribers - reached))
     bench.sample("subscribers_reached_twice", "", max(0, reached - subscribers))
@@ -104,7 +120,8 @@ class Team(typing.NamedTuple):
 
 
 class Town:
-    """Servers with a topic of many subscribers, a few devices that are connected, and their backend."""
+    """Servers with a topic of many subscribers, a few devices that are connected, and their
+    backend."""
 
     def __init__(self, bench, devices):
         self._bench = bench
@@ -116,24 +133,46 @@ class Town:
     def make_team(self, name):
         """A team with an app, and a key in its credentials. REQUIRES: no server runs."""
         self.start_servers()
-        team = Team(team_id=self.command("team", "create", name)["team_id"],
-                    app_id=f"com.example.{name}", credentials=self._bench.dir / f"{name}.credentials")
+        team = Team(
+            team_id=self.command("team", "create", name)["team_id"],
+            app_id=f"com.example.{name}",
+            credentials=self._bench.dir / f"{name}.credentials",
+        )
         self.command("app", "create", team.app_id, "--team", team.team_id)
         self.command("key", "create", "--team", team.team_id, "--out", team.credentials)
         self.stop_servers()
         return team
 
     def make_subscribers(self, team, count, first=0):
-        """So many devices that never connect, each subscribed to the topic `news`. REQUIRES: no server
-        runs."""
-        out = self._bench.run(f"make_subscribers.{first}", [
-            self._bench.program(SUBSCRIBERS), "--data_dir", self._bellwire.data_dir, "--team", team.team_id,
-            "--app", team.app_id, "--topic", "news", "--count", count, "--first", first], timeout_s=3600)
+        """So many devices that never connect, each subscribed to the topic `news`. REQUIRES: no
+        server runs."""
+        out = self._bench.run(
+            f"make_subscribers.{first}",
+            [
+                self._bench.program(SUBSCRIBERS),
+                "--data_dir",
+                self._bellwire.data_dir,
+                "--team",
+                team.team_id,
+                "--app",
+                team.app_id,
+                "--topic",
+                "news",
+                "--count",
+                count,
+                "--first",
+                first,
+            ],
+            timeout_s=3600,
+        )
         self._bench.progress(f"{count:,} subscribers made in {json.loads(out)['seconds']} s")
 
     def start_servers(self):
-        self.processes = {"registry": self._bellwire.registry(), "connector": self._bellwire.connector(),
-                          "gateway": self._bellwire.gateway()}
+        self.processes = {
+            "registry": self._bellwire.registry(),
+            "connector": self._bellwire.connector(),
+            "gateway": self._bellwire.gateway(),
+        }
 
     def stop_servers(self):
         for name in ("gateway", "connector", "registry"):
@@ -143,9 +182,16 @@ class Town:
         """With SIGKILL, and at the address that it had."""
         process = self.processes[name]
         process.kill()
-        start = {"registry": self._bellwire.registry, "connector": self._bellwire.connector,
-                 "gateway": self._bellwire.gateway}[name]
-        address = {"registry": "internal_address", "connector": "device_address", "gateway": "provider_address"}[name]
+        start = {
+            "registry": self._bellwire.registry,
+            "connector": self._bellwire.connector,
+            "gateway": self._bellwire.gateway,
+        }[name]
+        address = {
+            "registry": "internal_address",
+            "connector": "device_address",
+            "gateway": "provider_address",
+        }[name]
         self.processes[name] = start(listen=process.addresses[address])
 
     def messages_in_mailboxes(self):
@@ -153,8 +199,18 @@ class Town:
 
     def check_store(self):
         """How many records there are of each kind. REQUIRES: no server runs."""
-        out = self._bench.run("check", [self._bench.program("//cli:bellwire"), "registry", "check", "--data_dir",
-                                        self._bellwire.data_dir, "--json"], timeout_s=1800)
+        out = self._bench.run(
+            "check",
+            [
+                self._bench.program("//cli:bellwire"),
+                "registry",
+                "check",
+                "--data_dir",
+                self._bellwire.data_dir,
+                "--json",
+            ],
+            timeout_s=1800,
+        )
         report = json.loads(out)
         if not report["sound"]:
             raise BenchError(f"the store is damaged: {report['problems'][:3]}")
@@ -165,35 +221,62 @@ class Town:
 
     def _topic(self, team, *arguments):
         out = subprocess.run(
-            [str(self._bench.program("//cli:bellwire")), "topic", *map(str, arguments), "--json"], check=True,
-            stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "BELLWIRE_SERVER": self._bellwire.provider_address,
-                 "BELLWIRE_DATA_DIR": str(self._bellwire.data_dir), "BELLWIRE_CREDENTIALS": str(team.credentials)}).stdout
+            [str(self._bench.program("//cli:bellwire")), "topic", *map(str, arguments), "--json"],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "BELLWIRE_SERVER": self._bellwire.provider_address,
+                "BELLWIRE_DATA_DIR": str(self._bellwire.data_dir),
+                "BELLWIRE_CREDENTIALS": str(team.credentials),
+            },
+        ).stdout
         return json.loads(out)
 
     def start(self):
         """The servers, the devices, and the backend of the single Sends."""
         self._runs += 1
         self.start_servers()
-        self._devices = load.Load(self._bench, OURS, [self._bellwire.device_address], name=f"devices{self._runs}")
+        self._devices = load.Load(
+            self._bench, OURS, [self._bellwire.device_address], name=f"devices{self._runs}"
+        )
         self._devices.connect(self._count)
         self._tokens = self._bench.dir / f"tokens{self._runs}"
         self._devices.ask("register", app=self.team.app_id, tokens=self._tokens)
-        self._sender = senders.start_steady(self._bench, self._bellwire, self.team.credentials, self._tokens,
-                                            SINGLE_PER_SECOND)
+        self._sender = senders.start_steady(
+            self._bench, self._bellwire, self.team.credentials, self._tokens, SINGLE_PER_SECOND
+        )
         time.sleep(0.2)  # Threads that start later are where their maker was.
         for server in self.processes.values():
             scheduling.keep_apart(self._devices, server)
         scheduling.keep_apart(self._sender, self.processes["gateway"])
 
     def batch_rate(self, seconds):
-        """Messages a second that are taken of a backend that sends batches as fast as it is answered."""
+        """Messages a second that are taken of a backend that sends batches as fast as it is
+        answered."""
         process = self._bench.start(
             f"batches{self._runs}",
-            [self._bench.program(senders.SEND_LOAD), "--server", self._bellwire.provider_address, "--ca",
-             self._bellwire.ca, "--credentials", self.team.credentials, "--tokens", self._tokens, "--seconds", seconds,
-             "--payload_bytes", senders.PAYLOAD_BYTES, "--in_flight", 20,
-             *(f"--{name}={value}" for name, value in BATCHES.items())], piped=True)
+            [
+                self._bench.program(senders.SEND_LOAD),
+                "--server",
+                self._bellwire.provider_address,
+                "--ca",
+                self._bellwire.ca,
+                "--credentials",
+                self.team.credentials,
+                "--tokens",
+                self._tokens,
+                "--seconds",
+                seconds,
+                "--payload_bytes",
+                senders.PAYLOAD_BYTES,
+                "--in_flight",
+                20,
+                *(f"--{name}={value}" for name, value in BATCHES.items()),
+            ],
+            piped=True,
+        )
         time.sleep(0.2)
         scheduling.keep_apart(process, self.processes["gateway"])
         scheduling.give_way(process)
@@ -202,8 +285,9 @@ class Town:
         return rate
 
     def settle(self):
-        """Until the registry has delivered what was queued and has compacted what was written: it takes less
-        than QUIET of a core for SETTLED_SECONDS. A million subscribers leave it minutes of that."""
+        """Until the registry has delivered what was queued and has compacted what was written: it
+        takes less than QUIET of a core for SETTLED_SECONDS. A million subscribers leave it minutes
+        of that."""
         registry, deadline, quiet = self.processes["registry"], time.monotonic() + 600, 0
         while quiet < (1 if self._bench.quick else SETTLED_SECONDS):
             if time.monotonic() > deadline:
@@ -219,7 +303,9 @@ class Town:
         return self._sender.ask("report")
 
     def publish(self, team=None):
-        return self._topic(team or self.team, "send", "--topic", "news", "--text", "x" * senders.PAYLOAD_BYTES)["message_id"]
+        return self._topic(
+            team or self.team, "send", "--topic", "news", "--text", "x" * senders.PAYLOAD_BYTES
+        )["message_id"]
 
     def show(self, message, team=None):
         return self._topic(team or self.team, "show", message)

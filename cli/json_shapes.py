@@ -1,4 +1,5 @@
-"""The shapes of docs/reference/command_line_json.md: read from the page, and held against answers."""
+"""The shapes of docs/reference/command_line_json.md: read from the page, and held against
+answers."""
 import datetime
 import json
 import re
@@ -96,7 +97,7 @@ class Page:
             name = re.match(r"(?P<shape>[A-Z]\w*) = |(?P<command>[a-z][a-z -]*): ", statement)
             if name is None:
                 raise Malformed(f"neither a shape nor a command: {statement}")
-            parser = _Parser(statement[name.end():])
+            parser = _Parser(statement[name.end() :])
             if name["shape"]:
                 self.shapes[name["shape"]] = parser.shape()
             else:
@@ -131,7 +132,9 @@ class Page:
                 raise Malformed(f"there is no shape {shape[1]}")
             return self.fits(self.shapes[shape[1]], value, where)
         if kind == "literal":
-            return None if value == shape[1] else f"{where or 'it'} is {value!r}, and not {shape[1]!r}"
+            return (
+                None if value == shape[1] else f"{where or 'it'} is {value!r}, and not {shape[1]!r}"
+            )
         if kind == "one of":
             wrong = [self.fits(one, value, where) for one in shape[1]]
             return None if None in wrong else " or ".join(wrong)
@@ -152,7 +155,9 @@ class Page:
         for name, inner in value.items():
             if name not in fields and others is None:
                 return f"{where}.{name} is not on the page"
-            wrong = self.fits(fields[name][1] if name in fields else others, inner, f"{where}.{name}")
+            wrong = self.fits(
+                fields[name][1] if name in fields else others, inner, f"{where}.{name}"
+            )
             if wrong:
                 return wrong
         return None

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs every command of `bellwire` with --json against a real server and a real phone, and holds each
-answer against docs/reference/command_line_json.md. What shows or lists something is also asked for
-people, on a terminal of 80 columns.
+"""Runs every command of `bellwire` with --json against a real server and a real phone, and holds
+each answer against docs/reference/command_line_json.md. What shows or lists something is also asked
+for people, on a terminal of 80 columns.
 
     json_test.py     in the runfiles of //cli:json_test
 """
@@ -41,7 +41,9 @@ def walk(command, path=()):
     # Groups of options are commands without a name for CLI11.
     parts = [command, *(inner for inner in command["commands"] if not inner["name"])]
     if not named:
-        yield " ".join(path), {name for part in parts for option in part["options"] for name in option["names"]}
+        yield " ".join(path), {
+            name for part in parts for option in part["options"] for name in option["names"]
+        }
     for inner in named:
         yield from walk(inner, (*path, inner["name"]))
 
@@ -74,8 +76,11 @@ class Box:
             return process, {}
 
         def is_ready():
-            assert process.poll() is None, f"{name} ended: {pathlib.Path(self.path(name + '.log')).read_text()}"
+            assert (
+                process.poll() is None
+            ), f"{name} ended: {pathlib.Path(self.path(name + '.log')).read_text()}"
             return os.path.exists(ready)
+
         until(f"{name}'s ready file", is_ready)
         return process, json.loads(pathlib.Path(ready).read_text(encoding="utf-8"))
 
@@ -92,8 +97,15 @@ class Box:
     def run(self, command, *arguments, stdin="", codes=(0,), show=True):
         """What a command answers with --json: a list of values. It is held against the page."""
         argv = [PROGRAM, *command.split(), *map(str, arguments)]
-        done = subprocess.run([*argv, "--json"], input=stdin, capture_output=True, text=True, check=False,
-                              env=self.environment, timeout=PATIENCE_S)
+        done = subprocess.run(
+            [*argv, "--json"],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+            timeout=PATIENCE_S,
+        )
         self.ran.add(command)
         if done.returncode not in codes:
             self.failures.append(f"{command}: exit {done.returncode}: {done.stdout}{done.stderr}")
@@ -106,9 +118,17 @@ class Box:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def show(self, argv, stdin):
-        """The same for a person: no line is wider than the terminal but for a word that is longer."""
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False,
-                              env={**self.environment, "COLUMNS": str(COLUMNS)}, timeout=PATIENCE_S)
+        """The same for a person: no line is wider than the terminal but for a word that is
+        longer."""
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**self.environment, "COLUMNS": str(COLUMNS)},
+            timeout=PATIENCE_S,
+        )
         if done.returncode not in (0, 1):
             self.failures.append(f"{argv[1:]}: exit {done.returncode}: {done.stderr}")
         for line in done.stdout.splitlines():
@@ -117,8 +137,14 @@ class Box:
 
     def fails(self, command, *arguments):
         """A command that is refused says so as the page has it."""
-        done = subprocess.run([PROGRAM, *command.split(), *arguments, "--json"], capture_output=True, text=True,
-                              check=False, env=self.environment, timeout=PATIENCE_S)
+        done = subprocess.run(
+            [PROGRAM, *command.split(), *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+            timeout=PATIENCE_S,
+        )
         assert done.returncode != 0 and done.stdout == "", done
         wrong = self.page.fits(("named", "Error"), json.loads(done.stderr.splitlines()[-1]))
         if wrong:
@@ -142,7 +168,16 @@ def server_machine(box):
     config.write_text(f"data_dir = {data}\n", encoding="utf-8")
     box.run("config check", config)
     box.run("config show", "server", "--file", config)
-    box.run("admin create", "alice", "--role", "operator", "--data_dir", data, "--out", box.path("alice"))
+    box.run(
+        "admin create",
+        "alice",
+        "--role",
+        "operator",
+        "--data_dir",
+        data,
+        "--out",
+        box.path("alice"),
+    )
     box.run("admin list", "--data_dir", data)
     box.run("admin remove", "alice", "--data_dir", data)
     key_file = box.path("payload.keys")
@@ -201,13 +236,17 @@ def messages(box, server, credentials, socket):
     provider = [*server, *credentials]
 
     def send(token):
-        [first] = box.run("send", "--token", token, "--text", "hello", "--priority", "high", *provider)
+        [first] = box.run(
+            "send", "--token", token, "--text", "hello", "--priority", "high", *provider
+        )
         box.run("trace", first["message_id"], "--token", token, *provider)
 
     token = listen(box, socket, 1, send)
     box.run("agent activity", "idle", "--socket", socket)
     box.run("send", "--token", token, "--text", "waits", "--wait", 1, *provider, codes=(1,))
-    [waits] = box.run("send", "--token", token, "--text", "later", "--deliver_at", "+10m", *provider)
+    [waits] = box.run(
+        "send", "--token", token, "--text", "later", "--deliver_at", "+10m", *provider
+    )
     box.run("trace", waits["message_id"], "--token", token, *provider)
     box.run("recall", waits["message_id"], "--token", token, *provider)
     box.run("topic subscribe", "news", token, *provider)
@@ -237,7 +276,9 @@ def receipts(box, server, credentials, token):
 
 def phone(box, socket):
     box.run("agent status", "--socket", socket)
-    box.run("agent network", "--kind", "wifi", "--name", "home", "--interface", "lo", "--socket", socket)
+    box.run(
+        "agent network", "--kind", "wifi", "--name", "home", "--interface", "lo", "--socket", socket
+    )
     box.run("agent enroll", "-", "--socket", socket, stdin="bwe_" + "a" * 42 + "\n")
     profile = box.path("profile")
     os.mkdir(profile, 0o700)
@@ -268,8 +309,14 @@ def stores(box, data):
     other = box.path("other")
     subprocess.run([PROGRAM, "init", "--data_dir", other], check=True, stdout=subprocess.DEVNULL)
     box.run("registry import", box.path("export"), "--data_dir", other)
-    box.run("registry restore", box.path("backups/monday"), "--data_dir", box.path("restored"),
-            "--payload_key_file", box.path("payload.keys"))
+    box.run(
+        "registry restore",
+        box.path("backups/monday"),
+        "--data_dir",
+        box.path("restored"),
+        "--payload_key_file",
+        box.path("payload.keys"),
+    )
 
 
 def database(box):
@@ -280,17 +327,27 @@ def database(box):
             user = pwd.getpwnam("postgres")
             os.chown(folder, user.pw_uid, user.pw_gid)
             as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **as_user}
-        subprocess.run([POSTGRES + "initdb", "-D", folder + "/data", "-U", "bellwire", "-A", "trust", "-N"],
-                       check=True, **quiet)
-        server = subprocess.Popen([POSTGRES + "postgres", "-D", folder + "/data", "-k", folder, "-h", "", "-F"],
-                                  **quiet)
+        quiet = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "cwd": folder,
+            **as_user,
+        }
+        subprocess.run(
+            [POSTGRES + "initdb", "-D", folder + "/data", "-U", "bellwire", "-A", "trust", "-N"],
+            check=True,
+            **quiet,
+        )
+        server = subprocess.Popen(
+            [POSTGRES + "postgres", "-D", folder + "/data", "-k", folder, "-h", "", "-F"], **quiet
+        )
         try:
             url = f"host={folder} user=bellwire dbname=postgres"
 
             def answers():
                 ready = subprocess.run([POSTGRES + "pg_isready", "-q", "-h", folder], check=False)
                 return ready.returncode == 0
+
             until("PostgreSQL", answers)
             box.run("fleet init", "--database", url, "--partitions", 4)
             box.run("fleet status", "--database", url)
@@ -303,19 +360,55 @@ def run_all(box):
     data, key_file = server_machine(box)
     os.mkdir(box.path("backups"), 0o700)
     ready = box.path("server.ready")
-    server, addresses = box.start("server", [
-        PROGRAM, "serve", "--data_dir", data, "--provider_listen", "127.0.0.1:0", "--device_listen",
-        "127.0.0.1:0", "--metrics_listen", "127.0.0.1:0", "--public_url", "https://push.example.com",
-        "--payload_key_file", key_file, "--backup_dir", box.path("backups"), "--drain_seconds", "1",
-        "--ready_file", ready], ready)
+    server, addresses = box.start(
+        "server",
+        [
+            PROGRAM,
+            "serve",
+            "--data_dir",
+            data,
+            "--provider_listen",
+            "127.0.0.1:0",
+            "--device_listen",
+            "127.0.0.1:0",
+            "--metrics_listen",
+            "127.0.0.1:0",
+            "--public_url",
+            "https://push.example.com",
+            "--payload_key_file",
+            key_file,
+            "--backup_dir",
+            box.path("backups"),
+            "--drain_seconds",
+            "1",
+            "--ready_file",
+            ready,
+        ],
+        ready,
+    )
     at = ["--server", addresses["provider_address"], "--ca", data + "/ca.pem"]
     admin = [*at, "--admin_token_file", data + "/admin.token"]
     team, credentials = teams(box, admin)
     socket = box.path("agent.sock")
-    agent, _ = box.start("agent", [
-        AGENT, "--server", addresses["device_address"], "--ca", data + "/ca.pem", "--state_dir",
-        box.path("phone"), "--socket", socket, "--ready_file", box.path("agent.ready"),
-        "--reconnect_max_seconds", "1"], box.path("agent.ready"))
+    agent, _ = box.start(
+        "agent",
+        [
+            AGENT,
+            "--server",
+            addresses["device_address"],
+            "--ca",
+            data + "/ca.pem",
+            "--state_dir",
+            box.path("phone"),
+            "--socket",
+            socket,
+            "--ready_file",
+            box.path("agent.ready"),
+            "--reconnect_max_seconds",
+            "1",
+        ],
+        box.path("agent.ready"),
+    )
     token = messages(box, at, credentials, socket)
     receipts(box, at, credentials, token)
     phone(box, socket)
@@ -339,14 +432,25 @@ def run_all(box):
 
 def main():
     page = json_shapes.Page(pathlib.Path(PAGE).read_text(encoding="utf-8"))
-    told = subprocess.run([PROGRAM, "--help_json"], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        [PROGRAM, "--help_json"], check=True, capture_output=True, text=True
+    ).stdout
     commands = dict(walk(json.loads(told)))
-    failures = [f"{name} takes no --json" for name, options in commands.items()
-                if "--json" not in options and name not in WITHOUT_JSON]
-    failures += [f"{PAGE} does not say what `bellwire {name} --json` answers"
-                 for name in commands if name not in page.commands and name not in WITHOUT_JSON]
-    failures += [f"{PAGE} has a command `{name}`, and bellwire has none"
-                 for name in page.commands if name not in commands]
+    failures = [
+        f"{name} takes no --json"
+        for name, options in commands.items()
+        if "--json" not in options and name not in WITHOUT_JSON
+    ]
+    failures += [
+        f"{PAGE} does not say what `bellwire {name} --json` answers"
+        for name in commands
+        if name not in page.commands and name not in WITHOUT_JSON
+    ]
+    failures += [
+        f"{PAGE} has a command `{name}`, and bellwire has none"
+        for name in page.commands
+        if name not in commands
+    ]
     # Short: the path of a Unix socket has 107 bytes at most.
     root = tempfile.mkdtemp(prefix="bwjson.", dir="/tmp")
     box = Box(page, root)
@@ -360,8 +464,11 @@ def main():
         box.end()
         shutil.rmtree(root, ignore_errors=True)
     failures += box.failures
-    failures += [f"no run of this test has `bellwire {name}`: add one" for name in page.commands
-                 if name in commands and name not in box.ran | RUN_ELSEWHERE]
+    failures += [
+        f"no run of this test has `bellwire {name}`: add one"
+        for name in page.commands
+        if name in commands and name not in box.ran | RUN_ELSEWHERE
+    ]
     if failures:
         sys.exit("\n".join(failures))
     print(f"{len(box.ran)} commands answer as {PAGE} says")

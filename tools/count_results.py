@@ -2,8 +2,8 @@
 
     count_results.py EVENTS_FILE BAZEL_EXIT_CODE
 
-Prints "N passed, N failed" and exits with 0 only if everything passed. A target that failed to build
-counts as failed, and so does a build that ended before it knew its targets.
+Prints "N passed, N failed" and exits with 0 only if everything passed. A target that failed to
+build counts as failed, and so does a build that ended before it knew its targets.
 """
 import json
 import sys

@@ -3,7 +3,8 @@
 
     app.py --socket /run/bellwire/agent.sock --app com.example.mail
 
-docs/reference/agent_protocol.md is all it knows. Needs Debian's python3-protobuf and protobuf-compiler."""
+docs/reference/agent_protocol.md is all it knows. Needs Debian's python3-protobuf and
+protobuf-compiler."""
 import argparse
 import importlib
 import pathlib
@@ -16,8 +17,10 @@ import tempfile
 def load_messages():
     protos = pathlib.Path(__file__).resolve().parents[2] / "protos"
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run(["protoc", f"-I{protos}", f"--python_out={out}",
-                        "bellwire/agent/v1/agent.proto"], check=True)
+        subprocess.run(
+            ["protoc", f"-I{protos}", f"--python_out={out}", "bellwire/agent/v1/agent.proto"],
+            check=True,
+        )
         sys.path.insert(0, out)
         return importlib.import_module("bellwire.agent.v1.agent_pb2")
 

@@ -1,5 +1,5 @@
-"""Encrypts a message so that only one app on one phone can read it: neither Bellwire's server nor the
-phone's agent can (docs/guide/end_to_end.md).
+"""Encrypts a message so that only one app on one phone can read it: neither Bellwire's server nor
+the phone's agent can (docs/guide/end_to_end.md).
 
     token, payload = encrypt_for(encrypted_token, b"You have mail")
 
@@ -22,12 +22,14 @@ _RECORD_BYTES = 4096
 
 
 def parse_encrypted_token(encrypted_token):
-    """(token, the app's public key, its auth secret) of "e1.TOKEN.P256DH.AUTH". ValueError: it is none."""
+    """(token, the app's public key, its auth secret) of "e1.TOKEN.P256DH.AUTH". ValueError: it is
+    none."""
     parts = encrypted_token.split(".")
     if len(parts) != 4 or parts[0] != "e1" or not parts[1]:
         raise ValueError("an encrypted token has the form e1.TOKEN.P256DH.AUTH")
-    public_key, auth = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-                        for part in parts[2:])
+    public_key, auth = (
+        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts[2:]
+    )
     if len(public_key) != 65 or len(auth) != 16:
         raise ValueError("P256DH has 65 bytes and AUTH 16, in base64url")
     return parts[1], public_key, auth
@@ -45,8 +47,9 @@ def encrypt_aes128gcm(text, public_key, auth, sender_key=None, salt=None):
     sender_key = sender_key or ec.generate_private_key(ec.SECP256R1())
     salt = salt or os.urandom(16)
     receiver = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
-    sender_public = sender_key.public_key().public_bytes(Encoding.X962,
-                                                         PublicFormat.UncompressedPoint)
+    sender_public = sender_key.public_key().public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    )
     shared = _hmac(auth, sender_key.exchange(ec.ECDH(), receiver))
     secret = _hmac(salt, _hmac(shared, b"WebPush: info\0" + public_key + sender_public + b"\1"))
     key = _hmac(secret, b"Content-Encoding: aes128gcm\0\1")[:16]
@@ -57,7 +60,8 @@ def encrypt_aes128gcm(text, public_key, auth, sender_key=None, salt=None):
 
 
 def encrypt_for(encrypted_token, text):
-    """(token, payload) to Send. ValueError: the encrypted token is malformed, or the text too long."""
+    """(token, payload) to Send. ValueError: the encrypted token is malformed, or the text too
+    long."""
     token, public_key, auth = parse_encrypted_token(encrypted_token)
     if len(text) > MAX_TEXT_BYTES:
         raise ValueError(f"{len(text)} bytes are too many: at most {MAX_TEXT_BYTES}")

@@ -28,30 +28,45 @@ PROTOS = pathlib.Path(__file__).resolve().parents[2] / "protos"
 
 
 def load_stubs(protos):
-    """Makes the Python stubs from the .proto files and imports them. A backend of yours would do the
-    first half once, in its build."""
+    """Makes the Python stubs from the .proto files and imports them. A backend of yours would do
+    the first half once, in its build."""
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(
-            ["protoc", f"-I{protos}", f"--python_out={out}", f"--grpc_python_out={out}",
-             "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-             "bellwire/push/v1/push.proto", "google/rpc/error_details.proto"],
-            check=True)
+            [
+                "protoc",
+                f"-I{protos}",
+                f"--python_out={out}",
+                f"--grpc_python_out={out}",
+                "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
+                "bellwire/push/v1/push.proto",
+                "google/rpc/error_details.proto",
+            ],
+            check=True,
+        )
         sys.path.insert(0, out)
-        return (importlib.import_module("bellwire.push.v1.push_pb2"),
-                importlib.import_module("bellwire.push.v1.push_pb2_grpc"),
-                importlib.import_module("google.rpc.error_details_pb2"))
+        return (
+            importlib.import_module("bellwire.push.v1.push_pb2"),
+            importlib.import_module("bellwire.push.v1.push_pb2_grpc"),
+            importlib.import_module("google.rpc.error_details_pb2"),
+        )
 
 
 def bearer_token(credentials):
     """An ES256 JWT that proves who sends; good for an hour, so make a new one every 50 minutes."""
-    return jwt.encode({"iss": credentials["team_id"], "iat": int(time.time())},
-                      credentials["private_key_pem"], algorithm="ES256",
-                      headers={"kid": credentials["key_id"]})
+    return jwt.encode(
+        {"iss": credentials["team_id"], "iat": int(time.time())},
+        credentials["private_key_pem"],
+        algorithm="ES256",
+        headers={"kid": credentials["key_id"]},
+    )
 
 
 # With the same message id any of them may be tried again.
-AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED,
-         grpc.StatusCode.DEADLINE_EXCEEDED}
+AGAIN = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
 
 
 def asked_delay(error, error_details_pb2):
@@ -66,18 +81,21 @@ def asked_delay(error, error_details_pb2):
 
 
 def send(push, request, credentials, error_details_pb2, seconds):
-    """The answer to a message, tried again for so long. The request has a message id: whatever became
-    of an attempt, the next one is the same message."""
+    """The answer to a message, tried again for so long. The request has a message id: whatever
+    became of an attempt, the next one is the same message."""
     end = time.monotonic() + seconds
     pause = 0.2
     while True:
         try:
-            # wait_for_ready: without it a call fails at once while the channel is in back-off after a
-            # lost connection, and in grpcio 1.51 the calls of many threads, each tried again at once,
-            # keep it there long after the server is back.
+            # wait_for_ready: without it a call fails at once while the channel is in back-off after
+            # a lost connection, and in grpcio 1.51 the calls of many threads, each tried again at
+            # once, keep it there long after the server is back.
             return push.Send(
-                request, metadata=[("authorization", "Bearer " + bearer_token(credentials))],
-                timeout=end - time.monotonic(), wait_for_ready=True)
+                request,
+                metadata=[("authorization", "Bearer " + bearer_token(credentials))],
+                timeout=end - time.monotonic(),
+                wait_for_ready=True,
+            )
         except grpc.RpcError as error:
             delay = asked_delay(error, error_details_pb2)
             if delay is None:
@@ -95,8 +113,9 @@ def main():
     to = parser.add_mutually_exclusive_group(required=True)
     to.add_argument("--token", help="device token, as the app got it")
     to.add_argument("--encrypted_token", help="encrypted token, as the app got it")
-    parser.add_argument("--patience", type=float, default=30,
-                        help="for how long to try each message, in seconds")
+    parser.add_argument(
+        "--patience", type=float, default=30, help="for how long to try each message, in seconds"
+    )
     parser.add_argument("--protos", default=PROTOS, help="the protos/ folder of Bellwire")
     parser.add_argument("text", nargs="+", help="a message each")
     arguments = parser.parse_args()
@@ -111,9 +130,12 @@ def main():
             token, payload = arguments.token, text.encode()
             if arguments.encrypted_token:
                 token, payload = encrypt.encrypt_for(arguments.encrypted_token, payload)
-            request = push_pb2.SendRequest(token=token, payload=payload,
-                                           message_id=str(uuid.uuid4()),
-                                           priority=push_pb2.PRIORITY_HIGH)
+            request = push_pb2.SendRequest(
+                token=token,
+                payload=payload,
+                message_id=str(uuid.uuid4()),
+                priority=push_pb2.PRIORITY_HIGH,
+            )
             sent_at = time.time_ns()
             try:
                 answer = send(push, request, credentials, error_details_pb2, arguments.patience)
@@ -121,12 +143,17 @@ def main():
                 print(f"error: {error.code().name}: {error.details()}", file=sys.stderr)
                 return 1
             answered_at = time.time_ns()
-            print(json.dumps({
-                "message_id": answer.message_id,
-                "outcome": push_pb2.SendResponse.Outcome.Name(answer.outcome),
-                "sent_at_us": sent_at // 1000,
-                "took_us": (answered_at - sent_at) // 1000,
-            }), flush=True)
+            print(
+                json.dumps(
+                    {
+                        "message_id": answer.message_id,
+                        "outcome": push_pb2.SendResponse.Outcome.Name(answer.outcome),
+                        "sent_at_us": sent_at // 1000,
+                        "took_us": (answered_at - sent_at) // 1000,
+                    }
+                ),
+                flush=True,
+            )
     return 0
 
 

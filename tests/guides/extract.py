@@ -12,7 +12,8 @@ right above a block says what else it is, and is not seen on the page:
     <!-- guide: background NAME until PATTERN -->  goes on; its output in NAME.log comes to PATTERN
     <!-- guide: shows PATTERN -->                  the output has a line with PATTERN (grep -E)
     <!-- guide: copy NAME from LOG: PATTERN -->    what the reader copies from another terminal: the
-                                                   variable, from LOG.log (grep -oE); with the others
+                                                   variable, from LOG.log (grep -oE); with the
+                                                   others
     <!-- guide: reaches LOG: PATTERN -->           then LOG.log comes to PATTERN; with the others
     <!-- guide: not run: REASON -->
 
@@ -75,7 +76,7 @@ class Block:
     def argument(self, word):
         """What follows `word` in the directive; None if it is another one."""
         if self.directive == word or self.directive.startswith(word + " "):
-            return self.directive[len(word):].strip()
+            return self.directive[len(word) :].strip()
         return None
 
 
@@ -105,7 +106,7 @@ def reason_not_run(block):
     """None: the block is run."""
     if not block.directive.startswith("not run:"):
         return None
-    return block.directive[len("not run:"):].strip()
+    return block.directive[len("not run:") :].strip()
 
 
 def copies_of(block):
@@ -157,11 +158,15 @@ def step_of(block):
         if not match:
             raise Unclear(f"{block.where}: background NAME until PATTERN")
         name, pattern = match[1], quoted(match[2])
-        return (f"(\n{block.text}) >{name}.log 2>&1 &\n"
-                f"await_line {pattern} {name}.log\n"), None
+        return f"(\n{block.text}) >{name}.log 2>&1 &\nawait_line {pattern} {name}.log\n", None
     if (pattern := block.argument("shows")) is not None:
-        return (f"{{\n{block.text}}} >shown.log 2>&1 || {{ cat shown.log; false; }}\n"
-                f"shows {quoted(pattern)} shown.log\n"), None
+        return (
+            (
+                f"{{\n{block.text}}} >shown.log 2>&1 || {{ cat shown.log; false; }}\n"
+                f"shows {quoted(pattern)} shown.log\n"
+            ),
+            None,
+        )
     if directive:
         raise Unclear(f"{block.where}: there is no directive {directive!r}")
     return block.text, None

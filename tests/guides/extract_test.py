@@ -11,8 +11,12 @@ EXTRACT = pathlib.Path(__file__).resolve().parent / "extract.py"
 def extract(page, folder):
     path = pathlib.Path(folder) / "page.md"
     path.write_text(page, encoding="utf-8")
-    return subprocess.run([sys.executable, EXTRACT, path, f"{folder}/out"], capture_output=True,
-                          text=True, check=False)
+    return subprocess.run(
+        [sys.executable, EXTRACT, path, f"{folder}/out"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def run(page, **environment):
@@ -20,8 +24,14 @@ def run(page, **environment):
     with tempfile.TemporaryDirectory() as folder:
         made = extract(page, folder)
         assert made.returncode == 0, made.stderr
-        return subprocess.run(["/bin/bash", "./run.sh"], cwd=f"{folder}/out", capture_output=True,
-                              text=True, env={"PATH": "/usr/bin:/bin", **environment}, check=False)
+        return subprocess.run(
+            ["/bin/bash", "./run.sh"],
+            cwd=f"{folder}/out",
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", **environment},
+            check=False,
+        )
 
 
 def refused(page):
@@ -32,7 +42,8 @@ def refused(page):
 
 def main():
     # Commands share one shell, in their order, and files are there.
-    done = run("""
+    done = run(
+        """
 <!-- guide: file greet.py -->
 ```python
 print("hello from a file")
@@ -47,7 +58,8 @@ no commands
 ```sh
 echo "$greeting"
 ```
-""")
+"""
+    )
     assert done.returncode == 0 and "hello from a file" in done.stdout, done
 
     # A command that fails ends the guide, in the middle of a block too.
@@ -62,9 +74,13 @@ echo "$greeting"
     assert run(given, TOKEN="abc").returncode == 0
 
     # What goes on is waited for, and what shows something must show it.
-    listens = "<!-- guide: background app until ^token [0-9]+ -->\n```sh\necho token 7\nsleep 0\n```\n"
+    listens = (
+        "<!-- guide: background app until ^token [0-9]+ -->\n```sh\necho token 7\nsleep 0\n```\n"
+    )
     assert run(listens + "```sh\ngrep -q token app.log\n```\n").returncode == 0
-    shows = "<!-- guide: shows ^APP_ACKED -->\n```sh\nx=1\necho {}\n```\n```sh\ntest \"$x\" = 1\n```\n"
+    shows = (
+        "<!-- guide: shows ^APP_ACKED -->\n```sh\nx=1\necho {}\n```\n```sh\ntest \"$x\" = 1\n```\n"
+    )
     assert run(shows.format("APP_ACKED now")).returncode == 0
     done = run(shows.format("STORED"))
     assert done.returncode != 0 and "STORED" in done.stdout, done

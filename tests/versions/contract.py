@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The contracts of protos/ as lines, and whether those of an earlier version still hold: daemons of two
-releases talk to each other, and a store outlives the program that wrote it. Fields are added; none is
-renumbered, renamed, removed, or given another type.
+"""The contracts of protos/ as lines, and whether those of an earlier version still hold: daemons of
+two releases talk to each other, and a store outlives the program that wrote it. Fields are added;
+none is renumbered, renamed, removed, or given another type.
 
     contract.py                     checks the recorded versions, tests/versions/*/contract.txt
     contract.py --record VERSION    records today's contracts as those of VERSION, before its tag
@@ -20,7 +20,7 @@ FIELD = descriptor_pb2.FieldDescriptorProto
 
 
 def kind(field):
-    name = field.type_name.lstrip(".") or FIELD.Type.Name(field.type)[len("TYPE_"):].lower()
+    name = field.type_name.lstrip(".") or FIELD.Type.Name(field.type)[len("TYPE_") :].lower()
     return f"repeated {name}" if field.label == FIELD.LABEL_REPEATED else name
 
 
@@ -44,9 +44,13 @@ def lines_of_message(scope, message):
 
 def lines_of_service(scope, service):
     for method in service.method:
-        sides = [("stream " if streams else "") + kind_name.lstrip(".")
-                 for streams, kind_name in [(method.client_streaming, method.input_type),
-                                            (method.server_streaming, method.output_type)]]
+        sides = [
+            ("stream " if streams else "") + kind_name.lstrip(".")
+            for streams, kind_name in [
+                (method.client_streaming, method.input_type),
+                (method.server_streaming, method.output_type),
+            ]
+        ]
         yield f"{scope}{service.name}/{method.name}({sides[0]}) returns ({sides[1]})"
 
 
@@ -88,8 +92,10 @@ def main(arguments):
             if line not in held:
                 broken.append(f"{path.parent.name}: no longer so: {line}")
     if broken:
-        sys.exit("error: who has an earlier version does not understand this one:\n  " +
-                 "\n  ".join(broken))
+        sys.exit(
+            "error: who has an earlier version does not understand this one:\n  "
+            + "\n  ".join(broken)
+        )
     print(f"the contracts of {', '.join(path.parent.name for path in recorded)} hold")
 
 

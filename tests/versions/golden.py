@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The bytes of messages, as versions write them: of each message on a wire or in a store, with all of its
-fields. Today's protos have to understand each, wholly, and write the same.
+"""The bytes of messages, as versions write them: of each message on a wire or in a store, with all
+of its fields. Today's protos have to understand each, wholly, and write the same.
 
     golden.py                     checks the recorded versions, tests/versions/*/messages.txt
     golden.py --record VERSION    records today's bytes as those of VERSION, before its tag
@@ -24,12 +24,17 @@ FIELD = descriptor_pb2.FieldDescriptorProto
 
 def message_types():
     """name → class, of all messages of ours; map entries are none."""
-    files = sorted(str(path.relative_to(PROTOS)) for package in PACKAGES
-                   for path in PROTOS.glob(f"bellwire/{package}/**/*.proto"))
+    files = sorted(
+        str(path.relative_to(PROTOS))
+        for package in PACKAGES
+        for path in PROTOS.glob(f"bellwire/{package}/**/*.proto")
+    )
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "all"
-        subprocess.run(["protoc", f"-I{PROTOS}", "--include_imports",
-                        f"--descriptor_set_out={out}", *files], check=True)
+        subprocess.run(
+            ["protoc", f"-I{PROTOS}", "--include_imports", f"--descriptor_set_out={out}", *files],
+            check=True,
+        )
         every = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
     pool = descriptor_pool.DescriptorPool()
     for file in every.file:
@@ -41,6 +46,7 @@ def message_types():
             found[descriptor.full_name] = factory.GetPrototype(descriptor)
         for nested in descriptor.nested_types:
             note(nested)
+
     for name in files:
         for descriptor in pool.FindFileByName(name).message_types_by_name.values():
             note(descriptor)
@@ -60,8 +66,13 @@ def scalar(field):
         return bytes([0, 255, field.number % 256])
     if kind in (FIELD.TYPE_DOUBLE, FIELD.TYPE_FLOAT):
         return field.number + 0.5
-    wide = kind in (FIELD.TYPE_INT64, FIELD.TYPE_UINT64, FIELD.TYPE_FIXED64, FIELD.TYPE_SFIXED64,
-                    FIELD.TYPE_SINT64)
+    wide = kind in (
+        FIELD.TYPE_INT64,
+        FIELD.TYPE_UINT64,
+        FIELD.TYPE_FIXED64,
+        FIELD.TYPE_SFIXED64,
+        FIELD.TYPE_SINT64,
+    )
     return (1 << (40 if wide else 20)) + field.number
 
 
@@ -69,8 +80,11 @@ def fill(message, chosen, depth):
     """Sets every field; of a oneof the one in `chosen`, or else its first."""
     for field in message.DESCRIPTOR.fields:
         oneof = field.containing_oneof
-        if oneof is not None and len(oneof.fields) > 1 and field.name != chosen.get(
-                oneof.name, oneof.fields[0].name):
+        if (
+            oneof is not None
+            and len(oneof.fields) > 1
+            and field.name != chosen.get(oneof.name, oneof.fields[0].name)
+        ):
             continue
         repeated = field.label == FIELD.LABEL_REPEATED
         if field.message_type is None:
@@ -92,10 +106,14 @@ def fill(message, chosen, depth):
 
 
 def samples(types):
-    """"NAME[#MEMBER]" → bytes: one of each message, and of each member of its oneofs."""
+    """ "NAME[#MEMBER]" → bytes: one of each message, and of each member of its oneofs."""
     for name, kind in sorted(types.items()):
-        choices = [(f"#{field.name}", {oneof.name: field.name}) for oneof in
-                   kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1 for field in oneof.fields]
+        choices = [
+            (f"#{field.name}", {oneof.name: field.name})
+            for oneof in kind.DESCRIPTOR.oneofs
+            if len(oneof.fields) > 1
+            for field in oneof.fields
+        ]
         for suffix, chosen in choices or [("", {})]:
             message = kind()
             fill(message, chosen, DEPTH)
@@ -110,7 +128,9 @@ def unknown(message):
         if field.message_type is None:
             continue
         if field.message_type.GetOptions().map_entry:
-            values = value.values() if field.message_type.fields_by_name["value"].message_type else []
+            values = (
+                value.values() if field.message_type.fields_by_name["value"].message_type else []
+            )
         else:
             values = value if field.label == FIELD.LABEL_REPEATED else [value]
         if any(unknown(inner) for inner in values):
@@ -141,7 +161,8 @@ def main(arguments):
         folder.mkdir(exist_ok=True)
         (folder / "messages.txt").write_text(
             "".join(f"{name} {written.hex()}\n" for name, written in samples(types)),
-            encoding="ascii")
+            encoding="ascii",
+        )
         return
     if arguments:
         sys.exit(__doc__)
@@ -156,8 +177,9 @@ def main(arguments):
             if why := broken(types, name, bytes.fromhex(written)):
                 failures.append(f"{path.parent.name}: no longer so: {name}: {why}")
     if failures:
-        sys.exit("error: what an earlier version wrote is not understood:\n  " +
-                 "\n  ".join(failures))
+        sys.exit(
+            "error: what an earlier version wrote is not understood:\n  " + "\n  ".join(failures)
+        )
     print(f"{count} messages of {', '.join(path.parent.name for path in recorded)} are understood")
 
 

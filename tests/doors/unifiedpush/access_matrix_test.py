@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Every caller on the session bus against every method of the companion: only allowed cells pass. Methods
-come from what the object says of itself, and one without a row fails. Prints the table of
+"""Every caller on the session bus against every method of the companion: only allowed cells pass.
+Methods come from what the object says of itself, and one without a row fails. Prints the table of
 docs/operate/security.md, and holds the page against it."""
 import asyncio
 import os
@@ -28,14 +28,20 @@ def strings(**values):
     return {key: Variant("s", value) for key, value in values.items()}
 
 
-# By method: how it is called about SERVICE's registration, and what in an answer says that it came to
-# something.
+# By method: how it is called about SERVICE's registration, and what in an answer says that it came
+# to something.
 ROWS = {
-    "Distributor1.Register": ("sss", [SERVICE, TOKEN, "an app"],
-                              lambda body: body[0] == "REGISTRATION_SUCCEEDED"),
+    "Distributor1.Register": (
+        "sss",
+        [SERVICE, TOKEN, "an app"],
+        lambda body: body[0] == "REGISTRATION_SUCCEEDED",
+    ),
     "Distributor1.Unregister": ("s", [TOKEN], lambda body: True),
-    "Distributor2.Register": ("a{sv}", [strings(service=SERVICE, token=TOKEN)],
-                              lambda body: body[0]["success"].value == "REGISTRATION_SUCCEEDED"),
+    "Distributor2.Register": (
+        "a{sv}",
+        [strings(service=SERVICE, token=TOKEN)],
+        lambda body: body[0]["success"].value == "REGISTRATION_SUCCEEDED",
+    ),
     "Distributor2.Unregister": ("a{sv}", [strings(token=TOKEN)], lambda body: True),
 }
 ALLOWED = {"the app"}
@@ -61,9 +67,16 @@ class AccessMatrixTest(unittest.IsolatedAsyncioTestCase):
         await self.session.close()
 
     async def methods(self):
-        reply = await soon(self.nameless.call(Message(
-            destination=DISTRIBUTOR, path=DISTRIBUTOR_PATH,
-            interface="org.freedesktop.DBus.Introspectable", member="Introspect")))
+        reply = await soon(
+            self.nameless.call(
+                Message(
+                    destination=DISTRIBUTOR,
+                    path=DISTRIBUTOR_PATH,
+                    interface="org.freedesktop.DBus.Introspectable",
+                    member="Introspect",
+                )
+            )
+        )
         root = xml.etree.ElementTree.fromstring(reply.body[0])
         for interface in root.iter("interface"):
             if interface.get("name") in STANDARD:
@@ -76,9 +89,18 @@ class AccessMatrixTest(unittest.IsolatedAsyncioTestCase):
     async def call(self, bus, interface, method):
         """Whether it came to something."""
         signature, body, passed = ROWS[f"{interface[16:]}.{method}"]
-        reply = await soon(bus.call(Message(
-            destination=DISTRIBUTOR, path=DISTRIBUTOR_PATH, interface=interface, member=method,
-            signature=signature, body=body)))
+        reply = await soon(
+            bus.call(
+                Message(
+                    destination=DISTRIBUTOR,
+                    path=DISTRIBUTOR_PATH,
+                    interface=interface,
+                    member=method,
+                    signature=signature,
+                    body=body,
+                )
+            )
+        )
         return reply.message_type == MessageType.METHOD_RETURN and passed(reply.body)
 
     def call_as_stranger(self, interface, method):
@@ -86,11 +108,25 @@ class AccessMatrixTest(unittest.IsolatedAsyncioTestCase):
         if os.geteuid() != 0:
             return None
         known = subprocess.run(
-            ["dbus-send", f"--bus={self.session.address}", "--print-reply", "--type=method_call",
-             f"--dest={DISTRIBUTOR}", DISTRIBUTOR_PATH, f"{interface}.{method}",
-             f"string:{SERVICE}", f"string:{TOKEN}", "string:an app"],
-            user=STRANGER, group=STRANGER, extra_groups=[], capture_output=True, check=False,
-            timeout=60)
+            [
+                "dbus-send",
+                f"--bus={self.session.address}",
+                "--print-reply",
+                "--type=method_call",
+                f"--dest={DISTRIBUTOR}",
+                DISTRIBUTOR_PATH,
+                f"{interface}.{method}",
+                f"string:{SERVICE}",
+                f"string:{TOKEN}",
+                "string:an app",
+            ],
+            user=STRANGER,
+            group=STRANGER,
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
         return known.returncode == 0
 
     async def register(self):
@@ -99,8 +135,11 @@ class AccessMatrixTest(unittest.IsolatedAsyncioTestCase):
         what, values = await soon(self.app.told.get())
         self.assertEqual(what, "endpoint")
         self.app.endpoint = values["endpoint"]
-        return next(instance for instance, endpoint in self.agent.endpoints.items()
-                    if endpoint == values["endpoint"])
+        return next(
+            instance
+            for instance, endpoint in self.agent.endpoints.items()
+            if endpoint == values["endpoint"]
+        )
 
     async def test_only_allowed_cells_pass(self):
         with open(runfile("docs/operate/security.md"), encoding="utf-8") as file:
@@ -108,8 +147,9 @@ class AccessMatrixTest(unittest.IsolatedAsyncioTestCase):
         callers = {
             "another app": lambda i, m: self.call(self.other.bus, i, m),
             "who owns no name": lambda i, m: self.call(self.nameless, i, m),
-            "another user of the machine":
-                lambda i, m: asyncio.to_thread(self.call_as_stranger, i, m),
+            "another user of the machine": lambda i, m: asyncio.to_thread(
+                self.call_as_stranger, i, m
+            ),
             "the app": lambda i, m: self.call(self.app.bus, i, m),
         }
         seen = set()

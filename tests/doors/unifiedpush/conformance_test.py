@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""bellwire-companion as a UnifiedPush distributor, judged by Debian's python3-dbus-next, which plays the
-connector's part in both generations of the protocol. The agent is a fake one that does as it is told:
-end_to_end_test.py has the real one."""
+"""bellwire-companion as a UnifiedPush distributor, judged by Debian's python3-dbus-next, which
+plays the connector's part in both generations of the protocol. The agent is a fake one that does as
+it is told: end_to_end_test.py has the real one."""
 import asyncio
 import base64
 import json
@@ -24,8 +24,10 @@ from world import DISTRIBUTOR, DISTRIBUTOR_PATH, PATIENCE, Process, Session, soo
 CONNECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "connector.py")
 TOKEN = "{1b4e28ba-2fa1-11d2-883f-0016d3cca427}"
 # The generator of P-256.
-POINT = bytes.fromhex("046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-                      "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
+POINT = bytes.fromhex(
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
 VAPID = base64.urlsafe_b64encode(POINT).decode().rstrip("=")
 
 
@@ -54,7 +56,9 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         service = service or app.service
         if app.generation == 1:
             return tuple(await soon(distributor.call_register(service, token, "an app")))
-        answer = await soon(distributor.call_register(strings(service=service, token=token, **more)))
+        answer = await soon(
+            distributor.call_register(strings(service=service, token=token, **more))
+        )
         self.assertLessEqual(set(answer), {"success", "reason"})
         self.assertTrue(all(value.signature == "s" for value in answer.values()), answer)
         return (answer["success"].value, answer["reason"].value if "reason" in answer else "")
@@ -65,8 +69,11 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         what, values = await soon(app.told.get())
         self.assertEqual((what, values["token"]), ("endpoint", token))
         app.endpoint = values["endpoint"]
-        instance = next(instance for instance, endpoint in self.agent.endpoints.items()
-                        if endpoint == values["endpoint"])
+        instance = next(
+            instance
+            for instance, endpoint in self.agent.endpoints.items()
+            if endpoint == values["endpoint"]
+        )
         return instance, values["endpoint"]
 
     async def message(self, app):
@@ -78,30 +85,54 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_what_it_says_of_itself_is_the_specification(self):
         bus = await self.session.connect()
-        reply = await soon(bus.call(Message(
-            destination=DISTRIBUTOR, path=DISTRIBUTOR_PATH,
-            interface="org.freedesktop.DBus.Introspectable", member="Introspect")))
+        reply = await soon(
+            bus.call(
+                Message(
+                    destination=DISTRIBUTOR,
+                    path=DISTRIBUTOR_PATH,
+                    interface="org.freedesktop.DBus.Introspectable",
+                    member="Introspect",
+                )
+            )
+        )
         root = xml.etree.ElementTree.fromstring(reply.body[0])
         said = {}
         for interface in root.iter("interface"):
             if not interface.get("name").startswith("org.unifiedpush"):
                 continue
             for method in interface.iter("method"):
-                arguments = [(a.get("direction"), a.get("type"), a.get("name"))
-                             for a in method.iter("arg")]
-                notes = {a.get("name") for a in method.iter("annotation")
-                         if a.get("value") == "true"}
+                arguments = [
+                    (a.get("direction"), a.get("type"), a.get("name")) for a in method.iter("arg")
+                ]
+                notes = {
+                    a.get("name") for a in method.iter("annotation") if a.get("value") == "true"
+                }
                 said[interface.get("name")[16:] + "." + method.get("name")] = (arguments, notes)
         no_reply = "org.freedesktop.DBus.Method.NoReply"
-        self.assertEqual(said, {
-            "Distributor1.Register": (
-                [("in", "s", "serviceName"), ("in", "s", "token"), ("in", "s", "description"),
-                 ("out", "s", "registrationResult"), ("out", "s", "registrationResultReason")],
-                set()),
-            "Distributor1.Unregister": ([("in", "s", "token")], {no_reply}),
-            "Distributor2.Register": ([("in", "a{sv}", "args"), ("out", "a{sv}", "res")], set()),
-            "Distributor2.Unregister": ([("in", "a{sv}", "args"), ("out", "a{sv}", "res")], set()),
-        })
+        self.assertEqual(
+            said,
+            {
+                "Distributor1.Register": (
+                    [
+                        ("in", "s", "serviceName"),
+                        ("in", "s", "token"),
+                        ("in", "s", "description"),
+                        ("out", "s", "registrationResult"),
+                        ("out", "s", "registrationResultReason"),
+                    ],
+                    set(),
+                ),
+                "Distributor1.Unregister": ([("in", "s", "token")], {no_reply}),
+                "Distributor2.Register": (
+                    [("in", "a{sv}", "args"), ("out", "a{sv}", "res")],
+                    set(),
+                ),
+                "Distributor2.Unregister": (
+                    [("in", "a{sv}", "args"), ("out", "a{sv}", "res")],
+                    set(),
+                ),
+            },
+        )
 
     async def test_an_endpoint_follows_every_register(self):
         for generation in (1, 2):
@@ -116,8 +147,10 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         for generation in (1, 2):
             other = await self.app(f"org.example.Other{generation}", generation)
             for service in (owner.service, "org.example.Nobody"):
-                self.assertEqual(await self.register(other, service=service),
-                                 ("REGISTRATION_FAILED", "UNAUTHORIZED"))
+                self.assertEqual(
+                    await self.register(other, service=service),
+                    ("REGISTRATION_FAILED", "UNAUTHORIZED"),
+                )
         self.assertEqual(self.agent.subscriptions, {})
 
     async def test_the_key_reaches_the_agent_and_another_one_is_another_endpoint(self):
@@ -136,13 +169,14 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         distributor = await self.session.distributor(app.bus, 2)
         sound = strings(service=app.service, token=TOKEN)
         for argument, spoilt in (
-                ("service", {**sound, "service": Variant("s", ":1.1")}),
-                ("service", strings(token=TOKEN)),
-                ("token", {**sound, "token": Variant("s", "t" * 101)}),
-                ("token", strings(service=app.service)),
-                ("token", {**sound, "token": Variant("u", 7)}),
-                ("vapid", {**sound, "vapid": Variant("s", "A" * 87)}),
-                ("vapid", {**sound, "vapid": Variant("ay", POINT)})):
+            ("service", {**sound, "service": Variant("s", ":1.1")}),
+            ("service", strings(token=TOKEN)),
+            ("token", {**sound, "token": Variant("s", "t" * 101)}),
+            ("token", strings(service=app.service)),
+            ("token", {**sound, "token": Variant("u", 7)}),
+            ("vapid", {**sound, "vapid": Variant("s", "A" * 87)}),
+            ("vapid", {**sound, "vapid": Variant("ay", POINT)}),
+        ):
             with self.assertRaises(DBusError) as caught:
                 await soon(distributor.call_register(spoilt))
             self.assertEqual(caught.exception.type, "org.freedesktop.DBus.Error.InvalidArgs")
@@ -150,8 +184,11 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(DBusError):
             await soon(distributor.call_unregister({}))
         # What it doesn't know it ignores.
-        answer = await soon(distributor.call_register(
-            {**sound, "urgency": Variant("a{sv}", {"x": Variant("ai", [1, 2])})}))
+        answer = await soon(
+            distributor.call_register(
+                {**sound, "urgency": Variant("a{sv}", {"x": Variant("ai", [1, 2])})}
+            )
+        )
         self.assertEqual(answer["success"].value, "REGISTRATION_SUCCEEDED")
         self.assertEqual((await soon(app.told.get()))[0], "endpoint")
 
@@ -159,10 +196,12 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         code = self.agent.pb.Error
         for generation in (1, 2):
             app = await self.app(f"org.example.App{generation}", generation)
-            for refusal, reason in ((code.VAPID_REQUIRED, "VAPID_REQUIRED"),
-                                    (code.SUBSCRIPTIONS_OFF, "ACTION_REQUIRED"),
-                                    (code.LIMIT_REACHED, "ACTION_REQUIRED"),
-                                    (code.INTERNAL, "INTERNAL_ERROR")):
+            for refusal, reason in (
+                (code.VAPID_REQUIRED, "VAPID_REQUIRED"),
+                (code.SUBSCRIPTIONS_OFF, "ACTION_REQUIRED"),
+                (code.LIMIT_REACHED, "ACTION_REQUIRED"),
+                (code.INTERNAL, "INTERNAL_ERROR"),
+            ):
                 self.agent.refusal = refusal
                 self.assertEqual(await self.register(app), ("REGISTRATION_FAILED", reason))
             self.agent.refusal = None
@@ -175,22 +214,36 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         instance = (await soon(self.agent.subscribed.get())).instance
         self.agent.give_endpoint(instance, "https://push.example.com/wpush/late")
         what, values = await soon(app.told.get())
-        self.assertEqual((what, values["endpoint"]),
-                         ("endpoint", "https://push.example.com/wpush/late"))
+        self.assertEqual(
+            (what, values["endpoint"]), ("endpoint", "https://push.example.com/wpush/late")
+        )
 
     async def test_nonsense_and_floods_harm_nobody(self):
         app = await self.app()
         instance, _ = await self.registered(app)
         hostile = await self.app("org.example.Hostile")
         for generation, member, signature, body in (
-                (1, "Register", "s", ["x"]), (1, "Register", "a{sv}", [{}]),
-                (1, "Unregister", "ay", [b"x"]), (2, "Register", "sss", ["a", "b", "c"]),
-                (2, "Register", "a{ss}", [{"token": "t"}]), (2, "Unregister", "", []),
-                (2, "Nothing", "", []), (3, "Register", "a{sv}", [{}])):
-            reply = await soon(hostile.bus.call(Message(
-                destination=DISTRIBUTOR, path=DISTRIBUTOR_PATH,
-                interface=f"org.unifiedpush.Distributor{generation}", member=member,
-                signature=signature, body=body)))
+            (1, "Register", "s", ["x"]),
+            (1, "Register", "a{sv}", [{}]),
+            (1, "Unregister", "ay", [b"x"]),
+            (2, "Register", "sss", ["a", "b", "c"]),
+            (2, "Register", "a{ss}", [{"token": "t"}]),
+            (2, "Unregister", "", []),
+            (2, "Nothing", "", []),
+            (3, "Register", "a{sv}", [{}]),
+        ):
+            reply = await soon(
+                hostile.bus.call(
+                    Message(
+                        destination=DISTRIBUTOR,
+                        path=DISTRIBUTOR_PATH,
+                        interface=f"org.unifiedpush.Distributor{generation}",
+                        member=member,
+                        signature=signature,
+                        body=body,
+                    )
+                )
+            )
             self.assertEqual(reply.message_type, MessageType.ERROR, (generation, member, signature))
         # More Registers than may wait, of apps that never get an endpoint.
         self.agent.answers = False
@@ -198,8 +251,16 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         for number in range(10):
             flooder = await self.app(f"org.example.Flooder{number}")
             distributor = await self.session.distributor(flooder.bus, 2)
-            calls += [asyncio.ensure_future(soon(distributor.call_register(strings(
-                service=flooder.service, token=str(token))))) for token in range(50)]
+            calls += [
+                asyncio.ensure_future(
+                    soon(
+                        distributor.call_register(
+                            strings(service=flooder.service, token=str(token))
+                        )
+                    )
+                )
+                for token in range(50)
+            ]
             if number == 0:
                 # This app alone asks for more than an app may have; beside others, all may fill up
                 # first.
@@ -253,7 +314,8 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
             service = f"org.example.OnDemand{generation}"
             log = f"{self.session.root}/{service}.log"
             self.session.make_activatable(
-                service, f"/usr/bin/python3 {CONNECTOR} {service} {generation} {log}")
+                service, f"/usr/bin/python3 {CONNECTOR} {service} {generation} {log}"
+            )
             # It registers, and goes.
             app = await App(await self.session.connect(), service, generation).own()
             instance, _ = await self.registered(app)
@@ -262,8 +324,10 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
             for number in range(2):
                 delivery_id = self.agent.deliver(instance, b"wake up %d" % number)
                 self.assertEqual(await soon(self.agent.acks.get()), (instance, delivery_id))
-            told = [json.loads(line) for line in
-                    pathlib.Path(log).read_text(encoding="utf-8").splitlines()]
+            told = [
+                json.loads(line)
+                for line in pathlib.Path(log).read_text(encoding="utf-8").splitlines()
+            ]
             self.assertEqual([entry["message"] for entry in told], ["wake up 0", "wake up 1"])
 
     async def test_an_app_that_fails_holds_up_itself_alone(self):
@@ -356,8 +420,7 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         self.agent.endpoints[instance] = "https://other.example/wpush/1"
         await self.session.start_companion(self.agent.path)
         what, values = await soon(app.next_told())
-        self.assertEqual((what, values["endpoint"]),
-                         ("endpoint", "https://other.example/wpush/1"))
+        self.assertEqual((what, values["endpoint"]), ("endpoint", "https://other.example/wpush/1"))
 
     async def test_an_unregister_outlives_the_companion_and_an_agent_that_is_away(self):
         app = await self.app()
@@ -388,8 +451,9 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
         await self.agent.start()
         self.assertEqual((await soon(self.agent.subscribed.get())).instance, instance)
         app.hold.set()
-        self.assertEqual(await soon(app.told.get()),
-                         ("endpoint", {"token": TOKEN, "endpoint": endpoint}))
+        self.assertEqual(
+            await soon(app.told.get()), ("endpoint", {"token": TOKEN, "endpoint": endpoint})
+        )
         self.assertEqual((await self.message(app))["message"], b"two")
         for _ in range(2):
             await soon(self.agent.acks.get())
@@ -399,30 +463,47 @@ class ConformanceTest(unittest.IsolatedAsyncioTestCase):
     async def test_the_bus_starts_the_companion(self):
         await self.session.companion.end()
         self.session.make_activatable(
-            DISTRIBUTOR, " ".join(self.session.companion_arguments(self.agent.path)))
+            DISTRIBUTOR, " ".join(self.session.companion_arguments(self.agent.path))
+        )
         app = await self.app()
         await self.registered(app)
-        pid = await soon(app.bus.call(Message(
-            destination="org.freedesktop.DBus", path="/org/freedesktop/DBus",
-            interface="org.freedesktop.DBus", member="GetConnectionUnixProcessID",
-            signature="s", body=[DISTRIBUTOR])))
+        pid = await soon(
+            app.bus.call(
+                Message(
+                    destination="org.freedesktop.DBus",
+                    path="/org/freedesktop/DBus",
+                    interface="org.freedesktop.DBus",
+                    member="GetConnectionUnixProcessID",
+                    signature="s",
+                    body=[DISTRIBUTOR],
+                )
+            )
+        )
         self.assertEqual(pid.message_type, MessageType.METHOD_RETURN)
         os.kill(pid.body[0], signal.SIGTERM)
 
     async def test_two_companions_are_one_too_many(self):
         second = await Process.start(
-            "second companion", self.session.companion_arguments(self.agent.path),
-            f"{self.session.root}/second.log", env=self.session.environment())
+            "second companion",
+            self.session.companion_arguments(self.agent.path),
+            f"{self.session.root}/second.log",
+            env=self.session.environment(),
+        )
         self.assertEqual(await soon(second.process.wait()), 1)
         self.assertIn("another companion of this user runs", second.said())
         await self.session.companion.end()
         # Nobody takes the name from another program.
         bus = await self.session.connect()
-        self.assertEqual(await bus.request_name(DISTRIBUTOR, NameFlag.DO_NOT_QUEUE),
-                         RequestNameReply.PRIMARY_OWNER)
+        self.assertEqual(
+            await bus.request_name(DISTRIBUTOR, NameFlag.DO_NOT_QUEUE),
+            RequestNameReply.PRIMARY_OWNER,
+        )
         third = await Process.start(
-            "third companion", self.session.companion_arguments(self.agent.path),
-            f"{self.session.root}/third.log", env=self.session.environment())
+            "third companion",
+            self.session.companion_arguments(self.agent.path),
+            f"{self.session.root}/third.log",
+            env=self.session.environment(),
+        )
         self.assertEqual(await soon(third.process.wait()), 1)
         # NAME_TAKEN.
         self.assertIn(f"another process has the name {DISTRIBUTOR}", third.said())

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The connector's part of UnifiedPush on D-Bus, on Debian's python3-dbus-next: an app as a test sees it.
+"""The connector's part of UnifiedPush on D-Bus, on Debian's python3-dbus-next: an app as a test
+sees it.
 
     connector.py SERVICE GENERATION LOG
 
@@ -76,8 +77,10 @@ class App:
     async def take(self, what, **values):
         self.told.put_nowait((what, values))
         if self.log is not None:
-            values = {key: value.decode("latin-1") if isinstance(value, bytes) else value
-                      for key, value in values.items()}
+            values = {
+                key: value.decode("latin-1") if isinstance(value, bytes) else value
+                for key, value in values.items()
+            }
             with open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"what": what, **values}) + "\n")
         if what == "message" and self.hold is not None:
@@ -86,8 +89,8 @@ class App:
             raise DBusError("org.example.Error.Busy", "not now")
 
     async def next_told(self):
-        """What it is told next, but for an endpoint that it knows: a companion that was ended before
-        it had noted the app's answer says it again."""
+        """What it is told next, but for an endpoint that it knows: a companion that was ended
+        before it had noted the app's answer says it again."""
         while True:
             what, values = await self.told.get()
             if what != "endpoint" or values["endpoint"] != self.endpoint:
@@ -104,9 +107,14 @@ async def main(service, generation, log):
     while (await app.told.get())[0] != "message":
         pass
     # The answer goes out before the end.
-    await bus.call(dbus_next.Message(
-        destination="org.freedesktop.DBus", path="/org/freedesktop/DBus",
-        interface="org.freedesktop.DBus.Peer", member="Ping"))
+    await bus.call(
+        dbus_next.Message(
+            destination="org.freedesktop.DBus",
+            path="/org/freedesktop/DBus",
+            interface="org.freedesktop.DBus.Peer",
+            member="Ping",
+        )
+    )
 
 
 if __name__ == "__main__":

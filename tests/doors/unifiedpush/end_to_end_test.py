@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""UnifiedPush from end to end: a backend that knows Web Push only (curl), bellwire serve, bellwire-agent,
-bellwire-companion, and apps on a session bus by Debian's python3-dbus-next."""
+"""UnifiedPush from end to end: a backend that knows Web Push only (curl), bellwire serve,
+bellwire-agent, bellwire-companion, and apps on a session bus by Debian's python3-dbus-next."""
 import asyncio
 import base64
 import json
@@ -36,7 +36,8 @@ def point_of(key):
 
 
 def encrypted(text):
-    """A body in the framing of RFC 8291. Nobody here decrypts: the app must get these very bytes."""
+    """A body in the framing of RFC 8291. Nobody here decrypts: the app must get these very
+    bytes."""
     key = point_of(ec.generate_private_key(ec.SECP256R1()))
     return os.urandom(16) + (4096).to_bytes(4, "big") + bytes([len(key)]) + key + text + bytes(17)
 
@@ -52,30 +53,59 @@ class Server:
 
     async def start(self):
         init = await Process.start(
-            "bellwire init", [runfile("cli/bellwire"), "init", f"--data_dir={self.data_dir}",
-                              f"--server_name={HOST}", "--server_name=127.0.0.1"],
-            f"{self.root}/init.log", stdout=asyncio.subprocess.DEVNULL)
+            "bellwire init",
+            [
+                runfile("cli/bellwire"),
+                "init",
+                f"--data_dir={self.data_dir}",
+                f"--server_name={HOST}",
+                "--server_name=127.0.0.1",
+            ],
+            f"{self.root}/init.log",
+            stdout=asyncio.subprocess.DEVNULL,
+        )
         if await soon(init.process.wait()) != 0:
             raise AssertionError(init.said())
         ready = f"{self.root}/server.ready"
         self.process = await Process.start(
             "bellwire serve",
-            [runfile("cli/bellwire"), "serve", f"--data_dir={self.data_dir}", "--shards=1",
-             "--provider_listen=127.0.0.1:0", "--device_listen=127.0.0.1:0",
-             f"--public_url={PUBLIC_URL}", f"--ready_file={ready}"],
-            f"{self.root}/server.log")
+            [
+                runfile("cli/bellwire"),
+                "serve",
+                f"--data_dir={self.data_dir}",
+                "--shards=1",
+                "--provider_listen=127.0.0.1:0",
+                "--device_listen=127.0.0.1:0",
+                f"--public_url={PUBLIC_URL}",
+                f"--ready_file={ready}",
+            ],
+            f"{self.root}/server.log",
+        )
         self.addresses = await soon(self.process.ready(ready))
 
     async def post(self, endpoint, body, *headers):
         """The status of the answer."""
-        arguments = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30",
-                     "--cacert", f"{self.data_dir}/ca.pem",
-                     "--connect-to", f"{HOST}:443:{self.addresses['provider_address']}",
-                     "--data-binary", "@-"]
+        arguments = [
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--max-time",
+            "30",
+            "--cacert",
+            f"{self.data_dir}/ca.pem",
+            "--connect-to",
+            f"{HOST}:443:{self.addresses['provider_address']}",
+            "--data-binary",
+            "@-",
+        ]
         for header in ("TTL: 3600", "Content-Encoding: aes128gcm", *headers):
             arguments += ["-H", header]
         process = await asyncio.create_subprocess_exec(
-            *arguments, endpoint, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+            *arguments, endpoint, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
         status, _ = await soon(process.communicate(body))
         return int(status)
 
@@ -92,11 +122,16 @@ class Agent:
         ready = f"{self.root}/agent-{self.starts}.ready"
         self.process = await Process.start(
             "bellwire-agent",
-            [runfile("device-agent/bellwire-agent"),
-             f"--server={self.server.addresses['device_address']}",
-             f"--ca={self.server.data_dir}/ca.pem", f"--state_dir={self.root}/agent",
-             f"--socket={self.socket}", f"--ready_file={ready}"],
-            f"{self.root}/agent.log")
+            [
+                runfile("device-agent/bellwire-agent"),
+                f"--server={self.server.addresses['device_address']}",
+                f"--ca={self.server.data_dir}/ca.pem",
+                f"--state_dir={self.root}/agent",
+                f"--socket={self.socket}",
+                f"--ready_file={ready}",
+            ],
+            f"{self.root}/agent.log",
+        )
         await soon(self.process.ready(ready))
 
 
@@ -125,8 +160,11 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
             answer = await soon(distributor.call_register(app.service, token, "an app"))
         else:
             arguments = {"service": app.service, "token": token, **more}
-            said = await soon(distributor.call_register(
-                {key: Variant("s", value) for key, value in arguments.items()}))
+            said = await soon(
+                distributor.call_register(
+                    {key: Variant("s", value) for key, value in arguments.items()}
+                )
+            )
             answer = [said["success"].value, said["reason"].value if "reason" in said else ""]
         self.assertEqual(answer, ["REGISTRATION_SUCCEEDED", ""])
         what, values = await soon(app.told.get())
@@ -141,8 +179,13 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
 
     async def status(self):
         process = await asyncio.create_subprocess_exec(
-            runfile("cli/bellwire"), "agent", "status", "--json", f"--socket={self.agent.socket}",
-            stdout=asyncio.subprocess.PIPE)
+            runfile("cli/bellwire"),
+            "agent",
+            "status",
+            "--json",
+            f"--socket={self.agent.socket}",
+            stdout=asyncio.subprocess.PIPE,
+        )
         out, _ = await soon(process.communicate())
         return json.loads(out)
 
@@ -165,16 +208,22 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
         endpoint = await self.registered(app, vapid=base64url(point_of(key)))
 
         def authorization(signer):
-            token = jwt.encode({"aud": PUBLIC_URL, "exp": int(time.time()) + 3600,
-                                "sub": "mailto:ops@example.test"}, signer, algorithm="ES256")
+            token = jwt.encode(
+                {
+                    "aud": PUBLIC_URL,
+                    "exp": int(time.time()) + 3600,
+                    "sub": "mailto:ops@example.test",
+                },
+                signer,
+                algorithm="ES256",
+            )
             return f"Authorization: vapid t={token}, k={base64url(point_of(signer))}"
 
         body = encrypted(b"bound")
         self.assertEqual(await self.server.post(endpoint, body), 401)
         stranger = authorization(ec.generate_private_key(ec.SECP256R1()))
         self.assertIn(await self.server.post(endpoint, body, stranger), (401, 403))
-        self.assertEqual(await self.server.post(endpoint, body, authorization(key)),
-                         201)
+        self.assertEqual(await self.server.post(endpoint, body, authorization(key)), 201)
         self.assertEqual(await self.message(app), body)
         self.assertTrue(app.told.empty())
 
@@ -193,8 +242,10 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
                 pass
 
         await soon(taken())
-        told = [json.loads(line)["message"].encode("latin-1") for line in
-                pathlib.Path(log).read_text(encoding="utf-8").splitlines()]
+        told = [
+            json.loads(line)["message"].encode("latin-1")
+            for line in pathlib.Path(log).read_text(encoding="utf-8").splitlines()
+        ]
         self.assertEqual(len(told), 1)
         self.assertIn(b"wake up", told[0])
 
@@ -240,8 +291,10 @@ class EndToEndTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_dead_endpoint_is_gone(self):
         app = await self.app("org.example.App")
         endpoint = await self.registered(app)
-        self.assertEqual([(s["owner"], s["connected"]) for s in
-                          (await self.status())["subscriptions"]], [("org.example.App", True)])
+        self.assertEqual(
+            [(s["owner"], s["connected"]) for s in (await self.status())["subscriptions"]],
+            [("org.example.App", True)],
+        )
         distributor = await self.session.distributor(app.bus, 2)
         await soon(distributor.call_unregister({"token": Variant("s", "token")}))
         self.assertEqual(await soon(app.told.get()), ("unregistered", {"token": "token"}))

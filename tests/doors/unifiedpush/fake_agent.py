@@ -1,5 +1,5 @@
-"""The agent's end of a companion's connection, as docs/reference/agent_protocol.md says it, for tests:
-it answers Subscribe with endpoints of its own making, and delivers what it is told to."""
+"""The agent's end of a companion's connection, as docs/reference/agent_protocol.md says it, for
+tests: it answers Subscribe with endpoints of its own making, and delivers what it is told to."""
 import asyncio
 import importlib
 import os
@@ -11,8 +11,10 @@ from world import runfile, soon
 
 def load_messages(folder):
     protos = runfile("protos")
-    subprocess.run(["protoc", f"-I{protos}", f"--python_out={folder}",
-                    "bellwire/agent/v1/agent.proto"], check=True)
+    subprocess.run(
+        ["protoc", f"-I{protos}", f"--python_out={folder}", "bellwire/agent/v1/agent.proto"],
+        check=True,
+    )
     sys.path.insert(0, folder)
     return importlib.import_module("bellwire.agent.v1.agent_pb2")
 
@@ -101,7 +103,9 @@ class FakeAgent:
         if not self.answers:
             return
         self.give_endpoint(
-            instance, self.endpoints.get(instance) or f"https://push.example.com/wpush/{instance[3:]}")
+            instance,
+            self.endpoints.get(instance) or f"https://push.example.com/wpush/{instance[3:]}",
+        )
         for (owner, _), delivery in sorted(self.waiting.items()):
             if owner == instance:
                 delivery.redelivered = True
@@ -114,8 +118,11 @@ class FakeAgent:
     def deliver(self, instance, payload):
         self.last_delivery_id += 1
         delivery = self.pb.Delivery(
-            delivery_id=self.last_delivery_id, instance=instance, payload=payload,
-            message_id=f"00000000-0000-4000-8000-{self.last_delivery_id:012}")
+            delivery_id=self.last_delivery_id,
+            instance=instance,
+            payload=payload,
+            message_id=f"00000000-0000-4000-8000-{self.last_delivery_id:012}",
+        )
         delivery.content.door = self.pb.Content.WEB_PUSH
         delivery.content.encoding = "aes128gcm"
         self.waiting[(instance, self.last_delivery_id)] = delivery

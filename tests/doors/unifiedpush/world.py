@@ -1,4 +1,5 @@
-"""A user's session for tests: a private bus, bellwire-companion on it, and processes that end with it."""
+"""A user's session for tests: a private bus, bellwire-companion on it, and processes that end with
+it."""
 import asyncio
 import json
 import os
@@ -94,8 +95,12 @@ class Session:
         with open(config, "w", encoding="utf-8") as file:
             file.write(BUS_CONFIG.format(root=self.root))
         self.daemon = await asyncio.create_subprocess_exec(
-            "dbus-daemon", f"--config-file={config}", "--nofork", "--print-address",
-            stdout=asyncio.subprocess.PIPE)
+            "dbus-daemon",
+            f"--config-file={config}",
+            "--nofork",
+            "--print-address",
+            stdout=asyncio.subprocess.PIPE,
+        )
         line = await soon(self.daemon.stdout.readline())
         self.address = line.decode().strip()
 
@@ -111,9 +116,13 @@ class Session:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def companion_arguments(self, socket, patience=2):
-        return [runfile("device-agent/companion/bellwire-companion"), f"--socket={socket}",
-                f"--state_dir={self.root}/state/bellwire", "--log_level=debug",
-                f"--app_patience_seconds={patience}"]
+        return [
+            runfile("device-agent/companion/bellwire-companion"),
+            f"--socket={socket}",
+            f"--state_dir={self.root}/state/bellwire",
+            "--log_level=debug",
+            f"--app_patience_seconds={patience}",
+        ]
 
     def environment(self):
         return {**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.address, "HOME": self.root}
@@ -124,7 +133,9 @@ class Session:
         self.companion = await Process.start(
             "bellwire-companion",
             self.companion_arguments(socket, patience) + [f"--ready_file={ready}"],
-            f"{self.root}/companion.log", env=self.environment())
+            f"{self.root}/companion.log",
+            env=self.environment(),
+        )
         await soon(self.companion.ready(ready))
 
     async def connect(self):
@@ -140,7 +151,7 @@ class Session:
         return proxy.get_interface(f"org.unifiedpush.Distributor{generation}")
 
     def make_activatable(self, service, command):
-        """D-Bus starts `command` when something is sent to `service` and nobody has the name. The bus
-        looks for new files when it is asked for a name that it doesn't know."""
+        """D-Bus starts `command` when something is sent to `service` and nobody has the name. The
+        bus looks for new files when it is asked for a name that it doesn't know."""
         with open(f"{self.services}/{service}.service", "w", encoding="utf-8") as file:
             file.write(f"[D-BUS Service]\nName={service}\nExec={command}\n")

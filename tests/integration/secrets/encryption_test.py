@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""End-to-end encryption over real processes: backends in C++, Python and JavaScript and the command line
-encrypt, apps read it, and nobody in between has it: not in the store, not on the wire as who has the
-server's keys sees it, not in memory, not in a log, not on the phone's disk or in its agent. What is
-sent in the clear is found by the same search."""
+"""End-to-end encryption over real processes: backends in C++, Python and JavaScript and the command
+line encrypt, apps read it, and nobody in between has it: not in the store, not on the wire as who
+has the server's keys sees it, not in memory, not in a log, not on the phone's disk or in its agent.
+What is sent in the clear is found by the same search."""
 import base64
 import os
 import sys
@@ -43,25 +43,45 @@ class EncryptionTest(unittest.IsolatedAsyncioTestCase):
         token = encrypted_token.split(".")[1]
 
         async def by_the_command_line(text):
-            await world.run("send", *world.provider(), f"--credentials={credentials}",
-                            text=text, BELLWIRE_ENCRYPT_TO=encrypted_token)
+            await world.run(
+                "send",
+                *world.provider(),
+                f"--credentials={credentials}",
+                text=text,
+                BELLWIRE_ENCRYPT_TO=encrypted_token,
+            )
 
         async def in_python(text):
-            await world.run(runfile("examples/python_provider/send.py"), *world.provider(),
-                            f"--credentials={credentials}", f"--protos={runfile('protos')}",
-                            f"--encrypted_token={encrypted_token}", text.decode(),
-                            program="/usr/bin/python3")
+            await world.run(
+                runfile("examples/python_provider/send.py"),
+                *world.provider(),
+                f"--credentials={credentials}",
+                f"--protos={runfile('protos')}",
+                f"--encrypted_token={encrypted_token}",
+                text.decode(),
+                program="/usr/bin/python3",
+            )
 
         async def in_javascript(text):
-            await world.run(runfile("examples/node_provider/send.js"),
-                            f"https://{world.provider_address}", f"{world.data_dir}/ca.pem",
-                            encrypted_token, text.decode(), program="node",
-                            BELLWIRE_ACCESS_TOKEN=access_token)
+            await world.run(
+                runfile("examples/node_provider/send.js"),
+                f"https://{world.provider_address}",
+                f"{world.data_dir}/ca.pem",
+                encrypted_token,
+                text.decode(),
+                program="node",
+                BELLWIRE_ACCESS_TOKEN=access_token,
+            )
 
         async def in_cpp(text):
-            await world.run(world.provider_address, f"{world.data_dir}/ca.pem", encrypted_token,
-                            text.decode(), program="examples/cpp_provider/cpp_provider",
-                            BELLWIRE_ACCESS_TOKEN=access_token)
+            await world.run(
+                world.provider_address,
+                f"{world.data_dir}/ca.pem",
+                encrypted_token,
+                text.decode(),
+                program="examples/cpp_provider/cpp_provider",
+                BELLWIRE_ACCESS_TOKEN=access_token,
+            )
 
         secrets = []
         for send in (by_the_command_line, in_python, in_javascript, in_cpp):
@@ -72,8 +92,13 @@ class EncryptionTest(unittest.IsolatedAsyncioTestCase):
             secrets.append(text)
 
         clear = f"for everybody {os.urandom(8).hex()}".encode()
-        await world.run("send", *world.provider(), f"--credentials={credentials}", text=clear,
-                        BELLWIRE_TOKEN=token)
+        await world.run(
+            "send",
+            *world.provider(),
+            f"--credentials={credentials}",
+            text=clear,
+            BELLWIRE_TOKEN=token,
+        )
         message = await event("message")
         self.assertEqual((message["payload"], message["encrypted"]), (clear.decode(), False))
 
@@ -90,8 +115,14 @@ class EncryptionTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(world.log(text), [])
         # Nor is what it takes to read or to forge them.
         auth = base64.urlsafe_b64decode(encrypted_token.rsplit(".", 1)[1] + "==")
-        self.assertEqual(world.store(auth) + world.phone(auth) + world.wire(auth) +
-                         world.memory(auth) + world.log(auth), [])
+        self.assertEqual(
+            world.store(auth)
+            + world.phone(auth)
+            + world.wire(auth)
+            + world.memory(auth)
+            + world.log(auth),
+            [],
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What must not leak by accident: payloads, tokens and keys stay out of the logs, out of what every user
-of the machine can see of a process, and out of core dumps."""
+"""What must not leak by accident: payloads, tokens and keys stay out of the logs, out of what every
+user of the machine can see of a process, and out of core dumps."""
 import asyncio
 import json
 import os
@@ -25,7 +25,8 @@ def setUpModule():
 
 
 def machine_makes_core_files(directory):
-    """Whether a crash leaves a file in the working directory, as far as it is up to this machine."""
+    """Whether a crash leaves a file in the working directory, as far as it is up to this
+    machine."""
     done = subprocess.run(["/bin/sh", "-c", "kill -SEGV $$"], cwd=directory, check=False)
     cores = list(pathlib.Path(directory).iterdir())
     for core in cores:
@@ -41,23 +42,37 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
             world = World(separate=False)
             try:
                 await world.run("init", f"--data_dir={world.data_dir}")
-                await world.run("genpkey", "-algorithm", "EC", "-pkeyopt",
-                                "ec_paramgen_curve:P-256", "-out", f"{world.root}/key.pem",
-                                program="openssl")
+                await world.run(
+                    "genpkey",
+                    "-algorithm",
+                    "EC",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-out",
+                    f"{world.root}/key.pem",
+                    program="openssl",
+                )
                 pem = pathlib.Path(world.root, "key.pem").read_text(encoding="utf-8")
                 credentials = pathlib.Path(world.root, "cred.json")
-                credentials.write_text(json.dumps(
-                    {"team_id": "teamaaaaaa", "key_id": "keyaaaaaaa", "private_key_pem": pem}),
-                    encoding="utf-8")
+                credentials.write_text(
+                    json.dumps(
+                        {"team_id": "teamaaaaaa", "key_id": "keyaaaaaaa", "private_key_pem": pem}
+                    ),
+                    encoding="utf-8",
+                )
                 credentials.chmod(0o600)
-                server = [f"--server=127.0.0.1:{mute.getsockname()[1]}",
-                          f"--ca={world.data_dir}/ca.pem"]
+                server = [
+                    f"--server=127.0.0.1:{mute.getsockname()[1]}",
+                    f"--ca={world.data_dir}/ca.pem",
+                ]
                 admin = [*server, f"--admin_token_file={world.data_dir}/admin.token"]
                 provider = [*server, f"--credentials={credentials}"]
-                for command in (["alias", "create", "teamaaaaaa", "phone", token, *admin],
-                                ["topic", "subscribe", "news", token, *provider],
-                                ["topic", "unsubscribe", "news", token, *provider],
-                                ["topic", "list", "--token", token, *provider]):
+                for command in (
+                    ["alias", "create", "teamaaaaaa", "phone", token, *admin],
+                    ["topic", "subscribe", "news", token, *provider],
+                    ["topic", "unsubscribe", "news", token, *provider],
+                    ["topic", "list", "--token", token, *provider],
+                ):
                     with self.subTest(command=command[:2]):
                         shown = await self.shown_while_it_waits(mute, command)
                         self.assertIn(command[1].encode() + b"\0", shown)
@@ -68,7 +83,8 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
     async def shown_while_it_waits(self, mute, command):
         """What `ps` shows of a command that has called a server which says nothing."""
         process = await asyncio.create_subprocess_exec(
-            runfile("cli/bellwire"), *command, stderr=subprocess.DEVNULL)
+            runfile("cli/bellwire"), *command, stderr=subprocess.DEVNULL
+        )
         try:
             mute.setblocking(False)
             connection, _ = await soon(asyncio.get_running_loop().sock_accept(mute))
@@ -81,7 +97,8 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
             await soon(process.wait())
 
     async def test_what_everybody_sees_of_a_process(self):
-        """`bellwire send --token T --text X`, caught while it waits for a server that says nothing."""
+        """`bellwire send --token T --text X`, caught while it waits for a server that says
+        nothing."""
         secret = os.urandom(12).hex()
         text = f"text {os.urandom(8).hex()}"
         with tempfile.TemporaryDirectory() as root, socket.create_server(("127.0.0.1", 0)) as mute:
@@ -90,15 +107,31 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
                 await world.run("init", f"--data_dir={world.data_dir}")
                 credentials = f"{root}/cred.json"
                 pathlib.Path(credentials).write_text(
-                    '{"team_id": "teamaaaaaa", "key_id": "keyaaaaaaa", "private_key_pem": "%s"}' %
-                    (await world.run("genpkey", "-algorithm", "EC", "-pkeyopt",
-                                     "ec_paramgen_curve:P-256", program="openssl")
-                     ).replace("\n", "\\n"), encoding="utf-8")
+                    '{"team_id": "teamaaaaaa", "key_id": "keyaaaaaaa", "private_key_pem": "%s"}'
+                    % (
+                        await world.run(
+                            "genpkey",
+                            "-algorithm",
+                            "EC",
+                            "-pkeyopt",
+                            "ec_paramgen_curve:P-256",
+                            program="openssl",
+                        )
+                    ).replace("\n", "\\n"),
+                    encoding="utf-8",
+                )
                 os.chmod(credentials, 0o600)
                 process = await asyncio.create_subprocess_exec(
-                    runfile("cli/bellwire"), "send", f"--server=127.0.0.1:{mute.getsockname()[1]}",
-                    f"--ca={world.data_dir}/ca.pem", f"--credentials={credentials}",
-                    "--token", secret, f"--text={text}", stderr=subprocess.DEVNULL)
+                    runfile("cli/bellwire"),
+                    "send",
+                    f"--server=127.0.0.1:{mute.getsockname()[1]}",
+                    f"--ca={world.data_dir}/ca.pem",
+                    f"--credentials={credentials}",
+                    "--token",
+                    secret,
+                    f"--text={text}",
+                    stderr=subprocess.DEVNULL,
+                )
                 try:
                     # It has called: its arguments were taken long before.
                     loop = asyncio.get_running_loop()
@@ -132,8 +165,13 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
                 event = await world.listen(APP)
                 token = (await event("token"))["token"]
                 text = f"payload {os.urandom(8).hex()}".encode()
-                await world.run("send", *world.provider(), f"--credentials={credentials}",
-                                text=text, BELLWIRE_TOKEN=token)
+                await world.run(
+                    "send",
+                    *world.provider(),
+                    f"--credentials={credentials}",
+                    text=text,
+                    BELLWIRE_TOKEN=token,
+                )
                 await event("message")
                 admin_token = pathlib.Path(world.data_dir, "admin.token").read_bytes().strip()
                 for process in world.servers:
@@ -147,11 +185,17 @@ class LeakTest(unittest.IsolatedAsyncioTestCase):
                     for core in pathlib.Path(cores).glob("core*"):
                         core.rename(f"{cores}/{process.name}.{core.name}")
                 secrets = {"payload": text, "token": token.encode(), "admin token": admin_token}
-                return ({name: files_with(spellings(secret), cores)
-                         for name, secret in secrets.items()},
-                        sorted(name.split(".")[0] for name in os.listdir(cores)),
-                        {name: world.log(secret) + files_with(spellings(secret), left)
-                         for name, secret in secrets.items()})
+                return (
+                    {
+                        name: files_with(spellings(secret), cores)
+                        for name, secret in secrets.items()
+                    },
+                    sorted(name.split(".")[0] for name in os.listdir(cores)),
+                    {
+                        name: world.log(secret) + files_with(spellings(secret), left)
+                        for name, secret in secrets.items()
+                    },
+                )
             finally:
                 await world.close()
 

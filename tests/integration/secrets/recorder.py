@@ -1,11 +1,12 @@
-"""Who has the server's keys and sits on the wire: ends TLS with them, notes what passes, and passes it on."""
+"""Who has the server's keys and sits on the wire: ends TLS with them, notes what passes, and passes
+it on."""
 import asyncio
 import ssl
 
 
 class Recorder:
-    """Listens on a port of its own and passes everything on to `target`, "host:port", over TLS again. Use
-    open() and close()."""
+    """Listens on a port of its own and passes everything on to `target`, "host:port", over TLS
+    again. Use open() and close()."""
 
     def __init__(self, target, certificate, key, ca, server_name, mutual):
         self._host, port = target.rsplit(":", 1)
@@ -36,7 +37,8 @@ class Recorder:
         return [bytes(stream) for stream in self._streams]
 
     def _outward(self, agreed):
-        """For a connection to the server, which shall speak what the client and this end agreed on."""
+        """For a connection to the server, which shall speak what the client and this end agreed
+        on."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self._ca)
         if self._own is not None:
@@ -49,8 +51,11 @@ class Recorder:
         self._tasks.add(asyncio.current_task())
         try:
             there, back = await asyncio.open_connection(
-                self._host, self._port, server_hostname=self._server_name,
-                ssl=self._outward(writer.get_extra_info("ssl_object").selected_alpn_protocol()))
+                self._host,
+                self._port,
+                server_hostname=self._server_name,
+                ssl=self._outward(writer.get_extra_info("ssl_object").selected_alpn_protocol()),
+            )
         except OSError:
             writer.close()
             return

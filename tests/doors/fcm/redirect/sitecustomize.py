@@ -1,9 +1,9 @@
-"""Found by Python before a client of FCM, which stays as it is: the hosts that it knows are ours."""
+"""Found by Python before a client of FCM, which stays as it is: the hosts that it knows are
+ours."""
 import os
 import socket
 
-HOSTS = ("fcm.googleapis.com", "iid.googleapis.com", "oauth2.googleapis.com",
-         "www.googleapis.com")
+HOSTS = ("fcm.googleapis.com", "iid.googleapis.com", "oauth2.googleapis.com", "www.googleapis.com")
 _getaddrinfo = socket.getaddrinfo
 
 
