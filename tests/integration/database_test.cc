@@ -326,27 +326,50 @@ TEST_F(SharedStoreTest, WhoIsDrainedGoesOnWithoutDevicesAndMessagesToThemGoOn) {
 
 TEST_F(SharedStoreTest, ReceiptsOfAllRegistriesComeInTheOrderOfEachMessage) {
   const auto stub = push::v1::PushService::NewStub(fleet_->Channel());
-  grpc::ClientContext context;
-  provider_.Authorize(&context);
-  const auto stream = stub->WatchReceipts(&context, push::v1::WatchReceiptsRequest());
-  push::v1::WatchReceiptsResponse response;
-  ASSERT_TRUE(stream->Read(&response)) << "where it begins";
-  // Of each message, in the order in which they come: a watcher that does not read is sent away.
+  // Of each message, in the order in which they come.
   absl::Mutex mutex;
   std::map<std::string, std::vector<push::v1::Step>> steps;
   size_t ended = 0;
-  std::thread watches([&] {
-    while (stream->Read(&response)) {
-      if (response.message_id().empty()) continue;
+  bool begun = false, over = false;
+  std::string ends;
+  std::unique_ptr<grpc::ClientContext> context;
+  // As a provider does: a watch that ends is begun again at its last cursor.
+  const auto watch = [&] {
+    std::string cursor;
+    while (true) {
+      push::v1::WatchReceiptsRequest request;
+      request.set_cursor(cursor);
+      std::unique_ptr<grpc::ClientReader<push::v1::WatchReceiptsResponse>> stream;
+      {
+        absl::MutexLock lock(&mutex);
+        if (over) return;
+        context = std::make_unique<grpc::ClientContext>();
+        provider_.Authorize(context.get());
+        stream = stub->WatchReceipts(context.get(), request);
+      }
+      push::v1::WatchReceiptsResponse response;
+      while (stream->Read(&response)) {
+        cursor = response.cursor();
+        absl::MutexLock lock(&mutex);
+        begun = true;
+        if (response.message_id().empty()) continue;
+        std::vector<push::v1::Step>& of_message = steps[response.message_id()];
+        const push::v1::Step step = response.receipt().step();
+        // They come at least once.
+        if (std::find(of_message.begin(), of_message.end(), step) != of_message.end()) continue;
+        of_message.push_back(step);
+        ended += step == push::v1::APP_ACKED ? 1 : 0;
+      }
+      const grpc::Status why = stream->Finish();
       absl::MutexLock lock(&mutex);
-      std::vector<push::v1::Step>& of_message = steps[response.message_id()];
-      const push::v1::Step step = response.receipt().step();
-      // They come at least once.
-      if (std::find(of_message.begin(), of_message.end(), step) != of_message.end()) continue;
-      of_message.push_back(step);
-      ended += step == push::v1::APP_ACKED ? 1 : 0;
+      absl::StrAppend(&ends, why.error_code(), " ", why.error_message(), "\n");
     }
-  });
+  };
+  std::thread watches(watch);
+  EXPECT_TRUE(WaitUntil([&] {
+    absl::MutexLock lock(&mutex);
+    return begun;
+  }));
   const auto second = StartRegistry("second", "127.0.0.1:0");
   EXPECT_TRUE(second->WaitReady(fleet_->path("second.ready")).ok());
   for (int n = 0; n < 10; ++n) SendToAll();
@@ -357,8 +380,12 @@ TEST_F(SharedStoreTest, ReceiptsOfAllRegistriesComeInTheOrderOfEachMessage) {
   EXPECT_TRUE(WaitUntil([&] {
     absl::MutexLock lock(&mutex);
     return ended == static_cast<size_t>(rounds_) * kPhones;
-  }));
-  context.TryCancel();
+  })) << ends;
+  {
+    absl::MutexLock lock(&mutex);
+    over = true;
+    context->TryCancel();
+  }
   watches.join();
   EXPECT_EQ(steps.size(), static_cast<size_t>(rounds_) * kPhones);
   for (const auto& [message, of_message] : steps) {
