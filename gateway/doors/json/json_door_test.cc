@@ -390,7 +390,7 @@ TEST_F(JsonReceiptsTest, GoesOnFromTheLastEvent) {
 }
 
 TEST_F(JsonReceiptsTest, ASilentFeedIsShownToBeAlive) {
-  pieces_ = std::vector<internal::v1::ReadReceiptsResponse>(10, Piece(5, false));
+  pieces_ = std::vector<internal::v1::ReadReceiptsResponse>(12, Piece(5, false));
   const H2TestClient::Response response =
       Get("/v1/receipts", {{"last-event-id", "1.teamteam22.5"}});
   int comments = 0;
