@@ -10,7 +10,8 @@ _NODE = "node@20.20.0"
 def _run(ctx, arguments):
     result = ctx.execute(arguments, timeout = 900)
     if result.return_code != 0:
-        fail("%s failed: %s\n%s" % (" ".join([str(a) for a in arguments]), result.stdout, result.stderr))
+        command = " ".join([str(a) for a in arguments])
+        fail("%s failed: %s\n%s" % (command, result.stdout, result.stderr))
     return result.stdout
 
 def _npm_ci_impl(ctx):
