@@ -26,8 +26,9 @@ AGENT = os.path.abspath("device-agent/bellwire-agent")
 POSTGRES = "/usr/lib/postgresql/15/bin/"
 # A daemon; its addresses are in its ready file.
 WITHOUT_JSON = {"serve"}
-# It starts a browser: tests/doors/firefox runs it, with --json.
-RUN_ELSEWHERE = {"companion firefox try"}
+# With --json in other tests: one starts a browser (tests/doors/firefox), the other needs a registry
+# that shares its database (tests/integration/database_test.cc).
+RUN_ELSEWHERE = {"companion firefox try", "fleet drain"}
 # What shows something to a person.
 SHOWING = {"list", "show", "status", "enrolments", "doctor", "audit", "trace", "plan", "version"}
 COLUMNS = 80

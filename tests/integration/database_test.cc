@@ -26,6 +26,7 @@
 namespace bellwire::tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -317,7 +318,8 @@ TEST_F(SharedStoreTest, WhoIsDrainedGoesOnWithoutDevicesAndMessagesToThemGoOn) {
   EXPECT_THAT(fleet({"fleet", "status"}), StartsWith("0 "));
   SendToAll();
   ExpectAllTaken();
-  EXPECT_THAT(fleet({"fleet", "drain", first, "--undo"}), StartsWith("0 "));
+  EXPECT_THAT(fleet({"fleet", "drain", first, "--undo", "--json"}),
+              AllOf(HasSubstr(R"("draining":false)"), HasSubstr(R"("partitions":)")));
   EXPECT_TRUE(AwaitShares("129 128"));
   SendToAll();
   ExpectAllTaken();
