@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "connector/doors/bellwire/login.h"
 #include "connector/testing/connection_harness.h"
 #include "gtest/gtest.h"
 
@@ -43,7 +44,7 @@ TEST(NewDevicesTest, ATokenThatIsTooLongIsAProtocolError) {
   H h;
   h.BringTo(S::kAwaitingLogin);
   device::v1::AgentFrame login = H::LoginFrame();
-  login.mutable_login()->set_enrolment_token(std::string(65, 'b'));
+  login.mutable_login()->set_enrolment_token(std::string(kMaxEnrolmentTokenBytes + 1, 'b'));
   h.Receive(login);
   EXPECT_TRUE(h.host.binds.empty());
   ExpectClosed(h, CloseReason::kProtocolError, GoAway::PROTOCOL_ERROR);
