@@ -116,7 +116,9 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
       return;
     }
     const absl::Duration own =
-        kIsSenders<Request> ? std::min(call_timeout_, kSenderCallTimeout) : call_timeout_;
+        kIsSenders<Request> && call_timeout_ != absl::InfiniteDuration()
+            ? std::min(call_timeout_, kSenderCallTimeout)
+            : call_timeout_;
     const absl::Duration timeout = own + WaitOf(request);
     raw->request = std::move(request);
     raw->done = std::move(done);

@@ -25,7 +25,7 @@ static_assert(kSenderCallTimeout < kRegistryCallTimeout);
 //   unanswered.
 // Thread-safe. Destroying the client cancels what is unanswered and waits until every `done` was
 // called: not to be done from one of them.
-// `call_timeout` is another one in tests only.
+// `call_timeout` is another one in tests only; InfiniteDuration is that of senders as well.
 std::unique_ptr<UnaryRegistryApi> NewGrpcRegistryClient(
     std::shared_ptr<grpc::Channel> channel, absl::Duration call_timeout = kRegistryCallTimeout);
 

@@ -365,7 +365,7 @@ TEST_F(GrpcRegistryTest, DestroyingTheClientAnswersWhatIsInFlight) {
 TEST_F(GrpcRegistryTest, ManyCallersAtOnceAreAllAnswered) {
   constexpr int kThreads = 4;
   constexpr int kCalls = 2000;
-  const auto client = NewGrpcRegistryClient(NewChannel());
+  const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration());
   absl::BlockingCounter unanswered(kThreads * kCalls);
   std::vector<std::thread> callers;
   for (int t = 0; t < kThreads; ++t) {
