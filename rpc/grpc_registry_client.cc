@@ -60,13 +60,15 @@ absl::Status FromTransport(const grpc::Status& grpc_status) {
 
 class GrpcRegistryClient final : public UnaryRegistryApi {
  public:
-  GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout)
+  GrpcRegistryClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration call_timeout,
+                     absl::Duration sender_timeout)
       : stubs_(internal::v1::Mailbox::NewStub(channel), internal::v1::Catalogue::NewStub(channel),
                internal::v1::Keys::NewStub(channel), internal::v1::Feed::NewStub(channel),
                internal::v1::Network::NewStub(channel), internal::v1::Partition::NewStub(channel),
                internal::v1::Store::NewStub(channel), internal::v1::Topic::NewStub(channel),
                internal::v1::Device::NewStub(channel)),
-        call_timeout_(call_timeout) {}
+        call_timeout_(call_timeout),
+        sender_timeout_(sender_timeout) {}
 
   ~GrpcRegistryClient() override {
     std::vector<std::shared_ptr<Call>> calls;
@@ -116,9 +118,7 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
       return;
     }
     const absl::Duration own =
-        kIsSenders<Request> && call_timeout_ != absl::InfiniteDuration()
-            ? std::min(call_timeout_, kSenderCallTimeout)
-            : call_timeout_;
+        kIsSenders<Request> ? std::min(call_timeout_, sender_timeout_) : call_timeout_;
     const absl::Duration timeout = own + WaitOf(request);
     raw->request = std::move(request);
     raw->done = std::move(done);
@@ -164,6 +164,7 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
 
   const Stubs stubs_;
   const absl::Duration call_timeout_;
+  const absl::Duration sender_timeout_;
   absl::Mutex mutex_;
   // Shared with the destructor, which cancels calls that may be ending at that moment.
   absl::flat_hash_map<Call*, std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
@@ -173,8 +174,9 @@ class GrpcRegistryClient final : public UnaryRegistryApi {
 }  // namespace
 
 std::unique_ptr<UnaryRegistryApi> NewGrpcRegistryClient(std::shared_ptr<grpc::Channel> channel,
-                                                   absl::Duration call_timeout) {
-  return std::make_unique<GrpcRegistryClient>(channel, call_timeout);
+                                                        absl::Duration call_timeout,
+                                                        absl::Duration sender_timeout) {
+  return std::make_unique<GrpcRegistryClient>(channel, call_timeout, sender_timeout);
 }
 
 }  // namespace bellwire

@@ -19,15 +19,16 @@ static_assert(kSenderCallTimeout < kRegistryCallTimeout);
 
 // A registry in another process. Beside the registry's own answers a call ends with
 //   UNAVAILABLE REGISTRY_UNAVAILABLE, RetryInfo: not reachable, or no answer within `call_timeout`,
-//     or kSenderCallTimeout where a sender waits, and what the call waits for besides (WaitOf).
+//     or `sender_timeout` where a sender waits, and what the call waits for besides (WaitOf).
 //     The call may have been carried out: every method may be repeated.
 //   RESOURCE_EXHAUSTED OVERLOADED, RetryInfo: kMaxRegistryQueue calls of this client are
 //   unanswered.
 // Thread-safe. Destroying the client cancels what is unanswered and waits until every `done` was
 // called: not to be done from one of them.
-// `call_timeout` is another one in tests only; InfiniteDuration is that of senders as well.
+// The time-outs are others in tests only.
 std::unique_ptr<UnaryRegistryApi> NewGrpcRegistryClient(
-    std::shared_ptr<grpc::Channel> channel, absl::Duration call_timeout = kRegistryCallTimeout);
+    std::shared_ptr<grpc::Channel> channel, absl::Duration call_timeout = kRegistryCallTimeout,
+    absl::Duration sender_timeout = kSenderCallTimeout);
 
 }  // namespace bellwire
 

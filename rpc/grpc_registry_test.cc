@@ -365,7 +365,8 @@ TEST_F(GrpcRegistryTest, DestroyingTheClientAnswersWhatIsInFlight) {
 TEST_F(GrpcRegistryTest, ManyCallersAtOnceAreAllAnswered) {
   constexpr int kThreads = 4;
   constexpr int kCalls = 2000;
-  const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration());
+  const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration(),
+                                            absl::InfiniteDuration());
   absl::BlockingCounter unanswered(kThreads * kCalls);
   std::vector<std::thread> callers;
   for (int t = 0; t < kThreads; ++t) {
@@ -384,7 +385,8 @@ TEST_F(GrpcRegistryTest, ManyCallersAtOnceAreAllAnswered) {
 }
 
 TEST_F(GrpcRegistryTest, UnansweredCallsAreBounded) {
-  const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration());
+  const auto client = NewGrpcRegistryClient(NewChannel(), absl::InfiniteDuration(),
+                                            absl::InfiniteDuration());
   registry_.HoldCalls();
   absl::BlockingCounter unanswered(static_cast<int>(kMaxRegistryQueue));
   for (size_t i = 0; i < kMaxRegistryQueue; ++i) {
