@@ -8,11 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/error.h"
 #include "common/simulated_clock.h"
 #include "connector/doors/bellwire/device_connection.h"
 #include "connector/testing/fake_connection_host.h"
 #include "crypto/device_key.h"
+#include "gtest/gtest.h"
 #include "net/socket/frame_codec.h"
 
 namespace bellwire::connector {
@@ -214,7 +217,22 @@ class ConnectionHarness {
     return response;
   }
 
+  static absl::Status Unavailable() {
+    return MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
+  }
+  static absl::Status StaleLogin(uint64_t winner) {
+    return WithMetadata(
+        MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN", "a later login is bound"),
+        "winning_login_number", absl::StrCat(winner));
+  }
+
   // --- Short cuts. ---
+
+  void ExpectClosed(CloseReason reason) const {
+    ASSERT_TRUE(host.closed.has_value());
+    EXPECT_EQ(Name(host.closed->reason), Name(reason)) << host.closed->detail;
+    EXPECT_EQ(connection.state(), ConnectionState::kClosed);
+  }
 
   // Brings a new connection to `state`.
   void BringTo(ConnectionState state, uint64_t settled_seq = 0) {

@@ -18,21 +18,6 @@ using S = ConnectionState;
 using H = ConnectionHarness;
 using Seqs = std::vector<uint64_t>;
 
-absl::Status Unavailable() {
-  return MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
-}
-absl::Status StaleLogin(uint64_t winner) {
-  return WithMetadata(
-      MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN", "a later login is bound"),
-      "winning_login_number", absl::StrCat(winner));
-}
-
-void ExpectClosed(const H& h, CloseReason reason) {
-  ASSERT_TRUE(h.host.closed.has_value());
-  EXPECT_EQ(Name(h.host.closed->reason), Name(reason)) << h.host.closed->detail;
-  EXPECT_EQ(h.connection.state(), S::kClosed);
-}
-
 // --- Login. ---
 
 TEST(DeviceConnectionTest, LoginBindsThenWelcomesThenSendsThePage) {
@@ -98,7 +83,7 @@ TEST(DeviceConnectionTest, BadLoginIsRefused) {
   h.host.ticket_data.clear();
   h.BringTo(S::kAwaitingLogin);
   h.Receive(H::LoginFrame());
-  ExpectClosed(h, CloseReason::kLoginRefused);
+  h.ExpectClosed(CloseReason::kLoginRefused);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::LOGIN_REFUSED);
   EXPECT_TRUE(h.host.binds.empty());
 }
@@ -107,7 +92,7 @@ TEST(DeviceConnectionTest, MalformedLoginIsAProtocolError) {
   H h;
   h.BringTo(S::kAwaitingLogin);
   h.Receive(H::LoginFrame(/*login_number=*/0));
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::PROTOCOL_ERROR);
 }
 
@@ -117,7 +102,7 @@ TEST(DeviceConnectionTest, FrameBeforeLoginIsBounded) {
   std::string header;
   // 8,193 as a varint: one more than kMaxPreLoginBytes.
   h.connection.OnData("\x81\x40");
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, LoginMayComeByteByByte) {
@@ -136,7 +121,7 @@ TEST(DeviceConnectionTest, ALoginNumberFarAheadIsRefusedAndLearnsTheLastOne) {
   h.connection.OnBound(WithMetadata(
       MakeError(absl::StatusCode::kFailedPrecondition, "LOGIN_NUMBER_TOO_GREAT", "too great"),
       "winning_login_number", "6"));
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::PROTOCOL_ERROR);
   EXPECT_EQ(h.LastGoAway().winning_login_number(), 6u);
 }
@@ -144,8 +129,8 @@ TEST(DeviceConnectionTest, ALoginNumberFarAheadIsRefusedAndLearnsTheLastOne) {
 TEST(DeviceConnectionTest, StaleLoginLearnsWhoWon) {
   H h;
   h.BringTo(S::kBinding);
-  h.connection.OnBound(StaleLogin(42));
-  ExpectClosed(h, CloseReason::kReplaced);
+  h.connection.OnBound(H::StaleLogin(42));
+  h.ExpectClosed(CloseReason::kReplaced);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::REPLACED);
   EXPECT_EQ(h.LastGoAway().winning_login_number(), 42u);
   EXPECT_TRUE(h.host.unbinds.empty());
@@ -154,8 +139,8 @@ TEST(DeviceConnectionTest, StaleLoginLearnsWhoWon) {
 TEST(DeviceConnectionTest, WithoutRegistryTheAgentComesBackLater) {
   H h;
   h.BringTo(S::kBinding);
-  h.connection.OnBound(Unavailable());
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.connection.OnBound(H::Unavailable());
+  h.ExpectClosed(CloseReason::kOverloaded);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::OVERLOADED);
   EXPECT_GE(h.LastGoAway().retry_after_ms(), 2'000u);
   EXPECT_LE(h.LastGoAway().retry_after_ms(), 20'000u);
@@ -168,14 +153,14 @@ TEST(DeviceConnectionTest, HandshakeAndLoginShareOneTimeout) {
   h.Advance(kLoginTimeout - absl::Milliseconds(1));
   EXPECT_FALSE(h.host.closed.has_value());
   h.Advance(absl::Milliseconds(1));
-  ExpectClosed(h, CloseReason::kLoginTimeout);
+  h.ExpectClosed(CloseReason::kLoginTimeout);
   EXPECT_TRUE(h.host.frames.empty());
 
   H other;
   other.Advance(kLoginTimeout / 2);
   other.connection.OnOpen();
   other.Advance(kLoginTimeout / 2);
-  ExpectClosed(other, CloseReason::kLoginTimeout);
+  other.ExpectClosed(CloseReason::kLoginTimeout);
   EXPECT_EQ(other.LastGoAway().reason(), GoAway::LOGIN_TIMEOUT) << "it broke no rule";
   EXPECT_GT(other.LastGoAway().retry_after_ms(), 0u);
 }
@@ -184,7 +169,7 @@ TEST(DeviceConnectionTest, WhoMakesRoomForOthersIsToldSo) {
   H h;
   h.connection.OnOpen();
   h.connection.OnLoginOverdue();
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.ExpectClosed(CloseReason::kOverloaded);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::OVERLOADED);
   EXPECT_GT(h.LastGoAway().retry_after_ms(), 0u);
 }
@@ -198,14 +183,14 @@ TEST(DeviceConnectionTest, ALoginInThousandsOfPiecesIsCutShort) {
   for (size_t i = 2; i < kMaxPreLoginPieces; ++i) h.connection.OnData("x");
   EXPECT_FALSE(h.host.closed.has_value());
   h.connection.OnData("x");
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, BindTimesOut) {
   H h;
   h.BringTo(S::kBinding);
   h.Advance(kBindTimeout);
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.ExpectClosed(CloseReason::kOverloaded);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::OVERLOADED);
 }
 
@@ -223,7 +208,7 @@ TEST(DeviceConnectionTest, SilenceBeyondThePromiseIsDeath) {
   h.Advance(allowance - absl::Milliseconds(1));
   EXPECT_FALSE(h.host.closed.has_value());
   h.Advance(absl::Milliseconds(1));
-  ExpectClosed(h, CloseReason::kSilent);
+  h.ExpectClosed(CloseReason::kSilent);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::SILENT);
   EXPECT_EQ(h.host.unbinds.size(), 1u);
 }
@@ -291,7 +276,7 @@ TEST(DeviceConnectionTest, AcksAreRepeatedUntilTheRegistryTakesThem) {
   for (size_t attempt = 1; attempt <= 5; ++attempt) {
     ASSERT_EQ(h.host.acks.size(), attempt);
     EXPECT_EQ(h.host.acks.back().items_size(), 1);
-    h.connection.OnAckTaken(Unavailable());
+    h.connection.OnAckTaken(H::Unavailable());
     // Not at once …
     EXPECT_EQ(h.host.acks.size(), attempt);
     // … but within the bound.
@@ -308,7 +293,7 @@ TEST(DeviceConnectionTest, ARegistryThatIsAwayShutsTheWindow) {
   h.BringTo(S::kActive);
   for (uint64_t seq = 1; seq <= kSessionWindowMessages; ++seq) h.Deliver(H::Message(seq, 0));
   h.ReceiveAck(kSessionWindowMessages);
-  h.connection.OnAckTaken(Unavailable());
+  h.connection.OnAckTaken(H::Unavailable());
   EXPECT_TRUE(h.Deliver(H::Message(kSessionWindowMessages + 1)));
   EXPECT_EQ(h.PushedSeqs().size(), kSessionWindowMessages);
   h.Advance(kRegistryRetryMax);
@@ -323,7 +308,7 @@ TEST(DeviceConnectionTest, ARegistryThatRefusesEndsTheSession) {
   h.Deliver(H::Message(1));
   h.ReceiveAck(1);
   h.connection.OnAckTaken(absl::InvalidArgumentError("what?"));
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.ExpectClosed(CloseReason::kOverloaded);
 }
 
 TEST(DeviceConnectionTest, AStaleAckCountsAndEndsTheSession) {
@@ -331,8 +316,8 @@ TEST(DeviceConnectionTest, AStaleAckCountsAndEndsTheSession) {
   h.BringTo(S::kActive);
   h.Deliver(H::Message(1));
   h.ReceiveAck(1);
-  h.connection.OnAckTaken(StaleLogin(6));
-  ExpectClosed(h, CloseReason::kReplaced);
+  h.connection.OnAckTaken(H::StaleLogin(6));
+  h.ExpectClosed(CloseReason::kReplaced);
   EXPECT_EQ(h.LastGoAway().winning_login_number(), 6u);
   EXPECT_EQ(h.host.acks.size(), 1u);
   EXPECT_TRUE(h.host.unbinds.empty());
@@ -357,7 +342,7 @@ TEST(DeviceConnectionTest, BadAcksAreProtocolErrors) {
     device::v1::AgentFrame frame;
     make(frame.mutable_ack());
     h.Receive(frame);
-    ExpectClosed(h, CloseReason::kProtocolError);
+    h.ExpectClosed(CloseReason::kProtocolError);
   }
 }
 
@@ -392,7 +377,7 @@ TEST(DeviceConnectionTest, PullIsRepeatedWithBackOff) {
   h.Miss();
   for (size_t attempt = 1; attempt <= 3; ++attempt) {
     ASSERT_EQ(h.host.pulls.size(), attempt);
-    h.connection.OnPulled(Unavailable());
+    h.connection.OnPulled(H::Unavailable());
     EXPECT_EQ(h.host.pulls.size(), attempt);
     h.Advance(kRegistryRetryMax);
   }
@@ -557,7 +542,7 @@ TEST(DeviceConnectionTest, RegistrationErrorsHaveOutcomes) {
             AppRegistered::LIMIT_REACHED);
   EXPECT_EQ(outcome_of(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED", "")),
             AppRegistered::UNAVAILABLE);
-  EXPECT_EQ(outcome_of(Unavailable()), AppRegistered::UNAVAILABLE);
+  EXPECT_EQ(outcome_of(H::Unavailable()), AppRegistered::UNAVAILABLE);
 }
 
 TEST(DeviceConnectionTest, BadAppIdsNeverReachTheRegistry) {
@@ -586,7 +571,7 @@ TEST(DeviceConnectionTest, AStringThatIsNotUtf8IsAProtocolError) {
   h.BringTo(S::kActive);
   // RegisterApp with an app_id of one byte.
   h.connection.OnData(absl::string_view("\x05\x22\x03\x12\x01\xff", 6));
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, RemovesApps) {
@@ -600,7 +585,7 @@ TEST(DeviceConnectionTest, RemovesApps) {
   h.connection.OnAppRemoved(4, internal::v1::RemoveAppResponse());
   EXPECT_TRUE(h.host.frames.back().app_removed().ok());
   EXPECT_EQ(h.host.frames.back().app_removed().request_id(), 4u);
-  h.connection.OnAppRemoved(5, Unavailable());
+  h.connection.OnAppRemoved(5, H::Unavailable());
   EXPECT_FALSE(h.host.frames.back().app_removed().ok());
 }
 
@@ -614,7 +599,7 @@ TEST(DeviceConnectionTest, AppRequestsAreBounded) {
   h.ReceiveRemoveApp(3, "com.example.mail");
   EXPECT_FALSE(h.host.frames.back().app_removed().ok());
   EXPECT_TRUE(h.host.removals.empty());
-  h.connection.OnAppRegistered(1, "com.example.mail", "", Unavailable());
+  h.connection.OnAppRegistered(1, "com.example.mail", "", H::Unavailable());
   h.ReceiveRegisterApp(4, "com.example.mail");
   EXPECT_EQ(h.host.registrations.size(), kMaxPendingAppRequests + 1);
 }
@@ -629,7 +614,7 @@ TEST(DeviceConnectionTest, AppAcksAreHandedOverAndRepeated) {
   EXPECT_EQ(h.host.app_acks[0].items(0).registration_id(), 77u);
   h.ReceiveAppAcks(3);
   EXPECT_EQ(h.host.app_acks.size(), 1u);
-  h.connection.OnAppAckTaken(Unavailable());
+  h.connection.OnAppAckTaken(H::Unavailable());
   h.Advance(kRegistryRetryMax);
   ASSERT_EQ(h.host.app_acks.size(), 2u);
   EXPECT_EQ(h.host.app_acks[1].items_size(), 5);
@@ -645,7 +630,7 @@ TEST(DeviceConnectionTest, AHeartbeatIsAnsweredOnceTheRegistryHasTheAppAcksBefor
   h.ReceiveHeartbeat();
   h.ReceiveAppAcks(1);
   EXPECT_EQ(h.host.heartbeats, 0);
-  h.connection.OnAppAckTaken(Unavailable());
+  h.connection.OnAppAckTaken(H::Unavailable());
   EXPECT_EQ(h.host.heartbeats, 0);
   h.Advance(kRegistryRetryMax);
   h.ReceiveHeartbeat();
@@ -672,11 +657,11 @@ TEST(DeviceConnectionTest, AHeartbeatThatCanNotBeAnsweredEndsTheSession) {
   h.BringTo(S::kActive);
   h.ReceiveAppAcks(1);
   h.ReceiveHeartbeat();
-  h.connection.OnAppAckTaken(Unavailable());
+  h.connection.OnAppAckTaken(H::Unavailable());
   h.Advance(kMaxHeartbeatDelay - absl::Milliseconds(1));
   EXPECT_FALSE(h.host.closed.has_value());
   h.Advance(absl::Milliseconds(1));
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.ExpectClosed(CloseReason::kOverloaded);
   EXPECT_EQ(h.host.heartbeats, 0);
 }
 
@@ -729,11 +714,11 @@ TEST(DeviceConnectionTest, ADeviceThatIsNotReadFromIsNotKeptWaitingForEver) {
   h.BringTo(S::kActive);
   h.ReceiveAppAcks(static_cast<int>(kPauseAtAppAcks));
   EXPECT_TRUE(h.host.paused);
-  h.connection.OnAppAckTaken(Unavailable());
+  h.connection.OnAppAckTaken(H::Unavailable());
   h.Advance(kMaxHeartbeatDelay - absl::Milliseconds(1));
   EXPECT_FALSE(h.host.closed.has_value());
   h.Advance(absl::Milliseconds(1));
-  ExpectClosed(h, CloseReason::kOverloaded);
+  h.ExpectClosed(CloseReason::kOverloaded);
 }
 
 // An app's word on a message counts once the message is acknowledged
@@ -747,7 +732,7 @@ TEST(DeviceConnectionTest, AppAcksFollowTheAcksBeforeThem) {
   h.ReceiveAppAcks(1);
   ASSERT_EQ(h.host.acks.size(), 1u);
   EXPECT_TRUE(h.host.app_acks.empty());
-  h.connection.OnAckTaken(Unavailable());
+  h.connection.OnAckTaken(H::Unavailable());
   EXPECT_TRUE(h.host.app_acks.empty());
   h.Advance(kRegistryRetryMax);
   ASSERT_EQ(h.host.acks.size(), 2u);
@@ -769,14 +754,14 @@ TEST(DeviceConnectionTest, MalformedAppAcksAreProtocolErrors) {
   H too_many;
   too_many.BringTo(S::kActive);
   too_many.ReceiveAppAcks(kMaxAppAcksPerFrame + 1);
-  ExpectClosed(too_many, CloseReason::kProtocolError);
+  too_many.ExpectClosed(CloseReason::kProtocolError);
 
   H bad_id;
   bad_id.BringTo(S::kActive);
   device::v1::AgentFrame frame;
   frame.mutable_app_ack()->add_items()->set_message_id("short");
   bad_id.Receive(frame);
-  ExpectClosed(bad_id, CloseReason::kProtocolError);
+  bad_id.ExpectClosed(CloseReason::kProtocolError);
 }
 
 TEST(DeviceConnectionTest, RecallReachesTheAgent) {
@@ -824,7 +809,7 @@ TEST(DeviceConnectionTest, ANewerSessionReplacesAnOlderNeverTheOtherWayRound) {
     EXPECT_TRUE(h.Evict(4));
     EXPECT_EQ(h.connection.state(), state);
     EXPECT_TRUE(h.Evict(6));
-    ExpectClosed(h, CloseReason::kReplaced);
+    h.ExpectClosed(CloseReason::kReplaced);
     EXPECT_EQ(h.LastGoAway().reason(), GoAway::REPLACED);
     EXPECT_EQ(h.LastGoAway().winning_login_number(), 6u);
     // The route is the newer one's.
@@ -840,7 +825,7 @@ TEST(DeviceConnectionTest, APeerThatDoesNotReadIsClosed) {
   EXPECT_FALSE(h.host.closed.has_value());
   h.host.unsent = kMaxSessionWriteBytes + 1;
   h.ReceiveHeartbeat();
-  ExpectClosed(h, CloseReason::kWriteOverflow);
+  h.ExpectClosed(CloseReason::kWriteOverflow);
 }
 
 TEST(DeviceConnectionTest, TheEndHandsOverTheLastAcksAndClearsTheRoute) {
@@ -855,7 +840,7 @@ TEST(DeviceConnectionTest, TheEndHandsOverTheLastAcksAndClearsTheRoute) {
   EXPECT_EQ(h.host.acks.size(), 1u);
   // … unless there is no time left.
   h.connection.OnTransportClosed(absl::UnavailableError("reset"));
-  ExpectClosed(h, CloseReason::kTransportError);
+  h.ExpectClosed(CloseReason::kTransportError);
   EXPECT_EQ(h.host.closed->state, S::kActive);
   EXPECT_EQ(h.host.closed->detail, "reset");
   ASSERT_EQ(h.host.acks.size(), 2u);
@@ -873,7 +858,7 @@ TEST(DeviceConnectionTest, ShutdownCallsNobody) {
   h.Deliver(H::Message(1));
   h.ReceiveAck(1);
   h.connection.Shutdown();
-  ExpectClosed(h, CloseReason::kShutdown);
+  h.ExpectClosed(CloseReason::kShutdown);
   EXPECT_TRUE(h.host.unbinds.empty());
 }
 
@@ -881,7 +866,7 @@ TEST(DeviceConnectionTest, DrainOfAnIdleSessionIsOverAtOnce) {
   H h;
   h.BringTo(S::kActive);
   h.connection.Drain();
-  ExpectClosed(h, CloseReason::kDrained);
+  h.ExpectClosed(CloseReason::kDrained);
   EXPECT_EQ(h.LastGoAway().reason(), GoAway::DRAINING);
   EXPECT_GE(h.LastGoAway().retry_after_ms(), 500u);
   EXPECT_LE(h.LastGoAway().retry_after_ms(), 10'000u);
@@ -908,7 +893,7 @@ TEST(DeviceConnectionTest, DrainWaitsForAcksUnderWay) {
   ASSERT_EQ(h.host.acks.size(), 1u);
   EXPECT_FALSE(h.host.closed.has_value());
   h.connection.OnAckTaken(absl::OkStatus());
-  ExpectClosed(h, CloseReason::kDrained);
+  h.ExpectClosed(CloseReason::kDrained);
   EXPECT_EQ(h.host.unbinds.size(), 1u);
 }
 
@@ -916,7 +901,7 @@ TEST(DeviceConnectionTest, DrainDoesNotWaitForEver) {
   H h;
   h.BringTo(S::kDraining);
   h.Advance(kGoAwayLinger);
-  ExpectClosed(h, CloseReason::kDrained);
+  h.ExpectClosed(CloseReason::kDrained);
 }
 
 TEST(DeviceConnectionTest, DrainSendsNothingNew) {
@@ -942,7 +927,7 @@ TEST(DeviceConnectionTest, DrainFinishesAppRequestsUnderWay) {
   EXPECT_EQ(h.connection.state(), S::kDraining);
   h.connection.OnAppRegistered(1, "com.example.mail", "", internal::v1::RegisterAppResponse());
   EXPECT_TRUE(h.host.frames.back().has_app_registered());
-  ExpectClosed(h, CloseReason::kDrained);
+  h.ExpectClosed(CloseReason::kDrained);
 }
 
 TEST(DeviceConnectionTest, FramesBehindOneThatEndsItAreDropped) {
@@ -951,7 +936,7 @@ TEST(DeviceConnectionTest, FramesBehindOneThatEndsItAreDropped) {
   device::v1::AgentFrame bad;
   bad.mutable_ack()->add_ranges();
   h.connection.OnData(H::Bytes(bad) + std::string(1, '\0'));
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
   EXPECT_EQ(h.host.heartbeats, 0);
 }
 
@@ -1019,11 +1004,11 @@ std::vector<Input> AllInputs() {
 std::vector<Input> LateAnswers() {
   return {
       {"OnBound", [](H& h) { h.connection.OnBound(H::Bound()); }},
-      {"OnBound, failed", [](H& h) { h.connection.OnBound(Unavailable()); }},
+      {"OnBound, failed", [](H& h) { h.connection.OnBound(H::Unavailable()); }},
       {"OnPulled", [](H& h) { h.connection.OnPulled(H::Pulled(1, 1, false)); }},
       {"OnResumed", [](H& h) { h.connection.OnResumed(H::Resumed(true)); }},
       {"OnAckTaken", [](H& h) { h.connection.OnAckTaken(absl::OkStatus()); }},
-      {"OnAckTaken, failed", [](H& h) { h.connection.OnAckTaken(Unavailable()); }},
+      {"OnAckTaken, failed", [](H& h) { h.connection.OnAckTaken(H::Unavailable()); }},
       {"OnAppAckTaken", [](H& h) { h.connection.OnAppAckTaken(absl::OkStatus()); }},
       {"OnAppRegistered",
        [](H& h) {
@@ -1078,14 +1063,14 @@ TEST(DeviceConnectionTest, IllegalFramesEndTheConnectionWithAReason) {
     H h;
     h.BringTo(state);
     h.ReceiveHeartbeat();
-    ExpectClosed(h, CloseReason::kProtocolError);
+    h.ExpectClosed(CloseReason::kProtocolError);
     EXPECT_EQ(h.host.closed->detail, absl::StrCat("heartbeat in ", Name(state)));
     EXPECT_EQ(h.host.closed->state, state);
   }
   H h;
   h.BringTo(S::kActive);
   h.Receive(H::LoginFrame());
-  ExpectClosed(h, CloseReason::kProtocolError);
+  h.ExpectClosed(CloseReason::kProtocolError);
 }
 
 // The memory of a million idle devices is this times a million; what TLS takes is 14 KB.

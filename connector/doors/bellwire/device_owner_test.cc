@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "common/error.h"
 #include "connector/testing/connection_harness.h"
 #include "gtest/gtest.h"
 
@@ -15,21 +13,6 @@ namespace {
 using S = ConnectionState;
 using H = ConnectionHarness;
 using Seqs = std::vector<uint64_t>;
-
-absl::Status Unavailable() {
-  return MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
-}
-absl::Status StaleLogin(uint64_t winner) {
-  return WithMetadata(
-      MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN", "a later login is bound"),
-      "winning_login_number", absl::StrCat(winner));
-}
-
-void ExpectClosed(const H& h, CloseReason reason) {
-  ASSERT_TRUE(h.host.closed.has_value());
-  EXPECT_EQ(Name(h.host.closed->reason), Name(reason)) << h.host.closed->detail;
-  EXPECT_EQ(h.connection.state(), S::kClosed);
-}
 
 TEST(DeviceOwnerTest, WhatAnOwnerOfBeforeHandsOverIsDropped) {
   H h;
@@ -119,13 +102,13 @@ TEST(DeviceOwnerTest, AResumeIsRepeatedAndItsSuccessEndsEveryBackOff) {
   h.BringTo(S::kActive);
   h.Deliver(H::Message(1));
   h.ReceiveAck(1);
-  h.connection.OnAckTaken(Unavailable());
+  h.connection.OnAckTaken(H::Unavailable());
   h.connection.OnRegistryLost();
   h.connection.Resume();
-  h.connection.OnResumed(Unavailable());
+  h.connection.OnResumed(H::Unavailable());
   h.Advance(kRegistryRetryMax);
   EXPECT_GE(h.host.resumes.size(), 2u);
-  h.connection.OnAckTaken(Unavailable());
+  h.connection.OnAckTaken(H::Unavailable());
   const size_t acks = h.host.acks.size();
   h.connection.OnResumed(H::Resumed(/*behind=*/true));
   EXPECT_EQ(h.host.acks.size(), acks + 1);
@@ -137,8 +120,8 @@ TEST(DeviceOwnerTest, ASessionThatWasReplacedMeanwhileEnds) {
   h.BringTo(S::kActive);
   h.connection.OnRegistryLost();
   h.connection.Resume();
-  h.connection.OnResumed(StaleLogin(6));
-  ExpectClosed(h, CloseReason::kReplaced);
+  h.connection.OnResumed(H::StaleLogin(6));
+  h.ExpectClosed(CloseReason::kReplaced);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "connector/testing/connection_harness.h"
 #include "gtest/gtest.h"
@@ -14,15 +13,6 @@ namespace {
 using device::v1::GoAway;
 using S = ConnectionState;
 using H = ConnectionHarness;
-
-absl::Status Unavailable() {
-  return MakeError(absl::StatusCode::kUnavailable, "REGISTRY_UNAVAILABLE", "away");
-}
-absl::Status StaleLogin(uint64_t winner) {
-  return WithMetadata(
-      MakeError(absl::StatusCode::kFailedPrecondition, "STALE_LOGIN", "a later login is bound"),
-      "winning_login_number", absl::StrCat(winner));
-}
 
 TEST(DeviceStateTest, ALoginTellsWhatTheAgentKnowsOfItsMailbox) {
   H h;
@@ -54,7 +44,7 @@ TEST(DeviceStateTest, WelcomeTellsWhatTheRegistryKnowsOfTheDevice) {
 TEST(DeviceStateTest, WhoeverLosesTheMailboxIsToldWhenToAskAgain) {
   H behind;
   behind.BringTo(S::kBinding);
-  behind.connection.OnBound(StaleLogin(42));
+  behind.connection.OnBound(H::StaleLogin(42));
   EXPECT_EQ(behind.LastGoAway().retry_after_ms(), 0u);
   H evicted;
   evicted.BringTo(S::kActive);
@@ -66,7 +56,7 @@ TEST(DeviceStateTest, WhoeverLosesTheMailboxIsToldWhenToAskAgain) {
   device::v1::AgentFrame login = H::LoginFrame();
   login.mutable_login()->set_yields(true);
   yields.Receive(login);
-  yields.connection.OnBound(StaleLogin(4));
+  yields.connection.OnBound(H::StaleLogin(4));
   EXPECT_EQ(yields.LastGoAway().reason(), GoAway::REPLACED);
   EXPECT_GE(yields.LastGoAway().retry_after_ms(), 30'000u);
 }
@@ -102,7 +92,7 @@ TEST(DeviceStateTest, AResumeTellsTheLatestTagOfTheRegistrations) {
   EXPECT_EQ(h.host.frames.back().app_removed().registrations_tag(), 10u);
   EXPECT_EQ(tag(), 10u);
   h.ReceiveRemoveApp(3, "com.example.mail");
-  h.connection.OnAppRemoved(3, Unavailable());
+  h.connection.OnAppRemoved(3, H::Unavailable());
   EXPECT_EQ(tag(), 0u) << "nobody knows whether it happened";
 }
 

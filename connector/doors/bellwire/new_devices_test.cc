@@ -23,9 +23,7 @@ absl::Status RevokedError() {
 }
 
 void ExpectClosed(const H& h, CloseReason reason, GoAway::Reason away) {
-  ASSERT_TRUE(h.host.closed.has_value());
-  EXPECT_EQ(Name(h.host.closed->reason), Name(reason)) << h.host.closed->detail;
-  EXPECT_EQ(h.connection.state(), S::kClosed);
+  h.ExpectClosed(reason);
   EXPECT_EQ(h.LastGoAway().reason(), away);
   EXPECT_FALSE(h.LastGoAway().detail().empty()) << "for the person who looks why";
 }
